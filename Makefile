@@ -1,0 +1,32 @@
+# `make demo` and `make test` need nothing but Python 3.9 or newer with pip and venv.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+
+.PHONY: demo test lint clean
+
+demo: $(VENV)/.demo
+	@$(BIN)/teamwire-sync demo
+
+test: $(VENV)/.dev
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage report
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy teamwire_sync
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: setup.cfg setup.py | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --use-pep517 --editable '.[demo]'
+	@touch $@
+
+$(VENV)/.dev: setup.cfg setup.py | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --use-pep517 --editable '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .coverage .mypy_cache .pytest_cache .ruff_cache

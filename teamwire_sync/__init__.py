@@ -1,0 +1,1 @@
+"""A blocking Python client for the Teamwire business messenger."""
