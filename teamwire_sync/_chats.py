@@ -1,0 +1,311 @@
+"""Chats: look-ups through the cache, and the writes that invalidate it."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Callable
+
+from teamwire_sync._cache import ChatCache
+from teamwire_sync._directory import deadline_of
+from teamwire_sync._display import ChatList
+from teamwire_sync._listing import read_listing
+from teamwire_sync._models import Chat, ChatHandle, Group, Message, User, bind
+from teamwire_sync._transports.base import ChatDraft
+from teamwire_sync.exceptions import TWAmbiguousTitleError, TWNotFoundError
+
+if TYPE_CHECKING:
+    from teamwire_sync._config import ConnectionConfig
+    from teamwire_sync._directory import Groups
+    from teamwire_sync._load import Listing, Load
+    from teamwire_sync._report import CacheInfo
+    from teamwire_sync._snapshot import View
+    from teamwire_sync._transports.base import Transport
+
+
+class Chats:
+    """The chats of the bot; ``connection.chats``.
+
+    Look-ups are answered from one snapshot of all the chats, which is listed when it is needed and
+    kept for ``cache_ttl`` seconds. `create_chat` makes the next look-up list them anew.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        groups: Groups,
+        config: ConnectionConfig,
+        *,
+        clock: Callable[[], float],
+    ) -> None:
+        self._transport = transport
+        self._groups = groups
+        self._listing_timeout = config.listing_timeout
+        self._cache = ChatCache(
+            self._load,
+            clock=clock,
+            ttl=config.cache_ttl,
+            recheck_after=config.recheck_after,
+            own_write_grace=config.own_write_grace,
+            stale_if_error=config.stale_if_error,
+        )
+
+    def get_subscriptions(
+        self,
+        *,
+        refresh: bool = False,
+        progress: Callable[[int, int], object] | None = None,
+        timeout: float | None = None,
+    ) -> ChatList:
+        """All the chats that the bot is a member of.
+
+        Args:
+            refresh: Ask the server even when the chats are known.
+            progress: Called after each page that this call reads, with the number of pages and of
+                chats so far. It must not look up chats itself.
+            timeout: Seconds that this call may take at most.
+
+        Raises:
+            TWError: The chats could not be listed.
+        """
+        deadline = deadline_of(timeout)
+        return ChatList(self._cache.all(deadline, refresh=refresh, progress=progress))
+
+    def get_by_thread_id(self, tid: str, *, timeout: float | None = None) -> Chat | None:
+        """The chat with the thread ID *tid*, or None.
+
+        Args:
+            tid: The thread ID.
+            timeout: Seconds that this call may take at most.
+
+        Raises:
+            TWError: The chats could not be listed.
+        """
+        cache = self._cache
+        view = cache.view
+        if cache.clock() < view.deadline:
+            chat = view.by_tid.get(tid)
+            if chat is not None:
+                next(cache.hits)
+                return chat
+        _require_str(tid, "tid")
+        return cache.find(lambda view: view.by_tid.get(tid), deadline_of(timeout))
+
+    def get_by_title(self, title: str, *, timeout: float | None = None) -> list[Chat]:
+        """The chats whose title is exactly *title*; none when there are none.
+
+        Args:
+            title: The title. Chats without one are never found.
+            timeout: Seconds that this call may take at most.
+
+        Raises:
+            TWError: The chats could not be listed.
+        """
+        cache = self._cache
+        view = cache.view
+        if cache.clock() < view.deadline:
+            chats = view.by_title.get(title)
+            if chats is not None:
+                next(cache.hits)
+                return list(chats)
+        _require_str(title, "title")
+        found = cache.find(lambda view: view.by_title.get(title), deadline_of(timeout))
+        return list(found or ())
+
+    def one_by_title(self, title: str, *, timeout: float | None = None) -> Chat:
+        """The one chat whose title is exactly *title*; never a guess.
+
+        Args:
+            title: The title.
+            timeout: Seconds that this call may take at most.
+
+        Raises:
+            TWNotFoundError: There is none; the text names the titles that come close.
+            TWAmbiguousTitleError: There are several; the error carries them.
+            TWError: The chats could not be listed.
+        """
+        _require_str(title, "title")
+        seen: list[View] = []
+
+        def pick(view: View) -> tuple[Chat, ...] | None:
+            seen[:] = [view]
+            return view.by_title.get(title)
+
+        found = self._cache.find(pick, deadline_of(timeout))
+        if found is None:
+            close = _close_titles(title, seen[0].by_title)
+            raise TWNotFoundError(_not_found_text(title, close), close_titles=close)
+        if len(found) > 1:
+            tids = ", ".join(chat.tid for chat in found)
+            message = f"{len(found)} chats have the title {title!r}; take one by thread ID: {tids}"
+            raise TWAmbiguousTitleError(message, title=title, candidates=found)
+        return found[0]
+
+    def at(self, tid: str) -> ChatHandle:
+        """A handle on the chat with the thread ID *tid*, to post there. Asks nothing of the server.
+
+        Args:
+            tid: The thread ID.
+        """
+        _require_str(tid, "tid")
+        if not tid:
+            message = "tid is empty"
+            raise ValueError(message)
+        handle = ChatHandle(tid)
+        bind(handle, self)
+        return handle
+
+    def create_chat(
+        self,
+        *,
+        title: str | None = None,
+        users: Iterable[User | str] = (),
+        groups: Iterable[Group | str] = (),
+        message: str | None = None,
+        allow_sending: bool = True,
+        allow_mute_notifications: bool = True,
+        is_alert: bool = False,
+        timeout: float | None = None,
+    ) -> Chat:
+        """Make a chat; the bot is a member by itself.
+
+        One user, no group and no title make a one-to-one chat; if there is that already, it is
+        given back. A list is expanded into its users, a circle stays one.
+
+        Args:
+            title: Titles need not be unique.
+            users: Users or user ids.
+            groups: Circles and lists, or their ids. Circles have to be public.
+            message: A first message.
+            allow_sending: Whether members who are no admins may post.
+            allow_mute_notifications: Whether members may mute the chat.
+            is_alert: Whether to make an alert chat.
+            timeout: Seconds that this call may take at most.
+
+        Raises:
+            TypeError: An argument has the wrong type.
+            ValueError: Neither users nor groups are given.
+            TWInvalidMembersError: Users or groups that do not exist, or that the bot can't see.
+            TWAuthError: The bot may not create it, for example with a circle that is not public.
+            TWDeliveryUnknownError: The answer was lost: the chat may have been made.
+        """
+        for name, text in (("title", title), ("message", message)):
+            if text is not None:
+                _require_str(text, name)
+        draft = ChatDraft(
+            title=title,
+            user_ids=_ids(users, "users", User, "uid"),
+            group_ids=_ids(groups, "groups", Group, "gid"),
+            message=message,
+            allow_sending=_require_bool(allow_sending, "allow_sending"),
+            allow_mute_notifications=_require_bool(
+                allow_mute_notifications, "allow_mute_notifications"
+            ),
+            is_alert=_require_bool(is_alert, "is_alert"),
+        )
+        if not draft.user_ids and not draft.group_ids:
+            text = "a chat needs users or groups"
+            raise ValueError(text)
+        deadline = deadline_of(timeout)
+        with self._cache.writing() as write:
+            chat = self._transport.create_chat(draft, deadline=deadline)
+            self._bind(chat)
+            write.created(chat)
+        return chat
+
+    def invalidate(self) -> None:
+        """Forget the chats, so that the next look-up lists them anew."""
+        self._cache.invalidate()
+
+    def cache_info(self) -> CacheInfo:
+        """What the cache has done so far, and how old it is."""
+        return self._cache.info()
+
+    def _load(self, load: Load) -> Listing | None:
+        return read_listing(
+            self._transport, load, timeout=self._listing_timeout, prepare=self._bind
+        )
+
+    def _bind(self, chat: Chat) -> None:
+        bind(chat, self)
+        for group in chat.groups:
+            bind(group, self._groups)
+
+    def _post(self, chat: Chat | ChatHandle, message: str, *, timeout: float | None) -> Message:
+        _require_str(message, "message")
+        if not message:
+            text = "message is empty"
+            raise ValueError(text)
+        try:
+            return self._transport.post_message(chat, message, deadline=deadline_of(timeout))
+        except TWNotFoundError:
+            self._cache.forget(chat.tid)
+            raise
+
+    def _close(self) -> None:
+        self._cache.close()
+
+
+def _require_str(value: object, name: str) -> None:
+    if not isinstance(value, str):
+        message = f"{name} must be a str, not {type(value).__name__}"
+        raise TypeError(message)
+
+
+def _require_bool(value: bool, name: str) -> bool:
+    if not isinstance(value, bool):
+        message = f"{name} must be True or False, not {type(value).__name__}"
+        raise TypeError(message)
+    return value
+
+
+def _ids(
+    given: Iterable[User | str] | Iterable[Group | str],
+    name: str,
+    kind: type[User | Group],
+    key: str,
+) -> tuple[str, ...]:
+    """The ids of the objects and ids *given*, each once."""
+    if isinstance(given, (str, bytes, User, Group)) or not isinstance(given, Iterable):
+        message = (
+            f"{name} must be a list of {kind.__name__} objects or ids, not {type(given).__name__}"
+        )
+        raise TypeError(message)
+    ids = []
+    for number, item in enumerate(given):
+        if isinstance(item, kind):
+            identifier: str = getattr(item, key)
+        elif isinstance(item, str):
+            identifier = item
+        else:
+            wanted = f"{name}[{number}] must be a {kind.__name__} or its id"
+            hint = f" (get_{kind.__name__.lower()} gives None when there is none)"
+            message = f"{wanted}, not {type(item).__name__}{hint if item is None else ''}"
+            raise TypeError(message)
+        if not identifier:
+            message = f"{name}[{number}] is empty"
+            raise ValueError(message)
+        ids.append(identifier)
+    return tuple(dict.fromkeys(ids))
+
+
+def _folded(title: str) -> str:
+    return " ".join(unicodedata.normalize("NFC", title).casefold().split())
+
+
+def _close_titles(title: str, titles: Iterable[str]) -> list[str]:
+    spellings: dict[str, list[str]] = {}
+    for known in titles:
+        spellings.setdefault(_folded(known), []).append(known)
+    close = get_close_matches(_folded(title), spellings, n=3, cutoff=0.6)
+    return [spelling for folded in close for spelling in spellings[folded]][:5]
+
+
+def _not_found_text(title: str, close: list[str]) -> str:
+    text = f"no chat has the title {title!r}"
+    if not close:
+        return text
+    if _folded(close[0]) == _folded(title):
+        return f"{text}; {close[0]!r} differs in case, spaces or Unicode form only"
+    return f"{text}; close to it: {', '.join(map(repr, close))}"

@@ -1,0 +1,141 @@
+"""Connection: where a program starts."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Callable, NoReturn
+
+from teamwire_sync._chats import Chats
+from teamwire_sync._config import ConnectionConfig, find_credentials
+from teamwire_sync._directory import Groups, Users, deadline_of
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    import requests
+
+    from teamwire_sync._models import LoggedInUser
+    from teamwire_sync._transports.base import Transport
+
+
+class Connection:
+    """A bot's connection to a Teamwire server. Many threads may share one.
+
+    No request is made before the first call that needs one. Each credential is taken from the
+    arguments, else from the environment (``TEAMWIRE_APP_ID``, ``TEAMWIRE_SECRET``,
+    ``TEAMWIRE_URL``), else from an INI file: the one that ``TEAMWIRE_CONFIG`` names, or
+    ``teamwire_sync/config.ini`` in the user's configuration folder, in the section ``[default]``
+    or the one that ``TEAMWIRE_PROFILE`` names.
+
+    Args:
+        app_id: The App ID of the bot, from the dashboard.
+        secret: Its Secret.
+        url: The server, ``https://backend.example.org``.
+        config: Time-outs, cache and network settings.
+        session: A `requests.Session` to use, which is neither changed nor closed.
+        transport: Another way to a server than HTTP; credentials and session are its own then.
+        clock: Gives the seconds that the caches count by; for tests.
+        app_name: The name of your program, for the server's log.
+
+    Raises:
+        TypeError: An argument has the wrong type.
+        TWConfigError: A credential is missing or unusable; the text says how to give it.
+    """
+
+    def __init__(
+        self,
+        app_id: str | None = None,
+        secret: str | None = None,
+        url: str | None = None,
+        *,
+        config: ConnectionConfig | None = None,
+        session: requests.Session | None = None,
+        transport: Transport | None = None,
+        clock: Callable[[], float] | None = None,
+        app_name: str | None = None,
+    ) -> None:
+        if config is None:
+            config = ConnectionConfig()
+        elif not isinstance(config, ConnectionConfig):
+            message = f"config must be a ConnectionConfig, not {type(config).__name__}"
+            raise TypeError(message)
+        if clock is None:
+            clock = _default_clock()
+        elif not callable(clock):
+            message = f"clock must be callable, not {type(clock).__name__}"
+            raise TypeError(message)
+        if transport is None:
+            credentials = find_credentials(
+                app_id, secret, url, allow_insecure_http=config.allow_insecure_http
+            )
+            # requests is the heaviest import of all, and a transport of another kind needs none.
+            from teamwire_sync._transports.http import HttpTransport  # noqa: PLC0415
+
+            transport = HttpTransport(credentials, config, session=session, app_name=app_name)
+        elif not all(given is None for given in (app_id, secret, url, session, app_name)):
+            message = "app_id, secret, url, session and app_name do not go with a transport"
+            raise TypeError(message)
+        self._transport = transport
+        ttls: dict[str, Any] = {
+            "clock": clock,
+            "ttl": config.cache_ttl,
+            "ttl_of_none": config.recheck_after,
+        }
+        self.users = Users(transport, **ttls)
+        self.groups = Groups(transport, **ttls)
+        self.chats = Chats(transport, self.groups, config, clock=clock)
+        self._closed = False
+
+    def check(self, *, timeout: float | None = None) -> LoggedInUser:
+        """Ask the server who the bot is: the quickest way to see that all the settings are right.
+
+        Args:
+            timeout: Seconds that this call may take at most.
+
+        Raises:
+            TWAuthError: The server does not know the credentials.
+            TWConnectionError: There is no server.
+            TWError: Something else is wrong; the text says what.
+        """
+        return self._transport.get_me(deadline=deadline_of(timeout))
+
+    def close(self) -> None:
+        """Let go of the sockets and the cache; may be called twice.
+
+        Calls that wait in other threads end with `TWClosedError`.
+        """
+        self._closed = True
+        self.chats._close()
+        self.users._close()
+        self.groups._close()
+        self._transport.close()
+
+    def __enter__(self) -> Connection:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else "open"
+        return f"<Connection {state}, {self._transport!r}>"
+
+    def __reduce__(self) -> NoReturn:
+        message = (
+            "a Connection can't be pickled or copied: it has sockets, locks and a Secret; make one "
+            "in each process"
+        )
+        raise TypeError(message)
+
+
+def _default_clock() -> Callable[[], float]:
+    """A clock that goes on while the machine sleeps, where the system has one."""
+    boottime = getattr(time, "CLOCK_BOOTTIME", None)
+    if boottime is None:
+        return time.monotonic
+    return lambda: time.clock_gettime(boottime)

@@ -1,0 +1,191 @@
+"""What a server answered, or the network in its place, and the error that this is."""
+
+from __future__ import annotations
+
+import re
+import time
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import requests
+from attrs import frozen
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    MaxRetryError,
+    NewConnectionError,
+    ProxyError,
+    SSLError,
+)
+
+from teamwire_sync._transports.wire import decode_error
+from teamwire_sync.exceptions import (
+    TWAuthError,
+    TWConfigError,
+    TWConnectionError,
+    TWDeliveryUnknownError,
+    TWError,
+    TWInvalidMembersError,
+    TWNotFoundError,
+    TWProtocolError,
+    TWRateLimitError,
+    TWRequestError,
+    TWServerError,
+    TWTimeoutError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from teamwire_sync._transports.wire import Operation
+
+_NEVER_LEFT = (ConnectTimeoutError, NewConnectionError, ProxyError, SSLError)
+# A gateway that lost the answer of the server behind it, which may have done the work.
+_ANSWER_LOST = {502, 504}
+
+
+@frozen
+class Answer:
+    """What a server answered.
+
+    Attributes:
+        operation: What it was asked.
+        status: The HTTP status.
+        headers: The headers, whose names have no case.
+        body: The bytes of the body.
+        context: What an error about it carries.
+    """
+
+    operation: Operation
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    context: dict[str, Any]
+
+    def require_success(self) -> None:
+        """Raise what the status means.
+
+        Raises:
+            TWError: It is not 200.
+        """
+        if self.status == 200:
+            return
+        said = decode_error(self.body)
+        code, text = said.get("code"), said.get("message")
+        context = {**self.context, "code": code if isinstance(code, str) else None}
+        detail = _line(text, 300) if isinstance(text, str) else "no reason given"
+        raise self._error(said, detail, context)
+
+    def _error(self, said: Mapping[str, Any], detail: str, context: dict[str, Any]) -> TWError:
+        status, code = self.status, context["code"]
+        what = f"{status} for {context['method']} {context['path']}: {detail}"
+        if status in {401, 403}:
+            return TWAuthError(_refusal(status, code, detail), **context)
+        if status == 404:
+            hint = "" if code else "; does the URL point to the bot API?"
+            return TWNotFoundError(what + hint, **context)
+        if status == 429:
+            wait = self._retry_after()
+            hint = "" if wait is None else f"; try again in {wait:g} s"
+            return TWRateLimitError(what + hint, retry_after=wait, **context)
+        if code == "invalid_members":
+            return _invalid_members(said, detail, context)
+        if 300 <= status < 400:
+            return self._redirect(context)
+        if 400 <= status < 500:
+            return TWRequestError(what, **context)
+        if self.operation.writes and status in _ANSWER_LOST:
+            hint = (
+                "the server behind the gateway may have done it or not; look before you try again"
+            )
+            return TWDeliveryUnknownError(f"{what}; {hint}", **context)
+        if status >= 500:
+            return TWServerError(what, retry_after=self._retry_after(), **context)
+        return TWProtocolError(f"unexpected status {what}", **context)
+
+    def _redirect(self, context: dict[str, Any]) -> TWError:
+        target = urlsplit(self.headers.get("Location", ""))
+        where = f"{target.scheme}://{target.hostname}" if target.hostname else "another address"
+        message = f"the server redirects to {where}, which is not followed: correct the URL"
+        return TWConfigError(message, **context)
+
+    def _retry_after(self) -> float | None:
+        """Seconds that the server asks to wait: a number of them or a date (RFC 9110, 10.2.3)."""
+        value = self.headers.get("Retry-After", "").strip()
+        if value.isdecimal():
+            return float(value)
+        try:
+            date = parsedate_to_datetime(value)
+        except (TypeError, ValueError):
+            return None
+        return max(0.0, date.timestamp() - time.time())
+
+
+def network_error(
+    error: requests.RequestException,
+    operation: Operation,
+    *,
+    server: str,
+    timeout: float,
+    context: dict[str, Any],
+) -> TWError:
+    """The error that *error* is; it keeps no reference to it, nor to its request."""
+    reason: Any = error.args[0] if error.args else None
+    if isinstance(reason, MaxRetryError):
+        reason = reason.reason
+    text = _innermost(error)
+    context = {**context, "cause": f"{type(error).__name__}: {text}"}
+    if operation.writes and not isinstance(reason, _NEVER_LEFT):
+        message = (
+            f"the answer of {server} was lost ({text}): it may have done {context['method']} "
+            f"{context['path']} or not; look before you try again"
+        )
+        return TWDeliveryUnknownError(message, **context)
+    if isinstance(error, requests.Timeout):
+        return TWTimeoutError(f"no answer from {server} within {timeout:.3g} s", **context)
+    return TWConnectionError(f"can't reach {server}: {text}", **context)
+
+
+def _refusal(status: int, code: str | None, detail: str) -> str:
+    if status == 401:
+        return "401: the server does not accept this App ID and Secret"
+    if code == "circle_not_public":
+        return f"403: bots can create chats only with circles that are public ({detail})"
+    return f"403: the bot may not do this ({detail})"
+
+
+def _invalid_members(
+    said: Mapping[str, Any], detail: str, context: dict[str, Any]
+) -> TWInvalidMembersError:
+    users, groups = _strings(said.get("user_ids")), _strings(said.get("group_ids"))
+    return TWInvalidMembersError(
+        f"unknown, or not visible to the bot: {', '.join((*users, *groups)) or detail}",
+        user_ids=users,
+        group_ids=groups,
+        **context,
+    )
+
+
+def _strings(value: Any) -> tuple[str, ...]:
+    return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
+
+
+def _line(text: str, most: int) -> str:
+    return re.sub(r"\s+", " ", text).strip()[:most]
+
+
+def _innermost(error: BaseException) -> str:
+    """The text of the error at the bottom, where the system says what is wrong."""
+    inner: Any = error
+    text = ""
+    for _ in range(10):
+        if isinstance(inner, OSError) and inner.strerror:
+            text = inner.strerror
+        following = getattr(inner, "reason", None)
+        if not isinstance(following, BaseException):
+            following = next((arg for arg in inner.args if isinstance(arg, BaseException)), None)
+        following = following or inner.__cause__ or inner.__context__
+        if following is None:
+            break
+        inner = following
+    return _line(text or str(inner), 200) or type(inner).__name__

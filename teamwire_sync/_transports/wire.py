@@ -1,0 +1,368 @@
+"""The REST contract: paths, and JSON to models and back. Nothing else knows it.
+
+The contract is this project's own, since Teamwire's bot protocol is not public; docs/openapi.yaml
+is its text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
+
+from attrs import frozen
+
+from teamwire_sync._models import (
+    AlertType,
+    Bot,
+    Chat,
+    ChatHandle,
+    ChatType,
+    Group,
+    LoggedInUser,
+    Message,
+    User,
+)
+from teamwire_sync.exceptions import TWProtocolError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from teamwire_sync._transports.base import ChatDraft
+
+T = TypeVar("T")
+UserT = TypeVar("UserT", bound=User)
+
+
+@frozen
+class Operation:
+    """A request that the contract knows.
+
+    Attributes:
+        method: The HTTP method.
+        path: The path, with names in braces for what differs.
+    """
+
+    method: str
+    path: str
+
+    def path_for(self, **ids: str) -> str:
+        """The path with each id in its place, quoted.
+
+        Raises:
+            ValueError: An id can't stand in a path.
+        """
+        for name, value in ids.items():
+            # A dot segment is resolved on the way, whether quoted or not.
+            if value in {"", ".", ".."} or not _encodes(value):
+                message = f"{value!r} is no {name}"
+                raise ValueError(message)
+        return self.path.format_map({name: quote(value, safe="") for name, value in ids.items()})
+
+    @property
+    def writes(self) -> bool:
+        """Whether doing it twice differs from doing it once."""
+        return self.method != "GET"
+
+
+OPERATIONS = {
+    "get_me": Operation("GET", "/v1/bot/me/"),
+    "list_chats": Operation("GET", "/v1/bot/chats/"),
+    "create_chat": Operation("POST", "/v1/bot/chats/"),
+    "post_message": Operation("POST", "/v1/bot/chats/{tid}/messages/"),
+    "get_user": Operation("GET", "/v1/bot/users/{uid}/"),
+    "get_group": Operation("GET", "/v1/bot/groups/{gid}/"),
+}
+
+
+# Encoding
+
+
+def encode_draft(draft: ChatDraft) -> dict[str, Any]:
+    """The body that creates a chat."""
+    return {
+        "title": _text(draft.title, "title"),
+        "user_ids": list(draft.user_ids),
+        "group_ids": list(draft.group_ids),
+        "message": _text(draft.message, "message") or None,
+        "allow_sending": draft.allow_sending,
+        "allow_mute_notifications": draft.allow_mute_notifications,
+        "is_alert": draft.is_alert,
+    }
+
+
+def encode_message(message: str) -> dict[str, Any]:
+    """The body that posts a message."""
+    return {"message": _text(message, "message")}
+
+
+def _encodes(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _text(text: str | None, name: str) -> str | None:
+    if text is not None and not _encodes(text):
+        message = f"{name} has half of a surrogate pair in it, which is no Unicode text"
+        raise ValueError(message)
+    return text
+
+
+# Decoding
+
+_STRING = (str,)
+_OPTIONAL = (str, type(None))
+_FLAG = (bool,)
+_NUMBER = (int,)
+_ARRAY = (list,)
+
+_Fields = Mapping[str, tuple[type, ...]]
+
+_USER: _Fields = {
+    "uid": _STRING,
+    "first_name": _STRING,
+    "last_name": _STRING,
+    "organisation": _OPTIONAL,
+    "is_bot": _FLAG,
+}
+_GROUP: _Fields = {
+    "gid": _STRING,
+    "title": _STRING,
+    "owner_id": _OPTIONAL,
+    "is_circle": _FLAG,
+    "is_list": _FLAG,
+    "is_public": _FLAG,
+}
+_CHAT: _Fields = {
+    "tid": _STRING,
+    "title": _OPTIONAL,
+    "type": _STRING,
+    "user_ids": _ARRAY,
+    "group_ids": _ARRAY,
+    "admin_ids": _ARRAY,
+    "is_alert": _FLAG,
+    "allow_sending": _FLAG,
+    "allow_mute_notifications": _FLAG,
+    "is_closed": _FLAG,
+}
+_MESSAGE: _Fields = {
+    "mid": _STRING,
+    "tid": _STRING,
+    "from_user_id": _STRING,
+    "timestamp": _NUMBER,
+    "message": _OPTIONAL,
+    "is_alert": _FLAG,
+    "alert_type": _OPTIONAL,
+    "reply_to": _OPTIONAL,
+    "sender_display_name": _OPTIONAL,
+    "deleted": _FLAG,
+}
+_PAGE: _Fields = {
+    "chats": _ARRAY,
+    "users": _ARRAY,
+    "groups": _ARRAY,
+    "next_cursor": _OPTIONAL,
+}
+# Milliseconds that fit between the years 1 and 9999.
+_TIMESTAMPS = range(-62_135_596_800_000, 253_402_300_800_000)
+
+_TYPE_NAMES = {
+    str: "a string",
+    type(None): "null",
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    list: "an array",
+    dict: "an object",
+}
+
+
+def decode_json(body: bytes) -> Any:
+    """The JSON document in *body*.
+
+    Raises:
+        TWProtocolError: It is none.
+    """
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        pass
+    message = "the answer is not JSON" if body else "the answer is empty"
+    raise TWProtocolError(message)
+
+
+def decode_error(body: bytes) -> dict[str, Any]:
+    """What an error answer says of itself; empty when it says nothing, as a proxy's page does."""
+    try:
+        error = decode_json(body)["error"]
+    except (TWProtocolError, TypeError, KeyError):
+        return {}
+    return error if isinstance(error, dict) else {}
+
+
+def _checked(value: Any, kind: str, fields: _Fields) -> dict[str, Any]:
+    """*value*, which is an object with these *fields*; what more it has is no fault."""
+    if not isinstance(value, dict):
+        message = f"{kind} is {_type_name(value)} where an object should be"
+        raise TWProtocolError(message)
+    for name, types in fields.items():
+        if name not in value:
+            message = f'{kind} without "{name}"'
+            raise TWProtocolError(message)
+        if type(value[name]) not in types:
+            should = " or ".join(_TYPE_NAMES[each] for each in types)
+            message = f'"{name}" of {kind} is {_type_name(value[name])}, not {should}'
+            raise TWProtocolError(message)
+    return value
+
+
+def _type_name(value: Any) -> str:
+    return _TYPE_NAMES.get(type(value), type(value).__name__)
+
+
+def _extra(value: Mapping[str, Any], fields: _Fields) -> tuple[tuple[str, Any], ...]:
+    if len(value) == len(fields):
+        return ()
+    return tuple((name, value[name]) for name in value if name not in fields)
+
+
+class Decoder:
+    """Turns answers into models; the same user or group in many of them is one object."""
+
+    def __init__(self) -> None:
+        self._users: dict[str, User] = {}
+        self._groups: dict[str, Group] = {}
+        self._raw: dict[tuple[str, str], Any] = {}
+
+    def page(self, document: Any) -> tuple[list[Chat], str | None]:
+        """The chats of a page, and the cursor of the next one."""
+        page = _checked(document, "a page of chats", _PAGE)
+        self._learn(page)
+        return [self._chat(raw) for raw in page["chats"]], page["next_cursor"]
+
+    def chat(self, document: Any) -> Chat:
+        """A chat with the users and groups that it names."""
+        fields = {"chat": (dict,), "users": _ARRAY, "groups": _ARRAY}
+        answer = _checked(document, "the answer", fields)
+        self._learn(answer)
+        return self._chat(answer["chat"])
+
+    def message(self, document: Any, chat: Chat | ChatHandle) -> Message:
+        """A message in *chat*."""
+        answer = _checked(document, "the answer", {"message": (dict,), "users": _ARRAY})
+        self._learn(answer)
+        raw = _checked(answer["message"], "a message", _MESSAGE)
+        if raw["timestamp"] not in _TIMESTAMPS:
+            message = '"timestamp" of a message is no date'
+            raise TWProtocolError(message)
+        alert_type = raw["alert_type"]
+        return Message(
+            chat=chat,
+            mid=raw["mid"],
+            from_user=self._named(self._users, raw["from_user_id"], "a message names a user"),
+            timestamp=raw["timestamp"],
+            msg=raw["message"],
+            is_alert=raw["is_alert"],
+            alert_type=None if alert_type is None else AlertType(alert_type),
+            reply_to=raw["reply_to"],
+            sender_display_name=raw["sender_display_name"],
+            deleted=raw["deleted"],
+            extra=_extra(raw, _MESSAGE),
+        )
+
+    def user(self, document: Any) -> User:
+        """A user."""
+        return self._user(_checked(document, "the answer", {"user": (dict,)})["user"])
+
+    def me(self, document: Any) -> LoggedInUser:
+        """The bot's own user."""
+        answer = _checked(document, "the answer", {"user": (dict,)})
+        return _make_user(LoggedInUser, _checked(answer["user"], "a user", _USER))
+
+    def group(self, document: Any) -> Group:
+        """A group with its members."""
+        fields = {"group": (dict,), "users": _ARRAY, "user_ids": _ARRAY}
+        answer = _checked(document, "the answer", fields)
+        self._learn({"users": answer["users"], "groups": ()})
+        members = self._all_named(self._users, answer["user_ids"], "a group names a user")
+        return self._group(answer["group"], members)
+
+    def _learn(self, answer: Mapping[str, Any]) -> None:
+        for raw in answer["users"]:
+            self._intern(_checked(raw, "a user", _USER), "uid", self._users, self._user)
+        for raw in answer.get("groups", ()):
+            self._intern(_checked(raw, "a group", _GROUP), "gid", self._groups, self._group)
+
+    def _intern(self, raw: Any, key: str, known: dict[str, T], make: Callable[[Any], T]) -> None:
+        identifier = raw[key]
+        if self._raw.get((key, identifier)) != raw:
+            self._raw[key, identifier] = raw
+            known[identifier] = make(raw)
+
+    def _user(self, raw: Any) -> User:
+        _checked(raw, "a user", _USER)
+        return _make_user(Bot if raw["is_bot"] else User, raw)
+
+    def _group(self, raw: Any, members: tuple[User, ...] | None = None) -> Group:
+        _checked(raw, "a group", _GROUP)
+        owner = raw["owner_id"]
+        return Group(
+            raw["gid"],
+            raw["title"],
+            None if owner is None else self._named(self._users, owner, "a group names a user"),
+            raw["is_circle"],
+            raw["is_list"],
+            raw["is_public"],
+            members,
+            _extra(raw, _GROUP),
+        )
+
+    def _chat(self, raw: Any) -> Chat:
+        _checked(raw, "a chat", _CHAT)
+        return Chat(
+            raw["tid"],
+            raw["title"],
+            ChatType(raw["type"]),
+            self._all_named(self._users, raw["user_ids"], "a chat names a user"),
+            self._all_named(self._groups, raw["group_ids"], "a chat names a group"),
+            self._all_named(self._users, raw["admin_ids"], "a chat names a user"),
+            raw["is_alert"],
+            raw["allow_sending"],
+            raw["allow_mute_notifications"],
+            raw["is_closed"],
+            _extra(raw, _CHAT),
+        )
+
+    @staticmethod
+    def _named(known: Mapping[str, Any], identifier: Any, what: str) -> Any:
+        try:
+            return known[identifier]
+        except (KeyError, TypeError):
+            pass
+        message = f"{what} that the answer does not describe"
+        raise TWProtocolError(message)
+
+    def _all_named(
+        self, known: Mapping[str, Any], identifiers: Iterable[Any], what: str
+    ) -> tuple[Any, ...]:
+        return tuple([self._named(known, identifier, what) for identifier in identifiers])
+
+
+def _make_user(cls: type[UserT], raw: Mapping[str, Any]) -> UserT:
+    return cls(
+        raw["uid"],
+        raw["first_name"],
+        raw["last_name"],
+        raw["organisation"],
+        raw["is_bot"],
+        _extra(raw, _USER),
+    )
+
+
+def decode_chat(document: Any) -> Chat:
+    """The chat in *document*, with the users and groups that it names."""
+    return Decoder().chat(document)
