@@ -1,0 +1,88 @@
+"""The command line."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+try:
+    import click
+except ModuleNotFoundError:
+    message = "the command line needs click: pip install 'teamwire_sync[cli]'"
+    raise SystemExit(message) from None
+
+from teamwire_sync.exceptions import TWError
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="teamwire_sync")
+def main() -> None:
+    """A blocking, caching client for the Teamwire business messenger."""
+
+
+_chats = click.option(
+    "--chats", default=1000, show_default=True, type=click.IntRange(1), help="Chats in its world."
+)
+_seed = click.option("--seed", default=0, show_default=True, help="Makes another world.")
+
+
+@main.command()
+@_chats
+@_seed
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=0, type=click.IntRange(0, 65535), help="Port; 0 takes a free one.")
+@click.option(
+    "--path", type=click.Path(dir_okay=False), help="File that keeps the world; else in memory."
+)
+def sandbox(chats: int, seed: int, host: str, port: int, path: str | None) -> None:
+    """Serve a local Teamwire-compatible server for trying things out, until Ctrl-C.
+
+    A tool for developers: its world is made up, and it has no TLS.
+    """
+    testing = _testing()
+    try:
+        with testing.sandbox(chats=chats, seed=seed, host=host, port=port, path=path) as box:
+            click.echo(f"A sandbox is up at {box.url}. In the shell that is to use it:\n")
+            for name, value in box.env.items():
+                click.echo(f"export {name}={value}")
+            click.echo("\nCtrl-C ends it.")
+            threading.Event().wait()
+    except OSError as error:
+        text = f"can't listen on {host}:{port}: {error.strerror or error}"
+        raise click.ClickException(text) from None
+    except KeyboardInterrupt:
+        click.echo("\nEnded.")
+
+
+@main.command()
+@_chats
+@_seed
+@click.option(
+    "--lookups",
+    default=5000,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Look-ups by thread ID, and as many by title.",
+)
+def demo(chats: int, seed: int, lookups: int) -> None:
+    """List, find and create chats in a sandbox, and show what the cache saves."""
+    testing = _testing()
+    from teamwire_sync._demo import Demo  # noqa: PLC0415  only this command needs it
+
+    try:
+        with testing.sandbox(chats=chats, seed=seed) as box:
+            click.echo(f"A sandbox with {chats:,} chats is up at {box.url}.\n")
+            Demo(box, click.echo).run(lookups)
+    except TWError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _testing() -> ModuleType:
+    try:
+        from teamwire_sync import testing  # noqa: PLC0415  an extra that other commands do without
+    except ImportError as error:
+        raise click.ClickException(str(error)) from None
+    return testing
