@@ -86,3 +86,7 @@ def _testing() -> ModuleType:
     except ImportError as error:
         raise click.ClickException(str(error)) from None
     return testing
+
+
+if __name__ == "__main__":
+    main()

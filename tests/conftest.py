@@ -1,0 +1,42 @@
+"""Fixtures of all the tests."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.builders import Clock
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_NETWORK_VARIABLES = {
+    "ALL_PROXY",
+    "CURL_CA_BUNDLE",
+    "FTP_PROXY",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NETRC",
+    "NO_PROXY",
+    "REQUESTS_CA_BUNDLE",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+}
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Credentials, proxies and CA bundles of whoever runs the tests change no test."""
+    for name in list(os.environ):
+        if name.startswith("TEAMWIRE_") or name.upper() in _NETWORK_VARIABLES:
+            monkeypatch.delenv(name)
+    for name in ("HOME", "USERPROFILE", "XDG_CONFIG_HOME", "APPDATA"):
+        monkeypatch.setenv(name, str(tmp_path))
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock that only moves when a test says so."""
+    return Clock()

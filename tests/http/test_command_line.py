@@ -1,0 +1,124 @@
+"""The command line, as a process where that matters."""
+
+from __future__ import annotations
+
+import builtins
+import re
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from click.testing import CliRunner
+
+from teamwire_sync import Connection, TWServerError
+from teamwire_sync._cli import main
+from teamwire_sync._demo import Demo
+
+if TYPE_CHECKING:
+    from teamwire_sync.testing import Sandbox
+
+LISTING = ("GET", "/v1/bot/chats/")
+
+
+def figures(lines: list[str]) -> dict[str, int]:
+    """What the last part of a demo says of requests: asked, without the cache, saved."""
+    last = lines[-3:]
+    names = ("asked", "uncached", "saved")
+    found = [re.search(r" {2,}([\d,]+)(?: times|, |$)", line) for line in last]
+    return {name: int(m[1].replace(",", "")) for name, m in zip(names, found) if m is not None}
+
+
+class TestDemo:
+    def test_it_prints_what_the_server_counted(self, box: Sandbox) -> None:
+        lines: list[str] = []
+        Demo(box, lines.append).run(lookups=50)
+
+        # A page each: the first listing, the one after the write, and ten without the cache.
+        assert box.count(*LISTING) == 2 + 10
+        assert figures(lines) == {"asked": 2, "uncached": 105, "saved": 103}
+
+    def test_its_figures_follow_a_fault(self, box: Sandbox) -> None:
+        """A listing that seems to change between its pages is read again, and all are counted."""
+        for number in range(500):
+            box.add_chat(title=f"more {number}", users=["rVRCfuQEtkgnZBZEgbHVji"])
+        box.fault(*LISTING, headers={"ETag": '"another"'}, times=1)
+        lines: list[str] = []
+        Demo(box, lines.append).run(lookups=50)
+
+        # Two pages each, and two more for the first listing.
+        assert box.count(*LISTING) == 2 + 2 + 2 + 10 * 2
+        assert figures(lines) == {"asked": 6, "uncached": 210, "saved": 204}
+
+    def test_a_failing_server_ends_it_with_the_error(self, box: Sandbox) -> None:
+        box.fault(*LISTING, status=503)
+
+        with pytest.raises(TWServerError):
+            Demo(box, lambda line: None).run(lookups=1)
+
+    def test_the_command_runs_it(self) -> None:
+        result = CliRunner().invoke(main, ["demo", "--chats", "30", "--lookups", "10"])
+
+        assert result.exit_code == 0
+        assert "What a look-up costs" in result.output
+
+
+class TestSandboxCommand:
+    def test_it_serves_at_the_address_that_it_prints_until_interrupted(self) -> None:
+        command = [sys.executable, "-m", "teamwire_sync._cli", "sandbox", "--chats", "20"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8") as process:
+            assert process.stdout is not None
+            environment = {}
+            for line in process.stdout:
+                if line.startswith("export "):
+                    name, _, value = line[len("export ") :].strip().partition("=")
+                    environment[name] = value
+                if line.startswith("Ctrl-C"):
+                    break
+            credentials = [environment[f"TEAMWIRE_{name}"] for name in ("APP_ID", "SECRET", "URL")]
+            with Connection(*credentials) as connection:
+                listed = connection.chats.get_subscriptions()
+            process.send_signal(signal.SIGINT)
+
+            assert process.wait(10) == 0
+        assert len(listed) == 20
+
+    def test_a_port_that_is_taken_is_one_line(self, box: Sandbox) -> None:
+        port = box.url.rpartition(":")[2]
+        result = CliRunner().invoke(main, ["sandbox", "--port", port])
+
+        assert result.exit_code == 1
+        assert f"can't listen on 127.0.0.1:{port}" in result.output
+
+    def test_without_the_extra_it_says_what_to_install(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        real = builtins.__import__
+
+        def without_flask(name: str, *args: Any) -> Any:
+            if name.partition(".")[0] == "flask":
+                message = "No module named 'flask'"
+                raise ModuleNotFoundError(message, name="flask")
+            return real(name, *args)
+
+        for name in [each for each in sys.modules if each.startswith("teamwire_sync.")]:
+            if name == "teamwire_sync.testing" or "_sandbox" in name:
+                monkeypatch.delitem(sys.modules, name)
+        monkeypatch.delattr("teamwire_sync.testing", raising=False)
+        monkeypatch.setattr(builtins, "__import__", without_flask)
+        result = CliRunner().invoke(main, ["sandbox"])
+
+        assert result.exit_code == 1
+        assert "pip install 'teamwire_sync[sandbox]'" in result.output
+
+    def test_without_click_the_command_says_what_to_install(self) -> None:
+        code = "import sys; sys.modules['click'] = None; import teamwire_sync._cli"
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=False
+        )
+
+        assert done.returncode == 1
+        assert (
+            done.stderr.strip() == "the command line needs click: pip install 'teamwire_sync[cli]'"
+        )

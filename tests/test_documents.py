@@ -1,0 +1,70 @@
+"""What README.md and docs/ say is true: their code blocks run, their links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from teamwire_sync.testing import sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from teamwire_sync.testing import Sandbox
+
+sybil = pytest.importorskip("sybil", reason="sybil needs Python 3.10 or newer")
+python = pytest.importorskip("sybil.parsers.markdown")
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
+NAMES = [str(path.relative_to(ROOT)) for path in DOCUMENTS]
+# What the other blocks are, and what proves them instead.
+ELSEWHERE = {
+    "make demo\nmake test\n": "the first steps of .ci/run",
+    "pip install 'teamwire_sync[cli,sandbox]'\nteamwire-sync sandbox --chats 1000\n": (
+        "tests/http/test_command_line.py"
+    ),
+    "[default]\nurl = https://backend.example.org\napp_id = ...\nsecret = ...\n": (
+        "tests/unit/test_config.py"
+    ),
+}
+
+
+@pytest.fixture(autouse=True)
+def box(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    with sandbox(chats=100, seed=7) as box:
+        for name, value in box.env.items():
+            monkeypatch.setenv(name, value)
+        yield box
+
+
+def blocks(path: Path) -> list[tuple[str, str]]:
+    """Language and text of each fenced block."""
+    return re.findall(r"^```(\w*)\n(.*?)^```$", path.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=NAMES)
+def test_its_python_blocks_run(path: Path) -> None:
+    document = sybil.Sybil([python.PythonCodeBlockParser()], path=str(ROOT)).parse(path)
+    examples = list(document.examples())
+    for example in examples:
+        example.evaluate()
+
+    assert len(examples) == sum(language == "python" for language, _ in blocks(path))
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=NAMES)
+def test_its_other_blocks_are_proven_elsewhere(path: Path) -> None:
+    others = [text for language, text in blocks(path) if language != "python"]
+
+    assert [text for text in others if text not in ELSEWHERE] == []
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=NAMES)
+def test_its_links_within_the_project_lead_somewhere(path: Path) -> None:
+    targets = re.findall(r"\]\((?!https?:|#)([^)#]+)", path.read_text("utf-8"))
+
+    assert [target for target in targets if not (path.parent / target).exists()] == []

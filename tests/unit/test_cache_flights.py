@@ -1,0 +1,219 @@
+"""Many threads, one request; failures, and the end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Callable
+
+import pytest
+
+from teamwire_sync import (
+    TWClosedError,
+    TWRateLimitError,
+    TWServerError,
+    TWTimeoutError,
+)
+from teamwire_sync._flight import deadline_after
+from tests.builders import make_chat
+from tests.unit.chat_server import by_tid, create
+from tests.waiting import Gate, Threads, wait_until
+
+if TYPE_CHECKING:
+    from teamwire_sync._cache import ChatCache
+    from teamwire_sync._load import Load
+    from tests.builders import Clock
+    from tests.unit.chat_server import ChatServer
+
+
+class TestSingleFlight:
+    def test_all_who_need_a_refresh_make_one(self, cache: ChatCache, server: ChatServer) -> None:
+        server.on_load = gate = Gate()
+        with Threads() as threads:
+            found = [threads.start(lambda: by_tid(cache, "t1")) for _ in range(64)]
+            wait_until(lambda: cache.info().joined == 63)
+            gate.open()
+
+        assert len({id(each.result()) for each in found}) == 1
+        assert len(server.asked) == 1
+
+    def test_they_fail_together_each_with_an_error_of_its_own(
+        self, cache: ChatCache, server: ChatServer
+    ) -> None:
+        server.on_load = gate = Gate()
+        server.error = TWServerError("down", status=503)
+        with Threads() as threads:
+            found = [threads.start(lambda: by_tid(cache, "t1")) for _ in range(64)]
+            wait_until(lambda: cache.info().joined == 63)
+            gate.open()
+
+        errors = [each.exception() for each in found]
+        assert {(type(error), str(error)) for error in errors} == {(TWServerError, "down")}
+        assert len({id(error) for error in errors}) == 64
+        assert len(server.asked) == 1
+
+    def test_who_leads_and_is_interrupted_leaves_the_work_to_a_waiter(
+        self, cache: ChatCache, server: ChatServer
+    ) -> None:
+        server.on_load = gate = Gate()
+        server.error = KeyboardInterrupt()
+        with Threads() as threads:
+            leader = threads.start(lambda: by_tid(cache, "t1"))
+            gate.wait_arrived()
+            waiter = threads.start(lambda: by_tid(cache, "t1"))
+            wait_until(lambda: cache.info().joined == 1)
+            server.error = None
+            gate.open()
+
+        assert isinstance(leader.exception(), KeyboardInterrupt)
+        assert waiter.result() is not None
+
+    def test_who_leads_in_haste_fails_alone(self, cache: ChatCache, server: ChatServer) -> None:
+        gate = Gate()
+
+        def late(load: Load) -> None:
+            gate()
+            if load.deadline is not None:
+                wait_until(lambda: load.deadline is None or deadline_after(0) >= load.deadline)
+
+        server.on_load = late
+        server.error = TWTimeoutError("no time left")
+        with Threads() as threads:
+            hasty = threads.start(lambda: by_tid(cache, "t1", timeout=0.05))
+            gate.wait_arrived()
+            patient = threads.start(lambda: by_tid(cache, "t1"))
+            wait_until(lambda: cache.info().joined == 1)
+            server.error = None
+            gate.open()
+
+        assert isinstance(hasty.exception(), TWTimeoutError)
+        assert patient.result() is not None
+
+    def test_a_waiter_gives_up_at_its_own_timeout(
+        self, cache: ChatCache, server: ChatServer
+    ) -> None:
+        server.on_load = gate = Gate()
+        with Threads() as threads:
+            threads.start(lambda: by_tid(cache, "t1"))
+            gate.wait_arrived()
+
+            with pytest.raises(TWTimeoutError, match="timeout of this call"):
+                by_tid(cache, "t1", timeout=0.01)
+
+            gate.open()
+
+    def test_a_look_up_within_its_own_load_is_a_runtime_error(
+        self, cache: ChatCache, server: ChatServer
+    ) -> None:
+        server.on_load = lambda load: by_tid(cache, "t1")
+
+        with pytest.raises(RuntimeError, match="progress callback"):
+            by_tid(cache, "t1")
+
+    def test_what_a_progress_callback_raises_reaches_its_caller_alone(
+        self, cache: ChatCache, server: ChatServer
+    ) -> None:
+        def progress(pages: int, chats: int) -> None:
+            raise LookupError(pages, chats)
+
+        with pytest.raises(LookupError):
+            cache.all(None, progress=progress)
+
+        assert by_tid(cache, "t1") is not None
+
+
+class TestCoolDown:
+    @pytest.mark.parametrize(
+        ("error", "seconds"),
+        [
+            (TWServerError("down"), 1),
+            (TWRateLimitError("slower", retry_after=7), 7),
+            (TWRateLimitError("slower", retry_after=0.1), 1),
+        ],
+        ids=["one second", "longer when the server asks", "not shorter"],
+    )
+    def test_no_request_follows_a_failure_until_it_is_over(
+        self, cache: ChatCache, server: ChatServer, clock: Clock, error: Exception, seconds: float
+    ) -> None:
+        server.error = error
+        for _ in range(10):
+            with pytest.raises(type(error)):
+                by_tid(cache, "t1")
+        clock.advance(seconds - 0.01)
+        with pytest.raises(type(error)):
+            by_tid(cache, "t1")
+        assert len(server.asked) == 1
+
+        clock.advance(0.01)
+        server.error = None
+
+        assert by_tid(cache, "t1") is not None
+
+    @pytest.mark.parametrize(
+        "end",
+        [
+            lambda cache: cache.invalidate(),
+            lambda cache: cache.all(None, refresh=True),
+            lambda cache: create(cache, make_chat("t9")),
+        ],
+        ids=["invalidate", "refresh", "a write"],
+    )
+    def test_it_is_ended_by_whoever_knows_better(
+        self, cache: ChatCache, server: ChatServer, end: Callable[[ChatCache], object]
+    ) -> None:
+        server.error = TWServerError("down")
+        with pytest.raises(TWServerError):
+            by_tid(cache, "t1")
+        server.error = None
+
+        end(cache)
+
+        assert by_tid(cache, "t1") is not None
+
+    def test_a_hit_does_not_notice_it(
+        self, cache: ChatCache, server: ChatServer, clock: Clock
+    ) -> None:
+        by_tid(cache, "t1")
+        clock.advance(6)
+        server.error = TWServerError("down")
+        by_tid(cache, "ghost")
+
+        assert by_tid(cache, "t1") is not None
+
+
+class TestClose:
+    def test_look_ups_raise_afterwards(self, cache: ChatCache) -> None:
+        cache.all(None)
+        cache.close()
+
+        with pytest.raises(TWClosedError):
+            by_tid(cache, "t1")
+
+    def test_it_wakes_those_who_wait(self, cache: ChatCache, server: ChatServer) -> None:
+        server.on_load = gate = Gate()
+        with Threads() as threads:
+            threads.start(lambda: by_tid(cache, "t1"))
+            gate.wait_arrived()
+            waiter = threads.start(lambda: by_tid(cache, "t1"))
+            wait_until(lambda: cache.info().joined == 1)
+
+            cache.close()
+
+            assert isinstance(waiter.exception(timeout=10), TWClosedError)
+            gate.open()
+
+    def test_a_load_that_ends_after_it_leaves_nothing_behind(
+        self, cache: ChatCache, server: ChatServer
+    ) -> None:
+        server.on_load = lambda load: cache.close()
+        cache.all(None)
+
+        assert cache.view.chats == ()
+
+    def test_a_load_that_it_interrupts_is_no_failure(
+        self, cache: ChatCache, server: ChatServer
+    ) -> None:
+        server.error = TWClosedError("closed")
+
+        with pytest.raises(TWClosedError):
+            by_tid(cache, "t1")
+
+        assert cache.info().failures == 0
