@@ -318,8 +318,7 @@ class ChatCache:
             self._failure_warned = False
             self._cool_error = None
             self._flight = None
-            if not overdue:
-                self.view = view
+            self.view = view
             warn = overdue and not self._overdue_warned
             self._overdue_warned |= overdue
         if warn:

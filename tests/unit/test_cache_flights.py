@@ -15,7 +15,7 @@ from teamwire_sync import (
 from teamwire_sync._flight import deadline_after
 from tests.builders import make_chat
 from tests.unit.chat_server import by_tid, create
-from tests.waiting import Gate, Threads, wait_until
+from tests.waiting import PATIENCE, Gate, Threads, wait_until
 
 if TYPE_CHECKING:
     from teamwire_sync._cache import ChatCache
@@ -33,6 +33,19 @@ class TestSingleFlight:
             gate.open()
 
         assert len({id(each.result()) for each in found}) == 1
+        assert len(server.asked) == 1
+
+    def test_a_refresh_that_came_while_a_look_up_read_the_clock_is_not_made_again(
+        self, cache: ChatCache, server: ChatServer, clock: Clock
+    ) -> None:
+        def meanwhile() -> float:
+            cache.clock = clock
+            cache.all(None)
+            return clock()
+
+        cache.clock = meanwhile
+        cache.all(None)
+
         assert len(server.asked) == 1
 
     def test_they_fail_together_each_with_an_error_of_its_own(
@@ -197,7 +210,7 @@ class TestClose:
 
             cache.close()
 
-            assert isinstance(waiter.exception(timeout=10), TWClosedError)
+            assert isinstance(waiter.exception(timeout=PATIENCE / 2), TWClosedError)
             gate.open()
 
     def test_a_load_that_ends_after_it_leaves_nothing_behind(

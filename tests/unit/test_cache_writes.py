@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Callable
 
 import pytest
 
@@ -75,22 +75,26 @@ class TestOwnWrites:
 
         assert cache.info().expires_in == 30
 
+    @pytest.mark.parametrize(
+        "write",
+        [lambda cache: create(cache, make_chat("t3")), lambda cache: cache.invalidate()],
+        ids=["create", "invalidate"],
+    )
     def test_a_load_from_before_the_write_is_never_published(
-        self, cache: ChatCache, server: ChatServer
+        self, cache: ChatCache, server: ChatServer, write: Callable[[ChatCache], None]
     ) -> None:
         server.on_load = gate = Gate()
         with Threads() as threads:
-            early = threads.start(lambda: by_tid(cache, "t3"))
+            early = threads.start(lambda: by_tid(cache, "t1"))
             gate.wait_arrived()
             server.on_load = lambda load: None
-            new = server.put(make_chat("t3", "three"))
-            create(cache, new)
-            late = by_tid(cache, "t3")
+            server.put(make_chat("t1", "renamed"))
+            write(cache)
+            late = by_tid(cache, "t1")
             gate.open()
             early.result()
 
-        assert late == new
-        assert by_tid(cache, "t3") == new
+        assert late == by_tid(cache, "t1") == make_chat("t1", "renamed")
         assert len(server.asked) == 2
 
     def test_who_waited_before_the_write_is_answered_without_another_request(
@@ -126,7 +130,12 @@ class TestOwnWrites:
         self, cache: ChatCache, server: ChatServer
     ) -> None:
         server.pages = 2
-        server.on_load = lambda load: create(cache, make_chat("t3"))
+
+        def write(load: Load) -> None:
+            if len(server.asked) < 10:
+                create(cache, make_chat("t3"))
+
+        server.on_load = write
 
         assert by_tid(cache, "t1") is not None
         assert len(server.asked) == 3
