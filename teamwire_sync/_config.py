@@ -226,7 +226,7 @@ def _how_to_give(missing: list[str], environ: Mapping[str, str]) -> str:
     variables = ", ".join(_VARIABLES[name] for name in missing)
     profile = environ.get("TEAMWIRE_PROFILE") or "default"
     return (
-        f"no {' and no '.join(missing)}. Give it in one of three ways: as an argument, "
+        f"{', '.join(missing)} missing. There are three ways to give that: as an argument, "
         f"Connection({arguments}); in the environment, {variables}; or in the section "
         f"[{profile}] of the file {config_path(environ)}, as {missing[0]} = ..."
     )

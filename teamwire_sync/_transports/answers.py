@@ -73,7 +73,7 @@ class Answer:
         said = decode_error(self.body)
         code, text = said.get("code"), said.get("message")
         context = {**self.context, "code": code if isinstance(code, str) else None}
-        detail = _line(text, 300) if isinstance(text, str) else "no reason given"
+        detail = _line(text, 300) if isinstance(text, str) else self._without_reason()
         raise self._error(said, detail, context)
 
     def _error(self, said: Mapping[str, Any], detail: str, context: dict[str, Any]) -> TWError:
@@ -102,6 +102,11 @@ class Answer:
         if status >= 500:
             return TWServerError(what, retry_after=self._retry_after(), **context)
         return TWProtocolError(f"unexpected status {what}", **context)
+
+    def _without_reason(self) -> str:
+        if "html" in self.headers.get("Content-Type", ""):
+            return "an HTML page, so from a proxy in between"
+        return "no reason given"
 
     def _redirect(self, context: dict[str, Any]) -> TWError:
         target = urlsplit(self.headers.get("Location", ""))
@@ -143,6 +148,10 @@ def network_error(
         return TWDeliveryUnknownError(message, **context)
     if isinstance(error, requests.Timeout):
         return TWTimeoutError(f"no answer from {server} within {timeout:.3g} s", **context)
+    if isinstance(error, requests.exceptions.ProxyError):
+        return TWConnectionError(f"can't reach {server} through the proxy: {text}", **context)
+    if isinstance(error, requests.exceptions.SSLError):
+        return TWConnectionError(f"no TLS connection to {server}: {text}", **context)
     return TWConnectionError(f"can't reach {server}: {text}", **context)
 
 
