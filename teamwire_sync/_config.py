@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import configparser
-import math
 import os
 import stat
+import threading
 from ipaddress import ip_address
 from pathlib import Path
+from reprlib import repr as short_repr
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from warnings import warn
@@ -38,9 +39,10 @@ def check_seconds(name: str, value: object, *, zero: bool = False) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         message = f"{name} must be a number of seconds, not {type(value).__name__}"
         raise TypeError(message)
-    if not math.isfinite(value) or value < 0 or (value == 0 and not zero):
+    # No socket and no lock can wait longer than TIMEOUT_MAX; nan fails both comparisons.
+    if not 0 <= value <= threading.TIMEOUT_MAX or (value == 0 and not zero):
         least = "zero or more" if zero else "more than zero"
-        message = f"{name} must be {least} seconds, got {value!r}"
+        message = f"{name} must be {least} seconds, got {short_repr(value)}"
         raise ValueError(message)
 
 
@@ -71,7 +73,8 @@ def _flag(_config: Any, attribute: Attribute[Any], value: Any) -> None:
 
 
 def _existing(path: str | os.PathLike[str], name: str) -> None:
-    if not Path(path).exists():
+    # Path("") is the current folder, and to requests an empty path means to check nothing.
+    if not os.fspath(path) or not Path(path).exists():
         message = f"{name}: there is no file or folder {os.fspath(path)!r}"
         raise ValueError(message)
 
@@ -300,6 +303,11 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def _is_host(host: str) -> bool:
+    labels = host.rstrip(".").split(".")
+    return ":" in host or all(0 < len(label) < 64 for label in labels)
+
+
 def check_url(url: str, *, allow_insecure_http: bool = False) -> str:
     """Give *url* without a slash at the end.
 
@@ -311,19 +319,19 @@ def check_url(url: str, *, allow_insecure_http: bool = False) -> str:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError:
-        host = None
-    if host is not None and (parts.username is not None or parts.password is not None):
+        parts, host = urlsplit(""), None
+    if parts.username is not None or parts.password is not None:
         # Not echoed: the URL holds a password.
         message = "url must not hold a user or a password; give them as app_id and secret"
         raise TWConfigError(message)
-    if not host or parts.scheme not in {"http", "https"} or not url.isprintable() or " " in url:
+    usable = parts.scheme in {"http", "https"} and url.isprintable() and " " not in url
+    if not host or not usable or not _is_host(host):
         shown = "" if "@" in url else f", got {url!r}"
         message = f"url must be like 'https://backend.example.org'{shown}"
         raise TWConfigError(message)
-    if parts.query or parts.fragment:
-        message = (
-            f"url must be without '?' and '#', got {parts.scheme}://{parts.netloc}{parts.path}"
-        )
+    if "?" in url or "#" in url:
+        place = f"{parts.scheme}://{parts.netloc}{parts.path}"
+        message = f"url must be without '?' and '#': {place}"
         raise TWConfigError(message)
     if parts.path.endswith("/v1/bot"):
         message = f"url must be without /v1/bot: {url[: -len('/v1/bot')]}"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+import pickle
+from typing import Any, TypeVar
 
 from teamwire_sync import Chat, Group, Message, User
+
+T = TypeVar("T")
 
 
 class Clock:
@@ -127,3 +130,9 @@ def make_message(mid: str = "m1", **fields: Any) -> Message:
         "msg": "hello",
     }
     return Message(**{"mid": mid, **given, **fields})
+
+
+def pickled(value: T, protocol: int | None = None) -> T:
+    """What *value* is after a pickle."""
+    again: T = pickle.loads(pickle.dumps(value, protocol))  # noqa: S301  it is our own
+    return again

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import re
+import math
+import ssl
 import time
+from datetime import timezone
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Callable
 from urllib.parse import urlsplit
 
 import requests
 from attrs import frozen
 from urllib3.exceptions import (
     ConnectTimeoutError,
-    MaxRetryError,
+    LocationParseError,
     NewConnectionError,
     ProxyError,
-    SSLError,
+    ReadTimeoutError,
 )
 
 from teamwire_sync._transports.wire import decode_error
@@ -35,11 +37,20 @@ from teamwire_sync.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from teamwire_sync._transports.wire import Operation
 
-_NEVER_LEFT = (ConnectTimeoutError, NewConnectionError, ProxyError, SSLError)
+# Each comes before a request is sent; of the errors of TLS only a refused certificate surely does.
+_NEVER_LEFT = (
+    ConnectTimeoutError,
+    LocationParseError,
+    NewConnectionError,
+    ProxyError,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.InvalidURL,
+    ssl.CertificateError,
+)
 # A gateway that lost the answer of the server behind it, which may have done the work.
 _ANSWER_LOST = {502, 504}
 
@@ -52,15 +63,19 @@ class Answer:
         operation: What it was asked.
         status: The HTTP status.
         headers: The headers, whose names have no case.
+        location: Where it redirects to, or empty.
         body: The bytes of the body.
         context: What an error about it carries.
+        scrub: Takes the Secret out of a text.
     """
 
     operation: Operation
     status: int
     headers: Mapping[str, str]
+    location: str
     body: bytes
     context: dict[str, Any]
+    scrub: Callable[[str], str]
 
     def require_success(self) -> None:
         """Raise what the status means.
@@ -72,8 +87,8 @@ class Answer:
             return
         said = decode_error(self.body)
         code, text = said.get("code"), said.get("message")
-        context = {**self.context, "code": code if isinstance(code, str) else None}
-        detail = _line(text, 300) if isinstance(text, str) else self._without_reason()
+        context = {**self.context, "code": self.scrub(code) if isinstance(code, str) else None}
+        detail = _line(self.scrub(text), 300) if isinstance(text, str) else self._without_reason()
         raise self._error(said, detail, context)
 
     def _error(self, said: Mapping[str, Any], detail: str, context: dict[str, Any]) -> TWError:
@@ -88,9 +103,9 @@ class Answer:
             wait = self._retry_after()
             hint = "" if wait is None else f"; try again in {wait:g} s"
             return TWRateLimitError(what + hint, retry_after=wait, **context)
-        if code == "invalid_members":
+        if status == 422 and code == "invalid_members":
             return _invalid_members(said, detail, context)
-        if 300 <= status < 400:
+        if 300 <= status < 400 and status != 304:
             return self._redirect(context)
         if 400 <= status < 500:
             return TWRequestError(what, **context)
@@ -109,8 +124,14 @@ class Answer:
         return "no reason given"
 
     def _redirect(self, context: dict[str, Any]) -> TWError:
-        target = urlsplit(self.headers.get("Location", ""))
-        where = f"{target.scheme}://{target.hostname}" if target.hostname else "another address"
+        where = "another address"
+        try:
+            target = urlsplit(self.location)
+            if target.hostname:
+                where = f"{target.scheme}://{target.hostname}"
+                where += f":{target.port}" if target.port else ""
+        except ValueError:
+            pass
         message = f"the server redirects to {where}, which is not followed: correct the URL"
         return TWConfigError(message, **context)
 
@@ -118,35 +139,47 @@ class Answer:
         """Seconds that the server asks to wait: a number of them or a date (RFC 9110, 10.2.3)."""
         value = self.headers.get("Retry-After", "").strip()
         if value.isdecimal():
-            return float(value)
+            seconds = float(value)
+            return seconds if math.isfinite(seconds) else None
         try:
             date = parsedate_to_datetime(value)
-        except (TypeError, ValueError):
+            date = date if date.tzinfo else date.replace(tzinfo=timezone.utc)
+            return max(0.0, date.timestamp() - time.time())
+        except (TypeError, ValueError, OverflowError):
             return None
-        return max(0.0, date.timestamp() - time.time())
 
 
 def network_error(
-    error: requests.RequestException,
+    error: Exception,
     operation: Operation,
     *,
+    left: bool,
     server: str,
     timeout: float,
     context: dict[str, Any],
 ) -> TWError:
-    """The error that *error* is; it keeps no reference to it, nor to its request."""
-    reason: Any = error.args[0] if error.args else None
-    if isinstance(reason, MaxRetryError):
-        reason = reason.reason
-    text = _innermost(error)
+    """The error that *error* is; it keeps no reference to it, nor to its request.
+
+    Args:
+        error: What came instead of an answer.
+        operation: What was asked.
+        left: Whether the request may have been sent.
+        server: Host and port.
+        timeout: Seconds that it could take.
+        context: What the error carries.
+    """
+    causes = list(_causes(error))
+    text = _innermost(causes)
     context = {**context, "cause": f"{type(error).__name__}: {text}"}
-    if operation.writes and not isinstance(reason, _NEVER_LEFT):
+    # What is no error of requests comes from making the connection ready.
+    left = left and isinstance(error, requests.RequestException)
+    if operation.writes and left and not any(isinstance(each, _NEVER_LEFT) for each in causes):
         message = (
             f"the answer of {server} was lost ({text}): it may have done {context['method']} "
             f"{context['path']} or not; look before you try again"
         )
         return TWDeliveryUnknownError(message, **context)
-    if isinstance(error, requests.Timeout):
+    if any(isinstance(each, (requests.Timeout, ReadTimeoutError)) for each in causes):
         return TWTimeoutError(f"no answer from {server} within {timeout:.3g} s", **context)
     if isinstance(error, requests.exceptions.ProxyError):
         return TWConnectionError(f"can't reach {server} through the proxy: {text}", **context)
@@ -180,21 +213,25 @@ def _strings(value: Any) -> tuple[str, ...]:
 
 
 def _line(text: str, most: int) -> str:
-    return re.sub(r"\s+", " ", text).strip()[:most]
+    """*text* on one line that a terminal can be shown: what comes from elsewhere may control it."""
+    printable = "".join(character if character.isprintable() else " " for character in text)
+    return " ".join(printable.split())[:most]
 
 
-def _innermost(error: BaseException) -> str:
-    """The text of the error at the bottom, where the system says what is wrong."""
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """*error* and what it comes from, down to the bottom."""
     inner: Any = error
-    text = ""
     for _ in range(10):
-        if isinstance(inner, OSError) and inner.strerror:
-            text = inner.strerror
+        yield inner
         following = getattr(inner, "reason", None)
         if not isinstance(following, BaseException):
             following = next((arg for arg in inner.args if isinstance(arg, BaseException)), None)
-        following = following or inner.__cause__ or inner.__context__
-        if following is None:
-            break
-        inner = following
-    return _line(text or str(inner), 200) or type(inner).__name__
+        inner = following or inner.__cause__ or inner.__context__
+        if inner is None:
+            return
+
+
+def _innermost(causes: list[BaseException]) -> str:
+    """The text of the last error of the system, or else of the last one."""
+    texts = [each.strerror for each in causes if isinstance(each, OSError) and each.strerror]
+    return _line(texts[-1] if texts else str(causes[-1]), 200) or type(causes[-1]).__name__

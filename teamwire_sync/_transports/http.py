@@ -8,11 +8,12 @@ import time
 import uuid
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
+from urllib3.exceptions import HTTPError
 
 from teamwire_sync._transports.answers import Answer, network_error
 from teamwire_sync._transports.base import ChatPage
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from teamwire_sync._config import ConnectionConfig, Credentials
     from teamwire_sync._models import Chat, ChatHandle, Group, LoggedInUser, Message, User
     from teamwire_sync._transports.base import ChatDraft
+    from teamwire_sync._transports.wire import Operation
 
 T = TypeVar("T")
 
@@ -46,15 +48,41 @@ _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 class _BasicAuth(AuthBase):
     """Basic authentication in UTF-8 (RFC 7617); requests would encode in Latin-1."""
 
-    __slots__ = ("_header",)
+    __slots__ = ("_header", "_secrets")
 
     def __init__(self, app_id: str, secret: str) -> None:
-        pair = f"{app_id}:{secret}".encode()
-        self._header = "Basic " + base64.b64encode(pair).decode()
+        pair = f"{app_id}:{secret}"
+        encoded = [base64.b64encode(text.encode()).decode() for text in (pair, secret)]
+        self._header = f"Basic {encoded[0]}"
+        self._secrets = (*encoded, quote(secret, safe=""), secret)
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers["Authorization"] = self._header
         return request
+
+    def scrub(self, text: str) -> str:
+        """*text* without the Secret in any form; a server may quote what it was sent."""
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
+
+
+class _Disarm:
+    """A response hook, run before a session stores cookies and prepares to follow a redirect.
+
+    It is the last hook, so that the session's own find the response whole.
+
+    Attributes:
+        location: Where the response redirects to, or empty.
+    """
+
+    location = ""
+
+    def __call__(self, response: requests.Response, **_: Any) -> None:
+        self.location = response.headers.pop("Location", "")
+        original = getattr(response.raw, "_original_response", None)
+        if original is not None and "Set-Cookie" in original.msg:
+            del original.msg["Set-Cookie"]
 
 
 class HttpTransport:
@@ -235,39 +263,61 @@ class HttpTransport:
             json=body,
             headers=sent,
             auth=self._auth,
-            hooks={"response": _forget_cookies},
         )
         # An error is raised after its except block, or it would carry the original as its context,
         # and that has the request with the Authorization header.
+        prepared = None
         try:
-            response = self._send(request, timeout)
-        except requests.RequestException as error:
+            prepared = self._session.prepare_request(request)
+            return self._send(prepared, timeout, operation, context)
+        except (OSError, HTTPError) as error:
             failure = network_error(
-                error, operation, server=self._server, timeout=timeout, context=context
+                error,
+                operation,
+                left=prepared is not None,
+                server=self._server,
+                timeout=timeout,
+                context=context,
             )
-        else:
-            context["status"] = response.status_code
-            context["request_id"] = response.headers.get("X-Request-ID", request_id)
-            status, content = response.status_code, response.content
-            return Answer(operation, status, response.headers, content, context)
         raise failure
 
-    def _send(self, request: requests.Request, timeout: float) -> requests.Response:
+    def _send(
+        self,
+        prepared: requests.PreparedRequest,
+        timeout: float,
+        operation: Operation,
+        context: dict[str, Any],
+    ) -> Answer:
         session = self._session
-        prepared = session.prepare_request(request)
+        disarm = _Disarm()
+        prepared.register_hook("response", disarm)
         settings = self._settings
         if settings is None:
             url = prepared.url or self._url
             settings = session.merge_environment_settings(url, {}, None, None, None)
-        return session.send(prepared, timeout=timeout, allow_redirects=False, **settings)
+        response = session.send(prepared, timeout=timeout, allow_redirects=False, **settings)
+        request_id = response.headers.get("X-Request-ID", context["request_id"])
+        return Answer(
+            operation=operation,
+            status=response.status_code,
+            headers=response.headers,
+            location=disarm.location,
+            body=response.content,
+            context={**context, "status": response.status_code, "request_id": request_id},
+            scrub=self._auth.scrub,
+        )
 
 
 def _host_and_port(url: str) -> str:
     parts = urlsplit(url)
-    return f"{parts.hostname}:{parts.port or {'https': 443, 'http': 80}[parts.scheme]}"
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"{host}:{parts.port or {'https': 443, 'http': 80}[parts.scheme]}"
 
 
 def _user_agent(app_name: str | None) -> str:
+    if app_name is not None and not isinstance(app_name, str):
+        message = f"app_name must be a str, not {type(app_name).__name__}"
+        raise TypeError(message)
     if app_name is not None and not (app_name.isascii() and app_name.isprintable()):
         message = "app_name must be printable ASCII: it goes into a header"
         raise ValueError(message)
@@ -304,7 +354,10 @@ def _settings(url: str, config: ConnectionConfig) -> dict[str, Any]:
     proxies = config.proxies
     if proxies is None:
         proxies = requests.utils.get_environ_proxies(url)
-    return {"verify": verify, "cert": config.cert, "proxies": proxies}
+    cert: Any = config.cert
+    if cert is not None:
+        cert = tuple(map(os.fspath, cert)) if isinstance(cert, tuple) else os.fspath(cert)
+    return {"verify": verify, "cert": cert, "proxies": proxies}
 
 
 def _check_session(session: requests.Session, config: ConnectionConfig) -> None:
@@ -316,13 +369,6 @@ def _check_session(session: requests.Session, config: ConnectionConfig) -> None:
         if getattr(config, name) != getattr(defaults, name):
             message = f"{name} belongs to the session that was given: set it there"
             raise TWConfigError(message)
-
-
-def _forget_cookies(response: requests.Response, **_: Any) -> None:
-    """Keep cookies out of the session, which would store them after the response hooks."""
-    original = getattr(response.raw, "_original_response", None)
-    if original is not None and "Set-Cookie" in original.msg:
-        del original.msg["Set-Cookie"]
 
 
 def _decoded(answer: Answer, decode: Callable[[Any], T]) -> T:

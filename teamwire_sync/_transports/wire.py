@@ -83,8 +83,8 @@ def encode_draft(draft: ChatDraft) -> dict[str, Any]:
     """The body that creates a chat."""
     return {
         "title": _text(draft.title, "title"),
-        "user_ids": list(draft.user_ids),
-        "group_ids": list(draft.group_ids),
+        "user_ids": [_text(uid, "user_ids") for uid in draft.user_ids],
+        "group_ids": [_text(gid, "group_ids") for gid in draft.group_ids],
         "message": _text(draft.message, "message") or None,
         "allow_sending": draft.allow_sending,
         "allow_mute_notifications": draft.allow_mute_notifications,

@@ -116,6 +116,11 @@ class TestChecks:
         with pytest.raises(ValueError, match=r"^ConnectionConfig\.cache_ttl "):
             ConnectionConfig(cache_ttl=10**400)
 
+    def test_a_time_out_that_no_socket_takes_is_refused(self) -> None:
+        """Else the first request fails with an OverflowError."""
+        with pytest.raises(ValueError, match=r"^ConnectionConfig\.default_timeout "):
+            ConnectionConfig(default_timeout=1e12)
+
     @pytest.mark.parametrize("name", ABOVE_ZERO)
     @pytest.mark.parametrize("value", [0, 0.0, -0.0], ids=str)
     def test_a_time_out_of_zero_is_refused(self, name: str, value: float) -> None:
@@ -292,7 +297,7 @@ class TestMissing:
             find_credentials("mine")
 
         text = str(caught.value)
-        assert text.startswith("no secret and no url.")
+        assert text.startswith("secret, url missing. ")
         assert "Connection(secret=..., url=...)" in text
         assert "TEAMWIRE_SECRET, TEAMWIRE_URL" in text
         assert f"[default] of the file {default_file}" in text
@@ -310,13 +315,13 @@ class TestMissing:
         write_ini(default_file, "[work]\napp_id = x\n")
         monkeypatch.setenv("TEAMWIRE_PROFILE", "work")
 
-        with pytest.raises(TWConfigError, match=r"^no secret and no url.* section \[work\]"):
+        with pytest.raises(TWConfigError, match=r"^secret, url missing\..* section \[work\]"):
             find_credentials()
 
     def test_a_file_without_the_default_section_gives_nothing(self, default_file: Path) -> None:
         write_ini(default_file, profile("work"))
 
-        with pytest.raises(TWConfigError, match=r"^no app_id and no secret and no url\."):
+        with pytest.raises(TWConfigError, match=r"^app_id, secret, url missing\."):
             find_credentials()
 
 
@@ -377,7 +382,7 @@ class TestFile:
         write_ini(default_file, profile("DEFAULT") + "[work]\napp_id = at-work\n")
         monkeypatch.setenv("TEAMWIRE_PROFILE", "work")
 
-        with pytest.raises(TWConfigError, match=r"^no secret and no url\."):
+        with pytest.raises(TWConfigError, match=r"^secret, url missing\."):
             find_credentials()
 
     def test_a_profile_that_is_not_there(
@@ -450,7 +455,7 @@ class TestFile:
     def test_an_empty_value_is_refused_by_name(self, default_file: Path) -> None:
         write_ini(default_file, profile(secret=""))
 
-        with pytest.raises(TWConfigError, match=r"^(no secret\.|secret must be)"):
+        with pytest.raises(TWConfigError, match=r"^secret (missing|must be)"):
             find_credentials()
 
     @POSIX

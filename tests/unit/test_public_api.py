@@ -1,0 +1,116 @@
+"""What a program gets by ``import teamwire_sync``."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from configparser import ConfigParser
+from importlib import metadata, resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import teamwire_sync
+from teamwire_sync import exceptions
+from teamwire_sync._transports.base import Transport
+from teamwire_sync._transports.http import HttpTransport
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+
+def python(code: str) -> str:
+    """What *code* prints in a process of its own, whose warnings are errors."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.strip()
+
+
+class TestNames:
+    @pytest.mark.parametrize("module", [teamwire_sync, exceptions], ids=lambda one: one.__name__)
+    def test_all_is_sorted_and_has_no_name_twice(self, module: ModuleType) -> None:
+        assert list(module.__all__) == sorted(set(module.__all__))
+
+    def test_all_has_every_public_name(self) -> None:
+        public = {
+            name
+            for name, value in vars(teamwire_sync).items()
+            if not name.startswith("_")
+            and getattr(value, "__module__", "").startswith("teamwire_sync")
+        }
+
+        assert set(teamwire_sync.__all__) == public
+
+    def test_every_name_is_there(self) -> None:
+        assert [name for name in teamwire_sync.__all__ if not hasattr(teamwire_sync, name)] == []
+
+    def test_every_error_is_a_public_name(self) -> None:
+        errors = {name: value for name, value in vars(exceptions).items() if name.startswith("TW")}
+
+        assert {name: getattr(teamwire_sync, name, None) for name in errors} == errors
+
+    def test_exceptions_exports_its_classes_and_nothing_else(self) -> None:
+        assert set(exceptions.__all__) == {
+            name for name in vars(exceptions) if name.startswith("TW")
+        }
+
+    @pytest.mark.parametrize("name", teamwire_sync.__all__)
+    def test_every_name_is_documented(self, name: str) -> None:
+        assert (vars(teamwire_sync)[name].__doc__ or "").strip()
+
+    def test_a_name_that_is_not_there(self) -> None:
+        with pytest.raises(AttributeError, match=r"^module 'teamwire_sync' has no attribute 'x'$"):
+            teamwire_sync.x  # type: ignore[attr-defined]  # noqa: B018
+
+
+class TestImport:
+    def test_brings_nothing_heavy(self) -> None:
+        heavy = "asyncio requests urllib3 flask cheroot werkzeug pytest click sqlite3"
+        printed = python(
+            "import sys, teamwire_sync\n"
+            f"print(*[name for name in {heavy.split()!r} if name in sys.modules])"
+        )
+
+        assert printed == ""
+
+    def test_says_nothing(self) -> None:
+        assert python("import teamwire_sync") == ""
+
+    def test_the_logger_has_a_null_handler(self) -> None:
+        handlers = logging.getLogger("teamwire_sync").handlers
+
+        assert [type(handler) for handler in handlers] == [logging.NullHandler]
+
+    def test_a_warning_without_logging_set_up_prints_nothing(self) -> None:
+        code = "import logging, teamwire_sync; logging.getLogger('teamwire_sync').warning('x')"
+
+        assert python(code) == ""
+
+
+class TestPackage:
+    def test_the_version_is_that_of_the_metadata(self) -> None:
+        assert teamwire_sync.__version__ == metadata.version("teamwire_sync")
+
+    def test_says_that_it_is_typed(self) -> None:
+        assert resources.files("teamwire_sync").joinpath("py.typed").is_file()
+
+    def test_the_declared_package_data_have_the_marker(self) -> None:
+        """An editable install shows the file either way; a wheel only has what is declared."""
+        setup = ConfigParser()
+        setup.read(Path(__file__).parents[2] / "setup.cfg", "utf-8")
+
+        assert setup["options.package_data"]["teamwire_sync"].split() == ["py.typed"]
+
+
+def test_http_transport_has_every_method_of_the_protocol() -> None:
+    methods = {name for name in vars(Transport) if not name.startswith("_")}
+
+    assert methods <= set(dir(HttpTransport))

@@ -1,0 +1,527 @@
+"""The contract: paths, and JSON to models and back."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Callable
+
+import pytest
+
+from teamwire_sync import AlertType, Bot, ChatHandle, LoggedInUser, TWProtocolError, User
+from teamwire_sync._transports.base import ChatDraft
+from teamwire_sync._transports.wire import (
+    OPERATIONS,
+    Decoder,
+    Operation,
+    decode_chat,
+    decode_error,
+    decode_json,
+    encode_draft,
+    encode_message,
+)
+from tests.builders import (
+    chat_answer,
+    chat_doc,
+    group_answer,
+    group_doc,
+    make_group,
+    make_user,
+    message_answer,
+    message_doc,
+    page_doc,
+    user_doc,
+)
+
+CHAT = ChatHandle("t1")
+
+
+def a_message(document: Any) -> Any:
+    return Decoder().message(document, CHAT)
+
+
+class TestPaths:
+    @pytest.mark.parametrize(
+        ("name", "method", "path"),
+        [
+            ("get_me", "GET", "/v1/bot/me/"),
+            ("list_chats", "GET", "/v1/bot/chats/"),
+            ("create_chat", "POST", "/v1/bot/chats/"),
+            ("post_message", "POST", "/v1/bot/chats/{tid}/messages/"),
+            ("get_user", "GET", "/v1/bot/users/{uid}/"),
+            ("get_group", "GET", "/v1/bot/groups/{gid}/"),
+        ],
+    )
+    def test_operation(self, name: str, method: str, path: str) -> None:
+        assert OPERATIONS[name] == Operation(method, path)
+
+    @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+    def test_all_but_get_write(self, method: str) -> None:
+        assert Operation(method, "/").writes
+        assert not Operation("GET", "/").writes
+
+    @pytest.mark.parametrize(
+        ("tid", "quoted"),
+        [
+            ("7MQKchz6wsSzmWTVnppGAc", "7MQKchz6wsSzmWTVnppGAc"),
+            ("a/b", "a%2Fb"),
+            ("../x", "..%2Fx"),
+            ("...", "..."),
+            ("%2e%2e", "%252e%252e"),
+            ("a b?c#d", "a%20b%3Fc%23d"),
+            ("ä", "%C3%A4"),
+            ("\N{GRINNING FACE}", "%F0%9F%98%80"),
+            ("{uid}", "%7Buid%7D"),
+            ("\r\n", "%0D%0A"),
+        ],
+        ids=ascii,
+    )
+    def test_ids_are_quoted(self, tid: str, quoted: str) -> None:
+        path = OPERATIONS["post_message"].path_for(tid=tid)
+
+        assert path == f"/v1/bot/chats/{quoted}/messages/"
+
+    @pytest.mark.parametrize("uid", ["", ".", "..", "\ud800", "a\udc80"], ids=ascii)
+    def test_what_cannot_stand_in_a_path_is_refused(self, uid: str) -> None:
+        with pytest.raises(ValueError, match=r"is no uid$") as caught:
+            OPERATIONS["get_user"].path_for(uid=uid)
+        assert str(caught.value).isascii()
+
+
+class TestEncoding:
+    def test_a_draft(self) -> None:
+        draft = ChatDraft(
+            title="hello",
+            user_ids=("u1", "u2"),
+            group_ids=("g1",),
+            message="first",
+            allow_sending=False,
+            allow_mute_notifications=False,
+            is_alert=True,
+        )
+
+        assert encode_draft(draft) == {
+            "title": "hello",
+            "user_ids": ["u1", "u2"],
+            "group_ids": ["g1"],
+            "message": "first",
+            "allow_sending": False,
+            "allow_mute_notifications": False,
+            "is_alert": True,
+        }
+
+    def test_what_a_draft_does_not_say(self) -> None:
+        assert encode_draft(ChatDraft()) == {
+            "title": None,
+            "user_ids": [],
+            "group_ids": [],
+            "message": None,
+            "allow_sending": True,
+            "allow_mute_notifications": True,
+            "is_alert": False,
+        }
+
+    def test_an_empty_first_message_is_none(self) -> None:
+        assert encode_draft(ChatDraft(message=""))["message"] is None
+
+    def test_a_message(self) -> None:
+        assert encode_message("hällo") == {"message": "hällo"}
+
+    @pytest.mark.parametrize(
+        ("name", "draft"),
+        [
+            ("title", ChatDraft(title="\ud800")),
+            ("message", ChatDraft(message="\ud800")),
+            ("user_ids", ChatDraft(user_ids=("\ud800",))),
+            ("group_ids", ChatDraft(group_ids=("\ud800",))),
+        ],
+        ids=["title", "message", "user_ids", "group_ids"],
+    )
+    def test_half_a_surrogate_pair_in_a_draft_is_refused(self, name: str, draft: ChatDraft) -> None:
+        with pytest.raises(ValueError, match=rf"^{name} has half of a surrogate pair"):
+            encode_draft(draft)
+
+    def test_half_a_surrogate_pair_in_a_message_is_refused(self) -> None:
+        with pytest.raises(ValueError, match=r"^message has half of a surrogate pair"):
+            encode_message("\ud83d")
+
+
+class TestJson:
+    def test_is_decoded(self) -> None:
+        assert decode_json(b'{"a": ["\\u00e4"]}') == {"a": ["ä"]}
+
+    def test_an_empty_body_is_called_so(self) -> None:
+        with pytest.raises(TWProtocolError, match=r"^the answer is empty$"):
+            decode_json(b"")
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b"<html>",
+            b"{",
+            b"{} x",
+            b"\xff\xfe\xfd",
+            b'{"a": "\xe4"}',
+            b"\0",
+            b" ",
+            b'{"user":' + b"[" * 200_000 + b"]" * 200_000 + b"}",
+            b'{"a":' * 200_000,
+        ],
+        ids=["html", "cut", "tail", "bytes", "latin-1", "nul", "blank", "deep", "deep objects"],
+    )
+    def test_what_is_none(self, body: bytes) -> None:
+        with pytest.raises(TWProtocolError, match=r"^the answer is not JSON$") as caught:
+            decode_json(body)
+        assert caught.value.__context__ is None
+
+    @pytest.mark.parametrize(
+        ("body", "said"),
+        [
+            (b'{"error": {"code": "x", "message": "y"}}', {"code": "x", "message": "y"}),
+            (b"<html>Bad Gateway</html>", {}),
+            (b"", {}),
+            (b"null", {}),
+            (b"5", {}),
+            (b'"error"', {}),
+            (b"[]", {}),
+            (b"{}", {}),
+            (b'{"error": "x"}', {}),
+            (b'{"error": null}', {}),
+        ],
+        ids=lambda value: value.decode() if isinstance(value, bytes) else "",
+    )
+    def test_an_error_answer_of_any_shape(self, body: bytes, said: dict[str, Any]) -> None:
+        assert decode_error(body) == said
+
+
+class TestUser:
+    def test_every_field_arrives(self) -> None:
+        document = {"user": user_doc("u9", first_name="A", last_name="B", organisation="C")}
+
+        assert Decoder().user(document) == User("u9", "A", "B", "C", is_bot=False)
+
+    def test_a_bot_is_a_bot(self) -> None:
+        user = Decoder().user({"user": user_doc(is_bot=True)})
+
+        assert type(user) is Bot
+        assert user.is_bot
+
+    def test_me_is_the_logged_in_user(self) -> None:
+        assert type(Decoder().me({"user": user_doc(is_bot=True)})) is LoggedInUser
+
+    def test_unknown_fields_are_kept_aside(self) -> None:
+        assert Decoder().user({"user": user_doc(mood={"now": 1})}).extra == {"mood": {"now": 1}}
+
+    def test_unknown_fields_of_the_answer_are_no_fault(self) -> None:
+        assert Decoder().user({"user": user_doc(), "more": 1}) == make_user()
+
+
+class TestGroup:
+    def test_every_field_arrives(self) -> None:
+        owner = user_doc("u9")
+        raw = group_doc("g9", title="T", owner_id="u9", is_circle=False, is_list=True)
+        group = Decoder().group(group_answer({**raw, "is_public": False}, users=(owner,)))
+
+        assert group == make_group(
+            "g9", title="T", owner=make_user("u9"), is_circle=False, is_list=True, is_public=False
+        )
+
+    def test_its_members_come_with_it(self) -> None:
+        group = Decoder().group(group_answer(group_doc(), users=(user_doc("a"), user_doc("b"))))
+
+        assert group.members == [make_user("a"), make_user("b")]
+
+    def test_the_owner_need_not_be_a_member(self) -> None:
+        answer = group_answer(group_doc(owner_id="u9"))
+        answer["users"] = [user_doc("u9")]
+
+        assert Decoder().group(answer).members == []
+
+    def test_unknown_fields_are_kept_aside(self) -> None:
+        assert Decoder().group(group_answer(group_doc(icon="x"))).extra == {"icon": "x"}
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            group_answer(group_doc(owner_id="u9")),
+            {**group_answer(group_doc()), "user_ids": ["u9"]},
+        ],
+        ids=["owner", "member"],
+    )
+    def test_a_user_that_is_named_must_be_described(self, answer: Any) -> None:
+        with pytest.raises(
+            TWProtocolError, match=r"^a group names a user that the answer does not describe$"
+        ):
+            Decoder().group(answer)
+
+
+class TestChat:
+    def test_every_field_arrives(self) -> None:
+        chat = decode_chat(
+            chat_answer(
+                chat_doc(
+                    "t9",
+                    title=None,
+                    type="one_to_one",
+                    user_ids=["u1", "u2"],
+                    group_ids=["g1"],
+                    admin_ids=["u2"],
+                    is_alert=True,
+                    allow_sending=False,
+                    allow_mute_notifications=False,
+                    is_closed=True,
+                ),
+                users=[user_doc("u2"), user_doc("u1")],
+                groups=[group_doc(owner_id="u1")],
+            )
+        )
+
+        assert (chat.tid, chat.title, chat.type) == ("t9", None, "one_to_one")
+        assert chat.users == (make_user("u1"), make_user("u2"))
+        assert chat.groups == (make_group(owner=make_user("u1"), is_public=True),)
+        assert chat.admins == (make_user("u2"),)
+        assert (chat.is_alert, chat.is_closed) == (True, True)
+        assert (chat.allow_sending, chat.allow_mute_notifications) == (False, False)
+
+    @pytest.mark.parametrize(
+        "name", ["is_alert", "allow_sending", "allow_mute_notifications", "is_closed"]
+    )
+    @pytest.mark.parametrize("value", [True, False])
+    def test_each_flag_arrives_by_itself(self, name: str, value: bool) -> None:
+        others = dict.fromkeys(
+            ["is_alert", "allow_sending", "allow_mute_notifications", "is_closed"], not value
+        )
+        chat = decode_chat(chat_answer(chat_doc(**{**others, name: value})))
+
+        assert [getattr(chat, flag) for flag in others] == [
+            value if flag == name else not value for flag in others
+        ]
+
+    def test_its_groups_do_not_know_their_members(self) -> None:
+        chat = decode_chat(chat_answer(chat_doc(group_ids=["g1"]), groups=[group_doc()]))
+
+        assert chat.groups[0]._members is None
+
+    def test_a_type_that_is_not_known_survives(self) -> None:
+        assert decode_chat(chat_answer(chat_doc(type="broadcast"))).type.value == "broadcast"
+
+    def test_unknown_fields_are_kept_aside(self) -> None:
+        chat = decode_chat(chat_answer(chat_doc(colour="red", pinned=None)))
+
+        assert chat.extra == {"colour": "red", "pinned": None}
+
+    @pytest.mark.parametrize(
+        ("field", "what"), [("user_ids", "user"), ("admin_ids", "user"), ("group_ids", "group")]
+    )
+    @pytest.mark.parametrize("ids", [["x"], [None], [["x"]], [{}], [1]], ids=repr)
+    def test_what_is_named_must_be_described(self, field: str, what: str, ids: list[Any]) -> None:
+        with pytest.raises(
+            TWProtocolError, match=rf"^a chat names a {what} that the answer does not describe$"
+        ) as caught:
+            decode_chat(chat_answer(chat_doc(**{field: ids})))
+        assert caught.value.__context__ is None
+
+    def test_a_group_is_no_user(self) -> None:
+        with pytest.raises(TWProtocolError, match="names a user"):
+            decode_chat(chat_answer(chat_doc(user_ids=["g1"]), groups=[group_doc("g1")]))
+
+
+class TestPage:
+    def test_has_its_chats_in_order_and_the_next_cursor(self) -> None:
+        page = page_doc(chat_doc("b"), chat_doc("a"), next_cursor="more")
+        chats, cursor = Decoder().page(page)
+
+        assert ([chat.tid for chat in chats], cursor) == (["b", "a"], "more")
+
+    def test_the_last_has_no_cursor(self) -> None:
+        assert Decoder().page(page_doc()) == ([], None)
+
+    def test_a_user_in_many_chats_is_one_object(self) -> None:
+        one, other = (chat_doc(tid, user_ids=["u1"], admin_ids=["u1"]) for tid in ("a", "b"))
+        chats, _ = Decoder().page(page_doc(one, other, users=[user_doc()]))
+
+        assert chats[0].users[0] is chats[1].users[0] is chats[1].admins[0]
+
+    @pytest.mark.parametrize("field", ["user_ids", "group_ids"])
+    def test_the_same_on_many_pages_is_one_object(self, field: str) -> None:
+        decoder = Decoder()
+        pages = [
+            page_doc(
+                chat_doc(tid, **{field: ["1"]}), users=[user_doc("1")], groups=[group_doc("1")]
+            )
+            for tid in ("a", "b")
+        ]
+        (one,), (other,) = (decoder.page(page)[0] for page in pages)
+
+        assert (*one.users, *one.groups)[0] is (*other.users, *other.groups)[0]
+
+    def test_a_user_who_changed_between_two_pages_is_the_newer(self) -> None:
+        decoder = Decoder()
+        for name in ("Old", "New"):
+            users = [user_doc(first_name=name)]
+            (chat,), _ = decoder.page(page_doc(chat_doc(user_ids=["u1"]), users=users))
+
+        assert chat.users[0].first_name == "New"
+
+
+class TestMessage:
+    def test_every_field_arrives(self) -> None:
+        message = a_message(
+            message_answer(
+                message_doc(
+                    "m9",
+                    timestamp=1,
+                    message=None,
+                    is_alert=True,
+                    alert_type="note",
+                    reply_to="m8",
+                    sender_display_name="Somebody",
+                    deleted=True,
+                )
+            )
+        )
+
+        assert message.chat is CHAT
+        assert (message.mid, message.timestamp, message.msg) == ("m9", 1, None)
+        assert message.from_user == make_user()
+        assert (message.is_alert, message.alert_type) == (True, AlertType.NOTE)
+        assert (message.reply_to, message.sender_display_name) == ("m8", "Somebody")
+        assert message.deleted is True
+
+    def test_without_an_alert(self) -> None:
+        assert a_message(message_answer(message_doc())).alert_type is None
+
+    def test_an_alert_that_is_not_known_survives(self) -> None:
+        assert a_message(message_answer(message_doc(alert_type="siren"))).alert_type == "siren"
+
+    def test_unknown_fields_are_kept_aside(self) -> None:
+        assert a_message(message_answer(message_doc(seen=3))).extra == {"seen": 3}
+
+    def test_its_author_must_be_described(self) -> None:
+        with pytest.raises(TWProtocolError, match="a message names a user that the answer does"):
+            a_message(message_answer(message_doc(from_user_id="u9")))
+
+    @pytest.mark.parametrize(
+        "timestamp", [253_402_300_800_000, -62_135_596_800_001, 10**30], ids=str
+    )
+    def test_a_time_that_is_no_date(self, timestamp: int) -> None:
+        with pytest.raises(TWProtocolError, match=r'^"timestamp" of a message is no date$'):
+            a_message(message_answer(message_doc(timestamp=timestamp)))
+
+    @pytest.mark.parametrize("timestamp", [253_402_300_799_999, -62_135_596_800_000, 0])
+    def test_the_first_and_the_last_date(self, timestamp: int) -> None:
+        message = a_message(message_answer(message_doc(timestamp=timestamp)))
+
+        assert message.tstamp_date.year in {1, 1970, 9999}
+
+    @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e400", "1.0"])
+    def test_a_time_that_is_no_whole_number(self, number: str) -> None:
+        text = json.dumps(message_answer(message_doc(timestamp=0))).replace(
+            '"timestamp": 0', f'"timestamp": {number}'
+        )
+
+        with pytest.raises(TWProtocolError, match=r"timestamp.* not a whole number|not JSON"):
+            a_message(decode_json(text.encode()))
+
+
+# For each kind of object: how it is called, its document, and how a document of it is decoded.
+OBJECTS: dict[str, tuple[dict[str, Any], Callable[[Any], object]]] = {
+    "a user": (user_doc(), lambda raw: Decoder().user({"user": raw})),
+    "a user beside": (user_doc(), lambda raw: Decoder().page(page_doc(users=[raw]))),
+    "a user of me": (user_doc(), lambda raw: Decoder().me({"user": raw})),
+    "a group": (group_doc(), lambda raw: Decoder().group(group_answer(raw))),
+    "a group beside": (group_doc(), lambda raw: Decoder().page(page_doc(groups=[raw]))),
+    "a chat": (chat_doc(), lambda raw: decode_chat(chat_answer(raw))),
+    "a chat of page": (chat_doc(), lambda raw: Decoder().page(page_doc(raw))),
+    "a message": (message_doc(), lambda raw: a_message(message_answer(raw))),
+    "a page of chats": (page_doc(), lambda raw: Decoder().page(raw)),
+    "the answer, user": ({"user": user_doc()}, lambda raw: Decoder().user(raw)),
+    "the answer, me": ({"user": user_doc()}, lambda raw: Decoder().me(raw)),
+    "the answer, group": (group_answer(group_doc()), lambda raw: Decoder().group(raw)),
+    "the answer, chat": (chat_answer(chat_doc()), decode_chat),
+    "the answer, message": (message_answer(message_doc()), a_message),
+}
+KINDS = ("a user", "a group", "a chat", "a message", "a page of chats", "the answer")
+FIELDS = [(name, field) for name, (document, _) in OBJECTS.items() for field in document]
+each_field = pytest.mark.parametrize(
+    ("name", "field"), FIELDS, ids=[f"{name}: {field}" for name, field in FIELDS]
+)
+NULLABLE = {
+    "organisation",
+    "owner_id",
+    "title",
+    "message",
+    "alert_type",
+    "reply_to",
+    "sender_display_name",
+    "next_cursor",
+}
+
+
+def kind_of(name: str) -> str:
+    return next(kind for kind in KINDS[::-1] if name.startswith(kind))
+
+
+class TestRequired:
+    @each_field
+    def test_a_field_that_is_missing_is_named(self, name: str, field: str) -> None:
+        document, decode = OBJECTS[name]
+        lacking = {key: value for key, value in document.items() if key != field}
+
+        with pytest.raises(TWProtocolError) as caught:
+            decode(lacking)
+        assert str(caught.value) == f'{kind_of(name)} without "{field}"'
+
+    @each_field
+    def test_a_field_of_a_wrong_type_is_named(self, name: str, field: str) -> None:
+        document, decode = OBJECTS[name]
+
+        with pytest.raises(TWProtocolError) as caught:
+            decode({**document, field: 1.5})
+        text = str(caught.value)
+        assert text.startswith(f'"{field}" of {kind_of(name)} is a number, not ')
+
+    @each_field
+    def test_null_is_named_where_it_may_not_be(self, name: str, field: str) -> None:
+        document, decode = OBJECTS[name]
+        may_be = field in NULLABLE and (name, field) not in {
+            ("a group", "title"),
+            ("a group beside", "title"),
+            ("the answer, message", "message"),
+        }
+        null = {**document, field: None}
+
+        if may_be:
+            decode(null)
+        else:
+            with pytest.raises(TWProtocolError, match=rf'^"{field}" of .* is null, not '):
+                decode(null)
+
+    @each_field
+    def test_a_number_is_no_flag_and_a_flag_no_number(self, name: str, field: str) -> None:
+        document, decode = OBJECTS[name]
+        given = document[field]
+        if type(given) not in {bool, int}:
+            given = None
+        other: Any = 1 if isinstance(given, bool) else True
+
+        with pytest.raises(TWProtocolError, match=rf'^"{field}" of '):
+            decode({**document, field: other})
+
+    @pytest.mark.parametrize("name", OBJECTS)
+    @pytest.mark.parametrize(
+        ("value", "shown"),
+        [(None, "null"), ([], "an array"), ("x", "a string"), (5, "a whole number")],
+        ids=["null", "array", "string", "number"],
+    )
+    def test_what_is_no_object(self, name: str, value: Any, shown: str) -> None:
+        _, decode = OBJECTS[name]
+
+        with pytest.raises(TWProtocolError, match=rf"is {shown}(, not| where) an object") as caught:
+            decode(value)
+        assert "Traceback" not in str(caught.value)
+
+    def test_the_text_never_quotes_a_value(self) -> None:
+        with pytest.raises(TWProtocolError) as caught:
+            Decoder().user({"user": user_doc(first_name=["somebody's name"])})
+
+        assert str(caught.value) == '"first_name" of a user is an array, not a string'
