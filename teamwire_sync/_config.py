@@ -219,9 +219,14 @@ def config_path(environ: Mapping[str, str] = os.environ) -> Path:
     """The config file: ``TEAMWIRE_CONFIG``, else the one in the user's configuration folder."""
     given = environ.get("TEAMWIRE_CONFIG")
     if given:
-        return Path(given).expanduser()
-    folder = environ.get("APPDATA" if os.name == "nt" else "XDG_CONFIG_HOME")
-    return (Path(folder) if folder else Path.home() / ".config") / "teamwire_sync" / "config.ini"
+        return _in_home(given)
+    folder = environ.get("APPDATA" if os.name == "nt" else "XDG_CONFIG_HOME") or "~/.config"
+    return _in_home(folder) / "teamwire_sync" / "config.ini"
+
+
+def _in_home(path: str) -> Path:
+    # Path.expanduser raises where there is no home; then a folder named "~" is not there either.
+    return Path(os.path.expanduser(path))  # noqa: PTH111
 
 
 def _how_to_give(missing: list[str], environ: Mapping[str, str]) -> str:

@@ -10,7 +10,7 @@ from cachetools import TLRUCache
 from teamwire_sync._config import check_seconds
 from teamwire_sync._flight import Flight, Void, deadline_after, own_haste
 from teamwire_sync._models import Group, User, bind
-from teamwire_sync.exceptions import TWClosedError, TWError, TWNotFoundError
+from teamwire_sync.exceptions import TWClosedError, TWError, TWNotFoundError, TWProtocolError
 
 if TYPE_CHECKING:
     from teamwire_sync._transports.base import Transport
@@ -178,7 +178,11 @@ class Groups:
         if group is None:
             message = f"there is no group {gid!r} any more, or the bot can't see it"
             raise TWNotFoundError(message)
-        return group.get_members()
+        members = group._members
+        if members is None:
+            message = f"the group {gid!r} came without its members"
+            raise TWProtocolError(message)
+        return list(members)
 
     def _close(self) -> None:
         self._kept.close()

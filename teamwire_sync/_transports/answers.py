@@ -88,7 +88,9 @@ class Answer:
         said = decode_error(self.body)
         code, text = said.get("code"), said.get("message")
         context = {**self.context, "code": self.scrub(code) if isinstance(code, str) else None}
-        detail = _line(self.scrub(text), 300) if isinstance(text, str) else self._without_reason()
+        detail = (
+            one_line(self.scrub(text), 300) if isinstance(text, str) else self._without_reason()
+        )
         raise self._error(said, detail, context)
 
     def _error(self, said: Mapping[str, Any], detail: str, context: dict[str, Any]) -> TWError:
@@ -171,8 +173,9 @@ def network_error(
     causes = list(_causes(error))
     text = _innermost(causes)
     context = {**context, "cause": f"{type(error).__name__}: {text}"}
-    # What is no error of requests comes from making the connection ready.
-    left = left and isinstance(error, requests.RequestException)
+    # Of all that requests lets through, only a CA bundle that is missing is an OSError of no errno.
+    if not isinstance(error, requests.RequestException) and getattr(error, "errno", None) is None:
+        left = left and not isinstance(error, OSError)
     if operation.writes and left and not any(isinstance(each, _NEVER_LEFT) for each in causes):
         message = (
             f"the answer of {server} was lost ({text}): it may have done {context['method']} "
@@ -180,7 +183,7 @@ def network_error(
         )
         return TWDeliveryUnknownError(message, **context)
     if any(isinstance(each, (requests.Timeout, ReadTimeoutError)) for each in causes):
-        return TWTimeoutError(f"no answer from {server} within {timeout:.3g} s", **context)
+        return TWTimeoutError(f"no answer from {server} within {timeout:g} s", **context)
     if isinstance(error, requests.exceptions.ProxyError):
         return TWConnectionError(f"can't reach {server} through the proxy: {text}", **context)
     if isinstance(error, requests.exceptions.SSLError):
@@ -212,7 +215,7 @@ def _strings(value: Any) -> tuple[str, ...]:
     return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
 
 
-def _line(text: str, most: int) -> str:
+def one_line(text: str, most: int) -> str:
     """*text* on one line that a terminal can be shown: what comes from elsewhere may control it."""
     printable = "".join(character if character.isprintable() else " " for character in text)
     return " ".join(printable.split())[:most]
@@ -234,4 +237,4 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 def _innermost(causes: list[BaseException]) -> str:
     """The text of the last error of the system, or else of the last one."""
     texts = [each.strerror for each in causes if isinstance(each, OSError) and each.strerror]
-    return _line(texts[-1] if texts else str(causes[-1]), 200) or type(causes[-1]).__name__
+    return one_line(texts[-1] if texts else str(causes[-1]), 200) or type(causes[-1]).__name__

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import threading
 import time
 import uuid
 from importlib.metadata import version
@@ -15,7 +16,7 @@ from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from urllib3.exceptions import HTTPError
 
-from teamwire_sync._transports.answers import Answer, network_error
+from teamwire_sync._transports.answers import Answer, network_error, one_line
 from teamwire_sync._transports.base import ChatPage
 from teamwire_sync._transports.wire import (
     OPERATIONS,
@@ -115,6 +116,8 @@ class HttpTransport:
         self._auth = _BasicAuth(credentials.app_id, credentials.secret)
         self._agent = _user_agent(app_name)
         self._closed = False
+        # urllib3's own pool would let a thread wait for a connection for ever.
+        self._free = threading.BoundedSemaphore(config.pool_size)
         self._own_session = session is None
         self._settings: dict[str, Any] | None = None
         if session is None:
@@ -244,7 +247,7 @@ class HttpTransport:
             message = "the Connection is closed"
             raise TWClosedError(message, **context)
         if deadline is not None:
-            timeout = min(timeout, deadline - time.monotonic())
+            timeout = min(timeout, round(deadline - time.monotonic(), 3))
             if timeout <= 0:
                 message = f"no time left to ask {self._server} for {operation.method} {path}"
                 raise TWTimeoutError(message, **context)
@@ -267,6 +270,9 @@ class HttpTransport:
         # An error is raised after its except block, or it would carry the original as its context,
         # and that has the request with the Authorization header.
         prepared = None
+        if not self._free.acquire(timeout=timeout):
+            message = f"all {self._config.pool_size} connections are busy for {timeout:g} s"
+            raise TWTimeoutError(message, **context)
         try:
             prepared = self._session.prepare_request(request)
             return self._send(prepared, timeout, operation, context)
@@ -279,6 +285,8 @@ class HttpTransport:
                 timeout=timeout,
                 context=context,
             )
+        finally:
+            self._free.release()
         raise failure
 
     def _send(
@@ -296,7 +304,8 @@ class HttpTransport:
             url = prepared.url or self._url
             settings = session.merge_environment_settings(url, {}, None, None, None)
         response = session.send(prepared, timeout=timeout, allow_redirects=False, **settings)
-        request_id = response.headers.get("X-Request-ID", context["request_id"])
+        given_id = response.headers.get("X-Request-ID", "")
+        request_id = one_line(self._auth.scrub(given_id), 128) or context["request_id"]
         return Answer(
             operation=operation,
             status=response.status_code,
@@ -328,7 +337,7 @@ def _user_agent(app_name: str | None) -> str:
 def _new_session(pool_size: int) -> requests.Session:
     session = requests.Session()
     session.trust_env = False
-    adapter = HTTPAdapter(pool_connections=1, pool_maxsize=pool_size, pool_block=True)
+    adapter = HTTPAdapter(pool_connections=1, pool_maxsize=pool_size)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session

@@ -20,6 +20,7 @@ from teamwire_sync import (
     TWNotFoundError,
     TWProtocolError,
     TWServerError,
+    TWTimeoutError,
 )
 from teamwire_sync.testing import sandbox
 from tests.waiting import Threads, wait_until
@@ -391,6 +392,17 @@ class TestConnections:
 
         assert len(box.requests) == 64
         assert box.connections <= 3
+
+    def test_who_finds_none_free_gives_up_at_its_timeout(self, box: Sandbox) -> None:
+        connection = box.connect(config=ConnectionConfig(pool_size=1))
+        with box.hold("GET", "/v1/bot/me/") as held, Threads(1) as threads:
+            threads.start(connection.check)
+            held.wait_arrived()
+
+            with pytest.raises(TWTimeoutError, match=r"all 1 connections are busy for 0\.05 s"):
+                connection.users.get_user(KNOWN_USER, timeout=0.05)
+
+            held.release()
 
     def test_a_session_of_the_callers_is_used_and_left_open(self, box: Sandbox) -> None:
         with requests.Session() as session:

@@ -15,6 +15,7 @@ from teamwire_sync import (
     TWAmbiguousTitleError,
     TWClosedError,
     TWNotFoundError,
+    TWProtocolError,
     TWServerError,
 )
 from tests.builders import make_chat, make_group, make_user
@@ -389,3 +390,13 @@ class TestConnection:
         connection.chats.get_subscriptions()
 
         assert transport.calls == ["iter_chat_pages"] * 2
+
+
+def test_a_group_that_comes_without_its_members_is_a_protocol_error(
+    connection: Connection, transport: FakeTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "get_group", lambda gid, deadline: make_group(gid))
+    group = connection.groups.get_group("g1")
+
+    with pytest.raises(TWProtocolError, match="without its members"):
+        group.get_members()

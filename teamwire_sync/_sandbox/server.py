@@ -1,0 +1,147 @@
+"""The HTTP server in front of the application: connections that stay open, and a prompt end."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import sys
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from cheroot import wsgi
+from cheroot.server import HTTPConnection
+
+from teamwire_sync._sandbox.front import DROP_KEY
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+_logger = logging.getLogger("teamwire_sync.sandbox")
+
+
+class _Connection(HTTPConnection):
+    """A connection that its server can find while it is open."""
+
+    def __init__(self, server: Server, *args: Any) -> None:
+        super().__init__(server, *args)
+        server.opened(self)
+
+    def end_input(self) -> None:
+        """Let whoever reads from the connection find its end; an answer can still leave."""
+        with suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RD)
+
+    def close(self) -> None:
+        """Close the connection."""
+        super().close()
+        # cheroot leaves the descriptor to the garbage collector.
+        with suppress(OSError, ValueError):
+            self.wfile.close()
+        self.server.closed(self)
+
+
+class _Gateway(wsgi.Gateway_10):
+    """A gateway whose application may send nothing at all."""
+
+    def __init__(self, req: Any) -> None:
+        super().__init__(req)
+        self.env[DROP_KEY] = self._drop
+
+    def _drop(self) -> None:
+        # With its headers "sent" cheroot writes none, and closing ends the connection bare.
+        self.req.sent_headers = True
+        self.req.close_connection = True
+
+
+class Server(wsgi.Server):
+    """Serves a WSGI application on threads of its own.
+
+    Args:
+        host: The address to listen on.
+        port: The port, 0 for a free one.
+        app: The application.
+    """
+
+    def __init__(self, host: str, port: int, app: WSGIApplication) -> None:
+        super().__init__(
+            (host, port),
+            app,
+            numthreads=64,
+            request_queue_size=128,
+            timeout=120,
+            shutdown_timeout=5,
+        )
+        self.gateway = _Gateway
+        self.ConnectionClass = _Connection
+        self.keep_alive_conn_limit = sys.maxsize
+        # Also the longest time that stopping waits for the loop.
+        self.expiration_interval = 0.05
+        self._lock = threading.Lock()
+        self._open: set[_Connection] = set()
+        self._stopping = False
+        self.accepted = 0
+        self._thread = threading.Thread(target=self.serve, name="teamwire-sandbox", daemon=True)
+
+    def start(self) -> None:
+        """Listen; requests are answered when this returns."""
+        self.prepare()
+        self._thread.start()
+
+    @staticmethod
+    def bind_socket(socket_: socket.socket, bind_addr: Any) -> socket.socket:
+        """Bind a socket, or close it."""
+        try:
+            socket_.bind(bind_addr)
+        except OSError:
+            socket_.close()
+            raise
+        return socket_
+
+    def serve(self) -> None:
+        """Accept connections until the server stops."""
+        # Without cheroot's further thread, for those whom a bounded queue of requests turns away.
+        while self.ready:
+            try:
+                self._connections.run(self.expiration_interval)  # type: ignore[attr-defined]
+            except Exception:  # noqa: PERF203 - one failure must not end the service
+                _logger.exception("the sandbox's connection loop failed")
+
+    def stop(self) -> None:
+        """End all connections and threads."""
+        with self._lock:
+            self._stopping = True
+            connections = self._open.copy()
+        for connection in connections:
+            connection.end_input()
+        super().stop()
+        self._thread.join()
+        for connection in self._open.copy():
+            connection.close()
+
+    def put_conn(self, conn: _Connection) -> None:
+        """Wait for the next request of a connection."""
+        with self._lock:
+            is_kept = not self._stopping
+            if is_kept:
+                super().put_conn(conn)
+        if not is_kept:
+            conn.close()
+
+    def opened(self, connection: _Connection) -> None:
+        """Count and remember a new connection."""
+        with self._lock:
+            self.accepted += 1
+            self._open.add(connection)
+            is_late = self._stopping
+        if is_late:
+            connection.end_input()
+
+    def closed(self, connection: _Connection) -> None:
+        """Forget a connection."""
+        with self._lock:
+            self._open.discard(connection)
+
+    def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
+        """Log what cheroot would print."""
+        _logger.log(level, msg, exc_info=traceback)

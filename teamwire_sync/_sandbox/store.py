@@ -1,0 +1,103 @@
+"""The SQLite database of a world: its tables and its transactions."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterator
+
+# A chat is kept as versions, each valid from one sequence number of the log up to another, so that
+# the listing of an earlier moment can still be read.
+_TABLES = (
+    "CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+    """CREATE TABLE IF NOT EXISTS users (
+        uid TEXT PRIMARY KEY, is_visible INTEGER NOT NULL, document TEXT NOT NULL
+    ) WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS groups (
+        gid TEXT PRIMARY KEY, is_visible INTEGER NOT NULL, document TEXT NOT NULL
+    ) WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS members (
+        gid TEXT NOT NULL, position INTEGER NOT NULL, uid TEXT NOT NULL,
+        PRIMARY KEY (gid, position)
+    ) WITHOUT ROWID""",
+    "CREATE TABLE IF NOT EXISTS log (seq INTEGER PRIMARY KEY, at REAL NOT NULL)",
+    """CREATE TABLE IF NOT EXISTS chats (
+        ordinal INTEGER NOT NULL, from_seq INTEGER NOT NULL, to_seq INTEGER,
+        tid TEXT NOT NULL, peer_uid TEXT, document TEXT NOT NULL,
+        PRIMARY KEY (ordinal, from_seq)
+    ) WITHOUT ROWID""",
+    "CREATE UNIQUE INDEX IF NOT EXISTS present_chat ON chats (tid) WHERE to_seq IS NULL",
+    """CREATE UNIQUE INDEX IF NOT EXISTS present_one_to_one ON chats (peer_uid)
+        WHERE to_seq IS NULL AND peer_uid IS NOT NULL""",
+    """CREATE TABLE IF NOT EXISTS messages (
+        number INTEGER PRIMARY KEY, mid TEXT NOT NULL UNIQUE, tid TEXT NOT NULL,
+        document TEXT NOT NULL
+    )""",
+    "CREATE INDEX IF NOT EXISTS messages_of_chat ON messages (tid, number)",
+    """CREATE TABLE IF NOT EXISTS outcomes (
+        key TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, status INTEGER NOT NULL,
+        body TEXT NOT NULL
+    ) WITHOUT ROWID""",
+)
+
+
+class Store:
+    """One SQLite connection that all threads of a server share, one at a time.
+
+    Args:
+        path: The database file; None keeps the world in memory.
+    """
+
+    def __init__(self, path: str | os.PathLike[str] | None) -> None:
+        self._lock = threading.RLock()
+        self._db = sqlite3.connect(
+            ":memory:" if path is None else path,
+            timeout=10,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        try:
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = NORMAL")
+            with self.writing() as db:
+                for statement in _TABLES:
+                    db.execute(statement)
+        except BaseException:
+            self._db.close()
+            raise
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """A transaction in which every query sees the same state."""
+        with self._transaction("BEGIN") as db:
+            yield db
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """A transaction that happens wholly or not at all; inside another one, a part of it."""
+        with self._transaction("BEGIN IMMEDIATE") as db:
+            yield db
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            if self._db.in_transaction:
+                yield self._db
+                return
+            self._db.execute(begin)
+            try:
+                yield self._db
+                self._db.execute("COMMIT")
+            finally:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+
+    def close(self) -> None:
+        """Close the database."""
+        with self._lock:
+            self._db.close()

@@ -1,0 +1,111 @@
+"""The sandbox against the contract's file: its answers are what docs/openapi.yaml says."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from teamwire_sync.testing import Sandbox, sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+schemathesis = pytest.importorskip(
+    "schemathesis", reason="schemathesis 4 needs Python 3.10", exc_type=ImportError
+)
+hypothesis = pytest.importorskip("hypothesis")
+checks = pytest.importorskip("schemathesis.specs.openapi.checks")
+
+CONTRACT = schemathesis.openapi.from_path(
+    Path(__file__).parent.parent / "docs" / "openapi.yaml",
+    # Generated credentials would count as wrong ones although the tests put the right ones there;
+    # the check for ignored credentials sends wrong ones by itself.
+    config=schemathesis.Config.from_dict({"generation": {"with-security-parameters": False}}),
+)
+OPERATIONS = [result.ok() for result in CONTRACT.get_all_operations()]
+
+
+@pytest.fixture(scope="module")
+def box() -> Iterator[Sandbox]:
+    """One sandbox for all requests of this module."""
+    with sandbox(chats=30) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def headers(box: Sandbox) -> dict[str, str]:
+    """The sandbox's credentials as a header, which schemathesis knows how to leave out."""
+    credentials = base64.b64encode(f"{box.app_id}:{box.secret}".encode()).decode()
+    return {"Authorization": f"Basic {credentials}"}
+
+
+@CONTRACT.parametrize()
+@hypothesis.settings(
+    derandomize=False,
+    database=None,
+    deadline=None,
+    max_examples=600,
+    suppress_health_check=list(hypothesis.HealthCheck),
+)
+def test_every_answer_conforms_to_the_contract(
+    case: Any, box: Sandbox, headers: dict[str, str]
+) -> None:
+    """Status, headers and body of each answer are documented, whatever was sent."""
+    case.call_and_validate(
+        box.url,
+        headers=headers,
+        # What a schema allows may still be refused by the domain: unknown ids, no recipient.
+        excluded_checks=[checks.positive_data_acceptance],
+    )
+
+
+def _documented_requests(operation: Any) -> Iterator[dict[str, Any]]:
+    """The requests that the examples of an operation describe."""
+    path = {
+        parameter.name: parameter.definition["example"] for parameter in operation.path_parameters
+    }
+    bodies = [
+        example
+        for content in operation.definition.raw.get("requestBody", {}).get("content", {}).values()
+        for example in (
+            [content["example"]]
+            if "example" in content
+            else [named["value"] for named in content["examples"].values()]
+        )
+    ]
+    for body in bodies:
+        yield {"path_parameters": path, "body": body, "media_type": "application/json"}
+    if not bodies:
+        yield {"path_parameters": path}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.label)
+def test_documented_examples_reach_each_documented_success(
+    operation: Any, box: Sandbox, headers: dict[str, str]
+) -> None:
+    """The examples of the file work on a sandbox, and lead to each 2xx answer."""
+    answers = [
+        operation.Case(**request).call_and_validate(box.url, headers=headers)
+        for request in _documented_requests(operation)
+    ]
+    documented = {
+        int(status) for status in operation.definition.raw["responses"] if status[0] == "2"
+    }
+    assert {answer.status_code for answer in answers} == documented
+
+
+def test_each_operation_has_the_name_that_the_clients_use() -> None:
+    """The operations of the contract, no more and no fewer."""
+    names = {operation.definition.raw["operationId"] for operation in OPERATIONS}
+    assert names == {
+        "health",
+        "get_me",
+        "list_chats",
+        "create_chat",
+        "post_message",
+        "get_user",
+        "get_group",
+    }

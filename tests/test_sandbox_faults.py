@@ -1,0 +1,369 @@
+"""What a test can do to the sandbox's answers, and what it sees of the requests."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+
+from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER
+from teamwire_sync.testing import ServedRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from teamwire_sync.testing import Sandbox
+
+ME = "/v1/bot/me/"
+CHATS = "/v1/bot/chats/"
+NEW = {"title": "new", "user_ids": [KNOWN_USER]}
+
+
+class Api(requests.Session):
+    """A session with the credentials of a sandbox, for paths of its contract."""
+
+    def __init__(self, box: Sandbox) -> None:
+        super().__init__()
+        self.box = box
+        self.trust_env = False
+        self.auth = (box.app_id, box.secret)
+
+    def request(self, method: Any, url: Any, *args: Any, **kwargs: Any) -> requests.Response:
+        return super().request(method, self.box.url + url, *args, **kwargs)
+
+    def statuses(self, count: int, path: str = ME) -> list[int]:
+        return [self.get(path).status_code for _ in range(count)]
+
+    def count_chats(self) -> int:
+        return len(self.get(CHATS).json()["chats"])
+
+
+@pytest.fixture
+def api(teamwire_sandbox: Sandbox) -> Iterator[Api]:
+    """A session for a new sandbox."""
+    with Api(teamwire_sandbox) as session:
+        yield session
+
+
+@pytest.fixture
+def background() -> Iterator[ThreadPoolExecutor]:
+    """Threads for requests that wait."""
+    with ThreadPoolExecutor(40) as pool:
+        yield pool
+
+
+def test_status_is_the_contracts_error(api: Api) -> None:
+    """A fault with a status answers as the contract says."""
+    api.box.fault("GET", ME, status=503)
+    answer = api.get(ME)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "service_unavailable")
+
+
+def test_fault_ends_after_its_times(api: Api) -> None:
+    """A fault befalls so many requests."""
+    api.box.fault("GET", ME, status=500, times=2)
+    assert api.statuses(3) == [500, 500, 200]
+
+
+def test_fault_counts_its_hits(api: Api) -> None:
+    """A fault knows how many requests it has befallen."""
+    fault = api.box.fault("GET", ME, status=500, times=2)
+    api.statuses(3)
+    assert fault.hits == 2
+
+
+def test_faults_of_one_path_take_turns(api: Api) -> None:
+    """The oldest fault goes first."""
+    api.box.fault("GET", ME, status=503, times=1)
+    api.box.fault("GET", ME, status=500, times=1)
+    assert api.statuses(3) == [503, 500, 200]
+
+
+def test_faults_of_different_effect_add_up(api: Api) -> None:
+    """A lag does not keep a status waiting, nor the other way round."""
+    lagging = api.box.fault("GET", CHATS, lag=30)
+    api.box.fault("GET", CHATS, status=503, times=1)
+    assert (api.statuses(2, CHATS), lagging.hits) == ([503, 200], 2)
+
+
+def test_cleared_fault_is_over(api: Api) -> None:
+    """A fault can be ended."""
+    fault = api.box.fault("GET", ME, status=500)
+    api.get(ME)
+    fault.clear()
+    assert api.statuses(1) == [200]
+
+
+def test_cleared_faults_are_over(api: Api) -> None:
+    """All faults can be ended at once."""
+    api.box.fault("GET", ME, status=500)
+    api.box.fault("GET", ME, drop="before")
+    api.box.clear_faults()
+    assert api.statuses(1) == [200]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/v1/bot/users/*/", 500),
+        ("GET", "/v1/*/*/*/", 500),
+        ("POST", "/v1/bot/users/*/", 200),
+        ("GET", "/v1/bot/users/*", 200),
+        ("GET", "/v1/bot/users/*/*", 200),
+        ("GET", "/v1/bot/*/", 200),
+        ("GET", "/v1/bot/users/*/*/", 200),
+        ("GET", "/v1/bot/groups/*/", 200),
+    ],
+)
+def test_star_is_one_segment(api: Api, method: str, path: str, status: int) -> None:
+    """A '*' stands for any segment of the path, and for one only."""
+    api.box.fault(method, path, status=500)
+    assert api.statuses(1, f"/v1/bot/users/{KNOWN_USER}/") == [status]
+
+
+@pytest.mark.parametrize("retry_after", [1, "Wed, 21 Oct 2026 07:28:00 GMT"])
+def test_retry_after_is_a_header(api: Api, retry_after: float | str) -> None:
+    """Seconds and dates go out as they are."""
+    api.box.fault("GET", ME, status=429, retry_after=retry_after)
+    assert api.get(ME).headers["Retry-After"] == str(retry_after)
+
+
+@pytest.mark.parametrize(
+    ("body", "sent", "media_type"),
+    [
+        ("<h1>503</h1>", b"<h1>503</h1>", "text/html; charset=utf-8"),
+        ([], b"[]", "application/json"),
+        (b"\xff", b"\xff", "application/octet-stream"),
+    ],
+)
+def test_body_replaces_the_answers(api: Api, body: Any, sent: bytes, media_type: str) -> None:
+    """A fault's body goes out in place of the answer's, as what it is."""
+    api.box.fault("GET", ME, body=body)
+    answer = api.get(ME)
+    assert (answer.status_code, answer.content, answer.headers["Content-Type"]) == (
+        200,
+        sent,
+        media_type,
+    )
+
+
+def test_headers_are_added_replaced_and_removed(api: Api) -> None:
+    """A fault's headers win over the answer's; None removes one."""
+    headers = {"X-New": "1", "Content-Type": "text/plain", "Teamwire-Bot-Contract": None}
+    api.box.fault("GET", ME, headers=headers)
+    answer = api.get(ME).headers
+    assert {name: answer.get(name) for name in headers} == headers
+
+
+def test_status_means_that_the_work_is_not_done(api: Api) -> None:
+    """A write that is answered with a fault's status has not happened."""
+    before = api.count_chats()
+    api.box.fault("POST", CHATS, status=503)
+    api.post(CHATS, json=NEW)
+    assert api.count_chats() == before
+
+
+@pytest.mark.parametrize(("drop", "more"), [("before", 0), ("after", 1)])
+def test_drop_is_before_or_after_the_work(api: Api, drop: str, more: int) -> None:
+    """A dropped write has happened or not, as told."""
+    before = api.count_chats()
+    api.box.fault("POST", CHATS, drop=drop, times=1)
+    with pytest.raises(requests.ConnectionError):
+        api.post(CHATS, json=NEW)
+    assert api.count_chats() == before + more
+
+
+def test_drop_sends_no_byte(api: Api) -> None:
+    """A dropped connection ends cleanly, before the first byte of an answer."""
+    api.box.fault("GET", ME, drop="after")
+    with pytest.raises(requests.ConnectionError, match="closed connection without response"):
+        api.get(ME)
+
+
+def test_delay_keeps_the_answer(api: Api) -> None:
+    """A delayed answer comes late, and after the work."""
+    api.box.fault("POST", CHATS, delay=0.2)
+    before = api.count_chats()
+    started = time.monotonic()
+    api.post(CHATS, json=NEW)
+    assert time.monotonic() - started >= 0.2
+    assert api.count_chats() == before + 1
+
+
+@pytest.mark.parametrize(
+    "effects",
+    [
+        {},
+        {"delay": 0.0},
+        {"times": 3},
+        {"headers": {}},
+        {"status": 199},
+        {"status": 600},
+        {"status": "503"},
+        {"status": True},
+        {"status": 500, "times": 0},
+        {"drop": "never"},
+        {"drop": "before", "status": 500},
+        {"drop": "after", "body": ""},
+        {"delay": -1},
+        {"lag": -1},
+        {"lag": float("nan")},
+    ],
+)
+def test_senseless_fault_is_refused(api: Api, effects: dict[str, Any]) -> None:
+    """A typing error in a test is told."""
+    with pytest.raises(ValueError, match=r"."):
+        api.box.fault("GET", ME, **effects)
+
+
+@pytest.mark.parametrize("path", ["v1/bot/me/", "/v1/bot/chats/?limit=1", ""])
+def test_senseless_path_is_refused(api: Api, path: str) -> None:
+    """A path that no request can have is told."""
+    with pytest.raises(ValueError, match="path"):
+        api.box.fault("GET", path, status=500)
+
+
+def test_body_that_json_cannot_hold_is_refused(api: Api) -> None:
+    """A body fails where it is given, not in the server."""
+    with pytest.raises(TypeError):
+        api.box.fault("GET", ME, body=object())
+
+
+def test_request_is_recorded(api: Api) -> None:
+    """A record holds method, path, query and status."""
+    api.get("/v1/bot/users/a%20b/?x=1&y=&x=2")
+    assert api.box.requests == [
+        ServedRequest("GET", "/v1/bot/users/a b/", {"x": "2", "y": ""}, 404)
+    ]
+
+
+def test_dropped_request_is_recorded_without_status(api: Api) -> None:
+    """A dropped request was seen, and had no answer."""
+    api.box.fault("GET", ME, drop="before")
+    with pytest.raises(requests.ConnectionError):
+        api.get(ME)
+    assert [request.status for request in api.box.requests] == [None]
+
+
+def test_records_are_a_copy(api: Api) -> None:
+    """A list of records does not grow under its reader."""
+    before = api.box.requests
+    api.get(ME)
+    assert before == []
+
+
+def test_requests_are_counted_by_method_and_path(api: Api) -> None:
+    """A count is of one method, and '*' is any segment."""
+    api.get(f"/v1/bot/users/{KNOWN_USER}/")
+    api.get("/v1/bot/users/nobody/")
+    api.delete("/v1/bot/users/nobody/")
+    assert api.box.count("GET", "/v1/bot/users/*/") == 2
+
+
+def test_record_is_there_when_the_answer_is(
+    teamwire_sandbox: Sandbox, background: ThreadPoolExecutor
+) -> None:
+    """Who has its answer finds its record, however many ask."""
+    box = teamwire_sandbox
+
+    def ask(number: int) -> bool:
+        with Api(box) as session:
+            session.get(f"/v1/bot/users/{number}/")
+        return box.count("GET", f"/v1/bot/users/{number}/") == 1
+
+    assert all(background.map(ask, range(200)))
+
+
+def test_held_answer_waits(api: Api, background: ThreadPoolExecutor) -> None:
+    """A held request has arrived and been recorded, but has no answer until it is released."""
+    with api.box.hold("GET", ME) as held:
+        answer = background.submit(api.get, ME)
+        held.wait_arrived()
+        assert (api.box.count("GET", ME), answer.done()) == (1, False)
+        held.release()
+        assert answer.result(10).status_code == 200
+
+
+def test_held_write_has_happened(api: Api, background: ThreadPoolExecutor) -> None:
+    """The work is done before the answer waits."""
+    before = api.count_chats()
+    with api.box.hold("POST", CHATS) as held, Api(api.box) as other:
+        background.submit(other.post, CHATS, json=NEW)
+        held.wait_arrived()
+        assert api.count_chats() == before + 1
+
+
+def test_leaving_the_block_releases(api: Api, background: ThreadPoolExecutor) -> None:
+    """A hold ends with its block."""
+    with api.box.hold("GET", ME) as held:
+        answer = background.submit(api.get, ME)
+        held.wait_arrived()
+    assert answer.result(10).status_code == 200
+
+
+def test_released_hold_holds_no_others(api: Api) -> None:
+    """After the release answers go at once."""
+    with api.box.hold("GET", ME) as held:
+        held.release()
+        assert api.get(ME, timeout=10).status_code == 200
+
+
+def test_other_paths_are_not_held(api: Api) -> None:
+    """A hold is for its path only."""
+    with api.box.hold("GET", CHATS):
+        assert api.get(ME, timeout=10).status_code == 200
+
+
+def test_arrival_that_does_not_come_is_an_error(api: Api) -> None:
+    """Waiting for a request that nobody sends ends with what was missed."""
+    with api.box.hold("GET", ME) as held, pytest.raises(TimeoutError, match=r"0 of 1 .*GET"):
+        held.wait_arrived(timeout=0.01)
+
+
+def test_many_requests_can_be_held(
+    teamwire_sandbox: Sandbox, background: ThreadPoolExecutor
+) -> None:
+    """Dozens of held requests leave the sandbox alive."""
+    with teamwire_sandbox.hold("GET", ME) as held, Api(teamwire_sandbox) as session:
+        answers = [background.submit(_get_once, teamwire_sandbox) for _ in range(40)]
+        held.wait_arrived(40)
+        assert session.get(CHATS, timeout=10).status_code == 200
+    assert {answer.result(10) for answer in answers} == {200}
+
+
+def _get_once(box: Sandbox) -> int:
+    with Api(box) as session:
+        return session.get(ME).status_code
+
+
+def test_dropped_answer_can_be_held(api: Api, background: ThreadPoolExecutor) -> None:
+    """A request can wait before its connection ends."""
+    api.box.fault("GET", ME, drop="after")
+    with api.box.hold("GET", ME) as held:
+        answer = background.submit(api.get, ME)
+        held.wait_arrived()
+        assert not answer.done()
+    assert isinstance(answer.exception(10), requests.ConnectionError)
+
+
+def test_clock_is_put_forward(api: Api) -> None:
+    """The sandbox's clock runs with the real one, and ahead when told."""
+    before = api.box.clock()
+    api.box.advance(3600)
+    assert 3600 <= api.box.clock() - before < 3660
+
+
+def test_clock_is_not_put_back(api: Api) -> None:
+    """Time has one direction."""
+    with pytest.raises(ValueError, match="negative"):
+        api.box.advance(-1)
+
+
+def test_message_has_the_clocks_time(api: Api) -> None:
+    """Timestamps follow the sandbox's clock."""
+    api.box.advance(3600)
+    answer = api.post(f"{CHATS}{KNOWN_CHAT}/messages/", json={"message": "hi"}).json()
+    assert answer["message"]["timestamp"] / 1000 - time.time() > 3500

@@ -1,0 +1,330 @@
+"""The sandbox as a server: its connections, its start and end, its worlds and its fixture."""
+
+from __future__ import annotations
+
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+
+import teamwire_sync
+from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER
+from teamwire_sync.testing import Sandbox, sandbox
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ME = "/v1/bot/me/"
+CHATS = "/v1/bot/chats/"
+
+
+def session_for(box: Sandbox) -> requests.Session:
+    """A session with the credentials of a sandbox."""
+    session = requests.Session()
+    session.trust_env = False
+    session.auth = (box.app_id, box.secret)
+    return session
+
+
+def listed(box: Sandbox) -> list[dict[str, Any]]:
+    """The chats of a sandbox's first page."""
+    with session_for(box) as session:
+        chats: list[dict[str, Any]] = session.get(box.url + CHATS).json()["chats"]
+        return chats
+
+
+def test_requests_in_a_row_use_one_connection() -> None:
+    """Connections are kept alive, whatever the answers are."""
+    with sandbox(chats=5) as box, session_for(box) as session:
+        for _ in range(10):
+            session.get(box.url + CHATS)
+            session.post(box.url + CHATS, data=b"x")
+        assert (len(box.requests), box.connections) == (20, 1)
+
+
+def test_each_session_has_its_connection() -> None:
+    """Connections are counted as they are accepted."""
+    with sandbox(chats=0) as box:
+        for _ in range(3):
+            with session_for(box) as session:
+                session.get(box.url + ME)
+        assert box.connections == 3
+
+
+def test_many_idle_connections_stay_open() -> None:
+    """More connections than a pool has are all kept."""
+    with sandbox(chats=0) as box:
+        sessions = [session_for(box) for _ in range(50)]
+        try:
+            for session in sessions * 2:
+                session.get(box.url + ME)
+            assert box.connections == 50
+        finally:
+            for session in sessions:
+                session.close()
+
+
+def test_end_leaves_no_threads() -> None:
+    """All threads are gone when the block is left."""
+    before = set(threading.enumerate())
+    with sandbox(chats=0) as box, session_for(box) as session:
+        session.get(box.url + ME)
+    assert set(threading.enumerate()) == before
+
+
+def test_end_is_prompt_with_open_connections() -> None:
+    """Idle, fresh and half-sent connections do not hold up the end."""
+    box = Sandbox(chats=0)
+    host, port = box.url.rpartition("/")[2].split(":")
+    with session_for(box) as idle, socket.create_connection((host, int(port))) as half:
+        idle.get(box.url + ME)
+        half.sendall(b"GET / HTTP/1.1\r\n")
+        with socket.create_connection((host, int(port))):
+            started = time.monotonic()
+            box.close()
+            assert time.monotonic() - started < 4
+
+
+@pytest.mark.parametrize("effect", ["hold", "delay"])
+def test_end_lets_waiting_answers_go(effect: str) -> None:
+    """Held and delayed requests get their answers when the sandbox ends."""
+    box = Sandbox(chats=0)
+    held = box.hold("GET", ME)
+    if effect == "delay":
+        box.fault("GET", ME, delay=600)
+    with ThreadPoolExecutor() as pool, session_for(box) as session, held:
+        answer = pool.submit(session.get, box.url + ME)
+        held.wait_arrived()
+        if effect == "delay":
+            held.release()
+        box.close()
+        assert answer.result(10).status_code == 200
+
+
+def test_end_closes_the_port() -> None:
+    """Nobody answers any more."""
+    with sandbox(chats=0) as box:
+        pass
+    with session_for(box) as session, pytest.raises(requests.ConnectionError):
+        session.get(box.url + ME)
+
+
+def test_end_may_come_twice() -> None:
+    """Closing is idempotent."""
+    box = Sandbox(chats=0)
+    box.close()
+    box.close()
+
+
+def test_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
+    """Neither good nor bad requests make noise."""
+    with sandbox(chats=0) as box, session_for(box) as session:
+        session.get(box.url + ME)
+        session.get(box.url + "/nope")
+        box.fault("GET", ME, drop="before")
+        with pytest.raises(requests.ConnectionError):
+            session.get(box.url + ME)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_fixed_port_can_be_used_again_at_once() -> None:
+    """A second sandbox takes over the port of the first."""
+    with sandbox(chats=0) as first, session_for(first) as session:
+        session.get(first.url + ME)
+        port = int(first.url.rpartition(":")[2])
+    with sandbox(chats=0, port=port) as second:
+        assert second.url == first.url
+
+
+def test_port_in_use_is_an_error() -> None:
+    """Two sandboxes cannot share a port."""
+    with sandbox(chats=0) as box, pytest.raises(OSError, match="in use"):
+        Sandbox(chats=0, port=int(box.url.rpartition(":")[2]))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ({"chats": -1}, ValueError),
+        ({"chats": "1"}, TypeError),
+        ({"chats": True}, TypeError),
+        ({"seed": None}, TypeError),
+        ({"port": -1}, ValueError),
+        ({"port": 65536}, ValueError),
+        ({"port": 80.0}, TypeError),
+    ],
+)
+def test_senseless_argument_is_refused(arguments: dict[str, Any], error: type[Exception]) -> None:
+    """The error names the argument."""
+    with pytest.raises(error, match=next(iter(arguments))), sandbox(**arguments):
+        pass
+
+
+def test_open_host_is_warned_about() -> None:
+    """Who listens to a whole network is told."""
+    with (
+        pytest.warns(UserWarning, match="network") as caught,
+        sandbox(chats=0, host="0.0.0.0") as box,
+    ):
+        assert box.url.startswith("http://127.0.0.1:")
+    assert caught[0].filename == __file__
+
+
+def test_env_leads_to_the_sandbox() -> None:
+    """The environment holds what a Connection looks for."""
+    with sandbox(chats=0) as box:
+        assert box.env == {
+            "TEAMWIRE_URL": box.url,
+            "TEAMWIRE_APP_ID": box.app_id,
+            "TEAMWIRE_SECRET": box.secret,
+        }
+
+
+def test_connect_gives_a_connection() -> None:
+    """A Connection of the sandbox reaches it."""
+    with sandbox(chats=0) as box:
+        assert box.connect().check().is_bot
+
+
+def test_connection_ends_with_the_sandbox() -> None:
+    """A Connection of the sandbox need not be closed."""
+    with sandbox(chats=0) as box:
+        connection = box.connect()
+    with pytest.raises(teamwire_sync.TWClosedError):
+        connection.check()
+
+
+@pytest.mark.parametrize("chats", [0, 1, 5, 14, 15, 700])
+def test_world_has_exactly_so_many_chats(chats: int) -> None:
+    """The number of chats is what was asked for."""
+    with sandbox(chats=chats) as box, session_for(box) as session:
+        page = session.get(box.url + CHATS, params={"limit": 1000}).json()
+    assert (len(page["chats"]), page["next_cursor"]) == (chats, None)
+
+
+def test_equal_arguments_give_an_equal_world() -> None:
+    """Chats, people and credentials follow from the number and the seed."""
+    with sandbox(chats=40, seed=3) as one, sandbox(chats=40, seed=3) as two:
+        assert (one.app_id, one.secret, listed(one)) == (two.app_id, two.secret, listed(two))
+
+
+def test_another_seed_gives_another_world() -> None:
+    """Credentials of one world are no good in another."""
+    with sandbox(chats=0, seed=1) as one, sandbox(chats=0, seed=2) as two:
+        assert {one.app_id, one.secret}.isdisjoint({two.app_id, two.secret})
+
+
+def test_world_begins_with_the_special_chats() -> None:
+    """The first chats have the shapes that a client must cope with, in a fixed order."""
+    with sandbox(chats=14) as box:
+        chats = listed(box)
+    assert chats[0]["tid"] == KNOWN_CHAT
+    assert chats[2]["user_ids"] == [KNOWN_USER]
+    shapes = [
+        (
+            chat["title"],
+            chat["type"] == "one_to_one",
+            chat["group_ids"],
+            chat["is_closed"],
+            chat["is_alert"],
+            chat["allow_sending"],
+        )
+        for chat in chats
+    ]
+    assert shapes == [
+        ("test", False, [], False, False, True),
+        ("test", False, [], False, False, True),
+        (None, True, [], False, False, True),
+        (None, False, [], False, False, True),
+        ("Wache Süd: Übergabe, groß & klein", False, [], False, False, True),
+        ("Großeinsatz 🚒👩🏽\u200d🚒", False, [], False, False, True),
+        ("قسم الطوارئ", False, [], False, False, True),
+        ("Cafe\u0301 fu\u0308r A\u0308rzte", False, [], False, False, True),
+        ("<b>Achtung</b> \"Wache\" & 'Nord'", False, [], False, False, True),
+        ("Pflege: Alle", False, ["45529"], False, False, True),
+        ("Mittagessen", False, ["45601"], False, False, True),
+        ("Sommerfest (vorbei)", False, [], True, False, True),
+        ("Alarm: Hochwasser", False, [], False, True, True),
+        ("Nur Durchsagen", False, [], False, False, False),
+    ]
+
+
+def test_large_world_has_duplicate_and_untitled_chats() -> None:
+    """A few per cent of the titles are missing, a few are not unique."""
+    with sandbox(chats=1000) as box, session_for(box) as session:
+        chats = session.get(box.url + CHATS, params={"limit": 1000}).json()["chats"]
+    titles = [chat["title"] for chat in chats]
+    titled = [title for title in titles if title is not None]
+    assert 20 < titles.count(None) < 80
+    assert 20 < len(titled) - len(set(titled)) < 80
+
+
+def test_ten_thousand_chats_are_seeded_fast() -> None:
+    """A world of 10,000 chats is there within two seconds."""
+    started = time.monotonic()
+    with sandbox(chats=10_000):
+        assert time.monotonic() - started < 2
+
+
+def test_file_keeps_the_world(tmp_path: Path) -> None:
+    """A world in a file is there again, with what happened to it, whatever is asked for."""
+    with sandbox(chats=3, path=tmp_path / "world.db") as first:
+        first.add_chat("kept")
+        before = listed(first)
+    with sandbox(chats=5, seed=9, path=tmp_path / "world.db") as second:
+        assert (second.secret, listed(second)) == (first.secret, before)
+
+
+def test_two_sandboxes_can_share_a_file(tmp_path: Path) -> None:
+    """What is written through one is seen through the other."""
+    path = tmp_path / "world.db"
+    with sandbox(chats=3, path=path) as one, sandbox(path=path) as other:
+        tid = one.add_chat("shared").tid
+        assert listed(other)[-1]["tid"] == tid
+
+
+def test_file_that_is_no_database_is_an_error(tmp_path: Path) -> None:
+    """Another file is neither taken nor changed."""
+    path = tmp_path / "notes.txt"
+    path.write_text("not a database, but long enough to be read as one" * 20)
+    with pytest.raises(sqlite3.DatabaseError):
+        Sandbox(path=path)
+
+
+def test_fixture_is_a_sandbox(teamwire_sandbox: Sandbox) -> None:
+    """The fixture that comes with the package is a running sandbox of 100 chats."""
+    assert len(listed(teamwire_sandbox)) == 100
+
+
+@pytest.mark.teamwire_sandbox(chats=7)
+def test_marker_has_the_fixtures_arguments(teamwire_sandbox: Sandbox) -> None:
+    """The marker says how large the fixture's world is."""
+    assert len(listed(teamwire_sandbox)) == 7
+
+
+@pytest.mark.parametrize("missing", ["flask", "cheroot"])
+def test_missing_extra_is_named(missing: str) -> None:
+    """Without the extra the import says what to install."""
+    program = f"import sys; sys.modules[{missing!r}] = None; import teamwire_sync.testing"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.stderr.endswith(
+        f"ImportError: the sandbox needs {missing}: pip install 'teamwire_sync[sandbox]'\n"
+    )
+
+
+def test_plugin_imports_no_web_server() -> None:
+    """Having the package installed does not slow down pytest's start."""
+    program = "import sys, teamwire_sync._pytest_plugin; print('flask' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "False\n"
