@@ -63,6 +63,19 @@ class TestDemo:
         assert result.exit_code == 0
         assert "What a look-up costs" in result.output
 
+    def test_the_command_fails_in_one_line(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def fail(demo: Demo, lookups: int) -> None:
+            message = "503 for GET /v1/bot/chats/: no reason given"
+            raise TWServerError(message)
+
+        monkeypatch.setattr(Demo, "run", fail)
+        result = CliRunner().invoke(main, ["demo", "--chats", "1"])
+
+        assert result.exit_code == 1
+        assert (
+            result.output.splitlines()[-1] == "Error: 503 for GET /v1/bot/chats/: no reason given"
+        )
+
 
 class TestSandboxCommand:
     def test_it_serves_at_the_address_that_it_prints_until_interrupted(self) -> None:

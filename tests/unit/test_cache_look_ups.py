@@ -276,3 +276,17 @@ class TestReport:
                 threads.start(lambda: [by_tid(cache, "t1") for _ in range(2000)])
 
         assert cache.info().hits == 16_000
+
+    def test_its_text_has_a_line_for_each_figure(self, cache: ChatCache) -> None:
+        before = str(cache.info()).splitlines()
+        cache.all(None)
+        lines = dict(line.split(maxsplit=1) for line in str(cache.info()).splitlines())
+
+        assert before[-3].split() == ["age", "-"]
+        assert (lines["lookups"], lines["chats"], lines["expires_in"]) == ("1", "2", "300.0 s")
+
+    def test_a_notebook_shows_it_as_a_table(self, cache: ChatCache) -> None:
+        html = cache.info()._repr_html_()
+
+        assert html.startswith("<table>")
+        assert "<tr><td>expires_in</td><td>0.0 s</td></tr>" in html

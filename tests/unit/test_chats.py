@@ -382,6 +382,15 @@ class TestConnection:
 
             assert 0 <= connection.chats.cache_info().age < 60
 
+    def test_without_a_clock_that_counts_sleep_it_takes_the_monotonic_one(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delattr(time, "CLOCK_BOOTTIME", raising=False)
+        monkeypatch.setattr(time, "monotonic", lambda: 42.0)
+
+        with Connection(transport=FakeTransport()) as connection:
+            assert connection.chats._cache.clock() == 42
+
     def test_invalidate_forgets_the_chats(
         self, connection: Connection, transport: FakeTransport
     ) -> None:
