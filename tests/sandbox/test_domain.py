@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import requests
 
 from teamwire_sync._sandbox.seed import (
     FIRST_LIST,
@@ -17,63 +16,33 @@ from teamwire_sync._sandbox.seed import (
     PUBLIC_CIRCLE,
     SECOND_LIST,
 )
+from tests.sandbox.api import CHATS, Api, error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from teamwire_sync.testing import Sandbox
+    import requests
 
 
-class Api:
-    """The bot's side of a sandbox."""
-
-    def __init__(self, box: Sandbox, session: requests.Session) -> None:
-        self.box = box
-        self._session = session
-        self._base = f"{box.url}/v1/bot"
-
-    def get(self, path: str) -> requests.Response:
-        return self._session.get(self._base + path)
-
-    def create(self, **properties: Any) -> requests.Response:
-        return self._session.post(f"{self._base}/chats/", json=properties)
-
-    def post(self, tid: str, text: str) -> requests.Response:
-        return self._session.post(f"{self._base}/chats/{tid}/messages/", json={"message": text})
-
-    def chats(self) -> list[dict[str, Any]]:
-        listed: list[dict[str, Any]] = self.get("/chats/").json()["chats"]
-        return listed
-
-    def members(self, gid: str) -> list[str]:
-        uids: list[str] = self.get(f"/groups/{gid}/").json()["user_ids"]
-        return uids
-
-    def bot_uid(self) -> str:
-        return str(self.get("/me/").json()["user"]["uid"])
-
-    def other_uid(self) -> str:
-        """A user with whom there is no 1:1 chat."""
-        return next(uid for uid in self.members(PUBLIC_CIRCLE) if uid != KNOWN_USER)
+def members(api: Api, gid: str) -> list[str]:
+    uids: list[str] = api.get(f"/v1/bot/groups/{gid}/").json()["user_ids"]
+    return uids
 
 
-@pytest.fixture
-def api(teamwire_sandbox: Sandbox) -> Iterator[Api]:
-    """The bot's side of a new sandbox."""
-    with requests.Session() as session:
-        session.trust_env = False
-        session.auth = (teamwire_sandbox.app_id, teamwire_sandbox.secret)
-        yield Api(teamwire_sandbox, session)
+def bot_uid(api: Api) -> str:
+    return str(api.get("/v1/bot/me/").json()["user"]["uid"])
 
 
-def error(answer: requests.Response) -> tuple[int, str]:
-    """The status and the code of an error answer."""
-    return answer.status_code, answer.json()["error"]["code"]
+def other_uid(api: Api) -> str:
+    """A user with whom there is no 1:1 chat."""
+    return next(uid for uid in members(api, PUBLIC_CIRCLE) if uid != KNOWN_USER)
+
+
+def post(api: Api, tid: str, text: str) -> requests.Response:
+    return api.post(f"{CHATS}{tid}/messages/", json={"message": text})
 
 
 def test_me_is_a_bot(api: Api) -> None:
     """The bot's own user says that it is one."""
-    assert api.get("/me/").json()["user"]["is_bot"] is True
+    assert api.get("/v1/bot/me/").json()["user"]["is_bot"] is True
 
 
 def test_created_chat_has_what_was_asked_for(api: Api) -> None:
@@ -96,7 +65,7 @@ def test_created_chat_has_what_was_asked_for(api: Api) -> None:
         "is_closed": False,
         "user_ids": [KNOWN_USER],
         "group_ids": [PUBLIC_CIRCLE],
-        "admin_ids": [api.bot_uid()],
+        "admin_ids": [bot_uid(api)],
     }
 
 
@@ -110,13 +79,13 @@ def test_created_chat_names_users_and_groups_beside_it(api: Api) -> None:
     """The answer describes each user and group that the chat names, the bot among them."""
     answer = api.create(title="new", user_ids=[KNOWN_USER], group_ids=[PUBLIC_CIRCLE]).json()
     named = [user["uid"] for user in answer["users"]], [group["gid"] for group in answer["groups"]]
-    assert named == ([KNOWN_USER, api.bot_uid()], [PUBLIC_CIRCLE])
+    assert named == ([KNOWN_USER, bot_uid(api)], [PUBLIC_CIRCLE])
 
 
 def test_first_message_is_posted_in_the_reused_one_to_one(api: Api) -> None:
     """A 1:1 chat that is closed refuses the message of a request that would reuse it."""
-    api.box.add_chat(users=[api.other_uid()], is_closed=True)
-    answer = api.create(user_ids=[api.other_uid()], message="hello")
+    api.box.add_chat(users=[other_uid(api)], is_closed=True)
+    answer = api.create(user_ids=[other_uid(api)], message="hello")
     assert error(answer) == (409, "chat_closed")
 
 
@@ -130,20 +99,20 @@ def test_refused_creation_leaves_no_chat(api: Api) -> None:
 @pytest.mark.parametrize("title", [None, ""])
 def test_one_user_and_no_title_make_a_one_to_one(api: Api, title: str | None) -> None:
     """Exactly one user without group and title is a 1:1 chat."""
-    chat = api.create(title=title, user_ids=[api.other_uid()] * 2).json()["chat"]
+    chat = api.create(title=title, user_ids=[other_uid(api)] * 2).json()["chat"]
     assert (chat["type"], chat["title"]) == ("one_to_one", None)
 
 
 def test_title_makes_a_group_chat_of_one_user(api: Api) -> None:
     """A group chat with one other user is allowed."""
-    chat = api.create(title="just us", user_ids=[api.other_uid()]).json()["chat"]
+    chat = api.create(title="just us", user_ids=[other_uid(api)]).json()["chat"]
     assert chat["type"] == "group"
 
 
 def test_existing_one_to_one_is_reused(api: Api) -> None:
     """A second 1:1 chat with a user is the first one, and its flags stay."""
-    first = api.create(user_ids=[api.other_uid()]).json()["chat"]
-    second = api.create(user_ids=[api.other_uid()], allow_sending=False, message="again").json()
+    first = api.create(user_ids=[other_uid(api)]).json()["chat"]
+    second = api.create(user_ids=[other_uid(api)], allow_sending=False, message="again").json()
     assert second["chat"] == first
 
 
@@ -155,14 +124,14 @@ def test_same_title_twice_makes_two_chats(api: Api) -> None:
 
 def test_list_becomes_its_users(api: Api) -> None:
     """A list is expanded on creation, each user once, and is no member itself."""
-    members = api.members(FIRST_LIST)
-    chat = api.create(user_ids=members[:1], group_ids=[FIRST_LIST]).json()["chat"]
-    assert (chat["user_ids"], chat["group_ids"]) == (members, [])
+    uids = members(api, FIRST_LIST)
+    chat = api.create(user_ids=uids[:1], group_ids=[FIRST_LIST]).json()["chat"]
+    assert (chat["user_ids"], chat["group_ids"]) == (uids, [])
 
 
 def test_two_lists_that_overlap_give_each_user_once(api: Api) -> None:
     """Users of several lists are counted once."""
-    both = dict.fromkeys(api.members(FIRST_LIST) + api.members(SECOND_LIST))
+    both = dict.fromkeys(members(api, FIRST_LIST) + members(api, SECOND_LIST))
     chat = api.create(group_ids=[FIRST_LIST, SECOND_LIST]).json()["chat"]
     assert chat["user_ids"] == list(both)
 
@@ -181,7 +150,7 @@ def test_chat_without_recipient_is_refused(api: Api, properties: dict[str, Any])
 
 def test_bot_is_no_recipient(api: Api) -> None:
     """The bot's own id among the users is ignored."""
-    assert error(api.create(title="me", user_ids=[api.bot_uid()])) == (422, "no_recipient")
+    assert error(api.create(title="me", user_ids=[bot_uid(api)])) == (422, "no_recipient")
 
 
 def test_unknown_and_invisible_members_are_named(api: Api) -> None:
@@ -202,12 +171,12 @@ def test_unknown_and_invisible_members_are_named(api: Api) -> None:
 def test_posted_message_comes_back(api: Api) -> None:
     """The answer to a post is the message, from the bot, at the sandbox's time."""
     before = int(api.box.clock() * 1000)
-    message = api.post(KNOWN_CHAT, "hi\u0000 🚒").json()["message"]
+    message = post(api, KNOWN_CHAT, "hi\u0000 🚒").json()["message"]
     assert len(message.pop("mid")) == 22
     assert before <= message.pop("timestamp") <= int(api.box.clock() * 1000)
     assert message == {
         "tid": KNOWN_CHAT,
-        "from_user_id": api.bot_uid(),
+        "from_user_id": bot_uid(api),
         "message": "hi\u0000 🚒",
         "is_alert": False,
         "alert_type": None,
@@ -219,41 +188,41 @@ def test_posted_message_comes_back(api: Api) -> None:
 
 def test_author_comes_beside_the_message(api: Api) -> None:
     """The answer to a post describes its author."""
-    users = api.post(KNOWN_CHAT, "hi").json()["users"]
-    assert [user["uid"] for user in users] == [api.bot_uid()]
+    users = post(api, KNOWN_CHAT, "hi").json()["users"]
+    assert [user["uid"] for user in users] == [bot_uid(api)]
 
 
 def test_post_in_unknown_chat_is_not_found(api: Api) -> None:
     """There is nothing to post in."""
-    assert error(api.post("nope", "hi")) == (404, "not_found")
+    assert error(post(api, "nope", "hi")) == (404, "not_found")
 
 
 def test_post_in_removed_chat_is_not_found(api: Api) -> None:
     """A chat that the bot was removed from is as good as unknown."""
     api.box.remove_chat(KNOWN_CHAT)
-    assert error(api.post(KNOWN_CHAT, "hi")) == (404, "not_found")
+    assert error(post(api, KNOWN_CHAT, "hi")) == (404, "not_found")
 
 
 def test_post_in_closed_chat_is_refused(api: Api) -> None:
     """Nobody can post in a closed chat."""
     tid = next(chat["tid"] for chat in api.chats() if chat["is_closed"])
-    assert error(api.post(tid, "hi")) == (409, "chat_closed")
+    assert error(post(api, tid, "hi")) == (409, "chat_closed")
 
 
 def test_known_user_is_found(api: Api) -> None:
     """A visible user can be fetched by id."""
-    assert api.get(f"/users/{KNOWN_USER}/").json()["user"]["uid"] == KNOWN_USER
+    assert api.get(f"/v1/bot/users/{KNOWN_USER}/").json()["user"]["uid"] == KNOWN_USER
 
 
-@pytest.mark.parametrize("path", [f"/users/{INVISIBLE_USER}/", f"/groups/{INVISIBLE_CIRCLE}/"])
+@pytest.mark.parametrize("path", [f"users/{INVISIBLE_USER}", f"groups/{INVISIBLE_CIRCLE}"])
 def test_invisible_is_not_found(api: Api, path: str) -> None:
     """What the bot may not see does not exist for it."""
-    assert error(api.get(path)) == (404, "not_found")
+    assert error(api.get(f"/v1/bot/{path}/")) == (404, "not_found")
 
 
 def test_group_comes_with_its_members(api: Api) -> None:
     """A group names its members, and each is described, the owner included."""
-    answer = api.get(f"/groups/{FIRST_LIST}/").json()
+    answer = api.get(f"/v1/bot/groups/{FIRST_LIST}/").json()
     described = [user["uid"] for user in answer["users"]]
     assert described == answer["user_ids"]
     assert answer["group"]["owner_id"] in described

@@ -17,35 +17,27 @@ import requests
 import teamwire_sync
 from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER
 from teamwire_sync.testing import Sandbox, sandbox
+from tests.sandbox.api import CHATS, Api
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 ME = "/v1/bot/me/"
-CHATS = "/v1/bot/chats/"
-
-
-def session_for(box: Sandbox) -> requests.Session:
-    """A session with the credentials of a sandbox."""
-    session = requests.Session()
-    session.trust_env = False
-    session.auth = (box.app_id, box.secret)
-    return session
 
 
 def listed(box: Sandbox) -> list[dict[str, Any]]:
     """The chats of a sandbox's first page."""
-    with session_for(box) as session:
-        chats: list[dict[str, Any]] = session.get(box.url + CHATS).json()["chats"]
+    with Api(box) as session:
+        chats: list[dict[str, Any]] = session.get(CHATS).json()["chats"]
         return chats
 
 
 def test_requests_in_a_row_use_one_connection() -> None:
     """Connections are kept alive, whatever the answers are."""
-    with sandbox(chats=5) as box, session_for(box) as session:
+    with sandbox(chats=5) as box, Api(box) as session:
         for _ in range(10):
-            session.get(box.url + CHATS)
-            session.post(box.url + CHATS, data=b"x")
+            session.get(CHATS)
+            session.post(CHATS, data=b"x")
         assert (len(box.requests), box.connections) == (20, 1)
 
 
@@ -53,18 +45,18 @@ def test_each_session_has_its_connection() -> None:
     """Connections are counted as they are accepted."""
     with sandbox(chats=0) as box:
         for _ in range(3):
-            with session_for(box) as session:
-                session.get(box.url + ME)
+            with Api(box) as session:
+                session.get(ME)
         assert box.connections == 3
 
 
 def test_many_idle_connections_stay_open() -> None:
     """More connections than a pool has are all kept."""
     with sandbox(chats=0) as box:
-        sessions = [session_for(box) for _ in range(50)]
+        sessions = [Api(box) for _ in range(50)]
         try:
             for session in sessions * 2:
-                session.get(box.url + ME)
+                session.get(ME)
             assert box.connections == 50
         finally:
             for session in sessions:
@@ -74,8 +66,8 @@ def test_many_idle_connections_stay_open() -> None:
 def test_end_leaves_no_threads() -> None:
     """All threads are gone when the block is left."""
     before = set(threading.enumerate())
-    with sandbox(chats=0) as box, session_for(box) as session:
-        session.get(box.url + ME)
+    with sandbox(chats=0) as box, Api(box) as session:
+        session.get(ME)
     assert set(threading.enumerate()) == before
 
 
@@ -83,8 +75,8 @@ def test_end_is_prompt_with_open_connections() -> None:
     """Idle, fresh and half-sent connections do not hold up the end."""
     box = Sandbox(chats=0)
     host, port = box.url.rpartition("/")[2].split(":")
-    with session_for(box) as idle, socket.create_connection((host, int(port))) as half:
-        idle.get(box.url + ME)
+    with Api(box) as idle, socket.create_connection((host, int(port))) as half:
+        idle.get(ME)
         half.sendall(b"GET / HTTP/1.1\r\n")
         with socket.create_connection((host, int(port))):
             started = time.monotonic()
@@ -99,8 +91,8 @@ def test_end_lets_waiting_answers_go(effect: str) -> None:
     held = box.hold("GET", ME)
     if effect == "delay":
         box.fault("GET", ME, delay=600)
-    with ThreadPoolExecutor() as pool, session_for(box) as session, held:
-        answer = pool.submit(session.get, box.url + ME)
+    with ThreadPoolExecutor() as pool, Api(box) as session, held:
+        answer = pool.submit(session.get, ME)
         held.wait_arrived()
         if effect == "delay":
             held.release()
@@ -112,8 +104,8 @@ def test_end_closes_the_port() -> None:
     """Nobody answers any more."""
     with sandbox(chats=0) as box:
         pass
-    with session_for(box) as session, pytest.raises(requests.ConnectionError):
-        session.get(box.url + ME)
+    with Api(box) as session, pytest.raises(requests.ConnectionError):
+        session.get(ME)
 
 
 def test_end_may_come_twice() -> None:
@@ -125,19 +117,19 @@ def test_end_may_come_twice() -> None:
 
 def test_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
     """Neither good nor bad requests make noise."""
-    with sandbox(chats=0) as box, session_for(box) as session:
-        session.get(box.url + ME)
-        session.get(box.url + "/nope")
+    with sandbox(chats=0) as box, Api(box) as session:
+        session.get(ME)
+        session.get("/nope")
         box.fault("GET", ME, drop="before")
         with pytest.raises(requests.ConnectionError):
-            session.get(box.url + ME)
+            session.get(ME)
     assert capfd.readouterr() == ("", "")
 
 
 def test_fixed_port_can_be_used_again_at_once() -> None:
     """A second sandbox takes over the port of the first."""
-    with sandbox(chats=0) as first, session_for(first) as session:
-        session.get(first.url + ME)
+    with sandbox(chats=0) as first, Api(first) as session:
+        session.get(ME)
         port = int(first.url.rpartition(":")[2])
     with sandbox(chats=0, port=port) as second:
         assert second.url == first.url
@@ -204,8 +196,8 @@ def test_connection_ends_with_the_sandbox() -> None:
 @pytest.mark.parametrize("chats", [0, 1, 5, 14, 15, 700])
 def test_world_has_exactly_so_many_chats(chats: int) -> None:
     """The number of chats is what was asked for."""
-    with sandbox(chats=chats) as box, session_for(box) as session:
-        page = session.get(box.url + CHATS, params={"limit": 1000}).json()
+    with sandbox(chats=chats) as box, Api(box) as session:
+        page = session.get(CHATS, params={"limit": 1000}).json()
     assert (len(page["chats"]), page["next_cursor"]) == (chats, None)
 
 
@@ -258,8 +250,8 @@ def test_world_begins_with_the_special_chats() -> None:
 
 def test_large_world_has_duplicate_and_untitled_chats() -> None:
     """A few per cent of the titles are missing, a few are not unique."""
-    with sandbox(chats=1000) as box, session_for(box) as session:
-        chats = session.get(box.url + CHATS, params={"limit": 1000}).json()["chats"]
+    with sandbox(chats=1000) as box, Api(box) as session:
+        chats = session.get(CHATS, params={"limit": 1000}).json()["chats"]
     titles = [chat["title"] for chat in chats]
     titled = [title for title in titles if title is not None]
     assert 20 < titles.count(None) < 80

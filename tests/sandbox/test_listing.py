@@ -6,15 +6,14 @@ import base64
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import requests
 
 from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER
 from teamwire_sync.testing import sandbox
+from tests.sandbox.api import Api
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import requests
 
-    from teamwire_sync.testing import Sandbox
 
 LISTING = "/v1/bot/chats/"
 
@@ -22,13 +21,13 @@ LISTING = "/v1/bot/chats/"
 class Listing:
     """The list of chats of a sandbox."""
 
-    def __init__(self, box: Sandbox, session: requests.Session) -> None:
-        self.box = box
-        self.session = session
+    def __init__(self, api: Api) -> None:
+        self.box = api.box
+        self.session = api
 
     def get(self, if_none_match: str | None = None, **query: Any) -> requests.Response:
         headers = {} if if_none_match is None else {"If-None-Match": if_none_match}
-        return self.session.get(self.box.url + LISTING, params=query, headers=headers)
+        return self.session.get(LISTING, params=query, headers=headers)
 
     def pages(self, limit: int) -> list[dict[str, Any]]:
         pages = [self.get(limit=limit).json()]
@@ -44,12 +43,9 @@ class Listing:
 
 
 @pytest.fixture
-def listing(teamwire_sandbox: Sandbox) -> Iterator[Listing]:
+def listing(api: Api) -> Listing:
     """The list of chats of a new sandbox."""
-    with requests.Session() as session:
-        session.trust_env = False
-        session.auth = (teamwire_sandbox.app_id, teamwire_sandbox.secret)
-        yield Listing(teamwire_sandbox, session)
+    return Listing(api)
 
 
 @pytest.mark.parametrize("limit", [7, 25, 100])
@@ -107,8 +103,8 @@ def test_cursor_of_impossible_position_is_refused(listing: Listing, ordinal: str
 def test_cursor_of_another_world_is_refused(listing: Listing) -> None:
     """A cursor is good for the server that gave it."""
     cursor = listing.get(limit=1).json()["next_cursor"]
-    with sandbox() as other:
-        answer = listing.session.get(other.url + LISTING, params={"cursor": cursor})
+    with sandbox() as other, Api(other) as session:
+        answer = session.get(LISTING, params={"cursor": cursor})
     assert answer.status_code == 422
 
 
@@ -137,7 +133,7 @@ def test_etag_is_the_same_on_every_page(listing: Listing) -> None:
 
 def _create(listing: Listing) -> None:
     body = {"title": "new", "user_ids": [KNOWN_USER]}
-    listing.session.post(listing.box.url + LISTING, json=body)
+    listing.session.post(LISTING, json=body)
 
 
 @pytest.mark.parametrize(
@@ -160,23 +156,21 @@ def test_change_of_the_list_changes_the_etag(listing: Listing, change: Any) -> N
 def test_post_leaves_the_etag(listing: Listing) -> None:
     """A message is no change of the list."""
     before = listing.etag()
-    listing.session.post(
-        f"{listing.box.url}{LISTING}{KNOWN_CHAT}/messages/", json={"message": "hi"}
-    )
+    listing.session.post(f"{LISTING}{KNOWN_CHAT}/messages/", json={"message": "hi"})
     assert listing.etag() == before
 
 
 def test_reused_one_to_one_leaves_the_etag(listing: Listing) -> None:
     """Finding the 1:1 chat that exists is no change of the list."""
     before = listing.etag()
-    listing.session.post(listing.box.url + LISTING, json={"user_ids": [KNOWN_USER]})
+    listing.session.post(LISTING, json={"user_ids": [KNOWN_USER]})
     assert listing.etag() == before
 
 
 def test_equal_worlds_have_different_etags(listing: Listing) -> None:
     """A validator never holds for the world of another run."""
-    with sandbox() as other:
-        answer = listing.session.get(other.url + LISTING)
+    with sandbox() as other, Api(other) as session:
+        answer = session.get(LISTING)
     assert answer.headers["ETag"] != listing.etag()
 
 

@@ -6,55 +6,16 @@ import base64
 import http.client
 import json
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import requests
 
 from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER, PRIVATE_CIRCLE
+from tests.sandbox.api import CHATS, Api, error
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from teamwire_sync.testing import Sandbox
-
-CHATS = "/v1/bot/chats/"
 MESSAGES = f"{CHATS}{KNOWN_CHAT}/messages/"
 NEW = {"title": "new", "user_ids": [KNOWN_USER]}
-
-
-class Api(requests.Session):
-    """A session with the credentials of a sandbox, for paths of its contract."""
-
-    def __init__(self, box: Sandbox) -> None:
-        super().__init__()
-        self.box = box
-        self.trust_env = False
-        self.auth = (box.app_id, box.secret)
-
-    def request(self, method: Any, url: Any, *args: Any, **kwargs: Any) -> requests.Response:
-        return super().request(method, self.box.url + url, *args, **kwargs)
-
-    def send_json(self, path: str, text: str | bytes) -> requests.Response:
-        return self.post(path, data=text, headers={"Content-Type": "application/json"})
-
-    def create(self, key: str, **properties: Any) -> requests.Response:
-        return self.post(CHATS, json=properties, headers={"Idempotency-Key": key})
-
-    def count_chats(self) -> int:
-        return len(self.get(CHATS).json()["chats"])
-
-
-@pytest.fixture
-def api(teamwire_sandbox: Sandbox) -> Iterator[Api]:
-    """A session for a new sandbox."""
-    with Api(teamwire_sandbox) as session:
-        yield session
-
-
-def error(answer: requests.Response) -> tuple[int, str]:
-    """The status and the code of an error answer."""
-    return answer.status_code, answer.json()["error"]["code"]
 
 
 def test_health_needs_no_credentials(api: Api) -> None:
@@ -258,11 +219,11 @@ def test_chunked_large_body_is_refused(api: Api) -> None:
 
 def test_repeated_write_happens_once(api: Api) -> None:
     """The same key with the same request gets the first answer again."""
-    before = api.count_chats()
+    before = len(api.chats())
     first = api.create("k", **NEW)
     second = api.create("k", **NEW)
     assert (second.status_code, second.text) == (200, first.text)
-    assert api.count_chats() == before + 1
+    assert len(api.chats()) == before + 1
 
 
 def test_only_the_repetition_says_that_it_is_one(api: Api) -> None:
@@ -321,12 +282,12 @@ def test_failure_is_no_outcome(api: Api) -> None:
 
 def test_lost_answer_can_be_asked_for_again(api: Api) -> None:
     """A repetition brings the answer of a write that got none."""
-    before = api.count_chats()
+    before = len(api.chats())
     api.box.fault("POST", CHATS, drop="after", times=1)
     with pytest.raises(requests.ConnectionError):
         api.create("k", **NEW)
     assert api.create("k", **NEW).headers["Idempotency-Replayed"] == "true"
-    assert api.count_chats() == before + 1
+    assert len(api.chats()) == before + 1
 
 
 @pytest.mark.parametrize("key", [b"", b"k" * 256, b"\xfc"])

@@ -11,6 +11,7 @@ import requests
 
 from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER
 from teamwire_sync.testing import ServedRequest
+from tests.sandbox.api import CHATS, Api
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,34 +19,11 @@ if TYPE_CHECKING:
     from teamwire_sync.testing import Sandbox
 
 ME = "/v1/bot/me/"
-CHATS = "/v1/bot/chats/"
 NEW = {"title": "new", "user_ids": [KNOWN_USER]}
 
 
-class Api(requests.Session):
-    """A session with the credentials of a sandbox, for paths of its contract."""
-
-    def __init__(self, box: Sandbox) -> None:
-        super().__init__()
-        self.box = box
-        self.trust_env = False
-        self.auth = (box.app_id, box.secret)
-
-    def request(self, method: Any, url: Any, *args: Any, **kwargs: Any) -> requests.Response:
-        return super().request(method, self.box.url + url, *args, **kwargs)
-
-    def statuses(self, count: int, path: str = ME) -> list[int]:
-        return [self.get(path).status_code for _ in range(count)]
-
-    def count_chats(self) -> int:
-        return len(self.get(CHATS).json()["chats"])
-
-
-@pytest.fixture
-def api(teamwire_sandbox: Sandbox) -> Iterator[Api]:
-    """A session for a new sandbox."""
-    with Api(teamwire_sandbox) as session:
-        yield session
+def statuses(api: Api, count: int, path: str = ME) -> list[int]:
+    return [api.get(path).status_code for _ in range(count)]
 
 
 @pytest.fixture
@@ -65,13 +43,13 @@ def test_status_is_the_contracts_error(api: Api) -> None:
 def test_fault_ends_after_its_times(api: Api) -> None:
     """A fault befalls so many requests."""
     api.box.fault("GET", ME, status=500, times=2)
-    assert api.statuses(3) == [500, 500, 200]
+    assert statuses(api, 3) == [500, 500, 200]
 
 
 def test_fault_counts_its_hits(api: Api) -> None:
     """A fault knows how many requests it has befallen."""
     fault = api.box.fault("GET", ME, status=500, times=2)
-    api.statuses(3)
+    statuses(api, 3)
     assert fault.hits == 2
 
 
@@ -79,14 +57,14 @@ def test_faults_of_one_path_take_turns(api: Api) -> None:
     """The oldest fault goes first."""
     api.box.fault("GET", ME, status=503, times=1)
     api.box.fault("GET", ME, status=500, times=1)
-    assert api.statuses(3) == [503, 500, 200]
+    assert statuses(api, 3) == [503, 500, 200]
 
 
 def test_faults_of_different_effect_add_up(api: Api) -> None:
     """A lag does not keep a status waiting, nor the other way round."""
     lagging = api.box.fault("GET", CHATS, lag=30)
     api.box.fault("GET", CHATS, status=503, times=1)
-    assert (api.statuses(2, CHATS), lagging.hits) == ([503, 200], 2)
+    assert (statuses(api, 2, CHATS), lagging.hits) == ([503, 200], 2)
 
 
 def test_cleared_fault_is_over(api: Api) -> None:
@@ -94,7 +72,7 @@ def test_cleared_fault_is_over(api: Api) -> None:
     fault = api.box.fault("GET", ME, status=500)
     api.get(ME)
     fault.clear()
-    assert api.statuses(1) == [200]
+    assert statuses(api, 1) == [200]
 
 
 def test_cleared_faults_are_over(api: Api) -> None:
@@ -102,7 +80,7 @@ def test_cleared_faults_are_over(api: Api) -> None:
     api.box.fault("GET", ME, status=500)
     api.box.fault("GET", ME, drop="before")
     api.box.clear_faults()
-    assert api.statuses(1) == [200]
+    assert statuses(api, 1) == [200]
 
 
 @pytest.mark.parametrize(
@@ -121,7 +99,7 @@ def test_cleared_faults_are_over(api: Api) -> None:
 def test_star_is_one_segment(api: Api, method: str, path: str, status: int) -> None:
     """A '*' stands for any segment of the path, and for one only."""
     api.box.fault(method, path, status=500)
-    assert api.statuses(1, f"/v1/bot/users/{KNOWN_USER}/") == [status]
+    assert statuses(api, 1, f"/v1/bot/users/{KNOWN_USER}/") == [status]
 
 
 @pytest.mark.parametrize("retry_after", [1, "Wed, 21 Oct 2026 07:28:00 GMT"])
@@ -160,20 +138,20 @@ def test_headers_are_added_replaced_and_removed(api: Api) -> None:
 
 def test_status_means_that_the_work_is_not_done(api: Api) -> None:
     """A write that is answered with a fault's status has not happened."""
-    before = api.count_chats()
+    before = len(api.chats())
     api.box.fault("POST", CHATS, status=503)
     api.post(CHATS, json=NEW)
-    assert api.count_chats() == before
+    assert len(api.chats()) == before
 
 
 @pytest.mark.parametrize(("drop", "more"), [("before", 0), ("after", 1)])
 def test_drop_is_before_or_after_the_work(api: Api, drop: str, more: int) -> None:
     """A dropped write has happened or not, as told."""
-    before = api.count_chats()
+    before = len(api.chats())
     api.box.fault("POST", CHATS, drop=drop, times=1)
     with pytest.raises(requests.ConnectionError):
         api.post(CHATS, json=NEW)
-    assert api.count_chats() == before + more
+    assert len(api.chats()) == before + more
 
 
 def test_drop_sends_no_byte(api: Api) -> None:
@@ -186,11 +164,11 @@ def test_drop_sends_no_byte(api: Api) -> None:
 def test_delay_keeps_the_answer(api: Api) -> None:
     """A delayed answer comes late, and after the work."""
     api.box.fault("POST", CHATS, delay=0.2)
-    before = api.count_chats()
+    before = len(api.chats())
     started = time.monotonic()
     api.post(CHATS, json=NEW)
     assert time.monotonic() - started >= 0.2
-    assert api.count_chats() == before + 1
+    assert len(api.chats()) == before + 1
 
 
 @pytest.mark.parametrize(
@@ -289,11 +267,11 @@ def test_held_answer_waits(api: Api, background: ThreadPoolExecutor) -> None:
 
 def test_held_write_has_happened(api: Api, background: ThreadPoolExecutor) -> None:
     """The work is done before the answer waits."""
-    before = api.count_chats()
+    before = len(api.chats())
     with api.box.hold("POST", CHATS) as held, Api(api.box) as other:
         background.submit(other.post, CHATS, json=NEW)
         held.wait_arrived()
-        assert api.count_chats() == before + 1
+        assert len(api.chats()) == before + 1
 
 
 def test_leaving_the_block_releases(api: Api, background: ThreadPoolExecutor) -> None:
