@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from teamwire_sync._snapshot import View
     from teamwire_sync._transports.base import Transport
 
+# Thread IDs that the text of an error names at most.
+_NAMED = 10
+
 
 class Chats:
     """The chats of the bot; ``connection.chats``.
@@ -69,6 +72,9 @@ class Chats:
         Raises:
             TWError: The chats could not be listed.
         """
+        if progress is not None and not callable(progress):
+            message = f"progress must be callable, not {type(progress).__name__}"
+            raise TypeError(message)
         deadline = deadline_of(timeout)
         return ChatList(self._cache.all(deadline, refresh=refresh, progress=progress))
 
@@ -85,7 +91,10 @@ class Chats:
         cache = self._cache
         view = cache.view
         if cache.clock() < view.deadline:
-            chat = view.by_tid.get(tid)
+            try:
+                chat = view.by_tid.get(tid)
+            except TypeError:
+                chat = None  # no hash; said below in other words
             if chat is not None:
                 next(cache.hits)
                 return chat
@@ -105,7 +114,10 @@ class Chats:
         cache = self._cache
         view = cache.view
         if cache.clock() < view.deadline:
-            chats = view.by_title.get(title)
+            try:
+                chats = view.by_title.get(title)
+            except TypeError:
+                chats = None  # no hash; said below in other words
             if chats is not None:
                 next(cache.hits)
                 return list(chats)
@@ -137,8 +149,11 @@ class Chats:
             close = _close_titles(title, seen[0].by_title)
             raise TWNotFoundError(_not_found_text(title, close), close_titles=close)
         if len(found) > 1:
-            tids = ", ".join(chat.tid for chat in found)
-            message = f"{len(found)} chats have the title {title!r}; take one by thread ID: {tids}"
+            tids = ", ".join(chat.tid for chat in found[:_NAMED])
+            more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+            message = (
+                f"{len(found)} chats have the title {title!r}; take one by thread ID: {tids}{more}"
+            )
             raise TWAmbiguousTitleError(message, title=title, candidates=found)
         return found[0]
 
@@ -192,7 +207,7 @@ class Chats:
         """
         for name, text in (("title", title), ("message", message)):
             if text is not None:
-                _require_str(text, name)
+                _require_text(text, name)
         draft = ChatDraft(
             title=title,
             user_ids=_ids(users, "users", User, "uid"),
@@ -233,7 +248,7 @@ class Chats:
             bind(group, self._groups)
 
     def _post(self, chat: Chat | ChatHandle, message: str, *, timeout: float | None) -> Message:
-        _require_str(message, "message")
+        _require_text(message, "message")
         if not message:
             text = "message is empty"
             raise ValueError(text)
@@ -251,6 +266,18 @@ def _require_str(value: object, name: str) -> None:
     if not isinstance(value, str):
         message = f"{name} must be a str, not {type(value).__name__}"
         raise TypeError(message)
+
+
+def _require_text(value: object, name: str) -> None:
+    _require_str(value, name)
+    try:
+        str(value).encode()
+    except UnicodeEncodeError:
+        pass
+    else:
+        return
+    message = f"{name} has half of a surrogate pair in it, which is no Unicode text"
+    raise ValueError(message)
 
 
 def _require_bool(value: bool, name: str) -> bool:
@@ -283,6 +310,7 @@ def _ids(
             hint = f" (get_{kind.__name__.lower()} gives None when there is none)"
             message = f"{wanted}, not {type(item).__name__}{hint if item is None else ''}"
             raise TypeError(message)
+        _require_text(identifier, f"{name}[{number}]")
         if not identifier:
             message = f"{name}[{number}] is empty"
             raise ValueError(message)
@@ -298,7 +326,8 @@ def _close_titles(title: str, titles: Iterable[str]) -> list[str]:
     spellings: dict[str, list[str]] = {}
     for known in titles:
         spellings.setdefault(_folded(known), []).append(known)
-    close = get_close_matches(_folded(title), spellings, n=3, cutoff=0.6)
+    folded = _folded(title)
+    close = get_close_matches(folded, spellings, n=3, cutoff=0.6) if folded else []
     return [spelling for folded in close for spelling in spellings[folded]][:5]
 
 

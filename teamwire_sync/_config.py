@@ -42,7 +42,8 @@ def check_seconds(name: str, value: object, *, zero: bool = False) -> None:
     # No socket and no lock can wait longer than TIMEOUT_MAX; nan fails both comparisons.
     if not 0 <= value <= threading.TIMEOUT_MAX or (value == 0 and not zero):
         least = "zero or more" if zero else "more than zero"
-        message = f"{name} must be {least} seconds, got {short_repr(value)}"
+        limits = f"{least} and at most {threading.TIMEOUT_MAX:,.0f} seconds"
+        message = f"{name} must be {limits}, got {short_repr(value)}"
         raise ValueError(message)
 
 
@@ -132,8 +133,8 @@ class ConnectionConfig:
         pool_size: TCP connections at most; further threads wait for one.
         page_size: Chats asked for in one request; None leaves it to the server.
         allow_insecure_http: Allow ``http://`` for hosts other than this one.
-        verify: Path of a CA bundle, or False to check no certificate. None takes
-            ``REQUESTS_CA_BUNDLE`` or ``CURL_CA_BUNDLE``, else the bundle that comes with requests.
+        verify: Path of a CA bundle; True for the one that comes with requests; False to check no
+            certificate. None takes ``REQUESTS_CA_BUNDLE`` or ``CURL_CA_BUNDLE``, else is True.
         cert: Client certificate: a path, or a tuple of the paths of certificate and key.
         proxies: Proxy URLs by scheme. None takes them from the environment, ``{}`` is no proxy.
 
@@ -260,7 +261,9 @@ def _read_file(environ: Mapping[str, str]) -> Mapping[str, str]:
         problem = f"can't read the file {path}: {error.strerror}"
     except (configparser.Error, UnicodeDecodeError) as error:
         # The parser's own text quotes the line, and that may be the one with the Secret.
-        problem = f"the file {path} is no INI file ({type(error).__name__})"
+        lines = [number for number, _ in getattr(error, "errors", ())]
+        line = getattr(error, "lineno", None) or (lines[0] if lines else "?")
+        problem = f"the file {path} is no INI file: {type(error).__name__} in line {line}"
     if problem:
         raise TWConfigError(problem)
     if os.name != "nt" and mode & (stat.S_IRGRP | stat.S_IROTH):
@@ -276,6 +279,9 @@ def _read_file(environ: Mapping[str, str]) -> Mapping[str, str]:
         names = ", ".join(parser.sections()) or "none"
         message = f"TEAMWIRE_PROFILE is {profile!r}, but {path} has only the sections: {names}"
         raise TWConfigError(message)
+    if parser.has_section("DEFAULT"):
+        message = f"the section of {path} must be named [default], in small letters"
+        raise TWConfigError(message)
     return {}
 
 
@@ -283,6 +289,9 @@ def _check_app_id(app_id: str) -> str:
     app_id = app_id.strip()
     if not app_id or not app_id.isprintable():
         message = "app_id must be printable text; copy it again from the dashboard"
+        raise TWConfigError(message)
+    if "://" in app_id:
+        message = "app_id is a URL: the order is Connection(app_id, secret, url)"
         raise TWConfigError(message)
     if ":" in app_id:
         message = "app_id must not contain ':' (is it app_id and secret in one?)"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Callable, NoReturn
 from teamwire_sync._chats import Chats
 from teamwire_sync._config import ConnectionConfig, find_credentials
 from teamwire_sync._directory import Groups, Users, deadline_of
+from teamwire_sync.exceptions import TWClosedError
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -39,6 +40,7 @@ class Connection:
 
     Raises:
         TypeError: An argument has the wrong type.
+        ValueError: *app_name* can't stand in a header.
         TWConfigError: A credential is missing or unusable; the text says how to give it.
     """
 
@@ -102,7 +104,8 @@ class Connection:
     def close(self) -> None:
         """Let go of the sockets and the cache; may be called twice.
 
-        Calls that wait in other threads end with `TWClosedError`.
+        Calls that wait in other threads end with `TWClosedError`: at once where they wait for
+        another thread or for a free connection, else when their request ends.
         """
         self._closed = True
         self.chats._close()
@@ -111,6 +114,9 @@ class Connection:
         self._transport.close()
 
     def __enter__(self) -> Connection:
+        if self._closed:
+            message = "the Connection is closed; make a new one"
+            raise TWClosedError(message)
         return self
 
     def __exit__(

@@ -52,37 +52,45 @@ class _Kept(Generic[T]):
 
     def get(self, key: str, deadline: float | None) -> T | None:
         while True:
-            with self._lock:
-                if self._closed:
-                    message = "the Connection is closed"
-                    raise TWClosedError(message)
-                item = self._items.get(key)
-                if item is not None:
-                    return item[0]
-                flight = self._flights.get(key)
-                if flight is None:
-                    led = self._flights[key] = Flight()
+            led: Flight[T | None] = Flight()
+            # Whatever ends this thread's work, Ctrl-C too, ends the flight: others wait for it.
             try:
-                return self._lead(key, led, deadline) if flight is None else flight.wait(deadline)
+                with self._lock:
+                    if self._closed:
+                        message = "the Connection is closed"
+                        raise TWClosedError(message)
+                    item = self._items.get(key)
+                    if item is not None:
+                        return item[0]
+                    flight = self._flights.setdefault(key, led)
+                return self._lead(key, led, deadline) if flight is led else flight.wait(deadline)
             except Void:
                 continue
+            finally:
+                # Twice, and the second time for nothing, unless Ctrl-C comes right here.
+                try:
+                    self._end(key, led)
+                finally:
+                    self._end(key, led)
+
+    def _end(self, key: str, led: Flight[T | None]) -> None:
+        with self._lock:
+            if self._flights.get(key) is led:
+                del self._flights[key]
+        led.void()
 
     def _lead(self, key: str, flight: Flight[T | None], deadline: float | None) -> T | None:
         asked_at = self._clock()
         try:
             value = self._load(key, deadline)
-            expires_at = asked_at + (self._ttl_of_none if value is None else self._ttl)
-            with self._lock:
-                self._items[key] = value, expires_at
-            flight.land(value)
         except TWError as error:
             if not own_haste(error, deadline):
                 flight.fail(error)
             raise
-        finally:
-            with self._lock:
-                self._flights.pop(key, None)
-            flight.void()
+        expires_at = asked_at + (self._ttl_of_none if value is None else self._ttl)
+        with self._lock:
+            self._items[key] = value, expires_at
+        flight.land(value)
         return value
 
     def close(self) -> None:

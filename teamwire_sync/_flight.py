@@ -11,6 +11,9 @@ from teamwire_sync.exceptions import TWError, TWTimeoutError
 
 T = TypeVar("T")
 
+# Seconds by which a time-out may come before the deadline that it is for: timers round.
+_ALMOST = 0.05
+
 
 def deadline_after(timeout: float | None) -> float | None:
     """The moment of `time.monotonic` at which a call with *timeout* seconds has to end."""
@@ -22,7 +25,7 @@ def own_haste(error: TWError, deadline: float | None) -> bool:
 
     Then it fails alone: those who wait for it may have the time.
     """
-    late = deadline is not None and time.monotonic() >= deadline
+    late = deadline is not None and time.monotonic() >= deadline - _ALMOST
     return late and isinstance(error, TWTimeoutError)
 
 
@@ -33,14 +36,16 @@ class Void(Exception):  # noqa: N818  it is no error: the flight brought nothing
 class Flight(Generic[T]):
     """One fetch under way: its leader lands it, the others wait for it.
 
-    Args:
-        generation: What the answer belongs to; see `ChatCache`.
+    Attributes:
+        leader: The thread that fetches.
+        number: Counts the flights that were started; 0 for one that was not.
+        generation: How many writes came before it.
     """
 
-    __slots__ = ("_error", "_landed", "_value", "generation", "leader")
+    __slots__ = ("_error", "_landed", "_value", "generation", "leader", "number")
 
-    def __init__(self, generation: int = 0) -> None:
-        self.generation = generation
+    def __init__(self) -> None:
+        self.number = self.generation = 0
         self.leader = threading.get_ident()
         self._landed = threading.Event()
         self._value: tuple[T] | None = None

@@ -27,16 +27,17 @@ class CacheInfo:
 
     Attributes:
         hits: Look-ups answered from memory with what they looked for.
-        misses: All the others: answered after a refresh, or with nothing found.
-        refreshes: How often the server was asked for the chats.
+        misses: Look-ups answered after a refresh, or with nothing found.
+        refreshes: How often the server was asked for the chats. That is listings, not_modified,
+            failures, and those given up since a write outdated them.
         listings: Refreshes that brought all the chats.
-        pages: Pages of chats that came for them.
+        pages: Pages of chats that came, also for a refresh that was given up or failed.
         not_modified: Refreshes that found nothing changed.
         failures: Refreshes that failed.
-        joined: Look-ups that waited for another thread's refresh instead of making one.
+        joined: Waits for another thread's refresh in place of an own one.
         stale_serves: Look-ups answered past the time to live, because the server failed.
-        chats: Chats in memory.
-        age: Seconds since the server confirmed them; None when it has not.
+        chats: Chats that look-ups find without asking; 0 after a write, until the next look-up.
+        age: Seconds since the server was last asked with success; None when it has not been.
         expires_in: Seconds until the next look-up asks the server.
     """
 
@@ -55,12 +56,12 @@ class CacheInfo:
 
     @property
     def lookups(self) -> int:
-        """All the look-ups."""
+        """All the look-ups that were answered; one that raised is counted nowhere."""
         return self.hits + self.misses
 
     @property
     def requests_saved(self) -> int:
-        """Look-ups minus refreshes: without the cache each look-up is a refresh at least."""
+        """Look-ups minus refreshes: without the cache each look-up asks the server."""
         return self.lookups - self.refreshes
 
     def _rows(self) -> list[tuple[str, str]]:

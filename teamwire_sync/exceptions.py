@@ -7,7 +7,7 @@
     ├── TWAuthError              401, 403
     ├── TWNotFoundError          404, or no chat with that title
     ├── TWAmbiguousTitleError    several chats with that title
-    ├── TWRequestError           400, 405, 409, 413, 415, 422
+    ├── TWRequestError           400, 405, 409, 413, 415, 422, and any other 4xx
     │   └── TWInvalidMembersError    422, and the ids that are not known
     ├── TWRateLimitError         429
     ├── TWServerError            5xx
@@ -118,7 +118,7 @@ class TWAmbiguousTitleError(TWError):
 
 
 class TWRequestError(TWError):
-    """The server refuses the request as it stands: 400, 405, 409, 413, 415 or 422."""
+    """The server refuses the request as it stands: 4xx that is no other error of these."""
 
 
 class TWInvalidMembersError(TWRequestError):

@@ -87,7 +87,8 @@ class Answer:
             return
         said = decode_error(self.body)
         code, text = said.get("code"), said.get("message")
-        context = {**self.context, "code": self.scrub(code) if isinstance(code, str) else None}
+        code = one_line(self.scrub(code), 64) if isinstance(code, str) else None
+        context = {**self.context, "code": code}
         detail = (
             one_line(self.scrub(text), 300) if isinstance(text, str) else self._without_reason()
         )
@@ -99,14 +100,16 @@ class Answer:
         if status in {401, 403}:
             return TWAuthError(_refusal(status, code, detail), **context)
         if status == 404:
-            hint = "" if code else "; does the URL point to the bot API?"
+            hint = (
+                "" if code not in {None, "no_such_path"} else "; does the URL point to the bot API?"
+            )
             return TWNotFoundError(what + hint, **context)
         if status == 429:
             wait = self._retry_after()
             hint = "" if wait is None else f"; try again in {wait:g} s"
             return TWRateLimitError(what + hint, retry_after=wait, **context)
         if status == 422 and code == "invalid_members":
-            return _invalid_members(said, detail, context)
+            return self._invalid_members(said, detail, context)
         if 300 <= status < 400 and status != 304:
             return self._redirect(context)
         if 400 <= status < 500:
@@ -125,6 +128,16 @@ class Answer:
             return "an HTML page, so from a proxy in between"
         return "no reason given"
 
+    def _invalid_members(
+        self, said: Mapping[str, Any], detail: str, context: dict[str, Any]
+    ) -> TWInvalidMembersError:
+        users, groups = (
+            tuple(map(self.scrub, _strings(said.get(name)))) for name in ("user_ids", "group_ids")
+        )
+        named = one_line(", ".join((*users, *groups)), 300) or detail
+        message = f"unknown, or not visible to the bot: {named}"
+        return TWInvalidMembersError(message, user_ids=users, group_ids=groups, **context)
+
     def _redirect(self, context: dict[str, Any]) -> TWError:
         where = "another address"
         try:
@@ -132,6 +145,7 @@ class Answer:
             if target.hostname:
                 where = f"{target.scheme}://{target.hostname}"
                 where += f":{target.port}" if target.port else ""
+                where = one_line(self.scrub(where), 300)
         except ValueError:
             pass
         message = f"the server redirects to {where}, which is not followed: correct the URL"
@@ -159,6 +173,7 @@ def network_error(
     server: str,
     timeout: float,
     context: dict[str, Any],
+    scrub: Callable[[str], str],
 ) -> TWError:
     """The error that *error* is; it keeps no reference to it, nor to its request.
 
@@ -169,9 +184,10 @@ def network_error(
         server: Host and port.
         timeout: Seconds that it could take.
         context: What the error carries.
+        scrub: Takes the Secret out of a text, which may quote what the server sent.
     """
     causes = list(_causes(error))
-    text = _innermost(causes)
+    text = one_line(scrub(_innermost(causes)), 200) or type(causes[-1]).__name__
     context = {**context, "cause": f"{type(error).__name__}: {text}"}
     # Of all that requests lets through, only a CA bundle that is missing is an OSError of no errno.
     if not isinstance(error, requests.RequestException) and getattr(error, "errno", None) is None:
@@ -183,7 +199,7 @@ def network_error(
         )
         return TWDeliveryUnknownError(message, **context)
     if any(isinstance(each, (requests.Timeout, ReadTimeoutError)) for each in causes):
-        return TWTimeoutError(f"no answer from {server} within {timeout:g} s", **context)
+        return TWTimeoutError(f"no answer from {server} within {seconds(timeout)}", **context)
     if isinstance(error, requests.exceptions.ProxyError):
         return TWConnectionError(f"can't reach {server} through the proxy: {text}", **context)
     if isinstance(error, requests.exceptions.SSLError):
@@ -199,20 +215,13 @@ def _refusal(status: int, code: str | None, detail: str) -> str:
     return f"403: the bot may not do this ({detail})"
 
 
-def _invalid_members(
-    said: Mapping[str, Any], detail: str, context: dict[str, Any]
-) -> TWInvalidMembersError:
-    users, groups = _strings(said.get("user_ids")), _strings(said.get("group_ids"))
-    return TWInvalidMembersError(
-        f"unknown, or not visible to the bot: {', '.join((*users, *groups)) or detail}",
-        user_ids=users,
-        group_ids=groups,
-        **context,
-    )
-
-
 def _strings(value: Any) -> tuple[str, ...]:
     return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
+
+
+def seconds(number: float) -> str:
+    """*number* of seconds for people."""
+    return f"{round(number, 3):g} s"
 
 
 def one_line(text: str, most: int) -> str:
@@ -237,4 +246,4 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 def _innermost(causes: list[BaseException]) -> str:
     """The text of the last error of the system, or else of the last one."""
     texts = [each.strerror for each in causes if isinstance(each, OSError) and each.strerror]
-    return one_line(texts[-1] if texts else str(causes[-1]), 200) or type(causes[-1]).__name__
+    return texts[-1] if texts else str(causes[-1])

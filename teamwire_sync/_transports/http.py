@@ -7,6 +7,7 @@ import os
 import threading
 import time
 import uuid
+from contextlib import contextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 from urllib.parse import quote, urlsplit
@@ -28,6 +29,7 @@ from teamwire_sync._transports.wire import (
 from teamwire_sync.exceptions import (
     TWClosedError,
     TWConfigError,
+    TWDeliveryUnknownError,
     TWNotFoundError,
     TWProtocolError,
     TWTimeoutError,
@@ -86,6 +88,39 @@ class _Disarm:
             del original.msg["Set-Cookie"]
 
 
+class _Slots:
+    """So many requests at once; further ones wait, which in urllib3's own pool has no end.
+
+    Args:
+        size: How many.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._free = size
+        self._closed = False
+        self._changed = threading.Condition()
+
+    def take(self, timeout: float) -> bool:
+        """Whether there was a free slot, or the end, before *timeout* was over."""
+        with self._changed:
+            there = self._changed.wait_for(lambda: self._free > 0 or self._closed, timeout)
+            if there:
+                self._free -= 1
+            return there
+
+    def give_back(self) -> None:
+        """Let the next one have it."""
+        with self._changed:
+            self._free += 1
+            self._changed.notify()
+
+    def close(self) -> None:
+        """Wake all who wait."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+
 class HttpTransport:
     """The REST contract over a `requests.Session`.
 
@@ -111,13 +146,13 @@ class HttpTransport:
         app_name: str | None = None,
     ) -> None:
         self._url = credentials.url
+        self._prefix = urlsplit(credentials.url).path
         self._server = _host_and_port(credentials.url)
         self._config = config
         self._auth = _BasicAuth(credentials.app_id, credentials.secret)
         self._agent = _user_agent(app_name)
         self._closed = False
-        # urllib3's own pool would let a thread wait for a connection for ever.
-        self._free = threading.BoundedSemaphore(config.pool_size)
+        self._slots = _Slots(config.pool_size)
         self._own_session = session is None
         self._settings: dict[str, Any] | None = None
         if session is None:
@@ -193,6 +228,7 @@ class HttpTransport:
     def close(self) -> None:
         """Close our own session; may be called twice."""
         self._closed = True
+        self._slots.close()
         if self._own_session:
             self._session.close()
 
@@ -238,19 +274,6 @@ class HttpTransport:
         operation = OPERATIONS[name]
         path = operation.path_for(**(ids or {}))
         request_id = uuid.uuid4().hex
-        context: dict[str, Any] = {
-            "method": operation.method,
-            "path": path,
-            "request_id": request_id,
-        }
-        if self._closed:
-            message = "the Connection is closed"
-            raise TWClosedError(message, **context)
-        if deadline is not None:
-            timeout = min(timeout, round(deadline - time.monotonic(), 3))
-            if timeout <= 0:
-                message = f"no time left to ask {self._server} for {operation.method} {path}"
-                raise TWTimeoutError(message, **context)
         sent = {
             "Accept": "application/json",
             "User-Agent": self._agent,
@@ -267,27 +290,60 @@ class HttpTransport:
             headers=sent,
             auth=self._auth,
         )
-        # An error is raised after its except block, or it would carry the original as its context,
-        # and that has the request with the Authorization header.
-        prepared = None
-        if not self._free.acquire(timeout=timeout):
-            message = f"all {self._config.pool_size} connections are busy for {timeout:g} s"
-            raise TWTimeoutError(message, **context)
-        try:
-            prepared = self._session.prepare_request(request)
-            return self._send(prepared, timeout, operation, context)
-        except (OSError, HTTPError) as error:
-            failure = network_error(
-                error,
-                operation,
-                left=prepared is not None,
-                server=self._server,
-                timeout=timeout,
-                context=context,
-            )
-        finally:
-            self._free.release()
+        context: dict[str, Any] = {
+            "method": operation.method,
+            "path": self._prefix + path,
+            "request_id": request_id,
+        }
+        with self._slot(timeout, deadline, context):
+            prepared = None
+            if deadline is not None:
+                timeout = min(timeout, self._time_left(deadline, context))
+            try:
+                prepared = self._session.prepare_request(request)
+                return self._send(prepared, timeout, operation, context)
+            except (OSError, HTTPError) as error:
+                failure = network_error(
+                    error,
+                    operation,
+                    left=prepared is not None,
+                    server=self._server,
+                    timeout=timeout,
+                    context=context,
+                    scrub=self._auth.scrub,
+                )
+        # Raised after its except block, or it would carry the original as its context, and that has
+        # the request with the Authorization header.
         raise failure
+
+    @contextmanager
+    def _slot(
+        self, timeout: float, deadline: float | None, context: dict[str, Any]
+    ) -> Iterator[None]:
+        if deadline is not None:
+            timeout = min(timeout, self._time_left(deadline, context))
+        taken = False
+        try:
+            taken = self._slots.take(timeout)
+            if not taken:
+                message = f"all {self._config.pool_size} connections were busy for {timeout:.3g} s"
+                raise TWTimeoutError(message, **context)
+            if self._closed:
+                message = "the Connection is closed"
+                raise TWClosedError(message, **context)
+            yield
+        finally:
+            if taken:
+                self._slots.give_back()
+
+    def _time_left(self, ends_at: float, context: dict[str, Any]) -> float:
+        left = ends_at - time.monotonic()
+        if left <= 0:
+            message = (
+                f"no time left to ask {self._server} for {context['method']} {context['path']}"
+            )
+            raise TWTimeoutError(message, **context)
+        return left
 
     def _send(
         self,
@@ -385,6 +441,9 @@ def _decoded(answer: Answer, decode: Callable[[Any], T]) -> T:
         return decode(decode_json(answer.body))
     except TWProtocolError as error:
         text = str(error)
-    method, path = answer.operation.method, answer.context["path"]
-    message = f"{method} {path}: {text}; is this a server that speaks the bot contract?"
+    what = f"{answer.context['method']} {answer.context['path']}: {text}"
+    if answer.operation.writes:
+        message = f"{what}; it may have been done or not, so look before you try again"
+        raise TWDeliveryUnknownError(message, **answer.context)
+    message = f"{what}; is this a server that speaks the bot contract?"
     raise TWProtocolError(message, **answer.context)

@@ -82,10 +82,10 @@ OPERATIONS = {
 def encode_draft(draft: ChatDraft) -> dict[str, Any]:
     """The body that creates a chat."""
     return {
-        "title": _text(draft.title, "title"),
-        "user_ids": [_text(uid, "user_ids") for uid in draft.user_ids],
-        "group_ids": [_text(gid, "group_ids") for gid in draft.group_ids],
-        "message": _text(draft.message, "message") or None,
+        "title": draft.title,
+        "user_ids": list(draft.user_ids),
+        "group_ids": list(draft.group_ids),
+        "message": draft.message or None,
         "allow_sending": draft.allow_sending,
         "allow_mute_notifications": draft.allow_mute_notifications,
         "is_alert": draft.is_alert,
@@ -94,7 +94,7 @@ def encode_draft(draft: ChatDraft) -> dict[str, Any]:
 
 def encode_message(message: str) -> dict[str, Any]:
     """The body that posts a message."""
-    return {"message": _text(message, "message")}
+    return {"message": message}
 
 
 def _encodes(text: str) -> bool:
@@ -103,13 +103,6 @@ def _encodes(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _text(text: str | None, name: str) -> str | None:
-    if text is not None and not _encodes(text):
-        message = f"{name} has half of a surrogate pair in it, which is no Unicode text"
-        raise ValueError(message)
-    return text
 
 
 # Decoding

@@ -14,6 +14,7 @@ from teamwire_sync import (
     ConnectionConfig,
     TWAmbiguousTitleError,
     TWAuthError,
+    TWClosedError,
     TWConnectionError,
     TWDeliveryUnknownError,
     TWInvalidMembersError,
@@ -23,7 +24,7 @@ from teamwire_sync import (
     TWTimeoutError,
 )
 from teamwire_sync.testing import sandbox
-from tests.waiting import Threads, wait_until
+from tests.waiting import PATIENCE, Threads, wait_until
 
 if TYPE_CHECKING:
     from teamwire_sync.testing import Sandbox
@@ -399,10 +400,26 @@ class TestConnections:
             threads.start(connection.check)
             held.wait_arrived()
 
-            with pytest.raises(TWTimeoutError, match=r"all 1 connections are busy for 0\.05 s"):
+            with pytest.raises(TWTimeoutError, match=r"all 1 connections were busy for 0\.0\d+ s"):
                 connection.users.get_user(KNOWN_USER, timeout=0.05)
 
             held.release()
+
+    def test_who_waits_for_one_when_it_is_closed_sends_nothing(self, box: Sandbox) -> None:
+        connection = box.connect(config=ConnectionConfig(pool_size=1))
+        messages = ("POST", "/v1/bot/chats/*/messages/")
+        chat = connection.chats.at(KNOWN_CHAT)
+        with box.hold(*messages) as held, Threads(2) as threads:
+            threads.start(lambda: chat.post("one"))
+            held.wait_arrived()
+            waiter = threads.start(lambda: chat.post("two"))
+            wait_until(lambda: bool(connection._transport._slots._changed._waiters))
+
+            connection.close()
+
+            assert isinstance(waiter.exception(PATIENCE), TWClosedError)
+            held.release()
+        assert box.count(*messages) == 1
 
     def test_a_session_of_the_callers_is_used_and_left_open(self, box: Sandbox) -> None:
         with requests.Session() as session:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Callable
 
 import pytest
@@ -14,6 +15,7 @@ from teamwire_sync import (
 )
 from teamwire_sync._flight import deadline_after
 from tests.builders import make_chat
+from tests.interrupts import interrupt_at
 from tests.unit.chat_server import by_tid, create
 from tests.waiting import PATIENCE, Gate, Threads, wait_until
 
@@ -133,6 +135,86 @@ class TestSingleFlight:
         assert by_tid(cache, "t1") is not None
 
 
+class TestInterrupts:
+    @pytest.mark.parametrize("number", range(1, 20))
+    def test_ctrl_c_at_any_call_of_who_leads_leaves_nobody_waiting(
+        self, cache: ChatCache, number: int
+    ) -> None:
+        files = ("_shared_view.py", "_flight.py")
+        with Threads(1) as threads:
+            work = threads.start(lambda: interrupt_at(number, files, lambda: by_tid(cache, "t1")))
+            interrupted = work.result(PATIENCE)
+
+        assert by_tid(cache, "t1", timeout=PATIENCE) is not None
+        assert interrupted or number > 12
+
+    def test_a_clock_that_fails_leaves_nobody_waiting(self, cache: ChatCache, clock: Clock) -> None:
+        calls = itertools.count()
+
+        def fail_at_the_third_call() -> float:
+            return 1 / 0 if next(calls) == 2 else clock()
+
+        cache.clock = fail_at_the_third_call
+        with pytest.raises(ZeroDivisionError):
+            by_tid(cache, "t1")
+
+        assert by_tid(cache, "t1") is not None
+
+
+class TestForcedRefresh:
+    def test_it_does_not_take_what_was_asked_for_before_it(
+        self, cache: ChatCache, server: ChatServer
+    ) -> None:
+        server.on_load = gate = Gate()
+        with Threads() as threads:
+            early = threads.start(lambda: cache.all(None))
+            gate.wait_arrived()
+            new = server.put(make_chat("t3"))
+            forced = [threads.start(lambda: cache.all(None, refresh=True)) for _ in range(8)]
+            wait_until(lambda: cache.info().joined == 8)
+            gate.open()
+
+        assert new not in early.result()
+        assert all(new in each.result() for each in forced)
+        assert 2 <= len(server.asked) <= 3
+
+
+class TestHaste:
+    @pytest.fixture
+    def cache(self, cache: ChatCache, server: ChatServer) -> ChatCache:
+        """A server that is slower than any caller who sets a time-out."""
+        server.error = TWTimeoutError("no answer")
+        return cache
+
+    def hurry(self, cache: ChatCache, timeout: float = 0.01) -> None:
+        with pytest.raises(TWTimeoutError):
+            by_tid(cache, "t1", timeout=timeout)
+
+    def test_others_in_as_much_haste_do_not_ask_again_at_once(
+        self, cache: ChatCache, server: ChatServer
+    ) -> None:
+        for _ in range(10):
+            self.hurry(cache)
+
+        assert len(server.asked) == 1
+        assert cache.info().failures == 1
+
+    def test_who_has_more_time_asks(self, cache: ChatCache, server: ChatServer) -> None:
+        self.hurry(cache)
+        server.error = None
+
+        assert by_tid(cache, "t1") is not None
+
+    def test_after_the_cool_down_they_ask_again(
+        self, cache: ChatCache, server: ChatServer, clock: Clock
+    ) -> None:
+        self.hurry(cache)
+        clock.advance(1)
+        self.hurry(cache)
+
+        assert len(server.asked) == 2
+
+
 class TestCoolDown:
     @pytest.mark.parametrize(
         ("error", "seconds"),
@@ -217,7 +299,8 @@ class TestClose:
         self, cache: ChatCache, server: ChatServer
     ) -> None:
         server.on_load = lambda load: cache.close()
-        cache.all(None)
+        with pytest.raises(TWClosedError):
+            cache.all(None)
 
         assert cache.view.chats == ()
 

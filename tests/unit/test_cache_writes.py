@@ -140,6 +140,24 @@ class TestOwnWrites:
         assert by_tid(cache, "t1") is not None
         assert len(server.asked) == 3
 
+    def test_a_listing_that_takes_longer_than_the_grace_does_not_lose_it(
+        self, cache: ChatCache, server: ChatServer, clock: Clock
+    ) -> None:
+        create(cache, make_chat("t3"))
+        server.on_load = lambda load: clock.advance(40)
+
+        assert "t3" in [chat.tid for chat in cache.all(None)]
+        assert cache.info().expires_in == 0
+
+    def test_a_program_that_only_writes_does_not_collect_them(
+        self, cache: ChatCache, clock: Clock
+    ) -> None:
+        for number in range(50):
+            create(cache, make_chat(f"new{number}"))
+            clock.advance(10)
+
+        assert len(cache._overlay) == 3
+
     def test_invalidate_keeps_it(self, cache: ChatCache) -> None:
         create(cache, make_chat("t3"))
         cache.invalidate()

@@ -90,8 +90,27 @@ class TestLookUps:
 
     @pytest.mark.parametrize("timeout", [0, -1, float("nan")])
     def test_a_timeout_has_to_be_above_zero(self, chats: Chats, timeout: float) -> None:
-        with pytest.raises(ValueError, match="timeout must be more than zero seconds"):
+        with pytest.raises(ValueError, match="timeout must be more than zero"):
             chats.get_by_thread_id("t1", timeout=timeout)
+
+    @pytest.mark.parametrize("warm", [False, True], ids=["cold", "warm"])
+    @pytest.mark.parametrize("wrong", [["t1"], {}, {"t1"}], ids=["list", "dict", "set"])
+    def test_what_has_no_hash_is_refused_in_the_same_words(
+        self, chats: Chats, warm: bool, wrong: Any
+    ) -> None:
+        if warm:
+            chats.get_subscriptions()
+
+        with pytest.raises(TypeError, match=f"tid must be a str, not {type(wrong).__name__}"):
+            chats.get_by_thread_id(wrong)
+        with pytest.raises(TypeError, match=f"title must be a str, not {type(wrong).__name__}"):
+            chats.get_by_title(wrong)
+
+    def test_progress_has_to_be_callable(self, chats: Chats, transport: FakeTransport) -> None:
+        with pytest.raises(TypeError, match="progress must be callable, not bool"):
+            chats.get_subscriptions(progress=True)
+
+        assert transport.calls == []
 
     def test_a_timeout_reaches_the_transport(self, chats: Chats, transport: FakeTransport) -> None:
         before = time.monotonic()
@@ -139,6 +158,23 @@ class TestOneByTitle:
     def test_nothing_like_it_says_just_that(self, chats: Chats) -> None:
         with pytest.raises(TWNotFoundError, match=r"no chat has the title 'zzzzz'$"):
             chats.one_by_title("zzzzz")
+
+    def test_the_empty_title_has_nothing_close_to_it(
+        self, chats: Chats, transport: FakeTransport
+    ) -> None:
+        transport.chats.append(make_chat("t4", "   "))
+
+        with pytest.raises(TWNotFoundError, match=r"no chat has the title ''$"):
+            chats.one_by_title("")
+
+    def test_of_very_many_the_text_names_a_few(
+        self, chats: Chats, transport: FakeTransport
+    ) -> None:
+        transport.chats += [make_chat(f"many{number}", "many") for number in range(300)]
+
+        with pytest.raises(TWAmbiguousTitleError, match=r"many9 and 290 more$") as caught:
+            chats.one_by_title("many")
+        assert len(caught.value.candidates) == 300
 
     def test_a_known_miss_says_what_a_new_one_said(self, chats: Chats) -> None:
         texts = set()
@@ -212,9 +248,12 @@ class TestCreate:
             ({"users": ["u"], "message": b"x"}, TypeError, "message must be a str, not bytes"),
             ({"users": ["u"], "is_alert": "no"}, TypeError, "is_alert must be True or False"),
             ({"users": ["u"], "allow_sending": None}, TypeError, "allow_sending must be True or"),
+            ({"users": ["u"], "title": "\ud800"}, ValueError, "title has half of a surrogate"),
+            ({"users": ["u"], "message": "\ud800"}, ValueError, "message has half of a surr"),
+            ({"users": ["\ud800"]}, ValueError, r"users\[0\] has half of a surrogate pair"),
             ({"users": ["u"], "timeout": 0}, ValueError, "timeout must be more than zero"),
         ],
-        ids=lambda value: repr(value) if isinstance(value, dict) else "",
+        ids=lambda value: ascii(value) if isinstance(value, dict) else "",
     )
     def test_bad_arguments_are_named_before_any_request(
         self,
@@ -232,6 +271,16 @@ class TestCreate:
     def test_it_takes_keywords_only(self, chats: Chats) -> None:
         with pytest.raises(TypeError, match="positional"):
             chats.create_chat("title", ["u1"])
+
+    def test_a_refused_argument_costs_the_cache_nothing(
+        self, chats: Chats, transport: FakeTransport
+    ) -> None:
+        chats.get_subscriptions()
+        with pytest.raises(ValueError, match="surrogate"):
+            chats.create_chat(users=["u1"], title="\ud800")
+        chats.get_subscriptions()
+
+        assert transport.calls == ["iter_chat_pages"]
 
     def test_a_failure_is_raised(self, chats: Chats, transport: FakeTransport) -> None:
         transport.error = TWServerError("down")
@@ -347,6 +396,12 @@ class TestConnection:
 
         with pytest.raises(TWClosedError):
             call(connection)
+
+    def test_closed_it_can_not_be_entered(self, connection: Connection) -> None:
+        connection.close()
+
+        with pytest.raises(TWClosedError, match="make a new one"), connection:
+            pass
 
     def test_check_gives_the_bot(self, connection: Connection) -> None:
         assert connection.check().full_name() == "Weather Bot"

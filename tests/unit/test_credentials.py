@@ -261,10 +261,22 @@ class TestFile:
         assert_no_secret(caught.value, SECRET)
         assert caught.value.__context__ is None
 
+    def test_a_section_of_defaults_is_pointed_out(self, default_file: Path) -> None:
+        write_ini(default_file, profile("DEFAULT", app_id="a"))
+
+        with pytest.raises(TWConfigError, match=r"must be named \[default\], in small letters"):
+            find_credentials()
+
+    def test_the_line_that_is_wrong_is_numbered(self, default_file: Path) -> None:
+        write_ini(default_file, f"[default]\nsecret = {SECRET}\nsecret = {SECRET}\n")
+
+        with pytest.raises(TWConfigError, match=r"DuplicateOptionError in line 3$"):
+            find_credentials()
+
     def test_what_is_no_text_is_not_quoted(self, default_file: Path) -> None:
         write_ini(default_file, profile(secret=f"{SECRET}ä"), encoding="latin-1")
 
-        with pytest.raises(TWConfigError, match=r"is no INI file \(UnicodeDecodeError\)") as caught:
+        with pytest.raises(TWConfigError, match="is no INI file: UnicodeDecodeError") as caught:
             find_credentials()
         assert_no_secret(caught.value, SECRET)
 
@@ -459,3 +471,8 @@ class TestUrl:
     )
     def test_is_loopback(self, host: str, is_this: bool) -> None:
         assert is_loopback(host) is is_this
+
+
+def test_a_url_in_the_place_of_the_app_id_is_pointed_out() -> None:
+    with pytest.raises(TWConfigError, match=r"the order is Connection\(app_id, secret, url\)"):
+        find_credentials(URL, "app", SECRET)

@@ -147,7 +147,3 @@ class TestDeadlines:
         monkeypatch.setattr(time, "monotonic", lambda: 100.0)
 
         assert own_haste(error("late"), deadline) is own
-
-
-def test_a_flight_knows_its_generation() -> None:
-    assert (Flight[str]().generation, Flight[str](7).generation) == (0, 7)

@@ -126,24 +126,6 @@ class TestEncoding:
     def test_a_message(self) -> None:
         assert encode_message("hällo") == {"message": "hällo"}
 
-    @pytest.mark.parametrize(
-        ("name", "draft"),
-        [
-            ("title", ChatDraft(title="\ud800")),
-            ("message", ChatDraft(message="\ud800")),
-            ("user_ids", ChatDraft(user_ids=("\ud800",))),
-            ("group_ids", ChatDraft(group_ids=("\ud800",))),
-        ],
-        ids=["title", "message", "user_ids", "group_ids"],
-    )
-    def test_half_a_surrogate_pair_in_a_draft_is_refused(self, name: str, draft: ChatDraft) -> None:
-        with pytest.raises(ValueError, match=rf"^{name} has half of a surrogate pair"):
-            encode_draft(draft)
-
-    def test_half_a_surrogate_pair_in_a_message_is_refused(self) -> None:
-        with pytest.raises(ValueError, match=r"^message has half of a surrogate pair"):
-            encode_message("\ud83d")
-
 
 class TestJson:
     def test_is_decoded(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import socket
 import ssl
 from typing import TYPE_CHECKING, Callable
@@ -29,7 +30,16 @@ from teamwire_sync import (
     TWTimeoutError,
 )
 from tests.leaks import assert_no_secret
-from tests.unit.transport.calls import CALLS, Make, answer, each_read, each_write, failure, sent
+from tests.unit.transport.calls import (
+    CALLS,
+    SECRET,
+    Make,
+    answer,
+    each_read,
+    each_write,
+    failure,
+    sent,
+)
 
 if TYPE_CHECKING:
     import responses
@@ -193,6 +203,16 @@ class TestNoAnswer:
         server.get(f"{url}/v1/bot/me/", body=NEVER_LEFT["refused"]())
 
         assert f"can't reach {named}: " in str(failure("get_me", make(url=url)))
+
+    @pytest.mark.parametrize("name", ["get_me", "create_chat"])
+    def test_a_server_that_answers_with_the_secret_does_not_make_us_show_it(
+        self, name: str, transport: HttpTransport, server: responses.RequestsMock
+    ) -> None:
+        """`failure` looks for it: a server may quote the header as its status line."""
+        pair = base64.b64encode(f"app:{SECRET}".encode()).decode()
+        answer(server, name, body=requests.ConnectionError(ProtocolError(f"Basic {pair} {SECRET}")))
+
+        assert "***" in str(failure(name, transport))
 
     def test_an_error_that_goes_in_a_circle_ends(
         self, transport: HttpTransport, server: responses.RequestsMock

@@ -244,6 +244,24 @@ class TestRefusals:
 
         assert type(failure("create_chat", transport)) is kind
 
+    def test_ids_that_quote_the_secret_or_control_the_terminal_are_not_shown(
+        self, transport: HttpTransport, server: responses.RequestsMock
+    ) -> None:
+        ids = ["\x1b[31mred\nline", SECRET]
+        refusal = error_body("invalid_members", "x", user_ids=ids, group_ids=ids)
+        answer(server, "create_chat", status=422, json=refusal)
+
+        assert str(failure("create_chat", transport)).isprintable()
+
+    def test_a_code_is_one_short_line(
+        self, transport: HttpTransport, server: responses.RequestsMock
+    ) -> None:
+        answer(server, "get_me", status=400, json=error_body("x\n" * 5000, "no"))
+        code = failure("get_me", transport).code
+
+        assert code.isprintable()
+        assert len(code) <= 64
+
     @each_write
     @pytest.mark.parametrize("status", [502, 504])
     def test_a_lost_write_says_how_to_go_on(

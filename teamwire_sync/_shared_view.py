@@ -1,0 +1,404 @@
+"""One view of the chats for all threads: how it is refreshed, published and made to expire.
+
+The state changes under one lock that is never held over a load, the clock, logging or a callback.
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import logging
+import math
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Callable
+
+from attrs import frozen
+
+from teamwire_sync._flight import Flight, Void, own_haste
+from teamwire_sync._load import Load, Loader, Progress
+from teamwire_sync._report import Counts
+from teamwire_sync._snapshot import OwnChat, View, merge
+from teamwire_sync.exceptions import (
+    TWAuthError,
+    TWClosedError,
+    TWConnectionError,
+    TWDeliveryUnknownError,
+    TWError,
+    TWProtocolError,
+    TWServerError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from teamwire_sync._load import Listing
+    from teamwire_sync._models import Chat
+
+logger = logging.getLogger("teamwire_sync")
+
+# Seconds after a failed load in which no other is tried, unless the server asks for more.
+_COOL_DOWN = 1.0
+# How often a load that a write outdated is given up for a new one, before one is read to its end:
+# writes that never stop would keep a look-up waiting for ever.
+_RESTARTS = 2
+# How many times the time of a caller in haste another one needs, to ask soon after it gave up.
+_MORE_TIME = 1.5
+
+
+class _Outdated(Exception):  # noqa: N818  it is no error: a load gives up, since nobody needs it
+    """A write came while the load was under way."""
+
+
+@frozen(eq=False)
+class _LastGood:
+    """What the server sent last, and nothing else."""
+
+    listed: View
+    validator: str | None
+    asked_at: float
+
+
+@frozen(eq=False)
+class _CoolDown:
+    """After a failed load: who needs another gets the same failure, without asking.
+
+    Attributes:
+        until: When it is over.
+        error: The failure.
+        enough: Who has as many seconds may ask all the same: the load that failed had fewer.
+    """
+
+    until: float
+    error: TWError
+    enough: float
+
+
+def _patience(deadline: float | None) -> float:
+    # Below infinity, so that a cool-down for all is one for callers who would wait for ever too.
+    return sys.float_info.max if deadline is None else deadline - time.monotonic()
+
+
+class Write:
+    """A write under way; see `SharedView.writing`."""
+
+    chat: Chat | None = None
+
+    def created(self, chat: Chat) -> None:
+        """The server has answered with *chat*."""
+        self.chat = chat
+
+
+class SharedView:
+    """One view of the chats of a bot, for all threads.
+
+    Args:
+        load: Brings a listing; called in the thread of the look-up that needs it.
+        clock: Gives seconds; only differences count.
+        ttl: Seconds that a listing answers look-ups, counted from just before it was asked for.
+        recheck_after: Seconds that a view may be fresh while the outcome of a write is unknown.
+        own_write_grace: Seconds that an own write is remembered which the listing does not show.
+        stale_if_error: Seconds after the time to live in which the last listing may be used.
+    """
+
+    def __init__(
+        self,
+        load: Loader,
+        *,
+        clock: Callable[[], float],
+        ttl: float,
+        recheck_after: float,
+        own_write_grace: float,
+        stale_if_error: float,
+    ) -> None:
+        self._load = load
+        self._ttl = ttl
+        self._recheck_after = recheck_after
+        self._own_write_grace = own_write_grace
+        self._stale_if_error = stale_if_error
+        self.clock = clock
+        self.view = View()
+        self.hits = itertools.count()
+        self._hits_read = 0
+        self._lock = threading.Lock()
+        self._closed = False
+        self._generation = 0
+        self._flights_made = self._view_flight = 0
+        self._flight: Flight[View] | None = None
+        self._flights: set[Flight[View]] = set()
+        self._last_good: _LastGood | None = None
+        self._overlay: dict[str, OwnChat] = {}
+        self._last_attempt = self._doubt_until = -math.inf
+        self._cool_down: _CoolDown | None = None
+        self._stale_allowed = True
+        self._overdue_warned = self._failure_warned = False
+        self._counts = Counts()
+
+    # Refreshing
+
+    def refreshed(
+        self,
+        seen: View,
+        deadline: float | None,
+        progress: Progress | None = None,
+        *,
+        newer_than: int = 0,
+    ) -> View:
+        """A view other than *seen*: by a load of our own, or by one that is under way.
+
+        Args:
+            seen: What the caller found wanting.
+            deadline: The moment of `time.monotonic` at which this has to end, or None.
+            progress: Is told of the pages of a load of our own.
+            newer_than: The number of the last load that is too old.
+
+        Raises:
+            TWError: The chats could not be listed.
+        """
+        restarts = 0
+        while True:
+            led: Flight[View] = Flight()
+            # From here on, whatever ends this thread's work ends the flight too: Ctrl-C may come
+            # anywhere, and would leave all the others waiting.
+            try:
+                flight = self._join_or_start(led, seen, deadline, newer_than)
+                if isinstance(flight, View):
+                    return flight
+                if flight is led:
+                    return self._lead(led, deadline, progress, may_stop=restarts < _RESTARTS)
+                view = flight.wait(deadline)
+                if flight.number > newer_than:
+                    return view
+            except _Outdated:
+                restarts += 1
+            except Void:
+                pass
+            finally:
+                # Twice, and the second time for nothing, unless Ctrl-C comes right here.
+                try:
+                    self._end(led)
+                finally:
+                    self._end(led)
+
+    def _join_or_start(
+        self, led: Flight[View], seen: View, deadline: float | None, newer_than: int
+    ) -> Flight[View] | View:
+        now = self.clock()
+        patience = _patience(deadline)
+        with self._lock:
+            self._require_open()
+            if (
+                self.view is not seen
+                and now < self.view.deadline
+                and self._view_flight > newer_than
+            ):
+                return self.view
+            if self._flight is not None:
+                self._counts.joined += 1
+                return self._flight
+            cool = self._cool_down
+            if cool is not None and now < cool.until and patience < cool.enough:
+                raise copy.copy(cool.error)
+            self._flights_made += 1
+            led.number, led.generation = self._flights_made, self._generation
+            self._flights.add(led)
+            self._flight = led
+            self._counts.refreshes += 1
+            return led
+
+    def _end(self, led: Flight[View]) -> None:
+        if led.number:
+            with self._lock:
+                self._flights.discard(led)
+                if self._flight is led:
+                    self._flight = None
+            led.void()
+
+    def _lead(
+        self,
+        flight: Flight[View],
+        deadline: float | None,
+        progress: Progress | None,
+        *,
+        may_stop: bool,
+    ) -> View:
+        good = self._last_good
+        asked_at = self.clock()
+        patience = _patience(deadline)
+
+        def go_on() -> None:
+            if may_stop and flight.generation != self._generation:
+                raise _Outdated
+
+        load = Load(
+            validator=good.validator if good and asked_at >= self._doubt_until else None,
+            deadline=deadline,
+            go_on=go_on,
+            progress=progress,
+        )
+        try:
+            listing = self._load(load)
+            view = self._publish(flight, listing, good, asked_at)
+        except TWClosedError:
+            raise
+        except TWError as error:
+            if own_haste(error, deadline):
+                self._failed(flight, error, enough=patience * _MORE_TIME)
+            else:
+                self._failed(flight, error, enough=math.inf)
+                flight.fail(error)
+            raise
+        finally:
+            with self._lock:
+                self._counts.pages += load.pages
+        flight.land(view)
+        return view
+
+    def _publish(
+        self, flight: Flight[View], listing: Listing | None, good: _LastGood | None, asked_at: float
+    ) -> View:
+        ended_at = self.clock()
+        if listing is not None:
+            good = _LastGood(View.of(listing.chats), listing.validator, asked_at)
+        elif good is not None:
+            good = _LastGood(good.listed, good.validator, asked_at)
+        else:
+            message = "the server says that nothing has changed, but it was not asked that"
+            raise TWProtocolError(message)
+        with self._lock:
+            # As of the question: what ran out since then may be in no listing that came for it.
+            overlay = self._live_overlay(asked_at)
+        view = merge(good.listed, overlay)
+        deadline = min([asked_at + self._ttl, *(own.expires_at for own in overlay.values())])
+        if asked_at < self._doubt_until:
+            deadline = min(deadline, asked_at + self._recheck_after)
+        view = view.until(deadline)
+        overdue = 0 < self._ttl <= ended_at - asked_at
+        with self._lock:
+            self._require_open()
+            if listing is None:
+                self._counts.not_modified += 1
+            else:
+                self._counts.listings += 1
+            if flight.generation != self._generation:
+                return view
+            self._overlay = overlay
+            self._last_good = good
+            self._last_attempt = ended_at
+            self._stale_allowed = True
+            self._failure_warned = False
+            self._cool_down = None
+            self._flight = None
+            self._view_flight = flight.number
+            self.view = view
+            warn = overdue and not self._overdue_warned
+            self._overdue_warned |= overdue
+        if warn:
+            logger.warning(
+                "listing the chats took %.1f s, longer than cache_ttl (%s s): nothing is cached",
+                ended_at - asked_at,
+                self._ttl,
+            )
+        return view
+
+    def _failed(self, flight: Flight[View], error: TWError, *, enough: float) -> None:
+        ended_at = self.clock()
+        pause = max(_COOL_DOWN, getattr(error, "retry_after", None) or 0.0)
+        with self._lock:
+            self._counts.failures += 1
+            if flight.generation == self._generation:
+                self._last_attempt = ended_at
+                self._cool_down = _CoolDown(ended_at + pause, copy.copy(error), enough)
+                self._flight = None
+                if isinstance(error, TWAuthError):
+                    self._stale_allowed = False
+                    if error.status == 401:
+                        self._last_good = None
+                        self.view = View()
+
+    def stale(self) -> View | None:
+        """The last listing with the own writes, while it may be used for a server that fails."""
+        now = self.clock()
+        with self._lock:
+            good = self._last_good if self._stale_allowed else None
+            overlay = self._live_overlay(now)
+        if good is None or now >= good.asked_at + self._ttl + self._stale_if_error:
+            return None
+        return merge(good.listed, overlay)
+
+    def _live_overlay(self, now: float) -> dict[str, OwnChat]:
+        return {tid: own for tid, own in self._overlay.items() if now < own.expires_at}
+
+    def _require_open(self) -> None:
+        if self._closed:
+            message = "the Connection is closed"
+            raise TWClosedError(message)
+
+    # Expiring
+
+    @contextmanager
+    def writing(self) -> Iterator[Write]:
+        """Surround a write that changes the list of the chats.
+
+        However it ends, the view expires, and a load that was under way is not published. A write
+        that provably never left changes nothing.
+        """
+        write = Write()
+        sent = unknown = True
+        try:
+            yield write
+            unknown = False
+        except (TWConnectionError, TWClosedError):
+            sent = False
+            raise
+        except TWError as error:
+            unknown = isinstance(error, (TWDeliveryUnknownError, TWServerError, TWProtocolError))
+            raise
+        finally:
+            if sent:
+                self._wrote(write.chat, unknown=unknown)
+
+    def _wrote(self, chat: Chat | None, *, unknown: bool) -> None:
+        now = self.clock()
+        until = now + self._own_write_grace
+        with self._lock:
+            # Pruned here too, for a program that writes and never looks up.
+            self._overlay = self._live_overlay(now)
+            if chat is not None:
+                self._overlay[chat.tid] = OwnChat(chat, until)
+                self._cool_down = None
+            if unknown:
+                self._doubt_until = until
+                self._stale_allowed = False
+            self._expire()
+
+    def forget(self, tid: str) -> None:
+        """The server says that there is no chat *tid* (any more)."""
+        with self._lock:
+            self._overlay.pop(tid, None)
+            self._expire()
+
+    def invalidate(self) -> None:
+        """Drop what the server sent; the next look-up lists the chats anew."""
+        with self._lock:
+            self._last_good = None
+            self._cool_down = None
+            self._expire()
+
+    def _expire(self) -> None:
+        self._generation += 1
+        self._flight = None
+        self.view = View()
+
+    def close(self) -> None:
+        """Drop everything and wake all who wait; look-ups raise TWClosedError from now on."""
+        with self._lock:
+            self._closed = True
+            self._last_good = None
+            self._overlay = {}
+            self._expire()
+            flights = list(self._flights)
+        for flight in flights:
+            flight.void()
