@@ -6,6 +6,7 @@ import random
 import time
 from typing import TYPE_CHECKING, Callable, TypeVar
 
+from teamwire_sync._sandbox.seed import KNOWN_USER, PUBLIC_CIRCLE
 from teamwire_sync._transports.wire import OPERATIONS
 
 if TYPE_CHECKING:
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Always there in a sandbox; the ids are those of the vendor's own examples.
-_USER = "rVRCfuQEtkgnZBZEgbHVji"
-_CIRCLE = "45529"
 _UNCACHED = 5
 _LISTING = OPERATIONS["list_chats"]
 
@@ -68,8 +66,8 @@ class Demo:
         title = known.title or ""
         same = self._step("find by title", lambda: chats.get_by_title(title))
         self._echo(f"    {len(same)} with the title {title!r}")
-        user = self._step("find a user", lambda: connection.users.get_user(_USER))
-        circle = self._step("find a circle", lambda: connection.groups.get_group(_CIRCLE))
+        user = self._step("find a user", lambda: connection.users.get_user(KNOWN_USER))
+        circle = self._step("find a circle", lambda: connection.groups.get_group(PUBLIC_CIRCLE))
         self._echo(f"    {user and user.full_name()}, {circle and circle.title!r}")
         created = self._step(
             "create a chat with both",

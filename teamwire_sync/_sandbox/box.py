@@ -9,6 +9,7 @@ import warnings
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
+from teamwire_sync._config import is_loopback
 from teamwire_sync._sandbox.app import create_app
 from teamwire_sync._sandbox.front import Front
 from teamwire_sync._sandbox.records import Route
@@ -229,11 +230,7 @@ def _check_integer(
 
 
 def _warn_unless_loopback(host: str) -> None:
-    try:
-        is_loopback = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        is_loopback = host == "localhost"
-    if not is_loopback:
+    if not is_loopback(host):
         message = (
             f"the sandbox listens on {host!r}: everybody in that network can reach it. It is a tool"
             " for developers, without TLS"
