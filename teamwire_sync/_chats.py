@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Callable
 
 from teamwire_sync._cache import ChatCache
@@ -92,14 +91,18 @@ class Chats:
         view = cache.view
         if cache.clock() < view.deadline:
             try:
-                chat = view.by_tid.get(tid)
-            except TypeError:
-                chat = None  # no hash; said below in other words
-            if chat is not None:
+                chat = view.by_tid[tid]
+            except (KeyError, TypeError):
+                pass  # not there, or no hash
+            else:
                 next(cache.hits)
                 return chat
+        return self._find_by_thread_id(tid, timeout)
+
+    # In a method of its own: a name that a lambda takes along is slower to read, also in a hit.
+    def _find_by_thread_id(self, tid: str, timeout: float | None) -> Chat | None:
         _require_str(tid, "tid")
-        return cache.find(lambda view: view.by_tid.get(tid), deadline_of(timeout))
+        return self._cache.find(lambda view: view.by_tid.get(tid), deadline_of(timeout))
 
     def get_by_title(self, title: str, *, timeout: float | None = None) -> list[Chat]:
         """The chats whose title is exactly *title*; none when there are none.
@@ -115,14 +118,17 @@ class Chats:
         view = cache.view
         if cache.clock() < view.deadline:
             try:
-                chats = view.by_title.get(title)
-            except TypeError:
-                chats = None  # no hash; said below in other words
-            if chats is not None:
+                chats = view.by_title[title]
+            except (KeyError, TypeError):
+                pass  # not there, or no hash
+            else:
                 next(cache.hits)
                 return list(chats)
+        return self._find_by_title(title, timeout)
+
+    def _find_by_title(self, title: str, timeout: float | None) -> list[Chat]:
         _require_str(title, "title")
-        found = cache.find(lambda view: view.by_title.get(title), deadline_of(timeout))
+        found = self._cache.find(lambda view: view.by_title.get(title), deadline_of(timeout))
         return list(found or ())
 
     def one_by_title(self, title: str, *, timeout: float | None = None) -> Chat:
@@ -323,6 +329,8 @@ def _folded(title: str) -> str:
 
 
 def _close_titles(title: str, titles: Iterable[str]) -> list[str]:
+    from difflib import get_close_matches  # noqa: PLC0415  only for an error
+
     spellings: dict[str, list[str]] = {}
     for known in titles:
         spellings.setdefault(_folded(known), []).append(known)

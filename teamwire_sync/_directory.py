@@ -9,6 +9,7 @@ from cachetools import TLRUCache
 
 from teamwire_sync._config import check_seconds
 from teamwire_sync._flight import Flight, Void, deadline_after, own_haste
+from teamwire_sync._fork import renew_after_fork
 from teamwire_sync._models import Group, User, bind
 from teamwire_sync.exceptions import TWClosedError, TWError, TWNotFoundError, TWProtocolError
 
@@ -42,13 +43,18 @@ class _Kept(Generic[T]):
         self._clock = clock
         self._ttl = ttl
         self._ttl_of_none = min(ttl, ttl_of_none)
+        self._closed = False
+        self.after_fork()
+        renew_after_fork(self)
+
+    def after_fork(self) -> None:
+        """Start empty: another thread may have been in the middle of a change."""
         # Expiry counts from just before the question, so each entry brings its own.
         self._items: TLRUCache[str, tuple[T | None, float]] = TLRUCache(
-            _MOST, ttu=lambda _key, item, _now: item[1], timer=clock
+            _MOST, ttu=lambda _key, item, _now: item[1], timer=self._clock
         )
         self._flights: dict[str, Flight[T | None]] = {}
         self._lock = threading.Lock()
-        self._closed = False
 
     def get(self, key: str, deadline: float | None) -> T | None:
         while True:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING, SupportsIndex, overload
 
 if TYPE_CHECKING:
@@ -17,6 +16,7 @@ _SHOWN = 20
 
 def html_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """An HTML table of texts, escaped: they are other people's."""
+    from html import escape  # noqa: PLC0415  only notebooks need it
 
     def row(tag: str, cells: Sequence[str]) -> str:
         return "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Callable
 from attrs import frozen
 
 from teamwire_sync._flight import Flight, Void, own_haste
+from teamwire_sync._fork import renew_after_fork
 from teamwire_sync._load import Load, Loader, Progress
 from teamwire_sync._report import Counts
-from teamwire_sync._snapshot import OwnChat, View, merge
+from teamwire_sync._snapshot import OwnWrite, View, merge
 from teamwire_sync.exceptions import (
     TWAuthError,
     TWClosedError,
@@ -84,11 +85,22 @@ def _patience(deadline: float | None) -> float:
 class Write:
     """A write under way; see `SharedView.writing`."""
 
+    tid: str | None = None
     chat: Chat | None = None
+    before: Chat | None = None
+    is_new = False
 
     def created(self, chat: Chat) -> None:
-        """The server has answered with *chat*."""
-        self.chat = chat
+        """The server has made *chat*."""
+        self.tid, self.chat, self.is_new = chat.tid, chat, True
+
+    def changed(self, before: Chat | None, after: Chat) -> None:
+        """The server has changed *before*, where that is known, into *after*."""
+        self.tid, self.chat, self.before = after.tid, after, before
+
+    def left(self, tid: str) -> None:
+        """The bot is no longer in the chat *tid*."""
+        self.tid = tid
 
 
 class SharedView:
@@ -129,12 +141,19 @@ class SharedView:
         self._flight: Flight[View] | None = None
         self._flights: set[Flight[View]] = set()
         self._last_good: _LastGood | None = None
-        self._overlay: dict[str, OwnChat] = {}
+        self._overlay: dict[str, OwnWrite] = {}
         self._last_attempt = self._doubt_until = -math.inf
         self._cool_down: _CoolDown | None = None
         self._stale_allowed = True
         self._overdue_warned = self._failure_warned = False
         self._counts = Counts()
+        renew_after_fork(self)
+
+    def after_fork(self) -> None:
+        """Forget the loads of threads that the child has not; what is known stays."""
+        self._lock = threading.Lock()
+        self._flight = None
+        self._flights = set()
 
     # Refreshing
 
@@ -284,6 +303,8 @@ class SharedView:
                 self._counts.listings += 1
             if flight.generation != self._generation:
                 return view
+            if listing is None and self._last_good is None:
+                raise _Outdated  # what has not changed was dropped meanwhile; see `refused`
             self._overlay = overlay
             self._last_good = good
             self._last_attempt = ended_at
@@ -314,9 +335,6 @@ class SharedView:
                 self._flight = None
                 if isinstance(error, TWAuthError):
                     self._stale_allowed = False
-                    if error.status == 401:
-                        self._last_good = None
-                        self.view = View()
 
     def stale(self) -> View | None:
         """The last listing with the own writes, while it may be used for a server that fails."""
@@ -328,7 +346,7 @@ class SharedView:
             return None
         return merge(good.listed, overlay)
 
-    def _live_overlay(self, now: float) -> dict[str, OwnChat]:
+    def _live_overlay(self, now: float) -> dict[str, OwnWrite]:
         return {tid: own for tid, own in self._overlay.items() if now < own.expires_at}
 
     def _require_open(self) -> None:
@@ -358,26 +376,43 @@ class SharedView:
             raise
         finally:
             if sent:
-                self._wrote(write.chat, unknown=unknown)
+                self._wrote(write, unknown=unknown)
 
-    def _wrote(self, chat: Chat | None, *, unknown: bool) -> None:
+    def _wrote(self, write: Write, *, unknown: bool) -> None:
         now = self.clock()
         until = now + self._own_write_grace
         with self._lock:
             # Pruned here too, for a program that writes and never looks up.
             self._overlay = self._live_overlay(now)
-            if chat is not None:
-                self._overlay[chat.tid] = OwnChat(chat, until)
+            if write.tid is not None:
+                self._overlay[write.tid] = self._own_write(write, write.tid, until)
                 self._cool_down = None
             if unknown:
                 self._doubt_until = until
                 self._stale_allowed = False
             self._expire()
 
+    def _own_write(self, write: Write, tid: str, until: float) -> OwnWrite:
+        earlier = self._overlay.get(tid)
+        past: list[Chat | None] = []
+        is_new = write.is_new
+        good = self._last_good
+        if not write.is_new:
+            past += [write.before, None if good is None else good.listed.by_tid.get(tid)]
+        if earlier is not None:
+            past += [*earlier.supersedes, earlier.chat]
+            is_new = is_new or (earlier.is_new and write.chat is not None)
+        # What it is now is not its past, even if it once was.
+        supersedes = [chat for chat in past if chat is not None and chat != write.chat]
+        return OwnWrite(write.chat, tuple(supersedes), is_new, until)
+
     def forget(self, tid: str) -> None:
         """The server says that there is no chat *tid* (any more)."""
         with self._lock:
-            self._overlay.pop(tid, None)
+            own = self._overlay.get(tid)
+            # Of a chat that we left, 404 says nothing new, and the list may still show it.
+            if own is not None and own.chat is not None:
+                del self._overlay[tid]
             self._expire()
 
     def invalidate(self) -> None:
@@ -386,6 +421,12 @@ class SharedView:
             self._last_good = None
             self._cool_down = None
             self._expire()
+
+    def refused(self) -> None:
+        """The server no longer knows the bot: what it sent is not the bot's any more."""
+        with self._lock:
+            self._last_good = None
+            self.view = View()
 
     def _expire(self) -> None:
         self._generation += 1

@@ -52,22 +52,39 @@ class View:
 
 
 @frozen(eq=False)
-class OwnChat:
-    """A chat that we made and that the listing may not show yet.
+class OwnWrite:
+    """What a write of ours made of one chat, which the listing may not show yet.
 
     Attributes:
-        chat: As the server answered the write.
-        expires_at: When the listing is right without it, on the cache's clock.
+        chat: As the server answered the write; None when we left it.
+        supersedes: What the chat was before: a listing that shows one of these is behind.
+        is_new: Whether we made the chat, so that a listing without it is behind.
+        expires_at: When the listing is right whatever it shows, on the cache's clock.
     """
 
-    chat: Chat
+    chat: Chat | None
+    supersedes: tuple[Chat, ...]
+    is_new: bool
     expires_at: float
 
+    def shown_for(self, listed: Chat | None) -> Chat | None:
+        """What look-ups are to find where the listing has *listed*."""
+        if self.chat is None:
+            return None
+        if listed is None:
+            return self.chat if self.is_new else None
+        return self.chat if listed in self.supersedes else listed
 
-def merge(listed: View, overlay: Mapping[str, OwnChat]) -> View:
-    """*listed* with the own chats that it lacks at its end.
 
-    The listing's version of a chat wins: it is the newer one.
-    """
-    missing = [own.chat for tid, own in overlay.items() if tid not in listed.by_tid]
-    return View.of((*listed.chats, *missing)) if missing else listed
+def merge(listed: View, overlay: Mapping[str, OwnWrite]) -> View:
+    """*listed* with the own writes that it is behind; new chats are at its end."""
+    changed = {}
+    for tid, own in overlay.items():
+        before = listed.by_tid.get(tid)
+        shown = own.shown_for(before)
+        if shown is not before:
+            changed[tid] = shown
+    if not changed:
+        return listed
+    chats = [changed.pop(chat.tid, chat) for chat in listed.chats]
+    return View.of(chat for chat in (*chats, *changed.values()) if chat is not None)

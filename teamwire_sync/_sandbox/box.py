@@ -9,7 +9,7 @@ import warnings
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from teamwire_sync._config import is_loopback
+from teamwire_sync._credentials import is_loopback
 from teamwire_sync._sandbox.app import create_app
 from teamwire_sync._sandbox.front import Front
 from teamwire_sync._sandbox.records import Route

@@ -39,6 +39,7 @@ from teamwire_sync.exceptions import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from teamwire_sync._transports.sessions import Received
     from teamwire_sync._transports.wire import Operation
 
 # Each comes before a request is sent; of the errors of TLS only a refused certificate surely does.
@@ -61,19 +62,13 @@ class Answer:
 
     Attributes:
         operation: What it was asked.
-        status: The HTTP status.
-        headers: The headers, whose names have no case.
-        location: Where it redirects to, or empty.
-        body: The bytes of the body.
+        received: What came.
         context: What an error about it carries.
         scrub: Takes the Secret out of a text.
     """
 
     operation: Operation
-    status: int
-    headers: Mapping[str, str]
-    location: str
-    body: bytes
+    received: Received
     context: dict[str, Any]
     scrub: Callable[[str], str]
 
@@ -83,9 +78,9 @@ class Answer:
         Raises:
             TWError: It is not 200.
         """
-        if self.status == 200:
+        if self.received.status == 200:
             return
-        said = decode_error(self.body)
+        said = decode_error(self.received.body)
         code, text = said.get("code"), said.get("message")
         code = one_line(self.scrub(code), 64) if isinstance(code, str) else None
         context = {**self.context, "code": code}
@@ -95,7 +90,7 @@ class Answer:
         raise self._error(said, detail, context)
 
     def _error(self, said: Mapping[str, Any], detail: str, context: dict[str, Any]) -> TWError:
-        status, code = self.status, context["code"]
+        status, code = self.received.status, context["code"]
         what = f"{status} for {context['method']} {context['path']}: {detail}"
         if status in {401, 403}:
             return TWAuthError(_refusal(status, code, detail), **context)
@@ -124,7 +119,7 @@ class Answer:
         return TWProtocolError(f"unexpected status {what}", **context)
 
     def _without_reason(self) -> str:
-        if "html" in self.headers.get("Content-Type", ""):
+        if "html" in self.received.headers.get("Content-Type", ""):
             return "an HTML page, so from a proxy in between"
         return "no reason given"
 
@@ -141,7 +136,7 @@ class Answer:
     def _redirect(self, context: dict[str, Any]) -> TWError:
         where = "another address"
         try:
-            target = urlsplit(self.location)
+            target = urlsplit(self.received.location)
             if target.hostname:
                 where = f"{target.scheme}://{target.hostname}"
                 where += f":{target.port}" if target.port else ""
@@ -153,7 +148,7 @@ class Answer:
 
     def _retry_after(self) -> float | None:
         """Seconds that the server asks to wait: a number of them or a date (RFC 9110, 10.2.3)."""
-        value = self.headers.get("Retry-After", "").strip()
+        value = self.received.headers.get("Retry-After", "").strip()
         if value.isdecimal():
             seconds = float(value)
             return seconds if math.isfinite(seconds) else None

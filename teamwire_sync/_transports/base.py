@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Callable, Protocol
 
 from attrs import frozen
 
@@ -58,7 +58,13 @@ class Transport(Protocol):
     Every method takes the *deadline* by which it has to end, a moment of `time.monotonic` or None,
     and raises a `TWError`. A write raises `TWConnectionError` only when it provably never left,
     else `TWDeliveryUnknownError`. After `close` each raises `TWClosedError`.
+
+    Attributes:
+        on_unauthorized: Set by the Connection; called when a server says that it does not know the
+            credentials (401), before `TWAuthError` is raised.
     """
+
+    on_unauthorized: Callable[[], None]
 
     def get_me(self, *, deadline: float | None) -> LoggedInUser:
         """The bot's own user."""

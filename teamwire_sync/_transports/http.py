@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import base64
-import os
 import threading
 import time
 import uuid
 from contextlib import contextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlencode, urlsplit
 
-import requests
-from requests.adapters import HTTPAdapter
-from requests.auth import AuthBase
 from urllib3.exceptions import HTTPError
 
+from teamwire_sync._fork import renew_after_fork
 from teamwire_sync._transports.answers import Answer, network_error, one_line
 from teamwire_sync._transports.base import ChatPage
+from teamwire_sync._transports.sessions import BasicAuth, GivenSession, OwnSession
 from teamwire_sync._transports.wire import (
     OPERATIONS,
     Decoder,
@@ -28,7 +25,6 @@ from teamwire_sync._transports.wire import (
 )
 from teamwire_sync.exceptions import (
     TWClosedError,
-    TWConfigError,
     TWDeliveryUnknownError,
     TWNotFoundError,
     TWProtocolError,
@@ -38,54 +34,16 @@ from teamwire_sync.exceptions import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from teamwire_sync._config import ConnectionConfig, Credentials
+    import requests
+
+    from teamwire_sync._config import ConnectionConfig
+    from teamwire_sync._credentials import Credentials
     from teamwire_sync._models import Chat, ChatHandle, Group, LoggedInUser, Message, User
     from teamwire_sync._transports.base import ChatDraft
+    from teamwire_sync._transports.sessions import Received
     from teamwire_sync._transports.wire import Operation
 
 T = TypeVar("T")
-
-_CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-
-
-class _BasicAuth(AuthBase):
-    """Basic authentication in UTF-8 (RFC 7617); requests would encode in Latin-1."""
-
-    __slots__ = ("_header", "_secrets")
-
-    def __init__(self, app_id: str, secret: str) -> None:
-        pair = f"{app_id}:{secret}"
-        encoded = [base64.b64encode(text.encode()).decode() for text in (pair, secret)]
-        self._header = f"Basic {encoded[0]}"
-        self._secrets = (*encoded, quote(secret, safe=""), secret)
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = self._header
-        return request
-
-    def scrub(self, text: str) -> str:
-        """*text* without the Secret in any form; a server may quote what it was sent."""
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text
-
-
-class _Disarm:
-    """A response hook, run before a session stores cookies and prepares to follow a redirect.
-
-    It is the last hook, so that the session's own find the response whole.
-
-    Attributes:
-        location: Where the response redirects to, or empty.
-    """
-
-    location = ""
-
-    def __call__(self, response: requests.Response, **_: Any) -> None:
-        self.location = response.headers.pop("Location", "")
-        original = getattr(response.raw, "_original_response", None)
-        if original is not None and "Set-Cookie" in original.msg:
-            del original.msg["Set-Cookie"]
 
 
 class _Slots:
@@ -145,22 +103,25 @@ class HttpTransport:
         session: requests.Session | None = None,
         app_name: str | None = None,
     ) -> None:
-        self._url = credentials.url
         self._prefix = urlsplit(credentials.url).path
         self._server = _host_and_port(credentials.url)
         self._config = config
-        self._auth = _BasicAuth(credentials.app_id, credentials.secret)
-        self._agent = _user_agent(app_name)
-        self._closed = False
-        self._slots = _Slots(config.pool_size)
-        self._own_session = session is None
-        self._settings: dict[str, Any] | None = None
+        self._auth = BasicAuth(credentials.app_id, credentials.secret)
+        self._session: OwnSession | GivenSession
         if session is None:
-            self._session = _new_session(config.pool_size)
-            self._settings = _settings(credentials.url, config)
+            self._session = OwnSession(credentials.url, self._auth, config)
         else:
-            _check_session(session, config)
-            self._session = session
+            self._session = GivenSession(session, credentials.url, self._auth, config)
+        self._headers = {"Accept": "application/json", "User-Agent": _user_agent(app_name)}
+        self._slots = _Slots(config.pool_size)
+        self._closed = False
+        self.on_unauthorized: Callable[[], None] = lambda: None
+        renew_after_fork(self)
+
+    def after_fork(self) -> None:
+        """Make new sockets: two processes on one would take each other's answers."""
+        self._slots = _Slots(self._config.pool_size)
+        self._session.after_fork()
 
     def get_me(self, *, deadline: float | None) -> LoggedInUser:
         """The bot's own user."""
@@ -184,11 +145,11 @@ class HttpTransport:
                 timeout=self._config.long_timeout,
                 deadline=deadline,
             )
-            if answer.status == 304 and headers:
+            if answer.received.status == 304 and headers:
                 yield ChatPage(validator=validator, not_modified=True)
                 return
             answer.require_success()
-            etag = answer.headers.get("ETag")
+            etag = answer.received.headers.get("ETag")
             page, cursor = _decoded(answer, decoder.page)
             yield ChatPage(page, etag, is_last=cursor is None)
             if cursor is None:
@@ -229,11 +190,10 @@ class HttpTransport:
         """Close our own session; may be called twice."""
         self._closed = True
         self._slots.close()
-        if self._own_session:
-            self._session.close()
+        self._session.close()
 
     def __repr__(self) -> str:
-        return f"<HttpTransport {self._url}>"
+        return f"<HttpTransport {self._session.url}>"
 
     def _ask_for_one(
         self, name: str, ids: Mapping[str, str], decode: Callable[[Any], T], deadline: float | None
@@ -274,22 +234,10 @@ class HttpTransport:
         operation = OPERATIONS[name]
         path = operation.path_for(**(ids or {}))
         request_id = uuid.uuid4().hex
-        sent = {
-            "Accept": "application/json",
-            "User-Agent": self._agent,
-            "X-Request-ID": request_id,
-            **(headers or {}),
-        }
+        sent = {**self._headers, "X-Request-ID": request_id, **(headers or {})}
         if operation.writes:
             sent["Idempotency-Key"] = uuid.uuid4().hex
-        request = requests.Request(
-            operation.method,
-            self._url + path,
-            params=params,
-            json=body,
-            headers=sent,
-            auth=self._auth,
-        )
+        target = f"{path}?{urlencode(params)}" if params else path
         context: dict[str, Any] = {
             "method": operation.method,
             "path": self._prefix + path,
@@ -300,8 +248,8 @@ class HttpTransport:
             if deadline is not None:
                 timeout = min(timeout, self._time_left(deadline, context))
             try:
-                prepared = self._session.prepare_request(request)
-                return self._send(prepared, timeout, operation, context)
+                prepared = self._session.prepare(operation.method, target, sent, body)
+                received = self._session.send(prepared, timeout)
             except (OSError, HTTPError) as error:
                 failure = network_error(
                     error,
@@ -312,9 +260,23 @@ class HttpTransport:
                     context=context,
                     scrub=self._auth.scrub,
                 )
+            else:
+                return self._answer(operation, received, context)
         # Raised after its except block, or it would carry the original as its context, and that has
         # the request with the Authorization header.
         raise failure
+
+    def _answer(self, operation: Operation, received: Received, context: dict[str, Any]) -> Answer:
+        if received.status == 401:
+            self.on_unauthorized()
+        given_id = received.headers.get("X-Request-ID", "")
+        request_id = one_line(self._auth.scrub(given_id), 128) or context["request_id"]
+        return Answer(
+            operation=operation,
+            received=received,
+            context={**context, "status": received.status, "request_id": request_id},
+            scrub=self._auth.scrub,
+        )
 
     @contextmanager
     def _slot(
@@ -345,33 +307,6 @@ class HttpTransport:
             raise TWTimeoutError(message, **context)
         return left
 
-    def _send(
-        self,
-        prepared: requests.PreparedRequest,
-        timeout: float,
-        operation: Operation,
-        context: dict[str, Any],
-    ) -> Answer:
-        session = self._session
-        disarm = _Disarm()
-        prepared.register_hook("response", disarm)
-        settings = self._settings
-        if settings is None:
-            url = prepared.url or self._url
-            settings = session.merge_environment_settings(url, {}, None, None, None)
-        response = session.send(prepared, timeout=timeout, allow_redirects=False, **settings)
-        given_id = response.headers.get("X-Request-ID", "")
-        request_id = one_line(self._auth.scrub(given_id), 128) or context["request_id"]
-        return Answer(
-            operation=operation,
-            status=response.status_code,
-            headers=response.headers,
-            location=disarm.location,
-            body=response.content,
-            context={**context, "status": response.status_code, "request_id": request_id},
-            scrub=self._auth.scrub,
-        )
-
 
 def _host_and_port(url: str) -> str:
     parts = urlsplit(url)
@@ -390,55 +325,9 @@ def _user_agent(app_name: str | None) -> str:
     return f"{agent} ({app_name})" if app_name else agent
 
 
-def _new_session(pool_size: int) -> requests.Session:
-    session = requests.Session()
-    session.trust_env = False
-    adapter = HTTPAdapter(pool_connections=1, pool_maxsize=pool_size)
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
-    return session
-
-
-def _settings(url: str, config: ConnectionConfig) -> dict[str, Any]:
-    """What goes with each request; the environment is read here, once.
-
-    Raises:
-        TWConfigError: A CA bundle that the environment names is not there.
-    """
-    verify: Any = config.verify
-    if verify is None:
-        verify = True
-        name = next((name for name in _CA_VARIABLES if os.environ.get(name)), None)
-        if name is not None:
-            verify = os.environ[name]
-            if not os.path.exists(verify):  # noqa: PTH110  it is the environment's str, not ours
-                message = f"{name}: there is no file or folder {verify!r}"
-                raise TWConfigError(message)
-    elif not isinstance(verify, bool):
-        verify = os.fspath(verify)
-    proxies = config.proxies
-    if proxies is None:
-        proxies = requests.utils.get_environ_proxies(url)
-    cert: Any = config.cert
-    if cert is not None:
-        cert = tuple(map(os.fspath, cert)) if isinstance(cert, tuple) else os.fspath(cert)
-    return {"verify": verify, "cert": cert, "proxies": proxies}
-
-
-def _check_session(session: requests.Session, config: ConnectionConfig) -> None:
-    if not isinstance(session, requests.Session):
-        message = f"session must be a requests.Session, not {type(session).__name__}"
-        raise TypeError(message)
-    defaults = type(config)()
-    for name in ("verify", "cert", "proxies", "pool_size"):
-        if getattr(config, name) != getattr(defaults, name):
-            message = f"{name} belongs to the session that was given: set it there"
-            raise TWConfigError(message)
-
-
 def _decoded(answer: Answer, decode: Callable[[Any], T]) -> T:
     try:
-        return decode(decode_json(answer.body))
+        return decode(decode_json(answer.received.body))
     except TWProtocolError as error:
         text = str(error)
     what = f"{answer.context['method']} {answer.context['path']}: {text}"

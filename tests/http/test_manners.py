@@ -38,6 +38,17 @@ class TestFailures:
 
         assert str(caught.value) == "401: the server does not accept this App ID and Secret"
 
+    def test_401_on_any_call_ends_what_is_in_memory(
+        self, box: Sandbox, connection: Connection
+    ) -> None:
+        chat = connection.chats.get_by_thread_id(KNOWN_CHAT)
+        box.fault("POST", "/v1/bot/chats/*/messages/", status=401)
+        with pytest.raises(TWAuthError):
+            chat.post("hello")
+        connection.chats.get_by_thread_id(KNOWN_CHAT)
+
+        assert [served.status for served in box.requests] == [200, 401, 200]
+
     def test_no_server_names_host_and_port(self) -> None:
         with socket.socket() as placeholder:
             placeholder.bind(("127.0.0.1", 0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from typing import TYPE_CHECKING, Callable
 
 import pytest
@@ -242,6 +243,19 @@ class TestCoolDown:
 
         assert by_tid(cache, "t1") is not None
 
+    def test_each_look_up_in_it_raises_an_error_of_its_own(
+        self, cache: ChatCache, server: ChatServer
+    ) -> None:
+        server.error = TWServerError("down", status=503)
+        errors = []
+        for _ in range(5):
+            with pytest.raises(TWServerError) as caught:
+                by_tid(cache, "t1")
+            errors.append(caught.value)
+
+        assert len({id(error) for error in errors}) == 5
+        assert all(vars(error) == vars(errors[0]) for error in errors)
+
     @pytest.mark.parametrize(
         "end",
         [
@@ -272,6 +286,58 @@ class TestCoolDown:
         by_tid(cache, "ghost")
 
         assert by_tid(cache, "t1") is not None
+        assert (cache.info().hits, cache.info().stale_serves) == (1, 0)
+
+
+class TestLock:
+    def test_who_looks_up_while_a_load_is_held_gives_up_in_time(
+        self, cache: ChatCache, server: ChatServer
+    ) -> None:
+        cache.all(None)
+        server.on_load = gate = Gate()
+        with Threads() as threads:
+            threads.start(lambda: cache.all(None, refresh=True))
+            gate.wait_arrived()
+            threads.start(lambda: by_tid(cache, "t1")).result(PATIENCE / 2)
+            forced = threads.start(lambda: cache.all(deadline_after(0.01), refresh=True))
+
+            assert isinstance(forced.exception(PATIENCE / 2), TWTimeoutError)
+
+            gate.open()
+
+    def test_it_is_free_while_others_have_the_word(
+        self, cache: ChatCache, server: ChatServer, clock: Clock
+    ) -> None:
+        """The clock, the server, a progress callback and a logging handler may take any time."""
+        held = {}
+
+        def note(name: str) -> None:
+            held[name] = held.get(name, False) or cache._lock.locked()
+
+        class Handler(logging.Handler):
+            def emit(self, record: logging.LogRecord) -> None:
+                note("logging")
+
+        def read_clock() -> float:
+            note("clock")
+            return clock()
+
+        cache.clock = read_clock
+        server.on_load = lambda load: note("load")
+        logger = logging.getLogger("teamwire_sync")
+        handler = Handler()
+        logger.addHandler(handler)
+        try:
+            cache.all(None, progress=lambda pages, chats: note("progress"))
+            clock.advance(6)
+            server.error = TWServerError("down")
+            by_tid(cache, "ghost")
+        finally:
+            logger.removeHandler(handler)
+        create(cache, make_chat("t3"))
+        cache.info()
+
+        assert held == dict.fromkeys(["clock", "load", "progress", "logging"], False)
 
 
 class TestClose:

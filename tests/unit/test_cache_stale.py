@@ -94,17 +94,24 @@ class TestStale:
             by_tid(cache, "t1")
 
     def test_credentials_that_are_refused_end_what_is_in_memory(
-        self, cache: ChatCache, server: ChatServer, clock: Clock
+        self, cache: ChatCache, server: ChatServer
     ) -> None:
         cache.all(None)
-        server.error = TWAuthError("no", status=401)
-        with pytest.raises(TWAuthError):
-            cache.all(None, refresh=True)
+        cache.refused()
         server.error = TWServerError("down")
-        clock.advance(1)
 
         with pytest.raises(TWServerError):
             by_tid(cache, "t1")
+
+    def test_304_to_a_question_from_before_a_401_does_not_bring_it_back(
+        self, cache: ChatCache, server: ChatServer, clock: Clock
+    ) -> None:
+        cache.all(None)
+        clock.advance(300)
+        server.on_load = lambda load: cache.refused() if load.validator else None
+        cache.all(None)
+
+        assert server.asked == [None, "v0", None]
 
     def test_it_is_not_used_after_a_write_of_unknown_outcome(
         self, cache: ChatCache, server: ChatServer

@@ -60,6 +60,37 @@ class TestOwnWrites:
 
         assert by_tid(cache, "t3") is None
 
+    def test_a_newer_list_that_still_lags_does_not_end_it(
+        self, cache: ChatCache, server: ChatServer
+    ) -> None:
+        create(cache, make_chat("t3", "three"))
+        for number in range(3):
+            server.put(make_chat(f"other{number}"))
+            cache.all(None, refresh=True)
+
+            assert by_tid(cache, "t3") is not None
+
+    def test_a_list_that_showed_it_and_lags_again_does_not_lose_it(
+        self, cache: ChatCache, server: ChatServer
+    ) -> None:
+        """Behind one address there may be several servers, each as far behind as it happens."""
+        create(cache, server.put(make_chat("t3", "three")))
+        cache.all(None, refresh=True)
+        server.remove("t3")
+        for _ in range(2):
+            cache.all(None, refresh=True)
+
+            assert by_tid(cache, "t3") is not None
+
+    def test_a_look_up_during_the_write_does_not_hide_it(
+        self, cache: ChatCache, server: ChatServer
+    ) -> None:
+        with cache.writing() as write:
+            cache.all(None)
+            write.created(server.put(make_chat("t3", "three")))
+
+        assert by_tid(cache, "t3") is not None
+
     def test_the_listed_version_wins(self, cache: ChatCache, server: ChatServer) -> None:
         create(cache, make_chat("t3", "three"))
         server.put(make_chat("t3", "renamed by somebody"))

@@ -10,9 +10,7 @@ import attrs
 import pytest
 
 from teamwire_sync import ConnectionConfig
-from teamwire_sync._config import (
-    check_seconds,
-)
+from teamwire_sync._config import check_seconds
 from tests.leaks import assert_no_secret
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from teamwire_sync import Connection, TWConfigError
-from teamwire_sync._config import (
+from teamwire_sync._credentials import (
     Credentials,
     check_url,
     config_path,

@@ -11,7 +11,7 @@ import responses
 from teamwire_sync import (
     ConnectionConfig,
 )
-from teamwire_sync._config import Credentials
+from teamwire_sync._credentials import Credentials
 from teamwire_sync._transports.http import HttpTransport
 
 if TYPE_CHECKING:

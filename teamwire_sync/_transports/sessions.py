@@ -1,0 +1,249 @@
+"""The `requests.Session` under HttpTransport: one of our own, or one that the caller gives."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import requests
+from attrs import frozen
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
+from requests.structures import CaseInsensitiveDict
+
+from teamwire_sync.exceptions import TWConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from teamwire_sync._config import ConnectionConfig
+
+_CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+
+
+@frozen
+class Received:
+    """What came back.
+
+    Attributes:
+        status: The HTTP status.
+        headers: The headers, whose names have no case.
+        location: Where it redirects to, or empty.
+        body: The bytes of the body.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    location: str
+    body: bytes
+
+
+class BasicAuth(AuthBase):
+    """Basic authentication in UTF-8 (RFC 7617); requests would encode in Latin-1.
+
+    Args:
+        app_id: The App ID.
+        secret: The Secret.
+    """
+
+    __slots__ = ("_header", "_secrets")
+
+    def __init__(self, app_id: str, secret: str) -> None:
+        pair = f"{app_id}:{secret}"
+        encoded = [base64.b64encode(text.encode()).decode() for text in (pair, secret)]
+        self._header = f"Basic {encoded[0]}"
+        self._secrets = (*encoded, quote(secret, safe=""), secret)
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = self._header
+        return request
+
+    def scrub(self, text: str) -> str:
+        """*text* without the Secret in any form; a server may quote what it was sent."""
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
+
+
+class _Adapter(HTTPAdapter):
+    """Leaves out of a response what nobody here reads: cookies above all."""
+
+    def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
+        response = requests.Response()
+        response.request = req
+        response.url = req.url or ""
+        response.status_code = resp.status
+        response.headers = CaseInsensitiveDict(resp.headers)
+        response.raw = resp
+        return response
+
+
+class OwnSession:
+    """A session of our own. What a request needs is worked out once, not for each.
+
+    Args:
+        url: The server.
+        auth: Signs the requests.
+        config: The settings.
+
+    Raises:
+        TWConfigError: A CA bundle that the environment names is not there.
+    """
+
+    def __init__(self, url: str, auth: BasicAuth, config: ConnectionConfig) -> None:
+        self.url = url
+        self._auth = auth
+        self._pool_size = config.pool_size
+        self._settings = _settings(url, config)
+        # The spelling that goes on the wire: a host in ASCII, a path that is quoted.
+        self._base = (requests.Request("GET", url).prepare().url or url).rstrip("/")
+        self._headers: dict[str, Any] = dict(requests.utils.default_headers())
+        self.after_fork()
+
+    def after_fork(self) -> None:
+        """Start with no connection."""
+        self._session = requests.Session()
+        self._session.trust_env = False
+        adapter = _Adapter(pool_connections=1, pool_maxsize=self._pool_size)
+        self._session.mount("https://", adapter)
+        self._session.mount("http://", adapter)
+
+    def prepare(
+        self, method: str, target: str, headers: Mapping[str, str], body: Any
+    ) -> requests.PreparedRequest:
+        """A request that is ready to be sent."""
+        prepared = requests.PreparedRequest()
+        prepared.method = method
+        prepared.url = self._base + target
+        prepared.headers = CaseInsensitiveDict({**self._headers, **headers})
+        if body is not None:
+            prepared.body = encoded = json.dumps(body).encode()
+            prepared.headers["Content-Type"] = "application/json"
+            prepared.headers["Content-Length"] = str(len(encoded))
+        return self._auth(prepared)
+
+    def send(self, prepared: requests.PreparedRequest, timeout: float) -> Received:
+        """Send *prepared*, and read all of the answer."""
+        adapter = self._session.get_adapter(prepared.url or self._base)
+        response = adapter.send(prepared, timeout=timeout, **self._settings)
+        headers = response.headers
+        # In one go: `Response.content` would put it together from pieces of 10 KiB.
+        body = response.raw.read(decode_content=True)
+        return Received(response.status_code, headers, headers.get("Location", ""), body)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+
+class GivenSession:
+    """A session that the caller gives. It is used as it is, and neither changed nor closed.
+
+    Args:
+        session: The session.
+        url: The server.
+        auth: Signs the requests.
+        config: The settings.
+
+    Raises:
+        TypeError: *session* is none.
+        TWConfigError: *config* has settings that belong to a session.
+    """
+
+    def __init__(
+        self, session: requests.Session, url: str, auth: BasicAuth, config: ConnectionConfig
+    ) -> None:
+        if not isinstance(session, requests.Session):
+            message = f"session must be a requests.Session, not {type(session).__name__}"
+            raise TypeError(message)
+        defaults = type(config)()
+        for name in ("verify", "cert", "proxies", "pool_size"):
+            if getattr(config, name) != getattr(defaults, name):
+                message = f"{name} belongs to the session that was given: set it there"
+                raise TWConfigError(message)
+        self.url = url
+        self._auth = auth
+        self._session = session
+        self._forked = False
+
+    def after_fork(self) -> None:
+        """Refuse to go on: the connections are the parent's, and the session is the caller's."""
+        self._forked = True
+
+    def prepare(
+        self, method: str, target: str, headers: Mapping[str, str], body: Any
+    ) -> requests.PreparedRequest:
+        """A request that is ready to be sent.
+
+        Raises:
+            TWConfigError: The process was forked since.
+        """
+        if self._forked:
+            message = (
+                "the process was forked, and the session that was given has its parent's "
+                "connections: build session and Connection after the fork"
+            )
+            raise TWConfigError(message)
+        request = requests.Request(
+            method, self.url + target, headers=dict(headers), json=body, auth=self._auth
+        )
+        return self._session.prepare_request(request)
+
+    def send(self, prepared: requests.PreparedRequest, timeout: float) -> Received:
+        """Send *prepared*, and read all of the answer."""
+        disarm = _Disarm()
+        prepared.register_hook("response", disarm)
+        url = prepared.url or self.url
+        settings = self._session.merge_environment_settings(url, {}, None, None, None)
+        response = self._session.send(prepared, timeout=timeout, allow_redirects=False, **settings)
+        return Received(response.status_code, response.headers, disarm.location, response.content)
+
+    def close(self) -> None:
+        """Leave it open: it is the caller's."""
+
+
+class _Disarm:
+    """A response hook, run before a session stores cookies and prepares to follow a redirect.
+
+    It is the last hook, so that the session's own find the response whole.
+
+    Attributes:
+        location: Where the response redirects to, or empty.
+    """
+
+    location = ""
+
+    def __call__(self, response: requests.Response, **_: Any) -> None:
+        self.location = response.headers.pop("Location", "")
+        original = getattr(response.raw, "_original_response", None)
+        if original is not None and "Set-Cookie" in original.msg:
+            del original.msg["Set-Cookie"]
+
+
+def _settings(url: str, config: ConnectionConfig) -> dict[str, Any]:
+    """What goes with each request; the environment is read here, once.
+
+    Raises:
+        TWConfigError: A CA bundle that the environment names is not there.
+    """
+    verify: Any = config.verify
+    if verify is None:
+        verify = True
+        name = next((name for name in _CA_VARIABLES if os.environ.get(name)), None)
+        if name is not None:
+            verify = os.environ[name]
+            if not os.path.exists(verify):  # noqa: PTH110  it is the environment's str, not ours
+                message = f"{name}: there is no file or folder {verify!r}"
+                raise TWConfigError(message)
+    elif not isinstance(verify, bool):
+        verify = os.fspath(verify)
+    proxies = config.proxies
+    if proxies is None:
+        proxies = requests.utils.get_environ_proxies(url)
+    cert: Any = config.cert
+    if cert is not None:
+        cert = tuple(map(os.fspath, cert)) if isinstance(cert, tuple) else os.fspath(cert)
+    return {"verify": verify, "cert": cert, "proxies": proxies}
