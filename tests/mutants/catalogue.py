@@ -1,0 +1,285 @@
+"""Small breakages of the cache, and for each the test that notices it.
+
+The texts are exact pieces of the sources: whoever changes those mends the mutant, too.
+"""
+
+from __future__ import annotations
+
+from attrs import field, frozen
+
+_UNIT = "tests/unit"
+_CHANGES = f"{_UNIT}/test_cache_own_changes.py"
+_FLIGHTS = f"{_UNIT}/test_cache_flights.py"
+_LOOK_UPS = f"{_UNIT}/test_cache_look_ups.py"
+_STALE = f"{_UNIT}/test_cache_stale.py"
+_EXPIRE = "        with self._lock:\n            self._expire()\n"
+_WRITES = f"{_UNIT}/test_cache_writes.py"
+
+
+@frozen
+class Mutant:
+    """A breakage.
+
+    Attributes:
+        name: What is broken.
+        file: Of the package.
+        edits: Texts that are in the file once, and what takes their place.
+        caught_by: The node id of the test that fails then.
+    """
+
+    name: str
+    file: str
+    edits: tuple[tuple[str, str], ...] = field(repr=False)
+    caught_by: str
+
+
+def _mutant(
+    name: str, before: str, after: str, caught_by: str, *, file: str = "_shared_view.py"
+) -> Mutant:
+    return Mutant(name, file, ((before, after),), caught_by)
+
+
+MUTANTS = (
+    _mutant(
+        "no generation check at publish",
+        "            if flight.generation != self._generation:\n                return view\n",
+        "",
+        f"{_WRITES}::TestOwnWrites::test_a_load_from_before_the_write_is_never_published[create]",
+    ),
+    Mutant(
+        "generation bumped before the write only",
+        "_shared_view.py",
+        (
+            (
+                "        try:\n            yield write\n",
+                _EXPIRE + "        try:\n            yield write\n",
+            ),
+            (
+                "                self._stale_allowed = False\n            self._expire()\n",
+                "                self._stale_allowed = False\n",
+            ),
+        ),
+        f"{_WRITES}::TestOwnWrites::test_a_look_up_during_the_write_does_not_hide_it",
+    ),
+    _mutant(
+        "overlay dropped at first sight of any listing",
+        "            self._overlay = overlay\n",
+        "            self._overlay = overlay if listing is None else {}\n",
+        f"{_WRITES}::TestOwnWrites::test_a_newer_list_that_still_lags_does_not_end_it",
+    ),
+    _mutant(
+        "overlay entry dropped once the list shows it",
+        "            self._overlay = overlay\n",
+        "            self._overlay = {\n"
+        "                tid: own\n"
+        "                for tid, own in overlay.items()\n"
+        "                if tid not in good.listed.by_tid\n"
+        "            }\n",
+        f"{_WRITES}::TestOwnWrites::test_a_list_that_showed_it_and_lags_again_does_not_lose_it",
+    ),
+    _mutant(
+        "overlay merged into last_good",
+        "            self._last_good = good\n            self._last_attempt",
+        "            self._last_good = _LastGood(view, good.validator, asked_at)\n"
+        "            self._last_attempt",
+        f"{_WRITES}::TestOwnWrites::test_not_modified_does_not_confirm_it",
+    ),
+    _mutant(
+        "a 304 that publishes over the merged view",
+        "good = _LastGood(good.listed, good.validator, asked_at)",
+        "good = _LastGood(\n"
+        "                self.view if self.view.chats else good.listed, good.validator, asked_at\n"
+        "            )",
+        f"{_WRITES}::TestOwnWrites::test_not_modified_does_not_confirm_it",
+    ),
+    _mutant(
+        "own writes forgotten at once",
+        "until = now + self._own_write_grace",
+        "until = now",
+        f"{_WRITES}::TestOwnWrites::test_a_list_that_lags_shows_it_once_and_at_its_end",
+    ),
+    _mutant(
+        "own writes never forgotten",
+        "until = now + self._own_write_grace",
+        "until = now + 1e9",
+        f"{_WRITES}::TestOwnWrites::test_not_modified_does_not_confirm_it",
+    ),
+    _mutant(
+        "404 keeps the overlay",
+        "                del self._overlay[tid]\n",
+        "                pass\n",
+        f"{_WRITES}::TestOwnWrites::test_a_chat_that_the_server_says_is_gone_is_forgotten",
+    ),
+    _mutant(
+        "outdated loads given up without end",
+        "may_stop=restarts < _RESTARTS",
+        "may_stop=True",
+        f"{_WRITES}::TestOwnWrites::test_writes_that_never_stop_do_not_keep_a_look_up_waiting",
+    ),
+    _mutant(
+        "unknown outcome still conditional",
+        "good.validator if good and asked_at >= self._doubt_until else None",
+        "good.validator if good else None",
+        f"{_WRITES}::TestUnknownOutcome::"
+        "test_refreshes_are_unconditional_and_views_short_until_the_grace_is_over"
+        "[TWDeliveryUnknownError]",
+    ),
+    _mutant(
+        "views as long as ever after an unknown outcome",
+        "deadline = min(deadline, asked_at + self._recheck_after)",
+        "pass",
+        f"{_WRITES}::TestUnknownOutcome::"
+        "test_refreshes_are_unconditional_and_views_short_until_the_grace_is_over"
+        "[TWDeliveryUnknownError]",
+    ),
+    _mutant(
+        "stale miss answered None",
+        "            if found is None:\n                raise\n",
+        "            if stale is None:\n                raise\n",
+        f"{_STALE}::TestStale::test_it_proves_no_absence",
+        file="_cache.py",
+    ),
+    _mutant(
+        "stale without end",
+        "now >= good.asked_at + self._ttl + self._stale_if_error",
+        "not self._stale_if_error",
+        f"{_STALE}::TestStale::test_it_ends",
+    ),
+    _mutant(
+        "floor counted from the start",
+        "            self._last_good = good\n            self._last_attempt = ended_at\n",
+        "            self._last_good = good\n            self._last_attempt = asked_at\n",
+        f"{_LOOK_UPS}::TestMisses::test_the_floor_counts_from_the_end_of_the_last_attempt",
+    ),
+    _mutant(
+        "no floor",
+        "        elif now - self._last_attempt > self._recheck_after:\n",
+        "        else:\n",
+        f"{_LOOK_UPS}::TestMisses::test_a_miss_is_a_fact_until_the_floor",
+        file="_cache.py",
+    ),
+    _mutant(
+        "TTL counted from the store",
+        "min([asked_at + self._ttl,",
+        "min([ended_at + self._ttl,",
+        f"{_LOOK_UPS}::TestHits::test_the_time_to_live_counts_from_before_the_question",
+    ),
+    _mutant(
+        "fresh at the deadline, too",
+        "fresh = now < view.deadline",
+        "fresh = now <= view.deadline",
+        f"{_LOOK_UPS}::TestHits::test_a_view_expires_when_its_time_to_live_is_over",
+        file="_cache.py",
+    ),
+    _mutant(
+        "lock held over the load",
+        "            listing = self._load(load)\n",
+        "            with self._lock:\n                listing = self._load(load)\n",
+        f"{_FLIGHTS}::TestLock::test_who_looks_up_while_a_load_is_held_gives_up_in_time",
+    ),
+    _mutant(
+        "lock held over the clock",
+        "        patience = _patience(deadline)\n        with self._lock:\n",
+        "        patience = _patience(deadline)\n        with self._lock:\n"
+        "            now = self.clock()\n",
+        f"{_FLIGHTS}::TestLock::test_it_is_free_while_others_have_the_word",
+    ),
+    _mutant(
+        "single flight off",
+        "            if self._flight is not None:\n",
+        "            if self._flight is not None and led is None:\n",
+        f"{_FLIGHTS}::TestSingleFlight::test_all_who_need_a_refresh_make_one",
+    ),
+    _mutant(
+        "recheck under the lock missing",
+        "                self.view is not seen\n                and now",
+        "                self.view is None\n                and now",
+        f"{_FLIGHTS}::TestSingleFlight::"
+        "test_a_refresh_that_came_while_a_look_up_read_the_clock_is_not_made_again",
+    ),
+    _mutant(
+        "one shared exception",
+        "raise copy.copy(self._error)",
+        "raise self._error",
+        f"{_FLIGHTS}::TestSingleFlight::test_they_fail_together_each_with_an_error_of_its_own",
+        file="_flight.py",
+    ),
+    _mutant(
+        "one exception for all of a cool-down",
+        "raise copy.copy(cool.error)",
+        "raise cool.error",
+        f"{_FLIGHTS}::TestCoolDown::test_each_look_up_in_it_raises_an_error_of_its_own",
+    ),
+    _mutant(
+        "no cool-down",
+        "if cool is not None and now < cool.until and",
+        "if cool is not None and now < -1 and",
+        f"{_FLIGHTS}::TestCoolDown::test_no_request_follows_a_failure_until_it_is_over[one second]",
+    ),
+    _mutant(
+        "cool-down that blocks hits",
+        "fresh = now < view.deadline",
+        "cool = self._cool_down\n"
+        "        fresh = now < view.deadline and (cool is None or now >= cool.until)",
+        f"{_FLIGHTS}::TestCoolDown::test_a_hit_does_not_notice_it",
+        file="_cache.py",
+    ),
+    _mutant(
+        "haste shared",
+        "if own_haste(error, deadline):",
+        "if own_haste(error, None):",
+        f"{_FLIGHTS}::TestSingleFlight::test_who_leads_in_haste_fails_alone",
+    ),
+    _mutant(
+        "close does not wake",
+        "        for flight in flights:\n            flight.void()\n",
+        "        del flights\n",
+        f"{_FLIGHTS}::TestClose::test_it_wakes_those_who_wait",
+    ),
+    _mutant(
+        "own rename loses against any list",
+        "return self.chat if listed in self.supersedes else listed",
+        "return listed",
+        f"{_CHANGES}::TestRenamed::test_the_new_title_finds_it_and_the_old_one_nothing",
+        file="_snapshot.py",
+    ),
+    _mutant(
+        "own rename wins against any list",
+        "return self.chat if listed in self.supersedes else listed",
+        "return self.chat",
+        f"{_CHANGES}::TestRenamed::test_a_later_change_by_somebody_wins",
+        file="_snapshot.py",
+    ),
+    _mutant(
+        "only the last own rename known",
+        "past += [*earlier.supersedes, earlier.chat]",
+        "past += [earlier.chat]",
+        f"{_CHANGES}::TestRenamed::test_a_list_behind_several_renames_shows_no_older_title",
+    ),
+    _mutant(
+        "own new chat lost by its own rename",
+        "is_new = is_new or (earlier.is_new and write.chat is not None)",
+        "pass",
+        f"{_CHANGES}::TestRenamed::test_what_we_made_and_renamed_is_there_before_the_list_shows_it",
+    ),
+    _mutant(
+        "what we left is shown while the list has it",
+        "        if self.chat is None:\n            return None\n",
+        "        if self.chat is None:\n            return listed\n",
+        f"{_CHANGES}::TestLeft::test_it_is_gone_until_the_grace_is_over",
+        file="_snapshot.py",
+    ),
+    _mutant(
+        "what a 401 ends kept in memory",
+        "            self._last_good = None\n            self.view = View()\n",
+        "            pass\n",
+        f"{_STALE}::TestStale::test_credentials_that_are_refused_end_what_is_in_memory",
+    ),
+    _mutant(
+        "no re-registration after a fork",
+        "    os.register_at_fork(after_in_child=_renew_all)\n",
+        "    pass\n",
+        "tests/http/test_fork.py::test_a_fork_while_a_lock_is_held_leaves_it_open_in_the_child",
+        file="_fork.py",
+    ),
+)
