@@ -1,0 +1,1 @@
+"""What the package costs beside what a program would do without it; ``python -m benchmarks``."""

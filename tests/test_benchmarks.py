@@ -1,0 +1,71 @@
+"""The benchmarks run; what they find is no matter of a test."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("cachebox", reason="the rivals of benchmarks/requirements.txt are not there")
+pytest.importorskip(
+    "requests_cache", reason="the rivals of benchmarks/requirements.txt are not there"
+)
+
+ROOT = Path(__file__).parents[1]
+WITH_GOALS = {
+    "decoding_large",
+    "decoding_medium",
+    "id_cachebox",
+    "id_dict",
+    "id_locked",
+    "import",
+    "listing_large",
+    "listing_medium",
+    "memory",
+    "refresh_304",
+    "refresh_listing",
+    "request",
+    "size_extra",
+    "threads_locked",
+    "title_dict",
+}
+SHOWN = {
+    "async_run",
+    "async_thread",
+    "id_decorated",
+    "id_items",
+    "listing_large_cpu",
+    "listing_large_untrusting",
+    "listing_medium_cpu",
+    "listing_medium_untrusting",
+    "refresh_304_cpu",
+    "refresh_304_untrusting",
+    "request_cpu",
+    "request_untrusting",
+    "requests_cache_medium",
+    "requests_cache_small",
+    "size_least",
+    "size_less",
+    "size_more",
+    "size_most",
+    "uncached_medium",
+    "uncached_small",
+}
+
+
+def test_a_quick_run_has_every_row(tmp_path: Path) -> None:
+    file = tmp_path / "rows.json"
+    command = [sys.executable, "-m", "benchmarks", "--quick", "--json", str(file)]
+
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
+    rows = {row["key"]: row for row in json.loads(file.read_text("utf-8"))["rows"]}
+    assert set(rows) == WITH_GOALS | SHOWN
+    assert {key for key, row in rows.items() if row["met"] is not None} == WITH_GOALS
+    assert "goals met" in done.stdout
