@@ -118,17 +118,17 @@ class Chats:
         view = cache.view
         if cache.clock() < view.deadline:
             try:
-                chats = view.by_title[title]
+                found = view.by_title[title]
             except (KeyError, TypeError):
                 pass  # not there, or no hash
             else:
                 next(cache.hits)
-                return list(chats)
+                return [found] if isinstance(found, Chat) else list(found)
         return self._find_by_title(title, timeout)
 
     def _find_by_title(self, title: str, timeout: float | None) -> list[Chat]:
         _require_str(title, "title")
-        found = self._cache.find(lambda view: view.by_title.get(title), deadline_of(timeout))
+        found = self._cache.find(lambda view: view.titled(title), deadline_of(timeout))
         return list(found or ())
 
     def one_by_title(self, title: str, *, timeout: float | None = None) -> Chat:
@@ -148,7 +148,7 @@ class Chats:
 
         def pick(view: View) -> tuple[Chat, ...] | None:
             seen[:] = [view]
-            return view.by_title.get(title)
+            return view.titled(title)
 
         found = self._cache.find(pick, deadline_of(timeout))
         if found is None:
@@ -174,7 +174,7 @@ class Chats:
             message = "tid is empty"
             raise ValueError(message)
         handle = ChatHandle(tid)
-        bind(handle, self)
+        bind([handle], self)
         return handle
 
     def create_chat(
@@ -231,7 +231,7 @@ class Chats:
         deadline = deadline_of(timeout)
         with self._cache.writing() as write:
             chat = self._transport.create_chat(draft, deadline=deadline)
-            self._bind(chat)
+            self._bind([chat])
             write.created(chat)
         return chat
 
@@ -248,10 +248,11 @@ class Chats:
             self._transport, load, timeout=self._listing_timeout, prepare=self._bind
         )
 
-    def _bind(self, chat: Chat) -> None:
-        bind(chat, self)
-        for group in chat.groups:
-            bind(group, self._groups)
+    def _bind(self, chats: Iterable[Chat]) -> None:
+        bind(chats, self)
+        for chat in chats:
+            if chat.groups:
+                bind(chat.groups, self._groups)
 
     def _post(self, chat: Chat | ChatHandle, message: str, *, timeout: float | None) -> Message:
         _require_text(message, "message")

@@ -170,7 +170,7 @@ class Groups:
         def load(gid: str, deadline: float | None) -> Group | None:
             group = transport.get_group(gid, deadline=deadline)
             if group is not None:
-                bind(group, self)
+                bind([group], self)
             return group
 
         self._kept: _Kept[Group] = _Kept(load, clock=clock, ttl=ttl, ttl_of_none=ttl_of_none)

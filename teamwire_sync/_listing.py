@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Callable
 from teamwire_sync._load import Listing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from teamwire_sync._load import Load
     from teamwire_sync._models import Chat
@@ -20,7 +20,7 @@ class _Changed(Exception):  # noqa: N818  it is no error: the pages are to be re
 
 
 def read_listing(
-    transport: Transport, load: Load, *, timeout: float, prepare: Callable[[Chat], None]
+    transport: Transport, load: Load, *, timeout: float, prepare: Callable[[Sequence[Chat]], None]
 ) -> Listing | None:
     """Read all the pages; None when the chats are as ``load.validator`` says.
 
@@ -31,7 +31,7 @@ def read_listing(
         transport: Brings the pages.
         load: Is told of each page.
         timeout: Seconds that all of it may take.
-        prepare: Called with each chat.
+        prepare: Called with the chats of each page.
 
     Raises:
         TWTimeoutError: It took longer.
@@ -51,15 +51,19 @@ def read_listing(
 
 
 def _read_pages(
-    pages: Iterator[ChatPage], load: Load, prepare: Callable[[Chat], None], *, steady: bool
+    pages: Iterator[ChatPage],
+    load: Load,
+    prepare: Callable[[Sequence[Chat]], None],
+    *,
+    steady: bool,
 ) -> Listing | None:
     chats: dict[str, Chat] = {}
     validators = set()
     for page in pages:
         if page.not_modified:
             return None
+        prepare(page.chats)
         for chat in page.chats:
-            prepare(chat)
             chats[chat.tid] = chat
         load.page(len(chats))
         validators.add(page.validator)
@@ -67,4 +71,4 @@ def _read_pages(
             raise _Changed
         if not page.is_last:
             load.go_on()
-    return Listing(tuple(chats.values()), validators.pop() if len(validators) == 1 else None)
+    return Listing(chats, validators.pop() if len(validators) == 1 else None)

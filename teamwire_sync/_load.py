@@ -18,11 +18,11 @@ class Listing:
     """All the chats as the server sent them.
 
     Attributes:
-        chats: The chats, in the server's order.
+        chats: The chats by thread ID, in the server's order.
         validator: What a conditional request sends back to ask whether they changed.
     """
 
-    chats: tuple[Chat, ...]
+    chats: dict[str, Chat]
     validator: str | None = None
 
 

@@ -9,12 +9,15 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from enum import Enum
 from reprlib import repr as short_repr
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from warnings import warn
 
 from attrs import field, frozen
 
 from teamwire_sync.exceptions import TWClosedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _T = TypeVar("_T")
@@ -76,7 +79,8 @@ class _Extensible:
 class _Acting:
     """Lets a value act through the service that made it."""
 
-    __slots__ = ("_service",)
+    # Weak references here, so that a class below adds its fields and nothing else; see `_fillable`.
+    __slots__ = ("__weakref__", "_service")
     _service: Any
 
     def _acting(self) -> Any:
@@ -96,9 +100,13 @@ class _Acting:
         return self
 
 
-def bind(value: _Acting, service: object) -> None:
-    """Let *value*, which is frozen, act through *service*."""
-    object.__setattr__(value, "_service", service)
+_set_service = _Acting.__dict__["_service"].__set__
+
+
+def bind(values: Iterable[_Acting], service: object) -> None:
+    """Let *values*, which are frozen, act through *service*."""
+    for value in values:
+        _set_service(value, service)
 
 
 @frozen(eq=False)
@@ -300,6 +308,19 @@ class Chat(_Extensible, _ChatActions):
     def lists(self) -> tuple[Group, ...]:
         """The lists among the groups."""
         return tuple(group for group in self.groups if group.is_list)
+
+
+def _fillable(frozen_class: type) -> Any:
+    """A class of the same layout, of which an instance may be filled in and then be made one.
+
+    A frozen class sets each of its fields by a call: eleven of them take as long as all the rest of
+    decoding a chat.
+    """
+    slots = {"__slots__": frozen_class.__dict__["__slots__"]}
+    return type(f"_Fillable{frozen_class.__name__}", frozen_class.__bases__, slots)
+
+
+FillableChat = _fillable(Chat)
 
 
 @frozen

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, field, frozen
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+from teamwire_sync._models import Chat
 
-    from teamwire_sync._models import Chat
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @frozen(eq=False)
@@ -20,31 +20,32 @@ class View:
     Attributes:
         chats: All the chats.
         by_tid: The same by thread ID.
-        by_title: The same by title; those without one are in no entry.
+        by_title: The same by title, a tuple where several have it; those without are in no entry.
         deadline: Until when it is fresh, on the cache's clock.
     """
 
     chats: tuple[Chat, ...] = ()
     by_tid: Mapping[str, Chat] = field(factory=dict)
-    by_title: Mapping[str, tuple[Chat, ...]] = field(factory=dict)
+    by_title: Mapping[str, Chat | tuple[Chat, ...]] = field(factory=dict)
     deadline: float = -math.inf
 
     @classmethod
-    def of(cls, chats: Iterable[Chat]) -> View:
-        """Index *chats*; the view is not fresh yet."""
-        chats = tuple(chats)
-        by_title: dict[str, tuple[Chat, ...]] = {}
+    def of(cls, by_tid: dict[str, Chat]) -> View:
+        """Index the chats in *by_tid* by title too; the view is not fresh yet."""
+        by_title: dict[str, Any] = {}
         repeated: dict[str, list[Chat]] = {}
-        for chat in chats:
+        for chat in by_tid.values():
             title = chat.title
-            if not title:
-                continue
-            if title in by_title:
-                repeated.setdefault(title, list(by_title[title])).append(chat)
-            else:
-                by_title[title] = (chat,)
-        by_title.update((title, tuple(same)) for title, same in repeated.items())
-        return cls(chats, {chat.tid: chat for chat in chats}, by_title)
+            # No tuple around each: the garbage collector would go through all of them.
+            if title and by_title.setdefault(title, chat) is not chat:
+                repeated.setdefault(title, [by_title[title]]).append(chat)
+        by_title.update((title, tuple(chats)) for title, chats in repeated.items())
+        return cls(tuple(by_tid.values()), by_tid, by_title)
+
+    def titled(self, title: str) -> tuple[Chat, ...] | None:
+        """The chats that have *title*, or None."""
+        found = self.by_title.get(title)
+        return (found,) if isinstance(found, Chat) else found
 
     def until(self, deadline: float) -> View:
         """The same chats, fresh until *deadline*."""
@@ -86,5 +87,5 @@ def merge(listed: View, overlay: Mapping[str, OwnWrite]) -> View:
             changed[tid] = shown
     if not changed:
         return listed
-    chats = [changed.pop(chat.tid, chat) for chat in listed.chats]
-    return View.of(chat for chat in (*chats, *changed.values()) if chat is not None)
+    chats = {tid: changed.pop(tid, chat) for tid, chat in listed.by_tid.items()}
+    return View.of({tid: chat for tid, chat in {**chats, **changed}.items() if chat is not None})

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from urllib.parse import quote
 
@@ -19,6 +20,7 @@ from teamwire_sync._models import (
     Chat,
     ChatHandle,
     ChatType,
+    FillableChat,
     Group,
     LoggedInUser,
     Message,
@@ -27,11 +29,10 @@ from teamwire_sync._models import (
 from teamwire_sync.exceptions import TWProtocolError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from teamwire_sync._transports.base import ChatDraft
 
-T = TypeVar("T")
 UserT = TypeVar("UserT", bound=User)
 
 
@@ -160,7 +161,7 @@ _PAGE: _Fields = {
     "groups": _ARRAY,
     "next_cursor": _OPTIONAL,
 }
-_ONLY_FLAGS = {bool}
+_chat_fields = itemgetter(*_CHAT)
 _CHAT_TYPES = {kind.value: kind for kind in ChatType}
 # Milliseconds that fit between the years 1 and 9999.
 _TIMESTAMPS = range(-62_135_596_800_000, 253_402_300_800_000)
@@ -219,6 +220,14 @@ def _type_name(value: Any) -> str:
     return _TYPE_NAMES.get(type(value), type(value).__name__)
 
 
+def _unknown(raws: list[Any], key: str, known: Mapping[str, Any]) -> list[Any]:
+    """Those of *raws* whose id is not *known*; most pages have few."""
+    try:
+        return [raw for raw in raws if raw[key] not in known]
+    except (KeyError, TypeError):
+        return raws  # one of them is no such object; which and why, its own check tells
+
+
 def _extra(value: Mapping[str, Any], fields: _Fields) -> tuple[tuple[str, Any], ...]:
     if len(value) == len(fields):
         return ()
@@ -226,25 +235,28 @@ def _extra(value: Mapping[str, Any], fields: _Fields) -> tuple[tuple[str, Any], 
 
 
 class Decoder:
-    """Turns answers into models; the same user or group in many of them is one object."""
+    """Turns answers into models; the same user or group in many of them is one object.
+
+    What describes it first counts: the pages of one listing are of one moment.
+    """
 
     def __init__(self) -> None:
         self._users: dict[str, User] = {}
         self._groups: dict[str, Group] = {}
-        self._raw: dict[tuple[str, str], Any] = {}
+        self._alone: dict[str, tuple[User]] = {}
 
     def page(self, document: Any) -> tuple[list[Chat], str | None]:
         """The chats of a page, and the cursor of the next one."""
         page = _checked(document, "a page of chats", _PAGE)
         self._learn(page)
-        return [self._chat(raw) for raw in page["chats"]], page["next_cursor"]
+        return self._chats(page["chats"]), page["next_cursor"]
 
     def chat(self, document: Any) -> Chat:
         """A chat with the users and groups that it names."""
         fields = {"chat": (dict,), "users": _ARRAY, "groups": _ARRAY}
         answer = _checked(document, "the answer", fields)
         self._learn(answer)
-        return self._chat(answer["chat"])
+        return self._chats([answer["chat"]])[0]
 
     def message(self, document: Any, chat: Chat | ChatHandle) -> Message:
         """A message in *chat*."""
@@ -287,21 +299,14 @@ class Decoder:
         return self._group(answer["group"], members)
 
     def _learn(self, answer: Mapping[str, Any]) -> None:
-        for raw in answer["users"]:
-            self._intern(raw, "uid", self._users, self._user)
-        for raw in answer.get("groups", ()):
-            self._intern(raw, "gid", self._groups, self._group)
-
-    def _intern(self, raw: Any, key: str, known: dict[str, T], make: Callable[[Any], T]) -> None:
-        # On most pages most users have come before, just the same.
-        try:
-            is_known = self._raw.get((key, raw[key])) == raw
-        except (KeyError, TypeError):
-            is_known = False
-        if not is_known:
-            one = make(raw)
-            self._raw[key, raw[key]] = raw
-            known[raw[key]] = one
+        users, groups = self._users, self._groups
+        for raw in _unknown(answer["users"], "uid", users):
+            user = self._user(raw)
+            users[user.uid] = user
+            self._alone[user.uid] = (user,)
+        for raw in _unknown(answer.get("groups", ()), "gid", groups):
+            group = self._group(raw)
+            groups[group.gid] = group
 
     def _user(self, raw: Any) -> User:
         _checked(raw, "a user", _USER)
@@ -321,37 +326,54 @@ class Decoder:
             _extra(raw, _GROUP),
         )
 
-    def _chat(self, raw: Any) -> Chat:
-        # The checks of a whole chat at once: one by one they cost as much as all the rest. Where
-        # they fail, the slow way finds out what is wrong.
-        users, groups = self._users, self._groups
-        try:
-            tid, title, kind = raw["tid"], raw["title"], raw["type"]
-            user_ids, group_ids, admin_ids = raw["user_ids"], raw["group_ids"], raw["admin_ids"]
-            flags = (
-                raw["is_alert"],
-                raw["allow_sending"],
-                raw["allow_mute_notifications"],
-                raw["is_closed"],
-            )
-            is_sound = (
-                type(tid) is str
-                and (title is None or type(title) is str)
-                and type(kind) is str
-                and type(user_ids) is type(group_ids) is type(admin_ids) is list
-                and {*map(type, flags)} == _ONLY_FLAGS
-            )
-            members = (
-                tuple([users[uid] for uid in user_ids]),
-                tuple([groups[gid] for gid in group_ids]) if group_ids else (),
-                tuple([users[uid] for uid in admin_ids]) if admin_ids else (),
-            )
-        except (KeyError, TypeError):
-            is_sound = False
-        if not is_sound:
-            return self._explain_chat(raw)
-        extra = _extra(raw, _CHAT)
-        return Chat(tid, title, _CHAT_TYPES.get(kind) or ChatType(kind), *members, *flags, extra)
+    def _chats(self, raws: Iterable[Any]) -> list[Chat]:
+        # The one loop that every field of every chat goes through: calls in it would cost more than
+        # what they do. What is wrong with a chat, the slow way finds out.
+        user, group, alone = self._users.__getitem__, self._groups.__getitem__, self._alone
+        kinds, new, size = _CHAT_TYPES, FillableChat.__new__, len(_CHAT)
+        chats = []
+        for raw in raws:
+            chat = None
+            try:
+                (
+                    tid, title, kind, user_ids, group_ids, admin_ids,
+                    is_alert, allow_sending, allow_mute_notifications, is_closed,
+                ) = _chat_fields(raw)  # fmt: skip
+                if (
+                    type(tid) is str
+                    and (type(title) is str or title is None)
+                    and type(kind) is str
+                    and type(user_ids) is list
+                    and type(group_ids) is list
+                    and type(admin_ids) is list
+                    and (is_alert is True or is_alert is False)
+                    and (allow_sending is True or allow_sending is False)
+                    and (allow_mute_notifications is True or allow_mute_notifications is False)
+                    and (is_closed is True or is_closed is False)
+                ):
+                    users = alone[user_ids[0]] if len(user_ids) == 1 else (*map(user, user_ids),)
+                    admins = (
+                        alone[admin_ids[0]] if len(admin_ids) == 1 else (*map(user, admin_ids),)
+                    )
+                    chat = new(FillableChat)
+                    chat.tid = tid
+                    chat.title = title
+                    chat.type = kinds[kind] if kind in kinds else ChatType(kind)
+                    chat.users = users
+                    chat.groups = (*map(group, group_ids),) if group_ids else ()
+                    chat.admins = admins
+                    chat.is_alert = is_alert
+                    chat.allow_sending = allow_sending
+                    chat.allow_mute_notifications = allow_mute_notifications
+                    chat.is_closed = is_closed
+                    chat._extra = () if len(raw) == size else _extra(raw, _CHAT)
+                    chat.__class__ = Chat
+            except (KeyError, TypeError):
+                chat = None
+            if chat is None:
+                self._explain_chat(raw)
+            chats.append(chat)
+        return chats
 
     def _explain_chat(self, raw: Any) -> NoReturn:
         _checked(raw, "a chat", _CHAT)

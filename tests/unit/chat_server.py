@@ -44,7 +44,7 @@ class ChatServer:
 
     def load(self, load: Load) -> Listing | None:
         self.asked.append(load.validator)
-        chats, version, error = tuple(self._chats.values()), f"v{self._version}", self.error
+        chats, version, error = dict(self._chats), f"v{self._version}", self.error
         self.on_load(load)
         if error is not None:
             raise error
@@ -62,7 +62,7 @@ def by_tid(cache: ChatCache, tid: str, timeout: float | None = None) -> Chat | N
 
 
 def by_title(cache: ChatCache, title: str) -> tuple[Chat, ...]:
-    return cache.find(lambda view: view.by_title.get(title), None) or ()
+    return cache.find(lambda view: view.titled(title), None) or ()
 
 
 def create(cache: ChatCache, chat: Chat) -> None:

@@ -20,8 +20,8 @@ def test_a_connection_that_is_refreshed_two_hundred_times_keeps_one_listing(
     seen = []
 
     def load(load: Load) -> Listing:
-        chats = tuple(make_chat(f"t{number}", f"title {number}") for number in range(10_000))
-        seen.append(weakref.ref(chats[5_000]))
+        chats = {f"t{n}": make_chat(f"t{n}", f"title {n}") for n in range(10_000)}
+        seen.append(weakref.ref(chats["t5000"]))
         return Listing(chats, str(len(seen)))
 
     cache._load = load

@@ -201,7 +201,8 @@ class Promised:
         self.expire()
 
     def forgot(self, tid: str) -> None:
-        self.own.pop(tid, None)
+        if tid in self.own and self.own[tid].after is not None:
+            del self.own[tid]
         self.expire()
 
     def validator(self) -> str | None:
@@ -336,7 +337,11 @@ class CacheMachine(RuleBasedStateMachine):
         asked.chats = chats
         promised.loaded(asked)
         validator = validator_of(chats)
-        return None if load.validator == validator else Listing(chats, validator)
+        return (
+            None
+            if load.validator == validator
+            else Listing({chat.tid: chat for chat in chats}, validator)
+        )
 
     # Look-ups
 
@@ -640,7 +645,8 @@ class CacheMachine(RuleBasedStateMachine):
         titles = {chat.title for chat in view.chats if chat.title}
         assert dict(view.by_tid) == {chat.tid: chat for chat in view.chats}
         assert len(view.by_tid) == len(view.chats)
-        assert {title: with_title(title)(view.chats) for title in titles} == dict(view.by_title)
+        assert set(view.by_title) == titles
+        assert all(view.titled(title) == with_title(title)(view.chats) for title in titles)
 
     @invariant()
     def the_report_counts_what_happened(self) -> None:

@@ -246,7 +246,7 @@ class TestGroups:
         self, groups: Groups, server: Directory
     ) -> None:
         bare = make_group()
-        bind(bare, groups)
+        bind([bare], groups)
 
         assert bare.members == bare.get_members() == [make_user()]
         assert bare.is_member("u1")
@@ -256,7 +256,7 @@ class TestGroups:
         self, groups: Groups, server: Directory
     ) -> None:
         bare = make_group()
-        bind(bare, groups)
+        bind([bare], groups)
         groups.get_group("g1")
 
         assert bare.members == [make_user()]
@@ -266,7 +266,7 @@ class TestGroups:
         self, groups: Groups, server: Directory, clock: Clock
     ) -> None:
         bare = make_group()
-        bind(bare, groups)
+        bind([bare], groups)
         bare.get_members()
         clock.advance(300)
         server.known["g1"] = make_group(members=())
@@ -275,7 +275,7 @@ class TestGroups:
 
     def test_members_of_a_group_that_is_gone(self, groups: Groups) -> None:
         bare = make_group("ghost")
-        bind(bare, groups)
+        bind([bare], groups)
 
         with pytest.raises(TWNotFoundError, match=r"^there is no group 'ghost' any more"):
             bare.get_members()
@@ -285,7 +285,7 @@ class TestGroups:
     ) -> None:
         monkeypatch.setattr(time, "monotonic", lambda: 100.0)
         bare = make_group()
-        bind(bare, groups)
+        bind([bare], groups)
         bare.get_members(timeout=7)
 
         assert server.asked == [("g1", 107.0)]
@@ -450,7 +450,7 @@ class TestClosing:
 
     def test_groups_close_too(self, groups: Groups) -> None:
         bare = make_group()
-        bind(bare, groups)
+        bind([bare], groups)
         groups._close()
 
         with pytest.raises(TWClosedError):

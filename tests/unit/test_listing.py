@@ -52,7 +52,7 @@ def read(
     timeout: float = 600,
     go_on: Callable[[], None] = lambda: None,
     progress: Progress | None = None,
-    prepare: Callable[[Any], None] = lambda _chat: None,
+    prepare: Callable[[Any], None] = lambda _chats: None,
 ) -> Listing | None:
     load = Load(validator=validator, deadline=deadline, go_on=go_on, progress=progress)
     return read_listing(pages, load, timeout=timeout, prepare=prepare)  # type: ignore[arg-type]
@@ -60,7 +60,7 @@ def read(
 
 def tids(listing: Listing | None) -> list[str]:
     assert listing is not None
-    return [chat.tid for chat in listing.chats]
+    return list(listing.chats)
 
 
 class TestPages:
@@ -94,7 +94,7 @@ class TestPages:
         listing = read(Pages([page("a"), later]))
 
         assert listing is not None
-        assert [chat.title for chat in listing.chats] == ["new title"]
+        assert [chat.title for chat in listing.chats.values()] == ["new title"]
 
     def test_a_server_without_validators_has_none(self) -> None:
         pages = Pages([page("a", validator=None), page("b", validator=None, is_last=True)])
@@ -108,7 +108,7 @@ class TestPages:
     def test_each_chat_is_prepared(self) -> None:
         prepared: list[str] = []
         pages = Pages([page("a"), page("b", is_last=True)])
-        read(pages, prepare=lambda chat: prepared.append(chat.tid))
+        read(pages, prepare=lambda chats: prepared.extend(chat.tid for chat in chats))
 
         assert prepared == ["a", "b"]
 
@@ -211,7 +211,7 @@ class TestLoad:
     def test_the_pages_of_all_readings_are_counted(self) -> None:
         load = Load(validator=None, deadline=None, go_on=lambda: None, progress=None)
         pages: Any = Pages(CHANGED, [page("a", is_last=True)])
-        read_listing(pages, load, timeout=1, prepare=lambda _chat: None)
+        read_listing(pages, load, timeout=1, prepare=lambda _chats: None)
 
         assert load.pages == 3
 
