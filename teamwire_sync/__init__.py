@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
 from teamwire_sync._config import ConnectionConfig
@@ -69,8 +68,6 @@ __all__ = [
     "TWTimeoutError",
     "User",
 ]
-
-logging.getLogger("teamwire_sync").addHandler(logging.NullHandler())
 
 
 def __getattr__(name: str) -> Any:

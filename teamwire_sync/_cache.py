@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Callable, TypeVar
 from attrs import asdict
 
 from teamwire_sync._report import CacheInfo
-from teamwire_sync._shared_view import SharedView, logger
+from teamwire_sync._shared_view import SharedView
 from teamwire_sync.exceptions import (
     TWAuthError,
     TWClosedError,
@@ -129,6 +129,8 @@ class ChatCache(SharedView):
         with self._lock:
             known, self._failure_warned = self._failure_warned, True
         if not known:
+            from teamwire_sync._log import logger  # noqa: PLC0415  see there
+
             logger.warning("look-ups are answered from the last listing of the chats: %s", error)
 
     def info(self) -> CacheInfo:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Callable, Generic, TypeVar
 
-from cachetools import TLRUCache
-
 from teamwire_sync._config import check_seconds
 from teamwire_sync._flight import Flight, Void, deadline_after, own_haste
 from teamwire_sync._fork import renew_after_fork
@@ -14,6 +12,8 @@ from teamwire_sync._models import Group, User, bind
 from teamwire_sync.exceptions import TWClosedError, TWError, TWNotFoundError, TWProtocolError
 
 if TYPE_CHECKING:
+    from cachetools import TLRUCache
+
     from teamwire_sync._transports.base import Transport
 
 T = TypeVar("T")
@@ -49,6 +49,8 @@ class _Kept(Generic[T]):
 
     def after_fork(self) -> None:
         """Start empty: another thread may have been in the middle of a change."""
+        from cachetools import TLRUCache  # noqa: PLC0415  no part of the import of the package
+
         # Expiry counts from just before the question, so each entry brings its own.
         self._items: TLRUCache[str, tuple[T | None, float]] = TLRUCache(
             _MOST, ttu=lambda _key, item, _now: item[1], timer=self._clock

@@ -13,7 +13,7 @@ Progress = Callable[[int, int], object]
 """Is told the pages and the chats that have come so far."""
 
 
-@frozen(eq=False)
+@frozen(eq=False, repr=False)
 class Listing:
     """All the chats as the server sent them.
 

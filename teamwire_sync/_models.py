@@ -6,7 +6,6 @@ beside the attrs fields, so that it is in no comparison, hash, repr, ``attrs.asd
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
 from enum import Enum
 from reprlib import repr as short_repr
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,8 +17,8 @@ from teamwire_sync.exceptions import TWClosedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _T = TypeVar("_T")
 
 
@@ -358,4 +357,7 @@ class Message(_Extensible):
     @property
     def tstamp_date(self) -> datetime:
         """When it was posted, aware, in UTC."""
-        return _EPOCH + timedelta(milliseconds=self.timestamp)
+        from datetime import datetime, timedelta, timezone  # noqa: PLC0415  only for this
+
+        epoch = datetime(1970, 1, 1, tzinfo=timezone.utc)
+        return epoch + timedelta(milliseconds=self.timestamp)

@@ -7,7 +7,7 @@ from attrs import asdict, define, frozen
 from teamwire_sync._display import html_table
 
 
-@define
+@define(eq=False, repr=False)
 class Counts:
     """What the cache counts as it goes; the names are those of `CacheInfo`."""
 

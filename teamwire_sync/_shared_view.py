@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import copy
 import itertools
-import logging
 import math
 import sys
 import threading
@@ -20,8 +19,9 @@ from attrs import frozen
 from teamwire_sync._flight import Flight, Void, own_haste
 from teamwire_sync._fork import renew_after_fork
 from teamwire_sync._load import Load, Loader, Progress
+from teamwire_sync._own_writes import OwnWrite, Write, live, merge, own_write
 from teamwire_sync._report import Counts
-from teamwire_sync._snapshot import OwnWrite, View, merge
+from teamwire_sync._snapshot import View
 from teamwire_sync.exceptions import (
     TWAuthError,
     TWClosedError,
@@ -36,9 +36,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from teamwire_sync._load import Listing
-    from teamwire_sync._models import Chat
-
-logger = logging.getLogger("teamwire_sync")
 
 # Seconds after a failed load in which no other is tried, unless the server asks for more.
 _COOL_DOWN = 1.0
@@ -53,7 +50,7 @@ class _Outdated(Exception):  # noqa: N818  it is no error: a load gives up, sinc
     """A write came while the load was under way."""
 
 
-@frozen(eq=False)
+@frozen(eq=False, repr=False)
 class _LastGood:
     """What the server sent last, and nothing else."""
 
@@ -62,7 +59,7 @@ class _LastGood:
     asked_at: float
 
 
-@frozen(eq=False)
+@frozen(eq=False, repr=False)
 class _CoolDown:
     """After a failed load: who needs another gets the same failure, without asking.
 
@@ -80,27 +77,6 @@ class _CoolDown:
 def _patience(deadline: float | None) -> float:
     # Below infinity, so that a cool-down for all is one for callers who would wait for ever too.
     return sys.float_info.max if deadline is None else deadline - time.monotonic()
-
-
-class Write:
-    """A write under way; see `SharedView.writing`."""
-
-    tid: str | None = None
-    chat: Chat | None = None
-    before: Chat | None = None
-    is_new = False
-
-    def created(self, chat: Chat) -> None:
-        """The server has made *chat*."""
-        self.tid, self.chat, self.is_new = chat.tid, chat, True
-
-    def changed(self, before: Chat | None, after: Chat) -> None:
-        """The server has changed *before*, where that is known, into *after*."""
-        self.tid, self.chat, self.before = after.tid, after, before
-
-    def left(self, tid: str) -> None:
-        """The bot is no longer in the chat *tid*."""
-        self.tid = tid
 
 
 class SharedView:
@@ -288,7 +264,7 @@ class SharedView:
             raise TWProtocolError(message)
         with self._lock:
             # As of the question: what ran out since then may be in no listing that came for it.
-            overlay = self._live_overlay(asked_at)
+            overlay = live(self._overlay, asked_at)
         view = merge(good.listed, overlay)
         deadline = min([asked_at + self._ttl, *(own.expires_at for own in overlay.values())])
         if asked_at < self._doubt_until:
@@ -317,6 +293,8 @@ class SharedView:
             warn = overdue and not self._overdue_warned
             self._overdue_warned |= overdue
         if warn:
+            from teamwire_sync._log import logger  # noqa: PLC0415  see there
+
             logger.warning(
                 "listing the chats took %.1f s, longer than cache_ttl (%s s): nothing is cached",
                 ended_at - asked_at,
@@ -341,13 +319,10 @@ class SharedView:
         now = self.clock()
         with self._lock:
             good = self._last_good if self._stale_allowed else None
-            overlay = self._live_overlay(now)
+            overlay = live(self._overlay, now)
         if good is None or now >= good.asked_at + self._ttl + self._stale_if_error:
             return None
         return merge(good.listed, overlay)
-
-    def _live_overlay(self, now: float) -> dict[str, OwnWrite]:
-        return {tid: own for tid, own in self._overlay.items() if now < own.expires_at}
 
     def _require_open(self) -> None:
         if self._closed:
@@ -383,28 +358,17 @@ class SharedView:
         until = now + self._own_write_grace
         with self._lock:
             # Pruned here too, for a program that writes and never looks up.
-            self._overlay = self._live_overlay(now)
+            self._overlay = live(self._overlay, now)
             if write.tid is not None:
-                self._overlay[write.tid] = self._own_write(write, write.tid, until)
+                listed = None if self._last_good is None else self._last_good.listed
+                self._overlay[write.tid] = own_write(
+                    write, write.tid, self._overlay.get(write.tid), listed, until
+                )
                 self._cool_down = None
             if unknown:
                 self._doubt_until = until
                 self._stale_allowed = False
             self._expire()
-
-    def _own_write(self, write: Write, tid: str, until: float) -> OwnWrite:
-        earlier = self._overlay.get(tid)
-        past: list[Chat | None] = []
-        is_new = write.is_new
-        good = self._last_good
-        if not write.is_new:
-            past += [write.before, None if good is None else good.listed.by_tid.get(tid)]
-        if earlier is not None:
-            past += [*earlier.supersedes, earlier.chat]
-            is_new = is_new or (earlier.is_new and write.chat is not None)
-        # What it is now is not its past, even if it once was.
-        supersedes = [chat for chat in past if chat is not None and chat != write.chat]
-        return OwnWrite(write.chat, tuple(supersedes), is_new, until)
 
     def forget(self, tid: str) -> None:
         """The server says that there is no chat *tid* (any more)."""

@@ -1,4 +1,4 @@
-"""What a listing becomes: both indexes, and the own writes that it does not show yet."""
+"""What a listing becomes: chats by thread ID and by title."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-@frozen(eq=False)
+@frozen(eq=False, repr=False)
 class View:
     """What look-ups read. Never changed: the next one takes its place.
 
@@ -50,42 +50,3 @@ class View:
     def until(self, deadline: float) -> View:
         """The same chats, fresh until *deadline*."""
         return evolve(self, deadline=deadline)
-
-
-@frozen(eq=False)
-class OwnWrite:
-    """What a write of ours made of one chat, which the listing may not show yet.
-
-    Attributes:
-        chat: As the server answered the write; None when we left it.
-        supersedes: What the chat was before: a listing that shows one of these is behind.
-        is_new: Whether we made the chat, so that a listing without it is behind.
-        expires_at: When the listing is right whatever it shows, on the cache's clock.
-    """
-
-    chat: Chat | None
-    supersedes: tuple[Chat, ...]
-    is_new: bool
-    expires_at: float
-
-    def shown_for(self, listed: Chat | None) -> Chat | None:
-        """What look-ups are to find where the listing has *listed*."""
-        if self.chat is None:
-            return None
-        if listed is None:
-            return self.chat if self.is_new else None
-        return self.chat if listed in self.supersedes else listed
-
-
-def merge(listed: View, overlay: Mapping[str, OwnWrite]) -> View:
-    """*listed* with the own writes that it is behind; new chats are at its end."""
-    changed = {}
-    for tid, own in overlay.items():
-        before = listed.by_tid.get(tid)
-        shown = own.shown_for(before)
-        if shown is not before:
-            changed[tid] = shown
-    if not changed:
-        return listed
-    chats = {tid: changed.pop(tid, chat) for tid, chat in listed.by_tid.items()}
-    return View.of({tid: chat for tid, chat in {**chats, **changed}.items() if chat is not None})

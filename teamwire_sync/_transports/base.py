@@ -35,7 +35,7 @@ class ChatDraft:
     is_alert: bool = False
 
 
-@frozen(eq=False)
+@frozen(eq=False, repr=False)
 class ChatPage:
     """One page of the chats.
 
