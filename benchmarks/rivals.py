@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import threading
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from benchmarks.worlds import CHATS_PATH
+from teamwire_sync._connection import _default_clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -65,6 +67,23 @@ class DictMethod:
     def get(self, key: str) -> Any:
         """The value, or None."""
         return self._content.get(key)
+
+
+class GuardedDict(DictMethod):
+    """A dict that reads a clock and counts, as any cache that expires and reports has to."""
+
+    def __init__(self, content: Mapping[str, Any]) -> None:
+        super().__init__(content)
+        self._clock = _default_clock()
+        self._deadline = self._clock() + 1e6
+        self._hits = itertools.count()
+
+    def get(self, key: str) -> Any:
+        """The value, or None."""
+        if self._clock() < self._deadline:
+            next(self._hits)
+            return self._content.get(key)
+        return None
 
 
 class CacheboxSnapshot:

@@ -32,8 +32,10 @@ T = TypeVar("T")
 class ChatCache(SharedView):
     """The chats of one bot, by thread ID and by title.
 
-    A hit reads `view`, compares `clock()` with its deadline and counts with ``next(hits)``: that
-    is done in the public look-ups themselves, since one more call would cost as much again.
+    A look-up reads `view` and compares `clock()` with its deadline. In a fresh one it counts with
+    ``next(tries)``, looks, and counts with ``next(fails)`` when it found nothing. That is done in
+    the public look-ups themselves, since one more call would cost as much again. What is found goes
+    straight to the caller: whatever came between would wait for the memory that the chat is in.
 
     ``recheck_after`` also is how many seconds after a listing a look-up that finds nothing asks for
     another.
@@ -54,7 +56,7 @@ class ChatCache(SharedView):
         fresh = now < view.deadline
         found = pick(view) if fresh else None
         if found is not None:
-            next(self.hits)
+            next(self.tries)
             return found
         if not fresh:
             found = self._find_anew(pick, view, deadline)
@@ -74,7 +76,7 @@ class ChatCache(SharedView):
         """
         view = self.view
         if not refresh and self.clock() < view.deadline:
-            next(self.hits)
+            next(self.tries)
             return view.chats
         if refresh:
             with self._lock:
@@ -137,9 +139,8 @@ class ChatCache(SharedView):
         """What the cache has done so far, and how old it is."""
         now = self.clock()
         with self._lock:
-            # Reading a count takes a step of it; the steps taken are known.
-            hits = next(self.hits) - self._hits_read
-            self._hits_read += 1
+            # Reading a count takes a step of it, of both the same.
+            hits = next(self.tries) - next(self.fails)
             good, view = self._last_good, self.view
             return CacheInfo(
                 hits=hits,

@@ -90,13 +90,11 @@ class Chats:
         cache = self._cache
         view = cache.view
         if cache.clock() < view.deadline:
+            next(cache.tries)
             try:
-                chat = view.by_tid[tid]
-            except (KeyError, TypeError):
-                pass  # not there, or no hash
-            else:
-                next(cache.hits)
-                return chat
+                return view.by_tid[tid]
+            except (KeyError, TypeError):  # not there, or no hash
+                next(cache.fails)
         return self._find_by_thread_id(tid, timeout)
 
     # In a method of its own: a name that a lambda takes along is slower to read, also in a hit.
@@ -117,12 +115,12 @@ class Chats:
         cache = self._cache
         view = cache.view
         if cache.clock() < view.deadline:
+            next(cache.tries)
             try:
                 found = view.by_title[title]
-            except (KeyError, TypeError):
-                pass  # not there, or no hash
+            except (KeyError, TypeError):  # not there, or no hash
+                next(cache.fails)
             else:
-                next(cache.hits)
                 return [found] if isinstance(found, Chat) else list(found)
         return self._find_by_title(title, timeout)
 

@@ -108,8 +108,8 @@ class SharedView:
         self._stale_if_error = stale_if_error
         self.clock = clock
         self.view = View()
-        self.hits = itertools.count()
-        self._hits_read = 0
+        self.tries = itertools.count()
+        self.fails = itertools.count()
         self._lock = threading.Lock()
         self._closed = False
         self._generation = 0
