@@ -34,7 +34,7 @@ class Scale:
     lookups: int = 50_000
     requests: int = 30
     listings: int = 15
-    large_listings: int = 3
+    large_listings: int = 7
     imports: int = 25
     small: int = 100
     medium: int = 10_000

@@ -248,15 +248,13 @@ class Decoder:
     def page(self, document: Any) -> tuple[list[Chat], str | None]:
         """The chats of a page, and the cursor of the next one."""
         page = _checked(document, "a page of chats", _PAGE)
-        self._learn(page)
-        return self._chats(page["chats"]), page["next_cursor"]
+        return self._chats(page["chats"], page), page["next_cursor"]
 
     def chat(self, document: Any) -> Chat:
         """A chat with the users and groups that it names."""
         fields = {"chat": (dict,), "users": _ARRAY, "groups": _ARRAY}
         answer = _checked(document, "the answer", fields)
-        self._learn(answer)
-        return self._chats([answer["chat"]])[0]
+        return self._chats([answer["chat"]], answer)[0]
 
     def message(self, document: Any, chat: Chat | ChatHandle) -> Message:
         """A message in *chat*."""
@@ -326,12 +324,23 @@ class Decoder:
             _extra(raw, _GROUP),
         )
 
-    def _chats(self, raws: Iterable[Any]) -> list[Chat]:
+    def _chats(self, raws: list[Any], answer: Mapping[str, Any]) -> list[Chat]:
+        chats: list[Chat] = []
+        self._decode_chats(raws, chats)
+        if len(chats) < len(raws):
+            # Only now: that most pages describe nobody new is quicker found out by their chats.
+            self._learn(answer)
+            self._decode_chats(raws[len(chats) :], chats)
+        if len(chats) < len(raws):
+            self._explain_chat(raws[len(chats)])
+        return chats
+
+    def _decode_chats(self, raws: Iterable[Any], chats: list[Chat]) -> None:
+        """Add to *chats* until there is one that can't be read."""
         # The one loop that every field of every chat goes through: calls in it would cost more than
-        # what they do. What is wrong with a chat, the slow way finds out.
+        # what they do.
         user, group, alone = self._users.__getitem__, self._groups.__getitem__, self._alone
         kinds, new, size = _CHAT_TYPES, FillableChat.__new__, len(_CHAT)
-        chats = []
         for raw in raws:
             chat = None
             try:
@@ -371,9 +380,8 @@ class Decoder:
             except (KeyError, TypeError):
                 chat = None
             if chat is None:
-                self._explain_chat(raw)
+                return
             chats.append(chat)
-        return chats
 
     def _explain_chat(self, raw: Any) -> NoReturn:
         _checked(raw, "a chat", _CHAT)

@@ -345,6 +345,18 @@ class TestPage:
 
         assert [chat.users[0].first_name for chat in chats] == ["Old", "Old"]
 
+    def test_a_new_user_half_way_down_a_page_costs_no_chat_and_no_order(self) -> None:
+        decoder = Decoder()
+        decoder.page(page_doc(chat_doc("a", user_ids=["u1"]), users=[user_doc("u1")]))
+        chats = [chat_doc(tid, user_ids=[uid]) for tid, uid in zip("bcd", ("u1", "u2", "u1"))]
+        page = page_doc(*chats, users=[user_doc("u1"), user_doc("u2")])
+
+        decoded = decoder.page(page)[0]
+
+        assert [(chat.tid, chat.users[0].uid) for chat in decoded] == [
+            ("b", "u1"), ("c", "u2"), ("d", "u1"),
+        ]  # fmt: skip
+
 
 class TestMessage:
     def test_every_field_arrives(self) -> None:

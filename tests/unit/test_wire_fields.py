@@ -31,10 +31,16 @@ def a_message(document: Any) -> Any:
 
 OBJECTS: dict[str, tuple[dict[str, Any], Callable[[Any], object]]] = {
     "a user": (user_doc(), lambda raw: Decoder().user({"user": raw})),
-    "a user beside": (user_doc(), lambda raw: Decoder().page(page_doc(users=[raw]))),
+    "a user beside": (
+        user_doc(),
+        lambda raw: Decoder().page(page_doc(chat_doc(user_ids=["u1"]), users=[raw])),
+    ),
     "a user of me": (user_doc(), lambda raw: Decoder().me({"user": raw})),
     "a group": (group_doc(), lambda raw: Decoder().group(group_answer(raw))),
-    "a group beside": (group_doc(), lambda raw: Decoder().page(page_doc(groups=[raw]))),
+    "a group beside": (
+        group_doc(),
+        lambda raw: Decoder().page(page_doc(chat_doc(group_ids=["g1"]), groups=[raw])),
+    ),
     "a chat": (chat_doc(), lambda raw: decode_chat(chat_answer(raw))),
     "a chat of page": (chat_doc(), lambda raw: Decoder().page(page_doc(raw))),
     "a message": (message_doc(), lambda raw: a_message(message_answer(raw))),
