@@ -40,15 +40,19 @@ def _seconds(*, zero: bool = False) -> Callable[[Any, Attribute[Any], Any], None
     return check
 
 
-def _count(_config: Any, attribute: Attribute[Any], value: Any) -> None:
-    if value is None and attribute.default is None:
-        return
-    if isinstance(value, bool) or not isinstance(value, int):
-        message = f"ConnectionConfig.{attribute.name} must be an int, not {type(value).__name__}"
-        raise TypeError(message)
-    if value < 1:
-        message = f"ConnectionConfig.{attribute.name} must be 1 or more, got {value}"
-        raise ValueError(message)
+def _count(least: int) -> Callable[[Any, Attribute[Any], Any], None]:
+    def check(_config: Any, attribute: Attribute[Any], value: Any) -> None:
+        if value is None and attribute.default is None:
+            return
+        name = f"ConnectionConfig.{attribute.name}"
+        if isinstance(value, bool) or not isinstance(value, int):
+            message = f"{name} must be an int, not {type(value).__name__}"
+            raise TypeError(message)
+        if value < least:
+            message = f"{name} must be {least} or more, got {value}"
+            raise ValueError(message)
+
+    return check
 
 
 def _flag(_config: Any, attribute: Attribute[Any], value: Any) -> None:
@@ -108,6 +112,11 @@ class ConnectionConfig:
         default_timeout: How long one request may wait for the server to connect, and to answer.
         long_timeout: The same for requests that may take long: a page of chats.
         assets_timeout: The same for up- and downloads of attachments, which this release has not.
+        total_timeout: How long one request may take in all, with further tries and the pauses
+            between them. Only the resolution of the host's name can take longer.
+        retries: How often a request is tried again after the network failed, or the server was too
+            busy (429, 502, 503, 504). A write is tried again only when it provably never left, or
+            the server keeps the contract and so does it once.
         listing_timeout: How long reading all the pages of the chats may take.
         cache_ttl: How long a listing of the chats answers look-ups; 0 switches the cache off.
             Users and groups are kept as long.
@@ -133,13 +142,15 @@ class ConnectionConfig:
     default_timeout: float = field(default=10, validator=_seconds())
     long_timeout: float = field(default=15, validator=_seconds())
     assets_timeout: float = field(default=60, validator=_seconds())
+    total_timeout: float = field(default=60, validator=_seconds(), kw_only=True)
+    retries: int = field(default=3, validator=_count(0), kw_only=True)
     listing_timeout: float = field(default=600, validator=_seconds(), kw_only=True)
     cache_ttl: float = field(default=300, validator=_seconds(zero=True), kw_only=True)
     recheck_after: float = field(default=5, validator=_seconds(zero=True), kw_only=True)
     own_write_grace: float = field(default=30, validator=_seconds(zero=True), kw_only=True)
     stale_if_error: float = field(default=0, validator=_seconds(zero=True), kw_only=True)
-    pool_size: int = field(default=32, validator=_count, kw_only=True)
-    page_size: int | None = field(default=None, validator=_count, kw_only=True)
+    pool_size: int = field(default=32, validator=_count(1), kw_only=True)
+    page_size: int | None = field(default=None, validator=_count(1), kw_only=True)
     allow_insecure_http: bool = field(default=False, validator=_flag, kw_only=True)
     verify: bool | str | os.PathLike[str] | None = field(
         default=None, validator=_check_verify, kw_only=True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import socket
 import ssl
 import time
 from datetime import timezone
@@ -14,12 +15,14 @@ import requests
 from attrs import frozen
 from urllib3.exceptions import (
     ConnectTimeoutError,
+    DecodeError,
     LocationParseError,
     NewConnectionError,
     ProxyError,
     ReadTimeoutError,
 )
 
+from teamwire_sync._transports.budget import AnswerRefusedError
 from teamwire_sync._transports.wire import decode_error
 from teamwire_sync.exceptions import (
     TWAuthError,
@@ -45,9 +48,20 @@ if TYPE_CHECKING:
 # Each comes before a request is sent; of the errors of TLS only a refused certificate surely does.
 _NEVER_LEFT = (
     ConnectTimeoutError,
+    DecodeError,
     LocationParseError,
     NewConnectionError,
     ProxyError,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.InvalidURL,
+    ssl.CertificateError,
+)
+_TIMEOUTS = (requests.Timeout, ReadTimeoutError, socket.timeout)
+# Trying again gives the same again.
+_LASTING = (
+    AnswerRefusedError,
+    DecodeError,
+    LocationParseError,
     requests.exceptions.InvalidSchema,
     requests.exceptions.InvalidURL,
     ssl.CertificateError,
@@ -160,6 +174,11 @@ class Answer:
             return None
 
 
+def may_pass(error: Exception) -> bool:
+    """Whether what failed may go well in a while; a wrong certificate stays one."""
+    return not any(isinstance(each, _LASTING) for each in _causes(error)) and not _is_local(error)
+
+
 def network_error(
     error: Exception,
     operation: Operation,
@@ -184,22 +203,32 @@ def network_error(
     causes = list(_causes(error))
     text = one_line(scrub(_innermost(causes)), 200) or type(causes[-1]).__name__
     context = {**context, "cause": f"{type(error).__name__}: {text}"}
-    # Of all that requests lets through, only a CA bundle that is missing is an OSError of no errno.
-    if not isinstance(error, requests.RequestException) and getattr(error, "errno", None) is None:
-        left = left and not isinstance(error, OSError)
+    left = left and not _is_local(error)
     if operation.writes and left and not any(isinstance(each, _NEVER_LEFT) for each in causes):
         message = (
             f"the answer of {server} was lost ({text}): it may have done {context['method']} "
             f"{context['path']} or not; look before you try again"
         )
         return TWDeliveryUnknownError(message, **context)
-    if any(isinstance(each, (requests.Timeout, ReadTimeoutError)) for each in causes):
+    if any(isinstance(each, (AnswerRefusedError, DecodeError)) for each in causes):
+        message = f"the answer to {context['method']} {context['path']} is refused: {text}"
+        return TWProtocolError(message, **context)
+    if any(isinstance(each, _TIMEOUTS) for each in causes):
         return TWTimeoutError(f"no answer from {server} within {seconds(timeout)}", **context)
     if isinstance(error, requests.exceptions.ProxyError):
         return TWConnectionError(f"can't reach {server} through the proxy: {text}", **context)
     if isinstance(error, requests.exceptions.SSLError):
         return TWConnectionError(f"no TLS connection to {server}: {text}", **context)
     return TWConnectionError(f"can't reach {server}: {text}", **context)
+
+
+def _is_local(error: Exception) -> bool:
+    # Of all that requests lets through, only a CA bundle that is missing is an OSError of no errno.
+    return (
+        isinstance(error, OSError)
+        and not isinstance(error, (requests.RequestException, socket.timeout))
+        and error.errno is None
+    )
 
 
 def _refusal(status: int, code: str | None, detail: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 import uuid
 from contextlib import contextmanager
@@ -13,9 +12,11 @@ from urllib.parse import urlencode, urlsplit
 from urllib3.exceptions import HTTPError
 
 from teamwire_sync._fork import renew_after_fork
-from teamwire_sync._transports.answers import Answer, network_error, one_line
+from teamwire_sync._transports.answers import Answer, may_pass, network_error, one_line, seconds
 from teamwire_sync._transports.base import ChatPage
+from teamwire_sync._transports.retries import Failed, Retries
 from teamwire_sync._transports.sessions import BasicAuth, GivenSession, OwnSession
+from teamwire_sync._transports.slots import Slots
 from teamwire_sync._transports.wire import (
     OPERATIONS,
     Decoder,
@@ -26,6 +27,7 @@ from teamwire_sync._transports.wire import (
 from teamwire_sync.exceptions import (
     TWClosedError,
     TWDeliveryUnknownError,
+    TWError,
     TWNotFoundError,
     TWProtocolError,
     TWTimeoutError,
@@ -46,37 +48,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class _Slots:
-    """So many requests at once; further ones wait, which in urllib3's own pool has no end.
-
-    Args:
-        size: How many.
-    """
-
-    def __init__(self, size: int) -> None:
-        self._free = size
-        self._closed = False
-        self._changed = threading.Condition()
-
-    def take(self, timeout: float) -> bool:
-        """Whether there was a free slot, or the end, before *timeout* was over."""
-        with self._changed:
-            there = self._changed.wait_for(lambda: self._free > 0 or self._closed, timeout)
-            if there:
-                self._free -= 1
-            return there
-
-    def give_back(self) -> None:
-        """Let the next one have it."""
-        with self._changed:
-            self._free += 1
-            self._changed.notify()
-
-    def close(self) -> None:
-        """Wake all who wait."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
+# After these an answer may be another one soon; the work was not done, or its answer was lost.
+_PASSING = {429, 502, 503, 504}
 
 
 class HttpTransport:
@@ -87,6 +60,8 @@ class HttpTransport:
         config: The settings.
         session: Is used as it is, and neither changed nor closed; None for one of our own.
         app_name: Goes into the User-Agent.
+        clock: Gives the seconds that the time-outs count by; for tests.
+        pause: Waits for so many seconds before another try; for tests.
 
     Raises:
         TypeError: *session* is none.
@@ -102,6 +77,8 @@ class HttpTransport:
         *,
         session: requests.Session | None = None,
         app_name: str | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], object] | None = None,
     ) -> None:
         self._prefix = urlsplit(credentials.url).path
         self._server = _host_and_port(credentials.url)
@@ -113,14 +90,17 @@ class HttpTransport:
         else:
             self._session = GivenSession(session, credentials.url, self._auth, config)
         self._headers = {"Accept": "application/json", "User-Agent": _user_agent(app_name)}
-        self._slots = _Slots(config.pool_size)
+        self._slots = Slots(config.pool_size)
+        self._clock = clock
+        self._retries = Retries(config.retries, clock=clock, pause=pause or self._wait)
+        self._keeps_contract = False
         self._closed = False
         self.on_unauthorized: Callable[[], None] = lambda: None
         renew_after_fork(self)
 
     def after_fork(self) -> None:
         """Make new sockets: two processes on one would take each other's answers."""
-        self._slots = _Slots(self._config.pool_size)
+        self._slots = Slots(self._config.pool_size)
         self._session.after_fork()
 
     def get_me(self, *, deadline: float | None) -> LoggedInUser:
@@ -243,30 +223,50 @@ class HttpTransport:
             "path": self._prefix + path,
             "request_id": request_id,
         }
-        with self._slot(timeout, deadline, context):
-            prepared = None
-            if deadline is not None:
-                timeout = min(timeout, self._time_left(deadline, context))
-            try:
-                prepared = self._session.prepare(operation.method, target, sent, body)
-                received = self._session.send(prepared, timeout)
-            except (OSError, HTTPError) as error:
-                failure = network_error(
-                    error,
-                    operation,
-                    left=prepared is not None,
-                    server=self._server,
-                    timeout=timeout,
-                    context=context,
-                    scrub=self._auth.scrub,
-                )
-            else:
-                return self._answer(operation, received, context)
-        # Raised after its except block, or it would carry the original as its context, and that has
-        # the request with the Authorization header.
-        raise failure
+        ends_at = self._clock() + self._config.total_timeout
+        if deadline is not None:
+            ends_at = min(ends_at, deadline)
+
+        def attempt() -> Answer | Failed:
+            with self._slot(ends_at, context):
+                left = self._time_left(ends_at, context)
+                at_once = min(timeout, left)
+                prepared = None
+                try:
+                    prepared = self._session.prepare(operation.method, target, sent, body)
+                    received = self._session.send(prepared, at_once, left)
+                except (OSError, HTTPError) as error:
+                    failure = network_error(
+                        error,
+                        operation,
+                        left=prepared is not None,
+                        server=self._server,
+                        timeout=at_once if self._clock() < ends_at else left,
+                        context=context,
+                        scrub=self._auth.scrub,
+                    )
+                    return Failed(failure, again=may_pass(error) and self._may_repeat(failure))
+                return self._judged(self._answer(operation, received, context))
+
+        return self._retries.run(attempt, ends_at)
+
+    def _judged(self, answer: Answer) -> Answer | Failed:
+        if answer.received.status not in _PASSING:
+            return answer
+        try:
+            answer.require_success()
+        except TWError as error:
+            failure = error
+        again = self._keeps_contract or not answer.operation.writes
+        return Failed(failure, again=again)
+
+    def _may_repeat(self, failure: TWError) -> bool:
+        # Two times the same key is once the work, but only a server that keeps the contract knows.
+        return self._keeps_contract or not isinstance(failure, TWDeliveryUnknownError)
 
     def _answer(self, operation: Operation, received: Received, context: dict[str, Any]) -> Answer:
+        if received.headers.get("Teamwire-Bot-Contract") == "1":
+            self._keeps_contract = True
         if received.status == 401:
             self.on_unauthorized()
         given_id = received.headers.get("X-Request-ID", "")
@@ -279,16 +279,14 @@ class HttpTransport:
         )
 
     @contextmanager
-    def _slot(
-        self, timeout: float, deadline: float | None, context: dict[str, Any]
-    ) -> Iterator[None]:
-        if deadline is not None:
-            timeout = min(timeout, self._time_left(deadline, context))
+    def _slot(self, ends_at: float, context: dict[str, Any]) -> Iterator[None]:
+        left = self._time_left(ends_at, context)
         taken = False
         try:
-            taken = self._slots.take(timeout)
+            taken = self._slots.take(left)
             if not taken:
-                message = f"all {self._config.pool_size} connections were busy for {timeout:.3g} s"
+                size = self._config.pool_size
+                message = f"all {size} connections were busy for {seconds(left)}"
                 raise TWTimeoutError(message, **context)
             if self._closed:
                 message = "the Connection is closed"
@@ -298,8 +296,12 @@ class HttpTransport:
             if taken:
                 self._slots.give_back()
 
+    def _wait(self, pause: float) -> None:
+        # The slots that there are then: a fork makes new ones.
+        self._slots.pause(pause)
+
     def _time_left(self, ends_at: float, context: dict[str, Any]) -> float:
-        left = ends_at - time.monotonic()
+        left = ends_at - self._clock()
         if left <= 0:
             message = (
                 f"no time left to ask {self._server} for {context['method']} {context['path']}"

@@ -5,15 +5,16 @@ from __future__ import annotations
 import base64
 import json
 import os
+import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import requests
 from attrs import frozen
-from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from requests.structures import CaseInsensitiveDict
 
+from teamwire_sync._transports.budget import BudgetAdapter, ending_at, read_body
 from teamwire_sync.exceptions import TWConfigError
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class BasicAuth(AuthBase):
         return text
 
 
-class _Adapter(HTTPAdapter):
+class _Adapter(BudgetAdapter):
     """Leaves out of a response what nobody here reads: cookies above all."""
 
     def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
@@ -128,13 +129,19 @@ class OwnSession:
             prepared.headers["Content-Length"] = str(len(encoded))
         return self._auth(prepared)
 
-    def send(self, prepared: requests.PreparedRequest, timeout: float) -> Received:
-        """Send *prepared*, and read all of the answer."""
+    def send(self, prepared: requests.PreparedRequest, timeout: float, left: float) -> Received:
+        """Send *prepared*, and read all of the answer.
+
+        Args:
+            prepared: The request.
+            timeout: Seconds that connecting may take, and each read.
+            left: Seconds that all of it may take.
+        """
         adapter = self._session.get_adapter(prepared.url or self._base)
-        response = adapter.send(prepared, timeout=timeout, **self._settings)
-        headers = response.headers
-        # In one go: `Response.content` would put it together from pieces of 10 KiB.
-        body = response.raw.read(decode_content=True)
+        with ending_at(time.monotonic() + left):
+            response = adapter.send(prepared, stream=True, timeout=timeout, **self._settings)
+            headers = response.headers
+            body = read_body(response.raw)
         return Received(response.status_code, headers, headers.get("Location", ""), body)
 
     def close(self) -> None:
@@ -195,14 +202,24 @@ class GivenSession:
         )
         return self._session.prepare_request(request)
 
-    def send(self, prepared: requests.PreparedRequest, timeout: float) -> Received:
-        """Send *prepared*, and read all of the answer."""
+    def send(self, prepared: requests.PreparedRequest, timeout: float, left: float) -> Received:
+        """Send *prepared*, and read all of the answer.
+
+        Args:
+            prepared: The request.
+            timeout: Seconds that connecting may take, and each read.
+            left: Seconds that all of it may take. The connections are the caller's and don't know
+                it: it is looked at after each piece of the body.
+        """
+        ends_at = time.monotonic() + left
         disarm = _Disarm()
         prepared.register_hook("response", disarm)
         url = prepared.url or self.url
         settings = self._session.merge_environment_settings(url, {}, None, None, None)
+        settings["stream"] = True
         response = self._session.send(prepared, timeout=timeout, allow_redirects=False, **settings)
-        return Received(response.status_code, response.headers, disarm.location, response.content)
+        body = read_body(response.raw, ends_at)
+        return Received(response.status_code, response.headers, disarm.location, body)
 
     def close(self) -> None:
         """Leave it open: it is the caller's."""

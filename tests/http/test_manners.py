@@ -62,7 +62,7 @@ class TestFailures:
         self, box: Sandbox, clock: Clock
     ) -> None:
         box.fault(*LISTING, status=503)
-        chats = box.connect(clock=clock).chats
+        chats = box.connect(clock=clock, config=ConnectionConfig(retries=0)).chats
         for _ in range(10):
             with pytest.raises(TWServerError):
                 chats.get_by_thread_id(KNOWN_CHAT)

@@ -28,8 +28,8 @@ LISTING = ("GET", "/v1/bot/chats/")
 
 @pytest.fixture
 def chats(box: Sandbox, clock: Clock) -> Chats:
-    """Chats by the injected clock."""
-    return box.connect(clock=clock).chats
+    """Chats by the injected clock, whose failures are those of one request."""
+    return box.connect(clock=clock, config=ConnectionConfig(retries=0)).chats
 
 
 def test_promise_1_a_hit_does_no_io_and_takes_no_lock(box: Sandbox, chats: Chats) -> None:
@@ -168,7 +168,7 @@ def test_promise_7_stale_on_error_visibly_and_only_when_asked(
     box: Sandbox, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     strict, lenient = (
-        box.connect(clock=clock, config=ConnectionConfig(stale_if_error=seconds)).chats
+        box.connect(clock=clock, config=ConnectionConfig(stale_if_error=seconds, retries=0)).chats
         for seconds in (0, 60)
     )
     for chats in (strict, lenient):

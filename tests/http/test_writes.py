@@ -9,6 +9,7 @@ import pytest
 from teamwire_sync import (
     ChatType,
     Connection,
+    ConnectionConfig,
     TWAmbiguousTitleError,
     TWAuthError,
     TWDeliveryUnknownError,
@@ -147,8 +148,9 @@ class TestLaggingAndLostAnswers:
             assert chats.get_subscriptions().count(created) == 1
 
     def test_a_create_whose_answer_is_lost_says_that_its_outcome_is_unknown(
-        self, box: Sandbox, connection: Connection
+        self, box: Sandbox
     ) -> None:
+        connection = box.connect(config=ConnectionConfig(retries=0))
         connection.chats.get_subscriptions()
         box.fault("POST", "/v1/bot/chats/", drop="after", times=1)
 

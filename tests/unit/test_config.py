@@ -21,6 +21,8 @@ class TestSettings:
             "default_timeout": 10,
             "long_timeout": 15,
             "assets_timeout": 60,
+            "total_timeout": 60,
+            "retries": 3,
             "listing_timeout": 600,
             "cache_ttl": 300,
             "recheck_after": 5,
@@ -57,9 +59,16 @@ class TestSettings:
         assert "pass" not in repr(ConnectionConfig(proxies={"https": "http://u:pass@proxy:1"}))
 
 
-ABOVE_ZERO = ("default_timeout", "long_timeout", "assets_timeout", "listing_timeout")
+ABOVE_ZERO = (
+    "default_timeout",
+    "long_timeout",
+    "assets_timeout",
+    "total_timeout",
+    "listing_timeout",
+)
 FROM_ZERO = ("cache_ttl", "recheck_after", "own_write_grace", "stale_if_error")
-COUNTS = ("pool_size", "page_size")
+LEAST = {"pool_size": 1, "page_size": 1, "retries": 0}
+COUNTS = tuple(LEAST)
 FLAGS = ("hide_deleted_messages", "allow_insecure_http")
 
 
@@ -112,14 +121,12 @@ class TestChecks:
         with pytest.raises(TypeError, match=rf"^ConnectionConfig\.{name} must be an int, not"):
             ConnectionConfig(**{name: value})
 
-    @pytest.mark.parametrize("name", COUNTS)
-    @pytest.mark.parametrize("value", [0, -1])
-    def test_counts_below_one(self, name: str, value: int) -> None:
-        with pytest.raises(ValueError, match=rf"^ConnectionConfig\.{name} must be 1 or more"):
-            ConnectionConfig(**{name: value})
-
-    def test_one_is_the_least_count(self) -> None:
-        assert ConnectionConfig(pool_size=1, page_size=1).page_size == 1
+    @pytest.mark.parametrize(("name", "least"), LEAST.items())
+    def test_counts_have_a_least(self, name: str, least: int) -> None:
+        assert getattr(ConnectionConfig(**{name: least}), name) == least
+        expected = rf"^ConnectionConfig\.{name} must be {least} or more, got {least - 1}$"
+        with pytest.raises(ValueError, match=expected):
+            ConnectionConfig(**{name: least - 1})
 
     def test_only_the_page_size_may_be_none(self) -> None:
         assert ConnectionConfig(page_size=None).page_size is None

@@ -34,7 +34,7 @@ def make() -> Iterator[Make]:
         config: ConnectionConfig | None = None, *, url: str = URL, **arguments: Any
     ) -> HttpTransport:
         credentials = Credentials("app", SECRET, url)
-        made.append(HttpTransport(credentials, config or ConnectionConfig(), **arguments))
+        made.append(HttpTransport(credentials, config or ConnectionConfig(retries=0), **arguments))
         return made[-1]
 
     yield one

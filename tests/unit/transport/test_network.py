@@ -236,7 +236,9 @@ class TestNoAnswer:
     def test_a_server_that_does_not_answer(self, make: Make) -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             port = listener.getsockname()[1]
-            transport = make(ConnectionConfig(default_timeout=0.05), url=f"http://127.0.0.1:{port}")
+            transport = make(
+                ConnectionConfig(default_timeout=0.05, retries=0), url=f"http://127.0.0.1:{port}"
+            )
             error = failure("get_me", transport)
 
         assert str(error) == f"no answer from 127.0.0.1:{port} within 0.05 s"

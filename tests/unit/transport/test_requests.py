@@ -206,13 +206,11 @@ class TestTimeouts:
     def test_a_deadline_shortens_it(
         self,
         name: str,
-        transport: HttpTransport,
+        make: Make,
         server: responses.RequestsMock,
-        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr(time, "monotonic", lambda: 100.0)
         answer(server, name)
-        self.deadline(name, transport, 102.5)
+        self.deadline(name, make(clock=lambda: 100.0), 102.5)
 
         assert sent(server).req_kwargs["timeout"] == 2.5
 
@@ -230,11 +228,10 @@ class TestTimeouts:
         self,
         name: str,
         deadline: float,
-        transport: HttpTransport,
+        make: Make,
         server: responses.RequestsMock,
-        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr(time, "monotonic", lambda: 100.0)
+        transport = make(clock=lambda: 100.0)
         _, method, path, _ = CALLS[name]
 
         with pytest.raises(TWTimeoutError) as caught:

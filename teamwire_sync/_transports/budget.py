@@ -1,0 +1,220 @@
+"""Time and size that an exchange may take, enforced where its bytes are read.
+
+The time-outs of requests are per read: a server that sends one byte a second outlasts them all. So
+the connections here know the moment at which the exchange under way has to end, and each of their
+reads and writes waits until then at most. Only the resolution of a host's name has no end of its
+own: the system offers none.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import math
+import socket
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
+from urllib3.util.connection import allowed_gai_family
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from urllib3.response import BaseHTTPResponse
+
+# More than a group of 100,000 members; an answer without an end is given up there.
+MOST_BYTES = 32 * 2**20
+_PIECE = 2**20
+# Compressed bytes taken at once: older urllib3 inflates them in one go, to 1,000 times as many.
+_COMPRESSED_PIECE = 2**14
+_TIMED_OUT = "timed out"
+_ENCODINGS = {"", "identity", "gzip", "x-gzip", "deflate"}
+
+
+class AnswerRefusedError(HTTPError):
+    """An answer that is too large, or packed in a way that could be."""
+
+
+class _Exchange(threading.local):
+    ends_at = math.inf
+
+
+_exchange = _Exchange()
+
+
+@contextmanager
+def ending_at(moment: float) -> Iterator[None]:
+    """Have what this thread reads and writes meanwhile end at *moment* of `time.monotonic`."""
+    _exchange.ends_at = moment
+    try:
+        yield
+    finally:
+        _exchange.ends_at = math.inf
+
+
+def _left(timeout: float | None) -> float | None:
+    """Seconds that the next operation on a socket may take.
+
+    Raises:
+        TimeoutError: None are left.
+    """
+    left = _exchange.ends_at - time.monotonic()
+    if left <= 0:
+        raise socket.timeout(_TIMED_OUT)
+    if left == math.inf:
+        return timeout
+    return left if timeout is None else min(timeout, left)
+
+
+class _Reads(io.RawIOBase):
+    """The reads of one answer."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._timeout = sock.gettimeout()
+        self._raw: Any = sock.makefile("rb", buffering=0)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        self._sock.settimeout(_left(self._timeout))
+        count: int | None = self._raw.readinto(buffer)
+        return count
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+@frozen
+class _Source:
+    """What http.client takes for a socket."""
+
+    sock: socket.socket
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        return io.BufferedReader(_Reads(self.sock))
+
+
+class _Answer(http.client.HTTPResponse):
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(_Source(sock), *args, **kwargs)  # type: ignore[arg-type]
+
+
+class _Connection(HTTPConnection):
+    # Also reads a proxy's answer to CONNECT.
+    response_class = _Answer
+
+    def _new_conn(self) -> socket.socket:
+        # urllib3 gives each address of a host the whole time-out.
+        name, timeout = self._dns_host, self.timeout
+        addresses = _addresses(name, self.port)
+        ends_at = time.monotonic() + (_left(timeout) or 0)
+        try:
+            while True:
+                self._dns_host = addresses.pop(0)
+                self.timeout = _rest(ends_at) / (len(addresses) + 1)
+                try:
+                    sock = super()._new_conn()
+                except (ConnectTimeoutError, NewConnectionError):
+                    if not addresses:
+                        raise
+                else:
+                    sock.settimeout(_rest(ends_at))  # for TLS to shake hands
+                    return sock
+        finally:
+            self._dns_host, self.timeout = name, timeout
+
+    def send(self, data: Any) -> None:
+        if self.sock is None:
+            self.connect()
+        self.sock.settimeout(_left(self.timeout))
+        super().send(data)
+
+
+class _TlsConnection(_Connection, HTTPSConnection):
+    pass
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection
+
+
+class BudgetAdapter(HTTPAdapter):
+    """Makes connections that know when the exchange under way has to end."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, **kwargs)
+        # Connections through a SOCKS proxy are of a kind of their own.
+        if not proxy.lower().startswith("socks"):
+            manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+        return manager
+
+
+def read_body(raw: BaseHTTPResponse, ends_at: float = math.inf) -> bytes:
+    """All of the body, unpacked.
+
+    Args:
+        raw: The response.
+        ends_at: The moment of `time.monotonic` at which it has to be there, for a connection that
+            does not know it.
+
+    Raises:
+        AnswerRefusedError: It is larger than `MOST_BYTES`, or packed more than once.
+        HTTPError: The network, or what came, failed.
+    """
+    encoding = raw.headers.get("Content-Encoding", "").strip().lower()
+    complete = False
+    try:
+        if encoding not in _ENCODINGS:
+            message = "it is packed in a way that was not asked for"
+            raise AnswerRefusedError(message)
+        size = _PIECE if encoding in {"", "identity"} else _COMPRESSED_PIECE
+        pieces, count = [], 0
+        while True:
+            piece = raw.read(size, decode_content=True)
+            if not piece:
+                break
+            if time.monotonic() >= ends_at:
+                raise socket.timeout(_TIMED_OUT)
+            pieces.append(piece)
+            count += len(piece)
+            if count > MOST_BYTES:
+                message = f"it is larger than {MOST_BYTES >> 20} MiB"
+                raise AnswerRefusedError(message)
+        complete = True
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    finally:
+        if not complete:
+            # The rest is still to come: nobody else may get this connection as it is.
+            raw.close()
+            raw.release_conn()
+
+
+def _rest(ends_at: float) -> float:
+    # Never zero, which would mean not to wait, but to fail at once.
+    return max(ends_at - time.monotonic(), 0.001)
+
+
+def _addresses(host: str, port: int) -> list[str]:
+    try:
+        found = socket.getaddrinfo(host, port, allowed_gai_family(), socket.SOCK_STREAM)
+    except OSError:
+        return [host]  # urllib3 comes to the same end, and says it
+    return list(dict.fromkeys(str(address[4][0]) for address in found))
