@@ -47,6 +47,7 @@ SHOWN = {
     "request_untrusting",
     "requests_cache_medium",
     "requests_cache_small",
+    "size_extra_bare",
     "size_least",
     "size_less",
     "size_more",
