@@ -131,16 +131,18 @@ class ChatCache(SharedView):
         with self._lock:
             known, self._failure_warned = self._failure_warned, True
         if not known:
-            from teamwire_sync._log import logger  # noqa: PLC0415  see there
-
-            logger.warning("look-ups are answered from the last listing of the chats: %s", error)
+            self._logger.warning(
+                "look-ups are answered from the last listing of the chats: %s", error
+            )
 
     def info(self) -> CacheInfo:
         """What the cache has done so far, and how old it is."""
         now = self.clock()
         with self._lock:
-            # Reading a count takes a step of it, of both the same.
-            hits = next(self.tries) - next(self.fails)
+            # Reading a count takes a step of it, of both the same. The fails first: one that comes
+            # in between would be taken from tries that do not have it yet.
+            failed = next(self.fails)
+            hits = next(self.tries) - failed
             good, view = self._last_good, self.view
             return CacheInfo(
                 hits=hits,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Callable
 
 from teamwire_sync._cache import ChatCache
@@ -90,7 +90,7 @@ class Chats:
         """
         cache = self._cache
         view = cache.view
-        if cache.clock() < view.deadline:
+        if timeout is None and cache.clock() < view.deadline:
             next(cache.tries)
             try:
                 return view.by_tid[tid]
@@ -115,7 +115,7 @@ class Chats:
         """
         cache = self._cache
         view = cache.view
-        if cache.clock() < view.deadline:
+        if timeout is None and cache.clock() < view.deadline:
             next(cache.tries)
             try:
                 found = view.by_title[title]
@@ -130,7 +130,7 @@ class Chats:
         found = self._cache.find(lambda view: view.titled(title), deadline_of(timeout))
         return list(found or ())
 
-    def one_by_title(self, title: str, timeout: float | None = None) -> Chat:
+    def one_by_title(self, title: str, *, timeout: float | None = None) -> Chat:
         """The one chat whose title is exactly *title*; never a guess.
 
         Args:
@@ -247,7 +247,7 @@ class Chats:
             self._transport, load, timeout=self._listing_timeout, prepare=self._bind
         )
 
-    def _bind(self, chats: Iterable[Chat]) -> None:
+    def _bind(self, chats: Sequence[Chat]) -> None:
         bind(chats, self)
         for chat in chats:
             if chat.groups:

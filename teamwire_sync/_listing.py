@@ -62,8 +62,9 @@ def _read_pages(
     for page in pages:
         if page.not_modified:
             return None
-        prepare(page.chats)
-        for chat in page.chats:
+        listed = tuple(page.chats)
+        prepare(listed)
+        for chat in listed:
             chats[chat.tid] = chat
         load.page(len(chats))
         validators.add(page.validator)

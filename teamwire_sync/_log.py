@@ -1,6 +1,7 @@
-"""The package's logger, imported by who has something to say.
+"""The package's logger, imported when a Connection or a sandbox is made.
 
-logging would take an eighth of the time of ``import teamwire_sync``.
+logging would take an eighth of the time of ``import teamwire_sync``. Any later, a fork could come
+in the middle of importing it, and the child would wait for that for ever.
 """
 
 from __future__ import annotations

@@ -101,6 +101,9 @@ class SharedView:
         own_write_grace: float,
         stale_if_error: float,
     ) -> None:
+        from teamwire_sync._log import logger  # noqa: PLC0415  see there
+
+        self._logger = logger
         self._load = load
         self._ttl = ttl
         self._recheck_after = recheck_after
@@ -293,9 +296,7 @@ class SharedView:
             warn = overdue and not self._overdue_warned
             self._overdue_warned |= overdue
         if warn:
-            from teamwire_sync._log import logger  # noqa: PLC0415  see there
-
-            logger.warning(
+            self._logger.warning(
                 "listing the chats took %.1f s, longer than cache_ttl (%s s): nothing is cached",
                 ended_at - asked_at,
                 self._ttl,

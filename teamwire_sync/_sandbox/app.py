@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import logging
 from typing import TYPE_CHECKING
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, NotFound
 from werkzeug.routing import RequestRedirect
 
+from teamwire_sync._log import logger
 from teamwire_sync._sandbox.documents import dump
 from teamwire_sync._sandbox.errors import ApiError, error_body
 from teamwire_sync._sandbox.idempotency import perform
@@ -35,7 +35,7 @@ _PREFIX = "/v1/bot"
 # Not "not_found": a client with a wrong URL would take every user and chat for missing.
 _NO_PATH = "no_such_path"
 
-_logger = logging.getLogger("teamwire_sync.sandbox")
+_logger = logger.getChild("sandbox")
 
 
 def create_app(world: World) -> Flask:

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 from cheroot import wsgi
 from cheroot.server import HTTPConnection
 
+from teamwire_sync._log import logger
 from teamwire_sync._sandbox.front import DROP_KEY
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-_logger = logging.getLogger("teamwire_sync.sandbox")
+_logger = logger.getChild("sandbox")
 
 
 class _Connection(HTTPConnection):

@@ -111,7 +111,7 @@ class HttpTransport:
         self, *, validator: str | None, deadline: float | None
     ) -> Iterator[ChatPage]:
         """The chats of the bot, page by page."""
-        decoder = Decoder()
+        decoder, etag = Decoder(), None
         params: dict[str, str] = {}
         if self._config.page_size is not None:
             params["limit"] = str(self._config.page_size)
@@ -129,7 +129,10 @@ class HttpTransport:
                 yield ChatPage(validator=validator, not_modified=True)
                 return
             answer.require_success()
-            etag = answer.received.headers.get("ETag")
+            before, etag = etag, answer.received.headers.get("ETag")
+            if etag != before:
+                # The chats have changed since the last page, and so may the users have.
+                decoder = Decoder()
             page, cursor = _decoded(answer, decoder.page)
             yield ChatPage(page, etag, is_last=cursor is None)
             if cursor is None:

@@ -237,7 +237,8 @@ def _extra(value: Mapping[str, Any], fields: _Fields) -> tuple[tuple[str, Any], 
 class Decoder:
     """Turns answers into models; the same user or group in many of them is one object.
 
-    What describes it first counts: the pages of one listing are of one moment.
+    What describes it first counts: the pages of a listing are of one moment, or else each may be
+    anything between its question and its end.
     """
 
     def __init__(self) -> None:
@@ -259,7 +260,7 @@ class Decoder:
     def message(self, document: Any, chat: Chat | ChatHandle) -> Message:
         """A message in *chat*."""
         answer = _checked(document, "the answer", {"message": (dict,), "users": _ARRAY})
-        self._learn(answer)
+        self._learn(answer["users"], [])
         raw = _checked(answer["message"], "a message", _MESSAGE)
         if raw["timestamp"] not in _TIMESTAMPS:
             message = '"timestamp" of a message is no date'
@@ -292,19 +293,19 @@ class Decoder:
         """A group with its members."""
         fields = {"group": (dict,), "users": _ARRAY, "user_ids": _ARRAY}
         answer = _checked(document, "the answer", fields)
-        self._learn({"users": answer["users"], "groups": ()})
+        self._learn(answer["users"], [])
         members = self._all_named(self._users, answer["user_ids"], "a group names a user")
         return self._group(answer["group"], members)
 
-    def _learn(self, answer: Mapping[str, Any]) -> None:
+    def _learn(self, raw_users: list[Any], raw_groups: list[Any]) -> None:
         users, groups = self._users, self._groups
-        for raw in _unknown(answer["users"], "uid", users):
+        for raw in _unknown(raw_users, "uid", users):
             user = self._user(raw)
-            users[user.uid] = user
-            self._alone[user.uid] = (user,)
-        for raw in _unknown(answer.get("groups", ()), "gid", groups):
+            if users.setdefault(user.uid, user) is user:
+                self._alone[user.uid] = (user,)
+        for raw in _unknown(raw_groups, "gid", groups):
             group = self._group(raw)
-            groups[group.gid] = group
+            groups.setdefault(group.gid, group)
 
     def _user(self, raw: Any) -> User:
         _checked(raw, "a user", _USER)
@@ -329,7 +330,7 @@ class Decoder:
         self._decode_chats(raws, chats)
         if len(chats) < len(raws):
             # Only now: that most pages describe nobody new is quicker found out by their chats.
-            self._learn(answer)
+            self._learn(answer["users"], answer["groups"])
             self._decode_chats(raws[len(chats) :], chats)
         if len(chats) < len(raws):
             self._explain_chat(raws[len(chats)])

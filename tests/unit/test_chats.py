@@ -88,6 +88,16 @@ class TestLookUps:
 
         assert transport.calls == []
 
+    @pytest.mark.parametrize("name", ["get_by_thread_id", "get_by_title"])
+    def test_a_second_argument_that_is_no_time_is_refused_in_a_hit_too(
+        self, chats: Chats, name: str
+    ) -> None:
+        known = chats.get_subscriptions()[0]
+        look_up = getattr(chats, name)
+        for key in (known.tid, known.title, "ghost"):
+            with pytest.raises(TypeError, match="timeout must be a number"):
+                look_up(key, "t2")
+
     @pytest.mark.parametrize("timeout", [0, -1, float("nan")])
     def test_a_timeout_has_to_be_above_zero(self, chats: Chats, timeout: float) -> None:
         with pytest.raises(ValueError, match="timeout must be more than zero"):

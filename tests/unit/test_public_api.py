@@ -85,7 +85,8 @@ class TestImport:
         assert python("import teamwire_sync") == ""
 
     def test_a_warning_without_logging_set_up_prints_nothing(self) -> None:
-        code = "from teamwire_sync._log import logger; logger.warning('x')"
+        made = "from teamwire_sync import Connection; Connection('a', 's', 'https://h.example')"
+        code = f"import logging; {made}; logging.getLogger('teamwire_sync').warning('x')"
 
         assert python(code) == ""
 

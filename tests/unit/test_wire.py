@@ -345,6 +345,13 @@ class TestPage:
 
         assert [chat.users[0].first_name for chat in chats] == ["Old", "Old"]
 
+    def test_the_first_of_two_descriptions_on_a_page_counts(self) -> None:
+        users = [user_doc(first_name="Old"), user_doc(first_name="New")]
+        page = page_doc(chat_doc(user_ids=["u1"], admin_ids=["u1"]), users=users)
+        (chat,), _ = Decoder().page(page)
+
+        assert (chat.users[0].first_name, chat.admins[0].first_name) == ("Old", "Old")
+
     def test_a_new_user_half_way_down_a_page_costs_no_chat_and_no_order(self) -> None:
         decoder = Decoder()
         decoder.page(page_doc(chat_doc("a", user_ids=["u1"]), users=[user_doc("u1")]))
@@ -359,6 +366,9 @@ class TestPage:
 
 
 class TestMessage:
+    def test_what_more_the_answer_has_is_no_fault(self) -> None:
+        assert a_message({**message_answer(message_doc()), "groups": None}).mid == "m1"
+
     def test_every_field_arrives(self) -> None:
         message = a_message(
             message_answer(

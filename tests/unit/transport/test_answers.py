@@ -191,6 +191,17 @@ class TestPages:
         assert "repeats a cursor" in str(error)
         assert len(server.calls) == len(cursors)
 
+    def test_when_the_chats_change_between_two_pages_the_users_are_read_anew(
+        self, transport: HttpTransport, server: responses.RequestsMock
+    ) -> None:
+        for tid, cursor, name in (("a", "c1", "Old"), ("b", None, "New")):
+            users = [user_doc(first_name=name)]
+            page = page_doc(chat_doc(tid, user_ids=["u1"]), users=users, next_cursor=cursor)
+            server.get(f"{API}/chats/", json=page, headers={"ETag": f'"{tid}"'})
+        pages = list(transport.iter_chat_pages(validator=None, deadline=None))
+
+        assert [page.chats[0].users[0].first_name for page in pages] == ["Old", "New"]
+
     def test_the_same_user_on_two_pages_is_one_object(
         self, pages: Any, server: responses.RequestsMock
     ) -> None:
