@@ -185,10 +185,12 @@ def read_body(raw: BaseHTTPResponse, ends_at: float = math.inf) -> bytes:
         if encoding not in _ENCODINGS:
             message = "it is packed in a way that was not asked for"
             raise AnswerRefusedError(message)
-        size = _PIECE if encoding in {"", "identity"} else _COMPRESSED_PIECE
+        packed = encoding not in {"", "identity"}
+        size = _COMPRESSED_PIECE if packed else _PIECE
         pieces, count = [], 0
         while True:
-            piece = raw.read(size, decode_content=True)
+            # What need not be unpacked comes without a copy more.
+            piece = raw.read(size, decode_content=packed)
             if not piece:
                 break
             if time.monotonic() >= ends_at:
