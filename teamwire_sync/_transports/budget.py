@@ -52,11 +52,12 @@ _exchange = _Exchange()
 @contextmanager
 def ending_at(moment: float) -> Iterator[None]:
     """Have what this thread reads and writes meanwhile end at *moment* of `time.monotonic`."""
-    _exchange.ends_at = moment
+    # A logging handler may ask a server in the middle of an exchange.
+    before, _exchange.ends_at = _exchange.ends_at, moment
     try:
         yield
     finally:
-        _exchange.ends_at = math.inf
+        _exchange.ends_at = before
 
 
 def _left(timeout: float | None) -> float | None:
