@@ -14,13 +14,14 @@ class Slots:
 
     def __init__(self, size: int) -> None:
         self._free = size
-        self._closed = False
         self._changed = threading.Condition()
+        # What wakes one who waits for a slot must not be spent on one who pauses.
+        self._ended = threading.Event()
 
     def take(self, timeout: float) -> bool:
         """Whether there was a free slot, or the end, before *timeout* was over."""
         with self._changed:
-            there = self._changed.wait_for(lambda: self._free > 0 or self._closed, timeout)
+            there = self._changed.wait_for(lambda: self._free > 0 or self._ended.is_set(), timeout)
             if there:
                 self._free -= 1
             return there
@@ -33,11 +34,10 @@ class Slots:
 
     def pause(self, seconds: float) -> None:
         """Wait for *seconds*, or until the end."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._closed, seconds)
+        self._ended.wait(seconds)
 
     def close(self) -> None:
         """Wake all who wait."""
+        self._ended.set()
         with self._changed:
-            self._closed = True
             self._changed.notify_all()
