@@ -298,6 +298,9 @@ class HttpTransport:
         finally:
             if taken:
                 self._slots.give_back()
+            if self._closed:
+                # A request that was already on its way to the session opened connections anew.
+                self._session.close()
 
     def _wait(self, pause: float) -> None:
         # The slots that there are then: a fork makes new ones.

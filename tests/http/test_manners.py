@@ -141,6 +141,21 @@ class TestConnections:
             held.release()
         assert box.count(*messages) == 1
 
+    def test_a_request_that_closing_overtakes_leaves_none_open(
+        self, box: Sandbox, connection: Connection, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        session = connection._transport._session
+        prepare = session.prepare
+
+        def late(*request: object) -> object:
+            connection.close()
+            return prepare(*request)
+
+        monkeypatch.setattr(session, "prepare", late)
+        connection.check()
+
+        wait_until(lambda: not box._server._open)
+
     def test_a_session_of_the_callers_is_used_and_left_open(self, box: Sandbox) -> None:
         with requests.Session() as session:
             for _ in range(2):
