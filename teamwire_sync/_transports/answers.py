@@ -48,7 +48,6 @@ if TYPE_CHECKING:
 # Each comes before a request is sent; of the errors of TLS only a refused certificate surely does.
 _NEVER_LEFT = (
     ConnectTimeoutError,
-    DecodeError,
     LocationParseError,
     NewConnectionError,
     ProxyError,

@@ -166,3 +166,11 @@ class TestLaggingAndLostAnswers:
 
         with pytest.raises(TWDeliveryUnknownError):
             connection.chats.at(KNOWN_CHAT).post("hello")
+
+    def test_a_message_whose_answer_cannot_be_unpacked_is_there_and_its_outcome_unknown(
+        self, box: Sandbox, connection: Connection
+    ) -> None:
+        box.fault("POST", "/v1/bot/chats/*/messages/", headers={"Content-Encoding": "gzip"})
+
+        with pytest.raises(TWDeliveryUnknownError, match="incorrect header check"):
+            connection.chats.at(KNOWN_CHAT).post("hello")
