@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import requests
 from attrs import frozen
 from urllib3.exceptions import (
+    ClosedPoolError,
     ConnectTimeoutError,
     DecodeError,
     LocationParseError,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 
 # Each comes before a request is sent; of the errors of TLS only a refused certificate surely does.
 _NEVER_LEFT = (
+    ClosedPoolError,
     ConnectTimeoutError,
     LocationParseError,
     NewConnectionError,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Callable
 import pytest
 import requests
 from urllib3.exceptions import (
+    ClosedPoolError,
     ConnectTimeoutError,
     InvalidHeader,
     LocationParseError,
@@ -69,6 +70,9 @@ NEVER_LEFT: dict[str, Callable[[], Exception]] = {
     "no such host": lambda: pool_error(unknown_host()),
     "connect time-out": lambda: requests.ConnectTimeout(
         MaxRetryError(None, "/", ConnectTimeoutError("slow"))  # type: ignore[arg-type]
+    ),
+    "closed meanwhile": lambda: requests.ConnectionError(
+        ClosedPoolError(None, "Pool is closed.")  # type: ignore[arg-type]
     ),
     "proxy": lambda: requests.exceptions.ProxyError(
         MaxRetryError(None, "/", ProxyError("no", OSError(113, "No route")))  # type: ignore[arg-type]
