@@ -125,10 +125,11 @@ class Answer:
         if 400 <= status < 500:
             return TWRequestError(what, **context)
         if self.operation.writes and status in _ANSWER_LOST:
-            hint = (
-                "the server behind the gateway may have done it or not; look before you try again"
+            message = (
+                f"{what}; the server behind the gateway may have done it or not; "
+                f"{how_to_go_on(self.operation)}"
             )
-            return TWDeliveryUnknownError(f"{what}; {hint}", **context)
+            return TWDeliveryUnknownError(message, **context)
         if status >= 500:
             return TWServerError(what, retry_after=self._retry_after(), **context)
         return TWProtocolError(f"unexpected status {what}", **context)
@@ -175,6 +176,11 @@ class Answer:
             return None
 
 
+def how_to_go_on(operation: Operation) -> str:
+    """What a user can do whose write was done or not."""
+    return f"look before you try again: {operation.find_out}"
+
+
 def may_pass(error: Exception) -> bool:
     """Whether what failed may go well in a while; a wrong certificate stays one."""
     return not any(isinstance(each, _LASTING) for each in _causes(error)) and not _is_local(error)
@@ -208,7 +214,7 @@ def network_error(
     if operation.writes and left and not any(isinstance(each, _NEVER_LEFT) for each in causes):
         message = (
             f"the answer of {server} was lost ({text}): it may have done {context['method']} "
-            f"{context['path']} or not; look before you try again"
+            f"{context['path']} or not; {how_to_go_on(operation)}"
         )
         return TWDeliveryUnknownError(message, **context)
     if any(isinstance(each, (AnswerRefusedError, DecodeError)) for each in causes):

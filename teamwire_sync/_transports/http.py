@@ -12,7 +12,14 @@ from urllib.parse import urlencode, urlsplit
 from urllib3.exceptions import HTTPError
 
 from teamwire_sync._fork import renew_after_fork
-from teamwire_sync._transports.answers import Answer, may_pass, network_error, one_line, seconds
+from teamwire_sync._transports.answers import (
+    Answer,
+    how_to_go_on,
+    may_pass,
+    network_error,
+    one_line,
+    seconds,
+)
 from teamwire_sync._transports.base import ChatPage
 from teamwire_sync._transports.retries import Failed, Retries
 from teamwire_sync._transports.sessions import BasicAuth, GivenSession, OwnSession
@@ -340,7 +347,7 @@ def _decoded(answer: Answer, decode: Callable[[Any], T]) -> T:
         text = str(error)
     what = f"{answer.context['method']} {answer.context['path']}: {text}"
     if answer.operation.writes:
-        message = f"{what}; it may have been done or not, so look before you try again"
+        message = f"{what}; it may have been done or not; {how_to_go_on(answer.operation)}"
         raise TWDeliveryUnknownError(message, **answer.context)
     message = f"{what}; is this a server that speaks the bot contract?"
     raise TWProtocolError(message, **answer.context)

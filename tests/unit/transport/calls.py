@@ -73,6 +73,16 @@ CALLS: dict[str, tuple[Callable[[HttpTransport], Any], str, str, dict[str, Any]]
 }
 READS = [name for name, (_, method, _, _) in CALLS.items() if method == "GET"]
 WRITES = [name for name in CALLS if name not in READS]
+# How a user finds out whether it was done, when the answer was lost.
+FIND_OUT = {
+    "create_chat": (
+        "look before you try again: "
+        "connection.chats.get_subscriptions(refresh=True) lists the chat if it was made"
+    ),
+    "post_message": (
+        "look before you try again: the chat itself shows the message if it was posted"
+    ),
+}
 each_call = pytest.mark.parametrize("name", CALLS)
 each_read = pytest.mark.parametrize("name", READS)
 each_write = pytest.mark.parametrize("name", WRITES)

@@ -32,6 +32,7 @@ from tests.unit.transport.calls import (
     API,
     CALLS,
     CHAT,
+    FIND_OUT,
     WRITES,
     Make,
     answer,
@@ -115,10 +116,8 @@ class TestAnswers:
 
         end, kind = "is this a server that speaks the bot contract?", TWProtocolError
         if name in WRITES:
-            end, kind = (
-                "it may have been done or not, so look before you try again",
-                (TWDeliveryUnknownError),
-            )
+            end = f"it may have been done or not; {FIND_OUT[name]}"
+            kind = TWDeliveryUnknownError
         assert type(error) is kind
         assert str(error).startswith(f"{method} /v1/bot{path}: ")
         assert text in str(error)

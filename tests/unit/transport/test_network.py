@@ -33,6 +33,7 @@ from teamwire_sync import (
 from tests.leaks import assert_no_secret
 from tests.unit.transport.calls import (
     CALLS,
+    FIND_OUT,
     SECRET,
     Make,
     answer,
@@ -143,7 +144,7 @@ class TestNoAnswer:
         assert isinstance(error, TWDeliveryUnknownError)
         assert str(error).startswith("the answer of teamwire.example:443 was lost (")
         assert f"it may have done {method} /v1/bot{path} or not" in str(error)
-        assert "look before you try again" in str(error)
+        assert str(error).endswith(FIND_OUT[name])
 
     @pytest.mark.parametrize(
         "why", ["no answer", "no rest in time", "connect time-out"], ids=lambda why: why

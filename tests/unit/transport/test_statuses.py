@@ -19,7 +19,16 @@ from teamwire_sync import (
     TWRequestError,
     TWServerError,
 )
-from tests.unit.transport.calls import SECRET, Make, answer, each_write, error_body, failure, sent
+from tests.unit.transport.calls import (
+    FIND_OUT,
+    SECRET,
+    Make,
+    answer,
+    each_write,
+    error_body,
+    failure,
+    sent,
+)
 
 if TYPE_CHECKING:
     import responses
@@ -270,5 +279,5 @@ class TestRefusals:
         answer(server, name, status=status, body=HTML)
         error = failure(name, transport)
 
-        assert "look before you try again" in str(error)
+        assert FIND_OUT[name] in str(error)
         assert error.status == status
