@@ -57,7 +57,7 @@ class Sandbox:
             store = Store(path)
             exits.callback(store.close)
             self._world = World(store, self.clock, chats=chats, seed=seed)
-            self._front = Front(create_app(self._world))
+            self._front = Front(create_app(self._world), seed)
             self._server = Server(host, port, self._front)
             self._server.start()
             exits.callback(self._server.stop)
@@ -175,10 +175,12 @@ class Sandbox:
         body: Any = None,
         headers: Mapping[str, str | None] | None = None,
         lag: float | None = None,
+        chance: float = 1.0,
     ) -> Fault:
         """Let requests of a method and path go wrong.
 
-        Several faults of one path add up if they differ in effect; otherwise the oldest goes first.
+        Several faults of one path add up if they differ in effect; otherwise the oldest goes first,
+        and the next one has its turn with the requests that it spares.
 
         Args:
             method: The HTTP method.
@@ -193,6 +195,8 @@ class Sandbox:
                 `status` the work is done and its answer gets this body.
             headers: Further headers of the answer; None removes one.
             lag: The list of chats shows a change only after so many seconds of the sandbox's clock.
+            chance: How likely it befalls a request, above 0 and up to 1. The sandbox's seed decides
+                by it: the same requests in the same order have the same fate again.
 
         Returns:
             The fault, with `hits` and `clear()`.
@@ -207,6 +211,7 @@ class Sandbox:
             body=body,
             headers=headers or {},
             lag=lag,
+            chance=chance,
         )
 
     def clear_faults(self) -> None:

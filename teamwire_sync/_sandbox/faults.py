@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
+import random
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +41,12 @@ def _check_seconds(_fault: Any, attribute: attrs.Attribute[Any], seconds: Any) -
         raise ValueError(message)
 
 
+def _check_chance(_fault: Any, _attribute: Any, chance: Any) -> None:
+    if type(chance) not in {int, float} or not 0 < chance <= 1:
+        message = f"chance must be a number above 0 and at most 1, not {chance!r}"
+        raise ValueError(message)
+
+
 @attrs.define(eq=False, kw_only=True)
 class Fault:
     """What goes wrong with the requests of a route; made and documented by `Sandbox.fault`.
@@ -56,8 +64,10 @@ class Fault:
     body: Any
     headers: Mapping[str, str | None]
     lag: float | None = attrs.field(validator=_check_seconds)
+    chance: float = attrs.field(default=1.0, validator=_check_chance)
     hits: int = attrs.field(default=0, init=False)
     _remove: Callable[[Fault], None] = attrs.field(repr=False)
+    _random: random.Random = attrs.field(repr=False)
 
     def __attrs_post_init__(self) -> None:
         if self.drop is not None and self._shapes_answer():
@@ -71,6 +81,10 @@ class Fault:
     def _shapes_answer(self) -> bool:
         given = (self.status, self.retry_after, self.body)
         return any(value is not None for value in given) or bool(self.headers)
+
+    def strikes(self) -> bool:
+        """Whether it befalls a request that it could befall."""
+        return self._random.random() < self.chance
 
     def effects(self) -> set[str]:
         """What it changes: the outcome, the delay, the lag."""
@@ -112,15 +126,24 @@ class Mishap:
 
 
 class Faults:
-    """The faults of a sandbox, the oldest first."""
+    """The faults of a sandbox, the oldest first.
 
-    def __init__(self) -> None:
+    Args:
+        seed: Decides which requests the faults befall that have a chance.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self._numbers = itertools.count()
         self._lock = threading.Lock()
         self._active: list[Fault] = []
 
     def add(self, route: Route, **effects: Any) -> Fault:
         """Start a fault."""
-        fault = Fault(route=route, remove=self._remove, **effects)
+        # One of its own for each: requests to other paths change nothing for this one.
+        name = f"{self._seed}/{next(self._numbers)}"
+        own_random = random.Random(name)  # noqa: S311 - reproducible, not secret
+        fault = Fault(route=route, remove=self._remove, random=own_random, **effects)
         with self._lock:
             self._active.append(fault)
         return fault
@@ -147,6 +170,8 @@ class Faults:
             for fault in self._active.copy():
                 effects = fault.effects()
                 if effects & taken or not fault.route.covers(method, path):
+                    continue
+                if not fault.strikes():
                     continue
                 taken |= effects
                 fault.hits += 1

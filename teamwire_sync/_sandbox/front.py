@@ -36,12 +36,13 @@ class Front:
 
     Args:
         app: Does the work.
+        seed: Decides which requests the faults befall that have a chance.
     """
 
-    def __init__(self, app: WSGIApplication) -> None:
+    def __init__(self, app: WSGIApplication, seed: int) -> None:
         self._app = app
         self._closing = threading.Event()
-        self.faults = Faults()
+        self.faults = Faults(seed)
         self.holds = Holds()
         self.records = Records()
 

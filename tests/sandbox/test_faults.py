@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER
-from teamwire_sync.testing import ServedRequest
+from teamwire_sync.testing import ServedRequest, sandbox
 from tests.sandbox.api import CHATS, Api
 
 if TYPE_CHECKING:
@@ -171,6 +171,49 @@ def test_delay_keeps_the_answer(api: Api) -> None:
     assert len(api.chats()) == before + 1
 
 
+def fates(seed: int, chance: float, disturb: str | None = None) -> list[bool]:
+    """Which of two hundred requests a fault befalls."""
+    with sandbox(chats=1, seed=seed) as box, Api(box) as api:
+        box.fault("GET", ME, status=503, chance=chance)
+        if disturb is not None:
+            box.fault("GET", disturb, status=500, chance=0.5)
+        found = []
+        for _ in range(200):
+            found.append(api.get(ME).status_code == 503)
+            if disturb is not None:
+                api.get(disturb)
+        return found
+
+
+def test_chance_befalls_about_so_many() -> None:
+    """A fault with a chance befalls some requests and spares the others."""
+    assert 40 <= sum(fates(7, 0.3)) <= 80
+
+
+def test_chance_is_decided_by_the_seed() -> None:
+    """The same requests have the same fate again, and another one with another seed."""
+    assert fates(7, 0.5) == fates(7, 0.5) != fates(8, 0.5)
+
+
+def test_chance_is_not_shared_with_other_paths() -> None:
+    """Requests elsewhere, and faults there, change no fate here."""
+    assert fates(7, 0.5) == fates(7, 0.5, disturb="/v1/bot/users/nobody/")
+
+
+def test_faults_of_one_path_have_fates_of_their_own(api: Api) -> None:
+    """Whom one spares, the next one may take."""
+    first, second = (api.box.fault("GET", ME, status=each, chance=0.5) for each in (503, 500))
+    answered = statuses(api, 100)
+    assert {503, 500, 200} == set(answered)
+    assert (first.hits, second.hits) == (answered.count(503), answered.count(500))
+
+
+def test_times_count_whom_a_chance_befalls(api: Api) -> None:
+    """Requests that are spared do not use up the times."""
+    api.box.fault("GET", ME, status=503, chance=0.3, times=5)
+    assert statuses(api, 100).count(503) == 5
+
+
 @pytest.mark.parametrize(
     "effects",
     [
@@ -189,6 +232,12 @@ def test_delay_keeps_the_answer(api: Api) -> None:
         {"delay": -1},
         {"lag": -1},
         {"lag": float("nan")},
+        {"status": 500, "chance": 0},
+        {"status": 500, "chance": 1.1},
+        {"status": 500, "chance": float("nan")},
+        {"status": 500, "chance": True},
+        {"status": 500, "chance": "0.3"},
+        {"chance": 0.5},
     ],
 )
 def test_senseless_fault_is_refused(api: Api, effects: dict[str, Any]) -> None:
