@@ -261,21 +261,21 @@ class HttpTransport:
         return self._retries.run(attempt, ends_at)
 
     def _judged(self, answer: Answer) -> Answer | Failed:
-        if answer.received.status not in _PASSING:
+        writes, passing = answer.operation.writes, answer.received.status in _PASSING
+        if not passing and not (writes and _leaves_open(answer.received)):
             return answer
         try:
             answer.require_success()
         except TWError as error:
             failure = error
-        again = self._keeps_contract or not answer.operation.writes
-        return Failed(failure, again=again)
+        return Failed(failure, again=passing and (self._keeps_contract or not writes))
 
     def _may_repeat(self, failure: TWError) -> bool:
         # Two times the same key is once the work, but only a server that keeps the contract knows.
         return self._keeps_contract or not isinstance(failure, TWDeliveryUnknownError)
 
     def _answer(self, operation: Operation, received: Received, context: dict[str, Any]) -> Answer:
-        if received.headers.get("Teamwire-Bot-Contract") == "1":
+        if _declares_contract(received):
             self._keeps_contract = True
         if received.status == 401:
             self.on_unauthorized()
@@ -338,6 +338,20 @@ def _user_agent(app_name: str | None) -> str:
         raise ValueError(message)
     agent = f"teamwire_sync/{version('teamwire_sync')} requests/{version('requests')}"
     return f"{agent} ({app_name})" if app_name else agent
+
+
+def _leaves_open(received: Received) -> bool:
+    """Whether an answer says nothing about an earlier try of the same write.
+
+    The application's own refusal does: it would have refused that one, too, or it repeats what came
+    of it. An answer from in front of the application, or from one that failed, does not.
+    """
+    refuses = 400 <= received.status < 500 and received.status != 401
+    return received.status != 200 and not (refuses and _declares_contract(received))
+
+
+def _declares_contract(received: Received) -> bool:
+    return received.headers.get("Teamwire-Bot-Contract") == "1"
 
 
 def _decoded(answer: Answer, decode: Callable[[Any], T]) -> T:

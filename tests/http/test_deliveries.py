@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
-from typing import TYPE_CHECKING, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
 import urllib3.util.connection
@@ -17,6 +17,7 @@ from teamwire_sync import (
     TWConnectionError,
     TWDeliveryUnknownError,
     TWError,
+    TWNotFoundError,
 )
 from teamwire_sync._credentials import Credentials
 from teamwire_sync._sandbox import app
@@ -195,6 +196,40 @@ def test_a_connection_error_says_that_the_write_was_never_there(
     assert {arrived[text] for text in errors.keys() - never} == {0, 1}
     assert {type(errors[text]) for text in errors.keys() - never} == {TWDeliveryUnknownError}
     assert {arrived[text] for text in TEXTS - errors.keys()} == {1}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"status": 401},
+        {"status": 500},
+        {"status": 302, "headers": {"Location": "https://elsewhere.example/"}},
+        {"status": 404, "headers": {"Teamwire-Bot-Contract": None}},
+    ],
+    ids=["401", "500", "redirect", "404 of a proxy"],
+)
+def test_an_answer_that_says_nothing_about_the_first_try_does_not_hide_that_it_was_lost(
+    box: Sandbox, connect: Callable[[int], Connection], write: Write, answer: dict[str, Any]
+) -> None:
+    connection = connect(1)
+    connection.check()
+    box.fault("POST", write.path, drop=AFTER, times=1)
+    box.fault("POST", write.path, times=1, **answer)
+
+    with pytest.raises(TWDeliveryUnknownError, match=r"tried 2 times, the last one: "):
+        write.do(connection, "number 1")
+    assert write.arrived(box) == {"number 1": 1}
+
+
+def test_a_refusal_is_what_became_of_the_lost_try(
+    box: Sandbox, connect: Callable[[int], Connection]
+) -> None:
+    connection = connect(1)
+    connection.check()
+    box.fault("POST", POST.path, drop=BEFORE, times=1)
+
+    with pytest.raises(TWNotFoundError):
+        connection.chats.at("nope").post("hello")
 
 
 class TestServerThatDoesNotDeclareTheContract:
