@@ -231,7 +231,8 @@ def _() -> object:
 
 @shows(
     f"the answer of {HOST}:443 was lost (Connection reset by peer): it may have done POST "
-    "/v1/bot/chats/ or not; look before you try again"
+    "/v1/bot/chats/ or not; look before you try again: "
+    "connection.chats.get_subscriptions(refresh=True) lists the chat if it was made"
 )
 def _() -> object:
     return answered("create_chat", body=ConnectionResetError(104, "Connection reset by peer"))
