@@ -7,13 +7,14 @@ import json
 import os
 import time
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import requests
 from attrs import frozen
 from requests.auth import AuthBase
 from requests.structures import CaseInsensitiveDict
 
+from teamwire_sync._credentials import is_loopback
 from teamwire_sync._transports.budget import BudgetAdapter, ending_at, read_body
 from teamwire_sync.exceptions import TWConfigError
 
@@ -262,7 +263,9 @@ def _settings(url: str, config: ConnectionConfig) -> dict[str, Any]:
         verify = os.fspath(verify)
     proxies = config.proxies
     if proxies is None:
-        proxies = requests.utils.get_environ_proxies(url)
+        # Another machine is no way to this one, and would get the Secret of an http:// URL.
+        is_local = is_loopback(urlsplit(url).hostname or "")
+        proxies = {} if is_local else requests.utils.get_environ_proxies(url)
     cert: Any = config.cert
     if cert is not None:
         cert = tuple(map(os.fspath, cert)) if isinstance(cert, tuple) else os.fspath(cert)
