@@ -42,7 +42,8 @@ class Connection:
     Raises:
         TypeError: An argument has the wrong type.
         ValueError: *app_name* can't stand in a header.
-        TWConfigError: A credential is missing or unusable; the text says how to give it.
+        TWConfigError: A credential, a CA bundle or a client certificate is missing or unusable; the
+            text says what to do.
     """
 
     def __init__(

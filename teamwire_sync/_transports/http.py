@@ -73,7 +73,7 @@ class HttpTransport:
     Raises:
         TypeError: *session* is none.
         ValueError: *app_name* can't stand in a header.
-        TWConfigError: A CA bundle that the environment names is not there, or *session* comes with
+        TWConfigError: A CA bundle or a client certificate is unusable, or *session* comes with
             settings that belong to a session.
     """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import ssl
 import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
@@ -95,7 +96,7 @@ class OwnSession:
         config: The settings.
 
     Raises:
-        TWConfigError: A CA bundle that the environment names is not there.
+        TWConfigError: A CA bundle or a client certificate is unusable.
     """
 
     def __init__(self, url: str, auth: BasicAuth, config: ConnectionConfig) -> None:
@@ -248,7 +249,7 @@ def _settings(url: str, config: ConnectionConfig) -> dict[str, Any]:
     """What goes with each request; the environment is read here, once.
 
     Raises:
-        TWConfigError: A CA bundle that the environment names is not there.
+        TWConfigError: A CA bundle or a client certificate is unusable.
     """
     verify: Any = config.verify
     if verify is None:
@@ -259,8 +260,10 @@ def _settings(url: str, config: ConnectionConfig) -> dict[str, Any]:
             if not os.path.exists(verify):  # noqa: PTH110  it is the environment's str, not ours
                 message = f"{name}: there is no file or folder {verify!r}"
                 raise TWConfigError(message)
+            _check_bundle(name, verify)
     elif not isinstance(verify, bool):
         verify = os.fspath(verify)
+        _check_bundle("ConnectionConfig.verify", verify)
     proxies = config.proxies
     if proxies is None:
         # Another machine is no way to this one, and would get the Secret of an http:// URL.
@@ -269,4 +272,35 @@ def _settings(url: str, config: ConnectionConfig) -> dict[str, Any]:
     cert: Any = config.cert
     if cert is not None:
         cert = tuple(map(os.fspath, cert)) if isinstance(cert, tuple) else os.fspath(cert)
+        _check_cert(cert)
     return {"verify": verify, "cert": cert, "proxies": proxies}
+
+
+def _check_bundle(name: str, path: str) -> None:
+    # The pools would fail with each connection, and as if it were the network.
+    if os.path.isdir(path):  # noqa: PTH112
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+    else:
+        return
+    message = f"{name}: no CA certificates in PEM format can be read from {path!r}: {reason}"
+    raise TWConfigError(message)
+
+
+def _check_cert(cert: str | tuple[str, str]) -> None:
+    path, key = cert if isinstance(cert, tuple) else (cert, None)
+    try:
+        # OpenSSL would ask the terminal for the password of a key.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(path, key, password="")
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+    else:
+        return
+    message = (
+        "ConnectionConfig.cert: no certificate in PEM format with the key that belongs to it, "
+        f"without a password, can be read from {cert!r}: {reason}"
+    )
+    raise TWConfigError(message)

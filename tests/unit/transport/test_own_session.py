@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import trustme
 
 from teamwire_sync import (
     ConnectionConfig,
@@ -19,6 +20,15 @@ if TYPE_CHECKING:
     import responses
 
     from teamwire_sync._transports.http import HttpTransport
+
+
+@pytest.fixture
+def identity(tmp_path: Path) -> Path:
+    """The file of a certificate with its key."""
+    path = tmp_path / "identity.pem"
+    issued = trustme.CA().issue_cert("bot@example.org")
+    issued.private_key_and_cert_chain_pem.write_to_path(str(path))
+    return path
 
 
 class TestOwnSession:
@@ -53,19 +63,19 @@ class TestOwnSession:
 
     @pytest.mark.parametrize("kind", [str, Path])
     def test_a_client_certificate_reaches_requests_as_str(
-        self, kind: Any, tmp_path: Path, make: Make, server: responses.RequestsMock
+        self, kind: Any, identity: Path, make: Make, server: responses.RequestsMock
     ) -> None:
-        transport = make(ConnectionConfig(cert=kind(tmp_path)))
+        transport = make(ConnectionConfig(cert=kind(identity)))
 
-        assert self.settings(transport, server)["cert"] == str(tmp_path)
+        assert self.settings(transport, server)["cert"] == str(identity)
 
     @pytest.mark.parametrize("kind", [str, Path])
     def test_a_client_certificate_and_its_key_do_too(
-        self, kind: Any, tmp_path: Path, make: Make, server: responses.RequestsMock
+        self, kind: Any, identity: Path, make: Make, server: responses.RequestsMock
     ) -> None:
-        transport = make(ConnectionConfig(cert=(kind(tmp_path), kind(tmp_path))))
+        transport = make(ConnectionConfig(cert=(kind(identity), kind(identity))))
 
-        assert self.settings(transport, server)["cert"] == (str(tmp_path), str(tmp_path))
+        assert self.settings(transport, server)["cert"] == (str(identity), str(identity))
 
     @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
     def test_a_ca_bundle_of_the_environment(
