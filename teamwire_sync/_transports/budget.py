@@ -152,6 +152,12 @@ class _Pool(HTTPConnectionPool):
 class _TlsPool(HTTPSConnectionPool):
     ConnectionCls = _TlsConnection
 
+    def _validate_conn(self, conn: Any) -> None:
+        # That of urllib3 warns of each connection when certificates are not checked. Where
+        # warnings are errors, no request would be made.
+        if conn.is_closed:
+            conn.connect()
+
 
 class BudgetAdapter(HTTPAdapter):
     """Makes connections that know when the exchange under way has to end."""
