@@ -23,7 +23,7 @@ from urllib3.exceptions import (
     ReadTimeoutError,
 )
 
-from teamwire_sync._transports.budget import AnswerRefusedError
+from teamwire_sync._transports.budget import AnswerRefusedError, is_unsent
 from teamwire_sync._transports.wire import decode_error
 from teamwire_sync.exceptions import (
     TWAuthError,
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from teamwire_sync._transports.sessions import Received
     from teamwire_sync._transports.wire import Operation
 
-# Each comes before a request is sent; of the errors of TLS only a refused certificate surely does.
+# Each comes before a request is sent, also where the connections are the caller's.
 _NEVER_LEFT = (
     ClosedPoolError,
     ConnectTimeoutError,
@@ -67,6 +67,19 @@ _LASTING = (
     requests.exceptions.InvalidURL,
     ssl.CertificateError,
 )
+# What a server says when TLS fails for good (RFC 8446, 6.2), as OpenSSL spells it.
+_NO_CERTIFICATE = {
+    "BAD_CERTIFICATE",
+    "CERTIFICATE_EXPIRED",
+    "CERTIFICATE_REQUIRED",
+    "CERTIFICATE_REVOKED",
+    "CERTIFICATE_UNKNOWN",
+    "UNKNOWN_CA",
+    "UNSUPPORTED_CERTIFICATE",
+}
+_NO_COMMON_TLS = {"HANDSHAKE_FAILURE", "INSUFFICIENT_SECURITY", "PROTOCOL_VERSION"}
+# No trust in the issuer, as OpenSSL numbers it: among them a CA that nobody knows.
+_UNTRUSTED = {2, 18, 19, 20, 21}
 # A gateway that lost the answer of the server behind it, which may have done the work.
 _ANSWER_LOST = {502, 504}
 
@@ -183,7 +196,10 @@ def how_to_go_on(operation: Operation) -> str:
 
 def may_pass(error: Exception) -> bool:
     """Whether what failed may go well in a while; a wrong certificate stays one."""
-    return not any(isinstance(each, _LASTING) for each in _causes(error)) and not _is_local(error)
+    return not _is_local(error) and not any(
+        isinstance(each, _LASTING) or _alert(each) in _NO_CERTIFICATE | _NO_COMMON_TLS
+        for each in _causes(error)
+    )
 
 
 def network_error(
@@ -211,7 +227,7 @@ def network_error(
     text = one_line(scrub(_innermost(causes)), 200) or type(causes[-1]).__name__
     context = {**context, "cause": f"{type(error).__name__}: {text}"}
     left = left and not _is_local(error)
-    if operation.writes and left and not any(isinstance(each, _NEVER_LEFT) for each in causes):
+    if operation.writes and left and not any(map(_never_left, causes)):
         message = (
             f"the answer of {server} was lost ({text}): it may have done {context['method']} "
             f"{context['path']} or not; {how_to_go_on(operation)}"
@@ -225,8 +241,35 @@ def network_error(
     if isinstance(error, requests.exceptions.ProxyError):
         return TWConnectionError(f"can't reach {server} through the proxy: {text}", **context)
     if isinstance(error, requests.exceptions.SSLError):
-        return TWConnectionError(f"no TLS connection to {server}: {text}", **context)
+        hint = next(filter(None, map(_tls_hint, causes)), "")
+        return TWConnectionError(f"no TLS connection to {server}: {text}{hint}", **context)
     return TWConnectionError(f"can't reach {server}: {text}", **context)
+
+
+def _never_left(cause: BaseException) -> bool:
+    # In TLS 1.3 a client has sent its request when the server refuses its certificate, unread.
+    return isinstance(cause, _NEVER_LEFT) or is_unsent(cause) or _alert(cause) in _NO_CERTIFICATE
+
+
+def _alert(cause: BaseException) -> str:
+    """The alert of TLS that the server ended the connection with, or nothing."""
+    reason = getattr(cause, "reason", None) if isinstance(cause, ssl.SSLError) else None
+    return (reason or "").partition("ALERT_")[2]
+
+
+def _tls_hint(cause: BaseException) -> str:
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        if getattr(cause, "verify_code", None) in _UNTRUSTED:
+            return (
+                "; if its certificate comes from a CA of your own, "
+                "give that by ConnectionConfig(verify=...)"
+            )
+        return ""
+    if _alert(cause) in _NO_CERTIFICATE:
+        return "; the server wants a client certificate, or another: ConnectionConfig(cert=...)"
+    if _alert(cause) == "HANDSHAKE_FAILURE":
+        return "; does the server want a client certificate (ConnectionConfig(cert=...))?"
+    return ""
 
 
 def _is_local(error: Exception) -> bool:

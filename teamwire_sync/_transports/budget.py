@@ -21,7 +21,7 @@ from attrs import frozen
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProxyError
 from urllib3.util.connection import allowed_gai_family
 
 if TYPE_CHECKING:
@@ -134,6 +134,21 @@ class _Connection(HTTPConnection):
         finally:
             self._dns_host, self.timeout = name, timeout
 
+    def connect(self) -> None:
+        try:
+            super().connect()
+        except Exception as error:
+            mark_unsent(error)
+            raise
+
+    def _tunnel(self) -> None:
+        try:
+            super()._tunnel()
+        except (ConnectionError, http.client.HTTPException) as error:
+            # urllib3 takes the proxy for reached by now, and these for the server's.
+            message = "no answer to CONNECT"
+            raise ProxyError(message, error) from error
+
     def send(self, data: Any) -> None:
         if self.sock is None:
             self.connect()
@@ -172,6 +187,16 @@ class BudgetAdapter(HTTPAdapter):
         if not proxy.lower().startswith("socks"):
             manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
         return manager
+
+
+def mark_unsent(error: Exception) -> None:
+    """Remember that *error* came before anything of a request was sent."""
+    error.is_before_request = True  # type: ignore[attr-defined]
+
+
+def is_unsent(error: BaseException) -> bool:
+    """Whether *error* came before anything of a request was sent."""
+    return getattr(error, "is_before_request", False)
 
 
 def read_body(raw: BaseHTTPResponse, ends_at: float = math.inf) -> bytes:
