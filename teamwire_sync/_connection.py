@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, NoReturn
 
 from teamwire_sync._chats import Chats
+from teamwire_sync._concealed import concealed
 from teamwire_sync._config import ConnectionConfig
 from teamwire_sync._directory import Groups, Users, deadline_of
 from teamwire_sync.exceptions import TWClosedError
@@ -58,6 +59,9 @@ class Connection:
         clock: Callable[[], float] | None = None,
         app_name: str | None = None,
     ) -> None:
+        given = concealed(app_id, secret, url)
+        # Locals may be shown with an error.
+        del app_id, secret, url
         if config is None:
             config = ConnectionConfig()
         elif not isinstance(config, ConnectionConfig):
@@ -73,11 +77,9 @@ class Connection:
             from teamwire_sync._credentials import find_credentials  # noqa: PLC0415
             from teamwire_sync._transports.http import HttpTransport  # noqa: PLC0415
 
-            credentials = find_credentials(
-                app_id, secret, url, allow_insecure_http=config.allow_insecure_http
-            )
+            credentials = find_credentials(*given, allow_insecure_http=config.allow_insecure_http)
             transport = HttpTransport(credentials, config, session=session, app_name=app_name)
-        elif not all(given is None for given in (app_id, secret, url, session, app_name)):
+        elif not all(one is None for one in (*given, session, app_name)):
             message = "app_id, secret, url, session and app_name do not go with a transport"
             raise TypeError(message)
         self._transport = transport

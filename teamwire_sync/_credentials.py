@@ -8,11 +8,12 @@ import stat
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from warnings import warn
 
 from attrs import field, frozen
 
+from teamwire_sync._concealed import SHORTEST, Concealed, concealed
 from teamwire_sync.exceptions import TWConfigError
 
 if TYPE_CHECKING:
@@ -35,18 +36,18 @@ class Credentials:
         url: The server, without a slash at the end.
     """
 
-    app_id: str
-    secret: str = field(repr=False)
+    # Who mixes up the arguments gives the Secret as the App ID.
+    app_id: str = field(repr=False)
+    secret: Concealed = field(converter=Concealed)
     url: str
 
 
 def find_credentials(
-    app_id: str | None = None,
-    secret: str | None = None,
-    url: str | None = None,
+    app_id: str | Concealed | None = None,
+    secret: str | Concealed | None = None,
+    url: str | Concealed | None = None,
     *,
     allow_insecure_http: bool = False,
-    environ: Mapping[str, str] = os.environ,
 ) -> Credentials:
     """Find each credential in the arguments, else the environment, else the config file.
 
@@ -54,27 +55,45 @@ def find_credentials(
         TypeError: An argument is no str.
         TWConfigError: One is nowhere, or unusable.
     """
-    given: dict[str, str | None] = {"app_id": app_id, "secret": secret, "url": url}
+    given = dict(zip(_VARIABLES, concealed(app_id, secret, url)))
+    # Each of them: the Secret may be in the wrong place.
+    del app_id, secret, url
     for name, value in given.items():
-        if value is not None and not isinstance(value, str):
-            message = f"{name} must be a str, not {type(value).__name__}"
-            raise TypeError(message)
         if value is None:
-            given[name] = environ.get(_VARIABLES[name]) or None
+            given[name] = _in_environment(name)
+        elif not isinstance(value.reveal(), str):
+            message = f"{name} must be a str, not {type(value.reveal()).__name__}"
+            raise TypeError(message)
     if None in given.values():
-        in_file = _read_file(environ)
+        in_file = _read_file()
         for name, value in given.items():
             if value is None:
                 given[name] = in_file.get(name)
-    found = {name: value for name, value in given.items() if value is not None}
+    found = {
+        name: Concealed(value.reveal().strip())
+        for name, value in given.items()
+        if value is not None
+    }
     missing = [name for name in given if name not in found]
     if missing:
-        raise TWConfigError(_how_to_give(missing, environ))
+        raise TWConfigError(_how_to_give(missing, os.environ.get("TEAMWIRE_PROFILE")))
+    problem = (
+        _problem_of_app_id(found["app_id"].reveal())
+        or _problem_of_secret(found["secret"].reveal())
+        or _problem_of_both(found["url"].reveal(), found["secret"].reveal())
+    )
+    if problem:
+        raise TWConfigError(problem)
     return Credentials(
-        app_id=_check_app_id(found["app_id"]),
-        secret=_check_secret(found["secret"]),
+        app_id=found["app_id"].reveal(),
+        secret=found["secret"],
         url=check_url(found["url"], allow_insecure_http=allow_insecure_http),
     )
+
+
+def _in_environment(name: str) -> Concealed | None:
+    value = os.environ.get(_VARIABLES[name])
+    return Concealed(value) if value else None
 
 
 def config_path(environ: Mapping[str, str] = os.environ) -> Path:
@@ -91,21 +110,20 @@ def _in_home(path: str) -> Path:
     return Path(os.path.expanduser(path))  # noqa: PTH111
 
 
-def _how_to_give(missing: list[str], environ: Mapping[str, str]) -> str:
+def _how_to_give(missing: list[str], profile: str | None) -> str:
     arguments = ", ".join(f"{name}=..." for name in missing)
     variables = ", ".join(_VARIABLES[name] for name in missing)
-    profile = environ.get("TEAMWIRE_PROFILE") or "default"
     return (
         f"{', '.join(missing)} missing. There are three ways to give that: as an argument, "
         f"Connection({arguments}); in the environment, {variables}; or in the section "
-        f"[{profile}] of the file {config_path(environ)}, as {missing[0]} = ..."
+        f"[{profile or 'default'}] of the file {config_path()}, as {missing[0]} = ..."
     )
 
 
-def _read_file(environ: Mapping[str, str]) -> Mapping[str, str]:
-    path = config_path(environ)
-    profile = environ.get("TEAMWIRE_PROFILE")
-    asked_for = [name for name in ("TEAMWIRE_CONFIG", "TEAMWIRE_PROFILE") if environ.get(name)]
+def _read_file() -> dict[str, Concealed]:
+    path = config_path()
+    profile = os.environ.get("TEAMWIRE_PROFILE")
+    asked_for = [name for name in ("TEAMWIRE_CONFIG", "TEAMWIRE_PROFILE") if os.environ.get(name)]
     # Without interpolation, or a '%' in a Secret is an error; with no section of defaults, since
     # [DEFAULT] would lend its values to every profile.
     parser = configparser.ConfigParser(interpolation=None, default_section="")
@@ -135,7 +153,8 @@ def _read_file(environ: Mapping[str, str]) -> Mapping[str, str]:
         )
     section = profile or "default"
     if parser.has_section(section):
-        return dict(parser[section])
+        values = parser[section]
+        return {name: Concealed(values[name]) for name in _VARIABLES if name in values}
     if profile:
         names = ", ".join(parser.sections()) or "none"
         message = f"TEAMWIRE_PROFILE is {profile!r}, but {path} has only the sections: {names}"
@@ -146,26 +165,33 @@ def _read_file(environ: Mapping[str, str]) -> Mapping[str, str]:
     return {}
 
 
-def _check_app_id(app_id: str) -> str:
-    app_id = app_id.strip()
+# Each gives the text of what is wrong, and raises nothing: what it is given would be in its frame.
+
+
+def _problem_of_app_id(app_id: str) -> str | None:
     if not app_id or not app_id.isprintable():
-        message = "app_id must be printable text; copy it again from the dashboard"
-        raise TWConfigError(message)
+        return "app_id must be printable text; copy it again from the dashboard"
     if "://" in app_id:
-        message = "app_id is a URL: the order is Connection(app_id, secret, url)"
-        raise TWConfigError(message)
+        return "app_id is a URL: the order is Connection(app_id, secret, url)"
     if ":" in app_id:
-        message = "app_id must not contain ':' (is it app_id and secret in one?)"
-        raise TWConfigError(message)
-    return app_id
+        return "app_id must not contain ':' (is it app_id and secret in one?)"
+    return None
 
 
-def _check_secret(secret: str) -> str:
-    secret = secret.strip()
+def _problem_of_secret(secret: str) -> str | None:
     if not secret or not secret.isprintable():
-        message = "secret must be printable text; copy it again from the dashboard"
-        raise TWConfigError(message)
-    return secret
+        return "secret must be printable text; copy it again from the dashboard"
+    if secret.startswith(("https://", "http://")):
+        return "secret is a URL: the order is Connection(app_id, secret, url)"
+    return None
+
+
+def _problem_of_both(url: str, secret: str) -> str | None:
+    _, is_url, rest = url.partition("://")
+    path = rest.partition("/")[2] if is_url else url
+    if len(secret) >= SHORTEST and (secret in path or secret in unquote(path)):
+        return "url must not hold the secret; errors and logs would show it"
+    return None
 
 
 def is_loopback(host: str) -> bool:
@@ -183,13 +209,25 @@ def _is_host(host: str) -> bool:
     return ":" in host or all(0 < len(label) < 64 for label in labels)
 
 
-def check_url(url: str, *, allow_insecure_http: bool = False) -> str:
+def check_url(url: str | Concealed, *, allow_insecure_http: bool = False) -> str:
     """Give *url* without a slash at the end.
 
     Raises:
         TWConfigError: It is no URL of a server, or not https.
     """
-    url = url.strip().rstrip("/")
+    given = Concealed(url)
+    del url
+    problem = _problem_of_url(_trimmed(given.reveal()), allow_insecure_http=allow_insecure_http)
+    if problem:
+        raise TWConfigError(problem)
+    return _trimmed(given.reveal())
+
+
+def _trimmed(url: str) -> str:
+    return url.strip().rstrip("/")
+
+
+def _problem_of_url(url: str, *, allow_insecure_http: bool) -> str | None:
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
@@ -197,24 +235,19 @@ def check_url(url: str, *, allow_insecure_http: bool = False) -> str:
         parts, host = urlsplit(""), None
     if parts.username is not None or parts.password is not None:
         # Not echoed: the URL holds a password.
-        message = "url must not hold a user or a password; give them as app_id and secret"
-        raise TWConfigError(message)
+        return "url must not hold a user or a password; give them as app_id and secret"
     usable = parts.scheme in {"http", "https"} and url.isprintable() and " " not in url
     if not host or not usable or not _is_host(host):
-        shown = "" if "@" in url else f", got {url!r}"
-        message = f"url must be like 'https://backend.example.org'{shown}"
-        raise TWConfigError(message)
+        # What does not even look like a URL may be the Secret in the wrong place.
+        shown = f", got {url!r}" if "://" in url and "@" not in url else ""
+        return f"url must be like 'https://backend.example.org'{shown}"
     if "?" in url or "#" in url:
-        place = f"{parts.scheme}://{parts.netloc}{parts.path}"
-        message = f"url must be without '?' and '#': {place}"
-        raise TWConfigError(message)
+        return f"url must be without '?' and '#': {parts.scheme}://{parts.netloc}{parts.path}"
     if parts.path.endswith("/v1/bot"):
-        message = f"url must be without /v1/bot: {url[: -len('/v1/bot')]}"
-        raise TWConfigError(message)
+        return f"url must be without /v1/bot: {url[: -len('/v1/bot')]}"
     if parts.scheme == "http" and not (allow_insecure_http or is_loopback(host)):
-        message = (
+        return (
             f"url must be https, since the Secret goes with every request: https://{parts.netloc} "
             "(or ConnectionConfig(allow_insecure_http=True))"
         )
-        raise TWConfigError(message)
-    return url
+    return None

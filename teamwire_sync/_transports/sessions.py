@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import ssl
 import time
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
+from typing import TYPE_CHECKING, Any, NoReturn
+from urllib.parse import urlsplit
 
 import requests
 from attrs import frozen
@@ -17,14 +16,15 @@ from requests.structures import CaseInsensitiveDict
 
 from teamwire_sync._credentials import is_loopback
 from teamwire_sync._transports.budget import BudgetAdapter, ending_at, read_body
+from teamwire_sync._transports.scrubbing import Scrubber, base64_of
 from teamwire_sync.exceptions import TWConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from teamwire_sync._concealed import Concealed
     from teamwire_sync._config import ConnectionConfig
 
-_SHORTEST_SECRET = 6
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
@@ -53,25 +53,42 @@ class BasicAuth(AuthBase):
         secret: The Secret.
     """
 
-    __slots__ = ("_header", "_secrets")
+    __slots__ = ("_header", "scrub")
 
-    def __init__(self, app_id: str, secret: str) -> None:
-        pair = f"{app_id}:{secret}"
-        encoded = [base64.b64encode(text.encode()).decode() for text in (pair, secret)]
-        self._header = f"Basic {encoded[0]}"
-        forms = (*encoded, quote(secret, safe=""), secret)
-        # A Secret of a few letters is for trying things out, and they are in every text.
-        self._secrets = [form for form in forms if len(form) >= _SHORTEST_SECRET]
+    def __init__(self, app_id: str, secret: Concealed) -> None:
+        # Nothing here can raise, so no rendering of an error has this frame.
+        pair = base64_of(f"{app_id}:{secret.reveal()}".encode())
+        self._header = _Header(f"Basic {pair}")
+        self.scrub = Scrubber(secret.reveal(), pair)
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers["Authorization"] = self._header
         return request
 
-    def scrub(self, text: str) -> str:
-        """*text* without the Secret in any form; a server may quote what it was sent."""
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text
+    def __reduce__(self) -> NoReturn:
+        message = "what holds a Secret can't be pickled or copied"
+        raise TypeError(message)
+
+
+class _Header(str):
+    """The header, which the request has to hold: a log of all the headers does not show it.
+
+    A copy of a request can be sent; a pickle of one holds no Secret.
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+    def __copy__(self) -> _Header:
+        return self
+
+    def __deepcopy__(self, _memo: object) -> _Header:
+        return self
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        return str, ("***",)
 
 
 class _Adapter(BudgetAdapter):

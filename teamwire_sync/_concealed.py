@@ -1,0 +1,46 @@
+"""A value that nothing shows: renderings of an error may print the locals of each frame."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+SHORTEST = 6
+"""A Secret of fewer letters is for trying things out: they are in every text."""
+
+
+class Concealed:
+    """A value that may be the Secret, or hold it: also by mistake, as a URL may.
+
+    A name in a frame that can raise stands for one of these. So `reveal` is called where its result
+    goes at once to something that can't.
+
+    Args:
+        value: The value.
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: object) -> None:
+        self._value: Any = value._value if isinstance(value, Concealed) else value
+
+    def reveal(self) -> Any:
+        """The value."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "***"
+
+    def __eq__(self, other: object) -> bool:
+        return bool(self._value == (other._value if isinstance(other, Concealed) else other))
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __reduce__(self) -> NoReturn:
+        message = "what holds a Secret can't be pickled or copied"
+        raise TypeError(message)
+
+
+def concealed(*values: object) -> list[Concealed | None]:
+    """Each of *values*, concealed; None stays None."""
+    return [None if value is None else Concealed(value) for value in values]
