@@ -82,6 +82,7 @@ _NO_COMMON_TLS = {"HANDSHAKE_FAILURE", "INSUFFICIENT_SECURITY", "PROTOCOL_VERSIO
 _UNTRUSTED = {2, 18, 19, 20, 21}
 # A gateway that lost the answer of the server behind it, which may have done the work.
 _ANSWER_LOST = {502, 504}
+_IDS = ("user_ids", "group_ids")
 
 
 @frozen
@@ -108,14 +109,20 @@ class Answer:
         """
         if self.received.status == 200:
             return
-        said = decode_error(self.received.body)
+        said = self._said()
         code, text = said.get("code"), said.get("message")
-        code = one_line(self.scrub(code), 64) if isinstance(code, str) else None
-        context = {**self.context, "code": code}
-        detail = (
-            one_line(self.scrub(text), 300) if isinstance(text, str) else self._without_reason()
-        )
+        context = {**self.context, "code": None if code is None else one_line(code, 64)}
+        detail = self._without_reason() if text is None else one_line(text, 300)
         raise self._error(said, detail, context)
+
+    def _said(self) -> dict[str, Any]:
+        # Scrubbed here, since a rendering of the error may have the locals of who raises it.
+        said = decode_error(self.received.body)
+        texts = [name for name in ("code", "message") if isinstance(said.get(name), str)]
+        return {
+            **{name: self.scrub(said[name]) for name in texts},
+            **{name: tuple(map(self.scrub, _strings(said.get(name)))) for name in _IDS},
+        }
 
     def _error(self, said: Mapping[str, Any], detail: str, context: dict[str, Any]) -> TWError:
         status, code = self.received.status, context["code"]
@@ -155,9 +162,7 @@ class Answer:
     def _invalid_members(
         self, said: Mapping[str, Any], detail: str, context: dict[str, Any]
     ) -> TWInvalidMembersError:
-        users, groups = (
-            tuple(map(self.scrub, _strings(said.get(name)))) for name in ("user_ids", "group_ids")
-        )
+        users, groups = (said[name] for name in _IDS)
         named = one_line(", ".join((*users, *groups)), 300) or detail
         message = f"unknown, or not visible to the bot: {named}"
         return TWInvalidMembersError(message, user_ids=users, group_ids=groups, **context)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
 import requests
-from attrs import frozen
+from attrs import field, frozen
 from requests.auth import AuthBase
 from requests.structures import CaseInsensitiveDict
 
@@ -30,7 +30,7 @@ _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 @frozen
 class Received:
-    """What came back.
+    """What came back. Its repr shows none of it, which may quote the Secret.
 
     Attributes:
         status: The HTTP status.
@@ -40,9 +40,9 @@ class Received:
     """
 
     status: int
-    headers: Mapping[str, str]
-    location: str
-    body: bytes
+    headers: Mapping[str, str] = field(repr=False)
+    location: str = field(repr=False)
+    body: bytes = field(repr=False)
 
 
 class BasicAuth(AuthBase):

@@ -197,7 +197,8 @@ class TestChecks:
         with pytest.raises(TypeError) as caught:
             ConnectionConfig(proxies="http://u:s3cret@proxy:1")  # type: ignore[arg-type]
 
-        assert_no_secret(caught.value, "s3cret", "u")
+        # The locals aside: the __init__ that attrs writes keeps what it is given.
+        assert_no_secret(caught.value, "s3cret", "u", in_locals=False)
 
     def test_seconds_elsewhere_name_the_argument(self) -> None:
         with pytest.raises(ValueError, match=r"^timeout must be more than zero and .*, got 0$"):
