@@ -39,7 +39,7 @@ _ENCODINGS = {"", "identity", "gzip", "x-gzip", "deflate"}
 
 
 class AnswerRefusedError(HTTPError):
-    """An answer that is too large, or packed in a way that could be."""
+    """An answer that is too large, or packed in a way that could be, or none yet."""
 
 
 class _Exchange(threading.local):
@@ -108,6 +108,12 @@ class _Source:
 class _Answer(http.client.HTTPResponse):
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(_Source(sock), *args, **kwargs)  # type: ignore[arg-type]
+
+    def _read_status(self) -> tuple[str, int, str]:
+        # http.client passes over the interim answer 100 alone. It would take any other one for the
+        # answer, and the answer that follows for the next request's.
+        version, status, reason = super()._read_status()  # type: ignore[misc]
+        return version, 100 if 100 <= status < 200 else status, reason
 
 
 class _Connection(HTTPConnection):
@@ -208,12 +214,16 @@ def read_body(raw: BaseHTTPResponse, ends_at: float = math.inf) -> bytes:
             does not know it.
 
     Raises:
-        AnswerRefusedError: It is larger than `MOST_BYTES`, or packed more than once.
+        AnswerRefusedError: It is larger than `MOST_BYTES`, or packed more than once, or only comes
+            before the answer.
         HTTPError: The network, or what came, failed.
     """
     encoding = raw.headers.get("Content-Encoding", "").strip().lower()
     complete = False
     try:
+        if raw.status < 200:
+            message = f"{raw.status} is no answer, and what follows it was not waited for"
+            raise AnswerRefusedError(message)
         if encoding not in _ENCODINGS:
             message = "it is packed in a way that was not asked for"
             raise AnswerRefusedError(message)
