@@ -37,8 +37,17 @@ class Concealed:
         return hash(self._value)
 
     def __reduce__(self) -> NoReturn:
-        message = "what holds a Secret can't be pickled or copied"
-        raise TypeError(message)
+        refuse_to_copy()
+
+
+def refuse_to_copy() -> NoReturn:
+    """Raise what each object does that leads to the Secret.
+
+    Raises:
+        TypeError: Always.
+    """
+    message = "what holds a Secret can't be pickled or copied"
+    raise TypeError(message)
 
 
 def concealed(*values: object) -> list[Concealed | None]:

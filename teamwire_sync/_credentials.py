@@ -7,13 +7,13 @@ import os
 import stat
 from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import unquote, urlsplit
 from warnings import warn
 
 from attrs import field, frozen
 
-from teamwire_sync._concealed import SHORTEST, Concealed, concealed
+from teamwire_sync._concealed import SHORTEST, Concealed, concealed, refuse_to_copy
 from teamwire_sync.exceptions import TWConfigError
 
 if TYPE_CHECKING:
@@ -40,6 +40,9 @@ class Credentials:
     app_id: str = field(repr=False)
     secret: Concealed = field(converter=Concealed)
     url: str
+
+    def __reduce__(self) -> NoReturn:
+        refuse_to_copy()
 
 
 def find_credentials(
@@ -204,7 +207,8 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _is_host(host: str) -> bool:
+def is_host(host: str) -> bool:
+    """Whether *host* is one that can be looked up."""
     labels = host.rstrip(".").split(".")
     return ":" in host or all(0 < len(label) < 64 for label in labels)
 
@@ -237,9 +241,9 @@ def _problem_of_url(url: str, *, allow_insecure_http: bool) -> str | None:
         # Not echoed: the URL holds a password.
         return "url must not hold a user or a password; give them as app_id and secret"
     usable = parts.scheme in {"http", "https"} and url.isprintable() and " " not in url
-    if not host or not usable or not _is_host(host):
-        # What does not even look like a URL may be the Secret in the wrong place.
-        shown = f", got {url!r}" if "://" in url and "@" not in url else ""
+    if not host or not usable or not is_host(host):
+        # What can't even be taken apart may be the Secret in the wrong place, or have a password.
+        shown = f", got {url!r}" if host and "@" not in url else ""
         return f"url must be like 'https://backend.example.org'{shown}"
     if "?" in url or "#" in url:
         return f"url must be without '?' and '#': {parts.scheme}://{parts.netloc}{parts.path}"

@@ -6,7 +6,7 @@ import base64
 import json
 from string import ascii_lowercase, ascii_uppercase
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 from teamwire_sync._concealed import SHORTEST, Concealed
 
@@ -56,7 +56,7 @@ def _spellings(secret: str) -> Iterator[str]:
     encoded = secret.encode()
     yield encoded.decode("latin-1")  # as a header is read
     yield repr(encoded)[2:-1]
-    yield quote(secret, safe="")
+    yield from (quote(secret, safe=""), quote_plus(secret))
     for quoted in (secret, ascii(secret)[1:-1], json.dumps(secret)[1:-1]):
         escaped = quoted.replace("/", "\\/")
         yield from (quoted, escaped, quoted.replace("\\", "\\\\"))
@@ -79,8 +79,10 @@ def _traces(spellings: Iterable[str]) -> dict[int, set[str]]:
 
 
 def _parts(text: str, size: int) -> list[str]:
-    # Of other letters than ASCII, lower() may change the number.
-    low = text.lower() if text.isascii() else text.translate(_LOWER)
+    low = text.lower()
+    if len(low) != len(text):
+        # A letter whose small one is two: then none but ASCII's.
+        low = text.translate(_LOWER)
     return [low[start : start + size] for start in range(len(low) - size + 1)]
 
 

@@ -14,6 +14,7 @@ from attrs import field, frozen
 from requests.auth import AuthBase
 from requests.structures import CaseInsensitiveDict
 
+from teamwire_sync._concealed import refuse_to_copy
 from teamwire_sync._credentials import is_loopback
 from teamwire_sync._transports.budget import BudgetAdapter, ending_at, read_body
 from teamwire_sync._transports.scrubbing import Scrubber, base64_of
@@ -66,8 +67,7 @@ class BasicAuth(AuthBase):
         return request
 
     def __reduce__(self) -> NoReturn:
-        message = "what holds a Secret can't be pickled or copied"
-        raise TypeError(message)
+        refuse_to_copy()
 
 
 class _Header(str):
