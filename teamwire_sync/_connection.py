@@ -60,8 +60,9 @@ class Connection:
         app_name: str | None = None,
     ) -> None:
         given = concealed(app_id, secret, url)
-        # Locals may be shown with an error.
+        # Locals may be shown with an error, and then self is one of them.
         del app_id, secret, url
+        self._closed = False
         if config is None:
             config = ConnectionConfig()
         elif not isinstance(config, ConnectionConfig):
@@ -92,7 +93,6 @@ class Connection:
         self.groups = Groups(transport, **ttls)
         self.chats = Chats(transport, self.groups, config, clock=clock)
         transport.on_unauthorized = self.chats._cache.refused
-        self._closed = False
 
     def check(self, *, timeout: float | None = None) -> LoggedInUser:
         """Ask the server who the bot is: the quickest way to see that all the settings are right.
@@ -135,7 +135,7 @@ class Connection:
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else "open"
-        return f"<Connection {state}, {self._transport!r}>"
+        return f"<Connection {state}, {getattr(self, '_transport', 'not made')!r}>"
 
     def __reduce__(self) -> NoReturn:
         message = (

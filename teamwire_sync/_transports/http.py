@@ -6,11 +6,12 @@ import time
 import uuid
 from contextlib import contextmanager
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Callable, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, NoReturn, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 from urllib3.exceptions import HTTPError
 
+from teamwire_sync._concealed import refuse_to_copy
 from teamwire_sync._fork import renew_after_fork
 from teamwire_sync._transports.answers import (
     Answer,
@@ -87,6 +88,8 @@ class HttpTransport:
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], object] | None = None,
     ) -> None:
+        # The first: an error of what follows may be rendered with its locals, and self is one.
+        self._url = credentials.url
         self._prefix = urlsplit(credentials.url).path
         self._server = _host_and_port(credentials.url)
         self._config = config
@@ -183,7 +186,10 @@ class HttpTransport:
         self._session.close()
 
     def __repr__(self) -> str:
-        return f"<HttpTransport {self._session.url}>"
+        return f"<HttpTransport {self._url}>"
+
+    def __reduce__(self) -> NoReturn:
+        refuse_to_copy()
 
     def _ask_for_one(
         self, name: str, ids: Mapping[str, str], decode: Callable[[Any], T], deadline: float | None
