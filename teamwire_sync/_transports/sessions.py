@@ -15,7 +15,7 @@ from requests.auth import AuthBase
 from requests.structures import CaseInsensitiveDict
 
 from teamwire_sync._concealed import refuse_to_copy
-from teamwire_sync._credentials import is_loopback
+from teamwire_sync._credentials import is_host, is_loopback
 from teamwire_sync._transports.budget import BudgetAdapter, ending_at, read_body
 from teamwire_sync._transports.scrubbing import Scrubber, base64_of
 from teamwire_sync.exceptions import TWConfigError
@@ -113,7 +113,7 @@ class OwnSession:
         config: The settings.
 
     Raises:
-        TWConfigError: A CA bundle or a client certificate is unusable.
+        TWConfigError: A CA bundle, a client certificate or a proxy is unusable.
     """
 
     def __init__(self, url: str, auth: BasicAuth, config: ConnectionConfig) -> None:
@@ -121,6 +121,10 @@ class OwnSession:
         self._auth = auth
         self._pool_size = config.pool_size
         self._settings = _settings(url, config)
+        if not _has_host(requests.utils.select_proxy(url, self._settings["proxies"])):
+            # Not quoted: it may have a password. Nor found out by _settings, which has it by name.
+            message = "the proxy for the server must be like 'http://proxy.example.org:3128'"
+            raise TWConfigError(message)
         # The spelling that goes on the wire: a host in ASCII, a path that is quoted.
         self._base = (requests.Request("GET", url).prepare().url or url).rstrip("/")
         self._headers: dict[str, Any] = dict(requests.utils.default_headers())
@@ -260,6 +264,15 @@ class _Disarm:
         original = getattr(response.raw, "_original_response", None)
         if original is not None and "Set-Cookie" in original.msg:
             del original.msg["Set-Cookie"]
+
+
+def _has_host(proxy: str | None) -> bool:
+    # To others urllib3 gives errors that are of no kind that is expected of it.
+    try:
+        host = urlsplit(proxy if "://" in proxy else f"//{proxy}").hostname if proxy else "none"
+    except ValueError:
+        return False
+    return host is not None and is_host(host)
 
 
 def _settings(url: str, config: ConnectionConfig) -> dict[str, Any]:
