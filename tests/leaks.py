@@ -8,6 +8,7 @@ import json
 import os
 import pickle
 import traceback
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
@@ -37,16 +38,25 @@ def spellings(secret: str, app_id: str = "app") -> set[str]:
     return found
 
 
+@lru_cache(maxsize=64)
+def _parts(secret: str, app_id: str) -> dict[int, set[str]]:
+    parts: dict[int, set[str]] = {}
+    for spelling in spellings(secret, app_id) | spellings(secret.strip(), app_id):
+        size = min(_PART, len(spelling))
+        parts.setdefault(size, set()).update(_windows(spelling, size))
+    return parts
+
+
+def _windows(text: str, size: int) -> set[str]:
+    low = text.lower()
+    return {low[start : start + size] for start in range(len(low) - size + 1)}
+
+
 def leak_in(text: str, secret: str, app_id: str = "app") -> str | None:
     """A part of *secret*, in some spelling, that *text* shows; None where it shows none."""
-    text = text.lower()
-    for secret_or_stripped in {secret, secret.strip()}:
-        for spelling in spellings(secret_or_stripped, app_id):
-            low = spelling.lower()
-            size = min(_PART, len(low))
-            for start in range(len(low) - size + 1):
-                if low[start : start + size] in text:
-                    return low[start : start + size]
+    for size, parts in _parts(secret, app_id).items():
+        for part in parts & _windows(text, size):
+            return part
     return None
 
 
