@@ -154,6 +154,7 @@ class _Connection(HTTPConnection):
             # urllib3 takes the proxy for reached by now, and these for the server's.
             message = "no answer to CONNECT"
             raise ProxyError(message, error) from error
+        self.sock.settimeout(_left(self.timeout))  # for TLS to shake hands
 
     def send(self, data: Any) -> None:
         if self.sock is None:
