@@ -260,6 +260,6 @@ def _rest(ends_at: float) -> float:
 def _addresses(host: str, port: int) -> list[str]:
     try:
         found = socket.getaddrinfo(host, port, allowed_gai_family(), socket.SOCK_STREAM)
-    except OSError:
+    except (OSError, UnicodeError):
         return [host]  # urllib3 comes to the same end, and says it
     return list(dict.fromkeys(str(address[4][0]) for address in found))
