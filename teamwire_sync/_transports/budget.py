@@ -195,6 +195,16 @@ class BudgetAdapter(HTTPAdapter):
             manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
         return manager
 
+    def close(self) -> None:
+        """Close all connections that are idle."""
+        for manager in (self.poolmanager, *self.proxy_manager.values()):
+            # To drop a pool closes it only once nothing refers to it: urllib3's errors do.
+            for key in manager.pools.keys():  # noqa: SIM118  it can't be iterated
+                pool = manager.pools.get(key)
+                if pool is not None:
+                    pool.close()
+        super().close()
+
 
 def mark_unsent(error: Exception) -> None:
     """Remember that *error* came before anything of a request was sent."""
