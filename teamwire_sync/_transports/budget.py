@@ -15,13 +15,14 @@ import socket
 import threading
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Callable
 
 from attrs import frozen
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProxyError
+from urllib3.response import HTTPResponse
 from urllib3.util.connection import allowed_gai_family
 
 if TYPE_CHECKING:
@@ -240,10 +241,14 @@ def read_body(raw: BaseHTTPResponse, ends_at: float = math.inf) -> bytes:
             raise AnswerRefusedError(message)
         packed = encoding not in {"", "identity"}
         size = _COMPRESSED_PIECE if packed else _PIECE
+        read: Callable[..., bytes] = raw.read
+        if ends_at < math.inf and _is_plain(raw):
+            # A read waits until all of its size is there, however slowly that comes.
+            read = raw.read1
         pieces, count = [], 0
         while True:
             # What need not be unpacked comes without a copy more.
-            piece = raw.read(size, decode_content=packed)
+            piece = read(size, decode_content=packed)
             if not piece:
                 break
             if time.monotonic() >= ends_at:
@@ -260,6 +265,12 @@ def read_body(raw: BaseHTTPResponse, ends_at: float = math.inf) -> bytes:
             # The rest is still to come: nobody else may get this connection as it is.
             raw.close()
             raw.release_conn()
+
+
+def _is_plain(raw: BaseHTTPResponse) -> bool:
+    """Whether urllib3 reads it from a connection, and not a cache or a test of the caller's."""
+    original = getattr(raw, "_original_response", None)
+    return type(raw).read is HTTPResponse.read and isinstance(original, http.client.HTTPResponse)
 
 
 def _rest(ends_at: float) -> float:

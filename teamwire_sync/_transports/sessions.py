@@ -232,7 +232,7 @@ class GivenSession:
             prepared: The request.
             timeout: Seconds that connecting may take, and each read.
             left: Seconds that all of it may take. The connections are the caller's and don't know
-                it: it is looked at after each piece of the body.
+                it: it is looked at whenever bytes of the body come.
         """
         ends_at = time.monotonic() + left
         disarm = _Disarm()
