@@ -144,7 +144,7 @@ class Answer:
             return self._redirect(context)
         if 400 <= status < 500:
             return TWRequestError(what, **context)
-        if self.operation.writes and status in _ANSWER_LOST:
+        if self.operation.writes and self._may_be_lost():
             message = (
                 f"{what}; the server behind the gateway may have done it or not; "
                 f"{how_to_go_on(self.operation)}"
@@ -154,8 +154,19 @@ class Answer:
             return TWServerError(what, retry_after=self._retry_after(), **context)
         return TWProtocolError(f"unexpected status {what}", **context)
 
+    def _may_be_lost(self) -> bool:
+        status = self.received.status
+        if status != 503 or not self._is_page():
+            return status in _ANSWER_LOST
+        # Older installations have one page for all that fails in their front proxy: that of 503. It
+        # does not say when to come back, as who turns a request away does.
+        return self._retry_after() is None
+
+    def _is_page(self) -> bool:
+        return "html" in self.received.headers.get("Content-Type", "")
+
     def _without_reason(self) -> str:
-        if "html" in self.received.headers.get("Content-Type", ""):
+        if self._is_page():
             return "an HTML page, so from a proxy in between"
         return "no reason given"
 

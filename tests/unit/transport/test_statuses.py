@@ -281,3 +281,23 @@ class TestRefusals:
 
         assert FIND_OUT[name] in str(error)
         assert error.status == status
+
+    @each_write
+    def test_a_write_that_gets_the_503_page_of_a_proxy_is_in_doubt(
+        self, name: str, transport: HttpTransport, server: responses.RequestsMock
+    ) -> None:
+        """It is also what an older installation has for an answer that was lost."""
+        answer(server, name, status=503, body=HTML, content_type="text/html")
+
+        assert type(failure(name, transport)) is TWDeliveryUnknownError
+
+    @each_write
+    def test_a_write_whose_503_page_says_when_to_come_back_was_turned_away(
+        self, name: str, transport: HttpTransport, server: responses.RequestsMock
+    ) -> None:
+        headers = {"Retry-After": "7"}
+        answer(server, name, status=503, body=HTML, content_type="text/html", headers=headers)
+        error = failure(name, transport)
+
+        assert type(error) is TWServerError
+        assert error.retry_after == 7
