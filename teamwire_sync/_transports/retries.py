@@ -81,9 +81,8 @@ class Retries:
             pause = self._pause_after(number, error)
             if not answer.again or number > self._most or self._clock() + pause >= ends_at:
                 break
-            logger.info(
-                "%s; trying again in %.1f s, %d of %d times", error, pause, number, self._most
-            )
+            text = "%s; trying again in %.1f s, %d of %d times"
+            logger.info(text, _reason(error), pause, number, self._most)
             self._pause(pause)
         # Not in an except block: there it would get the context of what it replaces.
         raise _last(error, unknown, number)
@@ -92,6 +91,11 @@ class Retries:
         longest = min(_FIRST_PAUSE * 2.0 ** min(number - 1, 30), _LONGEST_PAUSE)
         pause = longest * (1 + self._jitter()) / 2
         return max(pause, float(getattr(error, "retry_after", None) or 0))
+
+
+def _reason(error: TWError) -> str:
+    # The text of a lost answer says to look before trying again, which is what comes next.
+    return f"{error.method} {error.path}: {error.cause}" if error.cause else str(error)
 
 
 def _last(error: TWError, unknown: TWError | None, tries: int) -> TWError:
