@@ -168,6 +168,13 @@ class TestCertificateOfTheServer:
 
         assert connect(server.url()).check().uid == "u1"
 
+    def test_the_variable_of_openssl_adds_no_ca(
+        self, server: HttpServer, connect: Connect, pki: Pki, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("SSL_CERT_FILE", pki.bundle)
+
+        assert "certificate" in str(failure(CALLS["read"], connect(server.url())))
+
     def test_the_bundle_of_requests_comes_before_that_of_curl(
         self, server: HttpServer, connect: Connect, pki: Pki, monkeypatch: pytest.MonkeyPatch
     ) -> None:
