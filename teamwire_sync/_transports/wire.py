@@ -7,6 +7,7 @@ is its text.
 from __future__ import annotations
 
 import json
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -123,6 +124,7 @@ _OPTIONAL = (str, type(None))
 _FLAG = (bool,)
 _NUMBER = (int,)
 _ARRAY = (list,)
+_NESTING = (list, dict)
 
 _Fields = Mapping[str, tuple[type, ...]]
 
@@ -186,15 +188,41 @@ _TYPE_NAMES = {
     dict: "an object",
 }
 
+# The digits that every Python turns into a number, however low its limit is set.
+_MOST_DIGITS = 640
+# A group of 100,000 members has 700,000; in memory each may take ten times what it is on the wire.
+_MOST_VALUES = 2_000_000
+_SMALL = 2**20
+# Comparing, pickling and showing a value goes as deep as the value.
+_MOST_LEVELS = 50
+
+
+def _whole_number(digits: str) -> int:
+    if len(digits) > _MOST_DIGITS:
+        message = "too many digits"
+        raise ValueError(message)
+    return int(digits)
+
+
+def _no_number(name: str) -> NoReturn:
+    message = f"{name} is not JSON"
+    raise ValueError(message)
+
+
+_decode = json.JSONDecoder(parse_int=_whole_number, parse_constant=_no_number).decode
+
 
 def decode_json(body: bytes) -> Any:
-    """The JSON document in *body*.
+    """The JSON document in *body*, which is UTF-8 whatever its Content-Type says (RFC 8259, 8.1).
 
     Raises:
         TWProtocolError: It is none.
     """
+    if len(body) > _SMALL and sum(map(body.count, (b",", b"[", b"{"))) > _MOST_VALUES:
+        message = f"the answer has more than {_MOST_VALUES:,} values"
+        raise TWProtocolError(message)
     try:
-        return json.loads(body)
+        return _decode(str(body.removeprefix(BOM_UTF8), "utf-8"))
     except (ValueError, RecursionError):
         pass
     message = "the answer is not JSON" if body else "the answer is empty"
@@ -203,6 +231,8 @@ def decode_json(body: bytes) -> Any:
 
 def decode_error(body: bytes) -> dict[str, Any]:
     """What an error answer says of itself; empty when it says nothing, as a proxy's page does."""
+    if len(body) > _SMALL:
+        return {}
     try:
         error = decode_json(body)["error"]
     except (TWProtocolError, TypeError, KeyError):
@@ -241,7 +271,19 @@ def _unknown(raws: list[Any], key: str, known: Mapping[str, Any]) -> list[Any]:
 def _extra(value: Mapping[str, Any], fields: _Fields) -> tuple[tuple[str, Any], ...]:
     if len(value) == len(fields):
         return ()
-    return tuple((name, value[name]) for name in value if name not in fields)
+    extra = tuple((name, value[name]) for name in value if name not in fields)
+    levels, level = 0, [more for _, more in extra if type(more) in _NESTING]
+    while level:
+        levels += 1
+        if levels > _MOST_LEVELS:
+            message = f"an unknown field is nested in more than {_MOST_LEVELS} levels"
+            raise TWProtocolError(message)
+        level = [inner for each in level for inner in _inside(each) if type(inner) in _NESTING]
+    return extra
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    return value.values() if type(value) is dict else value
 
 
 class Decoder:
@@ -259,7 +301,11 @@ class Decoder:
     def page(self, document: Any) -> tuple[list[Chat], str | None]:
         """The chats of a page, and the cursor of the next one."""
         page = _checked(document, "a page of chats", _PAGE)
-        return self._chats(page["chats"], page), page["next_cursor"]
+        cursor = page["next_cursor"]
+        if cursor is not None and not _encodes(cursor):
+            message = '"next_cursor" of a page of chats has half of a surrogate pair'
+            raise TWProtocolError(message)
+        return self._chats(page["chats"], page), cursor
 
     def chat(self, document: Any) -> Chat:
         """A chat with the users and groups that it names."""
