@@ -21,7 +21,13 @@ from attrs import frozen
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProxyError
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    NewConnectionError,
+    ProtocolError,
+    ProxyError,
+)
 from urllib3.response import HTTPResponse
 from urllib3.util.connection import allowed_gai_family
 
@@ -75,6 +81,16 @@ def _left(timeout: float | None) -> float | None:
     return left if timeout is None else min(timeout, left)
 
 
+class _Buffer(io.BufferedReader):
+    """Is never read to its end at once, as http.client does for a chunk of -1 bytes."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is None or size < 0:
+            message = "a size below zero"
+            raise http.client.HTTPException(message)
+        return super().read(size)
+
+
 class _Reads(io.RawIOBase):
     """The reads of one answer."""
 
@@ -103,7 +119,7 @@ class _Source:
     sock: socket.socket
 
     def makefile(self, _mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_Reads(self.sock))
+        return _Buffer(_Reads(self.sock))
 
 
 class _Answer(http.client.HTTPResponse):
@@ -248,7 +264,7 @@ def read_body(raw: BaseHTTPResponse, ends_at: float = math.inf) -> bytes:
         pieces, count = [], 0
         while True:
             # What need not be unpacked comes without a copy more.
-            piece = read(size, decode_content=packed)
+            piece = _piece(raw, read, size, packed=packed)
             if not piece:
                 break
             if time.monotonic() >= ends_at:
@@ -271,6 +287,18 @@ def _is_plain(raw: BaseHTTPResponse) -> bool:
     """Whether urllib3 reads it from a connection, and not a cache or a test of the caller's."""
     original = getattr(raw, "_original_response", None)
     return type(raw).read is HTTPResponse.read and isinstance(original, http.client.HTTPResponse)
+
+
+def _piece(raw: BaseHTTPResponse, read: Callable[..., bytes], size: int, *, packed: bool) -> bytes:
+    try:
+        # What older urllib3 has inflated is taken at once: piece by piece it would copy all of the
+        # rest each time.
+        inflated = len(getattr(raw, "_decoded_buffer", ()))
+        return read(max(size, inflated), decode_content=packed)
+    except ValueError as error:
+        # A chunk of -5 bytes is one for http.client.
+        message = f"it can't be read: {error}"
+        raise ProtocolError(message) from error
 
 
 def _rest(ends_at: float) -> float:
