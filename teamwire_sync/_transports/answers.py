@@ -152,7 +152,11 @@ class Answer:
             return TWDeliveryUnknownError(message, **context)
         if status >= 500:
             return TWServerError(what, retry_after=self._retry_after(), **context)
-        return TWProtocolError(f"unexpected status {what}", **context)
+        message = f"unexpected status {what}"
+        if self.operation.writes:
+            message += "; it may have been done or not, so look before you try again"
+            return TWDeliveryUnknownError(message, **context)
+        return TWProtocolError(message, **context)
 
     def _may_be_lost(self) -> bool:
         status = self.received.status
