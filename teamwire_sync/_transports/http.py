@@ -99,7 +99,12 @@ class HttpTransport:
             self._session = OwnSession(credentials.url, self._auth, config)
         else:
             self._session = GivenSession(session, credentials.url, self._auth, config)
-        self._headers = {"Accept": "application/json", "User-Agent": _user_agent(app_name)}
+        self._headers = {
+            "Accept": "application/json",
+            # What we unpack: urllib3 would ask for all that happens to be installed.
+            "Accept-Encoding": "gzip, deflate",
+            "User-Agent": _user_agent(app_name),
+        }
         self._slots = Slots(config.pool_size)
         self._clock = clock
         self._retries = Retries(config.retries, clock=clock, pause=pause or self._wait)
