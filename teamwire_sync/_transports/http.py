@@ -145,6 +145,8 @@ class HttpTransport:
                 return
             answer.require_success()
             before, etag = etag, answer.received.headers.get("ETag")
+            if etag is not None and not etag.isprintable():
+                etag = None  # it could not stand in the header of the next request
             if etag != before:
                 # The chats have changed since the last page, and so may the users have.
                 decoder = Decoder()
