@@ -222,7 +222,7 @@ class TestTotalTimeout:
             assert connection.check().uid == "u1"
 
     def test_is_for_all_the_tries_together(self) -> None:
-        config = settings(default_timeout=0.05, retries=1000)
+        config = settings(default_timeout=0.05, total_timeout=1.5, retries=1000)
         with RawServer(STALLS["silence"]) as server:
             error = failure(server, config)
 
@@ -536,15 +536,6 @@ class TestProxy:
 
         assert left[0] <= PATIENCE - 0.3
 
-    @pytest.mark.parametrize("work", [check, post])
-    def test_that_has_no_name_is_a_connection_error(
-        self, work: Callable[[Connection], object]
-    ) -> None:
-        config = settings(proxies={"https": f"http://{'a' * 64}.example:3128"})
-        connection = Connection("app", "secret", self.target, config=config)
-        with connection, pytest.raises(TWConnectionError, match="label empty or too long"):
-            work(connection)
-
 
 @pytest.fixture
 def deaf() -> Iterator[Callable[[str, int], int]]:
@@ -575,7 +566,7 @@ class TestConnect:
     ) -> None:
         url = f"http://127.0.0.1:{deaf()}"
         connection = Connection("app", "secret", url, config=settings())
-        with connection, in_time(), pytest.raises(TWTimeoutError, match=f"within {BUDGET} s"):
+        with connection, in_time(), pytest.raises(TWTimeoutError, match="no answer from"):
             work(connection)
 
     @pytest.mark.parametrize("work", [check, post])

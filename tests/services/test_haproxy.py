@@ -229,7 +229,8 @@ class TestNobodyBehindIt:
         assert caught.value.status == 503
         assert str(caught.value) == (
             "503 for POST /v1/bot/chats/: an HTML page, so from a proxy in between; the server "
-            "behind the gateway may have done it or not; look before you try again"
+            "behind the gateway may have done it or not; look before you try again: "
+            "connection.chats.get_subscriptions(refresh=True) lists the chat if it was made"
         )
 
 
