@@ -24,7 +24,7 @@ from urllib3.exceptions import (
 )
 
 from teamwire_sync._transports.budget import AnswerRefusedError, is_unsent
-from teamwire_sync._transports.wire import decode_error
+from teamwire_sync._transports.wire import OPERATIONS, decode_error
 from teamwire_sync.exceptions import (
     TWAuthError,
     TWConfigError,
@@ -80,6 +80,13 @@ _NO_CERTIFICATE = {
 _NO_COMMON_TLS = {"HANDSHAKE_FAILURE", "INSUFFICIENT_SECURITY", "PROTOCOL_VERSION"}
 # No trust in the issuer, as OpenSSL numbers it: among them a CA that nobody knows.
 _UNTRUSTED = {2, 18, 19, 20, 21}
+# Where a user sees whether a write was done.
+_FIND_OUT = {
+    OPERATIONS["create_chat"]: (
+        "connection.chats.get_subscriptions(refresh=True) lists the chat if it was made"
+    ),
+    OPERATIONS["post_message"]: "the chat itself shows the message if it was posted",
+}
 # A gateway that lost the answer of the server behind it, which may have done the work.
 _ANSWER_LOST = {502, 504}
 _IDS = ("user_ids", "group_ids")
@@ -211,7 +218,7 @@ class Answer:
 
 def how_to_go_on(operation: Operation) -> str:
     """What a user can do whose write was done or not."""
-    return f"look before you try again: {operation.find_out}"
+    return f"look before you try again: {_FIND_OUT[operation]}"
 
 
 def may_pass(error: Exception) -> bool:

@@ -52,7 +52,7 @@ class TestPaths:
         ],
     )
     def test_operation(self, name: str, method: str, path: str) -> None:
-        assert (OPERATIONS[name].method, OPERATIONS[name].path) == (method, path)
+        assert OPERATIONS[name] == Operation(method, path)
 
     @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
     def test_all_but_get_write(self, method: str) -> None:
