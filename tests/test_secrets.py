@@ -50,7 +50,8 @@ SECRETS = {
     "with a newline": f"{PLAIN}\n",
     "not ASCII": "mÄrk3d-ßçñéü-7f3a9c1e",
     "not Latin-1": "mark3d-€😀-7f3a9c1e",
-    "to be escaped": "m%rk3d/+&='\"\\<7f3a>{9c} 1e5b",
+    "to be escaped": "m%rk3d/+&='\"\\<7f3a>{9c} 1e5b\\ßçé\\ñü\\",
+    "with signs in Base64": "mark3d~?>~?>~?>7f3a",
     "like an App ID and another": "mark3d:7f3a9c1e5b2d",
 }
 REFUSED = {
@@ -655,9 +656,12 @@ class TestConfig:
 
     @pytest.mark.parametrize("name", ["app_id", "secret", "url"])
     @pytest.mark.parametrize("value", [PLAIN.encode(), [PLAIN], {PLAIN: 1}], ids=["b", "l", "d"])
-    def test_an_argument_of_a_wrong_type_is_not_shown(self, name: str, value: Any) -> None:
+    @pytest.mark.parametrize("take", [Connection, find_credentials])
+    def test_an_argument_of_a_wrong_type_is_not_shown(
+        self, take: Callable[..., Any], name: str, value: Any
+    ) -> None:
         with pytest.raises(TypeError, match=f"^{name} must be a str, not ") as caught:
-            Connection(**{"app_id": APP_ID, "secret": PLAIN, "url": URL, name: value})
+            take(**{"app_id": APP_ID, "secret": PLAIN, "url": URL, name: value})
 
         assert_no_secret(caught.value, PLAIN)
 

@@ -57,9 +57,9 @@ def _spellings(secret: str) -> Iterator[str]:
     yield encoded.decode("latin-1")  # as a header is read
     yield repr(encoded)[2:-1]
     yield from (quote(secret, safe=""), quote_plus(secret))
-    for quoted in (secret, ascii(secret)[1:-1], json.dumps(secret)[1:-1]):
-        escaped = quoted.replace("/", "\\/")
-        yield from (quoted, escaped, quoted.replace("\\", "\\\\"))
+    as_json = (json.dumps(secret), json.dumps(secret, ensure_ascii=False))
+    for quoted in (repr(secret), ascii(secret), *as_json):
+        yield from (quoted[1:-1], quoted[1:-1].replace("/", "\\/"))
     yield secret.translate(_HTML)
     for before in range(3):
         # As a part of something longer: without what the neighbours have a share in.

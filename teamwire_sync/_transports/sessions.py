@@ -6,7 +6,7 @@ import json
 import os
 import ssl
 import time
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import requests
@@ -14,7 +14,6 @@ from attrs import field, frozen
 from requests.auth import AuthBase
 from requests.structures import CaseInsensitiveDict
 
-from teamwire_sync._concealed import refuse_to_copy
 from teamwire_sync._credentials import is_host, is_loopback
 from teamwire_sync._transports.budget import BudgetAdapter, ending_at, read_body
 from teamwire_sync._transports.scrubbing import Scrubber, base64_of
@@ -65,9 +64,6 @@ class BasicAuth(AuthBase):
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers["Authorization"] = self._header
         return request
-
-    def __reduce__(self) -> NoReturn:
-        refuse_to_copy()
 
 
 class _Header(str):
