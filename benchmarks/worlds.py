@@ -12,7 +12,8 @@ from attrs import frozen
 
 from teamwire_sync import Connection
 from teamwire_sync._transports.base import ChatPage
-from teamwire_sync._transports.wire import Decoder, decode_json
+from teamwire_sync._transports.strict_json import decode_json
+from teamwire_sync._transports.wire import Decoder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -25,10 +25,10 @@ from teamwire_sync._transports.base import ChatPage
 from teamwire_sync._transports.retries import Failed, Retries
 from teamwire_sync._transports.sessions import BasicAuth, GivenSession, OwnSession
 from teamwire_sync._transports.slots import Slots
+from teamwire_sync._transports.strict_json import decode_json
 from teamwire_sync._transports.wire import (
     OPERATIONS,
     Decoder,
-    decode_json,
     encode_draft,
     encode_message,
 )

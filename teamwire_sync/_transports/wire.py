@@ -6,8 +6,6 @@ is its text.
 
 from __future__ import annotations
 
-import json
-from codecs import BOM_UTF8
 from collections.abc import Mapping
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -27,6 +25,7 @@ from teamwire_sync._models import (
     Message,
     User,
 )
+from teamwire_sync._transports.strict_json import SMALL, decode_json
 from teamwire_sync.exceptions import TWProtocolError
 
 if TYPE_CHECKING:
@@ -178,50 +177,13 @@ _TYPE_NAMES = {
     dict: "an object",
 }
 
-# The digits that every Python turns into a number, however low its limit is set.
-_MOST_DIGITS = 640
-# A group of 100,000 members has 700,000; in memory each may take ten times what it is on the wire.
-_MOST_VALUES = 2_000_000
-_SMALL = 2**20
 # Comparing, pickling and showing a value goes as deep as the value.
 _MOST_LEVELS = 50
 
 
-def _whole_number(digits: str) -> int:
-    if len(digits) > _MOST_DIGITS:
-        message = "too many digits"
-        raise ValueError(message)
-    return int(digits)
-
-
-def _no_number(name: str) -> NoReturn:
-    message = f"{name} is not JSON"
-    raise ValueError(message)
-
-
-_decode = json.JSONDecoder(parse_int=_whole_number, parse_constant=_no_number).decode
-
-
-def decode_json(body: bytes) -> Any:
-    """The JSON document in *body*, which is UTF-8 whatever its Content-Type says (RFC 8259, 8.1).
-
-    Raises:
-        TWProtocolError: It is none.
-    """
-    if len(body) > _SMALL and sum(map(body.count, (b",", b"[", b"{"))) > _MOST_VALUES:
-        message = f"the answer has more than {_MOST_VALUES:,} values"
-        raise TWProtocolError(message)
-    try:
-        return _decode(str(body.removeprefix(BOM_UTF8), "utf-8"))
-    except (ValueError, RecursionError):
-        pass
-    message = "the answer is not JSON" if body else "the answer is empty"
-    raise TWProtocolError(message)
-
-
 def decode_error(body: bytes) -> dict[str, Any]:
     """What an error answer says of itself; empty when it says nothing, as a proxy's page does."""
-    if len(body) > _SMALL:
+    if len(body) > SMALL:
         return {}
     try:
         error = decode_json(body)["error"]

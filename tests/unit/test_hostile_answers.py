@@ -29,7 +29,8 @@ from teamwire_sync import (
 from teamwire_sync._display import ChatList
 from teamwire_sync._transports.answers import Answer
 from teamwire_sync._transports.sessions import Received
-from teamwire_sync._transports.wire import OPERATIONS, Decoder, decode_json
+from teamwire_sync._transports.strict_json import decode_json
+from teamwire_sync._transports.wire import OPERATIONS, Decoder
 from tests.builders import (
     chat_answer,
     chat_doc,

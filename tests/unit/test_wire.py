@@ -9,13 +9,13 @@ import pytest
 
 from teamwire_sync import AlertType, Bot, ChatHandle, LoggedInUser, TWProtocolError, User
 from teamwire_sync._transports.base import ChatDraft
+from teamwire_sync._transports.strict_json import decode_json
 from teamwire_sync._transports.wire import (
     OPERATIONS,
     Decoder,
     Operation,
     decode_chat,
     decode_error,
-    decode_json,
     encode_draft,
     encode_message,
 )

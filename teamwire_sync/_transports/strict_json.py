@@ -1,0 +1,48 @@
+"""JSON as its standard has it, of no more values, digits and levels than an answer needs."""
+
+from __future__ import annotations
+
+import json
+from codecs import BOM_UTF8
+from typing import Any, NoReturn
+
+from teamwire_sync.exceptions import TWProtocolError
+
+# Bytes that need no look at what they hold.
+SMALL = 2**20
+# The digits that every Python turns into a number, however low its limit is set.
+_MOST_DIGITS = 640
+# A group of 100,000 members has 700,000; in memory each may take ten times what it is on the wire.
+_MOST_VALUES = 2_000_000
+
+
+def _whole_number(digits: str) -> int:
+    if len(digits) > _MOST_DIGITS:
+        message = "too many digits"
+        raise ValueError(message)
+    return int(digits)
+
+
+def _no_number(name: str) -> NoReturn:
+    message = f"{name} is not JSON"
+    raise ValueError(message)
+
+
+_decode = json.JSONDecoder(parse_int=_whole_number, parse_constant=_no_number).decode
+
+
+def decode_json(body: bytes) -> Any:
+    """The JSON document in *body*, which is UTF-8 whatever its Content-Type says (RFC 8259, 8.1).
+
+    Raises:
+        TWProtocolError: It is none.
+    """
+    if len(body) > SMALL and sum(map(body.count, (b",", b"[", b"{"))) > _MOST_VALUES:
+        message = f"the answer has more than {_MOST_VALUES:,} values"
+        raise TWProtocolError(message)
+    try:
+        return _decode(str(body.removeprefix(BOM_UTF8), "utf-8"))
+    except (ValueError, RecursionError):
+        pass
+    message = "the answer is not JSON" if body else "the answer is empty"
+    raise TWProtocolError(message)
