@@ -327,9 +327,7 @@ def seconds(number: float) -> str:
 
 def one_line(text: str, most: int) -> str:
     """*text* on one line that a terminal can be shown: what comes from elsewhere may control it."""
-    # What comes from elsewhere may also be as long as an answer.
-    part = text[: 10 * most]
-    printable = "".join(character if character.isprintable() else " " for character in part)
+    printable = "".join(character if character.isprintable() else " " for character in text)
     return " ".join(printable.split())[:most]
 
 

@@ -332,11 +332,15 @@ class TestJson:
         with pytest.raises(TWProtocolError, match=r"^the answer is not JSON$"):
             decode_json('"\ud800"'.encode("utf-8", "surrogatepass"))
 
-    @pytest.mark.parametrize("sign", ["", "-"])
-    def test_a_number_of_a_million_digits_is_refused(self, sign: str) -> None:
+    @pytest.mark.parametrize(
+        "digits",
+        [b"9" * 641, b"9" * 1_000_000, b"-" + b"9" * 1_000_000],
+        ids=lambda digits: str(len(digits)),
+    )
+    def test_a_number_of_too_many_digits_is_refused(self, digits: bytes) -> None:
         """Older Pythons take minutes to read it."""
         with pytest.raises(TWProtocolError, match=r"^the answer is not JSON$"):
-            decode_json(b"[%s%s]" % (sign.encode(), b"9" * 1_000_000))
+            decode_json(digits)
 
     def test_a_number_that_every_python_can_show_is_one(self) -> None:
         assert decode_json(b"9" * 640) == 10**640 - 1
