@@ -199,12 +199,11 @@ def _() -> object:
 
 @shows(
     f"can't reach {HOST}:443 through the proxy: Tunnel connection failed: 407 Proxy Authentication "
-    "Required"
+    f"Required {TRIED}"
 )
 def _() -> object:
     cause = OSError("Tunnel connection failed: 407 Proxy Authentication Required")
-    config = ConnectionConfig(retries=0)
-    return answered("get_me", config, body=requests.exceptions.ProxyError(cause))
+    return answered("get_me", body=requests.exceptions.ProxyError(cause))
 
 
 @shows(f"no answer from {HOST}:443 within 10 s {TRIED}")

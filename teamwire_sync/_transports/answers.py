@@ -19,7 +19,6 @@ from urllib3.exceptions import (
     DecodeError,
     LocationParseError,
     NewConnectionError,
-    ProxyError,
     ReadTimeoutError,
 )
 
@@ -52,7 +51,6 @@ _NEVER_LEFT = (
     ConnectTimeoutError,
     LocationParseError,
     NewConnectionError,
-    ProxyError,
     requests.exceptions.InvalidSchema,
     requests.exceptions.InvalidURL,
     ssl.CertificateError,
@@ -212,8 +210,8 @@ class Answer:
             date = parsedate_to_datetime(value)
             date = date if date.tzinfo else date.replace(tzinfo=timezone.utc)
             return max(0.0, date.timestamp() - time.time())
-        except (TypeError, ValueError, OverflowError):
-            return None
+        except (TypeError, ValueError, OverflowError, IndexError):
+            return None  # IndexError until Python 3.10
 
 
 def how_to_go_on(operation: Operation) -> str:
@@ -234,6 +232,7 @@ def network_error(
     operation: Operation,
     *,
     left: bool,
+    once: bool,
     server: str,
     timeout: float,
     context: dict[str, Any],
@@ -245,6 +244,7 @@ def network_error(
         error: What came instead of an answer.
         operation: What was asked.
         left: Whether the request may have been sent.
+        once: Whether it was sent once at most; else *error* says nothing about the first time.
         server: Host and port.
         timeout: Seconds that it could take.
         context: What the error carries.
@@ -254,7 +254,7 @@ def network_error(
     text = one_line(scrub(_innermost(causes)), 200) or type(causes[-1]).__name__
     context = {**context, "cause": f"{type(error).__name__}: {text}"}
     left = left and not _is_local(error)
-    if operation.writes and left and not any(map(_never_left, causes)):
+    if operation.writes and left and not (once and any(map(_never_left, causes))):
         message = (
             f"the answer of {server} was lost ({text}): it may have done {context['method']} "
             f"{context['path']} or not; {how_to_go_on(operation)}"
@@ -322,7 +322,8 @@ def _strings(value: Any) -> tuple[str, ...]:
 
 def seconds(number: float) -> str:
     """*number* of seconds for people."""
-    return f"{round(number, 3):g} s"
+    digits = 3 if number < 0.1 else 2 if number < 10 else 1
+    return f"{round(number, digits):g} s"
 
 
 def one_line(text: str, most: int) -> str:
@@ -339,7 +340,8 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         following = getattr(inner, "reason", None)
         if not isinstance(following, BaseException):
             following = next((arg for arg in inner.args if isinstance(arg, BaseException)), None)
-        inner = following or inner.__cause__ or inner.__context__
+        # Not the context: around all of it may be an error that the caller handles.
+        inner = following or inner.__cause__
         if inner is None:
             return
 

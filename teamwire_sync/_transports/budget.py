@@ -311,4 +311,6 @@ def _addresses(host: str, port: int) -> list[str]:
         found = socket.getaddrinfo(host, port, allowed_gai_family(), socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         return [host]  # urllib3 comes to the same end, and says it
-    return list(dict.fromkeys(str(address[4][0]) for address in found))
+    # By number, and with the scope of a link.
+    numeric = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
+    return list(dict.fromkeys(socket.getnameinfo(one[4], numeric)[0] for one in found))

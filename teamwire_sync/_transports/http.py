@@ -263,6 +263,7 @@ class HttpTransport:
                         error,
                         operation,
                         left=prepared is not None,
+                        once=prepared is None or not self._session.repeats(prepared),
                         server=self._server,
                         timeout=at_once if self._clock() < ends_at else left,
                         context=context,

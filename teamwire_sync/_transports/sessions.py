@@ -13,6 +13,8 @@ import requests
 from attrs import field, frozen
 from requests.auth import AuthBase
 from requests.structures import CaseInsensitiveDict
+from urllib3.exceptions import HTTPError
+from urllib3.util import parse_url
 
 from teamwire_sync._credentials import is_host, is_loopback
 from teamwire_sync._transports.budget import BudgetAdapter, ending_at, read_body
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from teamwire_sync._concealed import Concealed
     from teamwire_sync._config import ConnectionConfig
 
+_PROXY_SCHEMES = {"http", "https", "socks4", "socks4a", "socks5", "socks5h"}
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
@@ -117,7 +120,7 @@ class OwnSession:
         self._auth = auth
         self._pool_size = config.pool_size
         self._settings = _settings(url, config)
-        if not _has_host(requests.utils.select_proxy(url, self._settings["proxies"])):
+        if not _is_usable(requests.utils.select_proxy(url, self._settings["proxies"])):
             # Not quoted: it may have a password. Nor found out by _settings, which has it by name.
             message = "the proxy for the server must be like 'http://proxy.example.org:3128'"
             raise TWConfigError(message)
@@ -162,6 +165,10 @@ class OwnSession:
             headers = response.headers
             body = read_body(response.raw)
         return Received(response.status_code, headers, headers.get("Location", ""), body)
+
+    def repeats(self, _prepared: requests.PreparedRequest) -> bool:
+        """Whether a request may be sent more than once in one `send`."""
+        return False
 
     def close(self) -> None:
         """Close the connections."""
@@ -236,9 +243,23 @@ class GivenSession:
         url = prepared.url or self.url
         settings = self._session.merge_environment_settings(url, {}, None, None, None)
         settings["stream"] = True
-        response = self._session.send(prepared, timeout=timeout, allow_redirects=False, **settings)
+        try:
+            response = self._session.send(
+                prepared, timeout=timeout, allow_redirects=False, **settings
+            )
+        except requests.HTTPError as error:
+            # A hook of the session's that raises for a status: that there is one is an answer.
+            if error.response is None:
+                raise
+            response = error.response
         body = read_body(response.raw, ends_at)
-        return Received(response.status_code, response.headers, disarm.location, body)
+        location = disarm.location or response.headers.get("Location", "")
+        return Received(response.status_code, response.headers, location, body)
+
+    def repeats(self, prepared: requests.PreparedRequest) -> bool:
+        """Whether a request may be sent more than once in one `send`."""
+        adapter = self._session.get_adapter(prepared.url or self.url)
+        return getattr(getattr(adapter, "max_retries", None), "total", None) != 0
 
     def close(self) -> None:
         """Leave it open: it is the caller's."""
@@ -262,13 +283,18 @@ class _Disarm:
             del original.msg["Set-Cookie"]
 
 
-def _has_host(proxy: str | None) -> bool:
-    # To others urllib3 gives errors that are of no kind that is expected of it.
+def _is_usable(proxy: str | None) -> bool:
+    # Of others urllib3 gives errors that quote the password, or are of no kind that is expected.
+    if not proxy:
+        return True
+    whole = proxy if "://" in proxy else f"http://{proxy}"
     try:
-        host = urlsplit(proxy if "://" in proxy else f"//{proxy}").hostname if proxy else "none"
-    except ValueError:
+        parts = urlsplit(whole)
+        host, _ = parts.hostname, parts.port
+        there = parse_url(whole).host
+    except (ValueError, HTTPError):
         return False
-    return host is not None and is_host(host)
+    return bool(there and host and is_host(host)) and parts.scheme in _PROXY_SCHEMES
 
 
 def _settings(url: str, config: ConnectionConfig) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import gzip
 import itertools
 import json
 import random
+import re
 import socket
 import ssl
 import time
@@ -189,7 +190,9 @@ class TestTotalTimeout:
             error = failure(server, settings())
 
         assert isinstance(error, TWTimeoutError)
-        assert str(error) == f"no answer from 127.0.0.1:{server.port} within {BUDGET} s"
+        # A little of it went by before the request.
+        said = rf"no answer from 127.0.0.1:{server.port} within 0\.[12]\d? s"
+        assert re.fullmatch(said, str(error))
 
     @each_stall
     def test_ends_a_write_which_is_in_doubt(self, stall: str) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
+import requests
 import urllib3.util.connection
 from attrs import frozen
 
@@ -24,6 +26,7 @@ from teamwire_sync._sandbox import app
 from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER
 from teamwire_sync._transports.http import HttpTransport
 from teamwire_sync.testing import sandbox
+from tests.raw_server import Peer, RawServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -230,6 +233,47 @@ def test_a_refusal_is_what_became_of_the_lost_try(
 
     with pytest.raises(TWNotFoundError):
         connection.chats.at("nope").post("hello")
+
+
+def test_an_error_that_the_caller_handles_is_not_taken_for_the_cause(box: Sandbox) -> None:
+    """A bot that reports a site as down posts from within its except block."""
+    refused = ConnectionRefusedError(111, "Connection refused")
+    drop = box.fault("POST", POST.path, drop=AFTER)
+    with box.connect() as connection:
+        try:
+            raise urllib3.exceptions.NewConnectionError(None, "no") from refused  # type: ignore[arg-type]
+        except urllib3.exceptions.HTTPError:
+            with pytest.raises(TWDeliveryUnknownError):
+                connection.chats.at(KNOWN_CHAT).post("the site is down")
+
+    assert drop.hits == 1
+
+
+@pytest.mark.parametrize("given", [False, True], ids=["own session", "given session"])
+def test_what_is_lost_behind_a_proxy_is_lost(given: bool) -> None:
+    """urllib3 says of it what it says of a proxy that can't be reached."""
+    asked: list[bytes] = []
+
+    def read_and_hang_up(peer: Peer) -> None:
+        asked.append(peer.read_request().partition(b" HTTP")[0])
+
+    with ExitStack() as stack:
+        proxy = stack.enter_context(RawServer(read_and_hang_up))
+        settings: dict[str, Any] = {"allow_insecure_http": True}
+        more: dict[str, Any] = {}
+        if given:
+            more["session"] = stack.enter_context(requests.Session())
+            more["session"].proxies = {"http": proxy.url}
+        else:
+            settings["proxies"] = {"http": proxy.url}
+        connection = Connection(
+            "app", "secret", "http://teamwire.example", config=ConnectionConfig(**settings), **more
+        )
+        stack.enter_context(connection)
+        with pytest.raises(TWDeliveryUnknownError):
+            connection.chats.at("t1").post("hello")
+
+    assert asked == [b"POST http://teamwire.example/v1/bot/chats/t1/messages/"]
 
 
 class TestServerThatDoesNotDeclareTheContract:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
-from requests.adapters import BaseAdapter
+from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3.response import HTTPResponse
 
 from teamwire_sync import (
@@ -30,14 +30,18 @@ from tests.unit.transport.calls import (
     call,
     each_call,
     each_write,
+    error_body,
     failure,
     sent,
 )
+from tests.unit.transport.test_network import NEVER_LEFT
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import responses
+
+    from teamwire_sync._transports.http import HttpTransport
 
 
 class Recording(BaseAdapter):
@@ -242,3 +246,45 @@ class TestGivenSession:
 
     def test_all_other_settings_are_not(self, session: requests.Session, make: Make) -> None:
         make(ConnectionConfig(default_timeout=1, page_size=5, cache_ttl=1), session=session)
+
+
+class TestRepeating:
+    def test_what_a_session_may_have_sent_before_is_in_doubt(
+        self, session: requests.Session, make: Make, server: responses.RequestsMock
+    ) -> None:
+        """The error is that of its last try alone."""
+        session.mount("https://", HTTPAdapter(max_retries=2))
+        answer(server, "post_message", body=NEVER_LEFT["refused"]())
+        error = failure("post_message", make(session=session))
+
+        assert type(error) is TWDeliveryUnknownError
+
+    def test_what_a_session_sends_once_is_in_none_when_it_never_left(
+        self, session: requests.Session, make: Make, server: responses.RequestsMock
+    ) -> None:
+        answer(server, "post_message", body=NEVER_LEFT["refused"]())
+        error = failure("post_message", make(session=session))
+
+        assert type(error) is TWConnectionError
+
+
+class TestHookThatRaises:
+    @pytest.fixture
+    def transport(self, session: requests.Session, make: Make) -> HttpTransport:
+        session.hooks["response"].append(lambda response, **_: response.raise_for_status())
+        return make(session=session)
+
+    def test_what_is_not_found_is_none(
+        self, transport: HttpTransport, server: responses.RequestsMock
+    ) -> None:
+        answer(server, "get_user", status=404, json=error_body("not_found"))
+
+        assert call("get_user", transport) is None
+
+    def test_another_status_is_the_error_that_it_is(
+        self, transport: HttpTransport, server: responses.RequestsMock
+    ) -> None:
+        answer(server, "get_me", status=503, json=error_body("busy", "come back later"))
+        error = failure("get_me", transport)
+
+        assert str(error) == "503 for GET /v1/bot/me/: come back later"

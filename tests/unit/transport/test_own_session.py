@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from teamwire_sync import (
     ConnectionConfig,
     TWConfigError,
 )
+from teamwire_sync._transports.budget import _addresses
 from tests.unit.transport.calls import SECRET, Make, answer, call, sent
 
 if TYPE_CHECKING:
@@ -193,3 +195,38 @@ class TestOwnSession:
         call("get_me", transport)
 
         assert "Cookie" not in sent(server).headers
+
+
+class TestUnusableProxy:
+    @pytest.mark.parametrize(
+        "proxy",
+        [
+            "http://user:passw0rd@proxy.example:99999",
+            "http://user:passw0rd@proxy.example:port",
+            "http://user:pass/w0rd@proxy.example:3128",
+            "ftp://user:passw0rd@proxy.example",
+            "proxy.example:port",
+            "http://pro xy.example",
+        ],
+    )
+    def test_is_refused_at_once_without_an_echo(self, proxy: str, make: Make) -> None:
+        with pytest.raises(TWConfigError) as caught:
+            make(ConnectionConfig(proxies={"https": proxy}))
+
+        assert str(caught.value) == (
+            "the proxy for the server must be like 'http://proxy.example.org:3128'"
+        )
+
+    @pytest.mark.parametrize(
+        "proxy", ["http://proxy.example", "proxy.example:3128", "https://u:p@[::1]:3128"]
+    )
+    def test_another_one_is_taken(self, proxy: str, make: Make) -> None:
+        assert make(ConnectionConfig(proxies={"https": proxy}))
+
+
+def test_an_address_keeps_the_link_that_it_is_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    link = socket.if_nameindex()[0]
+    found = [(socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("fe80::1", 443, 0, link[0]))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: found)
+
+    assert _addresses("printer", 443) == [f"fe80::1%{link[1]}"]
