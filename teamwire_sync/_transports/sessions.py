@@ -294,7 +294,11 @@ def _is_usable(proxy: str | None) -> bool:
         there = parse_url(whole).host
     except (ValueError, HTTPError):
         return False
-    return bool(there and host and is_host(host)) and parts.scheme in _PROXY_SCHEMES
+    return (
+        bool(there and host and is_host(host))
+        and parts.scheme in _PROXY_SCHEMES
+        and not any(character.isspace() for character in whole)
+    )
 
 
 def _settings(url: str, config: ConnectionConfig) -> dict[str, Any]:
