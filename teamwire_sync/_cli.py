@@ -37,14 +37,26 @@ _seed = click.option("--seed", default=0, show_default=True, help="Makes another
 @click.option(
     "--path", type=click.Path(dir_okay=False), help="File that keeps the world; else in memory."
 )
-def sandbox(chats: int, seed: int, host: str, port: int, path: str | None) -> None:
+@click.option(
+    "--live",
+    is_flag=False,
+    flag_value=1.0,
+    type=click.FloatRange(0, min_open=True),
+    metavar="[SECONDS]",
+    help="Let people do something in its chats all the time: once a second, or as often as told.",
+)
+def sandbox(
+    *, chats: int, seed: int, host: str, port: int, path: str | None, live: float | None
+) -> None:
     """Serve a local Teamwire-compatible server for trying things out, until Ctrl-C.
 
     A tool for developers: its world is made up, and it has no TLS.
     """
     testing = _testing()
     try:
-        with testing.sandbox(chats=chats, seed=seed, host=host, port=port, path=path) as box:
+        with testing.sandbox(
+            chats=chats, seed=seed, host=host, port=port, path=path, live=live or False
+        ) as box:
             click.echo(f"A sandbox is up at {box.url}. In the shell that is to use it:\n")
             for name, value in box.env.items():
                 click.echo(f"export {name}={value}")
@@ -53,6 +65,8 @@ def sandbox(chats: int, seed: int, host: str, port: int, path: str | None) -> No
     except OSError as error:
         text = f"can't listen on {host}:{port}: {error.strerror or error}"
         raise click.ClickException(text) from None
+    except ValueError as error:  # the file
+        raise click.ClickException(str(error)) from None
     except KeyboardInterrupt:
         click.echo("\nEnded.")
 

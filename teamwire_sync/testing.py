@@ -31,6 +31,7 @@ def sandbox(
     path: str | os.PathLike[str] | None = None,
     host: str = "127.0.0.1",
     port: int = 0,
+    live: bool | float = False,
 ) -> Iterator[Sandbox]:
     """Serve a sandbox while the `with` block runs.
 
@@ -41,8 +42,10 @@ def sandbox(
             the world is kept in memory.
         host: The address to listen on; anything but loopback is warned about.
         port: The port; 0 takes a free one.
+        live: Whether people do something in the bot's chats by themselves, about once a second; or
+            the number of seconds between two things that they do.
     """
-    box = Sandbox(chats=chats, seed=seed, path=path, host=host, port=port)
+    box = Sandbox(chats=chats, seed=seed, path=path, host=host, port=port, live=live)
     try:
         yield box
     finally:

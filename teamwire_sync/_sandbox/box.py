@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-import json
+import threading
 import time
 import warnings
 from contextlib import ExitStack
@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from teamwire_sync._credentials import is_loopback
 from teamwire_sync._sandbox.app import create_app
+from teamwire_sync._sandbox.files import Files
 from teamwire_sync._sandbox.front import Front
+from teamwire_sync._sandbox.live import Live
+from teamwire_sync._sandbox.others import Others
 from teamwire_sync._sandbox.records import Route
 from teamwire_sync._sandbox.server import Server
 from teamwire_sync._sandbox.store import Store
@@ -19,15 +22,15 @@ from teamwire_sync._sandbox.world import World
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
-    from teamwire_sync import Chat, Connection, Group, User
+    from teamwire_sync import Connection
     from teamwire_sync._sandbox.faults import Fault
     from teamwire_sync._sandbox.holds import Hold
     from teamwire_sync._sandbox.records import ServedRequest
 
 
-class Sandbox:
+class Sandbox(Others):
     """A running local server; made by `teamwire_sync.testing.sandbox`.
 
     Paths are given without query, and `*` stands for one segment: `/v1/bot/chats/*/messages/`.
@@ -36,6 +39,7 @@ class Sandbox:
         url: What a Connection takes as `url`.
         app_id: The bot's App ID.
         secret: The bot's Secret.
+        bot_uid: The bot's own user id.
     """
 
     def __init__(
@@ -46,29 +50,37 @@ class Sandbox:
         path: str | os.PathLike[str] | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
+        live: bool | float = False,
     ) -> None:
         _check_integer("chats", chats, 0)
         _check_integer("seed", seed)
         _check_integer("port", port, 0, 65535)
+        interval = _interval(live)
         _warn_unless_loopback(host)
         self._started = time.monotonic()
         self._clock_at_start = time.time()
         with ExitStack() as exits:
             store = Store(path)
             exits.callback(store.close)
-            self._world = World(store, self.clock, chats=chats, seed=seed)
-            self._front = Front(create_app(self._world), seed)
+            files = Files(path)
+            exits.callback(files.close)
+            self._world = World(store, files, self.clock, chats=chats, seed=seed)
+            self._front = Front(create_app(), self._world, files, seed)
             self._server = Server(host, port, self._front)
             self._server.start()
             exits.callback(self._server.stop)
+            if interval is not None:
+                exits.callback(Live(self._world, self, interval, seed).stop)
             self.url = _url(*self._server.bind_addr)
             self._exits = exits.pop_all()
         self.app_id = self._world.app_id
         self.secret = self._world.secret
+        self.bot_uid = self._world.bot_uid
 
     def close(self) -> None:
         """Let held answers go, close the connections made by `connect`, and stop the server."""
         self._front.close()
+        self._world.events.close()
         self._exits.close()
 
     @property
@@ -102,6 +114,11 @@ class Sandbox:
         """How many TCP connections were accepted so far."""
         return self._server.accepted
 
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for an event now."""
+        return self._world.events.waiting
+
     def clock(self) -> float:
         """The sandbox's time in seconds since 1970."""
         return self._clock_at_start + time.monotonic() - self._started
@@ -112,55 +129,6 @@ class Sandbox:
             message = f"seconds must not be negative: {seconds!r}"
             raise ValueError(message)
         self._clock_at_start += seconds
-
-    def add_chat(
-        self,
-        title: str | None = None,
-        users: Iterable[User | str] = (),
-        groups: Iterable[Group | str] = (),
-        *,
-        is_alert: bool = False,
-        allow_sending: bool = True,
-        allow_mute_notifications: bool = True,
-        is_closed: bool = False,
-    ) -> Chat:
-        """Let somebody else create a chat with the bot, behind the client's back.
-
-        Here a circle need not be public, and a list stays a list.
-
-        Args:
-            title: None and "" make an untitled chat.
-            users: The members beside the bot, or their ids.
-            groups: The circles and lists, or their ids.
-            is_alert: A flag of the chat.
-            allow_sending: A flag of the chat.
-            allow_mute_notifications: A flag of the chat.
-            is_closed: A flag of the chat.
-
-        Raises:
-            LookupError: A user or a group does not exist.
-            ValueError: It would be a second 1:1 chat with the same user.
-        """
-        from teamwire_sync._transports.wire import decode_chat  # noqa: PLC0415 - as in connect
-
-        tid = self._world.add_chat(
-            title,
-            [_id(user, "uid") for user in users],
-            [_id(group, "gid") for group in groups],
-            is_alert=is_alert,
-            allow_sending=allow_sending,
-            allow_mute_notifications=allow_mute_notifications,
-            is_closed=is_closed,
-        )
-        return decode_chat(json.loads(self._world.chat(tid)))
-
-    def rename_chat(self, chat: Chat | str, title: str | None) -> None:
-        """Let somebody else change a chat's title, behind the client's back."""
-        self._world.rename_chat(_id(chat, "tid"), title)
-
-    def remove_chat(self, chat: Chat | str) -> None:
-        """Let somebody else remove the bot from a chat, behind the client's back."""
-        self._world.remove_chat(_id(chat, "tid"))
 
     def fault(
         self,
@@ -175,6 +143,7 @@ class Sandbox:
         body: Any = None,
         headers: Mapping[str, str | None] | None = None,
         lag: float | None = None,
+        cut: int | None = None,
         chance: float = 1.0,
     ) -> Fault:
         """Let requests of a method and path go wrong.
@@ -195,6 +164,8 @@ class Sandbox:
                 `status` the work is done and its answer gets this body.
             headers: Further headers of the answer; None removes one.
             lag: The list of chats shows a change only after so many seconds of the sandbox's clock.
+            cut: The answer breaks off, and the connection with it, after so many bytes of its body,
+                if it has more.
             chance: How likely it befalls a request, above 0 and up to 1. The sandbox's seed decides
                 by it: the same requests in the same order have the same fate again.
 
@@ -211,6 +182,7 @@ class Sandbox:
             body=body,
             headers=headers or {},
             lag=lag,
+            cut=cut,
             chance=chance,
         )
 
@@ -234,6 +206,18 @@ def _check_integer(
         raise ValueError(message)
 
 
+def _interval(live: bool | float) -> float | None:
+    if live is False:
+        return None
+    if not isinstance(live, (int, float)):
+        message = f"live must be true, false or a number of seconds, not {live!r}"
+        raise TypeError(message)
+    if not 0 < live < threading.TIMEOUT_MAX:
+        message = f"live is out of range: {live}"
+        raise ValueError(message)
+    return float(live)
+
+
 def _warn_unless_loopback(host: str) -> None:
     if not is_loopback(host):
         message = (
@@ -249,7 +233,3 @@ def _url(host: str, port: int) -> str:
     if address.is_unspecified:
         host = "127.0.0.1" if address.version == 4 else "::1"
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def _id(thing: object, attribute: str) -> str:
-    return str(getattr(thing, attribute, thing))

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+import re
+import secrets
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Document = dict[str, Any]
 
 _ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _ID_LENGTH = 22
+
+_LINK = re.compile(r"https?://[^\s<>\"]+", re.IGNORECASE)
+_BEHIND_LINKS = ".,;:!?)]}'*"
 
 
 def new_id(bits: int) -> str:
@@ -20,13 +29,24 @@ def new_id(bits: int) -> str:
     return "".join(characters)
 
 
+def fresh_id() -> str:
+    """An id that nothing else has."""
+    return new_id(secrets.randbits(128))
+
+
 def dump(document: Any) -> str:
     """Compact JSON text."""
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
 
 
 def user_document(
-    uid: str, first_name: str, last_name: str, organisation: str | None, *, is_bot: bool = False
+    uid: str,
+    first_name: str,
+    last_name: str,
+    organisation: str | None,
+    *,
+    is_bot: bool = False,
+    has_avatar: bool = False,
 ) -> Document:
     """A USER."""
     return {
@@ -35,6 +55,7 @@ def user_document(
         "last_name": last_name,
         "organisation": organisation,
         "is_bot": is_bot,
+        "has_avatar": has_avatar,
     }
 
 
@@ -80,17 +101,102 @@ def chat_document(
     }
 
 
-def message_document(mid: str, tid: str, from_user_id: str, timestamp: int, text: str) -> Document:
-    """A MESSAGE of plain text."""
+def message_document(
+    mid: str,
+    tid: str,
+    from_user_id: str,
+    timestamp: int,
+    text: str | None,
+    *,
+    attachments: Sequence[Document] = (),
+    is_alert: bool = False,
+    alert_type: str | None = None,
+    reply_to: str | None = None,
+    sender_display_name: str | None = None,
+) -> Document:
+    """A MESSAGE, with a preview of the first link in its text."""
     return {
         "mid": mid,
         "tid": tid,
         "from_user_id": from_user_id,
         "timestamp": timestamp,
         "message": text,
-        "is_alert": False,
-        "alert_type": None,
-        "reply_to": None,
-        "sender_display_name": None,
+        "is_alert": is_alert,
+        "alert_type": alert_type,
+        "reply_to": reply_to,
+        "sender_display_name": sender_display_name,
         "deleted": False,
+        "attachments": list(attachments),
+        "link_preview": None if text is None else link_preview(text),
+    }
+
+
+def deleted_message(message: Document) -> Document:
+    """What is left of a MESSAGE when it is deleted."""
+    nothing: Document = {"message": None, "attachments": [], "link_preview": None}
+    return {**message, **nothing, "deleted": True}
+
+
+def link_preview(text: str) -> Document | None:
+    """What can be said of the first link in a text without fetching it."""
+    for match in _LINK.finditer(text):
+        url = match[0].rstrip(_BEHIND_LINKS)
+        try:
+            host = urlsplit(url).hostname
+        except ValueError:
+            continue
+        if host:
+            return {"url": url, "title": host, "description": None, "image": None, "domain": host}
+    return None
+
+
+def file_document(kind: str, attachment_id: str, name: str, size: int, media: str) -> Document:
+    """An ATTACHMENT that has been uploaded."""
+    return {
+        "type": kind,
+        "attachment_id": attachment_id,
+        "name": name,
+        "size": size,
+        "content_type": media,
+    }
+
+
+def calendar_document(
+    title: str,
+    start_date: int,
+    end_date: int,
+    description: str | None = None,
+    location: str | None = None,
+) -> Document:
+    """An ATTACHMENT for a calendar; its dates are milliseconds since 1970, UTC."""
+    return {
+        "type": "calendar",
+        "title": title,
+        "start_date": start_date,
+        "end_date": end_date,
+        "description": description,
+        "location": location,
+    }
+
+
+def location_document(
+    name: str,
+    lat: float,
+    lon: float,
+    *,
+    address: str | None = None,
+    city: str | None = None,
+    country: str | None = None,
+    postal_code: str | None = None,
+) -> Document:
+    """An ATTACHMENT for a map."""
+    return {
+        "type": "location",
+        "name": name,
+        "lat": lat,
+        "lon": lon,
+        "address": address,
+        "city": city,
+        "country": country,
+        "postal_code": postal_code,
     }

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _CODES = {
     400: "bad_request",
@@ -37,6 +40,18 @@ class ApiError(Exception):
         super().__init__(message)
         self.status = status
         self.body = error_body(status, message, code, **details)
+
+
+def invalid_members(uids: Iterable[str], gids: Iterable[str] = ()) -> ApiError:
+    """The refusal of users and groups that are unknown, or are not what they must be."""
+    message = "these users and groups are unknown, or no members"
+    return ApiError(
+        422,
+        message,
+        "invalid_members",
+        user_ids=list(dict.fromkeys(uids)),
+        group_ids=list(dict.fromkeys(gids)),
+    )
 
 
 def error_body(status: int, message: str, code: str | None = None, **details: Any) -> str:

@@ -41,6 +41,12 @@ def _check_seconds(_fault: Any, attribute: attrs.Attribute[Any], seconds: Any) -
         raise ValueError(message)
 
 
+def _check_cut(_fault: Any, _attribute: Any, cut: Any) -> None:
+    if cut is not None and (type(cut) is not int or cut < 0):
+        message = f"cut must be a number of bytes, or None, not {cut!r}"
+        raise ValueError(message)
+
+
 def _check_chance(_fault: Any, _attribute: Any, chance: Any) -> None:
     if type(chance) not in {int, float} or not 0 < chance <= 1:
         message = f"chance must be a number above 0 and at most 1, not {chance!r}"
@@ -64,6 +70,7 @@ class Fault:
     body: Any
     headers: Mapping[str, str | None]
     lag: float | None = attrs.field(validator=_check_seconds)
+    cut: int | None = attrs.field(validator=_check_cut)
     chance: float = attrs.field(default=1.0, validator=_check_chance)
     hits: int = attrs.field(default=0, init=False)
     _remove: Callable[[Fault], None] = attrs.field(repr=False)
@@ -71,15 +78,15 @@ class Fault:
 
     def __attrs_post_init__(self) -> None:
         if self.drop is not None and self._shapes_answer():
-            message = "a dropped request has no status, retry_after, body or headers"
+            message = "a dropped request has no status, retry_after, body, headers or cut"
             raise ValueError(message)
         if not self.effects():
-            message = "a fault needs status, retry_after, delay, drop, body, headers or lag"
+            message = "a fault needs status, retry_after, delay, drop, body, headers, lag or cut"
             raise ValueError(message)
         self.payload()  # a body that JSON cannot hold is an error here, not in the server
 
     def _shapes_answer(self) -> bool:
-        given = (self.status, self.retry_after, self.body)
+        given = (self.status, self.retry_after, self.body, self.cut)
         return any(value is not None for value in given) or bool(self.headers)
 
     def strikes(self) -> bool:

@@ -13,6 +13,7 @@ from teamwire_sync._sandbox.documents import (
     new_id,
     user_document,
 )
+from teamwire_sync._sandbox.history import write_busy_history, write_short_history
 
 if TYPE_CHECKING:
     import sqlite3
@@ -29,6 +30,7 @@ SECOND_CIRCLE = "45531"
 INVISIBLE_CIRCLE = "45532"
 FIRST_LIST = "45601"
 SECOND_LIST = "45602"
+BOT_LIST = "45603"
 
 _FIRST_NAMES = (
     "Amina", "Anna", "Ben", "Çağla", "Claire", "David", "Élodie", "Emma", "Fatima", "Finn", "Greta",
@@ -53,6 +55,10 @@ _TOPICS = (
 )  # fmt: skip
 _UNTITLED_SHARE = 0.04
 _DUPLICATE_SHARE = 0.04
+_AVATAR_SHARE = 0.5
+# Places among the special chats.
+_BUSY = 0
+_CIRCLES = 9
 
 
 def seed_world(db: sqlite3.Connection, chats: int, seed: int) -> None:
@@ -63,26 +69,45 @@ def seed_world(db: sqlite3.Connection, chats: int, seed: int) -> None:
         chats: Exactly so many chats.
         seed: Varies names, ids and credentials.
     """
-    seeder = _Seeder(random.Random(f"{chats}/{seed}"), chats)  # noqa: S311 - reproducible, not secret
+    rng = random.Random(f"{chats}/{seed}")  # noqa: S311 - reproducible, not secret
+    # What later releases added, so that the rest of the world stays as it was.
+    later = random.Random(f"{chats}/{seed}/2")  # noqa: S311 - as above
+    seeder = _Seeder(rng, later, chats)
     seeder.write_directory(db)
+    special = seeder.special_chats()[:chats]
     # At 0, so that these chats are listed however large the lag.
     db.execute("INSERT INTO log (seq, at) VALUES (1, 0)")
     db.executemany(
         "INSERT INTO chats (ordinal, from_seq, tid, peer_uid, document) VALUES (?, 1, ?, ?, ?)",
         (
             (ordinal, chat["tid"], _peer(chat), dump(chat))
-            for ordinal, chat in enumerate(seeder.chats(chats), start=1)
+            for ordinal, chat in enumerate(seeder.chats(special, chats), start=1)
         ),
     )
+    for place, write in ((_BUSY, write_busy_history), (_CIRCLES, write_short_history)):
+        for chat in special[place : place + 1]:
+            write(db, later, chat)
 
 
 def _peer(chat: Document) -> str | None:
     return chat["user_ids"][0] if chat["type"] == "one_to_one" else None
 
 
+def _write_group(
+    db: sqlite3.Connection, group: Document, members: list[str], *, is_visible: bool
+) -> None:
+    row = (group["gid"], group["title"].casefold(), is_visible, dump(group))
+    db.execute("INSERT INTO groups VALUES (?, ?, ?, ?)", row)
+    db.executemany(
+        "INSERT INTO members VALUES (?, ?, ?)",
+        ((group["gid"], position, uid) for position, uid in enumerate(members)),
+    )
+
+
 class _Seeder:
-    def __init__(self, rng: random.Random, chats: int) -> None:
+    def __init__(self, rng: random.Random, later: random.Random, chats: int) -> None:
         self._rng = rng
+        self._later = later
         self._app_id = f"app-{self._id()}"
         self._secret = self._id() + self._id()
         self._bot_uid = self._id()
@@ -96,10 +121,19 @@ class _Seeder:
         facts = {"app_id": self._app_id, "secret": self._secret, "bot_uid": self._bot_uid}
         db.executemany("INSERT INTO facts VALUES (?, ?)", facts.items())
         bot = user_document(self._bot_uid, "Weather", "Bot", _ORGANISATIONS[0], is_bot=True)
-        users = [(self._bot_uid, True, dump(bot))]
-        users += [(uid, True, self._person(uid)) for uid in self._uids]
-        users.append((INVISIBLE_USER, False, self._person(INVISIBLE_USER)))
-        db.executemany("INSERT INTO users VALUES (?, ?, ?)", users)
+        people = [self._person(uid) for uid in (*self._uids, INVISIBLE_USER)]
+        db.executemany(
+            "INSERT INTO users VALUES (?, ?, ?, ?)",
+            (
+                (
+                    user["uid"],
+                    f"{user['first_name']} {user['last_name']}".casefold(),
+                    user["uid"] != INVISIBLE_USER,
+                    dump(user),
+                )
+                for user in (bot, *people)
+            ),
+        )
         for gid, title, is_circle, is_public, is_visible, size in (
             (PUBLIC_CIRCLE, "Alle Pflegekräfte", True, True, True, 20),
             (PRIVATE_CIRCLE, "Krisenstab", True, False, True, 5),
@@ -113,20 +147,23 @@ class _Seeder:
             group = group_document(
                 gid, title, owner_id=owner, is_circle=is_circle, is_public=is_public
             )
-            db.execute("INSERT INTO groups VALUES (?, ?, ?)", (gid, is_visible, dump(group)))
-            db.executemany(
-                "INSERT INTO members VALUES (?, ?, ?)",
-                ((gid, position, uid) for position, uid in enumerate(members)),
-            )
+            _write_group(db, group, members, is_visible=is_visible)
+        own = group_document(
+            BOT_LIST, "Rufbereitschaft", owner_id=self._bot_uid, is_circle=False, is_public=False
+        )
+        _write_group(db, own, self._later.sample(self._uids, 3), is_visible=True)
 
-    def _person(self, uid: str) -> str:
-        first_name = self._rng.choice(_FIRST_NAMES)
-        last_name = self._rng.choice(_LAST_NAMES)
-        return dump(user_document(uid, first_name, last_name, self._rng.choice(_ORGANISATIONS)))
+    def _person(self, uid: str) -> Document:
+        return user_document(
+            uid,
+            self._rng.choice(_FIRST_NAMES),
+            self._rng.choice(_LAST_NAMES),
+            self._rng.choice(_ORGANISATIONS),
+            has_avatar=uid == KNOWN_USER or self._later.random() < _AVATAR_SHARE,
+        )
 
-    def chats(self, count: int) -> Iterator[Document]:
+    def chats(self, special: list[Document], count: int) -> Iterator[Document]:
         """The chats, the special shapes first."""
-        special = self._special_chats()[:count]
         yield from special
         titles: list[str] = []
         for number in range(len(special) + 1, count + 1):
@@ -143,7 +180,8 @@ class _Seeder:
         earlier.append(title)
         return title
 
-    def _special_chats(self) -> list[Document]:
+    def special_chats(self) -> list[Document]:
+        """Chats of all the shapes that a client must cope with."""
         one_to_one = chat_document(
             self._id(),
             title=None,
@@ -153,8 +191,9 @@ class _Seeder:
             one_to_one=True,
         )
         decomposed = unicodedata.normalize("NFD", "Café für Ärzte")
+        known = self._group_chat("test")
         return [
-            {**self._group_chat("test"), "tid": KNOWN_CHAT},
+            {**known, "tid": KNOWN_CHAT, "admin_ids": [known["user_ids"][0], self._bot_uid]},
             self._group_chat("test"),
             one_to_one,
             self._group_chat(None),

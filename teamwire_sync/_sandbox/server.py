@@ -13,7 +13,7 @@ from cheroot import wsgi
 from cheroot.server import HTTPConnection
 
 from teamwire_sync._log import logger
-from teamwire_sync._sandbox.front import DROP_KEY
+from teamwire_sync._sandbox.front import LINE_KEY
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -21,17 +21,28 @@ if TYPE_CHECKING:
 _logger = logger.getChild("sandbox")
 
 
+_THREADS = 16
+"""With so many it begins, and so many it adds when all have something to do."""
+
+
 class _Connection(HTTPConnection):
     """A connection that its server can find while it is open."""
 
     def __init__(self, server: Server, *args: Any) -> None:
         super().__init__(server, *args)
+        self.is_streaming = False
         server.opened(self)
 
+    def communicate(self) -> bool:
+        """Serve one request; whether the connection stays."""
+        self.server.make_room()
+        is_kept: bool = super().communicate()  # type: ignore[no-untyped-call]
+        return is_kept
+
     def end_input(self) -> None:
-        """Let whoever reads from the connection find its end; an answer can still leave."""
+        """Let whoever reads from the connection find its end; a short answer can still leave."""
         with suppress(OSError):
-            self.socket.shutdown(socket.SHUT_RD)
+            self.socket.shutdown(socket.SHUT_RDWR if self.is_streaming else socket.SHUT_RD)
 
     def close(self) -> None:
         """Close the connection."""
@@ -43,16 +54,27 @@ class _Connection(HTTPConnection):
 
 
 class _Gateway(wsgi.Gateway_10):
-    """A gateway whose application may send nothing at all."""
+    """A gateway whose application may send nothing at all, or less than it said: a `Line`."""
 
     def __init__(self, req: Any) -> None:
         super().__init__(req)
-        self.env[DROP_KEY] = self._drop
+        self.env[LINE_KEY] = self
+        req.conn.is_streaming = False
 
-    def _drop(self) -> None:
+    def drop(self) -> None:
+        """Close the connection without an answer."""
         # With its headers "sent" cheroot writes none, and closing ends the connection bare.
         self.req.sent_headers = True
         self.req.close_connection = True
+
+    def break_off(self) -> None:
+        """Close the connection after what has been sent of the answer."""
+        self.req.close_connection = True
+
+    def stream(self) -> None:
+        """Do not wait for the answer's end when the server stops."""
+        self.req.conn.is_streaming = True
+        self.req.server.streams(self.req.conn)
 
 
 class Server(wsgi.Server):
@@ -68,8 +90,8 @@ class Server(wsgi.Server):
         super().__init__(
             (host, port),
             app,
-            numthreads=64,
-            request_queue_size=128,
+            numthreads=_THREADS,
+            request_queue_size=256,
             timeout=120,
             shutdown_timeout=5,
         )
@@ -77,8 +99,9 @@ class Server(wsgi.Server):
         self.ConnectionClass = _Connection
         self.keep_alive_conn_limit = sys.maxsize
         # Also the longest time that stopping waits for the loop.
-        self.expiration_interval = 0.05
+        self.expiration_interval = 0.02
         self._lock = threading.Lock()
+        self._growth = threading.Lock()
         self._open: set[_Connection] = set()
         self._stopping = False
         self.accepted = 0
@@ -110,7 +133,7 @@ class Server(wsgi.Server):
 
     def stop(self) -> None:
         """End all connections and threads."""
-        with self._lock:
+        with self._growth, self._lock:
             self._stopping = True
             connections = self._open.copy()
         for connection in connections:
@@ -119,6 +142,14 @@ class Server(wsgi.Server):
         self._thread.join()
         for connection in self._open.copy():
             connection.close()
+
+    def make_room(self) -> None:
+        """Have a thread left for the next request: this one may wait for an event for minutes."""
+        if self.requests.idle == 0:
+            # New threads take requests before they are counted, and wait here until they are.
+            with self._growth:
+                if self.requests.idle == 0 and not self._stopping:
+                    self.requests.grow(_THREADS)
 
     def put_conn(self, conn: _Connection) -> None:
         """Wait for the next request of a connection."""
@@ -134,6 +165,13 @@ class Server(wsgi.Server):
         with self._lock:
             self.accepted += 1
             self._open.add(connection)
+            is_late = self._stopping
+        if is_late:
+            connection.end_input()
+
+    def streams(self, connection: _Connection) -> None:
+        """Break a long answer off that began when the server had stopped already."""
+        with self._lock:
             is_late = self._stopping
         if is_late:
             connection.end_input()

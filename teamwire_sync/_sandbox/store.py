@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 # A chat is kept as versions, each valid from one sequence number of the log up to another, so that
 # the listing of an earlier moment can still be read.
 _TABLES = (
     "CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
     """CREATE TABLE IF NOT EXISTS users (
-        uid TEXT PRIMARY KEY, is_visible INTEGER NOT NULL, document TEXT NOT NULL
+        uid TEXT PRIMARY KEY, name TEXT NOT NULL, is_visible INTEGER NOT NULL,
+        document TEXT NOT NULL
     ) WITHOUT ROWID""",
     """CREATE TABLE IF NOT EXISTS groups (
-        gid TEXT PRIMARY KEY, is_visible INTEGER NOT NULL, document TEXT NOT NULL
+        gid TEXT PRIMARY KEY, name TEXT NOT NULL, is_visible INTEGER NOT NULL,
+        document TEXT NOT NULL
     ) WITHOUT ROWID""",
     """CREATE TABLE IF NOT EXISTS members (
         gid TEXT NOT NULL, position INTEGER NOT NULL, uid TEXT NOT NULL,
@@ -34,16 +36,35 @@ _TABLES = (
     "CREATE UNIQUE INDEX IF NOT EXISTS present_chat ON chats (tid) WHERE to_seq IS NULL",
     """CREATE UNIQUE INDEX IF NOT EXISTS present_one_to_one ON chats (peer_uid)
         WHERE to_seq IS NULL AND peer_uid IS NOT NULL""",
+    "CREATE INDEX IF NOT EXISTS past_chat ON chats (tid, to_seq) WHERE to_seq IS NOT NULL",
     """CREATE TABLE IF NOT EXISTS messages (
         number INTEGER PRIMARY KEY, mid TEXT NOT NULL UNIQUE, tid TEXT NOT NULL,
         document TEXT NOT NULL
     )""",
     "CREATE INDEX IF NOT EXISTS messages_of_chat ON messages (tid, number)",
+    """CREATE TABLE IF NOT EXISTS reads (
+        mid TEXT NOT NULL, uid TEXT NOT NULL, PRIMARY KEY (mid, uid)
+    ) WITHOUT ROWID""",
+    # The content is here if it is small, else in a file.
+    """CREATE TABLE IF NOT EXISTS attachments (
+        attachment_id TEXT PRIMARY KEY, name TEXT NOT NULL, size INTEGER NOT NULL,
+        content_type TEXT NOT NULL, is_own INTEGER NOT NULL, content BLOB
+    ) WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS uses (
+        attachment_id TEXT NOT NULL, mid TEXT NOT NULL, tid TEXT NOT NULL,
+        PRIMARY KEY (attachment_id, mid)
+    ) WITHOUT ROWID""",
+    "CREATE INDEX IF NOT EXISTS uses_of_message ON uses (mid)",
+    "CREATE TABLE IF NOT EXISTS events (seq INTEGER PRIMARY KEY, document TEXT NOT NULL)",
     """CREATE TABLE IF NOT EXISTS outcomes (
         key TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, status INTEGER NOT NULL,
         body TEXT NOT NULL
     ) WITHOUT ROWID""",
 )
+
+
+_VERSION = 2
+"""Of the tables; a new file has 0."""
 
 
 class Store:
@@ -55,21 +76,41 @@ class Store:
 
     def __init__(self, path: str | os.PathLike[str] | None) -> None:
         self._lock = threading.RLock()
-        self._db = sqlite3.connect(
-            ":memory:" if path is None else path,
-            timeout=10,
-            isolation_level=None,
-            check_same_thread=False,
-        )
+        self._after_commit: list[Callable[[], None]] = []
         try:
+            self._db = sqlite3.connect(
+                ":memory:" if path is None else path,
+                timeout=10,
+                isolation_level=None,
+                check_same_thread=False,
+            )
+        except sqlite3.OperationalError as error:
+            message = f"{path}: {error}"
+            raise ValueError(message) from None
+        try:
+            self._require_version(path)
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
             with self.writing() as db:
+                db.execute(f"PRAGMA user_version = {_VERSION}")
                 for statement in _TABLES:
                     db.execute(statement)
         except BaseException:
             self._db.close()
             raise
+
+    def _require_version(self, path: str | os.PathLike[str] | None) -> None:
+        try:
+            (version,) = self._db.execute("PRAGMA user_version").fetchone()
+            (tables,) = self._db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
+            is_world = not tables or version == _VERSION
+        except sqlite3.OperationalError:
+            raise  # it may be a world, and locked
+        except sqlite3.DatabaseError:
+            is_world = False
+        if not is_world:
+            message = f"{path} is no world of this release; take another file"
+            raise ValueError(message)
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -93,9 +134,16 @@ class Store:
             try:
                 yield self._db
                 self._db.execute("COMMIT")
+                for call in self._after_commit:
+                    call()
             finally:
+                self._after_commit.clear()
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
+
+    def after_commit(self, call: Callable[[], None]) -> None:
+        """Call this when the present transaction has happened; it must not use the database."""
+        self._after_commit.append(call)
 
     def close(self) -> None:
         """Close the database."""

@@ -1,75 +1,64 @@
-"""What a request may contain: bodies, parameters and headers, checked before any work."""
+"""What a request may contain: parameters, headers and the members of bodies."""
 
 from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any, NoReturn
-
-import attrs
+from typing import TYPE_CHECKING, NoReturn
 
 from teamwire_sync._sandbox.errors import ApiError
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from teamwire_sync._sandbox.documents import Document
 
-MAX_TITLE = 255
-MAX_MESSAGE = 20_000
 DEFAULT_LIMIT = 500
 MAX_LIMIT = 1_000
+MAX_WAIT = 60
+MAX_FILE_NAME = 255
 
 _PRINTABLE = re.compile(r"[ -~]+")
+_NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?", re.ASCII)
 
 
-@attrs.frozen(kw_only=True)
-class NewChat:
-    """The body of a request to create a chat."""
-
-    title: str | None
-    user_ids: list[str]
-    group_ids: list[str]
-    message: str | None
-    allow_sending: bool
-    allow_mute_notifications: bool
-    is_alert: bool
-
-
-def parse_new_chat(body: bytes) -> NewChat:
-    """Read the body of `POST /v1/bot/chats/`; empty texts become None."""
-    document = _parse_object(body, attrs.fields_dict(NewChat))
-    return NewChat(
-        title=_text(document, "title", MAX_TITLE) or None,
-        user_ids=_ids(document, "user_ids"),
-        group_ids=_ids(document, "group_ids"),
-        message=_text(document, "message", MAX_MESSAGE) or None,
-        allow_sending=_flag(document, "allow_sending", default=True),
-        allow_mute_notifications=_flag(document, "allow_mute_notifications", default=True),
-        is_alert=_flag(document, "is_alert", default=False),
-    )
-
-
-def parse_new_message(body: bytes) -> str:
-    """Read the body of `POST /v1/bot/chats/<tid>/messages/`."""
-    message = _text(_parse_object(body, ("message",)), "message", MAX_MESSAGE)
-    if not message:
-        _refuse("message must be a string that is not empty")
-    return message
-
-
-def parse_limit(value: str | None) -> int:
+def parse_limit(value: str | None, default: int = DEFAULT_LIMIT, most: int = MAX_LIMIT) -> int:
     """Read the parameter `limit`; what exceeds the maximum is lowered to it."""
+    limit = _parameter("limit", value, default, most)
+    if limit < 1:
+        refuse("limit must be an integer of at least 1")
+    return limit
+
+
+def parse_wait(value: str | None) -> float:
+    """Read the parameter `wait`; what exceeds the maximum is lowered to it."""
     if value is None:
-        return DEFAULT_LIMIT
-    if not re.fullmatch(r"0*[1-9][0-9]*", value, re.ASCII):
-        _refuse("limit must be an integer of at least 1")
-    digits = value.lstrip("0")
-    return MAX_LIMIT if len(digits) > len(str(MAX_LIMIT)) else min(int(digits), MAX_LIMIT)
+        return 0
+    if not _NUMBER.fullmatch(value):
+        refuse("wait must be a number that is not negative")
+    return min(float(value), MAX_WAIT)
+
+
+def _parameter(name: str, value: str | None, default: int, most: int) -> int:
+    if value is None:
+        return default
+    if not re.fullmatch(r"[0-9]+", value, re.ASCII):
+        refuse(f"{name} must be an integer that is not negative")
+    digits = value.lstrip("0") or "0"
+    return most if len(digits) > len(str(most)) else min(int(digits), most)
+
+
+def parse_file_name(value: str | None) -> str:
+    """Read the parameter `name` of an upload."""
+    if not value or len(value) > MAX_FILE_NAME:
+        refuse(f"name must have 1 to {MAX_FILE_NAME} characters")
+    return value
 
 
 def parse_idempotency_key(value: str | None) -> str | None:
     """Read the header `Idempotency-Key`."""
     if value is not None and not is_printable(value, 255):
-        _refuse("Idempotency-Key must be 1 to 255 printable ASCII characters")
+        refuse("Idempotency-Key must be 1 to 255 printable ASCII characters")
     return value
 
 
@@ -78,17 +67,83 @@ def is_printable(value: str, longest: int) -> bool:
     return len(value) <= longest and _PRINTABLE.fullmatch(value) is not None
 
 
-def _parse_object(body: bytes, properties: Any) -> Document:
+def parse_object(body: bytes, properties: Container[str]) -> Document:
+    """Read a body that is an object with no other properties than these."""
     try:
         document = json.loads(body.decode("utf-8"), parse_constant=_no_constant)
     except (ValueError, RecursionError):
         raise ApiError(400, "the body is not JSON in UTF-8") from None
     if not isinstance(document, dict):
-        _refuse("the body must be an object")
+        refuse("the body must be an object")
+    parse_members(document, properties)
+    return document
+
+
+def parse_members(document: Document, properties: Container[str]) -> None:
+    """Refuse an object with other properties than these."""
     for name in document:
         if name not in properties:
-            _refuse(f"unknown property {name[:100]!r}")
-    return document
+            refuse(f"unknown property {name[:100]!r}")
+
+
+def parse_text(document: Document, name: str, longest: int) -> str | None:
+    """Read a string that may be null or missing."""
+    value = document.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        refuse(f"{name} must be a string or null")
+    if len(value) > longest:
+        refuse(f"{name} is longer than {longest} characters")
+    _require_unicode(name, value)
+    return value
+
+
+def required_text(document: Document, name: str, longest: int) -> str:
+    """Read a string that must be there."""
+    value = parse_text(document, name, longest)
+    if value is None:
+        refuse(f"{name} must be a string")
+    return value
+
+
+def parse_ids(document: Document, name: str) -> list[str]:
+    """Read an array of ids, empty if it is missing."""
+    values = document.get(name, [])
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        refuse(f"{name} must be an array of strings")
+    for value in values:
+        _require_unicode(name, value)
+    return values
+
+
+def parse_flag(document: Document, name: str, *, default: bool) -> bool:
+    """Read true or false."""
+    value = document.get(name, default)
+    if not isinstance(value, bool):
+        refuse(f"{name} must be true or false")
+    return value
+
+
+def parse_integer(document: Document, name: str, least: int, most: int) -> int:
+    """Read an integer that must be there."""
+    value = document.get(name)
+    if type(value) is not int or not least <= value <= most:
+        refuse(f"{name} must be an integer from {least} to {most}")
+    return value
+
+
+def parse_number(document: Document, name: str, most: int) -> float:
+    """Read a number that must be there, from `-most` to `most`."""
+    value = document.get(name)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not -most <= value <= most:
+        refuse(f"{name} must be a number from {-most} to {most}")
+    return value
+
+
+def refuse(message: str) -> NoReturn:
+    """Refuse a request that the contract does not allow."""
+    raise ApiError(422, message)
 
 
 def _no_constant(name: str) -> NoReturn:
@@ -96,40 +151,8 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(message)
 
 
-def _text(document: Document, name: str, longest: int) -> str | None:
-    value = document.get(name)
-    if value is None:
-        return None
-    if not isinstance(value, str):
-        _refuse(f"{name} must be a string or null")
-    if len(value) > longest:
-        _refuse(f"{name} is longer than {longest} characters")
-    _require_unicode(name, value)
-    return value
-
-
-def _ids(document: Document, name: str) -> list[str]:
-    values = document.get(name, [])
-    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-        _refuse(f"{name} must be an array of strings")
-    for value in values:
-        _require_unicode(name, value)
-    return values
-
-
-def _flag(document: Document, name: str, *, default: bool) -> bool:
-    value = document.get(name, default)
-    if not isinstance(value, bool):
-        _refuse(f"{name} must be true or false")
-    return value
-
-
 def _require_unicode(name: str, value: str) -> None:
     try:
         value.encode("utf-8")
     except UnicodeEncodeError:
-        _refuse(f"{name} contains a surrogate without its pair")
-
-
-def _refuse(message: str) -> NoReturn:
-    raise ApiError(422, message)
+        refuse(f"{name} contains a surrogate without its pair")

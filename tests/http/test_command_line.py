@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner
 
-from teamwire_sync import Connection, TWServerError
+from teamwire_sync import Connection, TWServerError, testing
 from teamwire_sync._cli import main
 from teamwire_sync._demo import Demo
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from teamwire_sync.testing import Sandbox
 
 LISTING = ("GET", "/v1/bot/chats/")
@@ -35,9 +37,9 @@ class TestDemo:
         lines: list[str] = []
         Demo(box, lines.append).run(lookups=50)
 
-        # A page each: the first listing, the one after the write, and ten without the cache.
-        assert box.count(*LISTING) == 2 + 10
-        assert figures(lines) == {"asked": 2, "uncached": 105, "saved": 103}
+        # A page each: the first listing, those after the two writes, and ten without the cache.
+        assert box.count(*LISTING) == 3 + 10
+        assert figures(lines) == {"asked": 3, "uncached": 106, "saved": 103}
 
     def test_its_figures_follow_a_fault(self, box: Sandbox) -> None:
         """A listing that seems to change between its pages is read again, and all are counted."""
@@ -48,8 +50,8 @@ class TestDemo:
         Demo(box, lines.append).run(lookups=50)
 
         # Two pages each, and two more for the first listing.
-        assert box.count(*LISTING) == 2 + 2 + 2 + 10 * 2
-        assert figures(lines) == {"asked": 6, "uncached": 210, "saved": 204}
+        assert box.count(*LISTING) == 2 + 2 + 2 * 2 + 10 * 2
+        assert figures(lines) == {"asked": 8, "uncached": 212, "saved": 204}
 
     def test_a_failing_server_ends_it_with_the_error(self, box: Sandbox) -> None:
         box.fault(*LISTING, status=503)
@@ -97,12 +99,37 @@ class TestSandboxCommand:
             assert process.wait(10) == 0
         assert len(listed) == 20
 
+    @pytest.mark.parametrize(
+        ("options", "live"), [([], False), (["--live"], 1.0), (["--live", "0.5"], 0.5)]
+    )
+    def test_its_world_is_as_lively_as_told(
+        self, monkeypatch: pytest.MonkeyPatch, options: list[str], live: float
+    ) -> None:
+        asked: list[float] = []
+
+        def interrupted(**arguments: Any) -> None:
+            asked.append(arguments["live"])
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(testing, "sandbox", interrupted)
+        result = CliRunner().invoke(main, ["sandbox", *options])
+
+        assert (asked, result.exit_code) == ([live], 0)
+
     def test_a_port_that_is_taken_is_one_line(self, box: Sandbox) -> None:
         port = box.url.rpartition(":")[2]
         result = CliRunner().invoke(main, ["sandbox", "--port", port])
 
         assert result.exit_code == 1
         assert f"can't listen on 127.0.0.1:{port}" in result.output
+
+    @pytest.mark.parametrize("name", ["foreign.txt", "missing/world.db"])
+    def test_a_file_that_is_no_world_is_one_line(self, name: str, tmp_path: Path) -> None:
+        (tmp_path / "foreign.txt").write_text("hello, this is something else")
+        result = CliRunner().invoke(main, ["sandbox", "--path", str(tmp_path / name)])
+
+        assert result.exit_code == 1
+        assert result.output.startswith(f"Error: {tmp_path / name}")
 
     def test_without_the_extra_it_says_what_to_install(
         self, monkeypatch: pytest.MonkeyPatch

@@ -6,10 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
+from teamwire_sync._sandbox.seed import KNOWN_CHAT
+
 if TYPE_CHECKING:
     from teamwire_sync.testing import Sandbox
 
 CHATS = "/v1/bot/chats/"
+KNOWN = f"{CHATS}{KNOWN_CHAT}/"
+MESSAGES = f"{KNOWN}messages/"
+UPLOADS = "/v1/bot/attachments/"
+CONTENTS = f"{UPLOADS}*/content/"
+EVENTS = "/v1/bot/events/"
 
 
 class Api(requests.Session):
@@ -30,6 +37,23 @@ class Api(requests.Session):
     def create(self, key: str | None = None, **properties: Any) -> requests.Response:
         headers = {} if key is None else {"Idempotency-Key": key}
         return self.post(CHATS, json=properties, headers=headers)
+
+    def upload(self, content: Any = b"x", name: str = "a", **headers: str) -> str:
+        """Upload a content; returns its id."""
+        named = {each.replace("_", "-"): value for each, value in headers.items()}
+        answer = self.post(UPLOADS, params={"name": name}, data=content, headers=named)
+        return str(answer.json()["attachment_id"])
+
+    def now(self) -> str:
+        """The cursor of now."""
+        return str(self.get(EVENTS).json()["cursor"])
+
+    def since(self, cursor: str) -> list[dict[str, Any]]:
+        """The events after a cursor, without what each one has."""
+        events: list[dict[str, Any]] = self.get(EVENTS, params={"cursor": cursor}).json()["events"]
+        for event in events:
+            del event["cursor"], event["timestamp"]
+        return events
 
     def chats(self) -> list[dict[str, Any]]:
         listed: list[dict[str, Any]] = self.get(CHATS).json()["chats"]

@@ -183,6 +183,8 @@ def test_posted_message_comes_back(api: Api) -> None:
         "reply_to": None,
         "sender_display_name": None,
         "deleted": False,
+        "attachments": [],
+        "link_preview": None,
     }
 
 

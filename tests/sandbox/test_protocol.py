@@ -306,6 +306,6 @@ def test_server_failure_is_an_error_of_the_contract(
     api: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A bug in the sandbox answers 500 in JSON, and is logged."""
-    monkeypatch.setattr(api.box._world, "user", None)
+    monkeypatch.setattr(api.box._world.directory, "user", None)
     assert error(api.get("/v1/bot/me/")) == (500, "internal_error")
     assert "TypeError" in caplog.text

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -151,6 +152,10 @@ def test_port_in_use_is_an_error() -> None:
         ({"port": -1}, ValueError),
         ({"port": 65536}, ValueError),
         ({"port": 80.0}, TypeError),
+        ({"live": 0}, ValueError),
+        ({"live": -1}, ValueError),
+        ({"live": float("nan")}, ValueError),
+        ({"live": "1"}, TypeError),
     ],
 )
 def test_senseless_argument_is_refused(arguments: dict[str, Any], error: type[Exception]) -> None:
@@ -280,6 +285,17 @@ def test_two_sandboxes_can_share_a_file(tmp_path: Path) -> None:
     with sandbox(chats=3, path=path) as one, sandbox(path=path) as other:
         tid = one.add_chat("shared").tid
         assert listed(other)[-1]["tid"] == tid
+
+
+def test_file_of_another_release_is_an_error(tmp_path: Path) -> None:
+    """A world whose tables are not this release's is neither taken nor changed."""
+    path = tmp_path / "world.db"
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("CREATE TABLE facts (name TEXT, value TEXT)")
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="another file"):
+        Sandbox(path=path)
+    assert path.read_bytes() == before
 
 
 def test_file_that_is_no_database_is_an_error(tmp_path: Path) -> None:
