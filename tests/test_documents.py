@@ -34,7 +34,12 @@ ELSEWHERE = {
 
 
 @pytest.fixture(autouse=True)
-def box(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+def box(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Sandbox]:
+    """A server, and a folder with the files that documents attach."""
+    for name in ("plan.pdf", "entrance.png"):
+        (tmp_path / name).write_bytes(name.encode())
+    (tmp_path / "downloads").mkdir()
+    monkeypatch.chdir(tmp_path)
     with sandbox(chats=100, seed=7) as box:
         for name, value in box.env.items():
             monkeypatch.setenv(name, value)

@@ -10,68 +10,29 @@ import socket
 import ssl
 import time
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 import pytest
 import requests
 import responses
 from urllib3.exceptions import MaxRetryError, NameResolutionError, NewConnectionError
 
+import tests.provocations_in_chats  # noqa: F401  it adds its own
 from teamwire_sync import Connection, ConnectionConfig, TWError
 from teamwire_sync._credentials import Credentials
 from teamwire_sync._flight import Flight
 from teamwire_sync._transports.http import HttpTransport
 from tests.builders import Clock, chat_doc, make_chat, page_doc
+from tests.provocations import HOST, LOGGED, PROVOCATIONS, URL, answered, connected, logs, shows
 from tests.unit.fake_transport import FakeTransport
-from tests.unit.transport.calls import call, error_body
+from tests.unit.transport.calls import error_body
 from tests.waiting import Threads
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "troubleshooting.md"
 LINES = re.findall(r"^```text\n(.*)\n```$", DOCUMENT.read_text("utf-8"), re.MULTILINE)
-HOST = "backend.example.org"
-URL = f"https://{HOST}"
 TRIED = "(tried 4 times)"
 HTML = {"body": "<html>down</html>", "headers": {"Content-Type": "text/html"}}
 TWINS = [make_chat(tid, "test") for tid in ("7MQKchz6wsSzmWTVnppGAc", "8NRLdia7xtTanXUWoqqHBd")]
-
-Provoke = Callable[[], object]
-_provocations: dict[str, Provoke] = {}
-
-
-def shows(line: str) -> Callable[[Provoke], Provoke]:
-    """The function raises what shows *line*."""
-
-    def note(provoke: Provoke) -> Provoke:
-        _provocations[line] = provoke
-        return provoke
-
-    return note
-
-
-def text_of(work: Callable[[], object]) -> str:
-    with pytest.raises((TWError, TypeError)) as caught:
-        work()
-    return str(caught.value)
-
-
-def answered(
-    name: str,
-    config: ConnectionConfig | None = None,
-    *,
-    url: str = URL,
-    clock: Callable[[], float] = time.monotonic,
-    **answer: Any,
-) -> object:
-    """The call *name* to a server that answers so."""
-    credentials = Credentials("app", "topsecret", url)
-    transport = HttpTransport(
-        credentials, config or ConnectionConfig(), clock=clock, pause=lambda _: None
-    )
-    with responses.RequestsMock() as server:
-        for method in ("GET", "POST"):
-            server.add(method, re.compile(f"{URL}/.*"), **answer)
-        server.assert_all_requests_are_fired = False
-        return call(name, transport)
 
 
 def unreachable(reason: Exception) -> Any:
@@ -146,7 +107,7 @@ def _() -> object:
 def _() -> object:
     with requests.Session() as session:
         connection = Connection("app", "topsecret", URL, session=session)
-        connection._transport.after_fork()  # type: ignore[attr-defined]
+        connection._transport._exchange.after_fork()  # type: ignore[attr-defined]
         return connection.check()
 
 
@@ -155,7 +116,7 @@ def _() -> object:
     return answered("get_me", status=401)
 
 
-@shows("403: bots can create chats only with circles that are public (the circle is not public)")
+@shows("403: bots can use only circles that are public (the circle is not public)")
 def _() -> object:
     body = error_body("circle_not_public", "the circle is not public")
     return answered("create_chat", status=403, json=body)
@@ -215,7 +176,7 @@ def _() -> object:
 def _() -> object:
     config = ConnectionConfig(pool_size=1, total_timeout=0.01)
     transport = HttpTransport(Credentials("app", "topsecret", URL), config, clock=Clock())
-    assert transport._slots.take(1)
+    assert transport._exchange._slots.take(1)
     return transport.get_me(deadline=None)
 
 
@@ -274,10 +235,6 @@ def _() -> object:
     return answered("create_chat", status=422, json=body)
 
 
-def connected(*chats: Any) -> Connection:
-    return Connection(transport=FakeTransport(*chats))
-
-
 @shows("users must be a list of User objects or ids, not str")
 def _() -> object:
     return connected().chats.create_chat(users="rVRCfuQEtkgnZBZEgbHVji")
@@ -303,7 +260,7 @@ def _() -> object:
 
 @shows(
     "this Chat belongs to no Connection (it was unpickled or made by hand); get it from "
-    "connection.chats or connection.groups to act on it"
+    "connection.chats, connection.groups or connection.users to act on it"
 )
 def _() -> object:
     chat = connected(*TWINS).chats.get_subscriptions()[0]
@@ -315,19 +272,6 @@ def _() -> object:
     with connected() as connection:
         pass
     return connection.chats.get_subscriptions()
-
-
-LOGGED: dict[str, Callable[[], object]] = {}
-
-
-def logs(line: str) -> Callable[[Provoke], Provoke]:
-    """The function logs *line*."""
-
-    def note(provoke: Provoke) -> Provoke:
-        LOGGED[line] = provoke
-        return provoke
-
-    return note
 
 
 @logs(
@@ -362,7 +306,7 @@ def _() -> object:
     transport = HttpTransport(
         Credentials("app", "topsecret", URL), ConnectionConfig(), pause=pauses.append
     )
-    transport._retries._jitter = lambda: 0.6
+    transport._exchange._retries._jitter = lambda: 0.6
     with responses.RequestsMock() as server:
         server.get(f"{URL}/v1/bot/me/", status=503)
         server.get(f"{URL}/v1/bot/me/", status=401)
@@ -380,12 +324,14 @@ def _no_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_line_is_provoked_below() -> None:
-    assert sorted(LINES) == sorted([*_provocations, *LOGGED])
+    assert sorted(LINES) == sorted([*PROVOCATIONS, *LOGGED])
 
 
-@pytest.mark.parametrize("line", _provocations)
+@pytest.mark.parametrize("line", PROVOCATIONS)
 def test_the_line_of_an_error(line: str, tmp_path: Path) -> None:
-    shown = text_of(_provocations[line]).replace(f"{tmp_path}/teamwire_sync/", "")
+    with pytest.raises((TWError, OSError, TypeError, ValueError)) as caught:
+        PROVOCATIONS[line]()
+    shown = str(caught.value).replace(f"{tmp_path}/teamwire_sync/", "")
 
     # Each release of Python has another line there.
     assert re.sub(r"_ssl\.c:\d+", "_ssl.c:1002", shown) == line
