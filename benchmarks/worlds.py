@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from teamwire_sync._models import LoggedInUser
+    from teamwire_sync._models.people import LoggedInUser
 
 CHATS_PATH = "/v1/bot/chats/"
 ME_PATH = "/v1/bot/me/"

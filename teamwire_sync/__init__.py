@@ -7,17 +7,8 @@ from typing import TYPE_CHECKING, Any
 from teamwire_sync._config import ConnectionConfig
 from teamwire_sync._connection import Connection
 from teamwire_sync._display import ChatList
-from teamwire_sync._models import (
-    AlertType,
-    Bot,
-    Chat,
-    ChatHandle,
-    ChatType,
-    Group,
-    LoggedInUser,
-    Message,
-    User,
-)
+from teamwire_sync._models.chats import Chat, ChatHandle, ChatType
+from teamwire_sync._models.people import Bot, Group, LoggedInUser, User
 from teamwire_sync._report import CacheInfo
 from teamwire_sync.exceptions import (
     TWAmbiguousTitleError,
@@ -27,6 +18,7 @@ from teamwire_sync.exceptions import (
     TWConnectionError,
     TWDeliveryUnknownError,
     TWError,
+    TWImageLoadError,
     TWInvalidMembersError,
     TWNotFoundError,
     TWProtocolError,
@@ -37,21 +29,60 @@ from teamwire_sync.exceptions import (
 )
 
 if TYPE_CHECKING:
+    from teamwire_sync._attachments import Attachments
+    from teamwire_sync._listening import EventStream
+    from teamwire_sync._models.attachments import (
+        Attachment,
+        AttachmentType,
+        CalendarAttachment,
+        FileAttachment,
+        LocationAttachment,
+        OtherAttachment,
+    )
+    from teamwire_sync._models.events import (
+        ChatAdminsChangeInfo,
+        ChatChangeInfo,
+        ChatMemberChangeInfo,
+        Event,
+        Events,
+        MessageDeletedInfo,
+        MessageReadInfo,
+        NewMessageInfo,
+    )
+    from teamwire_sync._models.messages import AlertType, LinkPreview, Message
+
     __version__: str
 
 __all__ = [
     "AlertType",
+    "Attachment",
+    "AttachmentType",
+    "Attachments",
     "Bot",
     "CacheInfo",
+    "CalendarAttachment",
     "Chat",
+    "ChatAdminsChangeInfo",
+    "ChatChangeInfo",
     "ChatHandle",
     "ChatList",
+    "ChatMemberChangeInfo",
     "ChatType",
     "Connection",
     "ConnectionConfig",
+    "Event",
+    "EventStream",
+    "Events",
+    "FileAttachment",
     "Group",
+    "LinkPreview",
+    "LocationAttachment",
     "LoggedInUser",
     "Message",
+    "MessageDeletedInfo",
+    "MessageReadInfo",
+    "NewMessageInfo",
+    "OtherAttachment",
     "TWAmbiguousTitleError",
     "TWAuthError",
     "TWClosedError",
@@ -59,6 +90,7 @@ __all__ = [
     "TWConnectionError",
     "TWDeliveryUnknownError",
     "TWError",
+    "TWImageLoadError",
     "TWInvalidMembersError",
     "TWNotFoundError",
     "TWProtocolError",
@@ -69,8 +101,40 @@ __all__ = [
     "User",
 ]
 
+# What a program that only looks chats up has no use for is imported when it is first named.
+_LATER = {
+    "_attachments": ["Attachments"],
+    "_listening": ["EventStream"],
+    "_models.attachments": [
+        "Attachment",
+        "AttachmentType",
+        "CalendarAttachment",
+        "FileAttachment",
+        "LocationAttachment",
+        "OtherAttachment",
+    ],
+    "_models.events": [
+        "ChatAdminsChangeInfo",
+        "ChatChangeInfo",
+        "ChatMemberChangeInfo",
+        "Event",
+        "Events",
+        "MessageDeletedInfo",
+        "MessageReadInfo",
+        "NewMessageInfo",
+    ],
+    "_models.messages": ["AlertType", "LinkPreview", "Message"],
+}
+
 
 def __getattr__(name: str) -> Any:
+    for module, names in _LATER.items():
+        if name in names:
+            from importlib import import_module  # noqa: PLC0415
+
+            value = getattr(import_module(f"teamwire_sync.{module}"), name)
+            globals()[name] = value
+            return value
     # Reading the metadata costs more than all the rest of this module.
     if name == "__version__":
         from importlib.metadata import version  # noqa: PLC0415
@@ -78,3 +142,7 @@ def __getattr__(name: str) -> Any:
         return version("teamwire_sync")
     message = f"module 'teamwire_sync' has no attribute {name!r}"
     raise AttributeError(message)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -23,7 +23,7 @@ from teamwire_sync.exceptions import (
 
 if TYPE_CHECKING:
     from teamwire_sync._load import Progress
-    from teamwire_sync._models import Chat
+    from teamwire_sync._models.chats import Chat
     from teamwire_sync._snapshot import View
 
 T = TypeVar("T")

@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Callable
 
+from teamwire_sync._arguments import (
+    deadline_of,
+    group_ids,
+    require_bool,
+    require_callable,
+    require_id,
+    require_str,
+    require_text,
+    user_ids,
+)
 from teamwire_sync._cache import ChatCache
-from teamwire_sync._directory import deadline_of
+from teamwire_sync._chat_service import ChatService
 from teamwire_sync._display import ChatList
 from teamwire_sync._listing import read_listing
-from teamwire_sync._models import Chat, ChatHandle, Group, Message, User, bind
+from teamwire_sync._models.chats import Chat, ChatHandle
 from teamwire_sync._transports.base import ChatDraft
 from teamwire_sync.exceptions import TWAmbiguousTitleError, TWNotFoundError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from teamwire_sync._config import ConnectionConfig
-    from teamwire_sync._directory import Groups
+    from teamwire_sync._directory import Groups, Users
     from teamwire_sync._load import Listing, Load
+    from teamwire_sync._models.people import Group, User
     from teamwire_sync._report import CacheInfo
     from teamwire_sync._snapshot import View
     from teamwire_sync._transports.base import Transport
@@ -36,13 +48,13 @@ class Chats:
     def __init__(
         self,
         transport: Transport,
+        users: Users,
         groups: Groups,
         config: ConnectionConfig,
         *,
         clock: Callable[[], float],
     ) -> None:
         self._transport = transport
-        self._groups = groups
         self._listing_timeout = config.listing_timeout
         self._cache = ChatCache(
             self._load,
@@ -51,6 +63,13 @@ class Chats:
             recheck_after=config.recheck_after,
             own_write_grace=config.own_write_grace,
             stale_if_error=config.stale_if_error,
+        )
+        self._service = ChatService(
+            transport,
+            users,
+            groups,
+            self._cache,
+            hide_deleted_messages=config.hide_deleted_messages,
         )
 
     def get_subscriptions(
@@ -71,9 +90,7 @@ class Chats:
         Raises:
             TWError: The chats could not be listed.
         """
-        if progress is not None and not callable(progress):
-            message = f"progress must be callable, not {type(progress).__name__}"
-            raise TypeError(message)
+        require_callable(progress, "progress")
         deadline = deadline_of(timeout)
         return ChatList(self._cache.all(deadline, refresh=refresh, progress=progress))
 
@@ -100,7 +117,7 @@ class Chats:
 
     # In a method of its own: a name that a lambda takes along is slower to read, also in a hit.
     def _find_by_thread_id(self, tid: str, timeout: float | None) -> Chat | None:
-        _require_str(tid, "tid")
+        require_str(tid, "tid")
         return self._cache.find(lambda view: view.by_tid.get(tid), deadline_of(timeout))
 
     def get_by_title(self, title: str, timeout: float | None = None) -> list[Chat]:
@@ -126,7 +143,7 @@ class Chats:
         return self._find_by_title(title, timeout)
 
     def _find_by_title(self, title: str, timeout: float | None) -> list[Chat]:
-        _require_str(title, "title")
+        require_str(title, "title")
         found = self._cache.find(lambda view: view.titled(title), deadline_of(timeout))
         return list(found or ())
 
@@ -142,7 +159,7 @@ class Chats:
             TWAmbiguousTitleError: There are several; the error carries them.
             TWError: The chats could not be listed.
         """
-        _require_str(title, "title")
+        require_str(title, "title")
         seen: list[View] = []
 
         def pick(view: View) -> tuple[Chat, ...] | None:
@@ -163,17 +180,13 @@ class Chats:
         return found[0]
 
     def at(self, tid: str) -> ChatHandle:
-        """A handle on the chat with the thread ID *tid*, to post there. Asks nothing of the server.
+        """A handle on the chat with the thread ID *tid*, to act on it. Asks nothing of the server.
 
         Args:
             tid: The thread ID.
         """
-        _require_str(tid, "tid")
-        if not tid:
-            message = "tid is empty"
-            raise ValueError(message)
-        handle = ChatHandle(tid)
-        bind([handle], self)
+        handle = ChatHandle(require_id(tid, "tid"))
+        self._service.adopt([handle])
         return handle
 
     def create_chat(
@@ -211,18 +224,17 @@ class Chats:
             TWDeliveryUnknownError: The answer was lost: the chat may have been made.
         """
         for name, text in (("title", title), ("message", message)):
-            if text is not None:
-                _require_text(text, name)
+            require_text(text, name, optional=True)
         draft = ChatDraft(
             title=title,
-            user_ids=_ids(users, "users", User, "uid"),
-            group_ids=_ids(groups, "groups", Group, "gid"),
+            user_ids=user_ids(users, "users"),
+            group_ids=group_ids(groups, "groups"),
             message=message,
-            allow_sending=_require_bool(allow_sending, "allow_sending"),
-            allow_mute_notifications=_require_bool(
+            allow_sending=require_bool(allow_sending, "allow_sending"),
+            allow_mute_notifications=require_bool(
                 allow_mute_notifications, "allow_mute_notifications"
             ),
-            is_alert=_require_bool(is_alert, "is_alert"),
+            is_alert=require_bool(is_alert, "is_alert"),
         )
         if not draft.user_ids and not draft.group_ids:
             text = "a chat needs users or groups"
@@ -230,7 +242,7 @@ class Chats:
         deadline = deadline_of(timeout)
         with self._cache.writing() as write:
             chat = self._transport.create_chat(draft, deadline=deadline)
-            self._bind([chat])
+            self._service.adopt_one(chat)
             write.created(chat)
         return chat
 
@@ -244,84 +256,11 @@ class Chats:
 
     def _load(self, load: Load) -> Listing | None:
         return read_listing(
-            self._transport, load, timeout=self._listing_timeout, prepare=self._bind
+            self._transport, load, timeout=self._listing_timeout, adopt=self._service.adopt
         )
-
-    def _bind(self, chats: Sequence[Chat]) -> None:
-        bind(chats, self)
-        for chat in chats:
-            if chat.groups:
-                bind(chat.groups, self._groups)
-
-    def _post(self, chat: Chat | ChatHandle, message: str, *, timeout: float | None) -> Message:
-        _require_text(message, "message")
-        if not message:
-            text = "message is empty"
-            raise ValueError(text)
-        try:
-            return self._transport.post_message(chat, message, deadline=deadline_of(timeout))
-        except TWNotFoundError:
-            self._cache.forget(chat.tid)
-            raise
 
     def _close(self) -> None:
         self._cache.close()
-
-
-def _require_str(value: object, name: str) -> None:
-    if not isinstance(value, str):
-        message = f"{name} must be a str, not {type(value).__name__}"
-        raise TypeError(message)
-
-
-def _require_text(value: object, name: str) -> None:
-    _require_str(value, name)
-    try:
-        str(value).encode()
-    except UnicodeEncodeError:
-        pass
-    else:
-        return
-    message = f"{name} has half of a surrogate pair in it, which is no Unicode text"
-    raise ValueError(message)
-
-
-def _require_bool(value: bool, name: str) -> bool:
-    if not isinstance(value, bool):
-        message = f"{name} must be True or False, not {type(value).__name__}"
-        raise TypeError(message)
-    return value
-
-
-def _ids(
-    given: Iterable[User | str] | Iterable[Group | str],
-    name: str,
-    kind: type[User | Group],
-    key: str,
-) -> tuple[str, ...]:
-    """The ids of the objects and ids *given*, each once."""
-    if isinstance(given, (str, bytes, User, Group)) or not isinstance(given, Iterable):
-        message = (
-            f"{name} must be a list of {kind.__name__} objects or ids, not {type(given).__name__}"
-        )
-        raise TypeError(message)
-    ids = []
-    for number, item in enumerate(given):
-        if isinstance(item, kind):
-            identifier: str = getattr(item, key)
-        elif isinstance(item, str):
-            identifier = item
-        else:
-            wanted = f"{name}[{number}] must be a {kind.__name__} or its id"
-            hint = f" (get_{kind.__name__.lower()} gives None when there is none)"
-            message = f"{wanted}, not {type(item).__name__}{hint if item is None else ''}"
-            raise TypeError(message)
-        _require_text(identifier, f"{name}[{number}]")
-        if not identifier:
-            message = f"{name}[{number}] is empty"
-            raise ValueError(message)
-        ids.append(identifier)
-    return tuple(dict.fromkeys(ids))
 
 
 def _folded(title: str) -> str:

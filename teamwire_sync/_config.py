@@ -107,13 +107,14 @@ class ConnectionConfig:
     The first four are the vendor's, by name and default.
 
     Args:
-        hide_deleted_messages: Leave out messages that their sender deleted. Nothing in this
-            release reads messages.
+        hide_deleted_messages: Leave out messages that their sender deleted, of those that are read
+            and of the events.
         default_timeout: How long one request may wait for the server to connect, and to answer.
-        long_timeout: The same for requests that may take long: a page of chats.
-        assets_timeout: The same for up- and downloads of attachments, which this release has not.
+        long_timeout: The same for requests that may take long: a page of chats, users or groups.
+        assets_timeout: The same for attachments and pictures: each piece of a file has so long.
         total_timeout: How long one request may take in all, with further tries and the pauses
-            between them. Only the resolution of the host's name can take longer.
+            between them. Only the resolution of the host's name can take longer, and a file, which
+            takes as long as its pieces come.
         retries: How often a request is tried again after the network failed, or the server was too
             busy (429, 502, 503, 504). A write is tried again only when it provably never left, or
             the server keeps the contract and so does it once.

@@ -6,10 +6,10 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, NoReturn
 
-from teamwire_sync._chats import Chats
+from teamwire_sync._arguments import deadline_of, require_bool, require_id
 from teamwire_sync._concealed import concealed
 from teamwire_sync._config import ConnectionConfig
-from teamwire_sync._directory import Groups, Users, deadline_of
+from teamwire_sync._models.base import bind
 from teamwire_sync.exceptions import TWClosedError
 
 if TYPE_CHECKING:
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
     import requests
 
-    from teamwire_sync._models import LoggedInUser
+    from teamwire_sync._listening import EventStream
+    from teamwire_sync._models.events import Event
+    from teamwire_sync._models.people import LoggedInUser
     from teamwire_sync._transports.base import Transport
 
 
@@ -83,6 +85,10 @@ class Connection:
         elif not all(one is None for one in (*given, session, app_name)):
             message = "app_id, secret, url, session and app_name do not go with a transport"
             raise TypeError(message)
+        # All that a program without a Connection has no use for.
+        from teamwire_sync._chats import Chats  # noqa: PLC0415
+        from teamwire_sync._directory import Groups, Users  # noqa: PLC0415
+
         self._transport = transport
         ttls: dict[str, Any] = {
             "clock": clock,
@@ -90,8 +96,9 @@ class Connection:
             "ttl_of_none": config.recheck_after,
         }
         self.users = Users(transport, **ttls)
-        self.groups = Groups(transport, **ttls)
-        self.chats = Chats(transport, self.groups, config, clock=clock)
+        self.groups = Groups(transport, self.users, **ttls)
+        self.chats = Chats(transport, self.users, self.groups, config, clock=clock)
+        self._hide_deleted_messages = config.hide_deleted_messages
         transport.on_unauthorized = self.chats._cache.refused
 
     def check(self, *, timeout: float | None = None) -> LoggedInUser:
@@ -105,13 +112,62 @@ class Connection:
             TWConnectionError: There is no server.
             TWError: Something else is wrong; the text says what.
         """
-        return self._transport.get_me(deadline=deadline_of(timeout))
+        me = self._transport.get_me(deadline=deadline_of(timeout))
+        bind([me], self.users)
+        return me
+
+    def events(
+        self,
+        timeout: float | None = None,
+        since: Event | str | None = None,
+        *,
+        own: bool = False,
+    ) -> EventStream:
+        """What happens in the bot's chats, for a ``for`` loop that waits for the next event.
+
+        It begins with what happens after this call. When the network or the server fails, it asks
+        again until that is over, and goes on where it was: no event is lost, and none comes twice.
+        An event that changes a chat makes the next look-up list the chats anew.
+
+        Args:
+            timeout: Seconds after which the loop ends by itself; None for never.
+            since: Go on after this event, or after the `EventStream.cursor` that was noted.
+            own: Give what the bot itself does, too. A bot that answers its own answers never stops.
+
+        Raises:
+            TypeError: An argument has the wrong type.
+            TWError: The server could not be asked where the events are.
+        """
+        from teamwire_sync._listening import EventStream  # noqa: PLC0415  few programs listen
+        from teamwire_sync._models.events import Event  # noqa: PLC0415
+
+        require_bool(own, "own")
+        ends_at = deadline_of(timeout)
+        if since is None:
+            page = self._transport.get_events(cursor=None, wait=0, deadline=ends_at)
+            cursor = page.cursor
+        elif isinstance(since, Event):
+            cursor = since.cursor
+        elif isinstance(since, str):
+            cursor = require_id(since, "since")
+        else:
+            message = f"since must be an Event or the cursor of one, not {type(since).__name__}"
+            raise TypeError(message)
+        return EventStream(
+            self._transport,
+            cursor,
+            ends_at=ends_at,
+            own=own,
+            hide_deleted_messages=self._hide_deleted_messages,
+            adopt=self.chats._service.adopt_events,
+            pushed=self.chats._cache.pushed,
+        )
 
     def close(self) -> None:
         """Let go of the sockets and the cache; may be called twice.
 
         Calls that wait in other threads end with `TWClosedError`: at once where they wait for
-        another thread or for a free connection, else when their request ends.
+        another thread, for a free connection or for an event, else when their request ends.
         """
         self._closed = True
         self.chats._close()

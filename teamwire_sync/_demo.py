@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import random
 import time
 from typing import TYPE_CHECKING, Callable, TypeVar
 
+from teamwire_sync._attachments import Attachments
 from teamwire_sync._sandbox.seed import KNOWN_USER, PUBLIC_CIRCLE
 from teamwire_sync._transports.wire import OPERATIONS
 
 if TYPE_CHECKING:
     from teamwire_sync._chats import Chats
     from teamwire_sync._connection import Connection
+    from teamwire_sync._models.chats import Chat
     from teamwire_sync.testing import Sandbox
 
 T = TypeVar("T")
@@ -37,7 +40,10 @@ class Demo:
         with self._box.connect() as connection:
             chats = connection.chats
             self._echo("The four operations")
-            self._operations(connection)
+            created = self._operations(connection)
+            self._echo("")
+            self._echo("Within a chat")
+            self._within(connection, created)
             cached = self._look_up(chats, lookups, "with the cache", before_each=None)
             done, asked = chats.cache_info().lookups, self._listings()
             uncached = self._look_up(
@@ -55,7 +61,7 @@ class Demo:
         self._echo(f"  without the cache       {done * pages:>12,.0f}, {pages:g} a look-up")
         self._echo(f"  saved                   {done * pages - asked:>12,.0f}")
 
-    def _operations(self, connection: Connection) -> None:
+    def _operations(self, connection: Connection) -> Chat:
         chats = connection.chats
         everything = self._step("list the chats", chats.get_subscriptions)
         untitled = sum(not chat.title for chat in everything)
@@ -80,6 +86,21 @@ class Demo:
         )
         again = self._step("find it by its title", lambda: chats.get_by_title("hello world"))
         self._echo(f"    {created!r}, found: {created in again}")
+        return created
+
+    def _within(self, connection: Connection, chat: Chat) -> None:
+        plan = Attachments().add_file(io.BytesIO(b"08:00 Anna\n20:00 Ben\n"), "plan.txt")
+        posted = self._step("post a text and a file", lambda: chat.post("the plan", plan))
+        self._echo(f"    {posted!r}, {posted.attachments}")
+        messages = self._step("read the messages", chat.get_messages)
+        self._echo(f"    {[message.msg for message in messages]}")
+        renamed = self._step("give it another title", lambda: chat.set_title("shift plan"))
+        found = self._step("find it by that", lambda: connection.chats.get_by_title("shift plan"))
+        self._echo(f"    {renamed!r}, found: {renamed in found}")
+        events = self._step("listen", lambda: connection.events(timeout=10))
+        self._box.post_message(chat, "thank you")
+        event = self._step("hear what somebody writes", lambda: next(events))
+        self._echo(f"    {event!r}")
 
     def _step(self, what: str, do: Callable[[], T]) -> T:
         before = len(self._box.requests)

@@ -1,137 +1,29 @@
-"""Users and groups, one at a time, each kept for the time to live."""
+"""Users and groups: one at a time, by name, and all of them."""
 
 from __future__ import annotations
 
-import threading
-from typing import TYPE_CHECKING, Callable, Generic, TypeVar
+from typing import TYPE_CHECKING, Callable
 
-from teamwire_sync._config import check_seconds
-from teamwire_sync._flight import Flight, Void, deadline_after, own_haste
-from teamwire_sync._fork import renew_after_fork
-from teamwire_sync._models import Group, User, bind
-from teamwire_sync.exceptions import TWClosedError, TWError, TWNotFoundError, TWProtocolError
+from attrs import frozen
+
+from teamwire_sync._arguments import (
+    deadline_of,
+    require_id,
+    require_str,
+    require_text,
+    user_ids,
+)
+from teamwire_sync._kept import Kept
+from teamwire_sync._models.base import bind
+from teamwire_sync._paging import Pages
+from teamwire_sync._transports.base import MemberEdit
+from teamwire_sync.exceptions import TWNotFoundError, TWProtocolError
 
 if TYPE_CHECKING:
-    from cachetools import TLRUCache
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from teamwire_sync._transports.base import Transport
-
-T = TypeVar("T")
-
-_MOST = 4096
-
-
-class _Kept(Generic[T]):
-    """Something by id, or that there is no such thing, until it expires.
-
-    Args:
-        load: Asks for one; None when there is none. Takes the id and the deadline.
-        clock: Gives seconds; only differences count.
-        ttl: Seconds that something is kept.
-        ttl_of_none: Seconds that it is remembered that there is none.
-    """
-
-    def __init__(
-        self,
-        load: Callable[[str, float | None], T | None],
-        *,
-        clock: Callable[[], float],
-        ttl: float,
-        ttl_of_none: float,
-    ) -> None:
-        self._load = load
-        self._clock = clock
-        self._ttl = ttl
-        self._ttl_of_none = min(ttl, ttl_of_none)
-        self._closed = False
-        self.after_fork()
-        renew_after_fork(self)
-
-    def after_fork(self) -> None:
-        """Start empty: another thread may have been in the middle of a change."""
-        from cachetools import TLRUCache  # noqa: PLC0415  no part of the import of the package
-
-        # Expiry counts from just before the question, so each entry brings its own.
-        self._items: TLRUCache[str, tuple[T | None, float]] = TLRUCache(
-            _MOST, ttu=lambda _key, item, _now: item[1], timer=self._clock
-        )
-        self._flights: dict[str, Flight[T | None]] = {}
-        self._lock = threading.Lock()
-
-    def get(self, key: str, deadline: float | None) -> T | None:
-        while True:
-            led: Flight[T | None] = Flight()
-            # Whatever ends this thread's work, Ctrl-C too, ends the flight: others wait for it.
-            try:
-                with self._lock:
-                    if self._closed:
-                        message = "the Connection is closed"
-                        raise TWClosedError(message)
-                    item = self._items.get(key)
-                    if item is not None:
-                        return item[0]
-                    flight = self._flights.setdefault(key, led)
-                return self._lead(key, led, deadline) if flight is led else flight.wait(deadline)
-            except Void:
-                continue
-            finally:
-                # Twice, and the second time for nothing, unless Ctrl-C comes right here.
-                try:
-                    self._end(key, led)
-                finally:
-                    self._end(key, led)
-
-    def _end(self, key: str, led: Flight[T | None]) -> None:
-        with self._lock:
-            if self._flights.get(key) is led:
-                del self._flights[key]
-        led.void()
-
-    def _lead(self, key: str, flight: Flight[T | None], deadline: float | None) -> T | None:
-        asked_at = self._clock()
-        try:
-            value = self._load(key, deadline)
-        except TWError as error:
-            if not own_haste(error, deadline):
-                flight.fail(error)
-            raise
-        expires_at = asked_at + (self._ttl_of_none if value is None else self._ttl)
-        with self._lock:
-            self._items[key] = value, expires_at
-        flight.land(value)
-        return value
-
-    def close(self) -> None:
-        with self._lock:
-            self._closed = True
-            self._items.clear()
-            flights = list(self._flights.values())
-        for flight in flights:
-            flight.void()
-
-
-def _checked(identifier: str, name: str) -> str:
-    if not isinstance(identifier, str):
-        message = (
-            f"{name} must be a str, not {type(identifier).__name__}: {name}s are opaque strings"
-        )
-        raise TypeError(message)
-    if not identifier:
-        message = f"{name} is empty"
-        raise ValueError(message)
-    return identifier
-
-
-def deadline_of(timeout: float | None) -> float | None:
-    """The moment at which a call with the argument *timeout* has to end.
-
-    Raises:
-        TypeError: *timeout* is no number.
-        ValueError: It is not above zero.
-    """
-    if timeout is not None:
-        check_seconds("timeout", timeout)
-    return deadline_after(timeout)
+    from teamwire_sync._models.people import Group, User
+    from teamwire_sync._transports.base import Page, Transport
 
 
 class Users:
@@ -140,11 +32,12 @@ class Users:
     def __init__(
         self, transport: Transport, *, clock: Callable[[], float], ttl: float, ttl_of_none: float
     ) -> None:
-        self._kept: _Kept[User] = _Kept(
-            lambda uid, deadline: transport.get_user(uid, deadline=deadline),
-            clock=clock,
-            ttl=ttl,
-            ttl_of_none=ttl_of_none,
+        self._transport = transport
+        self._clock = clock
+        self._kept: Kept[User] = Kept(self._load, clock=clock, ttl=ttl, ttl_of_none=ttl_of_none)
+        # That nobody is called so is no longer true than that there is no such user.
+        self._found: Kept[tuple[User, ...]] = Kept(
+            self._search, clock=clock, ttl=ttl, ttl_of_none=ttl_of_none
         )
 
     def get_user(self, uid: str, *, timeout: float | None = None) -> User | None:
@@ -157,25 +50,97 @@ class Users:
         Raises:
             TWError: The server could not be asked.
         """
-        return self._kept.get(_checked(uid, "uid"), deadline_of(timeout))
+        return self._kept.get(require_id(uid, "uid"), deadline_of(timeout))
+
+    def find(self, text: str, *, timeout: float | None = None) -> list[User]:
+        """Those whose name has *text* in it, whatever its case, as the server finds them.
+
+        Kept for ``cache_ttl`` seconds; that there is none, for ``recheck_after``.
+
+        Args:
+            text: Part of a name, "first last"; not empty.
+            timeout: Seconds that this call may take at most.
+
+        Raises:
+            TWError: The server could not be asked.
+        """
+        require_text(text, "text", empty=False)
+        return list(self._found.get(text, deadline_of(timeout)) or ())
+
+    def iter_all(self, *, timeout: float | None = None) -> Iterable[User]:
+        """All of them, read page by page as they are needed; each loop over it starts anew.
+
+        `get_user` then knows those that have come.
+
+        Args:
+            timeout: Seconds that reading one page may take at most.
+
+        Raises:
+            TWError: In the loop; the server could not be asked.
+        """
+        deadline_of(timeout)  # that it is none is said here, not in the loop
+        return Pages("users", lambda cursor: self._page(None, cursor, deadline_of(timeout)))
+
+    def _page(self, text: str | None, cursor: str | None, deadline: float | None) -> Page[User]:
+        asked_at = self._clock()
+        page = self._transport.get_users(text=text, cursor=cursor, deadline=deadline)
+        bind(page.items, self)
+        self._kept.put(((user.uid, user) for user in page.items), asked_at)
+        return page
+
+    def _search(self, text: str, deadline: float | None) -> tuple[User, ...] | None:
+        pages = Pages("users", lambda cursor: self._page(text, cursor, deadline))
+        return tuple(pages) or None
+
+    def _load(self, uid: str, deadline: float | None) -> User | None:
+        user = self._transport.get_user(uid, deadline=deadline)
+        if user is not None:
+            bind([user], self)
+        return user
+
+    def _load_avatar(self, uid: str, *, timeout: float | None) -> bytes:
+        return self._transport.get_avatar(uid, deadline=deadline_of(timeout))
 
     def _close(self) -> None:
         self._kept.close()
+        self._found.close()
+
+
+@frozen(eq=False, repr=False)
+class _AllGroups:
+    """The groups as they were listed.
+
+    Attributes:
+        groups: All of them, without their members.
+        by_title: The same by title.
+        asked_at: When they were asked for.
+    """
+
+    groups: Sequence[Group]
+    by_title: Mapping[str, Sequence[Group]]
+    asked_at: float
 
 
 class Groups:
     """The circles and lists that the bot can see; ``connection.groups``."""
 
     def __init__(
-        self, transport: Transport, *, clock: Callable[[], float], ttl: float, ttl_of_none: float
+        self,
+        transport: Transport,
+        users: Users,
+        *,
+        clock: Callable[[], float],
+        ttl: float,
+        ttl_of_none: float,
     ) -> None:
-        def load(gid: str, deadline: float | None) -> Group | None:
-            group = transport.get_group(gid, deadline=deadline)
-            if group is not None:
-                bind([group], self)
-            return group
-
-        self._kept: _Kept[Group] = _Kept(load, clock=clock, ttl=ttl, ttl_of_none=ttl_of_none)
+        self._transport = transport
+        self._users = users
+        self._clock = clock
+        self._recheck_after = ttl_of_none
+        self._kept: Kept[Group] = Kept(self._load, clock=clock, ttl=ttl, ttl_of_none=ttl_of_none)
+        self._all: Kept[_AllGroups] = Kept(
+            self._list, clock=clock, ttl=ttl, ttl_of_none=ttl_of_none
+        )
 
     def get_group(self, gid: str, *, timeout: float | None = None) -> Group | None:
         """The circle or list with the id *gid*, or None. Kept for ``cache_ttl`` seconds.
@@ -187,7 +152,71 @@ class Groups:
         Raises:
             TWError: The server could not be asked.
         """
-        return self._kept.get(_checked(gid, "gid"), deadline_of(timeout))
+        return self._kept.get(require_id(gid, "gid"), deadline_of(timeout))
+
+    def get_all(self, *, timeout: float | None = None) -> list[Group]:
+        """All the circles and lists. Kept for ``cache_ttl`` seconds.
+
+        They come without their members, which `Group.get_members` asks for.
+
+        Args:
+            timeout: Seconds that this call may take at most.
+
+        Raises:
+            TWError: The server could not be asked.
+        """
+        return list(self._listed(deadline_of(timeout)).groups)
+
+    def find(self, title: str, *, timeout: float | None = None) -> list[Group]:
+        """The circles and lists whose title is exactly *title*; none when there are none.
+
+        Looked up in the list that `get_all` keeps; one that finds nothing lists them anew when that
+        is older than ``recheck_after`` seconds.
+
+        Args:
+            title: The title.
+            timeout: Seconds that this call may take at most.
+
+        Raises:
+            TWError: The server could not be asked.
+        """
+        require_str(title, "title")
+        deadline = deadline_of(timeout)
+        listed = self._listed(deadline)
+        if title not in listed.by_title and self._clock() - listed.asked_at > self._recheck_after:
+            self._all.forget("", listed)
+            listed = self._listed(deadline)
+        return list(listed.by_title.get(title, ()))
+
+    def _listed(self, deadline: float | None) -> _AllGroups:
+        listed = self._all.get("", deadline)
+        assert listed is not None  # noqa: S101  _list gives none
+        return listed
+
+    def _list(self, _key: str, deadline: float | None) -> _AllGroups:
+        asked_at = self._clock()
+        pages = Pages(
+            "groups", lambda cursor: self._transport.get_groups(cursor=cursor, deadline=deadline)
+        )
+        groups = tuple(pages)
+        self._bind(groups)
+        by_title: dict[str, list[Group]] = {}
+        for group in groups:
+            by_title.setdefault(group.title, []).append(group)
+        return _AllGroups(groups, by_title, asked_at)
+
+    def _load(self, gid: str, deadline: float | None) -> Group | None:
+        group = self._transport.get_group(gid, deadline=deadline)
+        if group is not None:
+            self._bind([group])
+        return group
+
+    def _bind(self, groups: Sequence[Group]) -> None:
+        bind(groups, self)
+        for group in groups:
+            bind(group._members or (), self._users)
+            if group.owner is not None:
+                bind([group.owner], self._users)
 
     def _members_of(self, gid: str, *, timeout: float | None) -> list[User]:
         group = self.get_group(gid, timeout=timeout)
@@ -200,5 +229,29 @@ class Groups:
             raise TWProtocolError(message)
         return list(members)
 
+    def _edit_members(
+        self,
+        gid: str,
+        *,
+        add: Iterable[User | str] = (),
+        remove: Iterable[User | str] = (),
+        timeout: float | None,
+    ) -> Group:
+        edit = MemberEdit(
+            add_users=user_ids(add, "members"), remove_users=user_ids(remove, "members")
+        )
+        if not edit.add_users and not edit.remove_users:
+            message = "members is empty"
+            raise ValueError(message)
+        deadline = deadline_of(timeout)
+        try:
+            group = self._transport.edit_group_members(gid, edit, deadline=deadline)
+        finally:
+            # However it ends: it may have been done.
+            self._kept.forget(gid)
+        self._bind([group])
+        return group
+
     def _close(self) -> None:
         self._kept.close()
+        self._all.close()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, SupportsIndex, overload
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from teamwire_sync._models import Chat
+    from teamwire_sync._models.chats import Chat
 else:
     from typing import Any as Chat
 

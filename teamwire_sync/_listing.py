@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Callable
 from teamwire_sync._load import Listing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from teamwire_sync._load import Load
-    from teamwire_sync._models import Chat
+    from teamwire_sync._models.chats import Chat
     from teamwire_sync._transports.base import ChatPage, Transport
 
 
@@ -20,7 +20,7 @@ class _Changed(Exception):  # noqa: N818  it is no error: the pages are to be re
 
 
 def read_listing(
-    transport: Transport, load: Load, *, timeout: float, prepare: Callable[[Sequence[Chat]], None]
+    transport: Transport, load: Load, *, timeout: float, adopt: Callable[..., None]
 ) -> Listing | None:
     """Read all the pages; None when the chats are as ``load.validator`` says.
 
@@ -31,7 +31,7 @@ def read_listing(
         transport: Brings the pages.
         load: Is told of each page.
         timeout: Seconds that all of it may take.
-        prepare: Called with the chats of each page.
+        adopt: Lets the chats, users and groups of a page act.
 
     Raises:
         TWTimeoutError: It took longer.
@@ -43,17 +43,17 @@ def read_listing(
     for _ in range(2):
         pages = transport.iter_chat_pages(validator=validator, deadline=deadline)
         try:
-            return _read_pages(pages, load, prepare, steady=True)
+            return _read_pages(pages, load, adopt, steady=True)
         except _Changed:
             validator = None
     pages = transport.iter_chat_pages(validator=None, deadline=deadline)
-    return _read_pages(pages, load, prepare, steady=False)
+    return _read_pages(pages, load, adopt, steady=False)
 
 
 def _read_pages(
     pages: Iterator[ChatPage],
     load: Load,
-    prepare: Callable[[Sequence[Chat]], None],
+    adopt: Callable[..., None],
     *,
     steady: bool,
 ) -> Listing | None:
@@ -62,9 +62,8 @@ def _read_pages(
     for page in pages:
         if page.not_modified:
             return None
-        listed = tuple(page.chats)
-        prepare(listed)
-        for chat in listed:
+        adopt(page.chats, page.users, page.groups)
+        for chat in page.chats:
             chats[chat.tid] = chat
         load.page(len(chats))
         validators.add(page.validator)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Callable, Optional
 from attrs import frozen
 
 if TYPE_CHECKING:
-    from teamwire_sync._models import Chat
+    from teamwire_sync._models.chats import Chat
 
 Progress = Callable[[int, int], object]
 """Is told the pages and the chats that have come so far."""

@@ -11,7 +11,7 @@ from teamwire_sync._snapshot import View
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from teamwire_sync._models import Chat
+    from teamwire_sync._models.chats import Chat
 
 
 class Write:

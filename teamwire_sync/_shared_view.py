@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from teamwire_sync._load import Listing
+    from teamwire_sync._models.chats import Chat
 
 # Seconds after a failed load in which no other is tried, unless the server asks for more.
 _COOL_DOWN = 1.0
@@ -379,6 +380,30 @@ class SharedView:
             if own is not None and own.chat is not None:
                 del self._overlay[tid]
             self._expire()
+
+    def pushed(self, tid: str, chat: Chat | None) -> None:
+        """The server says of itself that the chat *tid* is *chat* now, or gone.
+
+        The view expires, unless it shows that: what we did ourselves comes back to us.
+        """
+        now = self.clock()
+        with self._lock:
+            own = self._overlay.get(tid)
+            fresh, shown = now < self.view.deadline, self.view.by_tid.get(tid)
+            # What came before our last write is no news, either; but what somebody made of it
+            # since then, and the view shows, may be undone by this.
+            if (
+                own
+                and now < own.expires_at
+                and (own.chat == chat or chat in own.supersedes)
+                and not (fresh and shown != own.chat)
+            ):
+                return
+            if chat is None:
+                self._overlay.pop(tid, None)
+            # A load that is under way may have read what was before.
+            if not fresh or shown != chat or self._flight is not None:
+                self._expire()
 
     def invalidate(self) -> None:
         """Drop what the server sent; the next look-up lists the chats anew."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, field, frozen
 
-from teamwire_sync._models import Chat
+from teamwire_sync._models.chats import Chat
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,6 +6,7 @@
     ├── TWConfigError            credentials, URL, settings, a redirect
     ├── TWAuthError              401, 403
     ├── TWNotFoundError          404, or no chat with that title
+    ├── TWImageLoadError         a user has set no picture
     ├── TWAmbiguousTitleError    several chats with that title
     ├── TWRequestError           400, 405, 409, 413, 415, 422, and any other 4xx
     │   └── TWInvalidMembersError    422, and the ids that are not known
@@ -29,7 +30,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from teamwire_sync._models import Chat
+    from teamwire_sync._models.chats import Chat
 
 __all__ = [
     "TWAmbiguousTitleError",
@@ -39,6 +40,7 @@ __all__ = [
     "TWConnectionError",
     "TWDeliveryUnknownError",
     "TWError",
+    "TWImageLoadError",
     "TWInvalidMembersError",
     "TWNotFoundError",
     "TWProtocolError",
@@ -101,6 +103,10 @@ class TWNotFoundError(TWError):
         self.close_titles = tuple(close_titles)
 
 
+class TWImageLoadError(TWError):
+    """A user has set no picture."""
+
+
 class TWAmbiguousTitleError(TWError):
     """Several chats have this title.
 
@@ -122,7 +128,7 @@ class TWRequestError(TWError):
 
 
 class TWInvalidMembersError(TWRequestError):
-    """Users or groups that do not exist, or that the bot can't see.
+    """Users or groups that do not exist, that the bot can't see, or that are no members.
 
     Attributes:
         user_ids: The ids of such users.

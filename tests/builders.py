@@ -5,7 +5,16 @@ from __future__ import annotations
 import pickle
 from typing import Any, TypeVar
 
-from teamwire_sync import Chat, Group, Message, User
+from teamwire_sync import (
+    AttachmentType,
+    Chat,
+    Event,
+    Events,
+    FileAttachment,
+    Group,
+    Message,
+    User,
+)
 
 T = TypeVar("T")
 
@@ -33,6 +42,7 @@ def user_doc(uid: str = "u1", **fields: Any) -> dict[str, Any]:
         "last_name": "Lovelace",
         "organisation": None,
         "is_bot": False,
+        "has_avatar": False,
         **fields,
     }
 
@@ -80,6 +90,105 @@ def message_doc(mid: str = "m1", **fields: Any) -> dict[str, Any]:
         "reply_to": None,
         "sender_display_name": None,
         "deleted": False,
+        "attachments": [],
+        "link_preview": None,
+        **fields,
+    }
+
+
+def file_doc(aid: str = "a1", **fields: Any) -> dict[str, Any]:
+    """A file that is attached in JSON."""
+    return {
+        "type": "file",
+        "attachment_id": aid,
+        "name": "report.pdf",
+        "size": 3,
+        "content_type": "application/pdf",
+        **fields,
+    }
+
+
+def calendar_doc(**fields: Any) -> dict[str, Any]:
+    """A calendar entry that is attached in JSON."""
+    return {
+        "type": "calendar",
+        "title": "Meeting",
+        "start_date": 1_700_000_000_000,
+        "end_date": 1_700_003_600_000,
+        "description": None,
+        "location": None,
+        **fields,
+    }
+
+
+def location_doc(**fields: Any) -> dict[str, Any]:
+    """A place that is attached in JSON."""
+    return {
+        "type": "location",
+        "name": "Office",
+        "lat": 48.1,
+        "lon": 11.5,
+        "address": None,
+        "city": None,
+        "country": None,
+        "postal_code": None,
+        **fields,
+    }
+
+
+def preview_doc(**fields: Any) -> dict[str, Any]:
+    """What is shown of a page that a message links to in JSON."""
+    return {
+        "url": "https://example.org/x",
+        "title": None,
+        "description": None,
+        "image": None,
+        "domain": "example.org",
+        **fields,
+    }
+
+
+def event_doc(kind: str, cursor: str = "c1", **fields: Any) -> dict[str, Any]:
+    """An event in the chat t1 in JSON; *fields* has those of its kind."""
+    return {
+        "cursor": cursor,
+        "type": kind,
+        "tid": "t1",
+        "timestamp": 1_700_000_000_000,
+        "is_own": False,
+        "editor_id": None,
+        **fields,
+    }
+
+
+def every_event() -> dict[str, dict[str, Any]]:
+    """An event of each kind in JSON, by kind."""
+    members = {"user_ids": ["u1"], "group_ids": []}
+    more: dict[str, dict[str, Any]] = {
+        "new_message": {"message": message_doc()},
+        "message_read": {"message_id": "m1", "user_id": "u1"},
+        "message_deleted": {"message_id": "m1"},
+        "chat_created": {"title": "test"},
+        "chat_joined": members,
+        "chat_left": members,
+        "chat_deleted": members,
+        "chat_title_changed": {"title": "test"},
+        "chat_admins_changed": {"added_admin_ids": ["u1"], "removed_admin_ids": []},
+        "chat_allow_sending_changed": {"allow_sending": False},
+        "chat_allow_mute_notifications_changed": {"allow_mute_notifications": False},
+        "chat_is_closed_changed": {"is_closed": True},
+    }
+    return {kind: event_doc(kind, **fields) for kind, fields in more.items()}
+
+
+def events_doc(*events: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    """A page of events in JSON, with the chat t1 and the user u1."""
+    return {
+        "events": list(events),
+        "chats": [chat_doc()],
+        "users": [user_doc()],
+        "groups": [],
+        "cursor": events[-1]["cursor"] if events else "c0",
         **fields,
     }
 
@@ -130,6 +239,24 @@ def make_message(mid: str = "m1", **fields: Any) -> Message:
         "msg": "hello",
     }
     return Message(**{"mid": mid, **given, **fields})
+
+
+def make_file(aid: str = "a1", **fields: Any) -> FileAttachment:
+    """A file of three bytes that is attached."""
+    given = {"type": AttachmentType.FILE, "name": "report.pdf", "size": 3}
+    return FileAttachment(**{"aid": aid, **given, **fields})
+
+
+def make_event(kind: str, cursor: str = "c1", *, cls: type[Event] = Event, **fields: Any) -> Event:
+    """An event in the chat t1, that nobody did."""
+    given: dict[str, Any] = {
+        "type": Events(kind),
+        "chat": make_chat(),
+        "timestamp": 1_700_000_000_000,
+        "is_own": False,
+        "editor": None,
+    }
+    return cls(**{"cursor": cursor, **given, **fields})
 
 
 def pickled(value: T, protocol: int | None = None) -> T:

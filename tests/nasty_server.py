@@ -13,7 +13,15 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Callable
 
-from tests.builders import message_answer, message_doc, page_doc, user_doc
+from tests.builders import (
+    chat_answer,
+    chat_doc,
+    group_doc,
+    message_answer,
+    message_doc,
+    page_doc,
+    user_doc,
+)
 from tests.waiting import PATIENCE
 
 if TYPE_CHECKING:
@@ -100,10 +108,27 @@ class NastyServer:
 
 
 def _good_answer(method: str, path: str, body: bytes) -> dict[str, Any]:
+    where, _, query = path.partition("?")
+    what = where[len("/v1/bot/") :].strip("/").split("/")
+    if method == "POST" and what[0] == "attachments":
+        return {"attachment_id": query}
     if method == "POST":
         return message_answer(message_doc(message=json.loads(body)["message"]))
-    if path.startswith("/v1/bot/users/"):
-        return {"user": user_doc(path.split("/")[4])}
+    if method == "PATCH":
+        return chat_answer(chat_doc(title=json.loads(body)["title"]))
+    if method == "DELETE":
+        return {}
+    if what[-1] == "messages":
+        one = message_doc(message=query)
+        return {"messages": [one], "users": [user_doc()], "next_before": None}
+    if what[0] == "events":
+        return {"events": [], "chats": [], "users": [], "groups": [], "cursor": query}
+    if what[0] == "groups":
+        return {"groups": [group_doc()], "users": [], "next_cursor": None}
+    if what == ["users"]:
+        return {"users": [user_doc()], "next_cursor": None}
+    if what[0] == "users":
+        return {"user": user_doc(what[1])}
     return page_doc()
 
 

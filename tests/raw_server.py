@@ -6,13 +6,14 @@ import itertools
 import socket
 import threading
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Callable
 
 from tests.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 
 class Peer:
@@ -32,6 +33,16 @@ class Peer:
             self._buffer += received
         head, _, self._buffer = self._buffer.partition(b"\r\n\r\n")
         return head
+
+    def read(self, count: int) -> bytes:
+        """So many bytes of the body; fewer when the client sends no more."""
+        while len(self._buffer) < count:
+            received = self._sock.recv(65536)
+            if not received:
+                break
+            self._buffer += received
+        piece, self._buffer = self._buffer[:count], self._buffer[count:]
+        return piece
 
     def send(self, data: bytes) -> None:
         """Send it all at once."""
@@ -80,6 +91,7 @@ class RawServer:
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
         self._errors: list[Exception] = []
+        self._first: list[Callable[[], object]] = []
         self.connections = 0
         self.open = 0
 
@@ -87,6 +99,10 @@ class RawServer:
     def url(self) -> str:
         """Where it is."""
         return f"http{'s' if self._tls else ''}://127.0.0.1:{self.port}"
+
+    def call_first(self, call: Callable[[], object]) -> None:
+        """At the end of the block, do *call* before anything else."""
+        self._first.append(call)
 
     def wait_until_left(self) -> None:
         """Return when the client has closed all of its connections."""
@@ -99,6 +115,8 @@ class RawServer:
         return self
 
     def __exit__(self, *_: object) -> None:
+        for call in self._first:
+            call()
         self._over.set()
         self._listener.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
@@ -127,6 +145,8 @@ class RawServer:
         try:
             # A script that waits in vain ends, rather than the tests don't.
             sock.settimeout(3 * PATIENCE)
+            # What is sent right before the end goes out before it.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._tls is not None:
                 sock = self._tls.wrap_socket(sock, server_side=True)
             self._script(Peer(sock, self._over))
@@ -148,3 +168,27 @@ def repeated(data: bytes) -> Iterable[bytes]:
 def bytewise(data: bytes) -> Iterable[bytes]:
     """Each byte of *data* by itself."""
     return (bytes([byte]) for byte in data)
+
+
+@contextmanager
+def deaf_ports() -> Iterator[Callable[..., int]]:
+    """Makes ports whose queue is full: the kernel answers no more of those who connect."""
+    sockets = []
+
+    def listen(address: str = "127.0.0.1", port: int = 0) -> int:
+        listener = socket.socket()
+        sockets.append(listener)
+        listener.bind((address, port))
+        listener.listen(0)
+        for _ in range(8):
+            sockets.append(socket.socket())
+            sockets[-1].setblocking(False)
+            sockets[-1].connect_ex(listener.getsockname())
+        found: int = listener.getsockname()[1]
+        return found
+
+    try:
+        yield listen
+    finally:
+        for each in sockets:
+            each.close()

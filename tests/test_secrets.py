@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import copy
+import io
 import itertools
 import json
 import logging
@@ -20,13 +21,34 @@ import attrs
 import pytest
 import requests
 
-from teamwire_sync import Connection, ConnectionConfig, TWAuthError, TWConfigError, TWError
+from teamwire_sync import (
+    Attachments,
+    AttachmentType,
+    Connection,
+    ConnectionConfig,
+    TWAuthError,
+    TWClosedError,
+    TWConfigError,
+    TWError,
+    TWImageLoadError,
+)
 from teamwire_sync._concealed import Concealed
 from teamwire_sync._credentials import check_url, find_credentials
+from teamwire_sync._files import LocalFile, OpenFile, Target
 from teamwire_sync._transports.answers import Answer
 from teamwire_sync._transports.sessions import BasicAuth, Received
+from teamwire_sync._transports.streams import Incoming, Outgoing
+from teamwire_sync._transports.tether import Tether
 from teamwire_sync._transports.wire import OPERATIONS
-from tests.builders import chat_answer, chat_doc, page_doc, user_doc
+from tests.builders import (
+    chat_answer,
+    chat_doc,
+    group_doc,
+    message_answer,
+    message_doc,
+    page_doc,
+    user_doc,
+)
 from tests.leaks import (
     assert_no_secret,
     assert_nothing_shown,
@@ -37,6 +59,7 @@ from tests.leaks import (
     spellings,
     with_locals,
 )
+from tests.waiting import PATIENCE, Threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,11 +87,27 @@ each_secret = pytest.mark.parametrize("secret", SECRETS.values(), ids=SECRETS)
 each_refused = pytest.mark.parametrize("secret", REFUSED.values(), ids=REFUSED)
 
 ONCE = ConnectionConfig(retries=0)
+ATTACHMENT = {
+    "type": "file",
+    "attachment_id": "a1",
+    "name": "x.txt",
+    "size": 4,
+    "content_type": "text/plain",
+}
 ANSWERS = {
     "GET /v1/bot/me/": {"user": user_doc(is_bot=True)},
     "GET /v1/bot/chats/": page_doc(chat_doc()),
     "GET /v1/bot/users/u1/": {"user": user_doc()},
     "POST /v1/bot/chats/": chat_answer(chat_doc("t2")),
+    "GET /v1/bot/chats/t1/messages/": {
+        "messages": [message_doc(attachments=[ATTACHMENT])],
+        "users": [user_doc()],
+        "next_before": None,
+    },
+    "POST /v1/bot/chats/t1/messages/": message_answer(message_doc()),
+    "POST /v1/bot/attachments/": {"attachment_id": "a1"},
+    "GET /v1/bot/groups/": {"groups": [group_doc()], "users": [], "next_cursor": None},
+    "GET /v1/bot/events/": {"events": [], "chats": [], "users": [], "groups": [], "cursor": "c1"},
 }
 
 
@@ -98,7 +137,7 @@ class _Handler(socketserver.StreamRequestHandler):
     server: Server
 
     def handle(self) -> None:
-        line = self.rfile.readline().decode().rpartition(" ")[0]
+        line = self.rfile.readline().decode().rpartition(" ")[0].partition("?")[0]
         headers = {}
         for raw in iter(self.rfile.readline, b"\r\n"):
             name, _, value = raw.decode().strip().partition(": ")
@@ -130,7 +169,16 @@ def worked(connection: Connection) -> Connection:
     connection.chats.get_by_title("test")
     connection.users.get_user("u1")
     connection.chats.create_chat(users=["u1"])
+    connection.chats.at("t1").get_messages()
+    connection.chats.at("t1").post("hello", Attachments().add_file(io.BytesIO(b"some"), "x.txt"))
+    connection.groups.get_all()
     return connection
+
+
+def source_of(data: bytes) -> OpenFile:
+    """*data* as a file that is being sent."""
+    with LocalFile.of(AttachmentType.FILE, io.BytesIO(data), "x.txt").opened() as source:
+        return source
 
 
 @contextmanager
@@ -170,16 +218,24 @@ def reachable(thing: Any) -> Iterator[Any]:
 def parts_of(connection: Connection) -> dict[str, Any]:
     """The objects under *connection*."""
     transport = connection._transport
+    exchange = transport._exchange  # type: ignore[attr-defined]
     return {
         "connection": connection,
         "chats": connection.chats,
         "users": connection.users,
         "groups": connection.groups,
         "cache": connection.chats._cache,
+        "service": connection.chats._service,
+        "stream": connection.events(),
+        "message": connection.chats.at("t1").get_messages()[0],
+        "outgoing": Outgoing(source_of(b"some")),
+        "incoming": Incoming(Target(io.BytesIO()), 4),
+        "tether": Tether(),
         "transport": transport,
-        "session": transport._session,  # type: ignore[attr-defined]
-        "auth": transport._auth,  # type: ignore[attr-defined]
-        "scrubber": transport._auth.scrub,  # type: ignore[attr-defined]
+        "exchange": exchange,
+        "session": exchange._session,
+        "auth": exchange._auth,
+        "scrubber": exchange._auth.scrub,
     }
 
 
@@ -248,7 +304,10 @@ class TestConnection:
 
         assert_nothing_shown(shown, secret)
 
-    @pytest.mark.parametrize("name", ["connection", "transport", "session", "auth", "scrubber"])
+    @pytest.mark.parametrize(
+        "name",
+        ["connection", "transport", "exchange", "session", "auth", "scrubber", "service", "stream"],
+    )
     @pytest.mark.parametrize("take", [pickle.dumps, copy.deepcopy], ids=["pickle", "deepcopy"])
     def test_what_holds_the_secret_says_that_it_is_not_copied(
         self, name: str, take: Callable[[Any], Any], server: Server
@@ -381,10 +440,29 @@ ECHOES: dict[str, Callable[[str], bytes]] = {
     ),
     "nothing": lambda _text: b"",
 }
+# Those that a call can come to whose answer is no JSON, or that is neither a read nor a write.
+SOME_ECHOES = [
+    "status 401", "status 404", "status 422", "status 503", "request id", "every header", "page",
+    "no JSON", "other JSON", "no such encoding", "no status line", "a wrong length",
+    "a broken chunk", "nothing",
+]  # fmt: skip
+OPERATE_TOO: dict[str, Callable[[Connection], Any]] = {
+    "upload": lambda connection: connection._transport.upload(source_of(b"some"), deadline=None),
+    "download": lambda connection: connection._transport.download(
+        "a1", Target(io.BytesIO()), size=4, deadline=None
+    ),
+    "poll": lambda connection: connection._transport.get_events(cursor="c1", wait=1, deadline=None),
+    "edit": lambda connection: connection.chats.at("t1").set_title("new"),
+}
 OPERATE: dict[str, Callable[[Connection], Any]] = {
     "read": lambda connection: connection.check(),
     "write": lambda connection: connection.chats.create_chat(users=["u1"]),
 }
+
+
+def failing(*_: object) -> Any:
+    message = "of this machine"
+    raise LookupError(message)
 
 
 class TestErrors:
@@ -403,6 +481,79 @@ class TestErrors:
             operate(connection)
 
         assert_no_secret(caught.value, secret)
+
+    @pytest.mark.parametrize("operate", OPERATE_TOO.values(), ids=OPERATE_TOO)
+    @pytest.mark.parametrize("echo", SOME_ECHOES)
+    def test_nor_does_it_in_the_other_calls(
+        self, echo: str, operate: Callable[[Connection], Any], server: Server
+    ) -> None:
+        secret = SECRETS["to be escaped"]
+        server.answer = ECHOES[echo]
+        with connected(server, secret) as connection, pytest.raises(TWError) as caught:
+            operate(connection)
+
+        assert_no_secret(caught.value, secret)
+
+    @each_secret
+    def test_a_picture_that_is_not_set_shows_no_secret(self, secret: str, server: Server) -> None:
+        server.answer = lambda text: http(
+            "404 x", {"error": {"code": "no_avatar", "message": text}}, X_Request_ID=text
+        )
+        with connected(server, secret) as connection, pytest.raises(TWImageLoadError) as caught:
+            connection._transport.get_avatar("u1", deadline=None)
+
+        assert_no_secret(caught.value, secret)
+
+    @pytest.mark.parametrize("what", ["rewind", "read"])
+    @each_secret
+    def test_an_error_of_a_file_that_is_sent_shows_no_secret(
+        self, secret: str, what: str, server: Server
+    ) -> None:
+        """It comes through with the frames of requests and urllib3."""
+        source = source_of(b"some")
+        setattr(source, what, failing)
+        with connected(server, secret) as connection, pytest.raises(LookupError) as caught:
+            connection._transport.upload(source, deadline=None)
+
+        assert "streams.py" in with_locals(caught.value)
+        assert_no_secret(caught.value, secret)
+
+    @pytest.mark.parametrize(
+        ("what", "status"), [("write", "200 OK"), ("restart", "no status line")]
+    )
+    @each_secret
+    def test_an_error_of_a_file_that_comes_shows_no_secret(
+        self, secret: str, what: str, status: str, server: Server
+    ) -> None:
+        """Nor does it lead to the error of the network in the middle of which it came."""
+        server.answer = lambda _: http(status, b"some") if what == "write" else b"none\r\n\r\n"
+        target = Target(io.BytesIO())
+        setattr(target, what, failing)
+        with connected(server, secret) as connection, pytest.raises(LookupError) as caught:
+            connection._transport.download("a1", target, size=4, deadline=None)
+
+        assert caught.value.__context__ is None
+        assert_no_secret(caught.value, secret)
+
+    @each_secret
+    def test_a_poll_that_is_cut_shows_no_secret(self, secret: str, server: Server) -> None:
+        asked, closed = threading.Event(), threading.Event()
+
+        def hold(_: str) -> bytes:
+            asked.set()
+            assert closed.wait(PATIENCE)
+            return b""
+
+        server.answer = hold
+        with connected(server, secret) as connection, Threads(1) as threads:
+            result = threads.start(lambda: OPERATE_TOO["poll"](connection))
+            assert asked.wait(PATIENCE)
+            connection.close()
+            error = result.exception(PATIENCE)
+            closed.set()
+
+        assert isinstance(error, TWClosedError)
+        assert_no_secret(error, secret)
 
     @each_secret
     def test_an_error_after_further_tries_shows_no_secret(
@@ -533,6 +684,23 @@ class TestLogs:
 
         loggers = {record.name.partition(".")[0] for record in caplog.records}
         assert {"teamwire_sync", "urllib3"} <= loggers
+        assert_nothing_shown(self.shown_by(caplog), secret)
+
+    @each_secret
+    def test_of_listening_they_show_none(
+        self,
+        secret: str,
+        server: Server,
+        caplog: pytest.LogCaptureFixture,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        server.answer = ECHOES["status 503"]
+        with connected(server, secret) as connection:
+            monkeypatch.setattr(connection._transport, "pause", lambda _: None)
+            with pytest.raises(TWError):
+                next(connection.events(timeout=0.5, since="c1"))
+
+        assert "listening is interrupted" in caplog.text
         assert_nothing_shown(self.shown_by(caplog), secret)
 
     @each_secret

@@ -79,11 +79,22 @@ _NO_COMMON_TLS = {"HANDSHAKE_FAILURE", "INSUFFICIENT_SECURITY", "PROTOCOL_VERSIO
 # No trust in the issuer, as OpenSSL numbers it: among them a CA that nobody knows.
 _UNTRUSTED = {2, 18, 19, 20, 21}
 # Where a user sees whether a write was done.
+_REFRESH = "connection.chats.get_subscriptions(refresh=True)"
 _FIND_OUT = {
-    OPERATIONS["create_chat"]: (
-        "connection.chats.get_subscriptions(refresh=True) lists the chat if it was made"
-    ),
-    OPERATIONS["post_message"]: "the chat itself shows the message if it was posted",
+    OPERATIONS["create_chat"]: f"{_REFRESH} lists the chat if it was made",
+    OPERATIONS["edit_chat"]: f"{_REFRESH} lists the chat as it is now",
+    OPERATIONS["edit_members"]: f"{_REFRESH} lists the chat as it is now",
+    OPERATIONS["edit_admins"]: f"{_REFRESH} lists the chat as it is now",
+    OPERATIONS["leave_chat"]: f"{_REFRESH} lists the chat if the bot is still in it",
+    OPERATIONS["post_message"]: "chat.get_messages() has the message if it was posted",
+    OPERATIONS[
+        "edit_group_members"
+    ]: "connection.groups.get_group(gid) has the members as they are",
+}
+_NOT_MEMBERS = {
+    OPERATIONS["edit_members"]: "unknown, not visible to the bot, or no members",
+    OPERATIONS["edit_admins"]: "no members, or no administrators",
+    OPERATIONS["edit_group_members"]: "unknown, not visible to the bot, or no members",
 }
 # A gateway that lost the answer of the server behind it, which may have done the work.
 _ANSWER_LOST = {502, 504}
@@ -184,7 +195,8 @@ class Answer:
     ) -> TWInvalidMembersError:
         users, groups = (said[name] for name in _IDS)
         named = one_line(", ".join((*users, *groups)), 300) or detail
-        message = f"unknown, or not visible to the bot: {named}"
+        what = _NOT_MEMBERS.get(self.operation, "unknown, or not visible to the bot")
+        message = f"{what}: {named}"
         return TWInvalidMembersError(message, user_ids=users, group_ids=groups, **context)
 
     def _redirect(self, context: dict[str, Any]) -> TWError:
@@ -312,7 +324,7 @@ def _refusal(status: int, code: str | None, detail: str) -> str:
     if status == 401:
         return "401: the server does not accept this App ID and Secret"
     if code == "circle_not_public":
-        return f"403: bots can create chats only with circles that are public ({detail})"
+        return f"403: bots can use only circles that are public ({detail})"
     return f"403: the bot may not do this ({detail})"
 
 

@@ -8,10 +8,13 @@ own: the system offers none.
 
 from __future__ import annotations
 
+import errno
 import http.client
 import io
 import math
+import os
 import socket
+import ssl
 import threading
 import time
 from contextlib import contextmanager
@@ -36,13 +39,16 @@ if TYPE_CHECKING:
 
     from urllib3.response import BaseHTTPResponse
 
+    from teamwire_sync._transports.tether import Tether
+
 # More than a group of 100,000 members; an answer without an end is given up there.
 MOST_BYTES = 32 * 2**20
 _PIECE = 2**20
 # Compressed bytes taken at once: older urllib3 inflates them in one go, to 1,000 times as many.
 _COMPRESSED_PIECE = 2**14
 _TIMED_OUT = "timed out"
-_ENCODINGS = {"", "identity", "gzip", "x-gzip", "deflate"}
+_PLAIN = {"", "identity"}
+_ENCODINGS = {*_PLAIN, "gzip", "x-gzip", "deflate"}
 
 
 class AnswerRefusedError(HTTPError):
@@ -51,20 +57,29 @@ class AnswerRefusedError(HTTPError):
 
 class _Exchange(threading.local):
     ends_at = math.inf
+    tether: Tether | None = None
 
 
 _exchange = _Exchange()
 
 
 @contextmanager
-def ending_at(moment: float) -> Iterator[None]:
-    """Have what this thread reads and writes meanwhile end at *moment* of `time.monotonic`."""
+def ending_at(moment: float, tether: Tether | None = None) -> Iterator[None]:
+    """Have what this thread reads and writes meanwhile end at *moment* of `time.monotonic`.
+
+    Args:
+        moment: When.
+        tether: Whoever has it can end it before that.
+    """
     # A logging handler may ask a server in the middle of an exchange.
-    before, _exchange.ends_at = _exchange.ends_at, moment
+    before = _exchange.ends_at, _exchange.tether
+    _exchange.ends_at, _exchange.tether = moment, tether
     try:
         yield
     finally:
-        _exchange.ends_at = before
+        _exchange.ends_at, _exchange.tether = before
+        if tether is not None:
+            tether.untie()
 
 
 def _left(timeout: float | None) -> float | None:
@@ -98,6 +113,7 @@ class _Reads(io.RawIOBase):
         self._sock = sock
         self._timeout = sock.gettimeout()
         self._raw: Any = sock.makefile("rb", buffering=0)
+        self._tether = _exchange.tether
 
     def readable(self) -> bool:
         return True
@@ -108,6 +124,9 @@ class _Reads(io.RawIOBase):
         return count
 
     def close(self) -> None:
+        if self._tether is not None:
+            # Now, before the connection goes back to the pool: the next one to have it may write.
+            self._tether.untie()
         self._raw.close()
         super().close()
 
@@ -147,7 +166,7 @@ class _Connection(HTTPConnection):
                 self._dns_host = addresses.pop(0)
                 self.timeout = _rest(ends_at) / (len(addresses) + 1)
                 try:
-                    sock = super()._new_conn()
+                    sock = self._new_sock()
                 except (ConnectTimeoutError, NewConnectionError):
                     if not addresses:
                         raise
@@ -156,6 +175,35 @@ class _Connection(HTTPConnection):
                     return sock
         finally:
             self._dns_host, self.timeout = name, timeout
+
+    def _new_sock(self) -> socket.socket:
+        tether = _exchange.tether
+        if tether is None:
+            return super()._new_conn()
+        address = self._dns_host, self.port
+        try:
+            numeric = socket.getaddrinfo(*address, 0, socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST)
+        except (OSError, UnicodeError):
+            return super()._new_conn()  # which says that there is no such host
+        # As urllib3 does it, which shows the socket to nobody before it is connected.
+        family, kind, protocol, _, there = numeric[0]
+        sock = socket.socket(family, kind, protocol)
+        try:
+            for option in self.socket_options or ():
+                sock.setsockopt(*option)
+            sock.settimeout(self.timeout)
+            tether.tie(sock)
+            sock.connect(there)
+        except socket.timeout as error:
+            sock.close()
+            raise ConnectTimeoutError(self, _TIMED_OUT) from error
+        except OSError as error:
+            sock.close()
+            raise NewConnectionError(self, str(error)) from error
+        except BaseException:
+            sock.close()
+            raise
+        return sock
 
     def connect(self) -> None:
         try:
@@ -172,12 +220,22 @@ class _Connection(HTTPConnection):
             message = "no answer to CONNECT"
             raise ProxyError(message, error) from error
         self.sock.settimeout(_left(self.timeout))  # for TLS to shake hands
+        self._tie()
 
     def send(self, data: Any) -> None:
         if self.sock is None:
             self.connect()
         self.sock.settimeout(_left(self.timeout))
-        super().send(data)
+        self._tie()
+        try:
+            super().send(data)
+        except ssl.SSLEOFError as error:
+            # Without TLS this is what it is called, and urllib3 reads what the server has said.
+            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE)) from error
+
+    def _tie(self) -> None:
+        if _exchange.tether is not None:
+            _exchange.tether.tie(self.sock)
 
 
 class _TlsConnection(_Connection, HTTPSConnection):
@@ -233,13 +291,18 @@ def is_unsent(error: BaseException) -> bool:
     return getattr(error, "is_before_request", False)
 
 
-def read_body(raw: BaseHTTPResponse, ends_at: float = math.inf) -> bytes:
+def read_body(
+    raw: BaseHTTPResponse,
+    ends_at: float = math.inf,
+    take: Callable[[bytes], object] | None = None,
+) -> bytes:
     """All of the body, unpacked.
 
     Args:
         raw: The response.
         ends_at: The moment of `time.monotonic` at which it has to be there, for a connection that
             does not know it.
+        take: Is given the pieces, of which then there may be any number, in place of the caller.
 
     Raises:
         AnswerRefusedError: It is larger than `MOST_BYTES`, or packed more than once, or only comes
@@ -252,10 +315,10 @@ def read_body(raw: BaseHTTPResponse, ends_at: float = math.inf) -> bytes:
         if raw.status < 200:
             message = f"{raw.status} is no answer, and what follows it was not waited for"
             raise AnswerRefusedError(message)
-        if encoding not in _ENCODINGS:
+        if encoding not in (_ENCODINGS if take is None else _PLAIN):
             message = "it is packed in a way that was not asked for"
             raise AnswerRefusedError(message)
-        packed = encoding not in {"", "identity"}
+        packed = encoding not in _PLAIN
         size = _COMPRESSED_PIECE if packed else _PIECE
         read: Callable[..., bytes] = raw.read
         if ends_at < math.inf and _is_plain(raw):
@@ -269,6 +332,9 @@ def read_body(raw: BaseHTTPResponse, ends_at: float = math.inf) -> bytes:
                 break
             if time.monotonic() >= ends_at:
                 raise socket.timeout(_TIMED_OUT)
+            if take is not None:
+                take(piece)
+                continue
             pieces.append(piece)
             count += len(piece)
             if count > MOST_BYTES:

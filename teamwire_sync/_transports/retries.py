@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import random
 from typing import TYPE_CHECKING, Callable
 
@@ -56,12 +57,15 @@ class Retries:
         self._pause = pause
         self._jitter = jitter
 
-    def run(self, attempt: Callable[[], Answer | Failed], ends_at: float) -> Answer:
+    def run(
+        self, attempt: Callable[[], Answer | Failed], ends_at: float, longest: float = math.inf
+    ) -> Answer:
         """What *attempt* answers.
 
         Args:
             attempt: Tries once.
             ends_at: The moment of the clock at which all of it has to end.
+            longest: Seconds that one pause may take; what has no end of its own pauses, too.
 
         Raises:
             TWError: It failed for good. `TWDeliveryUnknownError` when any of the tries may have
@@ -79,7 +83,9 @@ class Retries:
             if unknown is None and isinstance(error, TWDeliveryUnknownError):
                 unknown = error
             pause = self._pause_after(number, error)
-            if not answer.again or number > self._most or self._clock() + pause >= ends_at:
+            if not answer.again or number > self._most:
+                break
+            if pause > longest or self._clock() + pause >= ends_at:
                 break
             text = "%s; trying again in %.1f s, %d of %d times"
             logger.info(text, _reason(error), pause, number, self._most)

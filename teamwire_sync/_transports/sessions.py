@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import ssl
 import time
@@ -19,6 +20,7 @@ from urllib3.util import parse_url
 from teamwire_sync._credentials import is_host, is_loopback
 from teamwire_sync._transports.budget import BudgetAdapter, ending_at, read_body
 from teamwire_sync._transports.scrubbing import Scrubber, base64_of
+from teamwire_sync._transports.streams import Outgoing
 from teamwire_sync.exceptions import TWConfigError
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
     from teamwire_sync._concealed import Concealed
     from teamwire_sync._config import ConnectionConfig
+    from teamwire_sync._transports.streams import Incoming
+    from teamwire_sync._transports.tether import Tether
 
 _PROXY_SCHEMES = {"http", "https", "socks4", "socks4a", "socks5", "socks5h"}
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
@@ -145,25 +149,37 @@ class OwnSession:
         prepared.method = method
         prepared.url = self._base + target
         prepared.headers = CaseInsensitiveDict({**self._headers, **headers})
-        if body is not None:
+        if isinstance(body, Outgoing):
+            _set_stream(prepared, body)
+        elif body is not None:
             prepared.body = encoded = json.dumps(body).encode()
             prepared.headers["Content-Type"] = "application/json"
             prepared.headers["Content-Length"] = str(len(encoded))
         return self._auth(prepared)
 
-    def send(self, prepared: requests.PreparedRequest, timeout: float, left: float) -> Received:
+    def send(
+        self,
+        prepared: requests.PreparedRequest,
+        timeout: float,
+        left: float,
+        *,
+        incoming: Incoming | None = None,
+        tether: Tether | None = None,
+    ) -> Received:
         """Send *prepared*, and read all of the answer.
 
         Args:
             prepared: The request.
             timeout: Seconds that connecting may take, and each read.
             left: Seconds that all of it may take.
+            incoming: Where the body goes if the answer is what was asked for.
+            tether: By which another thread can end it.
         """
         adapter = self._session.get_adapter(prepared.url or self._base)
-        with ending_at(time.monotonic() + left):
+        with ending_at(time.monotonic() + left, tether):
             response = adapter.send(prepared, stream=True, timeout=timeout, **self._settings)
             headers = response.headers
-            body = read_body(response.raw)
+            body = _body(response, incoming)
         return Received(response.status_code, headers, headers.get("Location", ""), body)
 
     def repeats(self, _prepared: requests.PreparedRequest) -> bool:
@@ -223,12 +239,28 @@ class GivenSession:
                 "connections: build session and Connection after the fork"
             )
             raise TWConfigError(message)
+        stream = body if isinstance(body, Outgoing) else None
         request = requests.Request(
-            method, self.url + target, headers=dict(headers), json=body, auth=self._auth
+            method,
+            self.url + target,
+            headers=dict(headers),
+            json=None if stream else body,
+            auth=self._auth,
         )
-        return self._session.prepare_request(request)
+        prepared = self._session.prepare_request(request)
+        if stream:
+            _set_stream(prepared, stream)
+        return prepared
 
-    def send(self, prepared: requests.PreparedRequest, timeout: float, left: float) -> Received:
+    def send(
+        self,
+        prepared: requests.PreparedRequest,
+        timeout: float,
+        left: float,
+        *,
+        incoming: Incoming | None = None,
+        tether: Tether | None = None,  # noqa: ARG002  the connections are the caller's
+    ) -> Received:
         """Send *prepared*, and read all of the answer.
 
         Args:
@@ -236,6 +268,8 @@ class GivenSession:
             timeout: Seconds that connecting may take, and each read.
             left: Seconds that all of it may take. The connections are the caller's and don't know
                 it: it is looked at whenever bytes of the body come.
+            incoming: Where the body goes if the answer is what was asked for.
+            tether: Is of no use here.
         """
         ends_at = time.monotonic() + left
         disarm = _Disarm()
@@ -252,7 +286,7 @@ class GivenSession:
             if error.response is None:
                 raise
             response = error.response
-        body = read_body(response.raw, ends_at)
+        body = _body(response, incoming, ends_at)
         location = disarm.location or response.headers.get("Location", "")
         return Received(response.status_code, response.headers, location, body)
 
@@ -281,6 +315,23 @@ class _Disarm:
         original = getattr(response.raw, "_original_response", None)
         if original is not None and "Set-Cookie" in original.msg:
             del original.msg["Set-Cookie"]
+
+
+def _set_stream(prepared: requests.PreparedRequest, stream: Outgoing) -> None:
+    # requests would send what it can't measure in chunks.
+    prepared.body = stream
+    prepared.headers["Content-Type"] = stream.content_type
+    prepared.headers["Content-Length"] = str(stream.size)
+
+
+def _body(
+    response: requests.Response, incoming: Incoming | None, ends_at: float = math.inf
+) -> bytes:
+    if incoming is None or response.status_code != 200:
+        return read_body(response.raw, ends_at)
+    read_body(response.raw, ends_at, incoming.take)
+    incoming.end()
+    return b""
 
 
 def _is_usable(proxy: str | None) -> bool:

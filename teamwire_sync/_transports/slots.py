@@ -34,7 +34,8 @@ class Slots:
 
     def pause(self, seconds: float) -> None:
         """Wait for *seconds*, or until the end."""
-        self._ended.wait(seconds)
+        # A server may ask for more seconds than can be waited for.
+        self._ended.wait(min(seconds, threading.TIMEOUT_MAX))
 
     def close(self) -> None:
         """Wake all who wait."""

@@ -30,7 +30,7 @@ from teamwire_sync import (
     TWTimeoutError,
 )
 from tests.builders import page_doc, user_doc
-from tests.raw_server import Peer, RawServer, Script, bytewise, repeated
+from tests.raw_server import Peer, RawServer, Script, bytewise, deaf_ports, repeated
 from tests.waiting import PATIENCE
 
 if TYPE_CHECKING:
@@ -543,23 +543,8 @@ class TestProxy:
 @pytest.fixture
 def deaf() -> Iterator[Callable[[str, int], int]]:
     """Makes ports whose queue is full: the kernel answers no more of those who connect."""
-    sockets = []
-
-    def listen(address: str = "127.0.0.1", port: int = 0) -> int:
-        listener = socket.socket()
-        sockets.append(listener)
-        listener.bind((address, port))
-        listener.listen(0)
-        for _ in range(8):
-            sockets.append(socket.socket())
-            sockets[-1].setblocking(False)
-            sockets[-1].connect_ex(listener.getsockname())
-        found: int = listener.getsockname()[1]
-        return found
-
-    yield listen
-    for each in sockets:
-        each.close()
+    with deaf_ports() as listen:
+        yield listen
 
 
 class TestConnect:

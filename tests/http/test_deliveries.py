@@ -76,7 +76,7 @@ POST = Write(
     do=lambda connection, text: connection.chats.at(KNOWN_CHAT).post(text),
     query="SELECT document FROM messages",
     key="message",
-    find_out="the chat itself shows the message",
+    find_out="chat.get_messages() has the message if it was posted",
 )
 CREATE = Write(
     path="/v1/bot/chats/",
@@ -170,8 +170,12 @@ def test_a_repetition_of_a_write_that_was_done_brings_its_own_answer(
         text: text for text in TEXTS
     }
     with box._world.store.reading() as db:
-        stored = {mid for (mid,) in db.execute("SELECT mid FROM messages")}
-    assert {message.mid for message in messages.values()} == stored
+        stored = {
+            mid: json.loads(text) for mid, text in db.execute("SELECT mid, document FROM messages")
+        }
+    assert {message.mid for message in messages.values()} == {
+        mid for mid, document in stored.items() if document["message"] in TEXTS
+    }
 
 
 def test_a_connection_error_says_that_the_write_was_never_there(

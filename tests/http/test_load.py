@@ -6,6 +6,7 @@ LOAD_SECONDS sets for how long (10 by default): LOAD_SECONDS=600 pytest tests/ht
 from __future__ import annotations
 
 import gc
+import io
 import json
 import logging
 import os
@@ -21,6 +22,7 @@ import pytest
 from attrs import frozen
 
 from teamwire_sync import (
+    Attachments,
     Connection,
     ConnectionConfig,
     TWConnectionError,
@@ -48,7 +50,10 @@ ROUTES = (
     ("GET", "/v1/bot/users/*/"),
     ("GET", "/v1/bot/groups/*/"),
     ("POST", "/v1/bot/chats/"),
+    ("GET", "/v1/bot/chats/*/messages/"),
     ("POST", "/v1/bot/chats/*/messages/"),
+    ("POST", "/v1/bot/attachments/"),
+    ("GET", "/v1/bot/attachments/*/content/"),
 )
 FAULTS: tuple[dict[str, Any], ...] = (
     {"drop": "before", "chance": 0.03},
@@ -210,6 +215,25 @@ class Worker:
         message = self._write(text, lambda: chat.post(text, timeout=timeout))
         assert (message.msg, message.chat) == (text, chat)
 
+    def read(self, timeout: float | None) -> None:
+        """The messages are those of the chat that was asked for, newest first."""
+        chat = self._connection.chats.at(KNOWN_CHAT)
+        messages = chat.get_messages(20, timeout=timeout)
+        times = [message.timestamp for message in messages]
+        assert {message.chat for message in messages} == {chat}
+        assert times == sorted(times, reverse=True)
+
+    def attach(self, timeout: float | None) -> None:
+        """A file comes back as it was sent."""
+        text = self._text()
+        content = text.encode() * 10_000
+        files = Attachments().add_file(io.BytesIO(content), "content.bin")
+        chat = self._connection.chats.at(KNOWN_CHAT)
+        message = self._write(text, lambda: chat.post(text, files, timeout=timeout))
+        target = io.BytesIO()
+        message.attachments[0].download(target, timeout=timeout)
+        assert target.getvalue() == content
+
     def create(self, timeout: float | None) -> None:
         """A chat has the title that it was made with."""
         if len(self._made) == MOST_MADE:
@@ -232,6 +256,8 @@ class Worker:
         post,
         post,
         post,
+        read,
+        attach,
         create,
     )
 
@@ -433,6 +459,8 @@ def test_an_idle_connection_keeps_nothing_of_the_requests_that_are_over(load: Lo
         "http.client.HTTPResponse",
         "teamwire_sync._flight.",
         "teamwire_sync._transports.answers.",
+        "teamwire_sync._transports.streams.",
+        "teamwire_sync._files.",
     )
     kept = {name: count for name, count in load.idle.items() if name.startswith(per_request)}
     assert kept == {}

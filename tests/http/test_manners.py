@@ -133,7 +133,7 @@ class TestConnections:
             threads.start(lambda: chat.post("one"))
             held.wait_arrived()
             waiter = threads.start(lambda: chat.post("two"))
-            wait_until(lambda: bool(connection._transport._slots._changed._waiters))
+            wait_until(lambda: bool(connection._transport._exchange._slots._changed._waiters))
 
             connection.close()
 
@@ -144,7 +144,7 @@ class TestConnections:
     def test_a_request_that_closing_overtakes_leaves_none_open(
         self, box: Sandbox, connection: Connection, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        session = connection._transport._session
+        session = connection._transport._exchange._session
         prepare = session.prepare
 
         def late(*request: object) -> object:

@@ -104,7 +104,7 @@ class TestCreating:
     ) -> None:
         circle = connection.groups.get_group(PRIVATE_CIRCLE)
 
-        with pytest.raises(TWAuthError, match="only with circles that are public") as caught:
+        with pytest.raises(TWAuthError, match="only circles that are public") as caught:
             connection.chats.create_chat(title="t", groups=[circle])
 
         assert (caught.value.status, caught.value.code) == (403, "circle_not_public")

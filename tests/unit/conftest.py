@@ -1,16 +1,20 @@
-"""Fixtures of the tests of the cache."""
+"""Fixtures of the tests of the cache, and of those of listening."""
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
 
+from teamwire_sync import Connection
 from teamwire_sync._cache import ChatCache
 from tests.builders import make_chat
 from tests.unit.chat_server import ChatServer
+from tests.unit.event_server import EventServer
 
 if TYPE_CHECKING:
+    from teamwire_sync import EventStream
     from tests.builders import Clock
 
 
@@ -35,3 +39,22 @@ def make_cache(server: ChatServer, clock: Clock) -> Callable[..., ChatCache]:
 def cache(make_cache: Callable[..., ChatCache]) -> ChatCache:
     """A cache of the server with the default settings."""
     return make_cache()
+
+
+@pytest.fixture
+def event_server(monkeypatch: pytest.MonkeyPatch) -> EventServer:
+    """A server whose time is that of the listening."""
+    fake = EventServer()
+    monkeypatch.setattr(time, "monotonic", lambda: fake.now)
+    return fake
+
+
+@pytest.fixture
+def listen(event_server: EventServer) -> Callable[..., EventStream]:
+    """Makes a stream that goes on after the cursor c0."""
+    connection = Connection(transport=event_server, clock=lambda: event_server.now)
+
+    def make(**arguments: Any) -> EventStream:
+        return connection.events(**{"since": "c0", **arguments})
+
+    return make

@@ -33,7 +33,7 @@ from teamwire_sync import (
 )
 from teamwire_sync._cache import ChatCache
 from teamwire_sync._load import Listing
-from teamwire_sync._models import Chat
+from teamwire_sync._models.chats import Chat
 from tests.builders import Clock, make_chat
 from tests.unit.chat_server import by_tid, by_title
 

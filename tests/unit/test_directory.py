@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
 
-from teamwire_sync._directory import Groups, Users, deadline_of
+from teamwire_sync._arguments import deadline_of
+from teamwire_sync._directory import Groups, Users
 from teamwire_sync._flight import Flight
-from teamwire_sync._models import bind
+from teamwire_sync._models.base import bind
 from teamwire_sync.exceptions import (
     TWClosedError,
     TWError,
@@ -75,7 +76,8 @@ def users(server: Directory, clock: Clock) -> Users:
 
 @pytest.fixture
 def groups(server: Directory, clock: Clock) -> Groups:
-    return Groups(server, clock=clock, ttl=300, ttl_of_none=5)  # type: ignore[arg-type]
+    users = Users(server, clock=clock, ttl=300, ttl_of_none=5)  # type: ignore[arg-type]
+    return Groups(server, users, clock=clock, ttl=300, ttl_of_none=5)  # type: ignore[arg-type]
 
 
 class TestKeeping:
@@ -188,9 +190,9 @@ class TestArguments:
     def test_ids_are_strings(self, key: Any, users: Users, groups: Groups) -> None:
         kind = type(key).__name__
 
-        with pytest.raises(TypeError, match=rf"^uid must be a str, not {kind}: uids are opaque"):
+        with pytest.raises(TypeError, match=rf"^uid must be a str, not {kind}: ids are opaque"):
             users.get_user(key)
-        with pytest.raises(TypeError, match=rf"^gid must be a str, not {kind}: gids are opaque"):
+        with pytest.raises(TypeError, match=rf"^gid must be a str, not {kind}: ids are opaque"):
             groups.get_group(key)
 
     def test_an_empty_id_is_refused(self, users: Users, groups: Groups) -> None:
@@ -485,7 +487,7 @@ class TestClosing:
 
 @pytest.mark.parametrize("number", range(1, 20))
 def test_ctrl_c_at_any_call_of_who_leads_leaves_nobody_waiting(users: Users, number: int) -> None:
-    files = ("_directory.py", "_flight.py")
+    files = ("_directory.py", "_kept.py", "_flight.py")
     with Threads(1) as threads:
         work = threads.start(lambda: interrupt_at(number, files, lambda: users.get_user("u1")))
         interrupted = work.result(PATIENCE)

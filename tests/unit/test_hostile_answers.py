@@ -9,28 +9,16 @@ from typing import Any, Callable
 import pytest
 
 from teamwire_sync import (
-    AlertType,
-    Chat,
     ChatHandle,
-    ChatType,
-    Group,
-    Message,
-    TWAuthError,
-    TWConfigError,
-    TWError,
-    TWInvalidMembersError,
-    TWNotFoundError,
     TWProtocolError,
-    TWRateLimitError,
-    TWRequestError,
-    TWServerError,
-    User,
 )
-from teamwire_sync._display import ChatList
-from teamwire_sync._transports.answers import Answer
-from teamwire_sync._transports.sessions import Received
 from teamwire_sync._transports.strict_json import decode_json
-from teamwire_sync._transports.wire import OPERATIONS, Decoder
+from teamwire_sync._transports.wire import (
+    Decoder,
+    decode_done,
+    decode_events,
+    decode_upload,
+)
 from tests.builders import (
     chat_answer,
     chat_doc,
@@ -39,23 +27,61 @@ from tests.builders import (
     message_answer,
     message_doc,
     page_doc,
-    pickled,
     user_doc,
 )
 
 pytest.importorskip("hypothesis", reason="the answers are spoilt by hypothesis")
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.spoiling import nested, some, spoilt
+from tests.unit.whole_models import CHECKS, check_text, check_user
+
 CHAT = ChatHandle("t1")
-Path = tuple[Any, ...]
 
 FULL_CHAT = chat_doc(user_ids=["u1", "u2"], group_ids=["g1"], admin_ids=["u1"])
 BESIDE = {
     "users": [user_doc("u1"), user_doc("u2", is_bot=True, mood="fine")],
     "groups": [group_doc("g1", owner_id="u2")],
 }
+FULL_MESSAGE = message_doc(
+    alert_type="note",
+    reply_to="m0",
+    attachments=[
+        {"type": "file", "attachment_id": "a1", "name": "x", "size": 5, "content_type": "a/b"},
+        {"type": "calendar", "title": "x", "start_date": 0, "end_date": 5, "description": None,
+         "location": "here"},
+        {"type": "location", "name": "x", "lat": 48.1, "lon": -11, "address": None, "city": "M",
+         "country": None, "postal_code": None},
+        {"type": "poll", "options": [1]},
+    ],
+    link_preview={
+        "url": "https://x.example", "title": None, "description": None, "image": None,
+        "domain": "x.example",
+    },
+)  # fmt: skip
+EVENT = {"tid": "t1", "timestamp": 1_700_000_000_000, "is_own": False, "editor_id": "u1"}
+MEMBERS = {"user_ids": ["u2"], "group_ids": ["g1"]}
+EVENTS = [
+    {"cursor": f"c{number}", **EVENT, **more}
+    for number, more in enumerate(
+        [
+            {"type": "new_message", "message": FULL_MESSAGE},
+            {"type": "message_read", "message_id": "m1", "user_id": "u2"},
+            {"type": "message_deleted", "message_id": "m1"},
+            {"type": "chat_created", "title": None},
+            {"type": "chat_joined", **MEMBERS},
+            {"type": "chat_left", **MEMBERS},
+            {"type": "chat_deleted", **MEMBERS},
+            {"type": "chat_title_changed", "title": "new"},
+            {"type": "chat_admins_changed", "added_admin_ids": ["u1"], "removed_admin_ids": []},
+            {"type": "chat_allow_sending_changed", "allow_sending": True},
+            {"type": "chat_is_closed_changed", "is_closed": True, "more": 1},
+            {"type": "of another release"},
+        ]
+    )
+]
 # For each operation: a good answer, and how it is decoded.
 ANSWERS: dict[str, tuple[dict[str, Any], Callable[[Any], Any]]] = {
     "get_me": ({"user": user_doc()}, lambda raw: Decoder().me(raw)),
@@ -73,178 +99,30 @@ ANSWERS: dict[str, tuple[dict[str, Any], Callable[[Any], Any]]] = {
         message_answer(message_doc(alert_type="note", reply_to="m0", seen=[1])),
         lambda raw: Decoder().message(raw, CHAT),
     ),
-}
-
-# What json.loads makes of any bytes at all: half surrogate pairs and infinities are of it.
-SCALARS = (
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.sampled_from([0, 1, 10**18, -(10**639), 1e400, -0.0, 1.0])
-    | st.floats(allow_nan=False)
-    | st.text(st.characters(), max_size=5)
-    | st.sampled_from(["", "u1", "u2", "g1", "t1", "\ud800", "\x1b[31m\0\r\n", "x" * 10_000])
-)
-VALUES = st.recursive(
-    SCALARS,
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(st.text(max_size=3), inner, max_size=3)
-        | st.sampled_from([user_doc("u1"), group_doc("g1"), chat_doc("t1"), message_doc("m1")])
+    "list_messages": (
+        {
+            "messages": [FULL_MESSAGE, message_doc("m2", message=None, deleted=True)],
+            "users": [user_doc()],
+            "next_before": "m2",
+        },
+        lambda raw: Decoder().messages(raw, CHAT),
     ),
-    max_leaves=8,
-)
-
-
-def nested(value: Any, levels: int) -> Any:
-    for _ in range(levels):
-        value = [value]
-    return value
-
-
-def places(value: Any, path: Path = ()) -> list[Path]:
-    """Where the values in *value* are."""
-    found = [path]
-    inside = enumerate(value) if isinstance(value, list) else ()
-    for key, inner in value.items() if isinstance(value, dict) else inside:
-        found += places(inner, (*path, key))
-    return found
-
-
-def at(value: Any, path: Path) -> Any:
-    for step in path:
-        value = value[step]
-    return value
-
-
-@st.composite
-def spoilt(draw: st.DrawFn, document: Any) -> Any:
-    """*document* with something else in up to three places."""
-    root = {"": copy.deepcopy(document)}
-    for _ in range(draw(st.integers(1, 3))):
-        anywhere = st.sampled_from(places(root[""], ("",)))
-        *way, key = draw(anywhere)
-        parent = at(root, tuple(way))
-        change = draw(st.sampled_from([*CHANGES, delete] if way else CHANGES))
-        change(draw, parent, key, anywhere.map(lambda path: copy.deepcopy(at(root, path))))
-    return root[""]
-
-
-def replace(draw: st.DrawFn, parent: Any, key: Any, _: Any) -> None:
-    parent[key] = copy.deepcopy(draw(VALUES))
-
-
-def move(draw: st.DrawFn, parent: Any, key: Any, others: st.SearchStrategy[Any]) -> None:
-    parent[key] = draw(others)
-
-
-def add(draw: st.DrawFn, parent: Any, key: Any, _: Any) -> None:
-    value, more = parent[key], copy.deepcopy(draw(VALUES))
-    if isinstance(value, dict):
-        value[draw(st.text(max_size=3))] = more
-    elif isinstance(value, list):
-        value.insert(0, more)
-
-
-def nest(draw: st.DrawFn, parent: Any, key: Any, _: Any) -> None:
-    parent[key] = nested(parent[key], draw(st.sampled_from([1, 2, 60, 300])))
-
-
-def repeat(draw: st.DrawFn, parent: Any, key: Any, _: Any) -> None:
-    if isinstance(parent[key], list):
-        parent[key] += copy.deepcopy(parent[key])
-
-
-def delete(draw: st.DrawFn, parent: Any, key: Any, _: Any) -> None:
-    del parent[key]
-
-
-CHANGES = [replace, move, add, nest, repeat]
-
-
-def check_text(error: TWError) -> None:
-    assert (error.__cause__, error.__context__) == (None, None)
-    assert str(error).isprintable()
-    assert 0 < len(str(error)) < 1000
-
-
-def check_value(value: Any) -> None:
-    """It can be compared, hashed, shown, copied and pickled."""
-    again = pickled(value)
-    assert again == value
-    assert hash(again) == hash(value)
-    assert copy.copy(value) == copy.deepcopy(value) == value
-    assert repr(again) == str(value)
-    assert repr(value).isprintable()
-
-
-def check_user(user: User) -> None:
-    assert {type(each) for each in (user.uid, user.first_name, user.last_name)} == {str}
-    assert type(user.organisation) in {str, type(None)}
-    assert type(user.is_bot) is bool
-    assert type(user.full_name()) is str
-    assert type(user.extra) is dict
-    check_value(user)
-
-
-def check_group(group: Group) -> None:
-    assert {type(group.gid), type(group.title)} == {str}
-    assert {type(each) for each in (group.is_circle, group.is_list, group.is_public)} == {bool}
-    for user in (*(group._members or ()), *((group.owner,) if group.owner else ())):
-        check_user(user)
-    check_value(group)
-
-
-def check_chat(chat: Chat) -> None:
-    assert type(chat) is Chat
-    assert type(chat.tid) is str
-    assert type(chat.title) in {str, type(None)}
-    assert type(chat.type) is ChatType
-    flags = (chat.is_alert, chat.allow_sending, chat.allow_mute_notifications, chat.is_closed)
-    assert {type(each) for each in flags} == {bool}
-    for user in (*chat.users, *chat.admins):
-        check_user(user)
-    for group in (*chat.groups, *chat.circles, *chat.lists):
-        check_group(group)
-    assert type(ChatList([chat])._repr_html_()) is str
-    check_value(chat)
-
-
-def check_message(message: Message) -> None:
-    assert type(message.mid) is str
-    assert {type(message.is_alert), type(message.deleted)} == {bool}
-    assert type(message.alert_type) in {AlertType, type(None)}
-    for text in (message.msg, message.reply_to, message.sender_display_name):
-        assert type(text) in {str, type(None)}
-    assert type(message.timestamp) is int
-    assert 1 <= message.tstamp_date.year <= 9999
-    check_user(message.from_user)
-    check_value(message)
-
-
-def check_page(page: tuple[list[Chat], str | None]) -> None:
-    chats, cursor = page
-    for chat in chats:
-        check_chat(chat)
-    assert cursor is None or cursor.encode()
-
-
-CHECKS: dict[str, Callable[[Any], None]] = {
-    "get_me": check_user,
-    "get_user": check_user,
-    "get_group": check_group,
-    "list_chats": check_page,
-    "create_chat": check_chat,
-    "post_message": check_message,
+    "list_users": (
+        {"users": BESIDE["users"], "next_cursor": "more"},
+        lambda raw: Decoder().users(raw),
+    ),
+    "list_groups": (
+        {**BESIDE, "next_cursor": None},
+        lambda raw: Decoder().groups(raw),
+    ),
+    "list_events": (
+        {"events": EVENTS, "chats": [FULL_CHAT], **BESIDE, "cursor": "c99"},
+        decode_events,
+    ),
+    "upload_attachment": ({"attachment_id": "a1"}, decode_upload),
+    "leave_chat": ({}, decode_done),
 }
 each_operation = pytest.mark.parametrize("name", ANSWERS)
-some = settings(
-    max_examples=300,
-    derandomize=True,
-    database=None,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
 
 
 class TestSuccess:
@@ -309,9 +187,76 @@ class TestSuccess:
         assert user.extra == {"more": nested(1, 50)}
         check_user(user)
 
-    def test_a_cursor_that_no_url_can_have_is_refused(self) -> None:
-        with pytest.raises(TWProtocolError, match=r'^"next_cursor" .* half of a surrogate pair$'):
-            Decoder().page(page_doc(next_cursor="\ud800"))
+    @pytest.mark.parametrize(
+        ("name", "field"),
+        [
+            ("list_chats", "next_cursor"),
+            ("list_users", "next_cursor"),
+            ("list_groups", "next_cursor"),
+            ("list_messages", "next_before"),
+            ("list_events", "cursor"),
+        ],
+    )
+    def test_a_cursor_that_no_url_can_have_is_refused(self, name: str, field: str) -> None:
+        document, decode = ANSWERS[name]
+        with pytest.raises(TWProtocolError, match=rf'^"{field}" .* half of a surrogate pair$'):
+            decode({**document, field: "\ud800"})
+
+    def test_nor_is_that_of_an_event(self) -> None:
+        document, decode = ANSWERS["list_events"]
+        event = {**EVENTS[2], "cursor": "\ud800"}
+        with pytest.raises(TWProtocolError, match=r'^"cursor" .* half of a surrogate pair$'):
+            decode({**document, "events": [event]})
+
+    @pytest.mark.parametrize(
+        "kind", ["\x1b[31m", "x" * 10_000, "\ud800"], ids=["control", "long", "half"]
+    )
+    @pytest.mark.parametrize(
+        "spoilt",
+        [{"tid": "t2"}, {"editor_id": "u9"}, {"timestamp": 10**20}, {"cursor": "\ud800"}],
+        ids=["tid", "editor", "timestamp", "cursor"],
+    )
+    def test_an_event_that_is_refused_does_not_speak_in_the_error(
+        self, kind: str, spoilt: dict[str, Any]
+    ) -> None:
+        document, decode = ANSWERS["list_events"]
+        event = {"cursor": "c1", **EVENT, "type": kind, **spoilt}
+        with pytest.raises(TWProtocolError) as caught:
+            decode({**document, "events": [event]})
+
+        check_text(caught.value)
+
+    @pytest.mark.parametrize(
+        ("number", "spoilt"),
+        [
+            (0, {"size": -1}),
+            (0, {"size": 1.5}),
+            (0, {"size": True}),
+            (0, {"attachment_id": None}),
+            (1, {"start_date": 10**20}),
+            (1, {"end_date": -(10**20)}),
+            (2, {"lat": 90.1}),
+            (2, {"lat": 1e400}),
+            (2, {"lon": -181}),
+            (2, {"lon": "11"}),
+            (3, {"type": None}),
+            (3, {"more": nested(1, 51)}),
+        ],
+        ids=str,
+    )
+    def test_an_attachment_that_is_none_is_refused(
+        self, number: int, spoilt: dict[str, Any]
+    ) -> None:
+        attachment = {**FULL_MESSAGE["attachments"][number], **spoilt}
+        with pytest.raises(TWProtocolError) as caught:
+            Decoder().message(message_answer(message_doc(attachments=[attachment])), CHAT)
+
+        check_text(caught.value)
+
+    @pytest.mark.parametrize("preview", [{}, {"url": "x"}, [], "x", 0, False], ids=str)
+    def test_a_link_preview_that_is_none_is_refused(self, preview: Any) -> None:
+        with pytest.raises(TWProtocolError):
+            Decoder().message(message_answer(message_doc(link_preview=preview)), CHAT)
 
 
 class TestJson:
@@ -358,68 +303,3 @@ class TestJson:
         body = json.dumps(group_answer(group_doc(), users=users)).encode()
 
         assert len(Decoder().group(decode_json(body)).members) == 100_000
-
-
-BY_STATUS: dict[int, type[TWError]] = {
-    **dict.fromkeys((201, 202, 204, 206, 304), TWProtocolError),
-    **dict.fromkeys((301, 302, 307, 308), TWConfigError),
-    **dict.fromkeys((400, 405, 409, 410, 413, 415, 418, 422, 499), TWRequestError),
-    **dict.fromkeys((401, 403), TWAuthError),
-    404: TWNotFoundError,
-    429: TWRateLimitError,
-    **dict.fromkeys((500, 502, 503, 504, 599, 600, 999), TWServerError),
-}
-ERROR = {
-    "error": {"code": "invalid_members", "message": "no", "user_ids": ["u1"], "group_ids": ["g1"]}
-}
-
-
-def failed(status: int, body: bytes, headers: dict[str, str] | None = None) -> TWError:
-    received = Received(status, headers or {}, (headers or {}).get("Location", ""), body)
-    context = {"method": "GET", "path": "/v1/bot/me/", "status": status, "request_id": "r1"}
-    answer = Answer(OPERATIONS["get_me"], received, context, str)
-    with pytest.raises(TWError) as caught:
-        answer.require_success()
-    check_text(caught.value)
-    return caught.value
-
-
-def json_bytes(value: Any) -> bytes:
-    return json.dumps(value).encode()
-
-
-class TestFailures:
-    @pytest.mark.parametrize("status", BY_STATUS)
-    @settings(some, max_examples=60)
-    @given(
-        body=st.binary(max_size=50)
-        | spoilt(ERROR).map(json_bytes)
-        | VALUES.map(lambda value: json_bytes({"error": value})),
-        headers=st.dictionaries(
-            st.sampled_from(["Retry-After", "Location", "Content-Type"]),
-            st.text(st.characters(max_codepoint=255))
-            | st.sampled_from(
-                ["9" * 5000, "Mon, 99 Foo 99999 99:99:99", "http://[::1", "//a:99999"]
-            ),
-        ),
-    )
-    def test_a_status_gives_its_class_whatever_comes_with_it(
-        self, status: int, body: bytes, headers: dict[str, str]
-    ) -> None:
-        error = failed(status, body, headers)
-
-        assert isinstance(error, BY_STATUS[status])
-        assert type(error) in {BY_STATUS[status], TWInvalidMembersError}
-        assert error.status == status
-        assert error.code is None or (type(error.code) is str and error.code.isprintable())
-        assert (type(pickled(error)), str(pickled(error))) == (type(error), str(error))
-
-    def test_a_long_message_is_cut(self) -> None:
-        body = json_bytes({"error": {"message": "x" * 1_000_000}})
-
-        assert len(str(failed(500, body))) < 400
-
-    def test_more_than_a_mebibyte_says_nothing(self) -> None:
-        body = json_bytes({"error": {"message": "x" * 2**20}})
-
-        assert str(failed(500, body)) == "500 for GET /v1/bot/me/: no reason given"

@@ -11,7 +11,7 @@ from teamwire_sync._listing import read_listing
 from teamwire_sync._load import Load, Progress
 from teamwire_sync._transports.base import ChatPage
 from teamwire_sync.exceptions import TWServerError
-from tests.builders import make_chat
+from tests.builders import make_chat, make_group, make_user
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,10 +52,10 @@ def read(
     timeout: float = 600,
     go_on: Callable[[], None] = lambda: None,
     progress: Progress | None = None,
-    prepare: Callable[[Any], None] = lambda _chats: None,
+    adopt: Callable[..., None] = lambda *_: None,
 ) -> Listing | None:
     load = Load(validator=validator, deadline=deadline, go_on=go_on, progress=progress)
-    return read_listing(pages, load, timeout=timeout, prepare=prepare)  # type: ignore[arg-type]
+    return read_listing(pages, load, timeout=timeout, adopt=adopt)  # type: ignore[arg-type]
 
 
 def tids(listing: Listing | None) -> list[str]:
@@ -105,12 +105,15 @@ class TestPages:
         assert listing.validator is None
         assert len(pages.asked) == 1
 
-    def test_each_chat_is_prepared(self) -> None:
-        prepared: list[str] = []
-        pages = Pages([page("a"), page("b", is_last=True)])
-        read(pages, prepare=lambda chats: prepared.extend(chat.tid for chat in chats))
+    def test_what_each_page_has_is_adopted(self) -> None:
+        adopted: list[tuple[Any, ...]] = []
+        user, group = make_user(), make_group()
+        one, other = make_chat("a"), make_chat("b")
+        first = ChatPage([one], "v1", is_last=False, users=[user])
+        pages = Pages([first, ChatPage([other], "v1", groups=[group])])
+        read(pages, adopt=lambda *things: adopted.append(tuple(map(list, things))))
 
-        assert prepared == ["a", "b"]
+        assert adopted == [([one], [user], []), ([other], [], [group])]
 
     def test_an_error_on_a_page_is_the_error_of_the_listing(self) -> None:
         pages = Pages([page("a"), TWServerError("down")])
@@ -211,7 +214,7 @@ class TestLoad:
     def test_the_pages_of_all_readings_are_counted(self) -> None:
         load = Load(validator=None, deadline=None, go_on=lambda: None, progress=None)
         pages: Any = Pages(CHANGED, [page("a", is_last=True)])
-        read_listing(pages, load, timeout=1, prepare=lambda _chats: None)
+        read_listing(pages, load, timeout=1, adopt=lambda *_: None)
 
         assert load.pages == 3
 

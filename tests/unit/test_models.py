@@ -14,17 +14,34 @@ import pytest
 
 from teamwire_sync import (
     AlertType,
+    AttachmentType,
     Bot,
+    CalendarAttachment,
     ChatHandle,
+    ChatMemberChangeInfo,
     ChatType,
+    Events,
+    LinkPreview,
+    LocationAttachment,
     LoggedInUser,
     Message,
+    NewMessageInfo,
+    OtherAttachment,
     TWClosedError,
     User,
 )
-from teamwire_sync._models import bind
-from tests.builders import make_chat, make_group, make_message, make_user, pickled
+from teamwire_sync._models.base import bind
+from tests.builders import (
+    make_chat,
+    make_event,
+    make_file,
+    make_group,
+    make_message,
+    make_user,
+    pickled,
+)
 
+NOON = datetime(2024, 2, 29, 12, tzinfo=timezone.utc)
 VALUES = {
     "User": make_user(),
     "Bot": Bot("b1", "Robbie", ""),
@@ -32,7 +49,17 @@ VALUES = {
     "Group": make_group(owner=make_user(), members=(make_user(), make_user("u2"))),
     "Chat": make_chat(users=(make_user(),), groups=(make_group(),), extra=(("colour", "red"),)),
     "ChatHandle": ChatHandle("t1"),
-    "Message": make_message(alert_type=AlertType.NOTE),
+    "Message": make_message(alert_type=AlertType.NOTE, attachments=(make_file(),)),
+    "LinkPreview": LinkPreview("https://example.org", "T", domain="example.org"),
+    "FileAttachment": make_file(),
+    "CalendarAttachment": CalendarAttachment("Lunch", NOON, NOON, extra=(("colour", "red"),)),
+    "LocationAttachment": LocationAttachment("Office", 48.1, 11.5, city="Munich"),
+    "OtherAttachment": OtherAttachment(AttachmentType.POLL, (("question", "when?"),)),
+    "Event": make_event("brand_new"),
+    "NewMessageInfo": make_event("new_message", cls=NewMessageInfo, message=make_message()),
+    "ChatMemberChangeInfo": make_event(
+        "chat_joined", cls=ChatMemberChangeInfo, users=(make_user(),) * 500, groups=(make_group(),)
+    ),
 }
 each_value = pytest.mark.parametrize("value", VALUES.values(), ids=VALUES)
 
@@ -43,7 +70,9 @@ class Service:
     def __init__(self) -> None:
         self.calls: list[tuple[Any, ...]] = []
 
-    def _post(self, chat: object, message: str, *, timeout: float | None) -> Message:
+    def _post(
+        self, chat: object, message: str, *_: object, timeout: float | None, **__: object
+    ) -> Message:
         self.calls.append((chat, message, timeout))
         return make_message(msg=message)
 
@@ -84,7 +113,7 @@ class TestEach:
         assert weakref.ref(value)() is value
 
     def test_its_repr_is_short(self, value: Any) -> None:
-        assert len(repr(value)) < 80
+        assert len(repr(value)) < 400
 
 
 @pytest.mark.parametrize(
@@ -98,8 +127,20 @@ class TestEach:
         (ChatHandle("t1"), "ChatHandle(tid='t1')"),
         (make_message(), "Message(mid='m1', msg='hello')"),
         (make_message(msg=None), "Message(mid='m1', msg=None)"),
+        (VALUES["LinkPreview"], "LinkPreview(url='https://example.org')"),
+        (make_file(), "FileAttachment(type=<AttachmentType: 'file'>, name='report.pdf', size=3)"),
+        (
+            VALUES["CalendarAttachment"],
+            f"CalendarAttachment(title='Lunch', startDate={NOON}, endDate={NOON})",
+        ),
+        (VALUES["LocationAttachment"], "LocationAttachment(name='Office', lat=48.1, lon=11.5)"),
+        (VALUES["OtherAttachment"], "OtherAttachment(type=<AttachmentType: 'poll'>)"),
+        (VALUES["Event"], "Event(type=<Events: 'brand_new'>, chat=Chat(tid='t1', title='test'))"),
     ],
-    ids=["user", "bot", "group", "chat", "untitled", "handle", "message", "no text"],
+    ids=[
+        *("user", "bot", "group", "chat", "untitled", "handle", "message", "no text"),
+        *("preview", "file", "calendar", "location", "other", "event"),
+    ],
 )
 def test_repr(value: object, shown: str) -> None:
     assert repr(value) == shown
@@ -110,12 +151,12 @@ def test_a_long_text_is_cut_in_the_repr_of_a_message() -> None:
 
 
 class TestEnums:
-    @pytest.mark.parametrize("kind", [ChatType, AlertType])
+    @pytest.mark.parametrize("kind", [ChatType, AlertType, AttachmentType, Events])
     def test_a_value_that_is_not_known_survives(self, kind: Any) -> None:
         assert kind("brand_new").value == "brand_new"
         assert kind("brand_new") == kind("brand_new") == "brand_new"
 
-    @pytest.mark.parametrize("kind", [ChatType, AlertType])
+    @pytest.mark.parametrize("kind", [ChatType, AlertType, AttachmentType, Events])
     def test_a_value_that_is_not_known_is_no_member(self, kind: Any) -> None:
         before = list(kind)
         kind("brand_new")
@@ -136,6 +177,9 @@ class TestEnums:
         again = pickled(ChatType(text), protocol)
 
         assert (type(again), again) == (ChatType, text)
+
+    def test_its_repr_has_nothing_that_moves_a_terminal(self) -> None:
+        assert repr(Events("\x1b[2J\n")) == r"<Events: '\x1b[2J\n'>"
 
     def test_known_values_are_the_members(self) -> None:
         assert ChatType("group") is ChatType.GROUP

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from configparser import ConfigParser
 from importlib import metadata, resources
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ import teamwire_sync
 from teamwire_sync import exceptions
 from teamwire_sync._transports.base import Transport
 from teamwire_sync._transports.http import HttpTransport
+from tests.unit.fake_transport import FakeTransport
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -39,6 +41,8 @@ class TestNames:
         assert list(module.__all__) == sorted(set(module.__all__))
 
     def test_all_has_every_public_name(self) -> None:
+        for name in teamwire_sync.__all__:
+            getattr(teamwire_sync, name)  # some come only when they are asked for
         public = {
             name
             for name, value in vars(teamwire_sync).items()
@@ -48,8 +52,27 @@ class TestNames:
 
         assert set(teamwire_sync.__all__) == public
 
-    def test_every_name_is_there(self) -> None:
-        assert [name for name in teamwire_sync.__all__ if not hasattr(teamwire_sync, name)] == []
+    @pytest.mark.parametrize("name", teamwire_sync.__all__)
+    def test_every_name_is_there(self, name: str) -> None:
+        assert getattr(teamwire_sync, name).__name__ == name
+
+    def test_dir_has_every_name_before_it_is_asked_for(self) -> None:
+        printed = python("import teamwire_sync; print(*dir(teamwire_sync))")
+
+        assert set(teamwire_sync.__all__) <= set(printed.split())
+
+    def test_a_name_that_comes_later_is_the_same_each_time(self) -> None:
+        later = [name for names in teamwire_sync._LATER.values() for name in names]
+        code = "import teamwire_sync as t\n" + "".join(
+            f"assert t.{name} is t.{name} is vars(t)['{name}']\n" for name in later
+        )
+
+        assert python(code) == ""
+
+    def test_a_star_brings_every_name(self) -> None:
+        printed = python("from teamwire_sync import *\nprint(*dir())")
+
+        assert set(teamwire_sync.__all__) <= set(printed.split())
 
     def test_every_error_is_a_public_name(self) -> None:
         errors = {name: value for name, value in vars(exceptions).items() if name.startswith("TW")}
@@ -63,7 +86,7 @@ class TestNames:
 
     @pytest.mark.parametrize("name", teamwire_sync.__all__)
     def test_every_name_is_documented(self, name: str) -> None:
-        assert (vars(teamwire_sync)[name].__doc__ or "").strip()
+        assert (vars(getattr(teamwire_sync, name))["__doc__"] or "").strip()
 
     def test_a_name_that_is_not_there(self) -> None:
         with pytest.raises(AttributeError, match=r"^module 'teamwire_sync' has no attribute 'x'$"):
@@ -72,14 +95,37 @@ class TestNames:
 
 class TestImport:
     def test_brings_nothing_heavy(self) -> None:
-        ours = "requests urllib3 cachetools flask cheroot werkzeug pytest click"
-        heavy = f"{ours} asyncio datetime logging sqlite3"
+        others = "requests urllib3 cachetools flask cheroot werkzeug pytest click"
+        standard = "asyncio datetime logging mimetypes shutil sqlite3 tempfile"
+        ours = (
+            "_attachments _files _listening _log _models.attachments _models.events "
+            "_models.messages _sandbox _transports.http _transports.wire testing"
+        )
+        heavy = f"{others} {standard}".split()
+        heavy += [f"teamwire_sync.{name}" for name in ours.split()]
         printed = python(
             "import sys, teamwire_sync\n"
-            f"print(*[name for name in {heavy.split()!r} if name in sys.modules])"
+            f"print(*[name for name in {heavy!r} if name in sys.modules])"
         )
 
         assert printed == ""
+
+    def test_posting_a_text_brings_nothing_that_files_need(self) -> None:
+        code = """
+import sys
+from teamwire_sync import Connection, Message, User
+
+class Transport:
+    def post_message(self, chat, draft, *, deadline):
+        return Message(chat, "m1", User("u1", "", ""), 0)
+
+Connection(transport=Transport()).chats.at("t1").post("hello")
+ours = ["_attachments", "_files", "_listening", "_models.attachments", "_models.events"]
+heavy = ["mimetypes", "tempfile", *(f"teamwire_sync.{name}" for name in ours)]
+print(*[name for name in heavy if name in sys.modules])
+"""
+
+        assert python(code) == ""
 
     def test_says_nothing(self) -> None:
         assert python("import teamwire_sync") == ""
@@ -106,7 +152,15 @@ class TestPackage:
         assert setup["options.package_data"]["teamwire_sync"].split() == ["py.typed"]
 
 
-def test_http_transport_has_every_method_of_the_protocol() -> None:
-    methods = {name for name in vars(Transport) if not name.startswith("_")}
+METHODS = [name for name in vars(Transport) if not name.startswith("_")]
 
-    assert methods <= set(dir(HttpTransport))
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("transport", [HttpTransport, FakeTransport])
+def test_a_transport_has_every_method_of_the_protocol(transport: type, name: str) -> None:
+    wanted, found = (
+        [(each.name, each.kind) for each in signature(getattr(one, name)).parameters.values()]
+        for one in (Transport, transport)
+    )
+
+    assert found == wanted

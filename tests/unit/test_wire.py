@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from teamwire_sync import AlertType, Bot, ChatHandle, LoggedInUser, TWProtocolError, User
-from teamwire_sync._transports.base import ChatDraft
+from teamwire_sync._transports.base import ChatDraft, MessageDraft
 from teamwire_sync._transports.strict_json import decode_json
 from teamwire_sync._transports.wire import (
     OPERATIONS,
@@ -124,7 +124,7 @@ class TestEncoding:
         assert encode_draft(ChatDraft(message=""))["message"] is None
 
     def test_a_message(self) -> None:
-        assert encode_message("hällo") == {"message": "hällo"}
+        assert encode_message(MessageDraft("hällo"))["message"] == "hällo"
 
 
 class TestJson:

@@ -10,15 +10,26 @@ from teamwire_sync import ChatHandle, TWProtocolError
 from teamwire_sync._transports.wire import (
     Decoder,
     decode_chat,
+    decode_done,
+    decode_events,
+    decode_upload,
+    decoder,
 )
 from tests.builders import (
+    calendar_doc,
     chat_answer,
     chat_doc,
+    event_doc,
+    events_doc,
+    every_event,
+    file_doc,
     group_answer,
     group_doc,
+    location_doc,
     message_answer,
     message_doc,
     page_doc,
+    preview_doc,
     user_doc,
 )
 
@@ -27,6 +38,14 @@ CHAT = ChatHandle("t1")
 
 def a_message(document: Any) -> Any:
     return Decoder().message(document, CHAT)
+
+
+def an_attachment(document: Any) -> Any:
+    return a_message(message_answer(message_doc(attachments=[document])))
+
+
+def an_event(document: Any) -> Any:
+    return decode_events({**events_doc(), "events": [document]})
 
 
 OBJECTS: dict[str, tuple[dict[str, Any], Callable[[Any], object]]] = {
@@ -44,14 +63,47 @@ OBJECTS: dict[str, tuple[dict[str, Any], Callable[[Any], object]]] = {
     "a chat": (chat_doc(), lambda raw: decode_chat(chat_answer(raw))),
     "a chat of page": (chat_doc(), lambda raw: Decoder().page(page_doc(raw))),
     "a message": (message_doc(), lambda raw: a_message(message_answer(raw))),
+    "a message of page": (
+        message_doc(),
+        lambda raw: Decoder().messages(
+            {"messages": [raw], "users": [user_doc()], "next_before": None}, CHAT
+        ),
+    ),
+    "a link preview": (
+        preview_doc(),
+        decoder._link_preview,  # the contract allows null there
+    ),
+    "a file": (file_doc(), an_attachment),
+    "a calendar entry": (calendar_doc(), an_attachment),
+    "a location": (location_doc(), an_attachment),
+    "an attachment": ({"type": "poll"}, an_attachment),
+    **{f"an event {kind}": (event, an_event) for kind, event in every_event().items()},
+    "an event": (event_doc("brand_new"), an_event),
     "a page of chats": (page_doc(), lambda raw: Decoder().page(raw)),
+    "a page of messages": (
+        {"messages": [], "users": [], "next_before": None},
+        lambda raw: Decoder().messages(raw, CHAT),
+    ),
+    "a page of users": (
+        {"users": [], "next_cursor": None},
+        lambda raw: Decoder().users(raw),
+    ),
+    "a page of groups": (
+        {"groups": [], "users": [], "next_cursor": None},
+        lambda raw: Decoder().groups(raw),
+    ),
+    "a page of events": (events_doc(), decode_events),
+    "the answer, done": ({}, decode_done),
+    "the answer, upload": ({"attachment_id": "a1"}, decode_upload),
     "the answer, user": ({"user": user_doc()}, lambda raw: Decoder().user(raw)),
     "the answer, me": ({"user": user_doc()}, lambda raw: Decoder().me(raw)),
     "the answer, group": (group_answer(group_doc()), lambda raw: Decoder().group(raw)),
     "the answer, chat": (chat_answer(chat_doc()), decode_chat),
     "the answer, message": (message_answer(message_doc()), a_message),
 }
-KINDS = ("a user", "a group", "a chat", "a message", "a page of chats", "the answer")
+BESIDE = (" beside", " of me", " of page")
+# What every event and every attachment has is looked at before its kind.
+EVENT = set(event_doc("brand_new"))
 FIELDS = [(name, field) for name, (document, _) in OBJECTS.items() for field in document]
 each_field = pytest.mark.parametrize(
     ("name", "field"), FIELDS, ids=[f"{name}: {field}" for name, field in FIELDS]
@@ -65,11 +117,35 @@ NULLABLE = {
     "reply_to",
     "sender_display_name",
     "next_cursor",
+    "next_before",
+    "link_preview",
+    "description",
+    "image",
+    "location",
+    "address",
+    "city",
+    "country",
+    "postal_code",
+    "editor_id",
+}
+NEVER_NULL = {
+    ("a group", "title"),
+    ("a group beside", "title"),
+    ("a calendar entry", "title"),
+    ("an event new_message", "message"),
+    ("the answer, message", "message"),
 }
 
 
-def kind_of(name: str) -> str:
-    return next(kind for kind in KINDS[::-1] if name.startswith(kind))
+def kind_of(name: str, field: str) -> str:
+    """What an error calls the object *name*."""
+    if name.startswith("an event ") and field in EVENT:
+        return "an event"
+    if field == "type" and name in {"a file", "a calendar entry", "a location"}:
+        return "an attachment"
+    for ending in BESIDE:
+        name = name.removesuffix(ending)
+    return name.partition(",")[0]
 
 
 class TestRequired:
@@ -80,25 +156,23 @@ class TestRequired:
 
         with pytest.raises(TWProtocolError) as caught:
             decode(lacking)
-        assert str(caught.value) == f'{kind_of(name)} without "{field}"'
+        assert str(caught.value) == f'{kind_of(name, field)} without "{field}"'
 
     @each_field
     def test_a_field_of_a_wrong_type_is_named(self, name: str, field: str) -> None:
         document, decode = OBJECTS[name]
+        wrong: Any = "x" if type(document[field]) is float else 1.5
 
         with pytest.raises(TWProtocolError) as caught:
-            decode({**document, field: 1.5})
+            decode({**document, field: wrong})
+        shown = "string" if wrong == "x" else "number"
         text = str(caught.value)
-        assert text.startswith(f'"{field}" of {kind_of(name)} is a number, not ')
+        assert text.startswith(f'"{field}" of {kind_of(name, field)} is a {shown}, not ')
 
     @each_field
     def test_null_is_named_where_it_may_not_be(self, name: str, field: str) -> None:
         document, decode = OBJECTS[name]
-        may_be = field in NULLABLE and (name, field) not in {
-            ("a group", "title"),
-            ("a group beside", "title"),
-            ("the answer, message", "message"),
-        }
+        may_be = field in NULLABLE and (name, field) not in NEVER_NULL
         null = {**document, field: None}
 
         if may_be:

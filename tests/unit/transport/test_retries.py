@@ -669,7 +669,7 @@ class TestWriteInDoubt:
         self, make: Make, clock: Clock, server: responses.RequestsMock
     ) -> None:
         def pause(_: float) -> None:
-            assert transport._slots.take(0)
+            assert transport._exchange._slots.take(0)
             clock.advance(59.99)
 
         transport = make(ConnectionConfig(pool_size=1, total_timeout=60), clock=clock, pause=pause)

@@ -198,7 +198,7 @@ class TestRefusals:
         error = failure("create_chat", transport)
 
         assert isinstance(error, TWAuthError)
-        assert "bots can create chats only with circles that are public" in str(error)
+        assert "bots can use only circles that are public" in str(error)
 
     def test_404_without_a_code_asks_about_the_url(
         self, transport: HttpTransport, server: responses.RequestsMock

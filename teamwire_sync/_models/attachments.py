@@ -1,0 +1,165 @@
+"""What can be attached to a message."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from attrs import field, frozen
+
+from teamwire_sync._models.base import Acting, Extensible, OpenEnum, extra_field
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable
+    from datetime import datetime
+    from pathlib import Path
+    from typing import BinaryIO
+
+
+class AttachmentType(OpenEnum):
+    """Kind of an attachment."""
+
+    CALENDAR = "calendar"
+    LOCATION = "location"
+    GALLERY = "gallery"
+    SOUND = "sound"
+    VIDEO = "video"
+    FILE = "file"
+    POLL = "poll"
+    LIVE_LOCATION = "live_location"
+
+
+class Attachment(Extensible, Acting):
+    """What is attached to a message; the classes below say more.
+
+    Attributes:
+        type: The kind.
+    """
+
+    __slots__ = ()
+    type: AttachmentType
+
+
+@frozen
+class FileAttachment(Attachment):
+    """A file: any, a picture (`AttachmentType.GALLERY`), a sound or a video.
+
+    Attributes:
+        type: Which of them.
+        aid: The id, an opaque string.
+        name: What its sender calls it; `download` makes a safe file name of it.
+        size: Bytes.
+        content_type: Its media type, as its sender says.
+    """
+
+    type: AttachmentType
+    aid: str = field(repr=False)
+    name: str
+    size: int
+    content_type: str = field(default="application/octet-stream", repr=False)
+    _extra: tuple[tuple[str, Any], ...] = extra_field()
+
+    def __hash__(self) -> int:
+        return hash(self.aid)
+
+    def download(
+        self,
+        path_or_file: str | os.PathLike[str] | BinaryIO,
+        *,
+        progress: Callable[[int, int], object] | None = None,
+        timeout: float | None = None,
+    ) -> Path | None:
+        """Write the content to a file, piece by piece: it is never in memory as a whole.
+
+        A file appears under its name when all of it is there, and not before.
+
+        Args:
+            path_or_file: The path of a file, which is replaced when it exists; or a folder, for a
+                new file in it that is called as the attachment is, as far as that is safe; or a
+                file that is open for writing bytes.
+            progress: Called with the bytes that have come, and with those of all of it.
+            timeout: Seconds that this call may take at most. Without it, each read may take
+                ``assets_timeout``.
+
+        Returns:
+            The path of the file; None for an open file.
+
+        Raises:
+            TypeError: It is no path and no file that is open for writing bytes.
+            OSError: The file can't be written.
+            TWNotFoundError: The attachment is no longer there.
+            TWProtocolError: What came is not as long as the attachment.
+            TWError: It could not be read.
+        """
+        path: Path | None = self._acting()._download(
+            self, path_or_file, progress=progress, timeout=timeout
+        )
+        return path
+
+
+@frozen
+class CalendarAttachment(Attachment):
+    """A calendar entry. The names are the vendor's.
+
+    Attributes:
+        title: The title.
+        startDate: When it starts, aware.
+        endDate: When it ends, aware.
+        description: A text, or None.
+        location: Where it is, or None.
+    """
+
+    type: AttachmentType = field(default=AttachmentType.CALENDAR, init=False, repr=False)
+    title: str
+    startDate: datetime = field(repr=str)  # noqa: N815
+    endDate: datetime = field(repr=str)  # noqa: N815
+    description: str | None = field(default=None, repr=False)
+    location: str | None = field(default=None, repr=False)
+    _extra: tuple[tuple[str, Any], ...] = extra_field()
+
+    def __hash__(self) -> int:
+        return hash((self.title, self.startDate))
+
+
+@frozen
+class LocationAttachment(Attachment):
+    """A place. The names are the vendor's.
+
+    Attributes:
+        name: The name.
+        lat: Latitude in degrees, from -90 to 90.
+        lon: Longitude in degrees, from -180 to 180.
+        address: None when it is not known, as all that follows.
+        city: The city.
+        country: The country.
+        postalCode: The postal code.
+    """
+
+    type: AttachmentType = field(default=AttachmentType.LOCATION, init=False, repr=False)
+    name: str
+    lat: float
+    lon: float
+    address: str | None = field(default=None, repr=False)
+    city: str | None = field(default=None, repr=False)
+    country: str | None = field(default=None, repr=False)
+    postalCode: str | None = field(default=None, repr=False)  # noqa: N815
+    _extra: tuple[tuple[str, Any], ...] = extra_field()
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.lat, self.lon))
+
+
+@frozen
+class OtherAttachment(Attachment):
+    """An attachment of a kind that this release only passes on, such as a poll.
+
+    Attributes:
+        type: The kind.
+        extra: What the server says of it.
+    """
+
+    type: AttachmentType
+    _extra: tuple[tuple[str, Any], ...] = extra_field()
+
+    def __hash__(self) -> int:
+        return hash(self.type)

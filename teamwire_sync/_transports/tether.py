@@ -1,0 +1,45 @@
+"""Ending an exchange from another thread."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from contextlib import suppress
+from typing import Any
+
+
+class Tether:
+    """By which another thread ends an exchange that waits for its answer."""
+
+    def __init__(self) -> None:
+        self._sock: socket.socket | None = None
+        self._is_cut = False
+        # A handler of signals may cut it in the middle of anything here.
+        self._lock = threading.RLock()
+
+    def tie(self, sock: Any) -> None:
+        """The exchange goes on by *sock* now."""
+        with self._lock:
+            self.untie()
+            # A descriptor of its own: TLS makes another socket of the one that was connected, and
+            # the number of one that was closed may be that of another exchange by now.
+            # What an adapter of another kind reads from may have none.
+            with suppress(OSError, AttributeError):
+                self._sock = socket.fromfd(sock.fileno(), socket.AF_INET, socket.SOCK_STREAM)
+            if self._is_cut:
+                self.cut()
+
+    def untie(self) -> None:
+        """What the exchange went on by is not its own any more."""
+        with self._lock:
+            if self._sock is not None:
+                self._sock.close()
+                self._sock = None
+
+    def cut(self) -> None:
+        """Let the one who reads find the end of the connection."""
+        with self._lock:
+            self._is_cut = True
+            if self._sock is not None:
+                with suppress(OSError):
+                    self._sock.shutdown(socket.SHUT_RDWR)

@@ -1,0 +1,113 @@
+"""Checks of what a server sent, before it becomes an object."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from teamwire_sync.exceptions import TWProtocolError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+STRING = (str,)
+OPTIONAL = (str, type(None))
+FLAG = (bool,)
+NUMBER = (int,)
+FLOAT = (int, float)
+ARRAY = (list,)
+OBJECT = (dict,)
+OPTIONAL_OBJECT = (dict, type(None))
+_NESTING = (list, dict)
+
+Fields = Mapping[str, tuple[type, ...]]
+
+# Milliseconds that fit between the years 1 and 9999.
+_TIMESTAMPS = range(-62_135_596_800_000, 253_402_300_800_000)
+
+_TYPE_NAMES = {
+    str: "a string",
+    type(None): "null",
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    list: "an array",
+    dict: "an object",
+}
+
+# Comparing, pickling and showing a value goes as deep as the value.
+_MOST_LEVELS = 50
+
+
+def is_unicode(text: str) -> bool:
+    """Whether *text* can be sent."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def checked(value: Any, kind: str, fields: Fields) -> dict[str, Any]:
+    """*value*, which is an object with these *fields*; what more it has is no fault."""
+    if not isinstance(value, dict):
+        message = f"{kind} is {_type_name(value)} where an object should be"
+        raise TWProtocolError(message)
+    for name, types in fields.items():
+        if name not in value:
+            message = f'{kind} without "{name}"'
+            raise TWProtocolError(message)
+        if type(value[name]) not in types:
+            should = " or ".join(_TYPE_NAMES[each] for each in types)
+            message = f'"{name}" of {kind} is {_type_name(value[name])}, not {should}'
+            raise TWProtocolError(message)
+    return value
+
+
+def _type_name(value: Any) -> str:
+    return _TYPE_NAMES.get(type(value), type(value).__name__)
+
+
+def unknown(raws: list[Any], key: str, known: Mapping[str, Any]) -> list[Any]:
+    """Those of *raws* whose id is not *known*; most pages have few."""
+    try:
+        return [raw for raw in raws if raw[key] not in known]
+    except (KeyError, TypeError):
+        return raws  # one of them is no such object; which and why, its own check tells
+
+
+def checked_time(value: Mapping[str, Any], name: str, kind: str) -> int:
+    """The milliseconds *name* of *value*, which are a date."""
+    time: int = value[name]
+    if time not in _TIMESTAMPS:
+        message = f'"{name}" of {kind} is no date'
+        raise TWProtocolError(message)
+    return time
+
+
+def checked_cursor(value: Mapping[str, Any], name: str, kind: str) -> str | None:
+    """The cursor *name* of *value*, which can be sent back."""
+    cursor: str | None = value[name]
+    if cursor is not None and not is_unicode(cursor):
+        message = f'"{name}" of {kind} has half of a surrogate pair'
+        raise TWProtocolError(message)
+    return cursor
+
+
+def extra_of(value: Mapping[str, Any], fields: Fields) -> tuple[tuple[str, Any], ...]:
+    """What *value* has beyond *fields*."""
+    if len(value) == len(fields):
+        return ()
+    extra = tuple((name, value[name]) for name in value if name not in fields)
+    levels, level = 0, [more for _, more in extra if type(more) in _NESTING]
+    while level:
+        levels += 1
+        if levels > _MOST_LEVELS:
+            message = f"an unknown field is nested in more than {_MOST_LEVELS} levels"
+            raise TWProtocolError(message)
+        level = [inner for each in level for inner in _inside(each) if type(inner) in _NESTING]
+    return extra
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    return value.values() if type(value) is dict else value

@@ -1,0 +1,173 @@
+"""A file that is being sent: exactly the bytes that it had when it was opened."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from teamwire_sync import AttachmentType
+from teamwire_sync._files import LocalFile
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    report = tmp_path / "report.pdf"
+    report.write_bytes(b"0123456789")
+    return report
+
+
+def local(path_or_file: Any, name: str | None = None) -> LocalFile:
+    return LocalFile.of(AttachmentType.FILE, path_or_file, name)
+
+
+def rest(source: Any, size: int = 4) -> bytes:
+    return b"".join(iter(lambda: source.read(size), b""))
+
+
+class Trickle(io.BytesIO):
+    """Gives a byte at a time, as a slow disk may."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return super().read(min(size or 0, 1))
+
+
+def test_it_says_what_it_is(path: Path) -> None:
+    with local(path).opened() as source:
+        assert (source.name, source.content_type, source.size) == (
+            "report.pdf",
+            "application/pdf",
+            10,
+        )
+
+
+def test_it_is_read_piece_by_piece(path: Path) -> None:
+    with local(path).opened() as source:
+        assert [source.read(4) for _ in range(4)] == [b"0123", b"4567", b"89", b""]
+
+
+def test_pieces_that_come_short_are_no_end() -> None:
+    with local(Trickle(b"abc"), "x").opened() as source:
+        assert rest(source) == b"abc"
+
+
+def test_to_ask_for_nothing_is_no_end(path: Path) -> None:
+    with local(path).opened() as source:
+        assert source.read(0) == b""
+        assert rest(source) == b"0123456789"
+
+
+def test_rewound_it_starts_again(path: Path) -> None:
+    with local(path).opened() as source:
+        source.read(7)
+        source.rewind()
+
+        assert rest(source) == b"0123456789"
+
+
+def test_rewound_an_open_one_starts_again_where_it_was_given() -> None:
+    stream = io.BytesIO(b"0123456789")
+    stream.seek(3)
+    with local(stream, "x").opened() as source:
+        source.read(7)
+        source.rewind()
+
+        assert rest(source) == b"3456789"
+
+
+def test_what_is_appended_meanwhile_is_not_sent(path: Path) -> None:
+    """The length has been announced."""
+    with local(path).opened() as source, path.open("ab") as log:
+        log.write(b"more")
+        log.flush()
+
+        assert (rest(source), source.size) == (b"0123456789", 10)
+
+
+def test_what_is_appended_to_an_open_one_is_not_sent() -> None:
+    stream = io.BytesIO(b"0123456789")
+    with local(stream, "x").opened() as source:
+        stream.seek(0, io.SEEK_END)
+        stream.write(b"more")
+        source.rewind()
+
+        assert rest(source) == b"0123456789"
+
+
+def test_one_that_becomes_shorter_is_an_error() -> None:
+    stream = io.BytesIO(b"0123456789")
+    with local(stream, "x").opened() as source:
+        assert source.read(4) == b"0123"
+        stream.truncate(6)
+
+        with pytest.raises(OSError, match=r"^'x' has become shorter while it was sent$"):
+            rest(source)
+
+
+def test_its_size_is_that_of_the_moment_when_it_is_sent(path: Path) -> None:
+    file = local(path)
+    path.write_bytes(b"more than before")
+
+    assert file.size == 16
+    with file.opened() as source:
+        assert rest(source) == b"more than before"
+
+
+@pytest.mark.parametrize("position", [10, 99])
+def test_one_that_stands_at_its_end_is_empty(position: int) -> None:
+    stream = io.BytesIO(b"0123456789")
+    stream.seek(position)
+    file = local(stream, "x")
+
+    assert file.size == 0
+    with file.opened() as source:
+        assert (source.size, source.read(4)) == (0, b"")
+
+
+def test_an_empty_one_is_empty(path: Path) -> None:
+    path.write_bytes(b"")
+    with local(path).opened() as source:
+        assert (source.size, source.read(4)) == (0, b"")
+
+
+def test_it_tells_how_much_has_been_read(path: Path) -> None:
+    told: list[int] = []
+    with local(path).opened(told.append) as source:
+        rest(source)
+        source.rewind()
+        source.read(3)
+
+    assert told == [4, 8, 10, 3]
+
+
+def test_an_empty_one_tells_nothing() -> None:
+    told: list[int] = []
+    with local(io.BytesIO(), "x").opened(told.append) as source:
+        rest(source)
+
+    assert told == []
+
+
+def test_one_that_was_deleted_is_an_error_when_it_is_sent(path: Path) -> None:
+    file = local(path)
+    path.unlink()
+
+    with pytest.raises(FileNotFoundError), file.opened():
+        pass
+
+
+def test_one_of_a_path_is_closed_whatever_happens(path: Path) -> None:
+    """Else there would be a ResourceWarning, which is an error here."""
+    file = local(path)
+
+    def interrupted() -> None:
+        with file.opened() as source:
+            source.read(1)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
