@@ -228,6 +228,9 @@ class Target:
         left = memoryview(piece)
         while left:
             count = self._file.write(left)  # of a raw file not always all
+            if count == 0:
+                message = "the file takes no more bytes"
+                raise OSError(message)
             left = left[len(left) if count is None else count :]
         if self._moved is not None:
             self._moved(self._count)

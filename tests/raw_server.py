@@ -36,13 +36,16 @@ class Peer:
 
     def read(self, count: int) -> bytes:
         """So many bytes of the body; fewer when the client sends no more."""
-        while len(self._buffer) < count:
+        pieces, missing = [self._buffer[:count]], count - len(self._buffer)
+        self._buffer = self._buffer[count:]
+        while missing > 0:
             received = self._sock.recv(65536)
             if not received:
                 break
-            self._buffer += received
-        piece, self._buffer = self._buffer[:count], self._buffer[count:]
-        return piece
+            pieces.append(received[:missing])
+            self._buffer = received[missing:]
+            missing -= len(received)
+        return b"".join(pieces)
 
     def send(self, data: bytes) -> None:
         """Send it all at once."""

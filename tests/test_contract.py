@@ -200,7 +200,7 @@ BODIES = {
         True,
     ),
     "post_message: attachments": (
-        wire.encode_message(MessageDraft(attachments=ALL_KINDS)),  # type: ignore[arg-type]
+        wire.encode_message(MessageDraft(attachments=ALL_KINDS)),
         True,
     ),
 }

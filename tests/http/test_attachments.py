@@ -148,6 +148,14 @@ class TestSending:
         assert read_back(box, other) == message.attachments
         assert box.count(*UPLOAD) == 1
 
+    def test_one_of_another_message_goes_with_new_ones(self, box: Sandbox, chat: Chat) -> None:
+        box.post_message(chat, files={"theirs.txt": b"abc"})
+        theirs = file_of(chat.get_messages(1)[0].attachments)
+        chat.post(attachments=Attachments().add(theirs).add_file(io.BytesIO(b"def"), "ours.txt"))
+
+        names = [getattr(attachment, "name", None) for attachment in read_back(box, chat) or ()]
+        assert names == ["theirs.txt", "ours.txt"]
+
     def test_progress_is_told_to_the_last_byte_of_all_files(self, chat: Chat) -> None:
         told: list[tuple[int, int]] = []
         files = Attachments().add_file(io.BytesIO(CONTENT), "1").add_location("Home", 48, 11)

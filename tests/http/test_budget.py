@@ -11,7 +11,6 @@ import re
 import socket
 import ssl
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
@@ -31,7 +30,7 @@ from teamwire_sync import (
 )
 from tests.builders import page_doc, user_doc
 from tests.raw_server import Peer, RawServer, Script, bytewise, deaf_ports, repeated
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, in_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -127,13 +126,6 @@ STALLS: dict[str, Script] = {
     "fast trailers": floods(CHUNKED + b"0\r\n", b"X: y\r\n" * 100),
 }
 each_stall = pytest.mark.parametrize("stall", STALLS)
-
-
-@contextmanager
-def in_time() -> Iterator[None]:
-    started = time.monotonic()
-    yield
-    assert time.monotonic() - started < PATIENCE
 
 
 def settings(**more: Any) -> ConnectionConfig:

@@ -13,7 +13,8 @@ import requests
 
 from teamwire_sync import Connection, TWConfigError
 from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER
-from tests.waiting import Threads, wait_until
+from tests.http.events import take, texts
+from tests.waiting import PATIENCE, Threads, wait_until
 
 if TYPE_CHECKING:
     from teamwire_sync.testing import Sandbox
@@ -113,6 +114,28 @@ def test_a_fork_while_another_thread_refreshes_leaves_no_one_waiting(
         user.release()
 
         assert exit_status(child) == 0
+
+
+def test_a_fork_while_another_thread_listens_leaves_both_sides_listening(
+    box: Sandbox, connection: Connection
+) -> None:
+    stream = connection.events(timeout=PATIENCE)
+    cursor = stream.cursor
+
+    def listen() -> None:
+        own_stream = connection.events(timeout=PATIENCE, since=cursor)
+        assert texts(take(own_stream)) == ["before"]
+        connection.close()
+
+    box.post_message(KNOWN_CHAT, "before")
+    take(stream)
+    with Threads(1) as threads:
+        reader = threads.start(lambda: texts(take(stream)))
+        wait_until(lambda: box.waiting == 1)
+        assert exit_status(in_child(listen)) == 0
+        box.post_message(KNOWN_CHAT, "after")
+
+        assert reader.result(PATIENCE) == ["after"]
 
 
 def test_a_fork_while_a_lock_is_held_leaves_it_open_in_the_child(

@@ -161,10 +161,26 @@ class TestOfOthers:
         assert found is not None
         assert len(chats.get_by_title("renamed")) == 1
 
-    def test_a_stale_answer_is_given_no_longer_than_before(
+    def test_a_listing_of_what_is_undone_again_is_not_what_later_look_ups_find(
+        self, box: Sandbox, connection: Connection, stream: EventStream
+    ) -> None:
+        """Though the chats in memory are right when the event comes."""
+        chats = connection.chats
+        box.rename_chat(KNOWN_CHAT, "for a moment")
+        with Threads(1) as threads, box.hold(*LISTING) as held:
+            refresh = threads.start(lambda: chats.get_subscriptions(refresh=True))
+            held.wait_arrived()
+            box.rename_chat(KNOWN_CHAT, "test")
+            take(stream, 2)
+            held.release()
+            refresh.result(PATIENCE)
+
+        assert chats.get_by_title("for a moment") == []
+
+    def test_what_is_known_to_be_old_still_answers_while_the_server_fails(
         self, box: Sandbox, clock: Clock
     ) -> None:
-        """What is known to have changed may still be all that there is while the server fails."""
+        """If that is wanted: it is all that there is."""
         config = ConnectionConfig(stale_if_error=60, retries=0)
         connection = box.connect(clock=clock, config=config)
         connection.chats.get_subscriptions()
@@ -211,6 +227,20 @@ class TestOwn:
         take(stream)
 
         assert connection.chats.get_subscriptions() == before
+        assert box.count(*LISTING) == 2
+
+    def test_their_echo_spoils_no_listing_that_is_under_way(
+        self, box: Sandbox, connection: Connection, stream: EventStream
+    ) -> None:
+        connection.chats.at(KNOWN_CHAT).set_title("renamed")
+        with Threads(1) as threads, box.hold(*LISTING) as held:
+            listing = threads.start(connection.chats.get_subscriptions)
+            held.wait_arrived()
+            take(stream)
+            held.release()
+            listing.result(PATIENCE)
+        connection.chats.get_subscriptions()
+
         assert box.count(*LISTING) == 2
 
     def test_their_echo_leaves_a_chat_that_the_list_does_not_show_yet(self, box: Sandbox) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import gzip
 import itertools
 import json
 import socket
 import ssl
 import time
+import zlib
 from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
@@ -33,7 +35,7 @@ from teamwire_sync._transports.http import HttpTransport
 from tests.builders import user_doc
 from tests.leaks import assert_no_secret
 from tests.raw_server import Peer, RawServer, Script, bytewise, repeated
-from tests.waiting import PATIENCE, wait_until
+from tests.waiting import PATIENCE, in_time, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -222,10 +224,8 @@ def after(seconds: float | None) -> float | None:
 
 
 def failure(work: Callable[[], object]) -> TWError:
-    started = time.monotonic()
-    with pytest.raises(TWError) as caught:
+    with in_time(), pytest.raises(TWError) as caught:
         work()
-    assert time.monotonic() - started < PATIENCE
     error = caught.value
     assert (error.__cause__, error.__context__) == (None, None)
     assert_no_secret(error, SECRET)
@@ -553,10 +553,22 @@ class TestDownload:
         assert type(error) is TWProtocolError
         assert "larger than the 1,000,000 bytes" in str(error)
 
-    @pytest.mark.parametrize("encoding", [b"gzip", b"deflate", b"br", b"zstd", b"x", b"gzip, gzip"])
-    def test_that_is_packed_is_refused(self, encoding: bytes, make_either: Make) -> None:
+    @pytest.mark.parametrize(
+        ("encoding", "data"),
+        [
+            (b"gzip", gzip.compress(DATA)),
+            (b"deflate", zlib.compress(DATA)),
+            (b"br", DATA),
+            (b"gzip, gzip", gzip.compress(gzip.compress(DATA))),
+        ],
+        ids=["gzip", "deflate", "br", "twice"],
+    )
+    def test_that_is_packed_is_refused(
+        self, encoding: bytes, data: bytes, make_either: Make
+    ) -> None:
+        """What comes out of it could be of any size, and is asked for by nobody."""
         sink = Memory()
-        packed = whole(DATA, b"200 OK", b"Content-Encoding: " + encoding)
+        packed = whole(data, b"200 OK", b"Content-Encoding: " + encoding)
         with RawServer(Takes(packed)) as server:
             error = failure(lambda: download(make_either(server, retries=3), sink))
 

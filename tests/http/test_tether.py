@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import ssl
 import threading
 from typing import TYPE_CHECKING, Any, Callable
@@ -25,7 +26,7 @@ from teamwire_sync._sandbox.seed import KNOWN_CHAT
 from teamwire_sync._transports import budget
 from tests.http.test_fork import exit_status, in_child
 from tests.raw_server import Peer, RawServer, Script, deaf_ports, repeated
-from tests.waiting import PATIENCE, Threads, wait_until
+from tests.waiting import PATIENCE, Threads, in_time, wait_until
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -201,7 +202,22 @@ class TestClose:
                     super().add(tether)
 
             connection._transport._exchange._tethers = Late()  # type: ignore[attr-defined]
-            with pytest.raises(TWClosedError):
+            with in_time(), pytest.raises(TWClosedError):
+                poll(connection)
+
+    def test_while_the_name_of_the_host_is_looked_up(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Nothing can end that: what comes after it is ended before it begins."""
+        look_up = socket.getaddrinfo
+        heard = Heard(after_request(b""))
+        with RawServer(heard) as server:
+            connection = Connection("app", "secret", server.url, config=settings())
+
+            def close(*arguments: Any, **named: Any) -> Any:
+                connection.close()
+                return look_up(*arguments, **named)
+
+            monkeypatch.setattr(socket, "getaddrinfo", close)
+            with in_time(), pytest.raises(TWClosedError):
                 poll(connection)
 
     def test_on_a_connection_that_was_used_before(self) -> None:
@@ -321,6 +337,7 @@ class TestOnce:
         with RawServer(script) as server:
             with (
                 Connection("app", "secret", server.url, config=config) as connection,
+                in_time(),
                 pytest.raises(TWError) as caught,
             ):
                 poll(connection, 0.05)

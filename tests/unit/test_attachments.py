@@ -127,7 +127,7 @@ class TestNames:
     @pytest.mark.parametrize("name", ["<stdin>", "<fdopen>"])
     def test_what_python_calls_a_stream_is_none(self, name: str) -> None:
         stream = io.BytesIO(b"x")
-        stream.name = name  # type: ignore[attr-defined]
+        stream.name = name
 
         with pytest.raises(ValueError, match=r"^the file has no name of its own: give one, "):
             Attachments().add_file(stream)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, Callable
 import pytest
 
 from teamwire_sync import Connection, ConnectionConfig, TWServerError
-from tests.builders import make_user
+from tests.builders import make_chat, make_user
 from tests.unit.fake_transport import FakeTransport
 
 if TYPE_CHECKING:
+    from teamwire_sync import User
     from tests.builders import Clock
 
 NAMES = {"u1": ("Ada", "Lovelace"), "u2": ("Grace", "Hopper"), "u3": ("Ada", "Byron")}
@@ -103,6 +104,28 @@ class TestIterAll:
     def test_a_wrong_timeout_is_refused_before_the_loop(self, connection: Connection) -> None:
         with pytest.raises(ValueError, match="timeout must be more than zero"):
             connection.users.iter_all(timeout=0)
+
+
+@pytest.mark.parametrize(
+    "user_of",
+    [
+        lambda connection: connection.check(),
+        lambda connection: connection.users.get_user("u1"),
+        lambda connection: connection.users.find("ada")[0],
+        lambda connection: connection.chats.get_by_thread_id("t1").users[0],
+        lambda connection: connection.chats.get_by_thread_id("t1").admins[0],
+        lambda connection: connection.chats.create_chat(users=["u1"]).groups[0].members[0],
+    ],
+    ids=["check", "get_user", "find", "member of a chat", "admin", "member of a group"],
+)
+def test_a_user_can_act_wherever_it_comes_from(
+    user_of: Callable[[Connection], User], connection: Connection, transport: FakeTransport
+) -> None:
+    ada = make_user("u1", has_avatar=True)
+    transport.users = [ada, make_user("bot", has_avatar=True)]
+    transport.chats = [make_chat("t1", users=(make_user(),), admins=(make_user(),))]
+
+    assert user_of(connection).load_avatar().startswith(b"picture of ")
 
 
 class TestFindUsers:

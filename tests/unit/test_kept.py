@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Callable
 
 import pytest
 
+from teamwire_sync._flight import Flight
 from teamwire_sync._kept import Kept
 from tests.waiting import PATIENCE, Gate, Threads
 
@@ -175,17 +176,15 @@ class TestForget:
     def test_one_who_waited_for_it_asks_anew(
         self, kept: Kept[list[str]], source: Source, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from teamwire_sync import _kept  # noqa: PLC0415  beside the class that is patched in it
-
         gate, waiting = Gate(), Gate()
         waiting.open()
-        real = _kept.Flight.wait
+        real = Flight.wait
 
-        def wait(flight: _kept.Flight[object], deadline: float | None) -> object:
+        def wait(flight: Flight[object], deadline: float | None) -> object:
             waiting()
             return real(flight, deadline)
 
-        monkeypatch.setattr(_kept.Flight, "wait", wait)
+        monkeypatch.setattr(Flight, "wait", wait)
         source.before_answer = gate
         with Threads() as threads:
             first = threads.start(lambda: kept.get("a", None))

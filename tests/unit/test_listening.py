@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
@@ -54,6 +56,15 @@ class TestBeginning:
     ) -> None:
         with pytest.raises(error, match=f"^{text}"):
             listen(**arguments)
+
+    @pytest.mark.parametrize("copied", [pickle.dumps, copy.copy, copy.deepcopy])
+    def test_it_is_one_place_and_can_not_be_copied(
+        self, copied: Callable[[Any], Any], listen: Callable[..., EventStream]
+    ) -> None:
+        with pytest.raises(
+            TypeError, match=r"^an EventStream can't be pickled or copied: note its"
+        ):
+            copied(listen())
 
     def test_its_repr_says_where_it_is(self, listen: Callable[..., EventStream]) -> None:
         assert repr(listen()) == "<EventStream after c0>"

@@ -116,6 +116,12 @@ class TestEvery:
     def test_fields_that_are_not_known_are_kept_aside(self, kind: str) -> None:
         assert event(**{"kind": kind, **_more(kind), "colour": "red"}).extra == {"colour": "red"}
 
+    @pytest.mark.parametrize("kind", every_event())
+    def test_its_hash_is_that_of_its_cursor(self, kind: str) -> None:
+        found = event(**{"kind": kind, **_more(kind), "colours": ["no", "hash"]})
+
+        assert hash(found) == hash("c1")
+
     @pytest.mark.parametrize("time", [253_402_300_800_000, -62_135_596_800_001, 10**30], ids=str)
     def test_a_time_that_is_no_date(self, time: int) -> None:
         with pytest.raises(TWProtocolError, match=r'^"timestamp" of an event \w+ is no date$'):

@@ -272,6 +272,14 @@ class TestOpenFile:
 
         assert raw.content == b"abcdef"
 
+    def test_one_that_takes_nothing_more_ends_it(self) -> None:
+        class Full:
+            def write(self, piece: Any) -> int:
+                return 0
+
+        with pytest.raises(OSError, match=r"^the file takes no more bytes$"):
+            write(Full(), b"abc")
+
     def test_one_that_does_not_say_how_much_it_took_took_all(self) -> None:
         pieces: list[bytes] = []
 

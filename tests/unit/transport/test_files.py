@@ -23,6 +23,7 @@ from teamwire_sync._transports.base import MessageDraft
 from teamwire_sync._transports.budget import MOST_BYTES
 from tests.leaks import assert_no_secret
 from tests.unit.transport.calls import API, EDIT, SECRET, Make, error_body, sent
+from tests.waiting import PATIENCE, Threads
 
 if TYPE_CHECKING:
     import responses
@@ -252,9 +253,11 @@ class TestTries:
     def test_what_a_server_asks_for_can_be_more_than_can_be_waited_for(
         self, transport: HttpTransport
     ) -> None:
-        transport.close()
+        with Threads(1) as threads:
+            pausing = threads.start(lambda: transport.pause(1e300))
+            transport.close()
 
-        transport.pause(1e300)
+            assert pausing.exception(PATIENCE) is None
 
     @pytest.mark.parametrize("status", [429, 502, 503, 504])
     def test_a_poll_is_asked_once(
