@@ -71,3 +71,5 @@ try:
         watch(connection, sys.argv[1])
 except KeyboardInterrupt:
     print("ended")
+except TWError as error:
+    sys.exit(f"{type(error).__name__}: {error}")

@@ -51,14 +51,15 @@ class Attachments:
         """Add a file. It is read when the message is posted, piece by piece.
 
         Args:
-            path_or_file: The path of a file, or a file that is open for reading bytes; of that,
-                what is from its position on. One that can't be rewound, such as a pipe, is first
-                read into a temporary file.
+            path_or_file: The path of a file, or a file that is open for reading bytes, and stays
+                open until then; of that, what is from its position on. One that can't be rewound,
+                such as a pipe, is first read into a temporary file.
             name: What receivers see; by default the name of the file.
 
         Raises:
             TypeError: It is no path and no file that is open for reading bytes.
-            ValueError: There is no name, or it is longer than 255 characters.
+            ValueError: There is no name, or it is longer than 255 characters; or an open file is
+                at its end.
             OSError: There is no such file, or it can't be read.
         """
         return self._add_file(AttachmentType.FILE, path_or_file, name)

@@ -18,6 +18,7 @@ from teamwire_sync._arguments import (
     require_text,
     user_ids,
 )
+from teamwire_sync._flight import within
 from teamwire_sync._models.base import bind
 from teamwire_sync._models.chats import Chat
 from teamwire_sync._paging import Pages
@@ -54,6 +55,7 @@ class ChatService:
         groups: Acts for groups.
         cache: Has the chats.
         hide_deleted_messages: Whether messages that were deleted are left out.
+        listing_timeout: Seconds that reading several pages may take.
     """
 
     def __init__(
@@ -64,12 +66,14 @@ class ChatService:
         cache: ChatCache,
         *,
         hide_deleted_messages: bool,
+        listing_timeout: float,
     ) -> None:
         self._transport = transport
         self._users = users
         self._groups = groups
         self._cache = cache
         self._hide_deleted = hide_deleted_messages
+        self._listing_timeout = listing_timeout
 
     # Letting things act
 
@@ -139,10 +143,11 @@ class ChatService:
             raise ValueError(text)
         answered = None if reply_to is None else _message_id(reply_to, "reply_to")
         deadline = deadline_of(timeout)
+        sent = self._sent(items, progress, deadline)
         with self._in(chat.tid):
             draft = MessageDraft(
                 message=message,
-                attachments=self._sent(items, progress, deadline),
+                attachments=sent,
                 is_alert=is_alert,
                 alert_type=kind,
                 reply_to=answered,
@@ -176,6 +181,8 @@ class ChatService:
                 with item.opened(moved) as source:
                     aid = self._transport.upload(source, deadline=deadline)
                 done += source.size
+                if not source.size:
+                    moved(0)  # which no read of it has told
                 sent.append(
                     FileAttachment(item.type, aid, item.name, source.size, item.content_type)
                 )
@@ -193,12 +200,14 @@ class ChatService:
     ) -> list[Message]:
         require_count(limit, "limit")
         start = None if before is None else _message_id(before, "before")
-        deadline = deadline_of(timeout)
-        size = min(limit, _MESSAGES)
-        pages = Pages(
-            "messages", lambda cursor: self._message_page(chat, cursor, size, deadline), start
-        )
-        return list(islice(pages, limit))
+        deadline = within(deadline_of(timeout), self._listing_timeout)
+
+        def read(cursor: str | None) -> Page[Message]:
+            # Of the first page, all may be left out: then it is a matter of many.
+            size = min(limit, _MESSAGES) if cursor == start else _MESSAGES
+            return self._message_page(chat, cursor, size, deadline)
+
+        return list(islice(Pages("messages", read, start), limit))
 
     def _iter_messages(
         self, chat: Chat | ChatHandle, *, before: Message | str | None, timeout: float | None
@@ -241,6 +250,8 @@ class ChatService:
 
         with target_of(path_or_file, attachment.name, moved) as (target, paths):
             self._transport.download(attachment.aid, target, size=size, deadline=deadline)
+            if not size:
+                moved(0)  # which no piece of it has told
         return paths[0] if paths else None
 
     # Changing the chat
@@ -325,21 +336,30 @@ def _attachable(
 ) -> list[Attachment | LocalFile]:
     if attachments is None:
         return []
+    given = type(attachments).__name__
     # Most programs post texts: what files need is imported by who attaches one.
     from teamwire_sync._files import LocalFile  # noqa: PLC0415
     from teamwire_sync._models.attachments import Attachment  # noqa: PLC0415
 
     hint = "files are attached by attachments=Attachments().add_file(path)"
-    if isinstance(attachments, (str, bytes)) or not isinstance(attachments, Iterable):
-        message = f"attachments must be a list of them, not {type(attachments).__name__}; {hint}"
+    # A file gives its lines, which may be many or never come.
+    if isinstance(attachments, (str, bytes)) or hasattr(attachments, "read"):
+        attachments = None
+    if not isinstance(attachments, Iterable):
+        message = (
+            "attachments must be an Attachments or a list of Attachment objects, not "
+            f"{given}; {hint}"
+        )
         raise TypeError(message)
-    items = list(attachments)
-    for number, item in enumerate(items):
+    items: list[Attachment | LocalFile] = []
+    for item in attachments:
         if not isinstance(item, (Attachment, LocalFile)):
             message = (
-                f"attachments[{number}] must be an Attachment, not {type(item).__name__}; {hint}"
+                f"attachments[{len(items)}] must be an Attachment, not {type(item).__name__}; "
+                f"{hint}"
             )
             raise TypeError(message)
+        items.append(item)
     return items
 
 
@@ -362,6 +382,6 @@ def _message_id(message: Message | str, name: str) -> str:
     from teamwire_sync._models.messages import Message  # noqa: PLC0415  no part of the import
 
     if isinstance(message, Message):
-        return message.mid
+        return require_id(message.mid, f"{name}.mid")
     text = f"{name} must be a Message or its id, not {type(message).__name__}"
     raise TypeError(text)

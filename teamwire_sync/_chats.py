@@ -42,7 +42,8 @@ class Chats:
     """The chats of the bot; ``connection.chats``.
 
     Look-ups are answered from one snapshot of all the chats, which is listed when it is needed and
-    kept for ``cache_ttl`` seconds. `create_chat` makes the next look-up list them anew.
+    kept for ``cache_ttl`` seconds. `create_chat`, what changes a chat, and events that say so make
+    the next look-up list them anew.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Chats:
             groups,
             self._cache,
             hide_deleted_messages=config.hide_deleted_messages,
+            listing_timeout=config.listing_timeout,
         )
 
     def get_subscriptions(

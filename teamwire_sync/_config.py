@@ -118,7 +118,8 @@ class ConnectionConfig:
         retries: How often a request is tried again after the network failed, or the server was too
             busy (429, 502, 503, 504). A write is tried again only when it provably never left, or
             the server keeps the contract and so does it once.
-        listing_timeout: How long reading all the pages of the chats may take.
+        listing_timeout: How long reading all the pages of the chats may take, or of a search for
+            users, of the groups, or of messages.
         cache_ttl: How long a listing of the chats answers look-ups; 0 switches the cache off.
             Users and groups are kept as long.
         recheck_after: A look-up that finds no chat lists them anew when the last listing is older

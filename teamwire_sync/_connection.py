@@ -94,6 +94,7 @@ class Connection:
             "clock": clock,
             "ttl": config.cache_ttl,
             "ttl_of_none": config.recheck_after,
+            "listing_timeout": config.listing_timeout,
         }
         self.users = Users(transport, **ttls)
         self.groups = Groups(transport, self.users, **ttls)
@@ -133,6 +134,9 @@ class Connection:
             timeout: Seconds after which the loop ends by itself; None for never.
             since: Go on after this event, or after the `EventStream.cursor` that was noted.
             own: Give what the bot itself does, too. A bot that answers its own answers never stops.
+
+        `close` ends a loop at once; with a session of your own, when the question under way does,
+        after half a minute at most.
 
         Raises:
             TypeError: An argument has the wrong type.

@@ -13,11 +13,19 @@ from teamwire_sync._arguments import (
     require_text,
     user_ids,
 )
+from teamwire_sync._flight import within
 from teamwire_sync._kept import Kept
+from teamwire_sync._log import logger
 from teamwire_sync._models.base import bind
 from teamwire_sync._paging import Pages
 from teamwire_sync._transports.base import MemberEdit
-from teamwire_sync.exceptions import TWNotFoundError, TWProtocolError
+from teamwire_sync.exceptions import (
+    TWAuthError,
+    TWClosedError,
+    TWError,
+    TWNotFoundError,
+    TWProtocolError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -30,9 +38,16 @@ class Users:
     """The people and bots that the bot can see; ``connection.users``."""
 
     def __init__(
-        self, transport: Transport, *, clock: Callable[[], float], ttl: float, ttl_of_none: float
+        self,
+        transport: Transport,
+        *,
+        clock: Callable[[], float],
+        ttl: float,
+        ttl_of_none: float,
+        listing_timeout: float = 600,
     ) -> None:
         self._transport = transport
+        self._listing_timeout = listing_timeout
         self._clock = clock
         self._kept: Kept[User] = Kept(self._load, clock=clock, ttl=ttl, ttl_of_none=ttl_of_none)
         # That nobody is called so is no longer true than that there is no such user.
@@ -89,6 +104,7 @@ class Users:
         return page
 
     def _search(self, text: str, deadline: float | None) -> tuple[User, ...] | None:
+        deadline = within(deadline, self._listing_timeout)
         pages = Pages("users", lambda cursor: self._page(text, cursor, deadline))
         return tuple(pages) or None
 
@@ -132,8 +148,10 @@ class Groups:
         clock: Callable[[], float],
         ttl: float,
         ttl_of_none: float,
+        listing_timeout: float = 600,
     ) -> None:
         self._transport = transport
+        self._listing_timeout = listing_timeout
         self._users = users
         self._clock = clock
         self._recheck_after = ttl_of_none
@@ -184,17 +202,25 @@ class Groups:
         deadline = deadline_of(timeout)
         listed = self._listed(deadline)
         if title not in listed.by_title and self._clock() - listed.asked_at > self._recheck_after:
-            self._all.forget("", listed)
-            listed = self._listed(deadline)
+            try:
+                listed = self._listed(deadline, other_than=listed)
+            except (TWAuthError, TWClosedError):
+                raise
+            except TWError as error:
+                # The list is still good, and says that there is none.
+                logger.warning("groups are looked up in the last list of them: %s", error)
         return list(listed.by_title.get(title, ()))
 
-    def _listed(self, deadline: float | None) -> _AllGroups:
-        listed = self._all.get("", deadline)
+    def _listed(
+        self, deadline: float | None, *, other_than: _AllGroups | None = None
+    ) -> _AllGroups:
+        listed = self._all.get("", deadline, other_than)
         assert listed is not None  # noqa: S101  _list gives none
         return listed
 
     def _list(self, _key: str, deadline: float | None) -> _AllGroups:
         asked_at = self._clock()
+        deadline = within(deadline, self._listing_timeout)
         pages = Pages(
             "groups", lambda cursor: self._transport.get_groups(cursor=cursor, deadline=deadline)
         )

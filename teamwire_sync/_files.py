@@ -11,6 +11,7 @@ import secrets
 import shutil
 import stat
 import tempfile
+import threading
 import weakref
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,6 +51,9 @@ def _is_open_for(verb: str, file: Any) -> bool:
 
 # Reading
 
+# All who send a file that was given as an open one share its position.
+_moving = threading.Lock()
+
 
 @frozen
 class LocalFile:
@@ -69,20 +73,23 @@ class LocalFile:
 
     @content_type.default
     def _guess(self) -> str:
-        kind, packing = mimetypes.guess_type(self.name)
+        # Of the whole name it would take one that begins with "data:" for a URL.
+        suffix = os.path.splitext(self.name)[1]  # noqa: PTH122
+        kind, packing = mimetypes.guess_type(f"file{suffix}")
         return kind if kind and not packing else _UNKNOWN_TYPE
 
     @classmethod
     def of(cls, kind: AttachmentType, path_or_file: Any, name: str | None) -> LocalFile:
         """The file *path_or_file*; see `Attachments.add_file`."""
         if isinstance(path_or_file, (str, os.PathLike)):
-            path = Path(path_or_file)
+            # Absolute: the program may be elsewhere when it is sent.
+            path = _path_of(path_or_file).absolute()
             _require_file(path)
             return cls(kind, _checked_name(name, path.name), path)
         if not _is_open_for("read", path_or_file):
             message = (
-                "path_or_file must be a path or a file that is open for reading bytes (mode 'rb'), "
-                f"not {type(path_or_file).__name__}"
+                "path_or_file must be a path or a file that is open for reading bytes (mode 'rb'; "
+                f"bytes in memory are one by io.BytesIO), not {type(path_or_file).__name__}"
             )
             raise TypeError(message)
         own_name = getattr(path_or_file, "name", None)
@@ -90,6 +97,9 @@ class LocalFile:
         name = _checked_name(name, "" if own_name.startswith("<") else own_name)
         file = path_or_file if _is_seekable(path_or_file) else _copied(path_or_file)
         local = cls(kind, name, file, file.tell())
+        if local._start and not local.size:
+            message = f"the file {name!r} is at its end: file.seek(0) first"
+            raise ValueError(message)
         if file is not path_or_file:
             weakref.finalize(local, file.close)
         return local
@@ -102,17 +112,26 @@ class LocalFile:
             moved: Is told how many of its bytes have been read.
         """
         if isinstance(self._source, Path):
+            _require_file(self._source)
             with self._source.open("rb") as file:
                 yield OpenFile(self, file, 0, moved)
-        else:
+            return
+        try:
             yield OpenFile(self, self._source, self._start, moved)
+        finally:
+            # As it was given: it may be attached once more.
+            with contextlib.suppress(OSError, ValueError), _moving:
+                self._source.seek(self._start)
 
     @property
     def size(self) -> int:
         """Bytes that it has now."""
         if isinstance(self._source, Path):
             return self._source.stat().st_size
-        return max(0, self._source.seek(0, os.SEEK_END) - self._start)
+        with _moving:
+            end = self._source.seek(0, os.SEEK_END)
+            self._source.seek(self._start)
+        return max(0, end - self._start)
 
 
 class OpenFile:
@@ -132,14 +151,13 @@ class OpenFile:
         moved: Callable[[int], object] | None,
     ) -> None:
         self.name, self.content_type = local.name, local.content_type
-        self.size = max(0, file.seek(0, os.SEEK_END) - start)
+        with _moving:
+            self.size = max(0, file.seek(0, os.SEEK_END) - start)
         self._file, self._start, self._moved = file, start, moved
         self._done = 0
-        self.rewind()
 
     def rewind(self) -> None:
         """Start again at the first byte."""
-        self._file.seek(self._start)
         self._done = 0
 
     def read(self, size: int) -> bytes:
@@ -147,16 +165,32 @@ class OpenFile:
 
         Raises:
             OSError: It can't be read, or has become shorter.
+            TypeError: It gives no bytes.
         """
         wanted = min(size, self.size - self._done)
-        piece = self._file.read(wanted) if wanted > 0 else b""
-        if wanted > 0 and not piece:
+        if wanted <= 0:
+            return b""
+        with _moving:
+            self._file.seek(self._start + self._done)
+            piece = self._file.read(wanted)
+        # What is sent beyond the announced length would be the beginning of another request.
+        if not isinstance(piece, bytes) or len(piece) > wanted:
+            message = f"{self.name!r} gives no bytes, or more than it is asked for"
+            raise TypeError(message)
+        if not piece:
             message = f"{self.name!r} has become shorter while it was sent"
             raise OSError(message)
         self._done += len(piece)
-        if self._moved is not None and piece:
+        if self._moved is not None:
             self._moved(self._done)
         return piece
+
+
+def _path_of(path: str | os.PathLike[str]) -> Path:
+    if not os.fspath(path):
+        message = "path_or_file is empty"  # to pathlib, the folder that the program is in
+        raise ValueError(message)
+    return Path(path)
 
 
 def _require_file(path: Path) -> None:
@@ -210,6 +244,10 @@ class Target:
         self._file = file
         self._moved = moved
         self._start = file.tell() if _is_seekable(file) else None
+        # What stood behind the position is written over, and not cut off.
+        self._cuts = self._start is not None and file.seek(0, os.SEEK_END) == self._start
+        if self._start is not None:
+            file.seek(self._start)
         self._count = 0
 
     def restart(self) -> bool:
@@ -218,7 +256,8 @@ class Target:
             if self._start is None:
                 return False
             self._file.seek(self._start)
-            self._file.truncate()
+            if self._cuts:
+                self._file.truncate()
             self._count = 0
         return True
 
@@ -228,7 +267,7 @@ class Target:
         left = memoryview(piece)
         while left:
             count = self._file.write(left)  # of a raw file not always all
-            if count == 0:
+            if count == 0 or (count is None and isinstance(self._file, io.RawIOBase)):
                 message = "the file takes no more bytes"
                 raise OSError(message)
             left = left[len(left) if count is None else count :]
@@ -261,13 +300,15 @@ def target_of(
         target = Target(path_or_file, moved)
         try:
             yield target, paths
+            # A disk that is full is an error of the download.
+            getattr(path_or_file, "flush", lambda: None)()
         except BaseException:
             # As it was, where that can be done; and the error is that of what came before.
             with contextlib.suppress(Exception):
                 target.restart()
             raise
         return
-    path = Path(path_or_file)
+    path = _path_of(path_or_file)
     # A Path is without the slash at the end, which says that a folder is meant.
     is_folder = path.is_dir() or os.fspath(path_or_file).endswith(("/", os.sep))
     folder = path if is_folder else path.parent
@@ -281,7 +322,7 @@ def target_of(
         raise FileNotFoundError(errno.ENOENT, "there is no such folder", str(folder))
     part = folder / f".{secrets.token_hex(8)}.part"
     try:
-        with part.open("xb") as file:
+        with _made(part, path) as file:
             yield Target(file, moved), paths
             file.flush()
             os.fsync(file.fileno())
@@ -293,6 +334,15 @@ def target_of(
     finally:
         with contextlib.suppress(FileNotFoundError):
             part.unlink()
+
+
+def _made(part: Path, path: Path) -> BinaryIO:
+    try:
+        return part.open("xb")
+    except OSError as error:
+        number, reason = error.errno, error.strerror
+    # Of the file that was asked for: the other one is our affair.
+    raise OSError(number, reason, str(path))
 
 
 def _placed(part: Path, folder: Path, name: str) -> Path:

@@ -20,6 +20,12 @@ def deadline_after(timeout: float | None) -> float | None:
     return None if timeout is None else time.monotonic() + timeout
 
 
+def within(deadline: float | None, seconds: float) -> float:
+    """*deadline*, but not more than *seconds* from now."""
+    latest = time.monotonic() + seconds
+    return latest if deadline is None else min(deadline, latest)
+
+
 def own_haste(error: TWError, deadline: float | None) -> bool:
     """Whether *error* says only that a leader with this *deadline* had no more time.
 

@@ -56,8 +56,13 @@ class Kept(Generic[T]):
         self._flights: dict[str, Flight[T | None]] = {}
         self._lock = threading.Lock()
 
-    def get(self, key: str, deadline: float | None) -> T | None:
+    def get(self, key: str, deadline: float | None, other_than: T | None = None) -> T | None:
         """What is kept for *key*, or else what `load` gives for it.
+
+        Args:
+            key: The key.
+            deadline: The moment of `time.monotonic` at which this has to end, or None.
+            other_than: Is not good enough; it stays for others until there is something newer.
 
         Raises:
             TWError: It could not be asked for.
@@ -71,7 +76,7 @@ class Kept(Generic[T]):
                         message = "the Connection is closed"
                         raise TWClosedError(message)
                     item = self._items.get(key)
-                    if item is not None:
+                    if item is not None and (other_than is None or item[0] is not other_than):
                         return item[0]
                     flight = self._flights.setdefault(key, led)
                 return self._lead(key, led, deadline) if flight is led else flight.wait(deadline)
@@ -117,17 +122,9 @@ class Kept(Generic[T]):
             for key, value in items:
                 self._items[key] = value, asked_at + self._ttl
 
-    def forget(self, key: str, known: T | None = None) -> None:
-        """Have *key* asked for anew.
-
-        Args:
-            key: The key.
-            known: Only if this is what is kept; None for anything.
-        """
+    def forget(self, key: str) -> None:
+        """Have *key* asked for anew."""
         with self._lock:
-            item = self._items.get(key)
-            if known is not None and (item is None or item[0] is not known):
-                return
             self._items.pop(key, None)
             flight = self._flights.pop(key, None)
         if flight is not None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import random
+import threading
 import time
-from collections import deque
 from typing import TYPE_CHECKING, Callable, NoReturn
+
+from attrs import define
 
 from teamwire_sync._log import logger
 from teamwire_sync._models.events import Event, Events, NewMessageInfo
@@ -16,7 +19,8 @@ from teamwire_sync.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from teamwire_sync._models.chats import Chat
+    from collections.abc import Sequence
+
     from teamwire_sync._transports.base import EventPage, Transport
 
 # Seconds that one question waits at the server. Proxies end a silence of 30 s, as HAProxy's
@@ -42,20 +46,26 @@ _CHANGES = {
 }
 
 
+@define(eq=False, repr=False)
+class _Batch:
+    """Events that wait to be given.
+
+    Attributes:
+        events: The events.
+        cursor: Where those after them begin.
+        given: How many of them have been given.
+    """
+
+    events: Sequence[Event]
+    cursor: str
+    given: int = 0
+
+
 class EventStream:
     """Gives one event after the other, and waits for the next; from ``connection.events()``.
 
     It is for one thread at a time. What ends a loop over it, such as Ctrl-C or ``break``, does not
     end the stream: a further loop goes on with the next event.
-
-    Args:
-        transport: Asks the server.
-        cursor: After which the events begin.
-        ends_at: The moment of `time.monotonic` at which it ends, or None.
-        own: Whether to give what the bot itself did.
-        hide_deleted_messages: Whether to leave out messages that were deleted.
-        adopt: Lets what the events are about act.
-        pushed: Is told of each chat that changed: its thread ID, and None for one that is gone.
 
     Attributes:
         cursor: Of the last event that was given; ``connection.events(since=...)`` goes on after it.
@@ -70,8 +80,20 @@ class EventStream:
         own: bool,
         hide_deleted_messages: bool,
         adopt: Callable[[EventPage], object],
-        pushed: Callable[[str, Chat | None], object],
+        pushed: Callable[..., object],
     ) -> None:
+        """Begin after *cursor*.
+
+        Args:
+            transport: Asks the server.
+            cursor: After which the events begin.
+            ends_at: The moment of `time.monotonic` at which it ends, or None.
+            own: Whether to give what the bot itself did.
+            hide_deleted_messages: Whether to leave out messages that were deleted.
+            adopt: Lets what the events are about act.
+            pushed: Is told of each chat that changed: its thread ID, the chat or None when it is
+                gone, and whether the bot did it.
+        """
         self.cursor = cursor
         self._transport = transport
         self._ends_at = ends_at
@@ -79,9 +101,10 @@ class EventStream:
         self._hide_deleted = hide_deleted_messages
         self._adopt = adopt
         self._pushed = pushed
-        # In one: Ctrl-C between two assignments would give events twice.
-        self._batch: tuple[deque[Event], str] = deque(), cursor
+        self._batch = _Batch((), cursor)
         self._failures = 0
+        self._is_over = False
+        self._in_use = threading.Lock()
 
     def __iter__(self) -> EventStream:
         return self
@@ -96,18 +119,31 @@ class EventStream:
             TWClosedError: The Connection is closed.
             TWError: The time is over, and the server could not be asked; or it answers what is not
                 the contract.
+            RuntimeError: Another thread waits in this object.
         """
+        if not self._in_use.acquire(blocking=False):
+            message = (
+                "this EventStream is in use by another thread: call connection.events() in each"
+            )
+            raise RuntimeError(message)
+        try:
+            return self._next()
+        finally:
+            self._in_use.release()
+
+    def _next(self) -> Event:
         while True:
-            waiting, after = self._batch
-            while waiting:
-                # Before it is taken out: Ctrl-C in between would lose it.
-                is_wanted = self._is_wanted(waiting[0])
-                event = waiting.popleft()
+            batch = self._batch
+            while batch.given < len(batch.events):
+                event = batch.events[batch.given]
+                is_wanted = self._is_wanted(event)
+                # No call from here to the return: Ctrl-C in one would lose the event.
                 self.cursor = event.cursor
+                batch.given += 1
                 if is_wanted:
                     return event
-            self.cursor = after
-            self._ask(after)
+            self.cursor = batch.cursor
+            self._ask(batch.cursor)
 
     def _is_wanted(self, event: Event) -> bool:
         if event.is_own and not self._own:
@@ -122,18 +158,23 @@ class EventStream:
             StopIteration: The time is over.
         """
         asked_at = time.monotonic()
-        wait = min(self._left(), _LONGEST_WAIT)
-        if wait <= 0:
-            raise StopIteration
+        wait = max(0.0, min(self._left(), _LONGEST_WAIT))
+        if not wait:
+            if self._is_over:
+                raise StopIteration
+            # What happened within the time, while the program was busy, is asked for once more.
+            self._is_over = True
         try:
             page = self._transport.get_events(cursor=cursor, wait=wait, deadline=None)
         except (TWConnectionError, TWServerError, TWRateLimitError) as error:
             failure: TWError = error
         else:
             self._arrived(page)
-            early = min(wait, _SHORTEST_WAIT) - (time.monotonic() - asked_at)
-            if not page.events and early > 0:
-                self._transport.pause(early)
+            if not page.events:
+                self._is_over = self._left() <= 0
+                early = min(wait, _SHORTEST_WAIT) - (time.monotonic() - asked_at)
+                if early > 0:
+                    self._transport.pause(early)
             return
         # Not in the except block, whose error would be the context of what comes next.
         self._failed(failure)
@@ -146,16 +187,20 @@ class EventStream:
         for event in page.events:
             if event.type in _CHANGES:
                 gone = event.type is Events.CHAT_DELETED
-                self._pushed(event.chat.tid, None if gone else event.chat)
-        self._batch = deque(page.events), page.cursor
+                self._pushed(event.chat.tid, None if gone else event.chat, is_own=event.is_own)
+        # In one: Ctrl-C between two assignments would give events twice.
+        self._batch = _Batch(page.events, page.cursor)
 
     def _failed(self, error: TWError) -> None:
-        pause = min(_FIRST_PAUSE * 2.0 ** min(self._failures, 30), _LONGEST_PAUSE)
-        asked = float(getattr(error, "retry_after", None) or 0)
-        pause = max(pause, min(asked, _LONGEST_ASKED))
-        if pause >= self._left():
+        asked = min(float(getattr(error, "retry_after", None) or 0), _LONGEST_ASKED)
+        left = self._left()
+        if max(asked, _FIRST_PAUSE) >= left:
             # Silence would say that nothing has happened.
             raise error
+        pause = min(_FIRST_PAUSE * 2.0 ** min(self._failures, 30), _LONGEST_PAUSE)
+        # Those whose server is back do not come back together, and each asks before its end.
+        pause *= (1 + random.random()) / 2  # noqa: S311  no secret
+        pause = max(asked, min(pause, left - _FIRST_PAUSE))
         if not self._failures:
             logger.warning("listening is interrupted, and goes on when it can: %s", error)
         self._failures += 1

@@ -41,15 +41,22 @@ class OwnWrite:
 
     Attributes:
         chat: As the server answered the write; None when we left it.
-        supersedes: What the chat was before: a listing that shows one of these is behind.
+        supersedes: What the chat was before, and until when a listing may show that: one that does
+            is behind.
         is_new: Whether we made the chat, so that a listing without it is behind.
         expires_at: When the listing is right whatever it shows, on the cache's clock.
+        is_echoed: Whether the server has told of this write by itself.
     """
 
     chat: Chat | None
-    supersedes: tuple[Chat, ...]
+    supersedes: tuple[tuple[Chat, float], ...]
     is_new: bool
     expires_at: float
+    is_echoed: bool = False
+
+    def is_past(self, chat: Chat | None) -> bool:
+        """Whether *chat* is what the chat was before."""
+        return any(chat == past for past, _ in self.supersedes)
 
     def shown_for(self, listed: Chat | None) -> Chat | None:
         """What look-ups are to find where the listing has *listed*."""
@@ -57,11 +64,17 @@ class OwnWrite:
             return None
         if listed is None:
             return self.chat if self.is_new else None
-        return self.chat if listed in self.supersedes else listed
+        return self.chat if self.is_past(listed) else listed
 
 
 def own_write(
-    write: Write, tid: str, earlier: OwnWrite | None, listed: View | None, expires_at: float
+    write: Write,
+    tid: str,
+    earlier: OwnWrite | None,
+    listed: View | None,
+    *,
+    now: float,
+    expires_at: float,
 ) -> OwnWrite:
     """What *write* made of the chat *tid*.
 
@@ -70,18 +83,25 @@ def own_write(
         tid: The chat.
         earlier: The write of ours before, if it is still remembered.
         listed: The last listing.
+        now: When it ended, on the cache's clock.
         expires_at: When the listing is right whatever it shows.
     """
-    past: list[Chat | None] = []
+    past: list[tuple[Chat | None, float]] = []
     is_new = write.is_new
     if not write.is_new:
-        past += [write.before, None if listed is None else listed.by_tid.get(tid)]
+        before = None if listed is None else listed.by_tid.get(tid)
+        past += [(write.before, expires_at), (before, expires_at)]
     if earlier is not None:
-        past += [*earlier.supersedes, earlier.chat]
+        # Those that no listing shows any more would pile up in a program that writes often.
+        past += [(chat, until) for chat, until in earlier.supersedes if now < until]
+        past.append((earlier.chat, expires_at))
         is_new = is_new or (earlier.is_new and write.chat is not None)
     # What it is now is not its past, even if it once was.
-    supersedes = [chat for chat in past if chat is not None and chat != write.chat]
-    return OwnWrite(write.chat, tuple(supersedes), is_new, expires_at)
+    supersedes: dict[int, tuple[Chat, float]] = {}
+    for chat, until in past:
+        if chat is not None and chat != write.chat:
+            supersedes.setdefault(id(chat), (chat, until))
+    return OwnWrite(write.chat, tuple(supersedes.values()), is_new, expires_at)
 
 
 def live(overlay: Mapping[str, OwnWrite], now: float) -> dict[str, OwnWrite]:

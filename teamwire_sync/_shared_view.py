@@ -14,7 +14,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Callable
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from teamwire_sync._flight import Flight, Void, own_haste
 from teamwire_sync._fork import renew_after_fork
@@ -364,7 +364,12 @@ class SharedView:
             if write.tid is not None:
                 listed = None if self._last_good is None else self._last_good.listed
                 self._overlay[write.tid] = own_write(
-                    write, write.tid, self._overlay.get(write.tid), listed, until
+                    write,
+                    write.tid,
+                    self._overlay.get(write.tid),
+                    listed,
+                    now=now,
+                    expires_at=until,
                 )
                 self._cool_down = None
             if unknown:
@@ -381,25 +386,35 @@ class SharedView:
                 del self._overlay[tid]
             self._expire()
 
-    def pushed(self, tid: str, chat: Chat | None) -> None:
+    def pushed(self, tid: str, chat: Chat | None, *, is_own: bool = False) -> None:
         """The server says of itself that the chat *tid* is *chat* now, or gone.
 
         The view expires, unless it shows that: what we did ourselves comes back to us.
+
+        Args:
+            tid: The chat.
+            chat: The chat, or None when it is gone.
+            is_own: Whether the bot did it.
         """
         now = self.clock()
         with self._lock:
+            self._overlay = live(self._overlay, now)
             own = self._overlay.get(tid)
+            if own and is_own and own.chat == chat:
+                self._overlay[tid] = own = evolve(own, is_echoed=True)
+            # One comes after the other: what others did after our echo, they did after our write.
+            is_undone = own is not None and own.is_echoed and not is_own
             fresh, shown = now < self.view.deadline, self.view.by_tid.get(tid)
             # What came before our last write is no news, either; but what somebody made of it
             # since then, and the view shows, may be undone by this.
             if (
                 own
-                and now < own.expires_at
-                and (own.chat == chat or chat in own.supersedes)
+                and not is_undone
+                and (own.chat == chat or own.is_past(chat))
                 and not (fresh and shown != own.chat)
             ):
                 return
-            if chat is None:
+            if chat is None or is_undone:
                 self._overlay.pop(tid, None)
             # A load that is under way may have read what was before.
             if not fresh or shown != chat or self._flight is not None:

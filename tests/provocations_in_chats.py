@@ -97,7 +97,8 @@ def _() -> object:
 
 
 @shows(
-    "path_or_file must be a path or a file that is open for reading bytes (mode 'rb'), not bytes"
+    "path_or_file must be a path or a file that is open for reading bytes (mode 'rb'; bytes in "
+    "memory are one by io.BytesIO), not bytes"
 )
 def _() -> object:
     return Attachments().add_file(b"content")  # type: ignore[arg-type]
@@ -154,7 +155,7 @@ def _() -> object:
     return downloaded(5)
 
 
-@shows("the answer to GET /v1/bot/attachments/a1/content/ is refused: it has 7 bytes of 9")
+@shows("the answer to GET /v1/bot/attachments/a1/content/ is refused: it ended after 7 of 9 bytes")
 def _() -> object:
     return downloaded(9)
 

@@ -75,7 +75,7 @@ class Peer:
             pass
 
 
-Script = Callable[[Peer], None]
+Script = Callable[[Peer], object]
 
 
 class RawServer:

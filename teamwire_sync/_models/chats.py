@@ -61,6 +61,7 @@ class _ChatActions(Acting):
             TypeError: An argument has the wrong type.
             ValueError: There is neither a text nor an attachment, or *alert_type* goes without
                 *is_alert*.
+            OSError: A file that is attached can't be read, or has become shorter.
             TWNotFoundError: There is no such chat, or the bot is no longer in it.
             TWAuthError: The bot may not post in it.
             TWDeliveryUnknownError: The answer was lost: the message may have been posted.
@@ -106,7 +107,8 @@ class _ChatActions(Acting):
     ) -> Iterable[Message]:
         """All the messages, newest first, read page by page as they are needed.
 
-        Each loop over it starts anew. What is posted meanwhile is in none of its pages.
+        Each loop over it starts anew; for ``next`` take ``iter`` of it. What is posted meanwhile is
+        in none of its pages.
 
         Args:
             before: Only those older than this message, or than the one with this id.

@@ -117,7 +117,7 @@ class ChatChangeInfo(Event):
     `CHAT_ALLOW_MUTE_NOTIFICATIONS_CHANGED` and `CHAT_IS_CLOSED_CHANGED`.
 
     Attributes:
-        title: The title that the chat has got, or has.
+        title: The title that the chat has now.
         value: The new value of the property, where that is not the title.
     """
 

@@ -10,6 +10,7 @@ from attrs import field, frozen
 from teamwire_sync._models.base import Extensible, OpenEnum, extra_field
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     from teamwire_sync._attachments import Attachments
@@ -98,7 +99,7 @@ class Message(Extensible):
     def reply(
         self,
         message: str = "",
-        attachments: Attachments | list[Attachment] | None = None,
+        attachments: Attachments | Iterable[Attachment] | None = None,
         **arguments: Any,
     ) -> Message:
         """Answer it in its chat: ``chat.post`` with ``reply_to``.
@@ -109,7 +110,9 @@ class Message(Extensible):
             **arguments: The others of `Chat.post`.
 
         Raises:
-            TWError: As `Chat.post` does.
+            TypeError: As `Chat.post`.
+            ValueError: As `Chat.post`.
+            TWError: As `Chat.post`.
         """
         return self.chat.post(message, attachments, reply_to=self, **arguments)
 

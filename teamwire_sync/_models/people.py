@@ -71,6 +71,7 @@ class User(Extensible, Acting):
             TWImageLoadError: None is set.
             TWNotFoundError: There is no such user any more.
             TWClosedError: The Connection is closed, or the user belongs to none.
+            TWError: The server could not be asked.
         """
         image: bytes = self._acting()._load_avatar(self.uid, timeout=timeout)
         return image
@@ -138,8 +139,8 @@ class Group(Extensible, Acting):
     def get_members(self, *, timeout: float | None = None) -> list[User]:
         """The members.
 
-        A group that came with a chat is without them: the first use asks the server, then the
-        answer is kept for ``cache_ttl`` seconds.
+        A group that came with a chat or in a list is without them: the first use asks the server,
+        then the answer is kept for ``cache_ttl`` seconds.
 
         Args:
             timeout: Seconds that this call may take at most.
@@ -153,13 +154,22 @@ class Group(Extensible, Acting):
         members: list[User] = self._acting()._members_of(self.gid, timeout=timeout)
         return members
 
-    def is_member(self, user: User | str) -> bool:
-        """Whether *user*, an object or a user id, is a member."""
+    def is_member(self, user: User | str, *, timeout: float | None = None) -> bool:
+        """Whether *user* is a member; where the members are not known yet, `get_members` asks.
+
+        Args:
+            user: A user or a user id.
+            timeout: Seconds that this call may take at most.
+
+        Raises:
+            TypeError: *user* is neither.
+            TWError: As `get_members`.
+        """
         if not isinstance(user, (User, str)):
             message = f"user must be a User or a user id, not {type(user).__name__}"
             raise TypeError(message)
         uid = user.uid if isinstance(user, User) else user
-        return any(member.uid == uid for member in self.get_members())
+        return any(member.uid == uid for member in self.get_members(timeout=timeout))
 
     def add_members(self, members: Iterable[User | str], *, timeout: float | None = None) -> Group:
         """Put people into the list. A circle is kept by the admins, who alone can change it.

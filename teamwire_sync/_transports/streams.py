@@ -91,7 +91,7 @@ class Incoming:
     def end(self) -> None:
         """Nothing more comes."""
         if self._count < self._size:
-            message = f"it has {self._count:,} bytes of {self._size:,}"
+            message = f"it ended after {self._count:,} of {self._size:,} bytes"
             raise AnswerRefusedError(message)
 
     def restart(self) -> bool:

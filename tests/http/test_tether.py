@@ -344,7 +344,7 @@ class TestOnce:
             return caught.value, server.connections
 
     def test_after_a_lost_answer(self) -> None:
-        error, connections = self.ask(lambda peer: peer.read_request() and None)
+        error, connections = self.ask(lambda peer: peer.read_request())
 
         assert (type(error), connections) == (TWConnectionError, 1)
 

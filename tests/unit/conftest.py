@@ -50,8 +50,11 @@ def event_server(monkeypatch: pytest.MonkeyPatch) -> EventServer:
 
 
 @pytest.fixture
-def listen(event_server: EventServer) -> Callable[..., EventStream]:
-    """Makes a stream that goes on after the cursor c0."""
+def listen(
+    event_server: EventServer, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., EventStream]:
+    """Makes a stream that goes on after the cursor c0; its pauses are of the longest kind."""
+    monkeypatch.setattr("teamwire_sync._listening.random.random", lambda: 1.0)
     connection = Connection(transport=event_server, clock=lambda: event_server.now)
 
     def make(**arguments: Any) -> EventStream:

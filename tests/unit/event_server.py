@@ -30,6 +30,8 @@ class EventServer(FakeTransport):
 
     def get_events(self, *, cursor: str | None, wait: float, deadline: float | None) -> EventPage:
         self.now += self.takes.pop(0) if self.takes else wait
+        if not wait and cursor and not self.event_answers:
+            self.tell(cursor=cursor)  # the last question of a stream whose time is over
         return super().get_events(cursor=cursor, wait=wait, deadline=deadline)
 
     def pause(self, seconds: float) -> None:

@@ -121,7 +121,7 @@ class Own:
     """An own write that a list may not show yet."""
 
     after: Chat | None
-    past: list[Chat]
+    past: list[tuple[Chat, float]]
     is_new: bool
     until: float
 
@@ -130,7 +130,7 @@ class Own:
             return None
         if listed is None:
             return self.after if self.is_new else None
-        return self.after if listed in self.past else listed
+        return self.after if any(listed == chat for chat, _ in self.past) else listed
 
 
 def merged(listed: Chats, own: dict[str, Own]) -> Chats:
@@ -181,12 +181,17 @@ class Promised:
         now = self.clock()
         self.own = self.live(now)
         earlier = self.own.get(tid)
-        older = [chat for chat in past if chat is not None]
-        older += [chat for chat in (self.good.chats if self.good else ()) if chat.tid == tid]
+        newly = [
+            *past,
+            *(chat for chat in (self.good.chats if self.good else ()) if chat.tid == tid),
+        ]
+        older: list[tuple[Chat, float]] = []
         if earlier is not None:
-            older += earlier.past + [chat for chat in (earlier.after,) if chat is not None]
+            newly.append(earlier.after)
+            older = [(chat, until) for chat, until in earlier.past if now < until]
             is_new = is_new or earlier.is_new
-        older = [chat for chat in older if chat != after]
+        older += [(chat, now + GRACE) for chat in newly if chat is not None]
+        older = [(chat, until) for chat, until in older if chat != after]
         self.own[tid] = Own(after, older, is_new, now + GRACE)
         self.cool_down = None
         self.expire()

@@ -134,3 +134,16 @@ def test_a_chat_that_was_renamed_and_is_given_back_by_create_keeps_its_new_title
 
     assert by_title(cache, "one") == ()
     assert by_title(cache, "renamed") == (renamed,)
+
+
+class TestMemory:
+    def test_what_no_listing_shows_any_more_is_forgotten(
+        self, cache: ChatCache, server: ChatServer, clock: Clock
+    ) -> None:
+        """A program that writes often would remember all that a chat ever was."""
+        chat = by_tid(cache, "t1")
+        for number in range(50):
+            chat = rename(cache, chat, f"title {number}")
+            clock.advance(20)
+
+        assert len(cache._overlay["t1"].supersedes) <= 4

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
 
-from teamwire_sync import Connection, ConnectionConfig, TWConnectionError
+from teamwire_sync import (
+    Connection,
+    ConnectionConfig,
+    TWAuthError,
+    TWConnectionError,
+    TWServerError,
+)
 from teamwire_sync._transports.base import MemberEdit
 from tests.builders import make_group, make_user
 from tests.unit.fake_transport import FakeTransport
@@ -144,6 +150,26 @@ class TestFindGroups:
             clock.advance(0.1)
 
         assert len(transport.calls) == 4
+
+    def test_a_failure_to_list_anew_takes_nothing_away(
+        self, connection: Connection, transport: FakeTransport, clock: Clock
+    ) -> None:
+        connection.groups.get_all()
+        clock.advance(6)
+        transport.error = TWServerError("down")
+
+        assert connection.groups.find("ghost") == []
+        assert gids(connection.groups.find("Engines")) == ["g1", "g3"]
+
+    def test_that_the_bot_is_not_known_any_more_is_raised(
+        self, connection: Connection, transport: FakeTransport, clock: Clock
+    ) -> None:
+        connection.groups.get_all()
+        clock.advance(6)
+        transport.error = TWAuthError("no")
+
+        with pytest.raises(TWAuthError):
+            connection.groups.find("ghost")
 
     def test_what_is_there_is_not_listed_anew(
         self, connection: Connection, transport: FakeTransport, clock: Clock

@@ -104,45 +104,6 @@ class TestForget:
 
         assert len(source.asked) == 1
 
-    def test_what_is_known_is_forgotten(self, kept: Kept[list[str]], source: Source) -> None:
-        kept.forget("a", kept.get("a", None))
-        kept.get("a", None)
-
-        assert len(source.asked) == 2
-
-    def test_what_is_newer_than_what_is_known_stays(
-        self, kept: Kept[list[str]], source: Source
-    ) -> None:
-        """Of many who find the same wanting, the first has it asked for anew, for all of them."""
-        old = kept.get("a", None)
-        kept.forget("a")
-        new = kept.get("a", None)
-        kept.forget("a", old)
-
-        assert kept.get("a", None) is new
-        assert len(source.asked) == 2
-
-    def test_what_only_equals_it_stays(self, kept: Kept[list[str]], source: Source) -> None:
-        known = kept.get("a", None)
-        kept.forget("a", list(known or ()))
-
-        assert kept.get("a", None) is known
-
-    def test_with_nothing_kept_a_question_under_way_goes_on(
-        self, kept: Kept[list[str]], source: Source
-    ) -> None:
-        gate = Gate()
-        source.before_answer = gate
-        with Threads() as threads:
-            asking = threads.start(lambda: kept.get("a", PATIENCE))
-            gate.wait_arrived()
-            kept.forget("a", ["what was kept before"])
-            gate.open()
-
-            assert asking.result(PATIENCE) == ["answer 1"]
-        assert kept.get("a", None) == ["answer 1"]
-        assert len(source.asked) == 1
-
     def test_a_question_under_way_answers_who_asked_it_and_nobody_after(
         self, kept: Kept[list[str]], source: Source
     ) -> None:
@@ -204,3 +165,32 @@ def test_after_a_fork_it_starts_empty(kept: Kept[list[str]], source: Source) -> 
     kept.after_fork()
 
     assert kept.get("a", None) == ["answer 1"]
+
+
+class TestOtherThan:
+    def test_what_is_kept_is_not_good_enough(self, kept: Kept[list[str]], source: Source) -> None:
+        old = kept.get("a", None)
+        new = kept.get("a", None, old)
+
+        assert new is not old
+        assert kept.get("a", None) is new
+        assert len(source.asked) == 2
+
+    def test_what_is_newer_is(self, kept: Kept[list[str]], source: Source) -> None:
+        """Of many who find the same wanting, the first has it asked for anew, for all of them."""
+        old = kept.get("a", None)
+        new = kept.get("a", None, old)
+
+        assert kept.get("a", None, old) is new
+        assert len(source.asked) == 2
+
+    def test_it_stays_for_others_meanwhile(self, kept: Kept[list[str]], source: Source) -> None:
+        old = kept.get("a", None)
+        source.before_answer = gate = Gate()
+        with Threads() as threads:
+            asking = threads.start(lambda: kept.get("a", PATIENCE, old))
+            gate.wait_arrived()
+
+            assert kept.get("a", None) is old
+            gate.open()
+            assert asking.result(PATIENCE) is not old

@@ -198,7 +198,36 @@ class TestTime:
         event_server.now += 5
 
         assert cursors(stream) == []
-        assert event_server.polls == []
+        assert event_server.polls == [("c0", 0.0)]
+
+    def test_what_happened_within_it_is_given_though_the_program_was_busy(
+        self, event_server: EventServer, listen: Callable[..., EventStream]
+    ) -> None:
+        event_server.tell(event(1))
+        event_server.tell(event(2))
+        stream = listen(timeout=5)
+        next(stream)
+        event_server.now += 100
+
+        assert cursors(stream) == ["c2"]
+        assert [wait for _, wait in event_server.polls] == [5.0, 0.0]
+
+    def test_one_last_question_is_asked_however_much_happens(
+        self, event_server: EventServer, listen: Callable[..., EventStream]
+    ) -> None:
+        for number in range(1, 9):
+            event_server.tell(event(number))
+        stream = listen(timeout=5)
+        event_server.now += 100
+
+        assert cursors(stream) == ["c1"]
+
+    def test_it_is_for_one_thread_at_a_time(
+        self, event_server: EventServer, listen: Callable[..., EventStream]
+    ) -> None:
+        stream = listen()
+        with stream._in_use, pytest.raises(RuntimeError, match="in use by another thread"):
+            next(stream)
 
     def test_what_has_come_is_given_though_the_time_is_over(
         self, event_server: EventServer, listen: Callable[..., EventStream]

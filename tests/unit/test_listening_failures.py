@@ -130,11 +130,25 @@ class TestFailures:
         """Silence would say that nothing has happened."""
         event_server.takes = [0.1] * 9
         event_server.fail(*[TWServerError(f"down {number}") for number in range(9)])
-        with pytest.raises(TWServerError, match="down 3") as caught:
+        with pytest.raises(TWServerError, match="down 4") as caught:
             next(listen(timeout=3))
 
-        assert event_server.pauses == [0.25, 0.5, 1]
+        assert event_server.pauses == pytest.approx([0.25, 0.5, 1, 0.6])
         assert caught.value.__context__ is None
+
+    def test_clients_that_failed_together_do_not_come_back_together(
+        self,
+        event_server: EventServer,
+        listen: Callable[..., EventStream],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        stream = listen()
+        monkeypatch.setattr("teamwire_sync._listening.random.random", lambda: 0.0)
+        event_server.fail(*[TWServerError("down")] * 3)
+        event_server.tell(event(1))
+        next(stream)
+
+        assert event_server.pauses == [0.125, 0.25, 0.5]
 
     def test_a_pause_that_ends_with_the_time_is_not_made(
         self, event_server: EventServer, listen: Callable[..., EventStream]

@@ -57,6 +57,41 @@ def chat(
     return found
 
 
+def test_a_file_in_place_of_attachments_is_not_read(chat: Chat | ChatHandle) -> None:
+    """It may be large, or a pipe that nothing comes from."""
+
+    class Pipe(io.BytesIO):
+        def __iter__(self) -> Any:
+            raise AssertionError
+
+    with pytest.raises(TypeError, match="not Pipe; files are attached by"):
+        chat.post("x", Pipe())  # type: ignore[arg-type]
+
+
+def test_of_an_empty_file_progress_is_told_once(chat: Chat | ChatHandle) -> None:
+    told: list[tuple[int, int]] = []
+    empty = Attachments().add_file(io.BytesIO(), "x")
+    chat.post("", empty, progress=lambda *counts: told.append(counts))
+
+    assert told == [(0, 0)]
+
+
+def test_a_server_without_uploads_says_nothing_of_the_chat(
+    connection: Connection, transport: FakeTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> str:
+        message = "404 for POST /v1/bot/attachments/"
+        raise TWNotFoundError(message)
+
+    chat = connection.chats.one_by_title("one")
+    monkeypatch.setattr(transport, "upload", refuse)
+    with pytest.raises(TWNotFoundError):
+        chat.post("x", two_files())
+    connection.chats.one_by_title("one")
+
+    assert transport.calls == ["iter_chat_pages"]
+
+
 def two_files(first: bytes = b"0123456789", second: bytes = b"abcde") -> Attachments:
     return Attachments().add_file(io.BytesIO(first), "a.txt").add_image(io.BytesIO(second), "b.png")
 
@@ -162,12 +197,12 @@ WRONG: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "a path": (
         {"attachments": "report.pdf"},
         TypeError,
-        "attachments must be a list of them, not str; files are attached by ",
+        "attachments must be an Attachments or a list of Attachment objects, not str; files are ",
     ),
     "one attachment": (
         {"attachments": make_file()},
         TypeError,
-        "attachments must be a list of them, not FileAttachment; files are",
+        "attachments must be an Attachments or a list of Attachment objects, not FileAttachment; ",
     ),
     "paths": (
         {"attachments": [make_file(), "report.pdf"]},

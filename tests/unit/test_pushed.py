@@ -29,10 +29,10 @@ def leave(cache: ChatCache, tid: str) -> None:
         write.left(tid)
 
 
-def expires(cache: ChatCache, tid: str, chat: Chat | None) -> bool:
+def expires(cache: ChatCache, tid: str, chat: Chat | None, *, is_own: bool = False) -> bool:
     """Whether the view of *cache* is fresh, and no longer is when this was pushed."""
     assert cache.clock() < cache.view.deadline
-    cache.pushed(tid, chat)
+    cache.pushed(tid, chat, is_own=is_own)
     return not cache.clock() < cache.view.deadline
 
 
@@ -155,20 +155,20 @@ class TestEcho:
         renamed = change(cache, by_tid(cache, "t1"), make_chat("t1", "uno"))
         cache.all(None)
 
-        assert not expires(cache, "t1", renamed)
+        assert not expires(cache, "t1", renamed, is_own=True)
 
     def test_of_a_creation_is_none(self, cache: ChatCache) -> None:
         create(cache, make_chat("t3", "three"))
         cache.all(None)
 
-        assert not expires(cache, "t3", make_chat("t3", "three"))
+        assert not expires(cache, "t3", make_chat("t3", "three"), is_own=True)
 
     def test_of_leaving_is_none(self, cache: ChatCache) -> None:
         cache.all(None)
         leave(cache, "t1")
         cache.all(None)
 
-        assert not expires(cache, "t1", None)
+        assert not expires(cache, "t1", None, is_own=True)
         assert by_tid(cache, "t1") is None
 
     def test_a_load_under_way_is_not_stopped_by_it(
@@ -180,7 +180,7 @@ class TestEcho:
         with Threads() as threads:
             listed = threads.start(lambda: cache.all(None))
             gate.wait_arrived()
-            cache.pushed("t1", renamed)
+            cache.pushed("t1", renamed, is_own=True)
             gate.open()
             listed.result(PATIENCE)
 
@@ -220,6 +220,31 @@ class TestEcho:
 
         assert by_title(cache, "eins") == ()
         assert by_title(cache, "uno") == (renamed,)
+
+    def test_that_others_undid_it_is_news_once_it_has_come_back(
+        self, cache: ChatCache, server: ChatServer
+    ) -> None:
+        """Events come in their order: what follows our echo follows our write."""
+        before = by_tid(cache, "t1")
+        renamed = change(cache, before, server.put(make_chat("t1", "uno")))
+        cache.all(None)
+        cache.pushed("t1", renamed, is_own=True)
+        assert before is not None
+        cache.pushed("t1", server.put(before))
+
+        assert by_tid(cache, "t1") == before
+
+    def test_being_invited_again_is_news_once_our_leaving_has_come_back(
+        self, cache: ChatCache, server: ChatServer
+    ) -> None:
+        cache.all(None)
+        leave(cache, "t1")
+        server.remove("t1")
+        cache.pushed("t1", None, is_own=True)
+        again = server.put(make_chat("t1", "again"))
+        cache.pushed("t1", again)
+
+        assert by_tid(cache, "t1") == again
 
 
 class TestGone:

@@ -53,6 +53,16 @@ ALL = ["m7", "m6", "m5", "m4", "m3", "m2", "m1"]
 
 
 class TestGet:
+    def test_after_a_page_of_which_all_is_left_out_asks_for_many(
+        self, chat: ChatHandle, transport: FakeTransport
+    ) -> None:
+        """Of ten thousand that were deleted, each would cost a request."""
+        transport.history = [make_message(f"x{n}", deleted=True) for n in range(150)]
+        transport.history.append(make_message("m1"))
+
+        assert mids(chat.get_messages(1)) == ["m1"]
+        assert [asked["limit"] for asked in transport.asked] == [1, 200]
+
     def test_gives_the_newest_first(self, chat: ChatHandle) -> None:
         assert mids(chat.get_messages()) == ALL
         assert mids(chat.get_messages(2)) == ["m7", "m6"]

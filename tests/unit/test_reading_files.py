@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -118,14 +119,72 @@ def test_its_size_is_that_of_the_moment_when_it_is_sent(path: Path) -> None:
 
 
 @pytest.mark.parametrize("position", [10, 99])
-def test_one_that_stands_at_its_end_is_empty(position: int) -> None:
+def test_one_that_stands_at_its_end_is_refused(position: int) -> None:
+    """Who has just written it has forgotten to rewind."""
     stream = io.BytesIO(b"0123456789")
     stream.seek(position)
-    file = local(stream, "x")
 
-    assert file.size == 0
+    with pytest.raises(ValueError, match=r"^the file 'x' is at its end: file.seek\(0\) first$"):
+        local(stream, "x")
+
+
+def test_one_that_was_sent_stands_where_it_stood() -> None:
+    stream = io.BytesIO(b"0123456789")
+    stream.seek(4)
+    file = local(stream, "x")
     with file.opened() as source:
-        assert (source.size, source.read(4)) == (0, b"")
+        source.read(100)
+
+    assert stream.tell() == 4
+
+
+def test_two_that_send_the_same_do_not_disturb_each_other() -> None:
+    file = local(io.BytesIO(b"0123456789"), "x")
+    with file.opened() as one, file.opened() as other:
+        pieces = [source.read(3) for source in (one, other) * 2]
+
+    assert pieces == [b"012", b"012", b"345", b"345"]
+
+
+@pytest.mark.parametrize("piece", ["text", b"more than asked for"], ids=["a text", "too much"])
+def test_what_is_no_piece_is_refused(piece: Any) -> None:
+    """Too many bytes would be the beginning of another request."""
+
+    class Odd(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> Any:
+            return piece
+
+    with local(Odd(b"0123"), "x").opened() as source, pytest.raises(TypeError, match="gives no"):
+        source.read(4)
+
+
+def test_a_path_is_that_of_where_the_program_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "x").write_bytes(b"right")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "x").write_bytes(b"wrong")
+    monkeypatch.chdir(tmp_path)
+    file = local("x")
+    monkeypatch.chdir(tmp_path / "other")
+
+    with file.opened() as source:
+        assert rest(source) == b"right"
+
+
+def test_a_path_that_has_become_a_pipe_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(b"content")
+    file = local(path)
+    path.unlink()
+    os.mkfifo(path)
+
+    with pytest.raises(OSError, match="is no file with an end"), file.opened():
+        pass
+
+
+def test_a_name_that_looks_like_a_url_says_nothing_of_its_type() -> None:
+    assert local(io.BytesIO(b"x"), "data:text/x\r\n,y").content_type == "application/octet-stream"
 
 
 def test_an_empty_one_is_empty(path: Path) -> None:

@@ -45,6 +45,23 @@ def unlinked(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class TestPath:
+    def test_an_empty_path_is_refused(self) -> None:
+        """It would be the folder that the program is in."""
+        with pytest.raises(ValueError, match=r"^path_or_file is empty$"):
+            write("")
+
+    def test_an_error_names_the_file_that_was_asked_for(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(*_: object, **__: object) -> None:
+            raise PermissionError(errno.EACCES, "Permission denied", "something else")
+
+        monkeypatch.setattr(Path, "open", refuse)
+        with pytest.raises(PermissionError) as caught:
+            write(tmp_path / "new.bin", b"abc")
+
+        assert caught.value.filename == str(tmp_path / "new.bin")
+
     @pytest.mark.parametrize("make", [str, Path], ids=["str", "Path"])
     def test_the_file_has_all_the_pieces(self, tmp_path: Path, make: Callable[[Any], Any]) -> None:
         path = write(make(tmp_path / "new.bin"), b"ab", b"", b"c")
@@ -271,6 +288,33 @@ class TestOpenFile:
         write(raw, b"abcde", b"f")
 
         assert raw.content == b"abcdef"
+
+    def test_what_a_buffer_holds_back_is_written(self, tmp_path: Path) -> None:
+        """Else a disk that is full would be an error of nobody."""
+        path = tmp_path / "x"
+        with path.open("wb") as file:
+            write(file, b"abc")
+
+            assert path.read_bytes() == b"abc"
+
+    def test_a_raw_one_that_would_block_ends_it(self) -> None:
+        class Blocking(io.RawIOBase):
+            def writable(self) -> bool:
+                return True
+
+            def write(self, piece: Any, /) -> None:
+                return None
+
+        with pytest.raises(OSError, match=r"^the file takes no more bytes$"):
+            write(Blocking(), b"abc")
+
+    def test_after_a_failure_what_stood_behind_is_not_cut_off(self) -> None:
+        stream = io.BytesIO(b"0123456789")
+        with pytest.raises(OSError, match="broken"):
+            write(stream, b"ab", OSError("broken"))
+
+        assert stream.getvalue() == b"ab23456789"
+        assert stream.tell() == 0
 
     def test_one_that_takes_nothing_more_ends_it(self) -> None:
         class Full:
