@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Callable, TypeVar
 
 from attrs import asdict
 
+from teamwire_sync._expiring_view import ExpiringView
 from teamwire_sync._report import CacheInfo
-from teamwire_sync._shared_view import SharedView
 from teamwire_sync.exceptions import (
     TWAuthError,
     TWClosedError,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class ChatCache(SharedView):
+class ChatCache(ExpiringView):
     """The chats of one bot, by thread ID and by title.
 
     A look-up reads `view` and compares `clock()` with its deadline. In a fresh one it counts with

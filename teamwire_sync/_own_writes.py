@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Write:
-    """A write under way; see `SharedView.writing`."""
+    """A write under way; see `ExpiringView.writing`."""
 
     tid: str | None = None
     chat: Chat | None = None

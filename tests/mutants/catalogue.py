@@ -11,6 +11,7 @@ _UNIT = "tests/unit"
 _CHANGES = f"{_UNIT}/test_cache_own_changes.py"
 _FLIGHTS = f"{_UNIT}/test_cache_flights.py"
 _LOOK_UPS = f"{_UNIT}/test_cache_look_ups.py"
+_PUSHED = f"{_UNIT}/test_pushed.py"
 _STALE = f"{_UNIT}/test_cache_stale.py"
 _EXPIRE = "        with self._lock:\n            self._expire()\n"
 _WRITES = f"{_UNIT}/test_cache_writes.py"
@@ -48,7 +49,7 @@ MUTANTS = (
     ),
     Mutant(
         "generation bumped before the write only",
-        "_shared_view.py",
+        "_expiring_view.py",
         (
             (
                 "        try:\n            yield write\n",
@@ -97,18 +98,21 @@ MUTANTS = (
         "until = now + self._own_write_grace",
         "until = now",
         f"{_WRITES}::TestOwnWrites::test_a_list_that_lags_shows_it_once_and_at_its_end",
+        file="_expiring_view.py",
     ),
     _mutant(
         "own writes never forgotten",
         "until = now + self._own_write_grace",
         "until = now + 1e9",
         f"{_WRITES}::TestOwnWrites::test_not_modified_does_not_confirm_it",
+        file="_expiring_view.py",
     ),
     _mutant(
         "404 keeps the overlay",
         "                del self._overlay[tid]\n",
         "                pass\n",
         f"{_WRITES}::TestOwnWrites::test_a_chat_that_the_server_says_is_gone_is_forgotten",
+        file="_expiring_view.py",
     ),
     _mutant(
         "outdated loads given up without end",
@@ -235,6 +239,7 @@ MUTANTS = (
         "        for flight in flights:\n            flight.void()\n",
         "        del flights\n",
         f"{_FLIGHTS}::TestClose::test_it_wakes_those_who_wait",
+        file="_expiring_view.py",
     ),
     _mutant(
         "own rename loses against any list",
@@ -276,6 +281,7 @@ MUTANTS = (
         "            self._last_good = None\n            self.view = View()\n",
         "            pass\n",
         f"{_STALE}::TestStale::test_credentials_that_are_refused_end_what_is_in_memory",
+        file="_expiring_view.py",
     ),
     _mutant(
         "no re-registration after a fork",
@@ -283,5 +289,34 @@ MUTANTS = (
         "    pass\n",
         "tests/http/test_fork.py::test_a_fork_while_a_lock_is_held_leaves_it_open_in_the_child",
         file="_fork.py",
+    ),
+    _mutant(
+        "an event expires nothing",
+        "            if not fresh or shown != chat or self._flight is not None:\n"
+        "                self._expire()\n",
+        "",
+        f"{_PUSHED}::TestOthers::test_a_change_is_seen_at_once",
+        file="_expiring_view.py",
+    ),
+    _mutant(
+        "an event spares the load under way",
+        " or self._flight is not None:",
+        ":",
+        f"{_PUSHED}::TestUnderWay::test_not_even_when_the_view_shows_what_is_pushed",
+        file="_expiring_view.py",
+    ),
+    _mutant(
+        "what came before an own write is news",
+        " or own.is_past(chat))",
+        ")",
+        f"{_PUSHED}::TestEcho::test_what_was_before_it_is_none",
+        file="_expiring_view.py",
+    ),
+    _mutant(
+        "what others undid passes for the echo",
+        "evolve(own, is_echoed=True)",
+        "own",
+        f"{_PUSHED}::TestEcho::test_that_others_undid_it_is_news_once_it_has_come_back",
+        file="_expiring_view.py",
     ),
 )
