@@ -127,21 +127,25 @@ class EventStream:
             )
             raise RuntimeError(message)
         try:
-            return self._next()
+            batch = self._wanted()
         finally:
             self._in_use.release()
+        # No call from here on: Ctrl-C in one would lose the event.
+        event = batch.events[batch.given]
+        self.cursor = event.cursor
+        batch.given += 1
+        return event
 
-    def _next(self) -> Event:
+    def _wanted(self) -> _Batch:
+        """A batch whose next event is to be given."""
         while True:
             batch = self._batch
             while batch.given < len(batch.events):
                 event = batch.events[batch.given]
-                is_wanted = self._is_wanted(event)
-                # No call from here to the return: Ctrl-C in one would lose the event.
+                if self._is_wanted(event):
+                    return batch
                 self.cursor = event.cursor
                 batch.given += 1
-                if is_wanted:
-                    return event
             self.cursor = batch.cursor
             self._ask(batch.cursor)
 
