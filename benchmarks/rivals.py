@@ -53,6 +53,7 @@ class NaiveUser:
     last_name: str
     organisation: str | None
     is_bot: bool
+    has_avatar: bool
 
 
 # Look-ups

@@ -114,7 +114,8 @@ class Pages:
                 chats = chats[:left]
                 left -= len(chats)
             is_last = number == len(self._bodies) or left == 0
-            yield ChatPage(chats, is_last=is_last)
+            users, groups = decoder.described()
+            yield ChatPage(chats, is_last=is_last, users=users, groups=groups)
             if is_last:
                 return
 
