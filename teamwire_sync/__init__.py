@@ -26,6 +26,7 @@ from teamwire_sync.exceptions import (
     TWRequestError,
     TWServerError,
     TWTimeoutError,
+    TWUnsupportedError,
 )
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
         NewMessageInfo,
     )
     from teamwire_sync._models.messages import AlertType, LinkPreview, Message
+    from teamwire_sync._transports.vendor import VendorTransport
 
     __version__: str
 
@@ -98,7 +100,9 @@ __all__ = [
     "TWRequestError",
     "TWServerError",
     "TWTimeoutError",
+    "TWUnsupportedError",
     "User",
+    "VendorTransport",
 ]
 
 # What a program that only looks chats up has no use for is imported when it is first named.
@@ -124,6 +128,7 @@ _LATER = {
         "NewMessageInfo",
     ],
     "_models.messages": ["AlertType", "LinkPreview", "Message"],
+    "_transports.vendor": ["VendorTransport"],
 }
 
 

@@ -94,6 +94,34 @@ def demo(chats: int, seed: int, lookups: int) -> None:
         raise click.ClickException(str(error)) from None
 
 
+@main.command("vendor-check")
+@click.option("--write", is_flag=True, help="Make a chat and post in it, too.")
+@click.option("--user", metavar="UID", help="User to make that chat with.")
+@click.option(
+    "--timeout",
+    default=60.0,
+    show_default=True,
+    type=click.FloatRange(0, min_open=True),
+    help="Seconds that one call may take.",
+)
+def vendor_check(*, write: bool, user: str | None, timeout: float) -> None:
+    """See whether the vendor's SDK does here what VendorTransport needs of it.
+
+    It reads, and writes only with --write. What it prints has no title, no name and no text in it.
+    """
+    if write != (user is not None):
+        message = "--write and --user UID go together: whom shall the chat be with?"
+        raise click.UsageError(message)
+    from teamwire_sync._vendor_check import VendorCheck  # noqa: PLC0415  only this command needs it
+
+    wrong = 0
+    for finding in VendorCheck(recipient=user, timeout=timeout).run():
+        click.echo(f"{finding.number:2} {finding.what}: {finding.outcome}")
+        wrong += finding.is_wrong
+    if wrong:
+        raise SystemExit(1)
+
+
 def _testing() -> ModuleType:
     try:
         from teamwire_sync import testing  # noqa: PLC0415  an extra that other commands do without

@@ -102,6 +102,33 @@ class Connection:
         self._hide_deleted_messages = config.hide_deleted_messages
         transport.on_unauthorized = self.chats._cache.refused
 
+    @classmethod
+    def from_vendor(
+        cls,
+        connection_factory: Callable[[], Any] | None = None,
+        *,
+        config: ConnectionConfig | None = None,
+        clock: Callable[[], float] | None = None,
+    ) -> Connection:
+        """A Connection that works through the vendor's own async SDK, see `VendorTransport`.
+
+        Args:
+            connection_factory: Makes the vendor's connection; ``teamwire_api.Connection`` when
+                None. How that finds its credentials is the vendor's to say.
+            config: The settings; those of HTTP have no effect, as the vendor's SDK does that.
+            clock: Gives the seconds that the caches count by; for tests.
+
+        Raises:
+            TypeError: An argument has the wrong type.
+            TWConfigError: The vendor's SDK can't be imported; the text says what to do.
+        """
+        # An import of its own: it brings asyncio, which no other way needs.
+        from teamwire_sync._transports.vendor import VendorTransport  # noqa: PLC0415
+
+        total_timeout = getattr(config, "total_timeout", ConnectionConfig().total_timeout)
+        transport = VendorTransport(connection_factory, total_timeout=total_timeout)
+        return cls(config=config, transport=transport, clock=clock)
+
     def check(self, *, timeout: float | None = None) -> LoggedInUser:
         """Ask the server who the bot is: the quickest way to see that all the settings are right.
 
@@ -111,6 +138,7 @@ class Connection:
         Raises:
             TWAuthError: The server does not know the credentials.
             TWConnectionError: There is no server.
+            TWUnsupportedError: The transport has no way to ask.
             TWError: Something else is wrong; the text says what.
         """
         me = self._transport.get_me(deadline=deadline_of(timeout))

@@ -17,6 +17,7 @@ from teamwire_sync.exceptions import (
     TWError,
     TWProtocolError,
     TWServerError,
+    TWUnsupportedError,
 )
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class ExpiringView(SharedView):
         try:
             yield write
             unknown = False
-        except (TWConnectionError, TWClosedError):
+        except (TWConnectionError, TWClosedError, TWUnsupportedError):
             sent = False
             raise
         except TWError as error:

@@ -16,6 +16,7 @@
     ├── TWConnectionError        network
     │   └── TWTimeoutError
     ├── TWDeliveryUnknownError   a write that may or may not have happened
+    ├── TWUnsupportedError       the transport can't do this
     └── TWClosedError            the Connection is closed
 
 Arguments of a wrong type are a TypeError, bad values a ValueError, before any request.
@@ -48,6 +49,7 @@ __all__ = [
     "TWRequestError",
     "TWServerError",
     "TWTimeoutError",
+    "TWUnsupportedError",
 ]
 
 
@@ -189,6 +191,10 @@ class TWDeliveryUnknownError(TWError):
 
     Doing it again may do it twice. Look first whether it is there.
     """
+
+
+class TWUnsupportedError(TWError):
+    """The transport can't do this; nothing was sent."""
 
 
 class TWClosedError(TWError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import TYPE_CHECKING, Any, Callable, Generic, Protocol, TypeVar
 
 from attrs import field, frozen
@@ -16,6 +17,23 @@ if TYPE_CHECKING:
     from teamwire_sync._models.people import Group, LoggedInUser, User
 
 T = TypeVar("T")
+
+
+class Ability(Enum):
+    """What not every transport can do. Its value completes "can't ...".
+
+    The first three change what a call costs, and nothing else.
+    """
+
+    VALIDATORS = "ask whether the chats have changed"
+    PAGING = "read the chats page by page"
+    IDEMPOTENCY = "repeat a write without doing it twice"
+    OWN_USER = "ask who the bot is"
+    CHAT_EDITS = "change or leave chats"
+    MESSAGES = "read messages"
+    ATTACHMENTS = "post or bring attachments"
+    DIRECTORY = "list or search users and groups"
+    EVENTS = "listen to events"
 
 
 @frozen
@@ -172,10 +190,13 @@ class Transport(Protocol):
     else `TWDeliveryUnknownError`. After `close` each raises `TWClosedError`.
 
     Attributes:
+        abilities: What it can do of what not every transport can. What it can't do raises
+            `TWUnsupportedError`.
         on_unauthorized: Set by the Connection; called when a server says that it does not know the
             credentials (401), before `TWAuthError` is raised.
     """
 
+    abilities: frozenset[Ability]
     on_unauthorized: Callable[[], None]
 
     def get_me(self, *, deadline: float | None) -> LoggedInUser:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Callable, NoReturn, TypeVar
 
 from teamwire_sync._concealed import refuse_to_copy
 from teamwire_sync._transports.answers import how_to_go_on
-from teamwire_sync._transports.base import ChatPage, Page
+from teamwire_sync._transports.base import Ability, ChatPage, Page
 from teamwire_sync._transports.exchange import Exchange
 from teamwire_sync._transports.streams import Incoming, Outgoing
 from teamwire_sync._transports.strict_json import decode_json
@@ -72,6 +72,8 @@ class HttpTransport:
         TWConfigError: A CA bundle or a client certificate is unusable, or *session* comes with
             settings that belong to a session.
     """
+
+    abilities = frozenset(Ability)
 
     def __init__(
         self,

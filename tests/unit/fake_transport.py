@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Callable, TypeVar
 import attrs
 
 from teamwire_sync import LoggedInUser
-from teamwire_sync._transports.base import ChatPage, EventPage, Page
+from teamwire_sync._transports.base import Ability, ChatPage, EventPage, Page
 from teamwire_sync.exceptions import (
     TWClosedError,
     TWImageLoadError,
@@ -55,6 +55,8 @@ class FakeTransport:
         errors: Are raised by the methods of these names.
         before_answer: Is called by every method before its answer is made up.
     """
+
+    abilities = frozenset(Ability)
 
     def __init__(self, *chats: Chat) -> None:
         self.chats = list(chats)

@@ -1,0 +1,102 @@
+"""The errors of the vendor's SDK as ours."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING
+
+from teamwire_sync.exceptions import (
+    TWAuthError,
+    TWConnectionError,
+    TWDeliveryUnknownError,
+    TWError,
+    TWImageLoadError,
+    TWInvalidMembersError,
+    TWNotFoundError,
+    TWServerError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# What the vendor documents, in its module exceptions. They are known by name: the package may be
+# another version's, and it is not there for whoever has none.
+_DOCUMENTED: dict[str, type[TWError]] = {
+    error.__name__: error
+    for error in (
+        TWAuthError,
+        TWConnectionError,
+        TWImageLoadError,
+        TWInvalidMembersError,
+        TWNotFoundError,
+        TWServerError,
+    )
+}
+# What a package lets through that means to raise its TWConnectionError.
+_NETWORK = (ConnectionError, TimeoutError, asyncio.TimeoutError)
+_LONGEST_CAUSE = 300
+# The Secret is known to the vendor's SDK alone: so what stands where secrets do is left out.
+_SECRETS = (
+    (re.compile(r"(?i)\b(basic|bearer)\s+[^\s'\",;]+"), r"\1 ***"),
+    (re.compile(r"(?i)\b(\w*(?:secret|passw(?:or)?d|token|authorization)\w*['\"]?\s*[=:]\s*)"
+                r"(?!(?:basic|bearer)\b)('[^']*'|\"[^\"]*\"|[^\s,;&})\]]+)"), r"\1***"),
+    (re.compile(r"(?i)(\w+://)[^/\s@]+@"), r"\1***@"),
+)  # fmt: skip
+
+
+def cause_of(error: BaseException) -> str:
+    """Type and one line of text of *error*."""
+    text = " ".join(str(error)[: 10 * _LONGEST_CAUSE].split())
+    for pattern, instead in _SECRETS:
+        text = pattern.sub(instead, text)
+    text = "".join(letter if letter.isprintable() else "?" for letter in text)
+    if len(text) > _LONGEST_CAUSE:
+        text = f"{text[:_LONGEST_CAUSE]}..."
+    name = type(error).__name__
+    return f"{name}: {text}" if text else name
+
+
+def documented(error: BaseException) -> type[TWError] | None:
+    """Our class for *error*, if it is one that the vendor documents."""
+    return next(_ours(error), None)
+
+
+def _ours(error: BaseException) -> Iterator[type[TWError]]:
+    for base in type(error).__mro__:
+        if base.__name__ in _DOCUMENTED:
+            yield _DOCUMENTED[base.__name__]
+
+
+def translated(error: BaseException, what: str, *, sent: bool, find_out: str) -> TWError:
+    """What *error* is to our callers.
+
+    Args:
+        error: Left a call of the vendor's SDK.
+        what: The call.
+        sent: Whether the call may have changed something on the server.
+        find_out: How to see whether it has.
+    """
+    kind = documented(error)
+    if kind is None and isinstance(error, _NETWORK):
+        kind = TWConnectionError
+    cause = cause_of(error)
+    text = f"{what}: {cause}"
+    if sent and kind is TWConnectionError:
+        return unknown(text, find_out, cause)
+    if kind is None:
+        kind = TWServerError
+        text = f"{what}: the vendor's SDK failed with {cause}"
+    if sent and kind is TWServerError:
+        text = f"{text}; it may have been done or not; {find_out}"
+    return kind(text, cause=cause)
+
+
+def unknown(text: str, find_out: str, cause: str | None = None) -> TWDeliveryUnknownError:
+    """A write that may have been done."""
+    return TWDeliveryUnknownError(f"{text}; it may have been done or not; {find_out}", cause=cause)
+
+
+def is_lasting(error: BaseException) -> bool:
+    """Whether *error* may say that the vendor's connection is of no use any more."""
+    return documented(error) in {None, TWConnectionError}
