@@ -22,6 +22,7 @@ from benchmarks.network import (
 )
 from benchmarks.report import circumstances, markdown, write_into
 from benchmarks.timing import QUICK, Scale
+from benchmarks.vendor import vendor_rows
 from benchmarks.worlds import save_pages, served
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def measured(scale: Scale) -> Iterator[Row]:
             yield from hot_rows(medium, scale)
             yield from refresh_rows(medium, scale)
             yield from listing_rows(medium, scale.listings, "medium")
+            yield from vendor_rows(medium, scale)
             yield from uncached_rows(medium, max(2, scale.listings // 3), "medium")
             some = [file.read_bytes() for file in save_pages(medium, folder)]
         yield decoding_row(some, scale.medium, scale.listings, "medium")

@@ -104,20 +104,33 @@ def demo(chats: int, seed: int, lookups: int) -> None:
     type=click.FloatRange(0, min_open=True),
     help="Seconds that one call may take.",
 )
-def vendor_check(*, write: bool, user: str | None, timeout: float) -> None:
+@click.option("--details", is_flag=True, help="Show the texts of the vendor's errors, too.")
+def vendor_check(*, write: bool, user: str | None, timeout: float, details: bool) -> None:
     """See whether the vendor's SDK does here what VendorTransport needs of it.
 
-    It reads, and writes only with --write. What it prints has no title, no name and no text in it.
+    It reads, and writes only with --write. What it prints may be passed on: there is no title, no
+    name and no text in it, except with --details.
+
+    Exit code 1 says that a line is WRONG.
     """
     if write != (user is not None):
         message = "--write and --user UID go together: whom shall the chat be with?"
         raise click.UsageError(message)
     from teamwire_sync._vendor_check import VendorCheck  # noqa: PLC0415  only this command needs it
 
-    wrong = 0
-    for finding in VendorCheck(recipient=user, timeout=timeout).run():
+    try:
+        check = VendorCheck(recipient=user, timeout=timeout)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    wrong = untold = False
+    for finding in check.run():
         click.echo(f"{finding.number:2} {finding.what}: {finding.outcome}")
-        wrong += finding.is_wrong
+        wrong = wrong or finding.is_wrong
+        if finding.details and details:
+            click.echo(f"   {finding.details}")
+        untold = untold or bool(finding.details)
+    if untold and not details:
+        click.echo("The texts of the vendor's errors are shown by --details.", err=True)
     if wrong:
         raise SystemExit(1)
 

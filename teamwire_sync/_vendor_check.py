@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import platform
 import sys
 from typing import TYPE_CHECKING, Any, Callable
 
 from attrs import frozen
 
+from teamwire_sync import __version__
+from teamwire_sync._config import ConnectionConfig, check_seconds
 from teamwire_sync._connection import Connection
 from teamwire_sync._transports.vendor import VendorTransport
 from teamwire_sync.exceptions import TWError
@@ -45,12 +48,14 @@ class Finding:
         what: What was looked at.
         outcome: What came of it.
         is_wrong: Whether it is not as documented.
+        details: The text of the vendor's error, which may have titles and names in it.
     """
 
     number: int
     what: str
     outcome: str
     is_wrong: bool = False
+    details: str | None = None
 
 
 class _Skip(Exception):  # noqa: N818  it is no error
@@ -62,12 +67,15 @@ class _Wrong(Exception):  # noqa: N818  it is no error of ours
 
 
 class VendorCheck:
-    """Goes through the checklist. It shows no title, no name and no text.
+    """Goes through the checklist. It shows no title, no name and no text, the details aside.
 
     Args:
         connection_factory: Makes the vendor's connection; None for that of ``teamwire_api``.
         recipient: Whom to make a chat with; None to write nothing.
         timeout: Seconds that one call may take.
+
+    Raises:
+        ValueError: *timeout* is out of range.
     """
 
     def __init__(
@@ -77,6 +85,7 @@ class VendorCheck:
         recipient: str | None = None,
         timeout: float = 60,
     ) -> None:
+        check_seconds("timeout", timeout)
         self._factory = connection_factory
         self._recipient = recipient
         self._timeout = timeout
@@ -103,8 +112,9 @@ class VendorCheck:
             for number, (what, look) in enumerate(lines, 1):
                 yield self._looked(number, what, look)
         finally:
-            if self._connection is not None:
-                self._connection.close()
+            for each in (self._connection, self._transport):
+                if each is not None:
+                    each.close()
 
     @staticmethod
     def _looked(number: int, what: str, look: Callable[[], str]) -> Finding:
@@ -112,22 +122,30 @@ class VendorCheck:
             return Finding(number, what, look())
         except _Skip as skip:
             return Finding(number, what, f"skipped: {skip}")
-        except (_Wrong, TWError) as error:
+        except _Wrong as error:
             return Finding(number, what, f"WRONG: {error}", is_wrong=True)
+        except TWError as error:
+            text, cause = str(error), error.cause
+            if cause is not None:
+                text = text.replace(cause, cause.partition(":")[0])
+            outcome = f"WRONG: {type(error).__name__}: {text}"
+            return Finding(number, what, outcome, is_wrong=True, details=cause)
 
     def _import(self) -> str:
         self._transport = VendorTransport(self._factory, total_timeout=self._timeout)
         version = getattr(sys.modules.get("teamwire_api"), "__version__", None)
-        return "ok" if version is None else f"ok, version {version}"
+        python = f"Python {platform.python_version()} on {sys.platform}"
+        return f"ok, version {version or 'unknown'}, with teamwire_sync {__version__}, {python}"
 
     def _open(self) -> str:
         transport = self._reached(self._transport, 1)
-        self._connection = Connection(transport=transport)
 
         async def nothing(_vendor: Any, _call: Call[None]) -> None:
             pass
 
         transport._call("opening", nothing, None)
+        config = ConnectionConfig(listing_timeout=self._timeout)
+        self._connection = Connection(transport=transport, config=config)
         return "ok"
 
     def _list(self) -> str:
@@ -138,13 +156,16 @@ class VendorCheck:
     def _attributes(self) -> str:
         chat = self._a_chat()
 
-        async def look(vendor: Any, _call: Call[list[str]]) -> list[str]:
-            (theirs,) = [
-                each for each in await vendor.chats.get_subscriptions() if each.tid == chat.tid
-            ]
-            return [name for name in _OF_A_CHAT if not hasattr(theirs, name)]
+        async def look(vendor: Any, _call: Call[list[str] | None]) -> list[str] | None:
+            for theirs in await vendor.chats.get_subscriptions():
+                if str(theirs.tid) == chat.tid:
+                    return [name for name in _OF_A_CHAT if not hasattr(theirs, name)]
+            return None
 
         missing = self._reached(self._transport, 1)._call("chats.get_subscriptions", look, None)
+        if missing is None:
+            text = "the chat is no longer listed"
+            raise _Skip(text)
         if "post" in missing or "type" in missing:
             text = f"there is no {', no '.join(missing)}"
             raise _Wrong(text)
@@ -181,7 +202,8 @@ class VendorCheck:
             text = "no chat has a user"
             raise _Skip(text)
         users = self._reached(self._connection, 2).users
-        if users.get_user(user.uid) != user or users.get_user(_NOBODY) is not None:
+        found = users.get_user(user.uid)
+        if found is None or found.uid != user.uid or users.get_user(_NOBODY) is not None:
             text = "it did not give the user that the chat has, or gave one for a made-up id"
             raise _Wrong(text)
         return "ok"
@@ -193,7 +215,7 @@ class VendorCheck:
             text = "no chat has a circle or list"
             raise _Skip(text)
         found = self._reached(self._connection, 2).groups.get_group(group.gid)
-        if found != group:
+        if found is None or found.gid != group.gid:
             text = "it did not give the group that the chat has"
             raise _Wrong(text)
         return f"ok, {len(found.get_members()):,} members"

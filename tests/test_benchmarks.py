@@ -31,6 +31,8 @@ WITH_GOALS = {
     "size_extra",
     "threads_locked",
     "title_dict",
+    "vendor_id",
+    "vendor_title",
 }
 SHOWN = {
     "async_run",
@@ -54,6 +56,8 @@ SHOWN = {
     "size_most",
     "uncached_medium",
     "uncached_small",
+    "vendor_listing",
+    "vendor_listing_cpu",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,20 +31,24 @@ ELSEWHERE = {
     "[default]\nurl = https://backend.example.org\napp_id = ...\nsecret = ...\n": (
         "tests/unit/test_config.py"
     ),
+    "teamwire-sync vendor-check\n": "tests/vendor/test_vendor_check.py",
 }
 
 
 @pytest.fixture(autouse=True)
 def box(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Sandbox]:
-    """A server, and a folder with the files that documents attach."""
+    """A server, a folder with the files that documents attach, and a double of the vendor's SDK."""
     for name in ("plan.pdf", "entrance.png"):
         (tmp_path / name).write_bytes(name.encode())
     (tmp_path / "downloads").mkdir()
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(ROOT / "tests" / "vendor_double"))
     with sandbox(chats=100, seed=7) as box:
         for name, value in box.env.items():
             monkeypatch.setenv(name, value)
         yield box
+    for name in [name for name in sys.modules if name.partition(".")[0] == "teamwire_api"]:
+        del sys.modules[name]
 
 
 def blocks(path: Path) -> list[tuple[str, str]]:

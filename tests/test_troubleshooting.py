@@ -17,7 +17,8 @@ import requests
 import responses
 from urllib3.exceptions import MaxRetryError, NameResolutionError, NewConnectionError
 
-import tests.provocations_in_chats  # noqa: F401  it adds its own
+import tests.provocations_in_chats
+import tests.provocations_of_vendor  # noqa: F401  they add their own
 from teamwire_sync import Connection, ConnectionConfig, TWError
 from teamwire_sync._credentials import Credentials
 from teamwire_sync._flight import Flight

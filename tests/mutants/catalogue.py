@@ -15,6 +15,9 @@ _PUSHED = f"{_UNIT}/test_pushed.py"
 _STALE = f"{_UNIT}/test_cache_stale.py"
 _EXPIRE = "        with self._lock:\n            self._expire()\n"
 _WRITES = f"{_UNIT}/test_cache_writes.py"
+_MUST_SHOW = "tests/vendor/test_must_show.py"
+_PROMISES = "tests/promises/test_promises.py::TestPromises"
+_VENDOR = "_transports/vendor"
 
 
 @frozen
@@ -318,5 +321,51 @@ MUTANTS = (
         "own",
         f"{_PUSHED}::TestEcho::test_that_others_undid_it_is_news_once_it_has_come_back",
         file="_expiring_view.py",
+    ),
+    _mutant(
+        "a write is sent after its caller was told that none was",
+        "            if self._settled.is_set():\n                raise asyncio.CancelledError\n",
+        "",
+        f"{_MUST_SHOW}::TestPosting::"
+        "test_who_was_told_that_nothing_was_sent_was_told_the_truth[1.8]",
+        file=f"{_VENDOR}/calls.py",
+    ),
+    _mutant(
+        "a write that was cut off passes for one that never left",
+        "    if sent and kind is TWConnectionError:\n",
+        "    if sent and kind is None:\n",
+        f"{_PROMISES}::test_promise_4_after_a_lost_answer_no_hit_is_older_than_recheck_after"
+        "[vendor-1.8]",
+        file=f"{_VENDOR}/errors.py",
+    ),
+    _mutant(
+        "what the vendor's SDK is refused stays in memory",
+        "            self.on_unauthorized()\n            raise\n        yield page\n",
+        "            raise\n        yield page\n",
+        f"{_PROMISES}::test_promise_7_nothing_is_served_to_a_bot_that_the_server_no_longer_knows"
+        "[vendor-1.8]",
+        file=f"{_VENDOR}/transport.py",
+    ),
+    _mutant(
+        "a transport that can do less claims to do everything",
+        "    abilities: frozenset[Ability] = frozenset()\n",
+        "    abilities: frozenset[Ability] = frozenset(Ability)\n",
+        f"{_PROMISES}::test_promise_6_a_refresh_costs_no_more_than_the_transport_must[vendor-1.8]",
+        file="_transports/limited.py",
+    ),
+    _mutant(
+        "the vendor's thread begins before the first call",
+        "        renew_after_fork(self)\n",
+        "        renew_after_fork(self)\n        self._renewed(None)\n",
+        f"{_MUST_SHOW}::TestListings::"
+        "test_a_connection_that_was_not_asked_for_anything_asks_nothing[1.8]",
+        file=f"{_VENDOR}/thread.py",
+    ),
+    _mutant(
+        "each call of the vendor's SDK has a connection of its own",
+        "        self._run = run\n",
+        "",
+        f"{_MUST_SHOW}::TestListings::test_what_they_share_is_one_connection_of_the_vendors[1.8]",
+        file=f"{_VENDOR}/thread.py",
     ),
 )

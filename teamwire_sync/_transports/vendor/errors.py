@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
+import ssl
 from typing import TYPE_CHECKING
 
 from teamwire_sync.exceptions import (
@@ -34,20 +36,34 @@ _DOCUMENTED: dict[str, type[TWError]] = {
     )
 }
 # What a package lets through that means to raise its TWConnectionError.
-_NETWORK = (ConnectionError, TimeoutError, asyncio.TimeoutError)
+_NETWORK = (
+    ConnectionError,
+    TimeoutError,
+    asyncio.TimeoutError,
+    socket.gaierror,
+    socket.timeout,
+    ssl.SSLError,
+)
 _LONGEST_CAUSE = 300
 # The Secret is known to the vendor's SDK alone: so what stands where secrets do is left out.
 _SECRETS = (
+    # Whatever the scheme.
+    (re.compile(r"(?i)\b(authorization\W{1,6}\w+\s+)[^\s'\",;]+"), r"\1***"),
     (re.compile(r"(?i)\b(basic|bearer)\s+[^\s'\",;]+"), r"\1 ***"),
-    (re.compile(r"(?i)\b(\w*(?:secret|passw(?:or)?d|token|authorization)\w*['\"]?\s*[=:]\s*)"
-                r"(?!(?:basic|bearer)\b)('[^']*'|\"[^\"]*\"|[^\s,;&})\]]+)"), r"\1***"),
-    (re.compile(r"(?i)(\w+://)[^/\s@]+@"), r"\1***@"),
+    # Between quotes, which are escaped where JSON stands in JSON, or a word.
+    (re.compile(r"(?i)\b(\w*(?:secret|passw(?:or)?d|token|authorization)\w*\\*['\"]?\s*[=:]\s*)"
+                r"(?!(?:basic|bearer)\b)(\\+\".*?\\+\"|\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|"
+                r"[^\s,;&})\]]+)"), r"\1***"),
+    (re.compile(r"(?i)(\w+://)[^/\s]+@"), r"\1***@"),
 )  # fmt: skip
 
 
 def cause_of(error: BaseException) -> str:
     """Type and one line of text of *error*."""
-    text = " ".join(str(error)[: 10 * _LONGEST_CAUSE].split())
+    try:
+        text = " ".join(str(error)[: 10 * _LONGEST_CAUSE].split())
+    except Exception:  # noqa: BLE001  another's package: it may have no text to give
+        text = ""
     for pattern, instead in _SECRETS:
         text = pattern.sub(instead, text)
     text = "".join(letter if letter.isprintable() else "?" for letter in text)

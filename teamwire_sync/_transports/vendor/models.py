@@ -29,6 +29,7 @@ class Converter:
     def __init__(self) -> None:
         self._users: dict[str, User] = {}
         self._groups: dict[str, Group] = {}
+        self._kinds: dict[type, frozenset[str]] = {}
 
     def described(self) -> tuple[list[User], list[Group]]:
         """The users and groups named so far."""
@@ -43,7 +44,8 @@ class Converter:
             type=_chat_type(getattr(theirs, "type", None)),
             # The bot itself is no member in ours.
             users=self._all(
-                (one for one in _items(theirs, "users") if not _is_own(one)), self.user
+                (one for one in _items(theirs, "users") if not self._is(one, "LoggedInUser")),
+                self.user,
             ),
             groups=self._all(groups, self.group),
             admins=self._all(_items(theirs, "admins"), self.user),
@@ -58,8 +60,8 @@ class Converter:
         uid = _id(theirs, "uid")
         known = self._users.get(uid)
         if known is None:
-            is_bot = _flag(theirs, "is_bot", default=False)
-            kind = LoggedInUser if _is_own(theirs) else Bot if is_bot else User
+            is_bot = _flag(theirs, "is_bot", default=self._is(theirs, "Bot"))
+            kind = LoggedInUser if self._is(theirs, "LoggedInUser") else Bot if is_bot else User
             known = self._users[uid] = kind(
                 uid,
                 _text(getattr(theirs, "first_name", None)) or "",
@@ -111,6 +113,9 @@ class Converter:
 
         mid = theirs if isinstance(theirs, str) else getattr(theirs, "mid", None)
         author = getattr(theirs, "from_user", None)
+        # It is posted, whatever else is told of it.
+        if not getattr(author, "uid", None):
+            author = None
         timestamp = getattr(theirs, "timestamp", None)
         if not isinstance(timestamp, int):
             timestamp = time.time_ns() // 1_000_000
@@ -125,6 +130,15 @@ class Converter:
             reply_to=draft.reply_to,
             sender_display_name=draft.sender_display_name,
         )
+
+    def _is(self, theirs: Any, name: str) -> bool:
+        """Whether *theirs* is of the vendor's class *name*, or of one below it."""
+        kind = type(theirs)
+        # Every member of every chat is asked about: by class, that is quick.
+        names = self._kinds.get(kind)
+        if names is None:
+            names = self._kinds[kind] = frozenset(base.__name__ for base in kind.__mro__)
+        return name in names
 
     @staticmethod
     def _all(theirs: Iterable[Any], convert: Callable[[Any], T]) -> tuple[T, ...]:
@@ -177,10 +191,6 @@ def _organisation(theirs: Any) -> str | None:
         if isinstance(getattr(organisation, name, None), str):
             return str(getattr(organisation, name))
     return None
-
-
-def _is_own(theirs: Any) -> bool:
-    return any(base.__name__ == "LoggedInUser" for base in type(theirs).__mro__)
 
 
 def _a(theirs: Any) -> str:

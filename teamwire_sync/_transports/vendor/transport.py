@@ -11,7 +11,7 @@ from teamwire_sync._config import check_seconds
 from teamwire_sync._flight import within
 from teamwire_sync._transports.base import Ability, ChatPage
 from teamwire_sync._transports.limited import LimitedTransport
-from teamwire_sync._transports.vendor.errors import documented
+from teamwire_sync._transports.vendor.errors import cause_of, documented
 from teamwire_sync._transports.vendor.models import Converter
 from teamwire_sync._transports.vendor.thread import VendorThread
 from teamwire_sync.exceptions import (
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# Chats converted before other calls have their turn.
+_AT_ONCE = 200
 # Users or groups looked up at the same time.
 _SIDE_BY_SIDE = 8
 
@@ -59,7 +61,7 @@ class VendorTransport(LimitedTransport):
         TWConfigError: The vendor's SDK can't be imported; the text says what to do.
     """
 
-    why = "the documentation of the vendor's SDK names no way to do it"
+    why = "what is published of the vendor's SDK does not say how"
 
     def __init__(
         self,
@@ -97,7 +99,11 @@ class VendorTransport(LimitedTransport):
 
         async def work(vendor: Any, _call: Call[ChatPage]) -> ChatPage:
             converter = Converter()
-            chats = [converter.chat(each) for each in await vendor.chats.get_subscriptions() or ()]
+            chats: list[Chat] = []
+            for theirs in await vendor.chats.get_subscriptions() or ():
+                chats.append(converter.chat(theirs))
+                if not len(chats) % _AT_ONCE:
+                    await asyncio.sleep(0)  # other calls want the loop, too
             users, groups = converter.described()
             return ChatPage(chats, users=users, groups=groups)
 
@@ -131,7 +137,7 @@ class VendorTransport(LimitedTransport):
         try:
             return self._call("chats.create_chat", work, deadline, find_out=_LISTS_IT)
         except TWAuthError as error:
-            if draft.group_ids:
+            if draft.group_ids and error.code != "unauthorized":
                 error.args = (f"{error}; a bot can use circles only where these are public",)
             raise
 
@@ -253,9 +259,10 @@ class VendorTransport(LimitedTransport):
 def _vendor_connection() -> Callable[[], Any]:
     try:
         from teamwire_api import Connection  # type: ignore[import-not-found]  # noqa: PLC0415
-    except ImportError as error:
+    # A package and a Python that are too far apart in age fail in any way.
+    except Exception as error:  # noqa: BLE001
         missing = isinstance(error, ModuleNotFoundError) and error.name == "teamwire_api"
-        problem = "is not installed" if missing else f"can't be imported ({error})"
+        problem = "is not installed" if missing else f"can't be imported ({cause_of(error)})"
     else:
         connection: Callable[[], Any] = Connection
         return connection

@@ -1,0 +1,95 @@
+"""A double of the vendor's SDK in each of its versions, and the sandbox that it speaks to."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Callable
+
+import pytest
+
+from teamwire_sync import Connection, ConnectionConfig
+from teamwire_sync.testing import sandbox
+from tests.vendor import leftovers
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Iterator
+    from types import ModuleType
+
+    from teamwire_sync.testing import Sandbox
+
+DOUBLE = Path(__file__).parent.parent / "vendor_double"
+
+
+class Vendor:
+    """The double.
+
+    Attributes:
+        version: The version that it plays.
+        package: The module `teamwire_api`, new for each test.
+        factory: Makes connections.
+        faults: The knobs; see `teamwire_api.testing`.
+    """
+
+    def __init__(self, version: str) -> None:
+        self.version = version
+        self.package: ModuleType = importlib.import_module("teamwire_api")
+        self.package.__dict__["__version__"] = version
+        self.factory: Callable[[], Any] = self.package.Connection
+        self.faults: Any = importlib.import_module("teamwire_api.testing").knobs
+
+    @property
+    def calls(self) -> Counter[str]:
+        """How many calls there were, by name."""
+        calls: Counter[str] = self.faults.calls
+        return calls
+
+
+@pytest.fixture
+def box() -> Iterator[Sandbox]:
+    """A sandbox of its own for each test."""
+    with sandbox(chats=100, seed=7) as box:
+        yield box
+
+
+@contextmanager
+def playing(version: str, box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Vendor]:
+    """The double, which `import teamwire_api` finds, and the environment that leads it to *box*."""
+    monkeypatch.syspath_prepend(str(DOUBLE))
+    for name, value in box.env.items():
+        monkeypatch.setenv(name, value)
+    vendor = Vendor(version)
+    yield vendor
+    vendor.faults.clear()
+    for name in list(sys.modules):
+        if name.partition(".")[0] == "teamwire_api":
+            del sys.modules[name]
+
+
+@pytest.fixture(params=["1.4", "1.8"])
+def vendor(
+    request: pytest.FixtureRequest, box: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Vendor]:
+    """The double in each of its versions, which speaks to `box`."""
+    with playing(request.param, box, monkeypatch) as vendor:
+        yield vendor
+
+
+@pytest.fixture
+def nothing_left(vendor: Vendor) -> Iterator[None]:
+    """Fails when a test leaves a thread or a loop, or when asyncio complains."""
+    with leftovers.none_of(vendor):
+        yield
+
+
+@pytest.fixture
+def uncached(vendor: Vendor, nothing_left: None) -> Iterator[Connection]:
+    """A Connection whose every call is one of the vendor's SDK, if no other asks the same."""
+    config = ConnectionConfig(cache_ttl=0)
+    with Connection.from_vendor(vendor.factory, config=config) as connection:
+        yield connection
+        # Closing would wait for what is still kept.
+        vendor.faults.clear()

@@ -1,0 +1,285 @@
+"""What a transport may lack: it is refused with a reason, and costs and changes nothing."""
+
+from __future__ import annotations
+
+import inspect
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any, Callable
+
+import pytest
+
+from teamwire_sync import (
+    Attachments,
+    AttachmentType,
+    CalendarAttachment,
+    Connection,
+    FileAttachment,
+    LocationAttachment,
+)
+from teamwire_sync._models.base import bind
+from teamwire_sync._transports.base import Ability, Transport
+from teamwire_sync._transports.http import HttpTransport
+from teamwire_sync._transports.limited import LimitedTransport
+from teamwire_sync._transports.vendor import VendorTransport
+from teamwire_sync.exceptions import TWUnsupportedError
+from tests.builders import make_file
+from tests.vendor.fake_sdk import FakeSdk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from teamwire_sync import Chat
+    from tests.builders import Clock
+
+METHODS = sorted(
+    name for name, value in vars(Transport).items() if callable(value) and name[0] != "_"
+)
+# Those that only change what a call costs.
+WITHOUT_METHODS = {Ability.VALIDATORS, Ability.PAGING, Ability.IDEMPOTENCY}
+NEEDED_FOR = {
+    "get_me": Ability.OWN_USER,
+    "edit_chat": Ability.CHAT_EDITS,
+    "edit_members": Ability.CHAT_EDITS,
+    "edit_admins": Ability.CHAT_EDITS,
+    "leave_chat": Ability.CHAT_EDITS,
+    "get_messages": Ability.MESSAGES,
+    "upload": Ability.ATTACHMENTS,
+    "download": Ability.ATTACHMENTS,
+    "get_users": Ability.DIRECTORY,
+    "get_groups": Ability.DIRECTORY,
+    "get_events": Ability.EVENTS,
+    "pause": Ability.EVENTS,
+}
+NOON = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
+
+
+@pytest.fixture
+def sdk() -> FakeSdk:
+    return FakeSdk()
+
+
+@pytest.fixture
+def connection(sdk: FakeSdk, clock: Clock) -> Iterator[Connection]:
+    with Connection.from_vendor(sdk.connect, clock=clock) as connection:
+        yield connection
+
+
+@pytest.fixture
+def chat(connection: Connection) -> Chat:
+    """A chat from the list, which is fresh."""
+    chat = connection.chats.get_by_thread_id("t1")
+    assert chat is not None
+    return chat
+
+
+def downloaded(chat: Chat, target: Any) -> object:
+    attachment = make_file()
+    bind([attachment], chat._service)
+    return attachment.download(target)
+
+
+class Nowhere:
+    """A file to write to, which nothing is written to."""
+
+    def write(self, _: bytes) -> int:
+        raise AssertionError
+
+
+# What a program may ask for: the ability that it needs, and how to ask.
+ASKED: dict[str, tuple[Ability, Callable[[Connection, Any], object]]] = {
+    "check": (Ability.OWN_USER, lambda connection, _: connection.check()),
+    "set_title": (Ability.CHAT_EDITS, lambda _, chat: chat.set_title("new")),
+    "set_allow_sending": (Ability.CHAT_EDITS, lambda _, chat: chat.set_allow_sending(False)),
+    "set_allow_mute_notifications": (
+        Ability.CHAT_EDITS,
+        lambda _, chat: chat.set_allow_mute_notifications(False),
+    ),
+    "set_closed": (Ability.CHAT_EDITS, lambda _, chat: chat.set_closed(True)),
+    "add_members": (Ability.CHAT_EDITS, lambda _, chat: chat.add_members(["u1"])),
+    "remove_members": (Ability.CHAT_EDITS, lambda _, chat: chat.remove_members(["u1"])),
+    "add_admins": (Ability.CHAT_EDITS, lambda _, chat: chat.add_admins(["u1"])),
+    "remove_admins": (Ability.CHAT_EDITS, lambda _, chat: chat.remove_admins(["u1"])),
+    "leave": (Ability.CHAT_EDITS, lambda _, chat: chat.leave()),
+    "get_messages": (Ability.MESSAGES, lambda _, chat: chat.get_messages()),
+    "iter_messages": (Ability.MESSAGES, lambda _, chat: list(chat.iter_messages())),
+    "post a file": (
+        Ability.ATTACHMENTS,
+        lambda _, chat: chat.post("x", Attachments().add_file(__file__)),
+    ),
+    "post a file of another message": (
+        Ability.ATTACHMENTS,
+        lambda _, chat: chat.post("x", [make_file()]),
+    ),
+    "post an entry of a calendar": (
+        Ability.ATTACHMENTS,
+        lambda _, chat: chat.post(
+            "x", [CalendarAttachment("Meeting", NOON, NOON + timedelta(hours=1))]
+        ),
+    ),
+    "post a place": (
+        Ability.ATTACHMENTS,
+        lambda _, chat: chat.post(attachments=[LocationAttachment("Office", 48.1, 11.5)]),
+    ),
+    "download": (Ability.ATTACHMENTS, lambda _, chat: downloaded(chat, Nowhere())),
+    "users.find": (Ability.DIRECTORY, lambda connection, _: connection.users.find("Ada")),
+    "iter_all": (Ability.DIRECTORY, lambda connection, _: list(connection.users.iter_all())),
+    "get_all": (Ability.DIRECTORY, lambda connection, _: connection.groups.get_all()),
+    "groups.find": (
+        Ability.DIRECTORY,
+        lambda connection, _: connection.groups.find("Engines"),
+    ),
+    "events": (Ability.EVENTS, lambda connection, _: connection.events()),
+    "events since": (Ability.EVENTS, lambda connection, _: next(connection.events(since="c1"))),
+}
+
+
+@pytest.mark.parametrize("asked", ASKED)
+class TestAsked:
+    @pytest.fixture
+    def ask(self, connection: Connection, chat: Chat, asked: str) -> Callable[[], str]:
+        """Asks for it, and gives the text of the refusal."""
+
+        def ask() -> str:
+            with pytest.raises(TWUnsupportedError) as caught:
+                ASKED[asked][1](connection, chat)
+            return str(caught.value)
+
+        return ask
+
+    def test_is_refused_with_what_cannot_be_done_and_why(
+        self, ask: Callable[[], str], asked: str
+    ) -> None:
+        ability = ASKED[asked][0]
+
+        assert ask().startswith(
+            f"VendorTransport can't {ability.value}: what is published of the vendor's SDK does "
+            "not say how"
+        )
+
+    def test_asks_nothing_of_the_vendors_sdk(self, ask: Callable[[], str], sdk: FakeSdk) -> None:
+        before = sdk.calls.copy()
+        ask()
+
+        assert sdk.calls == before
+
+    def test_leaves_the_chats_as_they_are_known(
+        self, ask: Callable[[], str], connection: Connection, chat: Chat, sdk: FakeSdk
+    ) -> None:
+        ask()
+
+        assert connection.chats.get_by_thread_id("t1") is chat
+        assert sdk.calls.count("get_subscriptions") == 1
+
+    def test_is_no_doubt_about_the_next_listing(
+        self, ask: Callable[[], str], connection: Connection, sdk: FakeSdk, clock: Clock
+    ) -> None:
+        ask()
+        connection.chats.get_subscriptions(refresh=True)
+        clock.advance(299)
+        connection.chats.get_subscriptions()
+
+        assert sdk.calls.count("get_subscriptions") == 2
+
+
+class TestVendor:
+    def test_has_no_ability_that_not_every_transport_has(self) -> None:
+        assert VendorTransport.abilities == frozenset()
+
+    def test_all_that_it_lacks_is_asked_for_above(self) -> None:
+        lacking = set(Ability) - VendorTransport.abilities - WITHOUT_METHODS
+
+        assert {ability for ability, _ in ASKED.values()} == lacking
+
+    def test_a_refused_check_says_what_to_do_instead(self, connection: Connection) -> None:
+        with pytest.raises(TWUnsupportedError, match=r"connection\.chats\.get_subscriptions\(\)"):
+            connection.check()
+
+    def test_a_refused_download_leaves_no_file(self, chat: Chat, tmp_path: Path) -> None:
+        with pytest.raises(TWUnsupportedError):
+            downloaded(chat, tmp_path)
+
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_refused_download_leaves_the_file_that_was_there(
+        self, chat: Chat, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "old"
+        path.write_bytes(b"old")
+        with pytest.raises(TWUnsupportedError):
+            downloaded(chat, path)
+
+        assert path.read_bytes() == b"old"
+
+    def test_lists_all_the_chats_whatever_validator_is_given(self, sdk: FakeSdk) -> None:
+        transport = VendorTransport(sdk.connect)
+        (page,) = transport.iter_chat_pages(validator='"1"', deadline=None)
+        transport.close()
+
+        assert [chat.tid for chat in page.chats] == ["t1"]
+        assert (page.validator, page.is_last, page.not_modified) == (None, True, False)
+
+    def test_of_an_empty_file_is_refused_a_download_too(self, chat: Chat) -> None:
+        attachment = FileAttachment(AttachmentType.FILE, "a1", "empty", 0)
+        bind([attachment], chat._service)
+
+        with pytest.raises(TWUnsupportedError):
+            attachment.download(Nowhere())
+
+
+class TestProtocol:
+    @pytest.mark.parametrize("name", METHODS)
+    def test_a_method_is_there_always_or_by_an_ability(self, name: str) -> None:
+        assert hasattr(LimitedTransport, name) == (name in NEEDED_FOR)
+        assert (name in vars(VendorTransport)) != (name in NEEDED_FOR) or name == "get_me"
+
+    @pytest.mark.parametrize("name", NEEDED_FOR)
+    def test_a_method_that_needs_an_ability_says_which_one(self, name: str) -> None:
+        with pytest.raises(TWUnsupportedError) as caught:
+            getattr(LimitedTransport(), name)("anything", of="any name")
+
+        assert [each for each in Ability if each.value in str(caught.value)] == [NEEDED_FOR[name]]
+        assert str(NEEDED_FOR[name]) in getattr(LimitedTransport, name).__doc__
+
+    def test_nothing_is_needed_that_is_not_in_the_protocol(self) -> None:
+        public = {name for name, value in vars(LimitedTransport).items() if callable(value)}
+
+        assert {name for name in public if name[0] != "_"} == set(NEEDED_FOR) <= set(METHODS)
+
+    def test_every_ability_has_a_method_or_changes_the_costs(self) -> None:
+        assert set(NEEDED_FOR.values()) == set(Ability) - WITHOUT_METHODS
+
+    @pytest.mark.parametrize("name", sorted(set(METHODS) & set(vars(VendorTransport))))
+    def test_a_method_of_the_vendors_takes_what_the_protocol_says(self, name: str) -> None:
+        own, expected = (
+            list(inspect.signature(getattr(cls, name)).parameters.values())
+            for cls in (VendorTransport, Transport)
+        )
+
+        assert own == expected
+
+    def test_two_abilities_do_not_have_the_same_text(self) -> None:
+        assert len({ability.value for ability in Ability}) == len(Ability)
+
+
+class TestHttp:
+    def test_can_do_everything(self) -> None:
+        assert HttpTransport.abilities == set(Ability)
+
+    @pytest.mark.parametrize("name", METHODS)
+    def test_has_a_method_of_its_own(self, name: str) -> None:
+        assert name in vars(HttpTransport)
+
+
+class TestLimited:
+    def test_says_who_cannot_and_why(self) -> None:
+        class Radio(LimitedTransport):
+            why = "there is static"
+
+        with pytest.raises(TWUnsupportedError) as caught:
+            Radio().get_me()  # type: ignore[call-arg]
+
+        assert str(caught.value) == "Radio can't ask who the bot is: there is static"
+
+    def test_has_no_ability(self) -> None:
+        assert LimitedTransport.abilities == frozenset()
