@@ -225,6 +225,18 @@ class Connection:
         state = "closed" if self._closed else "open"
         return f"<Connection {state}, {getattr(self, '_transport', 'not made')!r}>"
 
+    def _repr_html_(self) -> str:
+        from teamwire_sync._display import html_table  # noqa: PLC0415  only notebooks need it
+
+        info = self.chats.cache_info()
+        rows = [
+            ("state", "closed" if self._closed else "open"),
+            ("transport", repr(self._transport)),
+            ("chats in the cache", f"{info.chats:,}"),
+            ("expires in", f"{info.expires_in:,.0f} s" if info.chats else ""),
+        ]
+        return html_table(("Connection", ""), rows)
+
     def __reduce__(self) -> NoReturn:
         message = (
             "a Connection can't be pickled or copied: it has sockets, locks and a Secret; make one "

@@ -61,6 +61,11 @@ class Extensible:
         """Fields of the answer that this release does not know, by name."""
         return dict(self._extra)
 
+    def _repr_html_(self) -> str:
+        from teamwire_sync._display import html_of  # noqa: PLC0415  only notebooks need it
+
+        return html_of(self)
+
 
 class Acting:
     """Lets a value act through the service that made it."""
