@@ -166,7 +166,8 @@ class ChatService:
         deadline: float | None,
     ) -> list[Attachment]:
         """*items* with each file of this machine as what it has become on the server."""
-        if not items:
+        # Without items there is no bar; that one can't be shown is said all the same.
+        if not items and progress is not True:
             return []
         from teamwire_sync._files import LocalFile  # noqa: PLC0415  see `_attachable`
         from teamwire_sync._models.attachments import FileAttachment  # noqa: PLC0415

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar, overload
+from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar, Union, overload
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -17,67 +17,87 @@ else:
 
 T = TypeVar("T")
 
+# The text of a cell, or names that stand in it.
+Cell = Union[str, "Sequence[str]"]
+
 _SHOWN = 20
 _LONGEST_TEXT = 200
+_LONGEST_NAME = 60
+# Notebooks align cells to the right, as figures are.
+_STYLE = "text-align:left;vertical-align:top;max-width:40em;overflow-wrap:break-word"
 
 
-def html_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """An HTML table of texts, escaped: they are other people's."""
+def html_table(head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
+    """An HTML table of texts, escaped and cut: they are other people's."""
     from html import escape  # noqa: PLC0415  only notebooks need it
 
-    def row(tag: str, cells: Sequence[str]) -> str:
-        # dir: a text that is written from right to left turns none but itself.
-        return (
-            "<tr>"
-            + "".join(f'<{tag} dir="auto">{escape(cell)}</{tag}>' for cell in cells)
-            + "</tr>"
-        )
+    def inner(cell: Cell) -> str:
+        if isinstance(cell, str):
+            return escape(_cut(cell, _LONGEST_TEXT))
+        names = [f"<bdi>{escape(_cut(name, _LONGEST_NAME))}</bdi>" for name in cell[:_SHOWN]]
+        more = f" and {len(cell) - _SHOWN:,} more" if len(cell) > _SHOWN else ""
+        return ", ".join(names) + more
+
+    def row(tag: str, cells: Sequence[Cell]) -> str:
+        # dir, and bdi: a text that is written from right to left turns none but itself.
+        start = f'<{tag} dir="auto" style="{_STYLE}">'
+        return f"<tr>{''.join(f'{start}{inner(cell)}</{tag}>' for cell in cells)}</tr>"
 
     body = "".join(row("td", cells) for cells in rows)
-    return f"<table><thead>{row('th', head)}</thead><tbody>{body}</tbody></table>"
+    # The class: two dollar signs are no formula.
+    return (
+        '<table class="tex2jax_ignore mathjax_ignore">'
+        f"<thead>{row('th', head)}</thead><tbody>{body}</tbody></table>"
+    )
 
 
-def names_of(values: Sequence[str]) -> str:
-    """Names for one cell; of many, the first."""
-    more = f" and {len(values) - _SHOWN:,} more" if len(values) > _SHOWN else ""
-    return ", ".join(values[:_SHOWN]) + more
-
-
-def cut(text: str) -> str:
-    """A text for one cell."""
-    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}..."
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[:longest]}..."
 
 
 def html_of(value: Any) -> str:
     """One of our models: its attributes, as far as it has them."""
     from attrs import fields  # noqa: PLC0415  only notebooks need it
 
-    rows = [
-        (field.name, _cell(getattr(value, field.name)))
-        for field in fields(type(value))
-        if not field.name.startswith("_")
-    ]
-    if hasattr(value, "attachments"):
-        rows.append(("attachments", names_of([each.type for each in value.attachments or ()])))
-    return html_table((type(value).__name__, ""), rows)
+    rows: list[tuple[str, Cell]] = []
+    for field in fields(type(value)):
+        if field.name == "timestamp":
+            rows.append(("date (UTC)", _shown_date(value.timestamp)))
+        elif field.name == "_attachments":
+            rows.append(("attachments", [_text(each) for each in value.attachments or ()]))
+        elif not field.name.startswith("_"):
+            rows.append((field.name, _cell(getattr(value, field.name))))
+    return html_table((type(value).__name__, ""), [row for row in rows if row[1]])
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any) -> Cell:
+    return [_text(each) for each in value] if isinstance(value, tuple) else _text(value)
+
+
+def _text(value: Any) -> str:
+    """A value in the cell of another."""
     if value is None:
         return ""
+    if isinstance(value, str):
+        return str(value)
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, tuple):
-        return names_of([_cell(each) for each in value])
-    if isinstance(value, str):
-        return cut(str(value))
+    if isinstance(value, int):
+        return f"{value:,}"
     if hasattr(value, "full_name"):
-        return str(value.full_name())
-    # Of a chat or group its title, of a message its text.
-    for name in ("title", "tid", "msg"):
-        if isinstance(getattr(value, name, None), str):
-            return cut(getattr(value, name) or _cell(getattr(value, "tid", "")))
-    return cut(str(value))
+        return str(value.full_name() or value.uid)
+    # Of a chat its title, of a message its text, of an attachment its name; else what there is.
+    for name in ("title", "msg", "name", "url", "tid", "gid", "mid", "type"):
+        text = getattr(value, name, None)
+        if isinstance(text, str) and text:
+            return str(text)
+    return str(value)
+
+
+def _shown_date(timestamp: int) -> str:
+    from teamwire_sync._models.messages import date_of  # noqa: PLC0415  only notebooks need it
+
+    return f"{date_of(timestamp):%Y-%m-%d %H:%M}"
 
 
 class _Shown(list[T]):
@@ -111,7 +131,7 @@ class _Shown(list[T]):
         return f"{table}<p>{min(len(self), _SHOWN):,} of {len(self):,} {self._what}</p>"
 
     @staticmethod
-    def _row(item: T) -> Sequence[str]:
+    def _row(item: T) -> Sequence[Cell]:
         raise NotImplementedError
 
 
@@ -125,13 +145,13 @@ class ChatList(_Shown[Chat]):
     _head = ("title", "tid", "type", "users", "groups")
 
     @staticmethod
-    def _row(item: Chat) -> Sequence[str]:
+    def _row(item: Chat) -> Sequence[Cell]:
         return (
             item.title or "no title",
             item.tid,
             item.type,
             f"{len(item.users):,}",
-            names_of([group.title for group in item.groups]),
+            [_text(group) for group in item.groups],
         )
 
     def to_pandas(self) -> DataFrame:
@@ -158,12 +178,12 @@ class MessageList(_Shown[Message]):
     _head = ("date (UTC)", "from", "message", "attachments")
 
     @staticmethod
-    def _row(item: Message) -> Sequence[str]:
+    def _row(item: Message) -> Sequence[Cell]:
         return (
-            f"{item.tstamp_date:%Y-%m-%d %H:%M}",
-            item.sender_display_name or item.from_user.full_name(),
-            "deleted" if item.deleted else cut(item.msg or ""),
-            names_of([each.type for each in item.attachments or ()]),
+            _shown_date(item.timestamp),
+            item.sender_display_name or _text(item.from_user),
+            "deleted" if item.deleted else item.msg or "",
+            [_text(each) for each in item.attachments or ()],
         )
 
     def to_pandas(self) -> DataFrame:

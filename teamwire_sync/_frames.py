@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _TEXT = "string"
 _COUNT = "int64"
 _FLAG = "bool"
+# The server's own unit. In nanoseconds, pandas' years end in 2262.
+_DATE = "datetime64[ms]"
 
 _OF_CHATS: Mapping[str, Column] = {
     "tid": (_TEXT, lambda chat: chat.tid),
@@ -41,7 +43,7 @@ _OF_MESSAGES: Mapping[str, Column] = {
     "tid": (_TEXT, lambda message: message.chat.tid),
     "from_uid": (_TEXT, lambda message: message.from_user.uid),
     "from_name": (_TEXT, lambda message: message.from_user.full_name()),
-    "date": ("datetime64[ns, UTC]", lambda message: message.tstamp_date),
+    "date": (_DATE, lambda message: message.timestamp),
     "msg": (_TEXT, lambda message: message.msg),
     "is_alert": (_FLAG, lambda message: message.is_alert),
     "alert_type": (_TEXT, lambda message: message.alert_type and message.alert_type.value),
@@ -64,9 +66,12 @@ def message_frame(messages: Sequence[Message]) -> pd.DataFrame:
 
 def _frame(items: Sequence[Any], columns: Mapping[str, Column]) -> pd.DataFrame:
     # Each with its type, or a list without items would have none.
-    return pd.DataFrame(
-        {
-            name: pd.Series([value_of(item) for item in items], dtype=dtype)
-            for name, (dtype, value_of) in columns.items()
-        }
-    )
+    series = {
+        name: pd.Series([value_of(item) for item in items], dtype=dtype)
+        for name, (dtype, value_of) in columns.items()
+    }
+    for name, (dtype, _) in columns.items():
+        if dtype == _DATE:
+            # A type with a zone at once would become nanoseconds in pandas 2.0.
+            series[name] = series[name].dt.tz_localize("UTC")
+    return pd.DataFrame(series)

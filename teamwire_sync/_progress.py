@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Union
 
 from teamwire_sync._arguments import require_progress
@@ -22,8 +23,11 @@ def counted(progress: Progress, what: str) -> Iterator[Callback | None]:
         TypeError: *progress* is neither a callback nor True nor False.
         ImportError: There is no tqdm for True; the text says what to install.
     """
-    with _callback(progress, desc=what, unit="") as (bar, callback):
-        yield callback if bar is None else lambda _pages, items: bar.update(items - bar.n)
+    if progress is True:
+        with closing(_Bar(desc="listing", unit=f" {what}")) as bar:
+            yield lambda _pages, items: bar.move(items)
+    else:
+        yield _given(progress)
 
 
 @contextmanager
@@ -34,24 +38,35 @@ def moved(progress: Progress, what: str) -> Iterator[Callback | None]:
         TypeError: *progress* is neither a callback nor True nor False.
         ImportError: There is no tqdm for True; the text says what to install.
     """
-    options = {"desc": what, "unit": "B", "unit_scale": True, "unit_divisor": 1024}
-    with _callback(progress, **options) as (bar, callback):
-
-        def move(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        yield callback if bar is None else move
-
-
-@contextmanager
-def _callback(progress: Progress, **options: Any) -> Iterator[tuple[Any, Callback | None]]:
     if progress is True:
-        with _tqdm()(**options) as bar:
-            yield bar, None
-        return
+        options = {"desc": what, "unit": "B", "unit_scale": True, "unit_divisor": 1024}
+        with closing(_Bar(**options)) as bar:
+            yield bar.move
+    else:
+        yield _given(progress)
+
+
+class _Bar:
+    """A bar that appears when there is something to tell: where nothing is asked, there is none."""
+
+    def __init__(self, **options: Any) -> None:
+        self._make = partial(_tqdm(), **options)
+        self._bar: Any = None
+
+    def move(self, done: int, total: int | None = None) -> None:
+        if self._bar is None:
+            # In a notebook, a bar that was made without a total never has one.
+            self._bar = self._make(total=total)
+        self._bar.update(done - self._bar.n)
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
+def _given(progress: Progress) -> Callback | None:
     require_progress(progress)
-    yield None, None if progress is False else progress
+    return None if isinstance(progress, bool) else progress
 
 
 def _tqdm() -> Any:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
-from teamwire_sync._models.base import Acting, Extensible, OpenEnum, extra_field
+from teamwire_sync._models.base import Acting, Extensible, OpenEnum, extra_field, text_repr
 
 if TYPE_CHECKING:
     import os
@@ -55,7 +55,7 @@ class FileAttachment(Attachment):
 
     type: AttachmentType
     aid: str = field(repr=False)
-    name: str
+    name: str = field(repr=text_repr)
     size: int
     content_type: str = field(default="application/octet-stream", repr=False)
     _extra: tuple[tuple[str, Any], ...] = extra_field()
@@ -113,7 +113,7 @@ class CalendarAttachment(Attachment):
     """
 
     type: AttachmentType = field(default=AttachmentType.CALENDAR, init=False, repr=False)
-    title: str
+    title: str = field(repr=text_repr)
     startDate: datetime = field(repr=str)  # noqa: N815
     endDate: datetime = field(repr=str)  # noqa: N815
     description: str | None = field(default=None, repr=False)
@@ -139,7 +139,7 @@ class LocationAttachment(Attachment):
     """
 
     type: AttachmentType = field(default=AttachmentType.LOCATION, init=False, repr=False)
-    name: str
+    name: str = field(repr=text_repr)
     lat: float
     lon: float
     address: str | None = field(default=None, repr=False)

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
-from teamwire_sync._models.base import Acting, Extensible, OpenEnum, extra_field, fillable
+from teamwire_sync._models.base import (
+    Acting,
+    Extensible,
+    OpenEnum,
+    extra_field,
+    fillable,
+    text_repr,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -55,7 +62,7 @@ class _ChatActions(Acting):
             is_alert: Whether it asks for attention.
             reply_to: The message that it answers, or its id.
             sender_display_name: Clients show it in place of the bot's name.
-            alert_type: How it asks for attention; `AlertType.ALERT` when `is_alert` and None.
+            alert_type: How it asks for attention; `AlertType.ALERT` when *is_alert* and None.
             progress: Called with the bytes of files sent so far, and with those of all of them;
                 True shows a bar.
             timeout: Seconds that this call may take at most, with all its uploads.
@@ -267,7 +274,7 @@ class _ChatActions(Acting):
 class ChatHandle(_ChatActions):
     """A chat of which nothing but the thread ID is known; from ``connection.chats.at(tid)``."""
 
-    tid: str
+    tid: str = field(repr=text_repr)
 
 
 @frozen
@@ -287,8 +294,8 @@ class Chat(Extensible, _ChatActions):
         is_closed: Whether it is closed for posting.
     """
 
-    tid: str
-    title: str | None
+    tid: str = field(repr=text_repr)
+    title: str | None = field(repr=text_repr)
     type: ChatType = field(default=ChatType.GROUP, repr=False)
     users: tuple[User, ...] = field(default=(), repr=False)
     groups: tuple[Group, ...] = field(default=(), repr=False)
