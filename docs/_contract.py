@@ -100,7 +100,12 @@ class _Page:
             return f"list of {self._type(schema['items'])}"
         if isinstance(kind, list):
             return " or ".join(kind)
-        limits = {"minLength": "at least", "maxLength": "at most", "minimum": "from", "maximum": "to"}
+        limits = {
+            "minLength": "at least",
+            "maxLength": "at most",
+            "minimum": "from",
+            "maximum": "to",
+        }
         bounds = ", ".join(f"{word} {schema[key]}" for key, word in limits.items() if key in schema)
         return f"{kind}{f', {bounds}' if bounds else ''}"
 
