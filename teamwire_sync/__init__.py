@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from teamwire_sync._config import ConnectionConfig
 from teamwire_sync._connection import Connection
-from teamwire_sync._display import ChatList
+from teamwire_sync._display import ChatList, MessageList
 from teamwire_sync._models.chats import Chat, ChatHandle, ChatType
 from teamwire_sync._models.people import Bot, Group, LoggedInUser, User
 from teamwire_sync._report import CacheInfo
@@ -82,6 +82,7 @@ __all__ = [
     "LoggedInUser",
     "Message",
     "MessageDeletedInfo",
+    "MessageList",
     "MessageReadInfo",
     "NewMessageInfo",
     "OtherAttachment",

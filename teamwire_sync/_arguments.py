@@ -127,10 +127,10 @@ def require_date(value: datetime, name: str) -> None:
         raise ValueError(message)
 
 
-def require_callable(value: object, name: str) -> None:
-    """Raise TypeError unless *value* is None or can be called."""
-    if value is not None and not callable(value):
-        message = f"{name} must be callable, not {type(value).__name__}"
+def require_progress(value: object) -> None:
+    """Raise TypeError unless *value* is what an argument `progress` may be."""
+    if value is not None and not isinstance(value, bool) and not callable(value):
+        message = f"progress must be True, False or callable, not {type(value).__name__}"
         raise TypeError(message)
 
 

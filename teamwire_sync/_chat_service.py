@@ -11,13 +11,14 @@ from teamwire_sync._arguments import (
     deadline_of,
     group_ids,
     require_bool,
-    require_callable,
     require_count,
     require_id,
+    require_progress,
     require_str,
     require_text,
     user_ids,
 )
+from teamwire_sync._display import MessageList
 from teamwire_sync._flight import within
 from teamwire_sync._models.base import bind
 from teamwire_sync._models.chats import Chat
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from teamwire_sync._models.chats import ChatHandle
     from teamwire_sync._models.messages import AlertType, Message
     from teamwire_sync._models.people import Group, User
+    from teamwire_sync._progress import Progress
     from teamwire_sync._transports.base import EventPage, Transport
 
 # Messages asked for in one request: a server may give fewer, and gives no more than 200.
@@ -117,7 +119,7 @@ class ChatService:
         reply_to: Message | str | None,
         sender_display_name: str | None,
         alert_type: AlertType | str | None,
-        progress: Callable[[int, int], object] | None,
+        progress: Progress,
         timeout: float | None,
     ) -> Message:
         require_text(message, "message")
@@ -129,7 +131,7 @@ class ChatService:
             empty=False,
             most=_LONGEST_NAME,
         )
-        require_callable(progress, "progress")
+        require_progress(progress)
         if alert_type is None:
             kind = _alert_type("alert") if is_alert else None
         else:
@@ -160,24 +162,29 @@ class ChatService:
     def _sent(
         self,
         items: Sequence[Attachment | LocalFile],
-        progress: Callable[[int, int], object] | None,
+        progress: Progress,
         deadline: float | None,
     ) -> list[Attachment]:
         """*items* with each file of this machine as what it has become on the server."""
-        if not items:
+        # Without items there is no bar; that one can't be shown is said all the same.
+        if not items and progress is not True:
             return []
         from teamwire_sync._files import LocalFile  # noqa: PLC0415  see `_attachable`
         from teamwire_sync._models.attachments import FileAttachment  # noqa: PLC0415
+        from teamwire_sync._progress import moved as bytes_moved  # noqa: PLC0415
 
         done, total = 0, sum(item.size for item in items if isinstance(item, LocalFile))
-
-        def moved(count: int) -> None:
-            if progress is not None:
-                progress(done + count, total)
-
         sent: list[Attachment] = []
-        for item in items:
-            if isinstance(item, LocalFile):
+        with bytes_moved(progress, "sending") as told:
+
+            def moved(count: int) -> None:
+                if told is not None:
+                    told(done + count, total)
+
+            for item in items:
+                if not isinstance(item, LocalFile):
+                    sent.append(item)
+                    continue
                 with item.opened(moved) as source:
                     aid = self._transport.upload(source, deadline=deadline)
                 done += source.size
@@ -186,8 +193,6 @@ class ChatService:
                 sent.append(
                     FileAttachment(item.type, aid, item.name, source.size, item.content_type)
                 )
-            else:
-                sent.append(item)
         return sent
 
     def _get_messages(
@@ -197,7 +202,7 @@ class ChatService:
         limit: int,
         before: Message | str | None,
         timeout: float | None,
-    ) -> list[Message]:
+    ) -> MessageList:
         require_count(limit, "limit")
         start = None if before is None else _message_id(before, "before")
         deadline = within(deadline_of(timeout), self._listing_timeout)
@@ -207,7 +212,7 @@ class ChatService:
             size = min(limit, _MESSAGES) if cursor == start else _MESSAGES
             return self._message_page(chat, cursor, size, deadline)
 
-        return list(islice(Pages("messages", read, start), limit))
+        return MessageList(islice(Pages("messages", read, start), limit))
 
     def _iter_messages(
         self, chat: Chat | ChatHandle, *, before: Message | str | None, timeout: float | None
@@ -235,23 +240,24 @@ class ChatService:
         attachment: FileAttachment,
         path_or_file: Any,
         *,
-        progress: Callable[[int, int], object] | None,
+        progress: Progress,
         timeout: float | None,
     ) -> Path | None:
         from teamwire_sync._files import target_of  # noqa: PLC0415  see `_attachable`
+        from teamwire_sync._progress import moved as bytes_moved  # noqa: PLC0415
 
-        require_callable(progress, "progress")
         deadline = deadline_of(timeout)
         size = attachment.size
+        with bytes_moved(progress, "fetching") as told:
 
-        def moved(count: int) -> None:
-            if progress is not None:
-                progress(count, size)
+            def moved(count: int) -> None:
+                if told is not None:
+                    told(count, size)
 
-        with target_of(path_or_file, attachment.name, moved) as (target, paths):
-            self._transport.download(attachment.aid, target, size=size, deadline=deadline)
-            if not size:
-                moved(0)  # which no piece of it has told
+            with target_of(path_or_file, attachment.name, moved) as (target, paths):
+                self._transport.download(attachment.aid, target, size=size, deadline=deadline)
+                if not size:
+                    moved(0)  # which no piece of it has told
         return paths[0] if paths else None
 
     # Changing the chat

@@ -9,7 +9,6 @@ from teamwire_sync._arguments import (
     deadline_of,
     group_ids,
     require_bool,
-    require_callable,
     require_id,
     require_str,
     require_text,
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from teamwire_sync._directory import Groups, Users
     from teamwire_sync._load import Listing, Load
     from teamwire_sync._models.people import Group, User
+    from teamwire_sync._progress import Progress
     from teamwire_sync._report import CacheInfo
     from teamwire_sync._snapshot import View
     from teamwire_sync._transports.base import Transport
@@ -78,7 +78,7 @@ class Chats:
         self,
         *,
         refresh: bool = False,
-        progress: Callable[[int, int], object] | None = None,
+        progress: Progress = None,
         timeout: float | None = None,
     ) -> ChatList:
         """All the chats that the bot is a member of.
@@ -86,15 +86,20 @@ class Chats:
         Args:
             refresh: Ask the server even when the chats are known.
             progress: Called after each page that this call reads, with the number of pages and of
-                chats so far. It must not look up chats itself.
+                chats so far; it must not look up chats itself. True shows a bar.
             timeout: Seconds that this call may take at most.
 
         Raises:
             TWError: The chats could not be listed.
+            ImportError: *progress* is True, and there is no tqdm; the text says what to install.
         """
-        require_callable(progress, "progress")
         deadline = deadline_of(timeout)
-        return ChatList(self._cache.all(deadline, refresh=refresh, progress=progress))
+        if progress is None:
+            return ChatList(self._cache.all(deadline, refresh=refresh))
+        from teamwire_sync._progress import counted  # noqa: PLC0415  few want to see it
+
+        with counted(progress, "chats") as callback:
+            return ChatList(self._cache.all(deadline, refresh=refresh, progress=callback))
 
     # Here and by title, timeout is no keyword-only argument: that would cost a tenth of a hit.
     def get_by_thread_id(self, tid: str, timeout: float | None = None) -> Chat | None:

@@ -160,7 +160,7 @@ class Connection:
 
         Args:
             timeout: Seconds after which the loop ends by itself; None for never.
-            since: Go on after this event, or after the `EventStream.cursor` that was noted.
+            since: Go on after this event, or after a noted ``cursor`` of an event or a stream.
             own: Give what the bot itself does, too. A bot that answers its own answers never stops.
 
         `close` ends a loop at once; with a session of your own, when the question under way does,
@@ -224,6 +224,18 @@ class Connection:
     def __repr__(self) -> str:
         state = "closed" if self._closed else "open"
         return f"<Connection {state}, {getattr(self, '_transport', 'not made')!r}>"
+
+    def _repr_html_(self) -> str:
+        from teamwire_sync._display import html_table  # noqa: PLC0415  only notebooks need it
+
+        rows = [
+            ("state", "closed" if self._closed else "open"),
+            ("transport", repr(getattr(self, "_transport", "not made"))),
+        ]
+        info = self.chats.cache_info() if hasattr(self, "chats") else None
+        if info is not None and info.chats:
+            rows.append(("in memory", f"{info.chats:,} chats, for {info.expires_in:,.0f} s"))
+        return html_table(("Connection", ""), rows)
 
     def __reduce__(self) -> NoReturn:
         message = (

@@ -61,7 +61,7 @@ class CacheInfo:
 
     @property
     def requests_saved(self) -> int:
-        """Look-ups minus refreshes: without the cache each look-up asks the server."""
+        """Look-ups minus refreshes, as without the cache each look-up asks the server."""
         return self.lookups - self.refreshes
 
     def _rows(self) -> list[tuple[str, str]]:

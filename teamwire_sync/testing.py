@@ -1,4 +1,4 @@
-"""A local Teamwire-compatible server for tests and demos; needs `teamwire_sync[sandbox]`."""
+"""A local Teamwire-compatible server for tests and demos; needs ``teamwire_sync[sandbox]``."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def sandbox(
     port: int = 0,
     live: bool | float = False,
 ) -> Iterator[Sandbox]:
-    """Serve a sandbox while the `with` block runs.
+    """Serve a sandbox while the ``with`` block runs.
 
     Args:
         chats: How many chats its world has.

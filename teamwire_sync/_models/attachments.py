@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
-from teamwire_sync._models.base import Acting, Extensible, OpenEnum, extra_field
+from teamwire_sync._models.base import Acting, Extensible, OpenEnum, extra_field, text_repr
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable
     from datetime import datetime
     from pathlib import Path
     from typing import BinaryIO
+
+    from teamwire_sync._progress import Progress
 
 
 class AttachmentType(OpenEnum):
@@ -54,7 +55,7 @@ class FileAttachment(Attachment):
 
     type: AttachmentType
     aid: str = field(repr=False)
-    name: str
+    name: str = field(repr=text_repr)
     size: int
     content_type: str = field(default="application/octet-stream", repr=False)
     _extra: tuple[tuple[str, Any], ...] = extra_field()
@@ -66,7 +67,7 @@ class FileAttachment(Attachment):
         self,
         path_or_file: str | os.PathLike[str] | BinaryIO,
         *,
-        progress: Callable[[int, int], object] | None = None,
+        progress: Progress = None,
         timeout: float | None = None,
     ) -> Path | None:
         """Write the content to a file, piece by piece: it is never in memory as a whole.
@@ -77,7 +78,8 @@ class FileAttachment(Attachment):
             path_or_file: The path of a file, which is replaced when it exists; or a folder, for a
                 new file in it that is called as the attachment is, as far as that is safe; or a
                 file that is open for writing bytes.
-            progress: Called with the bytes that have come, and with those of all of it.
+            progress: Called with the bytes that have come, and with those of all of it; True shows
+                a bar.
             timeout: Seconds that this call may take at most. Without it, each read may take
                 ``assets_timeout``.
 
@@ -90,6 +92,7 @@ class FileAttachment(Attachment):
             TWNotFoundError: The attachment is no longer there.
             TWProtocolError: What came is not as long as the attachment.
             TWError: It could not be read.
+            ImportError: *progress* is True, and there is no tqdm; the text says what to install.
         """
         path: Path | None = self._acting()._download(
             self, path_or_file, progress=progress, timeout=timeout
@@ -110,7 +113,7 @@ class CalendarAttachment(Attachment):
     """
 
     type: AttachmentType = field(default=AttachmentType.CALENDAR, init=False, repr=False)
-    title: str
+    title: str = field(repr=text_repr)
     startDate: datetime = field(repr=str)  # noqa: N815
     endDate: datetime = field(repr=str)  # noqa: N815
     description: str | None = field(default=None, repr=False)
@@ -136,7 +139,7 @@ class LocationAttachment(Attachment):
     """
 
     type: AttachmentType = field(default=AttachmentType.LOCATION, init=False, repr=False)
-    name: str
+    name: str = field(repr=text_repr)
     lat: float
     lon: float
     address: str | None = field(default=None, repr=False)

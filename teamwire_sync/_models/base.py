@@ -7,6 +7,7 @@ beside the attrs fields, so that it is in no comparison, hash, repr, ``attrs.asd
 from __future__ import annotations
 
 from enum import Enum
+from reprlib import Repr
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import field
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _T = TypeVar("_T")
+
+_shortener = Repr()
+_shortener.maxstring = 100
+# The repr of a text for the repr of a value: of a long one, its beginning and its end.
+text_repr = _shortener.repr
 
 
 class OpenEnum(str, Enum):
@@ -32,7 +38,7 @@ class OpenEnum(str, Enum):
 
     # The name of one that is not known is the value, and may have anything in it.
     def __repr__(self) -> str:
-        return f"<{type(self).__name__}: {self._value_!r}>"
+        return f"<{type(self).__name__}: {text_repr(self._value_)}>"
 
     # Python 3.12 changed what format() gives for such a class; this is what it gives on none.
     def __str__(self) -> str:
@@ -60,6 +66,11 @@ class Extensible:
     def extra(self) -> dict[str, Any]:
         """Fields of the answer that this release does not know, by name."""
         return dict(self._extra)
+
+    def _repr_html_(self) -> str:
+        from teamwire_sync._display import html_of  # noqa: PLC0415  only notebooks need it
+
+        return html_of(self)
 
 
 class Acting:

@@ -6,15 +6,24 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
-from teamwire_sync._models.base import Acting, Extensible, OpenEnum, extra_field, fillable
+from teamwire_sync._models.base import (
+    Acting,
+    Extensible,
+    OpenEnum,
+    extra_field,
+    fillable,
+    text_repr,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from teamwire_sync._attachments import Attachments
+    from teamwire_sync._display import MessageList
     from teamwire_sync._models.attachments import Attachment
     from teamwire_sync._models.messages import AlertType, Message
     from teamwire_sync._models.people import Group, User
+    from teamwire_sync._progress import Progress
 
 
 class ChatType(OpenEnum):
@@ -42,7 +51,7 @@ class _ChatActions(Acting):
         sender_display_name: str | None = None,
         alert_type: AlertType | str | None = None,
         *,
-        progress: Callable[[int, int], object] | None = None,
+        progress: Progress = None,
         timeout: float | None = None,
     ) -> Message:
         """Post in the chat: a text, attachments, or both.
@@ -53,8 +62,9 @@ class _ChatActions(Acting):
             is_alert: Whether it asks for attention.
             reply_to: The message that it answers, or its id.
             sender_display_name: Clients show it in place of the bot's name.
-            alert_type: How it asks for attention; `AlertType.ALERT` when `is_alert` and None.
-            progress: Called with the bytes of files sent so far, and with those of all of them.
+            alert_type: How it asks for attention; `AlertType.ALERT` when *is_alert* and None.
+            progress: Called with the bytes of files sent so far, and with those of all of them;
+                True shows a bar.
             timeout: Seconds that this call may take at most, with all its uploads.
 
         Raises:
@@ -66,6 +76,7 @@ class _ChatActions(Acting):
             TWAuthError: The bot may not post in it.
             TWDeliveryUnknownError: The answer was lost: the message may have been posted.
             TWClosedError: The Connection is closed, or the chat belongs to none.
+            ImportError: *progress* is True, and there is no tqdm; the text says what to install.
         """
         posted: Message = self._acting()._post(
             self,
@@ -82,7 +93,7 @@ class _ChatActions(Acting):
 
     def get_messages(
         self, limit: int = 50, before: Message | str | None = None, *, timeout: float | None = None
-    ) -> list[Message]:
+    ) -> MessageList:
         """The newest messages, newest first.
 
         Those that their author deleted are left out, unless `ConnectionConfig` says otherwise.
@@ -97,7 +108,7 @@ class _ChatActions(Acting):
             TWRequestError: There is no message *before* in it.
             TWError: The messages could not be read.
         """
-        messages: list[Message] = self._acting()._get_messages(
+        messages: MessageList = self._acting()._get_messages(
             self, limit=limit, before=before, timeout=timeout
         )
         return messages
@@ -263,7 +274,7 @@ class _ChatActions(Acting):
 class ChatHandle(_ChatActions):
     """A chat of which nothing but the thread ID is known; from ``connection.chats.at(tid)``."""
 
-    tid: str
+    tid: str = field(repr=text_repr)
 
 
 @frozen
@@ -283,8 +294,8 @@ class Chat(Extensible, _ChatActions):
         is_closed: Whether it is closed for posting.
     """
 
-    tid: str
-    title: str | None
+    tid: str = field(repr=text_repr)
+    title: str | None = field(repr=text_repr)
     type: ChatType = field(default=ChatType.GROUP, repr=False)
     users: tuple[User, ...] = field(default=(), repr=False)
     groups: tuple[Group, ...] = field(default=(), repr=False)

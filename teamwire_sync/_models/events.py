@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
-from teamwire_sync._models.base import Extensible, OpenEnum, extra_field
+from teamwire_sync._models.base import Extensible, OpenEnum, extra_field, text_repr
 from teamwire_sync._models.messages import date_of
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class MessageReadInfo(Event):
     """
 
     user: User
-    message_id: str
+    message_id: str = field(repr=text_repr)
     __hash__ = Event.__hash__
 
     @property
@@ -105,7 +105,7 @@ class MessageDeletedInfo(Event):
         message_id: The id of the message.
     """
 
-    message_id: str
+    message_id: str = field(repr=text_repr)
     __hash__ = Event.__hash__
 
 
@@ -121,7 +121,7 @@ class ChatChangeInfo(Event):
         value: The new value of the property, where that is not the title.
     """
 
-    title: str | None
+    title: str | None = field(repr=text_repr)
     value: bool | None = None
     __hash__ = Event.__hash__
 

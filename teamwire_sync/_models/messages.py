@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
-from teamwire_sync._models.base import Extensible, OpenEnum, extra_field
+from teamwire_sync._models.base import Extensible, OpenEnum, extra_field, text_repr
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,7 +39,7 @@ class LinkPreview(Extensible):
         domain: The page's host.
     """
 
-    url: str
+    url: str = field(repr=text_repr)
     title: str | None = field(default=None, repr=False)
     description: str | None = field(default=None, repr=False)
     image: str | None = field(default=None, repr=False)
@@ -70,7 +70,7 @@ class Message(Extensible):
     """
 
     chat: Chat | ChatHandle = field(repr=False)
-    mid: str
+    mid: str = field(repr=text_repr)
     from_user: User = field(repr=False)
     timestamp: int = field(repr=False)
     msg: str | None = field(default=None, repr=short_repr)

@@ -7,7 +7,7 @@ from warnings import warn
 
 from attrs import field, frozen
 
-from teamwire_sync._models.base import Acting, Extensible, extra_field
+from teamwire_sync._models.base import Acting, Extensible, extra_field, text_repr
 from teamwire_sync.exceptions import TWImageLoadError
 
 if TYPE_CHECKING:
@@ -26,9 +26,9 @@ class User(Extensible, Acting):
         is_bot: Whether this is a bot.
     """
 
-    uid: str
-    first_name: str
-    last_name: str
+    uid: str = field(repr=text_repr)
+    first_name: str = field(repr=text_repr)
+    last_name: str = field(repr=text_repr)
     organisation: str | None = field(default=None, repr=False)
     is_bot: bool = field(default=False, repr=False)
     _has_avatar: bool | None = field(default=None, repr=False)
@@ -40,7 +40,7 @@ class User(Extensible, Acting):
 
     @property
     def org_name(self) -> str | None:
-        """The vendor's deprecated name of `organisation`."""
+        """The vendor's deprecated name of ``organisation``."""
         warn("User.org_name is now organisation", DeprecationWarning, stacklevel=2)
         return self.organisation
 
@@ -119,8 +119,8 @@ class Group(Extensible, Acting):
             public circles.
     """
 
-    gid: str
-    title: str
+    gid: str = field(repr=text_repr)
+    title: str = field(repr=text_repr)
     owner: User | None = field(default=None, repr=False)
     is_circle: bool = field(default=True, repr=False)
     is_list: bool = field(default=False, repr=False)
@@ -206,12 +206,12 @@ class Group(Extensible, Acting):
 
     @property
     def is_managed_group(self) -> bool:
-        """The vendor's deprecated name of `is_circle`."""
+        """The vendor's deprecated name of ``is_circle``."""
         warn("Group.is_managed_group is now is_circle", DeprecationWarning, stacklevel=2)
         return self.is_circle
 
     @property
     def is_user_group(self) -> bool:
-        """The vendor's deprecated name of `is_list`."""
+        """The vendor's deprecated name of ``is_list``."""
         warn("Group.is_user_group is now is_list", DeprecationWarning, stacklevel=2)
         return self.is_list

@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 class Sandbox(Others):
     """A running local server; made by `teamwire_sync.testing.sandbox`.
 
-    Paths are given without query, and `*` stands for one segment: `/v1/bot/chats/*/messages/`.
+    Paths are given without query, and ``*`` stands for one segment: ``/v1/bot/chats/*/messages/``.
 
     Attributes:
-        url: What a Connection takes as `url`.
+        url: What a Connection takes as ``url``.
         app_id: The bot's App ID.
         secret: The bot's Secret.
         bot_uid: The bot's own user id.
@@ -154,14 +154,14 @@ class Sandbox(Others):
         Args:
             method: The HTTP method.
             path: The path.
-            status: Answer with this status, without doing the work. Without `body` it is the
+            status: Answer with this status, without doing the work. Without *body* it is the
                 contract's error.
             times: For so many requests; by default until cleared.
             retry_after: The answer's Retry-After.
             delay: The answer waits for so many real seconds, after the work.
             drop: Close the connection without an answer, "before" or "after" the work.
             body: The answer's body: text (sent as HTML), bytes, or what JSON can hold. Without
-                `status` the work is done and its answer gets this body.
+                *status* the work is done and its answer gets this body.
             headers: Further headers of the answer; None removes one.
             lag: The list of chats shows a change only after so many seconds of the sandbox's clock.
             cut: The answer breaks off, and the connection with it, after so many bytes of its body,
@@ -170,7 +170,7 @@ class Sandbox(Others):
                 by it: the same requests in the same order have the same fate again.
 
         Returns:
-            The fault, with `hits` and `clear()`.
+            The fault, with ``hits`` and ``clear()``.
         """
         return self._front.faults.add(
             Route(method, path),
@@ -191,7 +191,7 @@ class Sandbox(Others):
         self._front.faults.clear()
 
     def hold(self, method: str, path: str) -> Hold:
-        """Let answers wait inside a `with` block: the work is done, and the answer held back."""
+        """Let answers wait inside a ``with`` block: the work is done, and the answer held back."""
         return self._front.holds.new(Route(method, path))
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class Hold:
     """Holds back the answers to a route's requests; made by `Sandbox.hold`.
 
-    A held request is done and recorded; only its answer waits. Leaving the `with` block releases.
+    A held request is done and recorded; only its answer waits. Leaving the ``with`` block releases.
     """
 
     def __init__(self, route: Route, holds: Holds) -> None:

@@ -13,11 +13,11 @@ from teamwire_sync._arguments import (
     deadline_of,
     group_ids,
     require_bool,
-    require_callable,
     require_count,
     require_date,
     require_id,
     require_number,
+    require_progress,
     require_str,
     require_text,
     user_ids,
@@ -46,8 +46,10 @@ GOOD: dict[str, Callable[[], object]] = {
     "many": lambda: require_count(10**30, "x"),
     "date": lambda: require_date(NOON, "x"),
     "local date": lambda: require_date(datetime(2024, 1, 1).astimezone(), "x"),
-    "nothing to call": lambda: require_callable(None, "x"),
-    "function": lambda: require_callable(print, "x"),
+    "no progress": lambda: require_progress(None),
+    "a bar": lambda: require_progress(True),
+    "no bar": lambda: require_progress(False),
+    "function": lambda: require_progress(print),
 }
 BAD: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
     "text: None": (lambda: require_text(None, "x"), TypeError, "must be a str, not NoneType"),
@@ -126,12 +128,6 @@ BAD: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
         ValueError,
         "is without a time zone: give it one, or x.astimezone() for this one",
     ),
-    "callable: int": (lambda: require_callable(5, "x"), TypeError, "must be callable, not int"),
-    "callable: False": (
-        lambda: require_callable(False, "x"),
-        TypeError,
-        "must be callable, not bool",
-    ),
     "id: int": (
         lambda: require_id(45529, "x"),
         TypeError,
@@ -159,6 +155,11 @@ def test_what_is_wrong_is_named(name: str) -> None:
         check()
     assert (type(caught.value), str(caught.value)) == (error, f"x {text}")
     assert caught.value.__context__ is None
+
+
+def test_progress_that_is_none_is_named() -> None:
+    with pytest.raises(TypeError, match=r"^progress must be True, False or callable, not int$"):
+        require_progress(1)
 
 
 @pytest.mark.parametrize("value", [True, False])

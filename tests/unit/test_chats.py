@@ -117,8 +117,8 @@ class TestLookUps:
             chats.get_by_title(wrong)
 
     def test_progress_has_to_be_callable(self, chats: Chats, transport: FakeTransport) -> None:
-        with pytest.raises(TypeError, match="progress must be callable, not bool"):
-            chats.get_subscriptions(progress=True)
+        with pytest.raises(TypeError, match="progress must be True, False or callable, not str"):
+            chats.get_subscriptions(progress="yes")
 
         assert transport.calls == []
 

@@ -209,7 +209,7 @@ WRONG: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
         TypeError,
         r"attachments\[1\] must be an Attachment, not str; files are attached by ",
     ),
-    "progress": ({"message": "x", "progress": True}, TypeError, "progress must be callable"),
+    "progress": ({"message": "x", "progress": 1}, TypeError, "progress must be True, False or cal"),
     "timeout": ({"message": "x", "timeout": 0}, ValueError, "timeout must be more than zero"),
 }
 

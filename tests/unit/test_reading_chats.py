@@ -304,7 +304,7 @@ class TestDownload:
         [
             ({"path_or_file": None}, TypeError, "path_or_file must be a path or a file"),
             ({"path_or_file": io.StringIO()}, TypeError, "path_or_file must be a path or a file"),
-            ({"progress": 5}, TypeError, "progress must be callable"),
+            ({"progress": 5}, TypeError, "progress must be True, False or callable"),
             ({"timeout": 0}, ValueError, "timeout must be more than zero"),
         ],
         ids=["None", "text", "progress", "timeout"],

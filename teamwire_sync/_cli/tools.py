@@ -1,27 +1,16 @@
-"""The command line."""
+"""``teamwire-sync sandbox``, ``demo``, ``vendor-check`` and ``completion``."""
 
 from __future__ import annotations
 
 import threading
 from typing import TYPE_CHECKING
 
-try:
-    import click
-except ModuleNotFoundError:
-    message = "the command line needs click: pip install 'teamwire_sync[cli]'"
-    raise SystemExit(message) from None
+import click
 
 from teamwire_sync.exceptions import TWError
 
 if TYPE_CHECKING:
     from types import ModuleType
-
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="teamwire_sync")
-def main() -> None:
-    """A blocking, caching client for the Teamwire business messenger."""
-
 
 _chats = click.option(
     "--chats", default=1000, show_default=True, type=click.IntRange(1), help="Chats in its world."
@@ -29,7 +18,7 @@ _chats = click.option(
 _seed = click.option("--seed", default=0, show_default=True, help="Makes another world.")
 
 
-@main.command()
+@click.command()
 @_chats
 @_seed
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
@@ -71,7 +60,7 @@ def sandbox(
         click.echo("\nEnded.")
 
 
-@main.command()
+@click.command()
 @_chats
 @_seed
 @click.option(
@@ -94,7 +83,7 @@ def demo(chats: int, seed: int, lookups: int) -> None:
         raise click.ClickException(str(error)) from None
 
 
-@main.command("vendor-check")
+@click.command("vendor-check")
 @click.option("--write", is_flag=True, help="Make a chat and post in it, too.")
 @click.option("--user", metavar="UID", help="User to make that chat with.")
 @click.option(
@@ -143,5 +132,17 @@ def _testing() -> ModuleType:
     return testing
 
 
-if __name__ == "__main__":
-    main()
+@click.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+def completion(context: click.Context, *, shell: str) -> None:
+    """Print what lets a shell complete commands and options.
+
+    For bash, in ~/.bashrc: eval "$(teamwire-sync completion bash)"
+    """
+    from click.shell_completion import get_completion_class  # noqa: PLC0415  seldom needed
+
+    kind = get_completion_class(shell)
+    assert kind is not None  # noqa: S101  click has all of the choice
+    name = "teamwire-sync"
+    click.echo(kind(context.find_root().command, {}, name, "_TEAMWIRE_SYNC_COMPLETE").source())

@@ -1,0 +1,134 @@
+"""openapi.yaml as a page to read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+Node = dict[str, Any]
+
+_METHODS = ("get", "post", "put", "patch", "delete")
+
+
+def markdown_of(document: Node) -> str:
+    """The operations by their tags, then what they send and answer."""
+    return "\n".join(_Page(document).lines())
+
+
+class _Page:
+    def __init__(self, document: Node) -> None:
+        self._document = document
+
+    def lines(self) -> Iterator[str]:
+        yield from _paragraphs(self._document["info"]["description"])
+        for tag in self._document["tags"]:
+            yield from (f"## {tag['name'].capitalize()}", "")
+            for path, methods in self._document["paths"].items():
+                for method in _METHODS:
+                    if tag["name"] in methods.get(method, {}).get("tags", ()):
+                        yield from self._operation(method, path, methods[method])
+        yield from ("## What is sent and answered", "")
+        for name, schema in self._document["components"]["schemas"].items():
+            yield from self._schema(name, schema)
+
+    def _operation(self, method: str, path: str, operation: Node) -> Iterator[str]:
+        yield from (f"### {operation['summary']}", "", f"`{method.upper()} {path}`", "")
+        yield from _paragraphs(operation.get("description", ""))
+        parameters = [self._resolved(each) for each in operation.get("parameters", ())]
+        yield from _table(
+            ("parameter", "in", "type", "meaning"),
+            [
+                (
+                    f"`{each['name']}`{'' if each.get('required') else ' (optional)'}",
+                    each["in"],
+                    self._type(each["schema"]),
+                    each.get("description", ""),
+                )
+                for each in parameters
+            ],
+        )
+        bodies = self._resolved(operation.get("requestBody", {})).get("content", {})
+        for kind, body in bodies.items():
+            yield from (f"The body is {self._type(body['schema'])}, as `{kind}`.", "")
+        yield from _table(
+            ("answer", "meaning", "body"),
+            [
+                (status, answer["description"], self._bodies(answer))
+                for status, answer in (
+                    (status, self._resolved(each))
+                    for status, each in operation["responses"].items()
+                )
+            ],
+        )
+
+    def _bodies(self, answer: Node) -> str:
+        types = (self._type(body["schema"]) for body in answer.get("content", {}).values())
+        return ", ".join(dict.fromkeys(types))
+
+    def _schema(self, name: str, schema: Node) -> Iterator[str]:
+        yield from (f"(schema-{name.lower()})=", f"### {name}", "")
+        yield from _paragraphs(schema.get("description", ""))
+        if "properties" not in schema:
+            yield from (f"{self._type(schema)}.", "")
+        yield from _table(
+            ("property", "type", "meaning"),
+            [
+                (
+                    f"`{each}`{'' if each in schema.get('required', ()) else ' (optional)'}",
+                    self._type(value),
+                    self._resolved(value).get("description", "") if "$ref" not in value else "",
+                )
+                for each, value in schema.get("properties", {}).items()
+            ],
+        )
+
+    def _type(self, schema: Node) -> str:
+        if "$ref" in schema:
+            name = schema["$ref"].rpartition("/")[2]
+            return f"[{name}](#schema-{name.lower()})"
+        for choice in ("oneOf", "anyOf", "allOf"):
+            if choice in schema:
+                return " or ".join(map(self._type, schema[choice]))
+        if "const" in schema:
+            return f"`{schema['const']}`"
+        if "enum" in schema:
+            return ", ".join(f"`{value}`" for value in schema["enum"])
+        kind = schema.get("type", "anything")
+        if kind == "array":
+            return f"list of {self._type(schema['items'])}"
+        if isinstance(kind, list):
+            return " or ".join(kind)
+        limits = {
+            "minLength": "at least",
+            "maxLength": "at most",
+            "minimum": "from",
+            "maximum": "to",
+        }
+        bounds = ", ".join(f"{word} {schema[key]}" for key, word in limits.items() if key in schema)
+        return f"{kind}{f', {bounds}' if bounds else ''}"
+
+    def _resolved(self, node: Node) -> Node:
+        while "$ref" in node:
+            target: Node = self._document
+            for part in node["$ref"].removeprefix("#/").split("/"):
+                target = target[part]
+            node = target
+        return node
+
+
+def _paragraphs(text: str) -> Iterable[str]:
+    return (*text.strip().splitlines(), "") if text else ()
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    if not rows:
+        return
+    for cells in (head, ["---"] * len(head), *rows):
+        yield "| " + " | ".join(_one_line(cell) for cell in cells) + " |"
+    yield ""
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").split())

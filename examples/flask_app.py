@@ -1,0 +1,46 @@
+"""A web server that lists the bot's chats and finds one by its title.
+
+    gunicorn --preload --workers 4 flask_app:app
+
+Each worker lists the chats once, and answers from memory.
+"""
+
+from flask import Flask
+
+from teamwire_sync import Connection, TWAmbiguousTitleError, TWError, TWNotFoundError
+
+# Once, before gunicorn forks. Each worker goes on with what is in memory by then.
+connection = Connection(app_name="flask-app")
+app = Flask(__name__)
+
+
+@app.get("/chats/")
+def list_chats():
+    chats = connection.chats.get_subscriptions()
+    return [{"tid": chat.tid, "title": chat.title} for chat in chats]
+
+
+@app.get("/chats/<path:title>")
+def find_chat(title):
+    chat = connection.chats.one_by_title(title)
+    return {
+        "tid": chat.tid,
+        "title": chat.title,
+        "users": [user.full_name() for user in chat.users],
+    }
+
+
+@app.errorhandler(TWNotFoundError)
+def not_found(error):
+    return {"error": "there is no such chat", "close": error.close_titles}, 404
+
+
+@app.errorhandler(TWAmbiguousTitleError)
+def ambiguous(error):
+    return {"error": "several chats", "tids": [chat.tid for chat in error.candidates]}, 409
+
+
+@app.errorhandler(TWError)
+def unavailable(error):
+    app.logger.error("%s", error)
+    return {"error": "Teamwire can't be asked just now"}, 502

@@ -1,0 +1,72 @@
+"""The command line."""
+
+from __future__ import annotations
+
+import sys
+
+try:
+    import click
+    import rich  # noqa: F401  needed on a terminal only, but said here
+except ModuleNotFoundError as error:
+    message = f"the command line needs {error.name}: pip install 'teamwire_sync[cli]'"
+    raise SystemExit(message) from None
+
+from teamwire_sync._cli import chats, config, directory, failures, messages, settings, tools
+
+
+@click.group(cls=failures.Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="teamwire_sync")
+@click.option("--url", help="The server, in place of the one that is set up.")
+@click.option("--profile", metavar="NAME", help="The section of the config file.")
+@click.option("--config", "config_file", type=click.Path(dir_okay=False), help="The config file.")
+@click.option("--vendor", is_flag=True, help="Go through the vendor's SDK, teamwire_api.")
+@click.option(
+    "--timeout", type=click.FloatRange(0, min_open=True), help="Seconds that one call may take."
+)
+@click.option("-v", "--verbose", is_flag=True, help="Show what the client logs.")
+@click.pass_context
+def main(
+    context: click.Context,
+    *,
+    url: str | None,
+    profile: str | None,
+    config_file: str | None,
+    vendor: bool,
+    timeout: float | None,
+    verbose: bool,
+) -> None:
+    """A blocking, caching client for the Teamwire business messenger.
+
+    The credentials are those of the environment (TEAMWIRE_URL, TEAMWIRE_APP_ID, TEAMWIRE_SECRET) or
+    of the config file; "teamwire-sync config init" writes one.
+
+    Exit codes: 0 done, 1 not found or ambiguous, 2 wrong usage or settings, 3 not allowed, 4 no
+    network, 5 the server failed, 6 it may have been done or not.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        # What the terminal has no letters for is no reason to fail.
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+    if verbose:
+        settings.log_to_stderr()
+    context.obj = settings.Settings(
+        url=url, profile=profile, config=config_file, vendor=vendor, timeout=timeout
+    )
+
+
+for _command in (
+    directory.check,
+    chats.chats,
+    messages.post,
+    messages.messages,
+    messages.listen,
+    directory.users,
+    directory.groups,
+    config.config,
+    tools.sandbox,
+    tools.demo,
+    tools.vendor_check,
+    tools.completion,
+):
+    main.add_command(_command)

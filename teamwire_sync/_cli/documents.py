@@ -1,0 +1,118 @@
+"""What ``--json`` prints of each kind of thing. The keys stay."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Callable
+
+from attrs import fields
+
+from teamwire_sync._models.events import Event
+from teamwire_sync._models.messages import Message
+from teamwire_sync._models.people import Group, User
+
+if TYPE_CHECKING:
+    from teamwire_sync._models.attachments import Attachment
+    from teamwire_sync._models.chats import Chat
+
+_OF_ALL_EVENTS = {each.name for each in fields(Event)}
+
+
+def of_user(user: User) -> dict[str, Any]:
+    """A user."""
+    return {
+        "uid": user.uid,
+        "first_name": user.first_name,
+        "last_name": user.last_name,
+        "organisation": user.organisation,
+        "is_bot": user.is_bot,
+    }
+
+
+def of_group(group: Group) -> dict[str, Any]:
+    """A circle or list, without its members."""
+    return {
+        "gid": group.gid,
+        "title": group.title,
+        "is_circle": group.is_circle,
+        "is_list": group.is_list,
+        "is_public": group.is_public,
+        "owner_id": None if group.owner is None else group.owner.uid,
+    }
+
+
+def of_chat(chat: Chat) -> dict[str, Any]:
+    """A chat."""
+    return {
+        "tid": chat.tid,
+        "title": chat.title,
+        "type": chat.type.value,
+        "user_ids": [user.uid for user in chat.users],
+        "group_ids": [group.gid for group in chat.groups],
+        "admin_ids": [user.uid for user in chat.admins],
+        "is_alert": chat.is_alert,
+        "allow_sending": chat.allow_sending,
+        "allow_mute_notifications": chat.allow_mute_notifications,
+        "is_closed": chat.is_closed,
+    }
+
+
+def of_message(message: Message) -> dict[str, Any]:
+    """A message."""
+    return {
+        "mid": message.mid,
+        "tid": message.chat.tid,
+        "from_user": of_user(message.from_user),
+        "timestamp": message.timestamp,
+        "date": message.tstamp_date.isoformat(),
+        "message": message.msg,
+        "is_alert": message.is_alert,
+        "alert_type": None if message.alert_type is None else message.alert_type.value,
+        "reply_to": message.reply_to,
+        "sender_display_name": message.sender_display_name,
+        "deleted": message.deleted,
+        "attachments": [_of_attachment(each) for each in message.attachments or ()],
+    }
+
+
+def of_event(event: Event) -> dict[str, Any]:
+    """An event; what is below "details" depends on its kind."""
+    details = {
+        each.name: _plain(getattr(event, each.name))
+        for each in fields(type(event))
+        if each.name not in _OF_ALL_EVENTS
+    }
+    return {
+        "type": event.type.value,
+        "tid": event.chat.tid,
+        "title": event.chat.title,
+        "cursor": event.cursor,
+        "timestamp": event.timestamp,
+        "date": event.date.isoformat(),
+        "is_own": event.is_own,
+        "editor_id": None if event.editor is None else event.editor.uid,
+        "details": details,
+    }
+
+
+def _of_attachment(attachment: Attachment) -> dict[str, Any]:
+    kind: Any = type(attachment)
+    names = [each.name for each in fields(kind) if not each.name.startswith("_")]
+    return {name: _plain(getattr(attachment, name)) for name in names}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    for kind, document in _DOCUMENTS.items():
+        if isinstance(value, kind):
+            return document(value)
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    return getattr(value, "value", value)
+
+
+_DOCUMENTS: dict[type, Callable[[Any], dict[str, Any]]] = {
+    User: of_user,
+    Group: of_group,
+    Message: of_message,
+}
