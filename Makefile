@@ -9,8 +9,7 @@ demo: $(VENV)/.demo
 	@$(BIN)/teamwire-sync demo
 
 test: $(VENV)/.dev
-	$(BIN)/coverage run -m pytest
-	$(BIN)/coverage report
+	$(BIN)/python -m pytest -n 3 --cov --cov-report=term
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check

@@ -68,7 +68,12 @@ class Connection:
         if config is None:
             config = ConnectionConfig()
         elif not isinstance(config, ConnectionConfig):
-            message = f"config must be a ConnectionConfig, not {type(config).__name__}"
+            kind = type(config)
+            # The vendor's has the same name.
+            module = f"{kind.__module__}." if kind.__name__ == ConnectionConfig.__name__ else ""
+            message = f"config must be a ConnectionConfig, not {module}{kind.__name__}"
+            if module:
+                message += ": teamwire_sync has one of its own"
             raise TypeError(message)
         if clock is None:
             clock = _default_clock()

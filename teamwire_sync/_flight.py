@@ -5,11 +5,13 @@ from __future__ import annotations
 import copy
 import threading
 import time
-from typing import Generic, TypeVar
+from typing import Callable, Generic, TypeVar
 
 from teamwire_sync.exceptions import TWError, TWTimeoutError
 
 T = TypeVar("T")
+
+_here = threading.local()
 
 # Seconds by which a time-out may come before the deadline that it is for: timers round.
 _ALMOST = 0.05
@@ -33,6 +35,15 @@ def own_haste(error: TWError, deadline: float | None) -> bool:
     """
     late = deadline is not None and time.monotonic() >= deadline - _ALMOST
     return late and isinstance(error, TWTimeoutError)
+
+
+def work_for(is_awaited_by: Callable[[int], bool]) -> None:
+    """Have this thread never wait for those that wait for it.
+
+    Args:
+        is_awaited_by: Whether the thread of an identity waits for this one.
+    """
+    _here.is_awaited_by = is_awaited_by
 
 
 class Void(Exception):  # noqa: N818  it is no error: the flight brought nothing, so make another
@@ -78,12 +89,13 @@ class Flight(Generic[T]):
         """Wait for the answer until *deadline*.
 
         Raises:
-            RuntimeError: This thread is the leader, and would wait for itself.
+            RuntimeError: This thread is the leader, or does its work, and would wait for itself.
             TWTimeoutError: The deadline has passed.
             TWError: What the leader met.
             Void: There is no answer.
         """
-        if self.leader == threading.get_ident():
+        is_awaited_by = getattr(_here, "is_awaited_by", None)
+        if self.leader == threading.get_ident() or (is_awaited_by and is_awaited_by(self.leader)):
             message = (
                 "a look-up inside of the look-up that it would wait for; don't look up chats, "
                 "users or groups in a progress callback or a logging handler"

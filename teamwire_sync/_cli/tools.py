@@ -102,13 +102,13 @@ def vendor_check(*, write: bool, user: str | None, timeout: float, details: bool
 
     Exit code 1 says that a line is WRONG.
     """
-    if write != (user is not None):
+    if write != bool(user):
         message = "--write and --user UID go together: whom shall the chat be with?"
         raise click.UsageError(message)
     from teamwire_sync._vendor_check import VendorCheck  # noqa: PLC0415  only this command needs it
 
     try:
-        check = VendorCheck(recipient=user, timeout=timeout)
+        check = VendorCheck(recipient=user or None, timeout=timeout)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     wrong = untold = False

@@ -80,7 +80,7 @@ def vendor(
 
 @pytest.fixture
 def nothing_left(vendor: Vendor) -> Iterator[None]:
-    """Fails when a test leaves a thread or a loop, or when asyncio complains."""
+    """Fails when a test leaves a thread or a connection, or when asyncio complains."""
     with leftovers.none_of(vendor):
         yield
 

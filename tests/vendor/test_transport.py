@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import pickle
 import sys
@@ -115,6 +116,20 @@ class TestListing:
         sdk.chats = SimpleNamespace(values=lambda: ())  # type: ignore[assignment]
 
         assert connection.chats.get_subscriptions() == []
+
+    def test_lacks_none_when_the_vendors_list_changes_meanwhile(
+        self, transport: VendorTransport, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        live = [FakeChat(FakeSdk(), str(number)) for number in range(300)]
+
+        async def get_subscriptions(_: object) -> list[Any]:
+            asyncio.get_running_loop().call_soon(live.pop, 0)
+            return live
+
+        monkeypatch.setattr(fake_sdk.FakeConnection, "_get_subscriptions", get_subscriptions)
+        (page,) = transport.iter_chat_pages(validator=None, deadline=None)
+
+        assert {chat.tid for chat in live} <= {chat.tid for chat in page.chats}
 
     def test_makes_no_call_before_it_is_needed(
         self, transport: VendorTransport, sdk: FakeSdk
@@ -605,6 +620,24 @@ class TestGroups:
         with pytest.raises(TWDeliveryUnknownError, match=r"groups\.get_group\(gid\)"):
             edit(transport, add_users=["u1"])
 
+    @pytest.mark.parametrize("name", ["TWNotFoundError", "TWAuthError", "TWServerError"])
+    def test_were_changed_when_only_reading_them_again_is_refused(
+        self,
+        transport: VendorTransport,
+        sdk: FakeSdk,
+        monkeypatch: pytest.MonkeyPatch,
+        name: str,
+    ) -> None:
+        async def vanish(members: Any) -> None:
+            sdk.errors["get_group"] = vendor_error(name, "no")
+
+        monkeypatch.setattr(sdk.groups["g1"], "remove_members", vanish)
+        with pytest.raises(TWDeliveryUnknownError, match="it was changed") as caught:
+            edit(transport, remove_users=["u1"])
+
+        assert caught.value.cause == f"{name}: no"
+        assert caught.value.__context__ is None
+
     def test_are_changed_in_each_version(self, real: Connection, box: Sandbox) -> None:
         group = real.groups.get_group(BOT_LIST)
         assert group is not None
@@ -713,6 +746,10 @@ class TestUnauthorized:
 
 
 class TestMaking:
+    def test_needs_what_makes_connections_not_one_of_them(self, sdk: FakeSdk) -> None:
+        with pytest.raises(TypeError, match=r"the class .*, not FakeConnection that is made"):
+            VendorTransport(sdk.connect())  # type: ignore[arg-type]
+
     def test_calls_nothing(self, sdk: FakeSdk) -> None:
         VendorTransport(sdk.connect).close()
 
@@ -765,6 +802,12 @@ class TestFromVendor:
     def test_needs_a_config_that_is_one(self, sdk: FakeSdk, config: Any) -> None:
         with pytest.raises(TypeError, match="config must be a ConnectionConfig"):
             Connection.from_vendor(sdk.connect, config=config)
+
+    def test_tells_the_vendors_config_from_its_own(self, sdk: FakeSdk, vendor: Vendor) -> None:
+        with pytest.raises(
+            TypeError, match=r"not teamwire_api\.\S*ConnectionConfig: teamwire_sync"
+        ):
+            Connection.from_vendor(sdk.connect, config=vendor.package.ConnectionConfig())
 
     def test_takes_the_total_timeout_of_the_config(self, sdk: FakeSdk) -> None:
         config = ConnectionConfig(total_timeout=0.000_001)

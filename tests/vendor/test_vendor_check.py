@@ -225,7 +225,9 @@ class TestWriting:
 
         assert [user.uid for user in chat.users] == [KNOWN_USER]
 
-    @pytest.mark.parametrize("options", [["--write"], ["--user", KNOWN_USER]])
+    @pytest.mark.parametrize(
+        "options", [["--write"], ["--user", KNOWN_USER], ["--write", "--user", ""]]
+    )
     def test_write_and_user_go_together(
         self, vendor: Vendor, box: Sandbox, options: list[str]
     ) -> None:

@@ -39,6 +39,7 @@ class Call(Generic[T]):
     """A call under way. What it comes to is settled once: whoever comes first settles it.
 
     Attributes:
+        caller: The thread that waits for it.
         is_unanswered: Whether the thread did not even say that the time is over.
 
     Args:
@@ -57,14 +58,16 @@ class Call(Generic[T]):
         find_out: str = "",
     ) -> None:
         self.what = what
-        self.task: asyncio.Future[None] | None = None
+        self.task: asyncio.Task[None] | None = None
+        self.caller = threading.get_ident()
         self.is_unanswered = False
         self._work = work
         self._deadline = deadline
         self._find_out = find_out
-        self._lock = threading.Lock()
+        # A signal handler that closes the Connection may come in the thread that holds it.
+        self._lock = threading.RLock()
         self._settled = threading.Event()
-        self._sent = False
+        self._sent = self._is_late = False
         self._value: tuple[T] | None = None
         self._error: TWError | None = None
 
@@ -88,21 +91,29 @@ class Call(Generic[T]):
             self.time_out()
         if self._settled.is_set():
             return None
+        # asyncio.wait_for would make a task within the task, which may outlive it.
+        timer = asyncio.get_running_loop().call_later(left, self._expire)
         try:
-            outcome = await asyncio.wait_for(self._attempt(vendor), left)
-        except asyncio.TimeoutError:
-            self.time_out()
-            return None
+            outcome = await self._attempt(vendor)
         except asyncio.CancelledError as error:
-            # Not by us: who gives it up, or ends all, has settled it before.
-            self.crash(error)
-            raise
+            if self._is_late:
+                self.time_out()
+            # Who gives it up, or ends all, has settled it before: so this is not by us.
+            return error if self.crash(error) else None
+        finally:
+            timer.cancel()
+        if self._is_late and isinstance(outcome, _Failure):
+            self.time_out()  # it may say in its own way that it was cancelled
         if not isinstance(outcome, _Failure):
             self._settle(value=(outcome,))
             return None
         failure = outcome.error
-        self._settle_by(lambda sent: self._error_of(failure, sent=sent))
-        return None if isinstance(failure, TWError) else failure
+        settled = self._settle_by(lambda sent: self._error_of(failure, sent=sent))
+        return failure if settled and not isinstance(failure, TWError) else None
+
+    def _expire(self) -> None:
+        self._is_late = True
+        self.give_up()
 
     def _error_of(self, failure: BaseException, *, sent: bool) -> TWError:
         if not isinstance(failure, TWError):
@@ -115,11 +126,16 @@ class Call(Generic[T]):
     async def _attempt(self, vendor: Any) -> T | _Failure:
         try:
             return await self._work(vendor, self)
-        except (asyncio.CancelledError, GeneratorExit):
+        except asyncio.CancelledError:
             raise
         # Whatever another's package raises: what is no Exception would end the loop.
         except BaseException as error:  # noqa: BLE001
             return _Failure(error)
+
+    def give_up(self) -> None:
+        """Nobody waits for it any more."""
+        if self.task is not None:
+            self.task.cancel()
 
     # Any thread
 
@@ -148,11 +164,11 @@ class Call(Generic[T]):
         text = f"{self.what}: the Connection is closed"
         self._settle_by(lambda sent: self._ended(text, TWClosedError, sent=sent))
 
-    def crash(self, error: BaseException | None) -> None:
-        """The vendor's connection has ended by itself."""
+    def crash(self, error: BaseException | None) -> bool:
+        """The vendor's connection has ended by itself; whether that settles the call."""
         cause = None if error is None else cause_of(error)
         text = f"{self.what}: the vendor's connection ended{f' with {cause}' if cause else ''}"
-        self._settle_by(lambda sent: self._ended(text, TWConnectionError, cause, sent=sent))
+        return self._settle_by(lambda sent: self._ended(text, TWConnectionError, cause, sent=sent))
 
     def refuse(self, error: TWError) -> None:
         """There is no connection to run it on; each call gets its own copy of *error*."""
@@ -163,11 +179,15 @@ class Call(Generic[T]):
     ) -> TWError:
         return unknown(text, self._find_out, cause) if sent else kind(text, cause=cause)
 
-    def _settle_by(self, error_of: Callable[[bool], TWError]) -> None:
+    def _settle_by(self, error_of: Callable[[bool], TWError]) -> bool:
+        # Made before the lock is taken: the texts come from another's package, which may hang.
+        errors = {sent: error_of(sent) for sent in (False, True)}
         with self._lock:
-            if not self._settled.is_set():
-                self._error = error_of(self._sent)
-                self._settled.set()
+            if self._settled.is_set():
+                return False
+            self._error = errors[self._sent]
+            self._settled.set()
+            return True
 
     def _settle(self, *, value: tuple[T] | None = None, error: TWError | None = None) -> None:
         with self._lock:

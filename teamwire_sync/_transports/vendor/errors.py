@@ -62,7 +62,7 @@ def cause_of(error: BaseException) -> str:
     """Type and one line of text of *error*."""
     try:
         text = " ".join(str(error)[: 10 * _LONGEST_CAUSE].split())
-    except Exception:  # noqa: BLE001  another's package: it may have no text to give
+    except BaseException:  # noqa: BLE001  another's package: it may have no text to give
         text = ""
     for pattern, instead in _SECRETS:
         text = pattern.sub(instead, text)
@@ -94,7 +94,7 @@ def translated(error: BaseException, what: str, *, sent: bool, find_out: str) ->
         find_out: How to see whether it has.
     """
     kind = documented(error)
-    if kind is None and isinstance(error, _NETWORK):
+    if kind is None and is_network(error):
         kind = TWConnectionError
     cause = cause_of(error)
     text = f"{what}: {cause}"
@@ -111,6 +111,11 @@ def translated(error: BaseException, what: str, *, sent: bool, find_out: str) ->
 def unknown(text: str, find_out: str, cause: str | None = None) -> TWDeliveryUnknownError:
     """A write that may have been done."""
     return TWDeliveryUnknownError(f"{text}; it may have been done or not; {find_out}", cause=cause)
+
+
+def is_network(error: BaseException) -> bool:
+    """Whether *error* is Python's own word for a failure of the network."""
+    return isinstance(error, _NETWORK)
 
 
 def is_lasting(error: BaseException) -> bool:

@@ -8,15 +8,22 @@ import inspect
 import os
 import threading
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Callable
 from weakref import WeakSet
 
+from teamwire_sync._flight import work_for
 from teamwire_sync._log import logger
-from teamwire_sync._transports.vendor.errors import cause_of, documented, is_lasting
+from teamwire_sync._transports.vendor.errors import (
+    cause_of,
+    documented,
+    is_lasting,
+    is_network,
+)
 from teamwire_sync.exceptions import TWAuthError, TWConfigError, TWConnectionError, TWError
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Iterator
 
     from teamwire_sync._transports.vendor.calls import Call
 
@@ -41,15 +48,18 @@ class Run:
     def __init__(self, factory: Callable[[], Any]) -> None:
         self._factory = factory
         self._pid = os.getpid()
-        self._lock = threading.Lock()
+        # The garbage collector may come to `stop` at any point, in the thread that holds it.
+        self._lock = threading.RLock()
         self._calls: set[Call[Any]] = set()
         # Those of calls that nobody waits for are among them until they end.
-        self._tasks: set[asyncio.Future[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._vendor: Any = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._dispatcher: asyncio.Task[Any] | None = None
+        # The same, unless the vendor's SDK has one of its own for its loop.
+        self._dispatching_thread: threading.Thread | None = None
         self._stop: asyncio.Event | None = None
-        self._retired = self._stopped = self._ended = False
+        self._retired = self._stopped = self._leaving = self._ended = False
         self.is_doubtful = False
         self._thread = threading.Thread(target=self._main, name="teamwire_sync vendor", daemon=True)
 
@@ -61,12 +71,12 @@ class Run:
     @property
     def is_here(self) -> bool:
         """Whether this is its thread, which would wait for itself."""
-        return threading.current_thread() is self._thread
+        return threading.current_thread() in {self._thread, self._dispatching_thread}
 
     @property
     def is_open(self) -> bool:
         """Whether it takes calls."""
-        return not (self._ended or self._stopped or self._retired)
+        return not (self._retired or self._stopped or self._leaving or self._ended)
 
     def submit(self, call: Call[Any]) -> bool:
         """Have *call* run; False when it is too late for that."""
@@ -75,6 +85,7 @@ class Run:
                 return False
             # Until the connection is made, they wait in the set.
             if self._loop is not None and not self._soon(self._launch, call):
+                self._leaving = True  # its loop is gone
                 return False
             self._calls.add(call)
         return True
@@ -83,7 +94,7 @@ class Run:
         """Have the task of *call* end: nobody waits for it."""
         with self._lock:
             self._calls.discard(call)
-            self._soon(_cancel, call)
+            self._soon(call.give_up)
             if call.is_unanswered and self._loop is not None:
                 self.is_doubtful = True  # something blocks its loop
         self._end_if_idle()
@@ -123,7 +134,8 @@ class Run:
 
     def join(self, seconds: float) -> bool:
         """Wait for its end; whether it has come."""
-        if not self.is_here:
+        # One that was never started has ended.
+        if self._thread.is_alive() and not self.is_here:
             self._thread.join(seconds)
         return not self._thread.is_alive()
 
@@ -134,52 +146,70 @@ class Run:
     # Its thread
 
     def _main(self) -> None:
-        # An older SDK asks for the loop of the thread it is in; there is none but in the main one.
-        loop = asyncio.new_event_loop()
-        asyncio.set_event_loop(loop)
+        work_for(self._is_awaited_by)
         failure: BaseException | None = None
         try:
-            failure = self._live()
+            with _loop_of_this_thread():
+                failure = self._live()
         except BaseException as error:  # noqa: BLE001  it goes to those who wait
             failure = error
         finally:
             self._end(failure)
-            asyncio.set_event_loop(None)
-            loop.close()
+
+    def _is_awaited_by(self, thread: int) -> bool:
+        with self._lock:
+            return any(call.caller == thread for call in self._calls)
 
     def _live(self) -> BaseException | None:
         try:
             manager = self._factory()
         except Exception as error:  # noqa: BLE001  it goes to those who wait
-            return error if documented(error) else _unmade(error)
+            return error if documented(error) or is_network(error) else _unmade(error)
         if not all(hasattr(type(manager), name) for name in ("__enter__", "__exit__")):
-            return _no_connection(manager)
+            return _no_connection("connection_factory", manager)
         with manager as vendor:
             if not hasattr(vendor, "exec_async"):
-                return _no_connection(vendor)
+                return _no_connection(f"entering a {type(manager).__name__}", vendor)
             dispatching = self._dispatch(vendor)
             try:
                 vendor.exec_async(dispatching)
+            except BaseException as error:
+                self._end(error)
+                raise
+            else:
+                # Not only when the vendor's connection is left: that may take its time.
+                self._end(_early(dispatching))
             finally:
                 self._clear_up(dispatching)
         return None
 
     async def _dispatch(self, vendor: Any) -> None:
+        work_for(self._is_awaited_by)
+        self._dispatching_thread = threading.current_thread()
         stop = asyncio.Event()
         with self._lock:
             self._vendor = vendor
             self._dispatcher = asyncio.current_task()
             self._loop, self._stop = asyncio.get_running_loop(), stop
-            for call in self._calls:
-                self._loop.call_soon(self._launch, call)
+            waiting = list(self._calls)
             if self._stopped:
                 stop.set()
+        self._launch_all(waiting)
+        del waiting  # this goes on, and would keep them
         try:
             await stop.wait()
-        finally:
+        except asyncio.CancelledError:
             await self._cancel_all()
+            raise
+        await self._cancel_all()
+
+    def _launch_all(self, calls: list[Call[Any]]) -> None:
+        for call in calls:
+            self._launch(call)
 
     def _launch(self, call: Call[Any]) -> None:
+        if self._leaving:
+            return
         call.task = task = asyncio.ensure_future(self._run(call))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -195,11 +225,9 @@ class Run:
             self._end_if_idle()
 
     async def _cancel_all(self) -> None:
-        tasks = set(self._tasks)
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks, timeout=_LAST_WORDS)
+        with self._lock:
+            self._leaving = True
+        await _cancelled(set(self._tasks))
 
     def _clear_up(self, dispatching: Coroutine[Any, Any, None]) -> None:
         """After a crash: leave no task half done, which asyncio would complain of."""
@@ -215,10 +243,10 @@ class Run:
 
     def _end(self, failure: BaseException | None) -> None:
         with self._lock:
-            self._ended = True
+            has_ended, self._ended = self._ended, True
             calls, self._calls = self._calls, set()
             entered, expected = self._loop is not None, self._stopped
-        if expected:
+        if expected or has_ended:
             for call in calls:
                 call.close()
             if failure is not None:
@@ -229,15 +257,40 @@ class Run:
             for call in calls:
                 call.refuse(refusal)
             return
-        text = "the vendor's connection ended by itself%s; the next call makes a new one"
-        logger.warning(text, f" with {cause_of(failure)}" if failure is not None else "")
         for call in calls:
             call.crash(failure)
+        text = "the vendor's connection ended by itself%s; the next call makes a new one"
+        logger.warning(text, f" with {cause_of(failure)}" if failure is not None else "")
 
 
-def _cancel(call: Call[Any]) -> None:
-    if call.task is not None:
-        call.task.cancel()
+@contextmanager
+def _loop_of_this_thread() -> Iterator[None]:
+    """An older SDK asks for it; without this only a main thread has one."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        yield
+    finally:
+        # An older SDK takes it for one that goes on after it.
+        tasks = asyncio.all_tasks(loop)
+        try:
+            if tasks:
+                loop.run_until_complete(_cancelled(tasks))
+        finally:
+            asyncio.set_event_loop(None)
+            loop.close()
+
+
+async def _cancelled(tasks: set[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    if not tasks:
+        return
+    _, pending = await asyncio.wait(tasks, timeout=_LAST_WORDS)
+    if pending:
+        # Nothing ends them. asyncio would say so when they are collected, at any time.
+        for task in asyncio.all_tasks():
+            task._log_destroy_pending = False  # type: ignore[attr-defined]
 
 
 def _unmade(error: Exception) -> TWConfigError:
@@ -249,10 +302,20 @@ def _unmade(error: Exception) -> TWConfigError:
     return TWConfigError(message, cause=cause)
 
 
-def _no_connection(given: object) -> TWConfigError:
+def _no_connection(source: str, given: object) -> TWConfigError:
     message = (
-        f"connection_factory gave a {type(given).__name__}, which is none of the vendor's "
-        "connections: give it teamwire_api.Connection, or what makes one"
+        f"{source} gave a {type(given).__name__}, which is none of the vendor's connections: "
+        "connection_factory is to be teamwire_api.Connection, or what makes one"
+    )
+    return TWConfigError(message)
+
+
+def _early(dispatching: Coroutine[Any, Any, None]) -> TWConfigError | None:
+    if inspect.getcoroutinestate(dispatching) == inspect.CORO_CLOSED:
+        return None
+    message = (
+        "exec_async of the vendor's connection did not wait for the end of what it was to run; is "
+        "it the vendor's?"
     )
     return TWConfigError(message)
 

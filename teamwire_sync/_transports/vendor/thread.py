@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import threading
+import time
 import weakref
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 from teamwire_sync._fork import renew_after_fork
 from teamwire_sync._log import logger
 from teamwire_sync._transports.vendor.calls import Call
+from teamwire_sync._transports.vendor.errors import cause_of
 from teamwire_sync._transports.vendor.run import Run
-from teamwire_sync.exceptions import TWClosedError
+from teamwire_sync.exceptions import TWClosedError, TWConnectionError
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -40,7 +42,8 @@ class VendorThread:
     def __init__(self, factory: Callable[[], Any]) -> None:
         self._factory = factory
         self._closed = False
-        self._lock = threading.Lock()
+        # A signal handler may close it in the thread that holds the lock.
+        self._lock = threading.RLock()
         self._run: Run | None = None
         self._runs: list[Run] = []  # with those that have calls left
         weakref.finalize(self, _stop, self._runs).atexit = False
@@ -48,7 +51,7 @@ class VendorThread:
 
     def after_fork(self) -> None:
         """Let the child make a connection of its own."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         _left_behind.extend(self._runs)
         self._runs.clear()
         self._run = None
@@ -75,13 +78,15 @@ class VendorThread:
             TWError: It failed, or its time is over.
         """
         call = Call(what, work, deadline=deadline, find_out=find_out)
-        run = self._submitted(call)
+        run: Run | None = None
         try:
+            run = self._submitted(call)
             return call.wait()
         except BaseException:
             # Ctrl-C, too. A task that has ended does not mind.
             call.close()
-            run.cancel(call)
+            if run is not None:
+                run.cancel(call)
             raise
 
     def _submitted(self, call: Call[Any]) -> Run:
@@ -91,30 +96,51 @@ class VendorThread:
                     message = f"{call.what}: the Connection is closed"
                     raise TWClosedError(message)
                 run = self._run
-                if run is None or not run.is_open or (run.is_doubtful and self._may_renew()):
-                    run = self._renewed(run)
-            if run.is_here:
-                message = (
-                    "a call inside of the vendor's SDK that it would wait for; don't use the "
-                    "Connection in a logging handler of the vendor's package"
-                )
-                raise RuntimeError(message)
+                if run is None or not run.is_open:
+                    self._require_few(call)
+                    return self._renewed(run, call)
+                if run.is_here:
+                    message = (
+                        "a call inside of the vendor's SDK that it would wait for; don't use the "
+                        "Connection in a logging handler of the vendor's package"
+                    )
+                    raise RuntimeError(message)
+                if run.is_doubtful and self._has_few():
+                    return self._renewed(run, call)
             if run.submit(call):
                 return run
 
-    def _may_renew(self) -> bool:
+    def _require_few(self, call: Call[Any]) -> None:
+        if not self._has_few():
+            message = (
+                f"{call.what}: the vendor's connections of before have not ended yet: something in "
+                "its SDK hangs; try again later"
+            )
+            raise TWConnectionError(message)
+
+    def _has_few(self) -> bool:
         # An SDK that hangs again and again shall not have a thread for each time.
         return sum(not run.join(0) for run in self._runs) <= _MOST_LEFT
 
-    def _renewed(self, old: Run | None) -> Run:
+    def _renewed(self, old: Run | None, call: Call[Any]) -> Run:
         run = Run(self._factory)
-        run.start()
+        run.submit(call)  # before the thread starts, which may end at once
+        self._runs[:] = [*(each for each in self._runs if not each.join(0)), run]
         self._run = run
-        self._runs[:] = [each for each in self._runs if not each.join(0)]
-        self._runs.append(run)
         if old is not None:
             old.retire()
-        return run
+        try:
+            run.start()
+        except RuntimeError as error:  # there are too many, or Python is ending
+            problem = cause_of(error)
+        except BaseException:
+            run.stop()  # Ctrl-C may come when it has begun
+            raise
+        else:
+            return run
+        run.stop()
+        message = f"{call.what}: there is no thread for the vendor's SDK: {problem}"
+        raise TWConnectionError(message, cause=problem)
 
     def close(self) -> None:
         """End all calls, leave the vendor's connection, and end the thread."""
@@ -122,14 +148,17 @@ class VendorThread:
             self._closed = True
             runs = list(self._runs)
         _stop(runs)
+        ends_at = time.monotonic() + _GOODBYE
         for run in runs:
-            if not run.is_here and not run.join(_GOODBYE):
+            if not run.is_here and not run.join(max(0.0, ends_at - time.monotonic())):
                 text = (
                     "the thread of the vendor's SDK has not ended within %g s: something in it "
                     "blocks its event loop; it ends with the process"
                 )
                 logger.warning(text, _GOODBYE)
             run.let_go()
+        with self._lock:
+            self._runs.clear()
 
 
 def _stop(runs: list[Run]) -> None:

@@ -11,12 +11,13 @@ from teamwire_sync._config import check_seconds
 from teamwire_sync._flight import within
 from teamwire_sync._transports.base import Ability, ChatPage
 from teamwire_sync._transports.limited import LimitedTransport
-from teamwire_sync._transports.vendor.errors import cause_of, documented
+from teamwire_sync._transports.vendor.errors import cause_of, documented, is_lasting
 from teamwire_sync._transports.vendor.models import Converter
 from teamwire_sync._transports.vendor.thread import VendorThread
 from teamwire_sync.exceptions import (
     TWAuthError,
     TWConfigError,
+    TWDeliveryUnknownError,
     TWInvalidMembersError,
     TWNotFoundError,
     TWUnsupportedError,
@@ -72,9 +73,10 @@ class VendorTransport(LimitedTransport):
         if connection_factory is None:
             connection_factory = _vendor_connection()
         elif not callable(connection_factory):
+            made = " that is made already" if hasattr(connection_factory, "exec_async") else ""
             message = (
-                "connection_factory must be callable, such as teamwire_api.Connection, not "
-                f"{type(connection_factory).__name__}"
+                "connection_factory must be callable, such as the class teamwire_api.Connection, "
+                f"not {type(connection_factory).__name__}{made}"
             )
             raise TypeError(message)
         check_seconds("total_timeout", total_timeout)
@@ -100,7 +102,8 @@ class VendorTransport(LimitedTransport):
         async def work(vendor: Any, _call: Call[ChatPage]) -> ChatPage:
             converter = Converter()
             chats: list[Chat] = []
-            for theirs in await vendor.chats.get_subscriptions() or ():
+            # A list of our own: the vendor's may change while other calls have their turn.
+            for theirs in list(await vendor.chats.get_subscriptions() or ()):
                 chats.append(converter.chat(theirs))
                 if not len(chats) % _AT_ONCE:
                     await asyncio.sleep(0)  # other calls want the loop, too
@@ -223,7 +226,7 @@ class VendorTransport(LimitedTransport):
             ):
                 if uids:
                     await change([users[uid] for uid in uids])
-            return Converter().whole_group(await vendor.groups.get_group(gid))
+            return Converter().whole_group(await _read_again(vendor.groups.get_group, gid))
 
         return self._call("group.add_members or remove_members", work, deadline, find_out=_HAS_THEM)
 
@@ -301,6 +304,19 @@ async def _or_none(get: Callable[[str], Coroutine[Any, Any, Any]], identifier: s
         raise
 
 
+async def _read_again(get: Callable[[str], Coroutine[Any, Any, Any]], gid: str) -> Any:
+    try:
+        return await get(gid)
+    except Exception as error:
+        # The others say of themselves that all may have been done.
+        if is_lasting(error):
+            raise
+        cause = cause_of(error)
+    # What is documented would pass for what came of the change.
+    message = f"group: it was changed, but then it could not be read: {cause}; {_HAS_THEM}"
+    raise TWDeliveryUnknownError(message, cause=cause)
+
+
 async def _found(
     get: Callable[[str], Coroutine[Any, Any, Any]], ids: Sequence[str]
 ) -> dict[str, Any]:
@@ -309,7 +325,13 @@ async def _found(
 
     async def find(identifier: str) -> Any:
         async with few:
-            return await _or_none(get, identifier)
+            try:
+                return await _or_none(get, identifier)
+            except asyncio.CancelledError:
+                raise
+            # As in `Call.run`: in a task of its own it would end the loop.
+            except BaseException as error:  # noqa: BLE001
+                return error
 
     # All of them end here, also when one fails: none is left to run on its own.
     found = await asyncio.gather(*map(find, ids), return_exceptions=True)

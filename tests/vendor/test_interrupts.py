@@ -1,0 +1,213 @@
+"""Ctrl-C ends a call at once, and nothing but that call."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import TYPE_CHECKING, Any, Callable
+
+import pytest
+
+from teamwire_sync import Connection
+from teamwire_sync._sandbox.seed import BOT_LIST, KNOWN_CHAT, KNOWN_USER
+from tests.interrupts import interrupt_at
+from tests.vendor.leftovers import NAME, threads
+from tests.waiting import PATIENCE, Threads, in_time, wait_until
+
+if TYPE_CHECKING:
+    from teamwire_sync.testing import Sandbox
+    from tests.vendor.conftest import Vendor
+
+pytestmark = [
+    pytest.mark.usefixtures("nothing_left"),
+    pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="no signal to a thread here"),
+]
+
+FILES = ("vendor/calls.py", "vendor/run.py", "vendor/thread.py", "vendor/transport.py")
+
+
+def interrupt(is_ready: Callable[[], object], call: Callable[[], object]) -> None:
+    """Press Ctrl-C when *is_ready* returns, while the main thread does *call*."""
+    came = threading.Event()
+
+    def handle(*_: object) -> None:
+        if not came.is_set():
+            came.set()
+            raise KeyboardInterrupt
+
+    def press() -> None:
+        is_ready()
+        # A signal that comes just before the main thread begins to wait does not wake it.
+        while not came.wait(0.01):
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, handle)
+    try:
+        with Threads(1) as workers, in_time():
+            workers.start(press)
+            with pytest.raises(KeyboardInterrupt):
+                call()
+    finally:
+        came.set()
+        signal.signal(signal.SIGINT, before)
+
+
+def look_up(connection: Connection) -> object:
+    return connection.users.get_user(KNOWN_USER, timeout=5 * PATIENCE)
+
+
+@pytest.mark.parametrize("kind", ["hold", "stubborn", "block"])
+def test_ctrl_c_ends_a_look_up_at_once(vendor: Vendor, uncached: Connection, kind: str) -> None:
+    with getattr(vendor.faults, kind)("get_user") as effect:
+        interrupt(effect.wait_arrived, lambda: look_up(uncached))
+
+
+def test_its_task_is_cancelled(vendor: Vendor, uncached: Connection) -> None:
+    with vendor.faults.hold("get_user") as hold:
+        interrupt(hold.wait_arrived, lambda: look_up(uncached))
+        hold.wait_cancelled()
+
+
+@pytest.mark.parametrize("name", ["init", "enter"])
+def test_ctrl_c_ends_a_call_while_the_connection_opens(
+    vendor: Vendor, uncached: Connection, name: str
+) -> None:
+    with vendor.faults.block(name) as block:
+        interrupt(block.wait_arrived, lambda: look_up(uncached))
+
+
+def test_the_connection_that_opened_meanwhile_is_used(vendor: Vendor, uncached: Connection) -> None:
+    def is_begun() -> None:
+        # Who is interrupted before this has no thread yet, and ends the one that it has begun.
+        wait_until(lambda: uncached._transport._thread._run is not None)  # type: ignore[attr-defined]
+
+    with vendor.faults.block("enter"):
+        interrupt(is_begun, lambda: look_up(uncached))
+
+    assert look_up(uncached) is not None
+    assert (vendor.calls["enter"], vendor.calls["get_user"]) == (1, 1)
+
+
+def test_the_same_connection_works_on(vendor: Vendor, uncached: Connection) -> None:
+    with vendor.faults.hold("get_user") as hold:
+        interrupt(hold.wait_arrived, lambda: look_up(uncached))
+
+    assert look_up(uncached) is not None
+    assert vendor.calls["enter"] == 1
+
+
+def test_other_calls_go_on(vendor: Vendor, uncached: Connection) -> None:
+    with Threads(1) as workers, vendor.faults.hold("get_group") as group:
+        other = workers.start(lambda: uncached.groups.get_group(BOT_LIST))
+        group.wait_arrived()
+        with vendor.faults.hold("get_user") as hold:
+            interrupt(hold.wait_arrived, lambda: look_up(uncached))
+        group.release()
+
+        assert other.result(PATIENCE) is not None
+
+
+def test_another_who_waits_for_the_same_takes_over(vendor: Vendor, uncached: Connection) -> None:
+    hold = vendor.faults.hold("get_subscriptions", times=1)
+
+    def join() -> int:
+        hold.wait_arrived()
+        return len(uncached.chats.get_subscriptions())
+
+    def is_joined() -> None:
+        wait_until(lambda: uncached.chats.cache_info().joined == 1)
+
+    with Threads(1) as workers:
+        other = workers.start(join)
+        interrupt(is_joined, uncached.chats.get_subscriptions)
+
+        assert other.result(PATIENCE) == 100
+
+
+# Writes
+
+
+def create(connection: Connection) -> Any:
+    return connection.chats.create_chat(title="new", users=[KNOWN_USER])
+
+
+def test_a_chat_whose_members_were_looked_up_is_not_made(
+    vendor: Vendor, uncached: Connection
+) -> None:
+    with vendor.faults.block("get_user") as block:
+        interrupt(block.wait_arrived, lambda: create(uncached))
+    # Behind the rest of what the loop had to do.
+    uncached.groups.get_group(BOT_LIST)
+    uncached.close()
+
+    assert vendor.calls["create_chat"] == 0
+
+
+def test_a_chat_whose_making_was_interrupted_may_be_there(vendor: Vendor) -> None:
+    """The next look-up asks, although the time of the last listing is not over."""
+    with Connection.from_vendor() as connection:
+        connection.chats.get_subscriptions()
+        with vendor.faults.hold("create_chat", after=True) as hold:
+            interrupt(hold.wait_arrived, lambda: create(connection))
+
+        assert len(connection.chats.get_by_title("new")) == 1
+
+
+def test_a_message_whose_posting_was_interrupted_is_posted_once(
+    vendor: Vendor, box: Sandbox, uncached: Connection
+) -> None:
+    with vendor.faults.hold("post", after=True) as hold:
+        interrupt(hold.wait_arrived, lambda: uncached.chats.at(KNOWN_CHAT).post("hello"))
+    uncached.close()
+
+    assert box.count("POST", f"/v1/bot/chats/{KNOWN_CHAT}/messages/") == 1
+
+
+# Anywhere
+
+
+@pytest.mark.parametrize("vendor", ["1.8"], indirect=True)
+@pytest.mark.parametrize("number", range(1, 33))
+def test_ctrl_c_at_any_call_leaves_it_usable(
+    vendor: Vendor, uncached: Connection, number: int
+) -> None:
+    with Threads(1) as workers:
+        first = workers.start(lambda: interrupt_at(number, FILES, lambda: create(uncached)))
+        was_interrupted = first.result(PATIENCE)
+
+    assert look_up(uncached) is not None
+    uncached.close()
+    assert vendor.calls["create_chat"] <= 1
+    assert was_interrupted or number > 12
+
+
+def test_a_thread_whose_start_is_interrupted_ends(
+    vendor: Vendor, uncached: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = threading.Thread.start
+
+    def interrupted(thread: threading.Thread) -> None:
+        start(thread)
+        if thread.name == NAME:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            look_up(uncached)
+    wait_until(lambda: not threads())
+
+    assert look_up(uncached) is not None
+
+
+@pytest.mark.parametrize("vendor", ["1.8"], indirect=True)
+@pytest.mark.parametrize("number", range(1, 17))
+def test_ctrl_c_at_any_call_of_close_lets_it_be_closed_again(
+    vendor: Vendor, uncached: Connection, number: int
+) -> None:
+    uncached.users.get_user(KNOWN_USER)
+    with Threads(1) as workers:
+        workers.start(lambda: interrupt_at(number, FILES, uncached.close)).result(PATIENCE)
+    uncached.close()
+
+    assert vendor.faults.live == 0
