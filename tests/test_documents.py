@@ -63,7 +63,8 @@ def box(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Sandbox]:
 
 def blocks(path: Path) -> list[tuple[str, str]]:
     """Language and text of each fenced block."""
-    return re.findall(r"^```([^\n]*)\n(.*?)^```$", path.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    fence = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+    return fence.findall(path.read_text("utf-8"))
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=NAMES)
