@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+import logging
 import sys
+from importlib.util import find_spec
 
 try:
     import click
-    import rich  # noqa: F401  needed on a terminal only, but said here
 except ModuleNotFoundError as error:
     message = f"the command line needs {error.name}: pip install 'teamwire_sync[cli]'"
     raise SystemExit(message) from None
+# It is needed on a terminal only, and imported there; but that it is missing is said here.
+if find_spec("rich") is None:
+    message = "the command line needs rich: pip install 'teamwire_sync[cli]'"
+    raise SystemExit(message)
 
 from teamwire_sync._cli import chats, config, directory, failures, messages, settings, tools
 
 
-@click.group(cls=failures.Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=failures.Main, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="teamwire_sync")
 @click.option("--url", help="The server, in place of the one that is set up.")
 @click.option("--profile", metavar="NAME", help="The section of the config file.")
 @click.option("--config", "config_file", type=click.Path(dir_okay=False), help="The config file.")
 @click.option("--vendor", is_flag=True, help="Go through the vendor's SDK, teamwire_api.")
 @click.option(
-    "--timeout", type=click.FloatRange(0, min_open=True), help="Seconds that one call may take."
+    "--timeout",
+    type=float,
+    callback=settings.seconds,
+    metavar="SECONDS",
+    help="How long one call may take.",
 )
 @click.option("-v", "--verbose", is_flag=True, help="Show what the client logs.")
 @click.pass_context
@@ -37,22 +46,26 @@ def main(
 ) -> None:
     """A blocking, caching client for the Teamwire business messenger.
 
-    The credentials are those of the environment (TEAMWIRE_URL, TEAMWIRE_APP_ID, TEAMWIRE_SECRET) or
-    of the config file; "teamwire-sync config init" writes one.
+    To begin, run "teamwire-sync config init": it asks for the credentials and writes them to a
+    file. Those of the environment (TEAMWIRE_URL, TEAMWIRE_APP_ID, TEAMWIRE_SECRET) go before it.
 
     Exit codes: 0 done, 1 not found or ambiguous, 2 wrong usage or settings, 3 not allowed, 4 no
-    network, 5 the server failed, 6 it may have been done or not.
+    network, 5 the server failed, 6 it may have been done or not, 130 Ctrl-C.
     """
     for stream in (sys.stdout, sys.stderr):
         # What the terminal has no letters for is no reason to fail.
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
-    if verbose:
-        settings.log_to_stderr()
+    if vendor and url is not None:
+        text = "--url does not go with --vendor: the vendor's SDK has settings of its own"
+        raise click.UsageError(text)
     context.obj = settings.Settings(
         url=url, profile=profile, config=config_file, vendor=vendor, timeout=timeout
     )
+    context.with_resource(settings.of_process(context.obj.environment))
+    if verbose:
+        context.with_resource(settings.logged(logging.INFO))
 
 
 for _command in (
@@ -60,6 +73,7 @@ for _command in (
     chats.chats,
     messages.post,
     messages.messages,
+    messages.download,
     messages.listen,
     directory.users,
     directory.groups,

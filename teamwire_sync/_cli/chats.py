@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import click
 
 from teamwire_sync._cli.documents import of_chat, of_user
-from teamwire_sync._cli.failures import not_found
-from teamwire_sync._cli.output import print_fields, print_json, print_rows
+from teamwire_sync._cli.failures import Group, not_found, writing
+from teamwire_sync._cli.output import print_fields, print_json, print_rows, say_on_terminal
 from teamwire_sync._cli.settings import (
     Settings,
     as_json,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 _HEAD = ("thread ID", "title", "type", "users", "groups")
 
 
-@click.group()
+@click.group(cls=Group)
 def chats() -> None:
     """List, find, show, create and change the bot's chats."""
 
@@ -47,6 +48,9 @@ def list_chats(settings: Settings, *, as_json: bool) -> None:
 def find(settings: Settings, *, text: str, as_json: bool) -> None:
     """List the chats whose title has TEXT in it, whatever its case."""
     wanted = text.casefold()
+    if not wanted:
+        message = "TEXT is empty"
+        raise click.UsageError(message)
     with settings.connect() as connection:
         found = [
             chat
@@ -112,11 +116,14 @@ def create(
     no_muting: bool,
     as_json: bool,
 ) -> None:
-    """Create a chat, and print its thread ID."""
+    """Create a chat, and print its thread ID.
+
+    The bot is a member by itself.
+    """
     if not users and not groups:
         text = "a chat needs somebody: give --user or --group"
         raise click.UsageError(text)
-    with settings.connect() as connection:
+    with settings.connect() as connection, writing():
         chat = connection.chats.create_chat(
             title=title,
             users=users,
@@ -152,8 +159,10 @@ def rename(
         text = "the new title is missing"
         raise click.UsageError(text)
     with settings.connect() as connection:
-        chat = settings.handle(connection, tid, title)
-        chat.set_title(new_title, timeout=settings.timeout)
+        chat = settings.handle(connection, tid, title, word=new_title)
+        with writing():
+            changed = chat.set_title(new_title, timeout=settings.timeout)
+        say_on_terminal(f"The title of {changed.tid} is now {changed.title or ''!r}.")
 
 
 @chats.command()
@@ -176,14 +185,18 @@ def members(
     remove_group: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """List the users of a chat, after inviting or removing some, where told."""
+    """List the users of a chat; first add or remove some.
+
+    The bot itself, which is always a member, is not among them.
+    """
     require_one(tid, title)
     with settings.connect() as connection:
         chat = settings.chat(connection, tid, title)
-        if add or add_group:
-            chat = chat.add_members(add, add_group, timeout=settings.timeout)
-        if remove or remove_group:
-            chat = chat.remove_members(remove, remove_group, timeout=settings.timeout)
+        with writing() if add or remove or add_group or remove_group else nullcontext():
+            if add or add_group:
+                chat = chat.add_members(add, add_group, timeout=settings.timeout)
+            if remove or remove_group:
+                chat = chat.remove_members(remove, remove_group, timeout=settings.timeout)
         if as_json:
             for user in chat.users:
                 print_json(of_user(user))

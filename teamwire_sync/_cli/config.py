@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from teamwire_sync._cli.output import say, visible
+from teamwire_sync._cli.failures import Group, code_of
+from teamwire_sync._cli.output import is_terminal, say, visible
 from teamwire_sync._cli.settings import Settings, pass_settings
 from teamwire_sync._concealed import Concealed
 from teamwire_sync._connection import Connection
 from teamwire_sync._credentials import config_path, find_credentials
+from teamwire_sync.exceptions import TWError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from teamwire_sync._credentials import Credentials
+    from teamwire_sync._models.people import LoggedInUser
+
+_VARIABLES = ("TEAMWIRE_URL", "TEAMWIRE_APP_ID", "TEAMWIRE_SECRET")
 
 
-@click.group()
+@click.group(cls=Group)
 def config() -> None:
     """Write the file that has the credentials."""
 
@@ -26,69 +33,133 @@ def config() -> None:
 @config.command()
 @click.option("--url", help="The server, https://backend.example.org; else it is asked for.")
 @click.option("--app-id", help="The App ID, from the dashboard; else it is asked for.")
-@click.option("--force", is_flag=True, help="Replace what the file has, without asking.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Replace what the file has without asking, and write also what does not work.",
+)
 @pass_settings
 def init(settings: Settings, *, url: str | None, app_id: str | None, force: bool) -> None:
-    """Ask for the credentials, write them to the config file, and try them.
+    """Ask for the credentials, try and write them.
 
-    Only you can read the file. The Secret is asked for without showing it; where stdin is no
-    terminal, it is the first line there. With teamwire-sync --profile NAME, it is the section of
-    this name.
+    Only you can read the file. The Secret is asked for without showing it; no option takes it, as
+    others can see those. Where stdin is no terminal, what is not given as an option is read from
+    there, a line each: server, App ID, Secret.
+
+    With teamwire-sync --profile NAME, it is the section of this name; with --config FILE, another
+    file.
     """
     path, section = config_path(), os.environ.get("TEAMWIRE_PROFILE") or "default"
-    if _has(path, section) and not force:
-        click.confirm(f"{path} has a section [{section}]. Replace it?", abort=True, err=True)
-    url = url or click.prompt("Server (https://...)", err=True)
-    app_id = app_id or click.prompt("App ID", err=True)
-    secret = _ask_secret()
-    # It raises for what can't be right, before anything is written.
-    credentials = find_credentials(app_id, secret, url)
-    _write(path, section, credentials.app_id, credentials.secret, credentials.url)
-    say(f"Written to {path}.")
-    with Connection(app_id, secret.reveal(), url, app_name="teamwire-sync") as connection:
-        me = connection.check(timeout=settings.timeout)
+    if not section.isprintable() or "]" in section:
+        text = f"no section can have the name {section!r}"
+        raise click.UsageError(text)
+    if _has(path, section) and not force and not _may_replace(path, section):
+        return
+    url = url or settings.url or _ask("Server (https://...)", "--url")
+    app_id = app_id or _ask("App ID", "--app-id")
+    # It raises for what can't be right, before the server is asked and anything is written.
+    credentials = find_credentials(app_id, _ask_secret(), url)
+    try:
+        me = _try(credentials, settings.timeout)
+    except TWError as error:
+        if force:
+            _write(path, section, credentials)
+            say(f"Written to {path}, though it does not work:")
+            raise
+        say(f"Error: {error}")
+        say("Nothing is written; --force writes it all the same.")
+        raise SystemExit(code_of(error)) from None
+    _write(path, section, credentials)
+    say(f"It works, and is written to {path}.")
+    first = [name for name in _VARIABLES if os.environ.get(name)]
+    if first:
+        say(f"While they are in the environment, {', '.join(first)} go before it.")
     click.echo(f"{me.uid}\t{visible(me.full_name())}")
 
 
+def _try(credentials: Credentials, timeout: float | None) -> LoggedInUser:
+    secret = credentials.secret
+    with Connection(
+        credentials.app_id, secret.reveal(), credentials.url, app_name="teamwire-sync"
+    ) as connection:
+        return connection.check(timeout=timeout)
+
+
+def _may_replace(path: Path, section: str) -> bool:
+    question = f"{path} has a section [{section}]. Replace it?"
+    if not is_terminal(sys.stdin):
+        text = f"{path} has a section [{section}]; --force replaces it"
+        raise click.UsageError(text)
+    if click.confirm(question, err=True):
+        return True
+    say("Nothing is written.")
+    return False
+
+
+def _ask(what: str, option: str) -> str:
+    if is_terminal(sys.stdin):
+        answer: str = click.prompt(what, err=True)
+        return answer
+    line = "" if sys.stdin is None else sys.stdin.readline()
+    if not line.strip():
+        text = f"{what} is missing: give {option}, or a line on stdin"
+        raise click.UsageError(text)
+    return line
+
+
 def _ask_secret() -> Concealed:
-    if sys.stdin.isatty():
-        return Concealed(click.prompt("Secret", hide_input=True, err=True))
-    return Concealed(sys.stdin.readline())
+    if is_terminal(sys.stdin):
+        return Concealed(click.prompt("Secret (it is not shown)", hide_input=True, err=True))
+    secret = Concealed("" if sys.stdin is None else sys.stdin.readline())
+    if not secret.reveal().strip():
+        text = "the Secret is missing: it is the next line on stdin"
+        raise click.UsageError(text)
+    return secret
+
+
+def _section_of(line: str) -> str | None:
+    """The section that *line* begins, as configparser reads it."""
+    found = re.match(r"\[(.+)\]", line.strip())
+    return found[1] if found else None
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8-sig").splitlines()
+    except FileNotFoundError:
+        return []
+    except UnicodeDecodeError:
+        text = f"the file {path} is no text in UTF-8; move it away"
+    raise click.UsageError(text)
 
 
 def _has(path: Path, section: str) -> bool:
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except FileNotFoundError:
-        return False
-    return f"[{section}]" in map(str.strip, lines)
+    return section in map(_section_of, _lines(path))
 
 
-def _write(path: Path, section: str, app_id: str, secret: Concealed, url: str) -> None:
+def _write(path: Path, section: str, credentials: Credentials) -> None:
     """Put the section in the place of the one of its name, and leave all else as it is."""
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except FileNotFoundError:
-        lines = []
     kept, inside = [], False
-    for line in lines:
-        stripped = line.strip()
-        if stripped.startswith("[") and stripped.endswith("]"):
-            inside = stripped == f"[{section}]"
+    for line in _lines(path):
+        began = _section_of(line)
+        if began is not None:
+            inside = began == section
         if not inside:
             kept.append(line)
     while kept and not kept[-1].strip():
         kept.pop()
     head = [*kept, ""] if kept else []
+    # Of a link, the file that it leads to.
+    path = Path(os.path.realpath(path))
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     new = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            for line in (*head, f"[{section}]", f"app_id = {app_id}"):
+            for line in (*head, f"[{section}]", f"app_id = {credentials.app_id}"):
                 file.write(f"{line}\n")
-            file.write(f"secret = {secret.reveal()}\n")
-            file.write(f"url = {url}\n")
+            file.write(f"secret = {credentials.secret.reveal()}\n")
+            file.write(f"url = {credentials.url}\n")
         new.replace(path)
     finally:
         new.unlink(missing_ok=True)

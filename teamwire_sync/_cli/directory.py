@@ -5,16 +5,19 @@ from __future__ import annotations
 import click
 
 from teamwire_sync._cli.documents import of_group, of_user
-from teamwire_sync._cli.failures import not_found
+from teamwire_sync._cli.failures import Command, Group, not_found
 from teamwire_sync._cli.output import print_json, print_rows, visible
 from teamwire_sync._cli.settings import Settings, as_json, pass_settings
 
 
-@click.command()
+@click.command(cls=Command)
 @as_json
 @pass_settings
 def check(settings: Settings, *, as_json: bool) -> None:
-    """Ask the server who the bot is: it shows that all the settings are right."""
+    """Ask the server who the bot is.
+
+    It is the quickest way to see that all the settings are right.
+    """
     with settings.connect() as connection:
         me = connection.check(timeout=settings.timeout)
         if as_json:
@@ -23,7 +26,7 @@ def check(settings: Settings, *, as_json: bool) -> None:
             click.echo(f"{me.uid}\t{visible(me.full_name())}")
 
 
-@click.group()
+@click.group(cls=Group)
 def users() -> None:
     """Find people and bots."""
 
@@ -34,6 +37,9 @@ def users() -> None:
 @pass_settings
 def find(settings: Settings, *, text: str, as_json: bool) -> None:
     """List the users whose name has TEXT in it, whatever its case."""
+    if not text:
+        message = "TEXT is empty"
+        raise click.UsageError(message)
     with settings.connect() as connection:
         found = connection.users.find(text, timeout=settings.timeout)
         if not found:
@@ -49,7 +55,7 @@ def find(settings: Settings, *, text: str, as_json: bool) -> None:
         )
 
 
-@click.group()
+@click.group(cls=Group)
 def groups() -> None:
     """List circles and lists."""
 

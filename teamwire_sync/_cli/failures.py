@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from teamwire_sync._cli.output import say
+from teamwire_sync._cli.output import say, say_on_terminal, visible_lines
 from teamwire_sync.exceptions import (
     TWAmbiguousTitleError,
     TWAuthError,
@@ -57,18 +56,21 @@ def exit_codes() -> Iterator[None]:
     """Turn what the block raises into a line on stderr and the process's exit code."""
     try:
         yield
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _pipe_broken()
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:  # who reads has read enough
+        raise SystemExit(BROKEN_PIPE) from None
     except (KeyboardInterrupt, click.Abort):
+        say_on_terminal("")
         raise SystemExit(INTERRUPTED) from None
+    except click.ClickException as error:
+        vars(error)["message"] = visible_lines(error.message)
+        raise
     except (TWError, OSError, ValueError) as error:
-        if isinstance(error, OSError) and error.errno == errno.EPIPE:
-            _pipe_broken()
         if isinstance(error, TWAmbiguousTitleError):
             _show_candidates(error)
         else:
-            say(f"Error: {error}")
+            say(f"Error: {_text_of(error)}")
         raise SystemExit(code_of(error)) from None
 
 
@@ -83,23 +85,76 @@ def not_found(text: str) -> SystemExit:
     return SystemExit(NOT_FOUND)
 
 
-def _pipe_broken() -> None:
-    # Who reads has read enough. Python flushes stdout at its end, and would complain.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    raise SystemExit(BROKEN_PIPE)
+class UnusableError(click.ClickException):
+    """It can't be done so."""
+
+    exit_code = USAGE
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """Tell who interrupts a write what that means."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        say("\nInterrupted: it may have been done or not. Look before you do it again.")
+        raise
+
+
+def _text_of(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        place = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
+        return f"{place}{error.strerror}"
+    return str(error)
 
 
 def _show_candidates(error: TWAmbiguousTitleError) -> None:
     say(f"Error: {len(error.candidates)} chats have the title {error.title!r}:")
     for chat in error.candidates:
         members = f"{len(chat.users):,} users"
-        groups = ", ".join(group.title for group in chat.groups)
+        groups = ", ".join(" ".join(group.title.split()) for group in chat.groups)
         say(f"  {chat.tid}  {chat.type}, {members}{f', {groups}' if groups else ''}")
     say("Take one of them by its thread ID.")
 
 
+class Command(click.Command):
+    """A command that says where an option goes which stands in the wrong place."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take the arguments apart."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            root = ctx.find_root()
+            own = ctx.command_path[len(root.command_path) :]
+            if any(error.option_name in each.opts for each in root.command.params):
+                text = (
+                    f"{error.option_name} goes before the command: "
+                    f"{root.command_path} {error.option_name} ...{own}"
+                )
+            elif any(each.name in {"text", "new_title"} for each in self.params):
+                text = (
+                    f"there is no option {error.option_name}. A text that begins with a dash goes "
+                    f"behind two dashes: {ctx.command_path} ... -- TEXT"
+                )
+            else:
+                raise
+        raise click.UsageError(text, ctx)
+
+
 class Group(click.Group):
-    """A group of commands whose failures have exit codes."""
+    """A group of such commands."""
+
+    command_class = Command
+
+
+class Main(Group):
+    """The group of all commands, whose failures have exit codes."""
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """Take the options before the command apart."""
+        with exit_codes():
+            return super().make_context(*args, **extra)
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command."""

@@ -6,8 +6,11 @@ Titles, names and messages are other people's text: none of it reaches a termina
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import sys
-from contextlib import contextmanager
+import unicodedata
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,25 +20,38 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-# What holds an emoji, or letters of some scripts, together; it moves nothing.
 _JOINERS = {"\u200c", "\u200d"}
+_SELECTORS = {"\ufe0e", "\ufe0f"}
+# What Python calls printable, and nobody sees: fillers, and selectors of shapes.
+_UNSEEN = {"\u034f", "\u115f", "\u1160", "\u17b4", "\u17b5", "\u3164", "\uffa0"}
+_UNSEEN |= set(map(chr, (*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))))
+_SPACES = str.maketrans(
+    dict.fromkeys("\t", "    ")
+    | dict.fromkeys("\xa0\u1680\u202f\u205f\u3000", " ")
+    | dict.fromkeys(map(chr, range(0x2000, 0x200B)), " ")
+)
+# Columns below which a table of more than two is no table any more.
+_NARROW = 60
+
+
+def is_terminal(stream: Any) -> bool:
+    """Whether *stream* is one; it is None where the shell has closed it."""
+    return stream is not None and bool(stream.isatty())
 
 
 def visible(text: str) -> str:
     """*text* with each letter that is not seen, or that moves others, in its escaped form."""
-    if text.isprintable():
+    if text.isascii() and text.isprintable():
         return text
     return "".join(
-        letter
-        if letter.isprintable() or letter in _JOINERS
-        else letter.encode("unicode_escape").decode()
-        for letter in text
+        letter if _is_seen(letter, text[at - 1 : at], text[at + 1 : at + 2]) else _escaped(letter)
+        for at, letter in enumerate(text)
     )
 
 
 def visible_lines(text: str) -> str:
-    """The same for a text of several lines, which stay lines."""
-    return "\n".join(visible(line.replace("\t", "    ")) for line in text.splitlines())
+    """The same for a text of several lines, which stay lines; its spaces are spaces."""
+    return "\n".join(visible(line) for line in text.translate(_SPACES).splitlines())
 
 
 def print_json(document: Mapping[str, Any]) -> None:
@@ -44,41 +60,97 @@ def print_json(document: Mapping[str, Any]) -> None:
 
 
 def print_rows(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A table for people; where stdout is no terminal, each row on a line, with tabs between."""
-    if sys.stdout.isatty():
-        _print_table(head, rows)
+    """A table for people; where stdout is no terminal, each row on a line, with tabs between.
+
+    Args:
+        head: The names of the columns.
+        rows: What is in them; in the first one, an id.
+    """
+    if not is_terminal(sys.stdout):
+        for row in rows:
+            click.echo("\t".join(map(visible, row)))
         return
-    for row in rows:
-        click.echo("\t".join(map(visible, row)))
+    width = shutil.get_terminal_size().columns
+    if len(head) > 2 and width < _NARROW:
+        for first, *others in rows:
+            click.echo(visible(first))
+            for name, cell in zip(head[1:], others):
+                if cell:
+                    click.echo(f"  {name}: {visible(cell)}")
+        return
+    _print_table(head, rows, width)
 
 
 def print_fields(fields: Iterable[tuple[str, str]]) -> None:
     """Names and values, one pair on a line."""
+    fields = list(fields)
+    is_for_people = is_terminal(sys.stdout)
+    longest = max(len(name) for name, _ in fields)
     for name, value in fields:
-        click.echo(f"{name}\t{visible(value)}")
+        start = name.ljust(longest + 2) if is_for_people else f"{name}\t"
+        click.echo(f"{start}{visible(value)}")
 
 
 def say(text: str) -> None:
     """Tell the user something that is no data."""
-    click.echo(visible_lines(text), err=True)
+    with suppress(OSError):  # nobody listens
+        click.echo(visible_lines(text), err=True)
 
 
-def _print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+def say_on_terminal(text: str) -> None:
+    """The same where somebody sits there: in a script, no news is good news."""
+    if is_terminal(sys.stderr):
+        say(text)
+
+
+def _is_seen(letter: str, before: str, after: str) -> bool:
+    if letter in _JOINERS:
+        return bool(before and after) and _are_joined(before, after)
+    if letter in _SELECTORS:
+        # Behind a sign it makes an emoji of it.
+        return bool(before) and not before.isalpha() and before.isprintable()
+    return letter.isprintable() and letter not in _UNSEEN
+
+
+def _are_joined(before: str, after: str) -> bool:
+    """Whether a joiner between them is part of the writing: of an emoji, in Arabic, in Indic."""
+    if unicodedata.combining(before) == 9:  # a virama
+        return True
+    if unicodedata.bidirectional(before) == unicodedata.bidirectional(after) == "AL":
+        return True
+    is_sign = unicodedata.category(before) in {"So", "Sk"} or before in _SELECTORS
+    return is_sign and unicodedata.category(after) == "So"
+
+
+def _escaped(letter: str) -> str:
+    return letter.encode("unicode_escape").decode()
+
+
+def _print_table(head: Sequence[str], rows: Iterable[Sequence[str]], width: int) -> None:
     from rich.table import Table  # noqa: PLC0415  only for a terminal
     from rich.text import Text  # noqa: PLC0415
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in head:
-        table.add_column(Text(name), overflow="fold")
+    for number, name in enumerate(head):
+        table.add_column(Text(name), overflow="fold", no_wrap=number == 0)
     for row in rows:
         table.add_row(*(Text(visible(cell)) for cell in row))
-    _console().print(table)
+    _console(width=width).print(table)
 
 
-def _console(*, stderr: bool = False) -> Console:
+def _console(*, stderr: bool = False, width: int | None = None) -> Console:
     from rich.console import Console  # noqa: PLC0415  only for a terminal
 
-    return Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    # A dumb terminal has 80 columns to rich, unless it is told both.
+    height = None if width is None else 25
+    return Console(
+        stderr=stderr, width=width, height=height, highlight=False, markup=False, emoji=False
+    )
+
+
+def _is_lively(stream: Any) -> bool:
+    """Whether *stream* is a terminal that can take back what it shows."""
+    return is_terminal(stream) and os.environ.get("TERM", "").lower() not in {"dumb", "unknown"}
 
 
 @contextmanager
@@ -87,7 +159,7 @@ def count_of(what: str) -> Iterator[Callable[[int, int], None] | None]:
 
     Gives a callback for pages and items.
     """
-    if not sys.stderr.isatty():
+    if not _is_lively(sys.stderr):
         yield None
         return
     with _progress("{task.completed:,.0f}") as progress:
@@ -101,7 +173,7 @@ def bytes_of(what: str) -> Iterator[Callable[[int, int], None] | None]:
 
     Gives a callback for the bytes so far and for all of them.
     """
-    if not sys.stderr.isatty():
+    if not _is_lively(sys.stderr):
         yield None
         return
     with _progress("{task.percentage:>3.0f} %", bar=True) as progress:
@@ -118,11 +190,17 @@ def _progress(column: str, *, bar: bool = False) -> Iterator[Any]:
         TextColumn,
     )
 
-    columns: list[Any] = [SpinnerColumn(), TextColumn("{task.description}", markup=False)]
+    # A spinner of ASCII: what a terminal has no letters for would be shown escaped.
+    columns: list[Any] = [SpinnerColumn("line"), TextColumn("{task.description}", markup=False)]
     if bar:
         columns.append(BarColumn(bar_width=None))
     # Gone when it is over: what stays is the data.
     with Progress(
-        *columns, TextColumn(column, markup=False), console=_console(stderr=True), transient=True
+        *columns,
+        TextColumn(column, markup=False),
+        console=_console(stderr=True),
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
     ) as progress:
         yield progress

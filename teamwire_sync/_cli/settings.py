@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
+import warnings
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from teamwire_sync._cli.failures import not_found
-from teamwire_sync._cli.output import count_of
+from teamwire_sync._cli.output import count_of, say, visible_lines
+from teamwire_sync._config import check_seconds
 from teamwire_sync._connection import Connection
+from teamwire_sync._credentials import config_path
 from teamwire_sync._log import logger
+from teamwire_sync.exceptions import TWConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from teamwire_sync._display import ChatList
     from teamwire_sync._models.chats import Chat, ChatHandle
 
     Command = Callable[..., Any]
+
+_VARIABLES = ("TEAMWIRE_URL", "TEAMWIRE_APP_ID", "TEAMWIRE_SECRET")
 
 
 class Settings:
@@ -42,19 +50,44 @@ class Settings:
         vendor: bool,
         timeout: float | None,
     ) -> None:
-        self._url = url
-        self._vendor = vendor
+        self.url = url
         self.timeout = timeout
+        self._vendor = vendor
+        self._given = {"--profile": profile, "--config": config}
         # Those who look for credentials look there.
-        for name, value in (("TEAMWIRE_PROFILE", profile), ("TEAMWIRE_CONFIG", config)):
-            if value is not None:
-                os.environ[name] = value
+        self.environment = {
+            name: value
+            for name, value in (("TEAMWIRE_PROFILE", profile), ("TEAMWIRE_CONFIG", config))
+            if value is not None
+        }
 
     def connect(self) -> Connection:
         """A Connection."""
         if self._vendor:
             return Connection.from_vendor()
-        return Connection(url=self._url, app_name="teamwire-sync")
+        try:
+            return Connection(url=self.url, app_name="teamwire-sync")
+        except TWConfigError as error:
+            text = self._how_to_set_up() or str(error)
+        raise TWConfigError(text)
+
+    def _how_to_set_up(self) -> str | None:
+        missing = [
+            name
+            for name in _VARIABLES
+            if not os.environ.get(name) and not (self.url and name == "TEAMWIRE_URL")
+        ]
+        path = config_path()
+        # Path.exists may raise where a folder is not to be read.
+        if not missing or os.path.exists(path):  # noqa: PTH110
+            return None
+        words = ["teamwire-sync"]
+        for name, value in self._given.items():
+            words += [] if value is None else [name, value]
+        return (
+            f"no credentials yet. To set them up, run: {shlex.join([*words, 'config', 'init'])}\n"
+            f"(There is no file {path}, and in the environment no {', no '.join(missing)}.)"
+        )
 
     def list_chats(self, connection: Connection) -> ChatList:
         """All the chats, counted on a terminal while they come."""
@@ -63,6 +96,7 @@ class Settings:
 
     def chat(self, connection: Connection, tid: str | None, title: str | None) -> Chat:
         """The chat that is named by *tid* or *title*."""
+        self.list_chats(connection)
         if title is not None:
             return connection.chats.one_by_title(title, timeout=self.timeout)
         chat = connection.chats.get_by_thread_id(tid or "", timeout=self.timeout)
@@ -72,12 +106,37 @@ class Settings:
         return chat
 
     def handle(
-        self, connection: Connection, tid: str | None, title: str | None
+        self,
+        connection: Connection,
+        tid: str | None,
+        title: str | None,
+        *,
+        word: str | None = None,
     ) -> Chat | ChatHandle:
-        """The same to act on it: by *tid*, nothing is asked for."""
-        if title is not None:
-            return self.chat(connection, None, title)
-        return connection.chats.at(tid or "")
+        """The same to act on it: by *tid*, nothing is asked for.
+
+        Args:
+            connection: Where the chat is.
+            tid: Its thread ID.
+            title: Its title.
+            word: What stands with the title where a thread ID would: it must be none.
+        """
+        if title is None:
+            return connection.chats.at(tid or "")
+        if word is not None and any(each.tid == word for each in self.list_chats(connection)):
+            text = f"{word} is the thread ID of a chat: name the chat by that or by --title"
+            raise click.UsageError(text)
+        return self.chat(connection, None, title)
+
+
+def seconds(_context: click.Context, parameter: click.Parameter, value: float | None) -> Any:
+    """The callback of an option that is a number of seconds."""
+    if value is not None:
+        try:
+            check_seconds("it", value)
+        except ValueError as error:
+            raise click.BadParameter(str(error), param=parameter) from None
+    return value
 
 
 pass_settings = click.make_pass_decorator(Settings)
@@ -88,14 +147,55 @@ thread_id = click.argument("tid", required=False)
 
 def require_one(tid: str | None, title: str | None) -> None:
     """Raise unless a chat is named, and named once."""
-    if (tid is None) == (title is None):
+    if tid is None and title is None:
+        message = "name the chat: by its thread ID, or by --title"
+        raise click.UsageError(message)
+    if tid is not None and title is not None:
         message = "name the chat by its thread ID or by --title, and not by both"
         raise click.UsageError(message)
 
 
-def log_to_stderr() -> None:
-    """Show what the client logs."""
+@contextmanager
+def of_process(environment: dict[str, str]) -> Iterator[None]:
+    """Have the *environment*, and warnings that are a line each."""
+    before = {name: os.environ.get(name) for name in environment}
+    os.environ.update(environment)
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning  # type: ignore[assignment]
+            yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _show_warning(message: Warning | str, *_: object) -> None:
+    say(f"Warning: {message}")
+
+
+@contextmanager
+def logged(level: int) -> Iterator[None]:
+    """Show on stderr what the client logs; not twice."""
+    if any(isinstance(each.formatter, _Formatter) for each in logger.handlers):
+        yield
+        return
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+    handler.setFormatter(_Formatter("%(levelname)s %(message)s"))
+    before = logger.level
     logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
+    logger.setLevel(level)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+        logger.removeHandler(handler)
+
+
+class _Formatter(logging.Formatter):
+    """What comes from elsewhere may be in it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return visible_lines(super().format(record))

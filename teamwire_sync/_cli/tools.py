@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from teamwire_sync.exceptions import TWError
+from teamwire_sync._cli.failures import Command, UnusableError
+from teamwire_sync._cli.settings import seconds
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -18,7 +19,7 @@ _chats = click.option(
 _seed = click.option("--seed", default=0, show_default=True, help="Makes another world.")
 
 
-@click.command()
+@click.command(cls=Command)
 @_chats
 @_seed
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
@@ -30,16 +31,18 @@ _seed = click.option("--seed", default=0, show_default=True, help="Makes another
     "--live",
     is_flag=False,
     flag_value=1.0,
-    type=click.FloatRange(0, min_open=True),
+    type=float,
+    callback=seconds,
     metavar="[SECONDS]",
     help="Let people do something in its chats all the time: once a second, or as often as told.",
 )
 def sandbox(
     *, chats: int, seed: int, host: str, port: int, path: str | None, live: float | None
 ) -> None:
-    """Serve a local Teamwire-compatible server for trying things out, until Ctrl-C.
+    """Serve a made-up Teamwire to try things out.
 
-    A tool for developers: its world is made up, and it has no TLS.
+    It prints what a shell has to export to use it, and ends with Ctrl-C. A tool for developers: it
+    has no TLS.
     """
     testing = _testing()
     try:
@@ -53,14 +56,12 @@ def sandbox(
             threading.Event().wait()
     except OSError as error:
         text = f"can't listen on {host}:{port}: {error.strerror or error}"
-        raise click.ClickException(text) from None
-    except ValueError as error:  # the file
-        raise click.ClickException(str(error)) from None
+        raise UnusableError(text) from None
     except KeyboardInterrupt:
         click.echo("\nEnded.")
 
 
-@click.command()
+@click.command(cls=Command)
 @_chats
 @_seed
 @click.option(
@@ -71,31 +72,35 @@ def sandbox(
     help="Look-ups by thread ID, and as many by title.",
 )
 def demo(chats: int, seed: int, lookups: int) -> None:
-    """List, find and create chats in a sandbox, and show what the cache saves."""
+    """Show in a sandbox what the cache saves.
+
+    It lists, finds and creates chats there, and counts the requests.
+    """
     testing = _testing()
     from teamwire_sync._demo import Demo  # noqa: PLC0415  only this command needs it
 
-    try:
-        with testing.sandbox(chats=chats, seed=seed) as box:
-            click.echo(f"A sandbox with {chats:,} chats is up at {box.url}.\n")
-            Demo(box, click.echo).run(lookups)
-    except TWError as error:
-        raise click.ClickException(str(error)) from None
+    with testing.sandbox(chats=chats, seed=seed) as box:
+        click.echo(f"A sandbox with {chats:,} chats is up at {box.url}.\n")
+        Demo(box, click.echo).run(lookups)
 
 
-@click.command("vendor-check")
+@click.command("vendor-check", cls=Command)
 @click.option("--write", is_flag=True, help="Make a chat and post in it, too.")
 @click.option("--user", metavar="UID", help="User to make that chat with.")
 @click.option(
     "--timeout",
     default=60.0,
     show_default=True,
-    type=click.FloatRange(0, min_open=True),
-    help="Seconds that one call may take.",
+    type=float,
+    callback=seconds,
+    metavar="SECONDS",
+    help="How long one call may take.",
 )
 @click.option("--details", is_flag=True, help="Show the texts of the vendor's errors, too.")
 def vendor_check(*, write: bool, user: str | None, timeout: float, details: bool) -> None:
-    """See whether the vendor's SDK does here what VendorTransport needs of it.
+    """See whether the vendor's SDK works here.
+
+    That is, whether it does what VendorTransport needs of it, line by line.
 
     It reads, and writes only with --write. What it prints may be passed on: there is no title, no
     name and no text in it, except with --details.
@@ -128,18 +133,24 @@ def _testing() -> ModuleType:
     try:
         from teamwire_sync import testing  # noqa: PLC0415  an extra that other commands do without
     except ImportError as error:
-        raise click.ClickException(str(error)) from None
+        raise UnusableError(str(error)) from None
     return testing
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(context: click.Context, *, shell: str) -> None:
-    """Print what lets a shell complete commands and options.
+    """Let the Tab key complete commands.
 
-    For bash, in ~/.bashrc: eval "$(teamwire-sync completion bash)"
-    """
+    It prints what the shell has to run.
+
+    \b
+    bash, in ~/.bashrc:  eval "$(teamwire-sync completion bash)"
+    zsh, in ~/.zshrc:    eval "$(teamwire-sync completion zsh)"
+    fish, in ~/.config/fish/config.fish:
+        teamwire-sync completion fish | source
+    """  # noqa: D301  click takes the letter for the start of lines that stay as they are
     from click.shell_completion import get_completion_class  # noqa: PLC0415  seldom needed
 
     kind = get_completion_class(shell)

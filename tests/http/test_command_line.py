@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from teamwire_sync import Connection, TWServerError, testing
 from teamwire_sync._cli import main
+from teamwire_sync._cli.failures import SERVER, USAGE
 from teamwire_sync._demo import Demo
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class TestDemo:
         monkeypatch.setattr(Demo, "run", fail)
         result = CliRunner().invoke(main, ["demo", "--chats", "1"])
 
-        assert result.exit_code == 1
+        assert result.exit_code == SERVER
         assert (
             result.output.splitlines()[-1] == "Error: 503 for GET /v1/bot/chats/: no reason given"
         )
@@ -120,7 +121,7 @@ class TestSandboxCommand:
         port = box.url.rpartition(":")[2]
         result = CliRunner().invoke(main, ["sandbox", "--port", port])
 
-        assert result.exit_code == 1
+        assert result.exit_code == USAGE
         assert f"can't listen on 127.0.0.1:{port}" in result.output
 
     @pytest.mark.parametrize("name", ["foreign.txt", "missing/world.db"])
@@ -128,7 +129,7 @@ class TestSandboxCommand:
         (tmp_path / "foreign.txt").write_text("hello, this is something else")
         result = CliRunner().invoke(main, ["sandbox", "--path", str(tmp_path / name)])
 
-        assert result.exit_code == 1
+        assert result.exit_code == USAGE
         assert result.output.startswith(f"Error: {tmp_path / name}")
 
     def test_without_the_extra_it_says_what_to_install(
@@ -149,16 +150,18 @@ class TestSandboxCommand:
         monkeypatch.setattr(builtins, "__import__", without_flask)
         result = CliRunner().invoke(main, ["sandbox"])
 
-        assert result.exit_code == 1
+        assert result.exit_code == USAGE
         assert "pip install 'teamwire_sync[sandbox]'" in result.output
 
-    def test_without_click_the_command_says_what_to_install(self) -> None:
-        code = "import sys; sys.modules['click'] = None; import teamwire_sync._cli"
+    @pytest.mark.parametrize("name", ["click", "rich"])
+    def test_without_click_or_rich_the_command_says_what_to_install(self, name: str) -> None:
+        code = f"import sys; sys.modules['{name}'] = None; import teamwire_sync._cli"
         done = subprocess.run(
             [sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=False
         )
 
         assert done.returncode == 1
         assert (
-            done.stderr.strip() == "the command line needs click: pip install 'teamwire_sync[cli]'"
+            done.stderr.strip()
+            == f"the command line needs {name}: pip install 'teamwire_sync[cli]'"
         )

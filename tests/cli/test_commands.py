@@ -1,0 +1,362 @@
+"""What the commands do, and print for people."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from teamwire_sync import testing
+from teamwire_sync._cli import messages as messages_module
+from teamwire_sync._cli import output
+from teamwire_sync._cli.failures import NOT_FOUND, USAGE
+from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER, PUBLIC_CIRCLE
+from tests.builders import message_doc, user_doc
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from teamwire_sync.testing import Sandbox
+    from tests.cli.conftest import Cli
+
+
+def newest(box: Sandbox, tid: str = KNOWN_CHAT) -> Any:
+    """The last message of a chat."""
+    return box.connect().chats.at(tid).get_messages(1)[0]
+
+
+@pytest.fixture
+def plan(box: Sandbox) -> str:
+    """The thread ID of a chat with a title of its own, that the bot administers."""
+    return box.add_chat("plan", users=[KNOWN_USER], bot_is_admin=True).tid
+
+
+class TestPost:
+    def test_the_words_are_one_text(self, cli: Cli, box: Sandbox) -> None:
+        done = cli("post", KNOWN_CHAT, "the", "lift is", "broken")
+
+        assert done.lines == [newest(box).mid]
+        assert newest(box).msg == "the lift is broken"
+
+    def test_by_title_too(self, cli: Cli, box: Sandbox, plan: str) -> None:
+        assert cli("post", "--title", "plan", "it", "is", "out").code == 0
+        assert newest(box, plan).msg == "it is out"
+
+    def test_by_thread_id_it_is_one_request(self, cli: Cli, box: Sandbox) -> None:
+        cli("post", KNOWN_CHAT, "hello")
+
+        assert [request.method for request in box.requests] == ["POST"]
+
+    @pytest.mark.parametrize("words", [[], ["-"]])
+    def test_without_a_text_it_is_that_of_stdin(
+        self, cli: Cli, box: Sandbox, words: list[str]
+    ) -> None:
+        cli("post", KNOWN_CHAT, *words, stdin="up 3 days\n  load: 1\n")
+
+        assert newest(box).msg == "up 3 days\n  load: 1"
+
+    def test_with_a_file_stdin_is_left_alone(self, cli: Cli, box: Sandbox, tmp_path: Path) -> None:
+        (tmp_path / "a.txt").write_text("abc")
+        cli("post", KNOWN_CHAT, "--file", str(tmp_path / "a.txt"), stdin="not this")
+        (attachment,) = newest(box).attachments
+
+        assert (newest(box).msg or "", attachment.name) == ("", "a.txt")
+
+    def test_several_files_keep_their_order(self, cli: Cli, box: Sandbox, tmp_path: Path) -> None:
+        options = []
+        for name in ("b.txt", "a.txt"):
+            (tmp_path / name).write_text(name)
+            options += ["--file", str(tmp_path / name)]
+        cli("post", KNOWN_CHAT, "see", *options)
+
+        assert [each.name for each in newest(box).attachments] == ["b.txt", "a.txt"]
+
+    def test_an_alert_a_reply_and_another_name(self, cli: Cli, box: Sandbox) -> None:
+        answered = newest(box).mid
+        cli("post", KNOWN_CHAT, "x", "--alert", "--reply-to", answered, "--as", "Ops")
+        posted = newest(box)
+
+        assert (posted.is_alert, posted.reply_to) == (True, answered)
+        assert posted.sender_display_name == "Ops"
+
+    def test_what_looks_like_an_option_goes_behind_two_dashes(self, cli: Cli, box: Sandbox) -> None:
+        cli("post", KNOWN_CHAT, "--", "--help", "-x")
+
+        assert newest(box).msg == "--help -x"
+
+    @pytest.mark.parametrize("words", [[""], ["-"], []])
+    def test_an_empty_text_is_refused(self, cli: Cli, box: Sandbox, words: list[str]) -> None:
+        done = cli("post", KNOWN_CHAT, *words, stdin="\n")
+
+        assert (done.code, box.requests) == (USAGE, [])
+
+    @pytest.mark.parametrize("name", ["", "missing.txt"])
+    def test_a_file_that_is_none_is_refused(
+        self, cli: Cli, box: Sandbox, tmp_path: Path, name: str
+    ) -> None:
+        done = cli("post", KNOWN_CHAT, "x", "--file", str(tmp_path / name))
+
+        assert (done.code, box.requests) == (USAGE, [])
+
+    @pytest.mark.skipif(os.name == "nt", reason="there is no such file")
+    def test_a_file_without_an_end_is_refused(self, cli: Cli, box: Sandbox) -> None:
+        done = cli("post", KNOWN_CHAT, "x", "--file", os.devnull)
+
+        assert (done.code, box.requests) == (USAGE, [])
+
+
+class TestChats:
+    def test_a_part_of_the_title_finds_it_in_any_case(self, cli: Cli, box: Sandbox) -> None:
+        tid = box.add_chat("Straße 7", users=[KNOWN_USER]).tid
+
+        assert [line.split("\t")[0] for line in cli("chats", "find", "STRASSE").lines] == [tid]
+
+    def test_create_prints_the_thread_id(self, cli: Cli, box: Sandbox) -> None:
+        done = cli(
+            *("chats", "create", "--title", "night", "--user", KNOWN_USER),
+            *(
+                "--group",
+                PUBLIC_CIRCLE,
+                "--message",
+                "hi",
+                "--no-sending",
+                "--no-muting",
+                "--alert",
+            ),
+        )
+        (chat,) = box.connect().chats.get_by_title("night")
+
+        assert done.lines == [chat.tid]
+        assert [user.uid for user in chat.users] == [KNOWN_USER]
+        assert [group.gid for group in chat.groups] == [PUBLIC_CIRCLE]
+        assert (chat.is_alert, chat.allow_sending, chat.allow_mute_notifications) == (
+            True,
+            False,
+            False,
+        )
+        assert newest(box, chat.tid).msg == "hi"
+
+    @pytest.mark.parametrize("name", [["{}"], ["--title", "plan"]])
+    def test_rename_gives_another_title(
+        self, cli: Cli, box: Sandbox, plan: str, name: list[str]
+    ) -> None:
+        done = cli("chats", "rename", *(each.format(plan) for each in name), "shift plan")
+
+        assert (done.code, done.out, done.err) == (0, "", "")
+        assert [chat.tid for chat in box.connect().chats.get_by_title("shift plan")] == [plan]
+
+    def test_an_empty_title_takes_it_away(self, cli: Cli, box: Sandbox, plan: str) -> None:
+        cli("chats", "rename", plan, "")
+        chat = box.connect().chats.get_by_thread_id(plan)
+
+        assert chat is not None
+        assert not chat.title
+
+    def test_members_are_listed_after_the_change(self, cli: Cli, plan: str, box: Sandbox) -> None:
+        other = next(user.uid for user in box.connect().users.iter_all() if user.uid != KNOWN_USER)
+        done = cli("chats", "members", plan, "--add", other, "--remove", KNOWN_USER)
+
+        assert [line.split("\t")[0] for line in done.lines] == [other]
+
+    def test_show_has_a_name_before_each_value(self, cli: Cli, plan: str) -> None:
+        fields = dict(line.split("\t") for line in cli("chats", "show", plan).lines)
+
+        assert (fields["thread ID"], fields["title"], fields["closed"]) == (plan, "plan", "no")
+
+    def test_a_title_is_looked_up_in_one_listing(self, cli: Cli, box: Sandbox, plan: str) -> None:
+        cli("chats", "show", "--title", "plan")
+
+        assert box.count("GET", "/v1/bot/chats/") == 1
+
+
+class TestMessages:
+    def test_the_newest_is_the_last(self, cli: Cli, box: Sandbox) -> None:
+        for text in ("one", "two"):
+            box.post_message(KNOWN_CHAT, text)
+        lines = cli("messages", KNOWN_CHAT, "--limit", "2").lines
+
+        assert [line.rpartition(": ")[2] for line in lines] == ["one", "two"]
+
+    def test_ids_stand_first_where_asked_for(self, cli: Cli, box: Sandbox) -> None:
+        mid = box.post_message(KNOWN_CHAT, "one")
+        (line,) = cli("messages", KNOWN_CHAT, "--limit", "1", "--ids").lines
+
+        assert line.split()[0] == mid
+
+    def test_further_lines_are_indented(self, cli: Cli, box: Sandbox) -> None:
+        box.post_message(KNOWN_CHAT, "one\ntwo")
+        lines = cli("messages", KNOWN_CHAT, "--limit", "1").lines
+
+        assert lines[1] == "    two"
+
+    def test_an_attachment_is_named(self, cli: Cli, box: Sandbox) -> None:
+        box.post_message(KNOWN_CHAT, "", KNOWN_USER, files={"a.txt": b"abc"})
+        (line,) = cli("messages", KNOWN_CHAT, "--limit", "1").lines
+
+        assert line.endswith(": [file a.txt]")
+
+    @pytest.mark.parametrize("timestamp", [-62135596800000, 253402300799000])
+    def test_a_moment_at_the_end_of_time_is_shown(
+        self, cli: Cli, box: Sandbox, timestamp: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        message = message_doc(timestamp=timestamp)
+        body = {"messages": [message], "users": [user_doc()], "groups": [], "next_before": None}
+        box.fault("GET", "/v1/bot/chats/*/messages/", status=200, body=body)
+        for zone in ("UTC-14", "UTC+12"):
+            monkeypatch.setenv("TZ", zone)
+            assert cli("messages", "t1").code == 0
+
+
+class TestListen:
+    def test_a_line_says_what_happened_where(self, cli: Cli, box: Sandbox) -> None:
+        cursor = box.connect().events(timeout=1).cursor
+        tid = box.add_chat("plan", users=[KNOWN_USER], bot_is_admin=True).tid
+        box.post_message(tid, "hi", KNOWN_USER)
+        box.add_members(tid, groups=[PUBLIC_CIRCLE])
+        box.change_chat(tid, is_closed=True)
+        box.set_admins(tid, [KNOWN_USER])
+        done = cli("listen", "--since", cursor, "--for", "0.05")
+        shown = "\n".join(done.lines)
+
+        assert (done.code, done.err) == (0, "")
+        for part in (
+            "plan | ",
+            ": hi\n",
+            "chat joined: Alle Pflegekräfte",
+            "chat is closed changed: yes",
+            "chat admins changed: ",
+            "-Weather Bot",
+        ):
+            assert part in shown
+
+    def test_it_says_that_it_is_interrupted(
+        self, cli: Cli, box: Sandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from teamwire_sync import _listening  # noqa: PLC0415
+
+        cursor = box.connect().events(timeout=1).cursor
+        monkeypatch.setattr(_listening, "_FIRST_PAUSE", 0.001)
+        box.fault("GET", "/v1/bot/events/", status=503, retry_after=0, times=8)
+        box.post_message(KNOWN_CHAT, "hi", KNOWN_USER)
+        done = cli("listen", "--since", cursor, "--for", "1")
+
+        assert done.err.startswith("WARNING listening is interrupted")
+        assert done.err.count("interrupted") == 1
+
+    def test_with_v_nothing_is_said_twice(
+        self, cli: Cli, box: Sandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from teamwire_sync import _listening  # noqa: PLC0415
+
+        monkeypatch.setattr(_listening, "_FIRST_PAUSE", 0.001)
+        cursor = box.connect().events(timeout=1).cursor
+        box.fault("GET", "/v1/bot/events/", status=503, retry_after=0, times=8)
+        box.post_message(KNOWN_CHAT, "hi", KNOWN_USER)
+        done = cli("-v", "listen", "--since", cursor, "--for", "1")
+
+        assert done.err.count("WARNING listening is interrupted") == 1
+
+
+class TestDownload:
+    def test_it_writes_the_files_and_prints_their_paths(
+        self, cli: Cli, box: Sandbox, tmp_path: Path
+    ) -> None:
+        mid = box.post_message(KNOWN_CHAT, "", files={"a.txt": b"abc", "../b.txt": b"bcd"})
+        box.post_message(KNOWN_CHAT, "another")
+        done = cli("download", KNOWN_CHAT, mid, str(tmp_path))
+
+        assert done.lines == [str(tmp_path / "a.txt"), str(tmp_path / "b.txt")]
+        assert [(tmp_path / name).read_bytes() for name in ("a.txt", "b.txt")] == [b"abc", b"bcd"]
+
+    def test_it_is_this_folder_where_none_is_given(
+        self, cli: Cli, box: Sandbox, tmp_path: Path, plan: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        mid = box.post_message(plan, "", files={"a.txt": b"abc"})
+
+        assert cli("download", "--title", "plan", mid).lines == ["a.txt"]
+        assert (tmp_path / "a.txt").read_bytes() == b"abc"
+
+    def test_a_message_without_files_is_said_to_be_one(self, cli: Cli, box: Sandbox) -> None:
+        mid = box.post_message(KNOWN_CHAT, "x")
+        done = cli("download", KNOWN_CHAT, mid)
+
+        assert (done.code, done.err) == (NOT_FOUND, "Error: the message has no files\n")
+
+    def test_a_folder_that_is_none_is_an_error(self, cli: Cli, box: Sandbox) -> None:
+        mid = box.post_message(KNOWN_CHAT, "", files={"a.txt": b"abc"})
+        done = cli("download", KNOWN_CHAT, mid, "nowhere")
+
+        assert (done.code, done.err) == (USAGE, "Error: nowhere: there is no such folder\n")
+
+
+class TestForPeople:
+    """Coverage of what is drawn; test_terminals looks at it on a terminal."""
+
+    @pytest.fixture(autouse=True)
+    def _on_a_terminal(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("TERM", "xterm")
+        for module in (output, messages_module):
+            monkeypatch.setattr(module, "is_terminal", lambda stream: stream is not sys.stdin)
+
+    def test_rows_are_a_table(self, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("COLUMNS", "80")
+        first, second, *_ = cli("groups", "list").lines
+
+        assert first.split() == ["group", "ID", "title", "kind", "public"]
+        assert first.index("title") == second.index("Alle Pflegekräfte")
+
+    def test_where_it_is_narrow_each_row_is_a_block(
+        self, cli: Cli, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("COLUMNS", "40")
+
+        assert cli("groups", "list").lines[:3] == [
+            PUBLIC_CIRCLE,
+            "  title: Alle Pflegekräfte",
+            "  kind: circle",
+        ]
+
+    def test_fields_stand_in_columns(self, cli: Cli, plan: str) -> None:
+        lines = cli("chats", "show", plan).lines
+
+        assert [line[:21].strip() for line in lines][:2] == ["thread ID", "title"]
+        assert [line[21:] for line in lines][:2] == [plan, "plan"]
+
+    def test_files_move_under_a_bar(
+        self, cli: Cli, box: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("FORCE_COLOR", "1")  # to rich, this is a terminal
+        (tmp_path / "a.txt").write_text("abc")
+        done = cli("post", KNOWN_CHAT, "--file", str(tmp_path / "a.txt"))
+
+        assert done.lines == [newest(box).mid]
+        assert "Sending the files" in done.err
+
+    def test_rename_says_what_it_did(self, cli: Cli, plan: str) -> None:
+        done = cli("chats", "rename", plan, "new")
+
+        assert (done.out, done.err) == ("", f"The title of {plan} is now 'new'.\n")
+
+
+class TestTools:
+    def test_a_warning_is_a_line(self, bare_cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+        def warned(**_: Any) -> None:
+            warnings.warn("everybody can\x1b reach it", stacklevel=2)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(testing, "sandbox", warned)
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")
+            done = bare_cli("sandbox", "--host", "0.0.0.0")
+
+        assert done.err == "Warning: everybody can\\x1b reach it\n"
+
+    def test_vendor_check_fails_where_there_is_no_sdk(self, bare_cli: Cli) -> None:
+        done = bare_cli("vendor-check")
+
+        assert done.code == 1
+        assert len(done.lines) == 10

@@ -1,0 +1,165 @@
+"""The exit codes, and what stands on stderr with them."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from teamwire_sync import exceptions
+from teamwire_sync._cli import main
+from teamwire_sync._cli.failures import (
+    AUTH,
+    INTERRUPTED,
+    NETWORK,
+    NOT_FOUND,
+    SERVER,
+    UNKNOWN,
+    USAGE,
+    code_of,
+)
+from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER, PRIVATE_CIRCLE
+
+if TYPE_CHECKING:
+    from teamwire_sync.testing import Sandbox
+    from tests.cli.conftest import Cli
+
+KINDS = {
+    "TWAmbiguousTitleError": NOT_FOUND,
+    "TWAuthError": AUTH,
+    "TWClosedError": SERVER,
+    "TWConfigError": USAGE,
+    "TWConnectionError": NETWORK,
+    "TWDeliveryUnknownError": UNKNOWN,
+    "TWError": SERVER,
+    "TWImageLoadError": NOT_FOUND,
+    "TWInvalidMembersError": NOT_FOUND,
+    "TWNotFoundError": NOT_FOUND,
+    "TWProtocolError": SERVER,
+    "TWRateLimitError": SERVER,
+    "TWRequestError": USAGE,
+    "TWServerError": SERVER,
+    "TWTimeoutError": NETWORK,
+    "TWUnsupportedError": USAGE,
+}
+
+
+@pytest.mark.parametrize("name", exceptions.__all__)
+def test_each_error_of_the_client_has_a_code(name: str) -> None:
+    assert code_of(getattr(exceptions, name)("text")) == KINDS[name]
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "said"),
+    [
+        ("chats show nowhere", NOT_FOUND, "there is no chat with the thread ID 'nowhere'"),
+        ("chats show --title nothing", NOT_FOUND, "no chat has the title 'nothing'"),
+        ("chats show --title test", NOT_FOUND, "2 chats have the title 'test'"),
+        ("chats find nothing-like-it", NOT_FOUND, "no chat has 'nothing-like-it' in its title"),
+        ("users find nobody-like-that", NOT_FOUND, "nobody is called 'nobody-like-that'"),
+        ("messages nowhere", NOT_FOUND, "404"),
+        ("post nowhere hello", NOT_FOUND, "404"),
+        ("chats rename nowhere new", NOT_FOUND, "404"),
+        (f"chats members {KNOWN_CHAT} --add nobody", NOT_FOUND, "nobody"),
+        ("chats create --user nobody", NOT_FOUND, "nobody"),
+        (f"chats create --user {KNOWN_USER} --group {PRIVATE_CIRCLE}", AUTH, "403"),
+        (f"download {KNOWN_CHAT} nothing", NOT_FOUND, "the chat has no message 'nothing'"),
+        ("listen --since nothing --for 1", USAGE, "422"),
+        ("--url http://127.0.0.1:1 --timeout 1 check", NETWORK, "can't reach 127.0.0.1:1"),
+        ("--url http://example.org check", USAGE, "url must be https"),
+    ],
+)
+def test_what_goes_wrong_has_a_code_and_a_text(
+    cli: Cli, command: str, code: int, said: str
+) -> None:
+    done = cli(*command.split())
+
+    assert (done.code, done.out) == (code, "")
+    assert done.err.startswith("Error: ")
+    assert said in done.err
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        ({"status": 401}, AUTH),
+        ({"status": 403}, AUTH),
+        ({"status": 404}, NOT_FOUND),
+        ({"status": 409}, USAGE),
+        ({"status": 503, "retry_after": 0}, SERVER),
+        ({"status": 429, "retry_after": 0}, SERVER),
+        ({"body": "<html>hello</html>"}, SERVER),
+        ({"drop": "after"}, NETWORK),
+    ],
+)
+def test_what_the_server_answers_has_a_code(
+    cli: Cli, box: Sandbox, fault: dict[str, Any], code: int
+) -> None:
+    box.fault("GET", "/v1/bot/me/", **fault)
+    done = cli("check")
+
+    assert (done.code, done.out) == (code, "")
+    assert len(done.err.splitlines()) == 1
+
+
+def test_a_write_whose_answer_is_lost_may_have_been_done(cli: Cli, box: Sandbox) -> None:
+    """A server that promises nothing about doing the same twice is asked once."""
+    box.fault("GET", "/v1/bot/chats/", headers={"Teamwire-Bot-Contract": None})
+    box.fault("POST", "/v1/bot/chats/*/messages/", drop="after")
+    title = box.add_chat("plan", users=[KNOWN_USER]).title
+    done = cli("post", "--title", str(title), "hello")
+
+    assert (done.code, done.out) == (UNKNOWN, "")
+
+
+def test_a_server_that_takes_too_long_is_the_network(cli: Cli, box: Sandbox) -> None:
+    with box.hold("GET", "/v1/bot/me/"):
+        done = cli("--timeout", "0.2", "check")
+
+    assert done.code == NETWORK
+
+
+def test_the_candidates_of_an_ambiguous_title_are_listed(cli: Cli, box: Sandbox) -> None:
+    tids = [chat.tid for chat in box.connect().chats.get_by_title("test")]
+    done = cli("post", "--title", "test", "hello")
+
+    assert done.code == NOT_FOUND
+    assert [line.split()[0] for line in done.err.splitlines()[1:-1]] == tids
+    assert box.count("POST", "/v1/bot/chats/*/messages/") == 0
+
+
+def test_close_titles_are_named(cli: Cli, box: Sandbox) -> None:
+    box.add_chat("Operations", users=[KNOWN_USER])
+
+    assert "'Operations' differs in case" in cli("post", "--title", "operations", "hi").err
+
+
+def test_no_text_of_an_error_has_the_secret(cli: Cli, box: Sandbox) -> None:
+    box.fault("GET", "/v1/bot/me/", status=409, body={"error": {"message": box.secret}})
+    done = cli("-v", "check")
+
+    assert done.code == USAGE
+    assert box.secret not in done.err
+
+
+class Interrupted(io.StringIO):
+    """Ctrl-C comes while it is read."""
+
+    def read(self, size: int | None = -1) -> str:
+        raise KeyboardInterrupt
+
+
+def test_ctrl_c_while_stdin_is_read_has_its_own(cli: Cli) -> None:
+    done = cli("post", KNOWN_CHAT, "-", stdin=Interrupted())
+
+    assert (done.code, done.out, done.err) == (INTERRUPTED, "", "")
+
+
+def test_ctrl_c_before_the_command_has_it_too(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(main, "parse_args", interrupt)
+
+    assert cli("check").code == INTERRUPTED
