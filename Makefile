@@ -9,7 +9,10 @@ demo: $(VENV)/.demo
 	@$(BIN)/teamwire-sync demo
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n 3 --cov --cov-report=term
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -n 3
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check

@@ -12,6 +12,12 @@ from tests.builders import Clock
 if TYPE_CHECKING:
     from pathlib import Path
 
+# The workers of pytest-xdist are measured. The programs that their tests start are not: that would
+# show in what they import, and how they end.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    for _name in ("COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START"):
+        os.environ.pop(_name, None)
+
 _NETWORK_VARIABLES = {
     "ALL_PROXY",
     "CURL_CA_BUNDLE",
