@@ -15,6 +15,7 @@ from teamwire_sync._cli import output
 from teamwire_sync._cli.failures import NOT_FOUND, USAGE
 from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER, PUBLIC_CIRCLE
 from tests.builders import message_doc, user_doc
+from tests.cli.conftest import run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -198,16 +199,19 @@ class TestMessages:
 
         assert line.endswith(": [file a.txt]")
 
+    @pytest.mark.skipif(os.name == "nt", reason="there, TZ is another matter")
     @pytest.mark.parametrize("timestamp", [-62135596800000, 253402300799000])
+    @pytest.mark.parametrize("zone", ["UTC-14", "UTC+12"])
     def test_a_moment_at_the_end_of_time_is_shown(
-        self, cli: Cli, box: Sandbox, timestamp: int, monkeypatch: pytest.MonkeyPatch
+        self, box: Sandbox, timestamp: int, zone: str
     ) -> None:
         message = message_doc(timestamp=timestamp)
         body = {"messages": [message], "users": [user_doc()], "groups": [], "next_before": None}
         box.fault("GET", "/v1/bot/chats/*/messages/", status=200, body=body)
-        for zone in ("UTC-14", "UTC+12"):
-            monkeypatch.setenv("TZ", zone)
-            assert cli("messages", "t1").code == 0
+        done = run("messages", "t1", box=box, TZ=zone)
+
+        assert (done.code, done.err) == (0, "")
+        assert done.out.endswith("Ada Lovelace: hello\n")
 
 
 class TestListen:
@@ -278,6 +282,14 @@ class TestDownload:
         mid = box.post_message(plan, "", files={"a.txt": b"abc"})
 
         assert cli("download", "--title", "plan", mid).lines == ["a.txt"]
+        assert (tmp_path / "a.txt").read_bytes() == b"abc"
+
+    def test_by_title_the_folder_stands_behind_the_message(
+        self, cli: Cli, box: Sandbox, tmp_path: Path, plan: str
+    ) -> None:
+        mid = box.post_message(plan, "", files={"a.txt": b"abc"})
+
+        assert cli("download", "--title", "plan", mid, str(tmp_path)).code == 0
         assert (tmp_path / "a.txt").read_bytes() == b"abc"
 
     def test_a_message_without_files_is_said_to_be_one(self, cli: Cli, box: Sandbox) -> None:

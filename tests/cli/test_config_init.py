@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,8 +18,6 @@ from tests.cli.terminal import CTRL_C, Terminal
 from tests.leaks import spellings
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from teamwire_sync.testing import Sandbox
     from tests.cli.conftest import Cli
 
@@ -79,6 +79,17 @@ class TestFile:
         bare_cli("config", "init", stdin=answers(box))
 
         assert list(path.parent.iterdir()) == [path]
+
+    def test_nothing_is_left_of_one_that_could_not_be_written(
+        self, bare_cli: Cli, box: Sandbox, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(*_: object) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        monkeypatch.setattr(Path, "replace", fail)
+        done = bare_cli("config", "init", stdin=answers(box))
+
+        assert (done.code, list(path.parent.iterdir())) == (USAGE, [])
 
     def test_other_sections_and_remarks_stay(self, bare_cli: Cli, box: Sandbox, path: Path) -> None:
         path.parent.mkdir()

@@ -130,6 +130,19 @@ def test_no_command_prints_an_order(
     assert not harm(done.out + done.err)
 
 
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_what_happens_is_shown_escaped(cli: Cli, box: Sandbox, options: list[str]) -> None:
+    cursor = box.connect().events(timeout=1).cursor
+    tid = box.add_chat(HOSTILE, users=[KNOWN_USER]).tid
+    box.post_message(tid, HOSTILE, KNOWN_USER, files={HOSTILE: b"abc"})
+    box.rename_chat(tid, f"{HOSTILE} again")
+    for command in (["listen", "--since", cursor, "--for", "0.05"], ["messages", tid]):
+        done = cli(*command, *options)
+
+        assert "evil" in done.out
+        assert not harm(done.out)
+
+
 def test_the_candidates_of_an_ambiguous_title_are_shown_escaped(cli: Cli, box: Sandbox) -> None:
     hostile_answers(box)
     done = cli("chats", "show", "--title", HOSTILE)
@@ -157,10 +170,10 @@ def test_the_name_of_a_file_is_shown_escaped(cli: Cli) -> None:
 
 @pytest.mark.filterwarnings("ignore:the sandbox listens")
 def test_what_was_typed_is_shown_escaped(bare_cli: Cli) -> None:
-    done = bare_cli("sandbox", "--host", "127.0.0.\x1b[31m")
+    done = bare_cli("sandbox", "--host", "127.0.0.\x07")
 
     assert done.code == 2
-    assert "127.0.0.\\x1b[31m" in done.err
+    assert "127.0.0.\\x07" in done.err
     assert not harm(done.err)
 
 
