@@ -30,7 +30,7 @@ SHOWN = {
     "vendor.ipynb": {
         "ids": "",
         "loop": "True",
-        "list": r"<table>.*<p>20 of 100 chats</p>",
+        "list": r"<table\b.*<p>20 of 100 chats</p>",
         "find": (
             r"Chat\(tid='7MQKchz6wsSzmWTVnppGAc', title='test'\)\n"
             r"(\w+ 3 users\n){2}"

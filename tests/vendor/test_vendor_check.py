@@ -429,7 +429,7 @@ class TestOptions:
             finally:
                 process.kill()
 
-        assert (process.returncode, output, errors) == (1, "", "\nAborted!\n")
+        assert (process.returncode, output, errors) == (130, "", "")
 
 
 def test_the_chat_of_the_world_is_one_of_many(box: Sandbox) -> None:
