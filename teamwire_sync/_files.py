@@ -382,6 +382,7 @@ def safe_name(name: str) -> str:
         stem, suffix = stem + suffix, ""
     room = _LONGEST_FILE_NAME - len(suffix.encode())
     stem = stem.encode()[:room].decode(errors="ignore").rstrip(" .")
-    if stem.partition(".")[0].rstrip(" ").upper() in _DEVICES:
+    # What begins with a dash is an option to whoever passes it on.
+    if stem.startswith("-") or stem.partition(".")[0].rstrip(" ").upper() in _DEVICES:
         stem = f"_{stem}"
     return f"{stem}{suffix}" or "attachment"

@@ -47,7 +47,8 @@ def main(
     """A blocking, caching client for the Teamwire business messenger.
 
     To begin, run "teamwire-sync config init": it asks for the credentials and writes them to a
-    file. Those of the environment (TEAMWIRE_URL, TEAMWIRE_APP_ID, TEAMWIRE_SECRET) go before it.
+    file. Those of the environment (TEAMWIRE_URL, TEAMWIRE_APP_ID, TEAMWIRE_SECRET) go before it,
+    unless --config or --profile names what to use.
 
     Exit codes: 0 done, 1 not found or ambiguous, 2 wrong usage or settings, 3 not allowed, 4 no
     network, 5 the server failed, 6 it may have been done or not, 130 Ctrl-C.

@@ -9,7 +9,13 @@ import click
 
 from teamwire_sync._cli.documents import of_chat, of_user
 from teamwire_sync._cli.failures import Group, not_found, writing
-from teamwire_sync._cli.output import print_fields, print_json, print_rows, say_on_terminal
+from teamwire_sync._cli.output import (
+    print_fields,
+    print_json,
+    print_rows,
+    say_on_terminal,
+    visible,
+)
 from teamwire_sync._cli.settings import (
     Settings,
     as_json,
@@ -137,7 +143,7 @@ def create(
         if as_json:
             print_json(of_chat(chat))
         else:
-            click.echo(chat.tid)
+            click.echo(visible(chat.tid))
 
 
 @chats.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import os
 import re
 import sys
@@ -53,7 +54,8 @@ def init(settings: Settings, *, url: str | None, app_id: str | None, force: bool
     if not section.isprintable() or "]" in section:
         text = f"no section can have the name {section!r}"
         raise click.UsageError(text)
-    if _has(path, section) and not force and not _may_replace(path, section):
+    there = section in _sections(path)
+    if there and not force and not _may_replace(path, section):
         return
     url = url or settings.url or _ask("Server (https://...)", "--url")
     app_id = app_id or _ask("App ID", "--app-id")
@@ -74,7 +76,7 @@ def init(settings: Settings, *, url: str | None, app_id: str | None, force: bool
     first = [name for name in _VARIABLES if os.environ.get(name)]
     if first:
         say(f"While they are in the environment, {', '.join(first)} go before it.")
-    click.echo(f"{me.uid}\t{visible(me.full_name())}")
+    click.echo(f"{visible(me.uid)}\t{visible(me.full_name())}")
 
 
 def _try(credentials: Credentials, timeout: float | None) -> LoggedInUser:
@@ -125,7 +127,7 @@ def _section_of(line: str) -> str | None:
 
 def _lines(path: Path) -> list[str]:
     try:
-        return path.read_text(encoding="utf-8-sig").splitlines()
+        return path.read_text(encoding="utf-8-sig").rstrip("\n").split("\n")
     except FileNotFoundError:
         return []
     except UnicodeDecodeError:
@@ -133,8 +135,28 @@ def _lines(path: Path) -> list[str]:
     raise click.UsageError(text)
 
 
-def _has(path: Path, section: str) -> bool:
-    return section in map(_section_of, _lines(path))
+def _sections(path: Path) -> list[str]:
+    """The sections of the file.
+
+    Raises:
+        click.UsageError: What is there is not such a file, or one that is not to be changed by a
+            program.
+    """
+    lines = _lines(path)
+    parser = configparser.ConfigParser(interpolation=None, default_section="")
+    try:
+        parser.read_string("\n".join(lines))
+    except configparser.Error:  # its text quotes a line, which may be the Secret's
+        sections = None
+    else:
+        sections = parser.sections()
+    if sections is None:
+        text = f"the file {path} is no INI file; move it away, or name another by --config"
+        raise click.UsageError(text)
+    if sections != [name for name in map(_section_of, lines) if name is not None]:
+        text = f"the file {path} has a line that only looks like a section; edit it by hand"
+        raise click.UsageError(text)
+    return sections
 
 
 def _write(path: Path, section: str, credentials: Credentials) -> None:

@@ -23,7 +23,7 @@ def check(settings: Settings, *, as_json: bool) -> None:
         if as_json:
             print_json(of_user(me))
         else:
-            click.echo(f"{me.uid}\t{visible(me.full_name())}")
+            click.echo(f"{visible(me.uid)}\t{visible(me.full_name())}")
 
 
 @click.group(cls=Group)

@@ -97,7 +97,9 @@ def of_event(event: Event) -> dict[str, Any]:
 def _of_attachment(attachment: Attachment) -> dict[str, Any]:
     kind: Any = type(attachment)
     names = [each.name for each in fields(kind) if not each.name.startswith("_")]
-    return {name: _plain(getattr(attachment, name)) for name in names}
+    document = {name: _plain(getattr(attachment, name)) for name in names}
+    # Of a kind that is only passed on, that is all there is.
+    return document if len(names) > 1 else {**document, "extra": attachment.extra}
 
 
 def _plain(value: Any) -> Any:

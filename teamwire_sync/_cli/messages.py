@@ -93,7 +93,7 @@ def post(
         if as_json:
             print_json(of_message(posted))
         else:
-            click.echo(posted.mid)
+            click.echo(visible(posted.mid))
 
 
 def _text(words: tuple[str, ...], *, has_files: bool) -> str:
@@ -244,7 +244,7 @@ def _line(message: Message, mid: str = "") -> str:
     alert = f"[{message.alert_type}]" if message.is_alert else ""
     text = "(deleted)" if message.deleted else visible_lines(message.msg or "")
     attached = [_name_of(each) for each in message.attachments or ()]
-    head = " ".join(filter(None, (mid, _local(message.tstamp_date), visible(author))))
+    head = " ".join(filter(None, (visible(mid), _local(message.tstamp_date), visible(author))))
     parts = filter(None, (visible(alert), text.replace("\n", "\n    "), *attached))
     return " ".join((f"{head}:", *parts))
 

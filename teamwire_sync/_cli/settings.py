@@ -157,8 +157,13 @@ def require_one(tid: str | None, title: str | None) -> None:
 
 @contextmanager
 def of_process(environment: dict[str, str]) -> Iterator[None]:
-    """Have the *environment*, and warnings that are a line each."""
-    before = {name: os.environ.get(name) for name in environment}
+    """Have the *environment*, and warnings that are a line each.
+
+    Who names a file or a section means what stands there: what the shell exports for another bot
+    does not go before it, and is not mixed with it.
+    """
+    replaced = (*environment, *(_VARIABLES if environment else ()))
+    before = {name: os.environ.pop(name, None) for name in replaced}
     os.environ.update(environment)
     try:
         with warnings.catch_warnings():

@@ -67,6 +67,25 @@ class TestFile:
 
         assert path.stat().st_mode & 0o777 == 0o600
 
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "#!/bin/sh\necho hello\n",
+            "app_id = old\n",
+            "[a]\nsecret = \n  [default]\n  zz\nurl = http://x\n",
+        ],
+        ids=["a program", "no section", "what only looks like a section"],
+    )
+    def test_what_is_no_such_file_is_left_as_it_is(
+        self, bare_cli: Cli, box: Sandbox, tmp_path: Path, text: str
+    ) -> None:
+        other = tmp_path / "other"
+        other.write_text(text)
+        done = bare_cli("--config", str(other), "config", "init", "--force", stdin=answers(box))
+
+        assert (done.code, done.out, other.read_text()) == (USAGE, "", text)
+        assert box.requests == []
+
     @on_posix
     def test_a_link_stays_one(self, bare_cli: Cli, box: Sandbox, tmp_path: Path) -> None:
         (tmp_path / "link.ini").symlink_to(tmp_path / "it.ini")

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from teamwire_sync import AttachmentType, OtherAttachment
+from teamwire_sync._cli.documents import of_message
 from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER, PUBLIC_CIRCLE
+from tests.builders import make_message
 
 if TYPE_CHECKING:
     from teamwire_sync.testing import Sandbox
@@ -144,3 +147,10 @@ def test_the_moments_have_a_time_zone(cli: Cli) -> None:
     first = cli("messages", KNOWN_CHAT, "--json").lines[0]
 
     assert json.loads(first)["date"].endswith("+00:00")
+
+
+def test_an_attachment_that_is_only_passed_on_has_all_that_is_said_of_it() -> None:
+    poll = OtherAttachment(AttachmentType.POLL, extra=(("question", "tea?"),))
+    document = of_message(make_message(attachments=(poll,)))
+
+    assert document["attachments"] == [{"type": "poll", "extra": {"question": "tea?"}}]

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from teamwire_sync._cli.messages import _line
 from teamwire_sync._cli.output import visible, visible_lines
 from teamwire_sync._cli.settings import logged
 from teamwire_sync._log import logger
 from teamwire_sync._sandbox.seed import KNOWN_USER, PUBLIC_CIRCLE
-from tests.builders import chat_doc, group_doc, message_doc, user_doc
+from tests.builders import chat_doc, group_doc, make_message, message_doc, user_doc
 from tests.cli.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -190,3 +191,9 @@ def test_a_table_on_a_terminal_has_no_order(box: Sandbox, columns: int) -> None:
     assert tid in terminal.shown
     assert harm(terminal.shown) <= {"\r"}
     assert "\r" not in terminal.shown.replace("\r\n", "")
+
+
+def test_ids_are_shown_as_texts_are() -> None:
+    message = make_message(mid="m\x1b[2J1")
+
+    assert "\x1b" not in _line(message, message.mid)

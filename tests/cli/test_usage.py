@@ -74,9 +74,40 @@ class TestFirstRun:
         assert (done.code, done.err) == (0, "")
         assert "teamwire-sync config init" in done.out
 
-    def test_a_profile_is_for_one_run(self, cli: Cli) -> None:
-        assert cli("--profile", "night", "check").code == 0
-        assert "TEAMWIRE_PROFILE" not in os.environ
+    def test_a_profile_is_for_one_run(self, cli: Cli, box: Sandbox, tmp_path: Path) -> None:
+        before = dict(os.environ)
+        ini = written(tmp_path / "it.ini", box, "night")
+
+        assert cli("--config", ini, "--profile", "night", "check").code == 0
+        assert dict(os.environ) == before
+
+    @pytest.mark.parametrize("option", ["--config", "--profile"])
+    def test_one_that_is_not_there_is_not_made_up_by_the_environment(
+        self, cli: Cli, option: str
+    ) -> None:
+        done = cli(option, "nope", "check")
+
+        assert (done.code, done.out) == (USAGE, "")
+
+    def test_what_a_file_lacks_does_not_come_from_the_environment(
+        self, cli: Cli, box: Sandbox, tmp_path: Path
+    ) -> None:
+        """Or the Secret of one bot would go to the server of another."""
+        ini = tmp_path / "it.ini"
+        ini.write_text(f"[default]\napp_id = {box.app_id}\nsecret = {box.secret}\n")
+        ini.chmod(0o600)
+        done = cli("--config", str(ini), "check")
+
+        assert (done.code, done.out) == (USAGE, "")
+        assert box.requests == []
+
+
+def written(path: Path, box: Sandbox, section: str) -> str:
+    """A config file for the sandbox."""
+    lines = (f"[{section}]", f"app_id = {box.app_id}", f"secret = {box.secret}", f"url = {box.url}")
+    path.write_text("\n".join(lines))
+    path.chmod(0o600)
+    return str(path)
 
 
 class TestOptions:

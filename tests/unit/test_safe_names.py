@@ -48,6 +48,7 @@ NAMES = {
     " x.txt ": "x.txt",
     "x .txt": "x.txt",
     "CON": "_CON",
+    "-rf.txt": "_-rf.txt",
     "con.txt": "_con.txt",
     "CON.a.txt": "_CON.a.txt",
     "con .txt": "_con.txt",
