@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from teamwire_sync.testing import Sandbox
 
 DOUBLE = Path(__file__).parent.parent / "vendor_double"
+# Both, unless told otherwise: on another Python, the one of its time is enough.
+VERSIONS = os.environ.get("VENDOR_VERSIONS", "1.4 1.8").split()
 
 
 class Vendor:
@@ -69,7 +72,7 @@ def playing(version: str, box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iter
             del sys.modules[name]
 
 
-@pytest.fixture(params=["1.4", "1.8"])
+@pytest.fixture(params=VERSIONS)
 def vendor(
     request: pytest.FixtureRequest, box: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Vendor]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import importlib
 import re
 import time
 from typing import TYPE_CHECKING, Callable, NamedTuple
@@ -179,6 +181,29 @@ def test_a_call_whose_time_is_over_before_it_begins_is_not_made(
         uncached._transport.get_group(BOT_LIST, deadline=time.monotonic() - 1)
 
     assert vendor.calls["get_group"] == 0
+
+
+def test_an_sdk_that_tells_in_its_own_way_that_it_was_cancelled_took_too_long(
+    vendor: Vendor, uncached: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That is no sign that its connection is of no use."""
+
+    async def get_user(users: object, uid: str) -> None:
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            message = "the request was given up"
+            raise ConnectionError(message) from None
+
+    # Who waits leaves it to the thread to say what it was.
+    monkeypatch.setattr(calls, "_GRACE", PATIENCE)
+    with monkeypatch.context() as patch:
+        patch.setattr(importlib.import_module("teamwire_api.users").Users, "get_user", get_user)
+        with in_time(), pytest.raises(TWTimeoutError):
+            uncached.users.get_user(KNOWN_USER, timeout=0.5)
+    opened(uncached)
+
+    assert vendor.calls["enter"] == 1
 
 
 # What it says of a write
