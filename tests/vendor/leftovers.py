@@ -70,6 +70,7 @@ def complaints_of(name: str) -> Iterator[list[str]]:
 @contextmanager
 def none_of(vendor: Vendor) -> Iterator[None]:
     """Fail when the block leaves a thread or a connection, or when asyncio complains."""
+    gc.collect()  # what a test before has left is not of this block
     with complaints_of("asyncio") as complaints:
         yield
         vendor.faults.clear()
