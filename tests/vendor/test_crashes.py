@@ -155,6 +155,18 @@ def test_a_stubborn_call_keeps_nobody(vendor: Vendor, uncached: Connection, canc
         assert look_up(uncached) is not None
 
 
+def test_a_call_that_comes_while_the_old_ones_end_has_a_new_connection(
+    vendor: Vendor, uncached: Connection
+) -> None:
+    with Threads(1) as workers, vendor.faults.stubborn("get_user") as stubborn:
+        workers.start(lambda: look_up(uncached))
+        stubborn.wait_arrived()
+        vendor.faults.crash(cancel=True)
+        stubborn.wait_cancelled()
+
+        assert look_up_group(uncached) is not None
+
+
 def test_who_waits_is_told_what_it_ended_with(vendor: Vendor, uncached: Connection) -> None:
     with Threads(1) as workers, vendor.faults.hold("get_user") as hold:
         waiting = workers.start(lambda: look_up(uncached))

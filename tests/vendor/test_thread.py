@@ -158,13 +158,14 @@ def test_a_call_from_the_thread_itself_is_refused_at_once(
     ]
 
 
+@pytest.mark.parametrize("name", ["init", "enter", "get_user"])
 def test_a_logging_handler_that_looks_up_what_is_being_looked_up_does_not_hang(
-    vendor: Vendor, uncached: Connection
+    vendor: Vendor, uncached: Connection, name: str
 ) -> None:
     """It would wait for the caller, which waits for the thread that it is in."""
     errors: list[BaseException] = []
     vendor.faults.on(
-        "get_user", lambda: error_of(lambda: uncached.users.get_user(KNOWN_USER), errors), times=1
+        name, lambda: error_of(lambda: uncached.users.get_user(KNOWN_USER), errors), times=1
     )
     found = uncached.users.get_user(KNOWN_USER, timeout=PATIENCE)
 
