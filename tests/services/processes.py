@@ -239,6 +239,11 @@ class SandboxProcess:
 
     def _wait(self) -> None:
         assert self._process is not None
-        with self._process as process:
-            process.wait(PATIENCE)
-        self._process = None
+        process, self._process = self._process, None
+        with process:
+            try:
+                process.wait(PATIENCE)
+            finally:
+                # Leaving the block waits for it: for ever, where it ignores SIGINT as what a shell
+                # starts in the background does.
+                process.kill()
