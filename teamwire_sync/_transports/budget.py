@@ -142,6 +142,9 @@ class _Source:
 
 
 class _Answer(http.client.HTTPResponse):
+    # Ctrl-C may come before there is one, and the garbage collector closes what there is.
+    fp = None  # type: ignore[assignment]
+
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(_Source(sock), *args, **kwargs)  # type: ignore[arg-type]
 
