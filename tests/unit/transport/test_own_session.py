@@ -15,7 +15,7 @@ from teamwire_sync import (
     ConnectionConfig,
     TWConfigError,
 )
-from teamwire_sync._transports.budget import _addresses
+from teamwire_sync._transports.budget import _addresses, _Answer
 from tests.unit.transport.calls import SECRET, Make, answer, call, sent
 
 if TYPE_CHECKING:
@@ -230,3 +230,8 @@ def test_an_address_keeps_the_link_that_it_is_of(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_: found)
 
     assert _addresses("printer", 443) == [f"fe80::1%{link[1]}"]
+
+
+def test_an_answer_that_ctrl_c_cut_off_can_be_closed() -> None:
+    """Else the garbage collector, which closes it, writes a traceback of its own to stderr."""
+    _Answer.__new__(_Answer).close()
