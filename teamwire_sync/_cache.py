@@ -11,6 +11,7 @@ from attrs import asdict
 
 from teamwire_sync._expiring_view import ExpiringView
 from teamwire_sync._report import CacheInfo
+from teamwire_sync._shared_view import Need
 from teamwire_sync.exceptions import (
     TWAuthError,
     TWClosedError,
@@ -53,6 +54,8 @@ class ChatCache(ExpiringView):
         """
         now = self.clock()
         view = self.view
+        if now >= view.deadline:
+            view = self.extended(view, now)
         fresh = now < view.deadline
         found = pick(view) if fresh else None
         if found is not None:
@@ -60,7 +63,10 @@ class ChatCache(ExpiringView):
             return found
         if not fresh:
             found = self._find_anew(pick, view, deadline)
-        elif now - self._last_attempt > self._recheck_after:
+            view = self.view
+            # What came from a store may be too old to say that there is nothing.
+            fresh = found is None and view.number == 0 and self.clock() < view.covered
+        if fresh and now - self._last_attempt > self._recheck_after:
             found = self._recheck(pick, view, deadline)
         with self._lock:
             self._counts.misses += 1
@@ -74,16 +80,18 @@ class ChatCache(ExpiringView):
         Raises:
             TWError: They could not be listed.
         """
-        view = self.view
-        if not refresh and self.clock() < view.deadline:
+        view, now = self.view, self.clock()
+        if not refresh and now >= view.deadline:
+            view = self.extended(view, now)
+        if not refresh and now < view.deadline:
             next(self.tries)
             return view.chats
         if refresh:
             with self._lock:
                 self._cool_down = None
-                made = self._flights_made
+                need = Need(newer_than=self._flights_made, since=now, urgent=True)
             # The view stays until there is a newer one: a failure costs nobody what is still good.
-            chats = self.refreshed(view, deadline, progress, newer_than=made).chats
+            chats = self.refreshed(view, deadline, progress, need=need).chats
         else:
             chats = self._find_anew(lambda view: view.chats, view, deadline, progress) or ()
         with self._lock:
@@ -93,14 +101,15 @@ class ChatCache(ExpiringView):
     def _recheck(
         self, pick: Callable[[View], T | None], view: View, deadline: float | None
     ) -> T | None:
+        since = self.clock() - self._recheck_after
         try:
-            return pick(self.refreshed(view, deadline))
+            return pick(self.refreshed(view, deadline, need=Need(view.number, since)))
         except (TWAuthError, TWClosedError):
             raise
         except TWError as error:
             # The time to live still covers what the view says, and it says that there is nothing.
             covered = self.view
-            if self.clock() >= covered.deadline:
+            if self.clock() >= covered.covered:
                 raise
             self._warn_of(error)
             return pick(covered)
@@ -148,6 +157,6 @@ class ChatCache(ExpiringView):
                 hits=hits,
                 chats=len(view.chats),
                 age=None if good is None else now - good.asked_at,
-                expires_in=max(0.0, view.deadline - now),
+                expires_in=max(0.0, view.covered - now),
                 **asdict(self._counts),
             )

@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from teamwire_sync._models.people import Group, User
     from teamwire_sync._progress import Progress
     from teamwire_sync._report import CacheInfo
+    from teamwire_sync._sharing import Sharing
     from teamwire_sync._snapshot import View
+    from teamwire_sync._stores.base import Contents, Place
     from teamwire_sync._transports.base import Transport
 
 # Thread IDs that the text of an error names at most.
@@ -54,6 +56,7 @@ class Chats:
         config: ConnectionConfig,
         *,
         clock: Callable[[], float],
+        place: Place | None = None,
     ) -> None:
         self._transport = transport
         self._listing_timeout = config.listing_timeout
@@ -64,6 +67,7 @@ class Chats:
             recheck_after=config.recheck_after,
             own_write_grace=config.own_write_grace,
             stale_if_error=config.stale_if_error,
+            sharing=None if place is None else self._shared(place, config),
         )
         self._service = ChatService(
             transport,
@@ -265,6 +269,14 @@ class Chats:
         return read_listing(
             self._transport, load, timeout=self._listing_timeout, adopt=self._service.adopt
         )
+
+    def _shared(self, place: Place, config: ConnectionConfig) -> Sharing:
+        from teamwire_sync._sharing import Sharing  # noqa: PLC0415  few have a store
+
+        def adopt(contents: Contents) -> None:
+            self._service.adopt(list(contents.chats.values()), contents.users, contents.groups)
+
+        return Sharing(place, check_interval=config.store_check_interval, adopt=adopt)
 
     def _close(self) -> None:
         self._cache.close()

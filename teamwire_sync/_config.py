@@ -127,6 +127,8 @@ class ConnectionConfig:
         own_write_grace: How long an own write is remembered that the listing does not show yet.
         stale_if_error: How long after ``cache_ttl`` the last listing may still answer while the
             server fails.
+        store_check_interval: How long a process with a store may go on before it looks whether
+            another one has written; 0 looks at each look-up.
         pool_size: TCP connections at most; further threads wait for one.
         page_size: Chats asked for in one request; None leaves it to the server.
         allow_insecure_http: Allow ``http://`` for hosts other than this one.
@@ -151,6 +153,7 @@ class ConnectionConfig:
     recheck_after: float = field(default=5, validator=_seconds(zero=True), kw_only=True)
     own_write_grace: float = field(default=30, validator=_seconds(zero=True), kw_only=True)
     stale_if_error: float = field(default=0, validator=_seconds(zero=True), kw_only=True)
+    store_check_interval: float = field(default=1, validator=_seconds(zero=True), kw_only=True)
     pool_size: int = field(default=32, validator=_count(1), kw_only=True)
     page_size: int | None = field(default=None, validator=_count(1), kw_only=True)
     allow_insecure_http: bool = field(default=False, validator=_flag, kw_only=True)

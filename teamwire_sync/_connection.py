@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, NoReturn
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from teamwire_sync._listening import EventStream
     from teamwire_sync._models.events import Event
     from teamwire_sync._models.people import LoggedInUser
+    from teamwire_sync._stores.base import Store
     from teamwire_sync._transports.base import Transport
 
 
@@ -39,14 +41,18 @@ class Connection:
         config: Time-outs, cache and network settings.
         session: A `requests.Session` to use, which is neither changed nor closed.
         transport: Another way to a server than HTTP; credentials and session are its own then.
+        store: Where the chats outlive this process, for others and for the next start: a
+            `FileStore`, a `RedisStore`, or a `MemoryStore`. None takes the one that
+            ``TEAMWIRE_STORE`` names, if it names one.
         clock: Gives the seconds that the caches count by; for tests.
         app_name: The name of your program, for the server's log.
 
     Raises:
         TypeError: An argument has the wrong type.
         ValueError: *app_name* can't stand in a header.
-        TWConfigError: A credential, a CA bundle or a client certificate is missing or unusable; the
-            text says what to do.
+        TWConfigError: A credential, a CA bundle or a client certificate is missing or unusable, or
+            ``TEAMWIRE_STORE`` is; the text says what to do.
+        ImportError: The store needs a package that is not there; the text says what to install.
     """
 
     def __init__(
@@ -58,6 +64,7 @@ class Connection:
         config: ConnectionConfig | None = None,
         session: requests.Session | None = None,
         transport: Transport | None = None,
+        store: Store | None = None,
         clock: Callable[[], float] | None = None,
         app_name: str | None = None,
     ) -> None:
@@ -103,7 +110,12 @@ class Connection:
         }
         self.users = Users(transport, **ttls)
         self.groups = Groups(transport, self.users, **ttls)
-        self.chats = Chats(transport, self.users, self.groups, config, clock=clock)
+        place = None
+        if store is not None or os.environ.get("TEAMWIRE_STORE"):
+            from teamwire_sync._stores import place_in  # noqa: PLC0415  few have one
+
+            place = place_in(store, getattr(transport, "identity", None))
+        self.chats = Chats(transport, self.users, self.groups, config, clock=clock, place=place)
         self._hide_deleted_messages = config.hide_deleted_messages
         transport.on_unauthorized = self.chats._cache.refused
 
@@ -112,7 +124,9 @@ class Connection:
         cls,
         connection_factory: Callable[[], Any] | None = None,
         *,
+        bot: str | None = None,
         config: ConnectionConfig | None = None,
+        store: Store | None = None,
         clock: Callable[[], float] | None = None,
     ) -> Connection:
         """A Connection that works through the vendor's own async SDK, see `VendorTransport`.
@@ -120,7 +134,10 @@ class Connection:
         Args:
             connection_factory: Makes the vendor's connection; ``teamwire_api.Connection`` when
                 None. How that finds its credentials is the vendor's to say.
+            bot: Names the bot in a store, for all programs that are to share its chats: the App ID
+                and the server, for example. The vendor's SDK does not say whose chats it lists.
             config: The settings; those of HTTP have no effect, as the vendor's SDK does that.
+            store: As in `Connection`; needs *bot*.
             clock: Gives the seconds that the caches count by; for tests.
 
         Raises:
@@ -131,8 +148,8 @@ class Connection:
         from teamwire_sync._transports.vendor import VendorTransport  # noqa: PLC0415
 
         total_timeout = getattr(config, "total_timeout", ConnectionConfig().total_timeout)
-        transport = VendorTransport(connection_factory, total_timeout=total_timeout)
-        return cls(config=config, transport=transport, clock=clock)
+        transport = VendorTransport(connection_factory, total_timeout=total_timeout, bot=bot)
+        return cls(config=config, transport=transport, store=store, clock=clock)
 
     def check(self, *, timeout: float | None = None) -> LoggedInUser:
         """Ask the server who the bot is: the quickest way to see that all the settings are right.

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from teamwire_sync._own_writes import Write, live, own_write
-from teamwire_sync._shared_view import SharedView
 from teamwire_sync._snapshot import View
+from teamwire_sync._stored_view import StoredView
 from teamwire_sync.exceptions import (
     TWClosedError,
     TWConnectionError,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from teamwire_sync._models.chats import Chat
 
 
-class ExpiringView(SharedView):
+class ExpiringView(StoredView):
     """A shared view, and what makes it expire."""
 
     @contextmanager
@@ -71,15 +71,18 @@ class ExpiringView(SharedView):
             if unknown:
                 self._doubt_until = until
                 self._stale_allowed = False
-            self._expire()
+            self._expire(outdate=True)
+        self._settle()
 
     def forget(self, tid: str) -> None:
         """The server says that there is no chat *tid* (any more)."""
+        now = self.clock()
         with self._lock:
             own = self._overlay.get(tid)
             # Of a chat that we left, 404 says nothing new, and the list may still show it.
             if own is not None and own.chat is not None:
                 del self._overlay[tid]
+            self._listed_since = now
             self._expire()
 
     def pushed(self, tid: str, chat: Chat | None, *, is_own: bool = False) -> None:
@@ -100,7 +103,7 @@ class ExpiringView(SharedView):
                 self._overlay[tid] = own = evolve(own, is_echoed=True)
             # One comes after the other: what others did after our echo, they did after our write.
             is_undone = own is not None and own.is_echoed and not is_own
-            fresh, shown = now < self.view.deadline, self.view.by_tid.get(tid)
+            fresh, shown = now < self.view.covered, self.view.by_tid.get(tid)
             # What came before our last write is no news, either; but what somebody made of it
             # since then, and the view shows, may be undone by this.
             if (
@@ -114,31 +117,41 @@ class ExpiringView(SharedView):
                 self._overlay.pop(tid, None)
             # A load that is under way may have read what was before.
             if not fresh or shown != chat or self._flight is not None:
+                self._listed_since = now
                 self._expire()
 
     def invalidate(self) -> None:
         """Drop what the server sent; the next look-up lists the chats anew."""
         with self._lock:
-            self._last_good = None
+            self._drop()
             self._cool_down = None
-            self._expire()
+            self._expire(outdate=True)
+        self._settle()
 
     def refused(self) -> None:
         """The server no longer knows the bot: what it sent is not the bot's any more."""
         with self._lock:
-            self._last_good = None
+            self._drop()
+            self._outdate()
             self.view = View()
+        self._settle()
 
-    def _expire(self) -> None:
+    def _drop(self) -> None:
+        self._last_good = None
+        self._drops += 1
+
+    def _expire(self, *, outdate: bool = False) -> None:
         self._generation += 1
         self._flight = None
         self.view = View()
+        if outdate:
+            self._outdate()
 
     def close(self) -> None:
         """Drop everything and wake all who wait; look-ups raise TWClosedError from now on."""
         with self._lock:
             self._closed = True
-            self._last_good = None
+            self._drop()
             self._overlay = {}
             self._expire()
             flights = list(self._flights)

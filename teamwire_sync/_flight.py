@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import threading
 import time
 from typing import Callable, Generic, TypeVar
@@ -57,12 +58,14 @@ class Flight(Generic[T]):
         leader: The thread that fetches.
         number: Counts the flights that were started; 0 for one that was not.
         generation: How many writes came before it.
+        brought: When the server was asked for what it brings; infinity where the leader asks it.
     """
 
-    __slots__ = ("_error", "_landed", "_value", "generation", "leader", "number")
+    __slots__ = ("_error", "_landed", "_value", "brought", "generation", "leader", "number")
 
     def __init__(self) -> None:
         self.number = self.generation = 0
+        self.brought = math.inf
         self.leader = threading.get_ident()
         self._landed = threading.Event()
         self._value: tuple[T] | None = None

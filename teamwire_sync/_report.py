@@ -19,6 +19,7 @@ class Counts:
     failures: int = 0
     joined: int = 0
     stale_serves: int = 0
+    store_loads: int = 0
 
 
 @frozen
@@ -36,6 +37,7 @@ class CacheInfo:
         failures: Refreshes that failed.
         joined: Waits for another thread's refresh in place of an own one.
         stale_serves: Look-ups answered past the time to live, because the server failed.
+        store_loads: Listings that came from the store, where another process had left them.
         chats: Chats that look-ups find without asking; 0 after a write, until the next look-up.
         age: Seconds since the server was last asked with success; None when it has not been.
         expires_in: Seconds until the next look-up asks the server.
@@ -50,6 +52,7 @@ class CacheInfo:
     failures: int
     joined: int
     stale_serves: int
+    store_loads: int
     chats: int
     age: float | None
     expires_in: float

@@ -13,7 +13,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Callable
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from teamwire_sync._flight import Flight, Void, own_haste
 from teamwire_sync._fork import renew_after_fork
@@ -29,10 +29,13 @@ from teamwire_sync.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from teamwire_sync._load import Listing
+    from teamwire_sync._sharing import Sharing
+    from teamwire_sync._stores.base import Stamp
+
+_UNASKED = "the server says that nothing has changed, but it was not asked that"
 
 # Seconds after a failed load in which no other is tried, unless the server asks for more.
-_COOL_DOWN = 1.0
+COOL_DOWN = 1.0
 # How often a load that a write outdated is given up for a new one, before one is read to its end:
 # writes that never stop would keep a look-up waiting for ever.
 _RESTARTS = 2
@@ -45,12 +48,38 @@ class _Outdated(Exception):  # noqa: N818  it is no error: a load gives up, sinc
 
 
 @frozen(eq=False, repr=False)
-class _LastGood:
-    """What the server sent last, and nothing else."""
+class LastGood:
+    """What the server sent last, and nothing else.
+
+    Attributes:
+        listed: The chats.
+        validator: What a conditional request sends back to ask whether they changed.
+        asked_at: When the server was asked, on the cache's clock.
+        stamp: What the store says of it; None for one that is in no store.
+    """
 
     listed: View
     validator: str | None
     asked_at: float
+    stamp: Stamp | None = None
+
+
+@frozen(eq=False, repr=False)
+class Need:
+    """What a look-up needs of a view that it has not seen yet.
+
+    Attributes:
+        newer_than: The number of the last load that is too old.
+        since: The earliest moment at which the server was asked that will do, where another asked.
+        urgent: Whether to ask although the server has just failed.
+    """
+
+    newer_than: int = -1
+    since: float = -math.inf
+    urgent: bool = False
+
+
+ANY = Need()
 
 
 @frozen(eq=False, repr=False)
@@ -68,6 +97,11 @@ class _CoolDown:
     enough: float
 
 
+def pause_of(error: TWError) -> float:
+    """Seconds after *error* in which the chats are not asked for again."""
+    return max(COOL_DOWN, getattr(error, "retry_after", None) or 0.0)
+
+
 def _patience(deadline: float | None) -> float:
     # Below infinity, so that a cool-down for all is one for callers who would wait for ever too.
     return sys.float_info.max if deadline is None else deadline - time.monotonic()
@@ -83,6 +117,7 @@ class SharedView:
         recheck_after: Seconds that a view may be fresh while the outcome of a write is unknown.
         own_write_grace: Seconds that an own write is remembered which the listing does not show.
         stale_if_error: Seconds after the time to live in which the last listing may be used.
+        sharing: Where the listing outlives this view, if anywhere.
     """
 
     def __init__(
@@ -94,6 +129,7 @@ class SharedView:
         recheck_after: float,
         own_write_grace: float,
         stale_if_error: float,
+        sharing: Sharing | None = None,
     ) -> None:
         from teamwire_sync._log import logger  # noqa: PLC0415  see there
 
@@ -103,6 +139,7 @@ class SharedView:
         self._recheck_after = recheck_after
         self._own_write_grace = own_write_grace
         self._stale_if_error = stale_if_error
+        self._sharing = sharing
         self.clock = clock
         self.view = View()
         self.tries = itertools.count()
@@ -110,10 +147,10 @@ class SharedView:
         self._lock = threading.Lock()
         self._closed = False
         self._generation = 0
-        self._flights_made = self._view_flight = 0
+        self._flights_made = self._drops = 0
         self._flight: Flight[View] | None = None
         self._flights: set[Flight[View]] = set()
-        self._last_good: _LastGood | None = None
+        self._last_good: LastGood | None = None
         self._overlay: dict[str, OwnWrite] = {}
         self._last_attempt = self._doubt_until = -math.inf
         self._cool_down: _CoolDown | None = None
@@ -134,7 +171,7 @@ class SharedView:
         deadline: float | None,
         progress: Progress | None = None,
         *,
-        newer_than: int = 0,
+        need: Need = ANY,
     ) -> View:
         """A view other than *seen*: by a load of our own, or by one that is under way.
 
@@ -142,7 +179,7 @@ class SharedView:
             seen: What the caller found wanting.
             deadline: The moment of `time.monotonic` at which this has to end, or None.
             progress: Is told of the pages of a load of our own.
-            newer_than: The number of the last load that is too old.
+            need: What will do.
 
         Raises:
             TWError: The chats could not be listed.
@@ -153,13 +190,14 @@ class SharedView:
             # From here on, whatever ends this thread's work ends the flight too: Ctrl-C may come
             # anywhere, and would leave all the others waiting.
             try:
-                flight = self._join_or_start(led, seen, deadline, newer_than)
+                flight = self._join_or_start(led, seen, deadline, need.newer_than)
                 if isinstance(flight, View):
                     return flight
                 if flight is led:
-                    return self._lead(led, deadline, progress, may_stop=restarts < _RESTARTS)
+                    load = self._new_load(led, deadline, progress, may_stop=restarts < _RESTARTS)
+                    return self._lead(led, load, need)
                 view = flight.wait(deadline)
-                if flight.number > newer_than:
+                if flight.number > need.newer_than and flight.brought >= need.since:
                     return view
             except _Outdated:
                 restarts += 1
@@ -179,11 +217,7 @@ class SharedView:
         patience = _patience(deadline)
         with self._lock:
             self._require_open()
-            if (
-                self.view is not seen
-                and now < self.view.deadline
-                and self._view_flight > newer_than
-            ):
+            if self.view is not seen and now < self.view.deadline and self.view.number > newer_than:
                 return self.view
             if self._flight is not None:
                 self._counts.joined += 1
@@ -195,7 +229,6 @@ class SharedView:
             led.number, led.generation = self._flights_made, self._generation
             self._flights.add(led)
             self._flight = led
-            self._counts.refreshes += 1
             return led
 
     def _end(self, led: Flight[View]) -> None:
@@ -206,35 +239,28 @@ class SharedView:
                     self._flight = None
             led.void()
 
-    def _lead(
+    def _new_load(
         self,
         flight: Flight[View],
         deadline: float | None,
         progress: Progress | None,
         *,
         may_stop: bool,
-    ) -> View:
-        good = self._last_good
-        asked_at = self.clock()
-        patience = _patience(deadline)
-
+    ) -> Load:
         def go_on() -> None:
             if may_stop and flight.generation != self._generation:
                 raise _Outdated
 
-        load = Load(
-            validator=good.validator if good and asked_at >= self._doubt_until else None,
-            deadline=deadline,
-            go_on=go_on,
-            progress=progress,
-        )
+        return Load(validator=None, deadline=deadline, go_on=go_on, progress=progress)
+
+    def _lead(self, flight: Flight[View], load: Load, need: Need) -> View:
+        patience = _patience(load.deadline)
         try:
-            listing = self._load(load)
-            view = self._publish(flight, listing, good, asked_at)
+            view = self._bring(flight, load, need)
         except TWClosedError:
             raise
         except TWError as error:
-            if own_haste(error, deadline):
+            if own_haste(error, load.deadline):
                 self._failed(flight, error, enough=patience * _MORE_TIME)
             else:
                 self._failed(flight, error, enough=math.inf)
@@ -246,64 +272,104 @@ class SharedView:
         flight.land(view)
         return view
 
-    def _publish(
-        self, flight: Flight[View], listing: Listing | None, good: _LastGood | None, asked_at: float
-    ) -> View:
-        ended_at = self.clock()
-        if listing is not None:
-            good = _LastGood(View.of(listing.chats), listing.validator, asked_at)
-        elif good is not None:
-            good = _LastGood(good.listed, good.validator, asked_at)
-        else:
-            message = "the server says that nothing has changed, but it was not asked that"
-            raise TWProtocolError(message)
+    def _bring(self, flight: Flight[View], load: Load, need: Need) -> View:  # noqa: ARG002
+        # The need is for a view with a store: the server's answer will always do.
+        return self._publish(flight, self._ask(load, self._last_good), self.clock())
+
+    def _ask(self, load: Load, good: LastGood | None) -> LastGood:
+        """Ask the server for the chats, or whether they are still those of *good*."""
+        asked_at = self.clock()
         with self._lock:
-            # As of the question: what ran out since then may be in no listing that came for it.
-            overlay = live(self._overlay, asked_at)
-        view = merge(good.listed, overlay)
-        deadline = min([asked_at + self._ttl, *(own.expires_at for own in overlay.values())])
-        if asked_at < self._doubt_until:
-            deadline = min(deadline, asked_at + self._recheck_after)
-        view = view.until(deadline)
-        overdue = 0 < self._ttl <= ended_at - asked_at
+            self._counts.refreshes += 1
+            drops = self._drops
+        load.validator = good.validator if good and asked_at >= self._doubt_until else None
+        try:
+            listing = self._load(load)
+            if listing is None and good is None:
+                raise TWProtocolError(_UNASKED)
+        except TWClosedError:
+            raise
+        except TWError:
+            with self._lock:
+                self._counts.failures += 1
+            raise
         with self._lock:
             self._require_open()
             if listing is None:
                 self._counts.not_modified += 1
             else:
                 self._counts.listings += 1
+            dropped = drops != self._drops
+        if listing is not None:
+            return LastGood(View.of(listing.chats), listing.validator, asked_at)
+        if dropped or good is None:
+            # What has not changed was dropped meanwhile; see `ExpiringView.refused`.
+            raise _Outdated
+        return evolve(good, asked_at=asked_at)
+
+    def _covered(self, asked_at: float) -> tuple[float, dict[str, OwnWrite]]:
+        """Until when a listing asked for at *asked_at* answers, and the own writes it may lack."""
+        with self._lock:
+            # As of the question: what ran out since then may be in no listing that came for it.
+            overlay = live(self._overlay, asked_at)
+        covered = min([asked_at + self._ttl, *(own.expires_at for own in overlay.values())])
+        if asked_at < self._doubt_until:
+            covered = min(covered, asked_at + self._recheck_after)
+        return covered, overlay
+
+    def _publish(
+        self,
+        flight: Flight[View],
+        good: LastGood,
+        ended_at: float,
+        *,
+        look_at: float = math.inf,
+        is_ours: bool = True,
+    ) -> View:
+        """Show what *good* has, if no write came since *flight* began.
+
+        Args:
+            flight: Brought it.
+            good: What the server sent.
+            ended_at: When it had come.
+            look_at: When to look whether another process has written.
+            is_ours: Whether the server was asked by *flight* itself.
+        """
+        covered, overlay = self._covered(good.asked_at)
+        view = merge(good.listed, overlay).until(covered, look_at)
+        if is_ours:
+            view = evolve(view, number=flight.number)
+        else:
+            flight.brought = good.asked_at
+        overdue = is_ours and 0 < self._ttl <= ended_at - good.asked_at
+        with self._lock:
+            self._require_open()
             if flight.generation != self._generation:
                 return view
-            if listing is None and self._last_good is None:
-                # What has not changed was dropped meanwhile; see `ExpiringView.refused`.
-                raise _Outdated
             self._overlay = overlay
             self._last_good = good
-            self._last_attempt = ended_at
+            self._last_attempt = ended_at if is_ours else good.asked_at
             self._stale_allowed = True
             self._failure_warned = False
             self._cool_down = None
             self._flight = None
-            self._view_flight = flight.number
             self.view = view
             warn = overdue and not self._overdue_warned
             self._overdue_warned |= overdue
         if warn:
             self._logger.warning(
                 "listing the chats took %.1f s, longer than cache_ttl (%s s): nothing is cached",
-                ended_at - asked_at,
+                ended_at - good.asked_at,
                 self._ttl,
             )
         return view
 
     def _failed(self, flight: Flight[View], error: TWError, *, enough: float) -> None:
         ended_at = self.clock()
-        pause = max(_COOL_DOWN, getattr(error, "retry_after", None) or 0.0)
         with self._lock:
-            self._counts.failures += 1
             if flight.generation == self._generation:
                 self._last_attempt = ended_at
-                self._cool_down = _CoolDown(ended_at + pause, copy.copy(error), enough)
+                self._cool_down = _CoolDown(ended_at + pause_of(error), copy.copy(error), enough)
                 self._flight = None
                 if isinstance(error, TWAuthError):
                     self._stale_allowed = False

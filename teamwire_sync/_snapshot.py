@@ -22,12 +22,16 @@ class View:
         by_tid: The same by thread ID.
         by_title: The same by title, a tuple where several have it; those without are in no entry.
         deadline: Until when it is fresh, on the cache's clock.
+        covered: Until when it is if no other process writes; the same where there is no store.
+        number: Of the load that asked the server for it; 0 where another asked.
     """
 
     chats: tuple[Chat, ...] = ()
     by_tid: Mapping[str, Chat] = field(factory=dict)
     by_title: Mapping[str, Chat | tuple[Chat, ...]] = field(factory=dict)
     deadline: float = -math.inf
+    covered: float = -math.inf
+    number: int = 0
 
     @classmethod
     def of(cls, by_tid: dict[str, Chat]) -> View:
@@ -47,6 +51,6 @@ class View:
         found = self.by_title.get(title)
         return (found,) if isinstance(found, Chat) else found
 
-    def until(self, deadline: float) -> View:
-        """The same chats, fresh until *deadline*."""
-        return evolve(self, deadline=deadline)
+    def until(self, covered: float, deadline: float = math.inf) -> View:
+        """The same chats, fresh until *covered*, or until *deadline* if that comes before."""
+        return evolve(self, deadline=min(covered, deadline), covered=covered)

@@ -199,6 +199,14 @@ class Transport(Protocol):
     abilities: frozenset[Ability]
     on_unauthorized: Callable[[], None]
 
+    @property
+    def identity(self) -> str | None:
+        """The same for each transport to the same chats, and for no other, without a Secret.
+
+        None where that can't be said; then there is no storing the chats.
+        """
+        ...
+
     def get_me(self, *, deadline: float | None) -> LoggedInUser:
         """The bot's own user."""
         ...

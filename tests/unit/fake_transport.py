@@ -78,6 +78,7 @@ class FakeTransport:
         self.errors: dict[str, BaseException] = {}
         self.before_answer: Callable[[], object] = lambda: None
         self.on_unauthorized: Callable[[], None] = lambda: None
+        self.identity: str | None = "fake"
         self.closed = False
 
     def _called(self, name: str, deadline: float | None, **arguments: Any) -> None:

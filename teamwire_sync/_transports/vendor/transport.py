@@ -7,6 +7,7 @@ import inspect
 import sys
 from typing import TYPE_CHECKING, Any, Callable, NoReturn, TypeVar
 
+from teamwire_sync._arguments import require_id
 from teamwire_sync._config import check_seconds
 from teamwire_sync._flight import within
 from teamwire_sync._transports.base import Ability, ChatPage
@@ -55,6 +56,7 @@ class VendorTransport(LimitedTransport):
         connection_factory: Makes the vendor's connection; ``teamwire_api.Connection`` when None.
             How that finds its credentials is the vendor's to say.
         total_timeout: Seconds that a call may take which has no time-out of its own.
+        bot: Names the bot in a store; see `Connection.from_vendor`.
 
     Raises:
         TypeError: An argument has the wrong type.
@@ -69,6 +71,7 @@ class VendorTransport(LimitedTransport):
         connection_factory: Callable[[], Any] | None = None,
         *,
         total_timeout: float = 60,
+        bot: str | None = None,
     ) -> None:
         if connection_factory is None:
             connection_factory = _vendor_connection()
@@ -80,6 +83,7 @@ class VendorTransport(LimitedTransport):
             )
             raise TypeError(message)
         check_seconds("total_timeout", total_timeout)
+        self.identity = None if bot is None else f"vendor {require_id(bot, 'bot')}"
         self.on_unauthorized: Callable[[], None] = lambda: None
         self._total_timeout = total_timeout
         self._thread = VendorThread(connection_factory)

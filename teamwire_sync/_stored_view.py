@@ -1,0 +1,196 @@
+"""A view of the chats whose listing other processes share, by a store."""
+
+from __future__ import annotations
+
+import math
+import time
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from attrs import evolve
+
+from teamwire_sync._shared_view import LastGood, SharedView, pause_of
+from teamwire_sync._snapshot import View
+from teamwire_sync.exceptions import TWError, TWTimeoutError
+
+if TYPE_CHECKING:
+    from teamwire_sync._flight import Flight
+    from teamwire_sync._load import Load
+    from teamwire_sync._shared_view import Need
+    from teamwire_sync._sharing import Sharing
+    from teamwire_sync._stores.base import Head, Stamp
+
+
+class StoredView(SharedView):
+    """A shared view that takes its listing from a store, where another process has left one.
+
+    Without a store it is a shared view and nothing else. Of all the processes that need a listing,
+    the one that has the lease asks the server, and the others wait for what it stores.
+    """
+
+    # Only a listing for which the server was asked since then will do, whoever asked.
+    _listed_since = -math.inf
+
+    def extended(self, view: View, now: float) -> View:
+        """*view*, or the same for longer, if no other process has written since the last look.
+
+        Only one thread looks. The others go on with what they have: that is as old as the interval
+        between two looks, and the time that a look takes.
+
+        Args:
+            view: Is no longer fresh.
+            now: The moment, on the cache's clock.
+        """
+        sharing = self._sharing
+        if sharing is None or now >= view.covered:
+            return view
+        if not sharing.looking.acquire(blocking=False):
+            return view.until(view.covered)
+        try:
+            with self._lock:
+                good, generation = self._last_good, self._generation
+            head = sharing.look()
+            known = good.stamp.generation if good and good.stamp else None
+            if head is not None and head.generation != known:
+                return view
+            longer = view.until(view.covered, now + sharing.next_look)
+            with self._lock:
+                if generation != self._generation or self.view is not view:
+                    return self.view
+                self.view = longer
+            return longer
+        finally:
+            sharing.looking.release()
+
+    def _bring(self, flight: Flight[View], load: Load, need: Need) -> View:
+        sharing = self._sharing
+        if sharing is None or self._ttl <= 0:
+            return super()._bring(flight, load, need)
+        with ExitStack() as held:
+            leads = False
+            for pause in sharing.pauses():
+                load.go_on()
+                self._require_open()
+                now, head = self.clock(), sharing.look()
+                if head is None:
+                    return super()._bring(flight, load, need)
+                known = self._taken_over(sharing, head, now, need)
+                if known is not None:
+                    look_at = now + sharing.next_look
+                    return self._publish(flight, known, now, look_at=look_at, is_ours=False)
+                if leads:
+                    return self._list(sharing, head, now, flight, load)
+                self._raise_shared(sharing, head, now, need)
+                lease = sharing.lease()
+                if lease is not None:
+                    # What the last leader stored may have come since the look.
+                    leads = held.enter_context(lease)
+                else:
+                    _wait(sharing, pause, load.deadline)
+        raise AssertionError  # pragma: no cover  the pauses do not end
+
+    def _taken_over(self, sharing: Sharing, head: Head, now: float, need: Need) -> LastGood | None:
+        """The listing of the place, if it will do; it is read only then."""
+        stamp = _counting(head)
+        if stamp is None:
+            return None
+        asked_at = _moment(stamp.asked_at, head, now)
+        doubtful = now < self._doubt_until
+        since = max(need.since, self._listed_since, now if doubtful else -math.inf)
+        if asked_at < since or now >= self._covered(asked_at)[0]:
+            return None
+        return self._read(sharing, stamp, asked_at)
+
+    def _read(self, sharing: Sharing, stamp: Stamp, asked_at: float) -> LastGood | None:
+        mine = self._last_good
+        if mine is not None and mine.stamp is not None and mine.stamp.body == stamp.body:
+            return evolve(mine, asked_at=asked_at, stamp=stamp)
+        contents = sharing.load(stamp)
+        if contents is None:
+            return None
+        with self._lock:
+            self._counts.store_loads += 1
+        return LastGood(View.of(dict(contents.chats)), contents.validator, asked_at, stamp)
+
+    def _list(
+        self, sharing: Sharing, head: Head, now: float, flight: Flight[View], load: Load
+    ) -> View:
+        """Ask the server for all who share the place."""
+        base = self._base(sharing, head, now, flight)
+        try:
+            good = self._ask(load, base)
+        except TWError as error:
+            sharing.failed(error, head, took=self.clock() - now, pause=pause_of(error))
+            raise
+        ended_at = self.clock()
+        good = evolve(good, stamp=sharing.unsaved(head))
+        view = self._publish(flight, good, ended_at, look_at=now + sharing.next_look)
+        # Nobody here has to wait until it is stored.
+        flight.land(view)
+        is_same = base is not None and base.listed is good.listed
+        saved = sharing.keep(good, head, unchanged=base.stamp if base and is_same else None)
+        if saved is not None:
+            with self._lock:
+                if self._last_good is good:
+                    self._last_good = evolve(good, stamp=saved)
+        return view
+
+    def _base(
+        self, sharing: Sharing, head: Head, now: float, flight: Flight[View]
+    ) -> LastGood | None:
+        """The newest listing, to ask whether it has changed."""
+        with self._lock:
+            mine, drops = self._last_good, self._drops
+        stamp = _counting(head)
+        if stamp is None:
+            return mine
+        asked_at = _moment(stamp.asked_at, head, now)
+        if mine is not None and mine.asked_at > asked_at:
+            return mine
+        stored = self._read(sharing, stamp, asked_at)
+        if stored is None:
+            return mine
+        with self._lock:
+            # It may be served when the server fails, like one of our own.
+            if drops == self._drops and flight.generation == self._generation:
+                self._last_good = stored
+        return stored
+
+    def _raise_shared(self, sharing: Sharing, head: Head, now: float, need: Need) -> None:
+        failure = head.failure
+        if failure is None or failure.generation != head.generation:
+            return
+        if not failure.failed_at <= head.now < failure.until:
+            return
+        if need.urgent and _moment(failure.failed_at, head, now) < need.since:
+            return
+        error = sharing.shared_error(failure, head)
+        if error is not None:
+            raise error
+
+    def _outdate(self) -> None:
+        if self._sharing is not None:
+            self._sharing.owe()
+
+    def _settle(self) -> None:
+        if self._sharing is not None:
+            self._sharing.settle()
+
+
+def _counting(head: Head) -> Stamp | None:
+    """The listing of the place, unless a write has outdated it."""
+    stamp = head.stamp
+    return stamp if stamp is not None and stamp.generation == head.generation else None
+
+
+def _moment(stored: float, head: Head, now: float) -> float:
+    """The moment *stored*, of the store's clock, on the cache's."""
+    return now - (head.now - stored)
+
+
+def _wait(sharing: Sharing, pause: float, deadline: float | None) -> None:
+    left = math.inf if deadline is None else deadline - time.monotonic()
+    if left <= 0:
+        message = "no answer within the timeout of this call; another process still lists the chats"
+        raise TWTimeoutError(message)
+    sharing.sleep(min(pause, left))

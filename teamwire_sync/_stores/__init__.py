@@ -1,0 +1,72 @@
+"""Where a snapshot of the chats can outlive the process."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from teamwire_sync.exceptions import TWConfigError
+
+if TYPE_CHECKING:
+    from teamwire_sync._stores.base import Place, Store
+
+_KINDS = "none, file, file:FOLDER, redis://HOST, rediss://HOST or unix://SOCKET"
+
+
+def place_in(store: Store | None, identity: str | None) -> Place | None:
+    """The place of the bot *identity* in *store*, else in the one that the environment names.
+
+    Raises:
+        TypeError: *store* is none.
+        TWConfigError: There is no saying whose chats these are, or the environment names no store.
+        ImportError: The store needs a package that is not there.
+    """
+    if store is None:
+        store = find_store(os.environ.get("TEAMWIRE_STORE", ""), "TEAMWIRE_STORE")
+        if store is None:
+            return None
+    elif isinstance(store, type) or not hasattr(store, "_place"):
+        kind = f"the class {store.__name__}" if isinstance(store, type) else type(store).__name__
+        message = f"store must be a FileStore, a RedisStore or a MemoryStore, not {kind}"
+        raise TypeError(message)
+    if identity is None:
+        message = (
+            "a store has to know whose chats it keeps, and this transport can't say it; with the "
+            "vendor's SDK: Connection.from_vendor(bot='the App ID and the server', store=...)"
+        )
+        raise TWConfigError(message)
+    return store._place(identity)
+
+
+def find_store(text: str, source: str) -> Store | None:
+    """The store that *text* names; None for ``none``, and for nothing.
+
+    Args:
+        text: As in ``TEAMWIRE_STORE``.
+        source: Where it stands, for the text of an error.
+
+    Raises:
+        TWConfigError: It names none.
+        ImportError: The store needs a package that is not there.
+    """
+    text = text.strip()
+    kind, _, rest = text.partition(":")
+    if not text or text == "none":
+        return None
+    problem = f"{source} must be one of {_KINDS}"
+    if kind == "file":
+        from teamwire_sync._stores.file import FileStore  # noqa: PLC0415  needs an extra
+
+        if text == "file":
+            return FileStore()
+        if rest:
+            return FileStore(rest)
+    elif kind in {"redis", "rediss", "unix"}:
+        from teamwire_sync._stores.redis import RedisStore  # noqa: PLC0415  needs an extra
+
+        try:
+            return RedisStore(text)
+        except ValueError as error:
+            problem = f"{source}: {error}"
+    # Not echoed: it may hold a password.
+    raise TWConfigError(problem)

@@ -1,0 +1,207 @@
+"""What every store has in common: the place in it where the chats of one bot outlive a process.
+
+A place keeps what the server sent last, a generation, and who is asking the server right now. All
+of it is only ever replaced, never changed: so nobody has to lock the place to read or write it.
+
+The generation is a random token, which each write of a bot replaces. A listing names the one that
+it was asked for in, and counts only while that is the one of the place. So one that comes too late
+is of no use to anybody, and needs no guard.
+
+Times are the store's own, in seconds since 1970: those who share a place compare them, and their
+clocks may differ.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any, Protocol
+
+from attrs import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from teamwire_sync._models.chats import Chat
+    from teamwire_sync._models.people import Group, User
+
+MAX_AGE = 86_400.0
+"""Seconds after which what was stored is gone: chat titles are confidential."""
+
+MAX_BYTES = 64 * 1024 * 1024
+"""What a stored listing may have at most: some 250,000 chats."""
+
+
+class StoreError(Exception):
+    """The store can't do it now; the text says why, in a line that may be logged."""
+
+
+class DamagedError(StoreError):
+    """What was stored is damaged, of another version or not ours, and now it is gone."""
+
+
+@frozen(eq=False, repr=False)
+class Contents:
+    """A listing as it is stored: what the server sent, and nothing else.
+
+    Attributes:
+        chats: The chats by thread ID, in the server's order.
+        validator: What a conditional request sends back to ask whether they changed.
+        users: The users that the chats and groups name, each once.
+        groups: The groups that the chats name, each once.
+    """
+
+    chats: Mapping[str, Chat]
+    validator: str | None = None
+    users: Sequence[User] = ()
+    groups: Sequence[Group] = ()
+
+
+@frozen
+class Stamp:
+    """Which listing there is, without its chats.
+
+    Attributes:
+        body: Names its chats; another listing has another.
+        generation: That of the place when it was asked for.
+        asked_at: When the server was last asked for it, or said that it had not changed.
+    """
+
+    body: str
+    generation: str
+    asked_at: float
+
+
+@frozen
+class Failure:
+    """The server's refusal to list the chats, which those who wait for the listing are to share.
+
+    Attributes:
+        generation: That of the place when the server was asked.
+        failed_at: When it refused.
+        until: When it may be asked again.
+        error: What it takes to raise the error again; JSON.
+    """
+
+    generation: str
+    failed_at: float
+    until: float
+    error: Mapping[str, Any]
+
+
+@frozen
+class Head:
+    """What a look at a place tells.
+
+    Attributes:
+        now: The store's time.
+        generation: The place's.
+        stamp: Of the listing, whether it counts or not; None when there is none.
+        failure: The last refusal, whether it counts or not.
+    """
+
+    now: float
+    generation: str
+    stamp: Stamp | None = None
+    failure: Failure | None = None
+
+
+class Lease(Protocol):
+    """The right to ask the server for all who share the place, for some seconds."""
+
+    def extend(self) -> bool:
+        """Have it last for as many seconds as at first, from now; False when it was lost.
+
+        Raises:
+            StoreError: The store can't do it now.
+        """
+        ...
+
+    def release(self) -> None:
+        """Let others have it. One that was lost stays with who has it now.
+
+        Raises:
+            StoreError: The store can't do it now: the lease ends by itself.
+        """
+        ...
+
+
+class Place(Protocol):
+    """Where the chats of one bot are stored. Threads and processes share it.
+
+    Each method raises `StoreError` when the store can't do it now, within a second or two. What is
+    damaged, of another version or not ours is removed, and is as if it were not there after one
+    `DamagedError` that says so; where it can't be removed, it is a `StoreError` each time.
+    """
+
+    def look(self) -> Head:
+        """What there is. A place that has no generation yet is given one."""
+        ...
+
+    def load(self, stamp: Stamp) -> Contents | None:
+        """The listing *stamp*; None when another has taken its place."""
+        ...
+
+    def save(self, contents: Contents, *, generation: str, asked_at: float) -> Stamp:
+        """Have *contents* take the place of the listing.
+
+        Args:
+            contents: The listing.
+            generation: The place's, by the look before the server was asked.
+            asked_at: The time, by the same look.
+        """
+        ...
+
+    def confirm(self, stamp: Stamp, *, asked_at: float) -> Stamp | None:
+        """Note that the server was asked at *asked_at*, and the listing *stamp* has not changed.
+
+        Returns:
+            The stamp that it has now; None when another has taken its place.
+        """
+        ...
+
+    def fail(self, failure: Failure) -> None:
+        """Have *failure* take the place of the last one; a listing that is saved removes it."""
+        ...
+
+    def renew(self) -> str:
+        """Give the place a new generation: what was asked for before counts no more."""
+        ...
+
+    def lease(self, seconds: float) -> Lease | None:
+        """The right to ask the server, for *seconds*; None while another has it. Never waits."""
+        ...
+
+    def clear(self) -> None:
+        """Remove the listing and the failure, and renew the generation."""
+        ...
+
+
+class Store(Protocol):
+    """Where snapshots of the chats outlive a process: `MemoryStore`, `FileStore`, `RedisStore`."""
+
+    def _place(self, identity: str) -> Place:
+        """The place of the bot *identity*. Does no I/O."""
+        ...
+
+    def clear(self) -> int:
+        """Remove what is stored, of all the bots.
+
+        Returns:
+            How many snapshots there were.
+
+        Raises:
+            OSError: Something could not be removed, or the store can't be reached.
+        """
+        ...
+
+
+def new_token() -> str:
+    """A name that nothing else has."""
+    return secrets.token_hex(16)
+
+
+def key_of(identity: str) -> str:
+    """What stands for *identity* in the name of a file or a key; gives nothing of it away."""
+    import hashlib  # noqa: PLC0415  only a store needs it
+
+    return hashlib.sha256(identity.encode()).hexdigest()[:32]

@@ -1,0 +1,134 @@
+"""MemoryStore: the snapshot outlives a Connection, but not the process."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Callable
+
+from attrs import evolve
+
+from teamwire_sync._fork import renew_after_fork
+from teamwire_sync._stores.base import (
+    MAX_AGE,
+    Contents,
+    Failure,
+    Head,
+    Stamp,
+    new_token,
+)
+from teamwire_sync._stores.content import pack, unpack
+
+if TYPE_CHECKING:
+    from teamwire_sync._stores.base import Lease
+
+
+class MemoryStore:
+    """Keeps the chats in the memory of this process, for all Connections that are given it.
+
+    Args:
+        max_age: Seconds after which what is stored is gone.
+    """
+
+    def __init__(self, *, max_age: float = MAX_AGE) -> None:
+        self._max_age = max_age
+        self._places: dict[str, _MemoryPlace] = {}
+        self._now: Callable[[], float] = time.time
+
+    def _place(self, identity: str) -> _MemoryPlace:
+        made = _MemoryPlace(self)
+        return self._places.setdefault(identity, made)
+
+    def clear(self) -> int:
+        """Remove what is stored, of all the bots.
+
+        Returns:
+            How many snapshots there were.
+        """
+        return sum(place.clear() for place in list(self._places.values()))
+
+    def __repr__(self) -> str:
+        return "MemoryStore()"
+
+
+class _MemoryPlace:
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+        self._lock = threading.Lock()
+        self._generation = new_token()
+        # As bytes: a chat acts through one Connection, and these are for several.
+        self._body: tuple[Stamp, bytes] | None = None
+        self._failure: Failure | None = None
+        self._owner, self._leased_until = "", 0.0
+        renew_after_fork(self)
+
+    def after_fork(self) -> None:
+        """Make the lock anew, which a thread of the parent may have."""
+        self._lock = threading.Lock()
+
+    def look(self) -> Head:
+        now = self._store._now()
+        with self._lock:
+            stamp = self._body[0] if self._body else None
+            if stamp is not None and not 0 <= now - stamp.asked_at < self._store._max_age:
+                self._body = stamp = None
+            return Head(now, self._generation, stamp, self._failure)
+
+    def load(self, stamp: Stamp) -> Contents | None:
+        with self._lock:
+            body = self._body
+        return unpack(body[1]) if body and body[0].body == stamp.body else None
+
+    def save(self, contents: Contents, *, generation: str, asked_at: float) -> Stamp:
+        stamp, packed = Stamp(new_token(), generation, asked_at), pack(contents)
+        with self._lock:
+            self._body, self._failure = (stamp, packed), None
+        return stamp
+
+    def confirm(self, stamp: Stamp, *, asked_at: float) -> Stamp | None:
+        with self._lock:
+            if self._body is None or self._body[0].body != stamp.body:
+                return None
+            confirmed = evolve(self._body[0], asked_at=asked_at)
+            self._body, self._failure = (confirmed, self._body[1]), None
+        return confirmed
+
+    def fail(self, failure: Failure) -> None:
+        with self._lock:
+            self._failure = failure
+
+    def renew(self) -> str:
+        with self._lock:
+            self._generation = new_token()
+            return self._generation
+
+    def lease(self, seconds: float) -> Lease | None:
+        lease = _MemoryLease(self, new_token(), seconds)
+        return lease if lease._take(free=True) else None
+
+    def clear(self) -> bool:
+        with self._lock:
+            had, self._body, self._failure = self._body is not None, None, None
+            self._generation = new_token()
+        return had
+
+
+class _MemoryLease:
+    def __init__(self, place: _MemoryPlace, owner: str, seconds: float) -> None:
+        self._place, self._owner, self._seconds = place, owner, seconds
+
+    def _take(self, *, free: bool) -> bool:
+        place, now = self._place, self._place._store._now()
+        with place._lock:
+            if place._owner != self._owner and not (free and now >= place._leased_until):
+                return False
+            place._owner, place._leased_until = self._owner, now + self._seconds
+        return True
+
+    def extend(self) -> bool:
+        return self._take(free=False)
+
+    def release(self) -> None:
+        with self._place._lock:
+            if self._place._owner == self._owner:
+                self._place._owner, self._place._leased_until = "", 0.0

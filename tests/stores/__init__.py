@@ -1,0 +1,1 @@
+"""Where a snapshot outlives the process, each with all that the others promise."""

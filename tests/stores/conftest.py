@@ -1,0 +1,152 @@
+"""Each store, empty, and servers for those that need one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from teamwire_sync._stores.file import FileStore
+from teamwire_sync._stores.memory import MemoryStore
+from teamwire_sync._stores.redis import RedisStore
+from tests.stores.redis_process import RedisProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from teamwire_sync._stores.base import Place
+
+IDENTITY = "https://a.example\nbot\n1"
+
+
+@pytest.fixture(scope="session")
+def redis_program() -> str:
+    """The path of redis-server."""
+    path = shutil.which("redis-server")
+    if path is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("redis-server is not installed, and in CI it has to be")
+        pytest.skip("redis-server is not installed")
+    return path
+
+
+@pytest.fixture(scope="session")
+def shared_redis(
+    redis_program: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RedisProcess]:
+    """A server for all the tests."""
+    server = RedisProcess(redis_program, tmp_path_factory.mktemp("redis"))
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture
+def redis_server(shared_redis: RedisProcess) -> RedisProcess:
+    """A server that has nothing; it is not to be killed or configured."""
+    shared_redis.run("FLUSHALL")
+    return shared_redis
+
+
+@pytest.fixture
+def own_redis(redis_program: str, tmp_path: Path) -> Iterator[RedisProcess]:
+    """A server to do anything with."""
+    server = RedisProcess(redis_program, tmp_path)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
+
+
+class MemoryKit:
+    """A store, and how the contract is tried on it.
+
+    Attributes:
+        store: The store.
+        again: What another process would have of it.
+        source: What a process makes `again` of; None where no other process can.
+    """
+
+    source: str | None = None
+
+    def __init__(self) -> None:
+        self.store: Any = MemoryStore()
+        self.again: Any = self.store
+
+    def let_pass(self, seconds: float) -> None:
+        """Let *seconds* pass for the store."""
+        moment = self.store._now() + seconds
+        self.store._now = self.again._now = lambda: moment
+
+
+class FileKit(MemoryKit):
+    """The same for files."""
+
+    def __init__(self, folder: Path) -> None:
+        self.store = FileStore(folder)
+        self.again = FileStore(folder)
+        now = time.time()
+        self.store._now = self.again._now = lambda: now
+        self.source = (
+            f"from teamwire_sync._stores.file import FileStore; store = FileStore({str(folder)!r})"
+        )
+
+
+class RedisKit(MemoryKit):
+    """The same for Redis."""
+
+    def __init__(self, server: RedisProcess) -> None:
+        self._server = server
+        self.store = RedisStore(server.url, timeout=5)
+        self.again = RedisStore(server.url, timeout=5)
+        self.source = (
+            "from teamwire_sync._stores.redis import RedisStore; "
+            f"store = RedisStore({server.url!r}, timeout=5)"
+        )
+
+    def let_pass(self, seconds: float) -> None:
+        """Have all that it has be older, and end earlier: its clock can't be set."""
+        for key in self._server.run("KEYS", "*"):
+            left = self._server.run("PTTL", key) - int(seconds * 1000)
+            if left <= 0:
+                self._server.run("DEL", key)
+                continue
+            self._server.run("PEXPIRE", key, left)
+            if key.endswith(b":head"):
+                asked_at = float(self._server.run("HGET", key, "asked_at"))
+                self._server.run("HSET", key, "asked_at", repr(asked_at - seconds))
+
+
+@pytest.fixture(params=["memory", "file", "redis"])
+def kit(request: pytest.FixtureRequest, tmp_path: Path) -> MemoryKit:
+    """Each store, with nothing in it."""
+    if request.param == "redis":
+        return RedisKit(request.getfixturevalue("redis_server"))
+    return MemoryKit() if request.param == "memory" else FileKit(tmp_path / "store")
+
+
+@pytest.fixture
+def store(kit: MemoryKit) -> Any:
+    """The store."""
+    return kit.store
+
+
+@pytest.fixture
+def place(store: Any) -> Place:
+    """The place of a bot in it."""
+    found: Place = store._place(IDENTITY)
+    return found
+
+
+@pytest.fixture
+def other(kit: MemoryKit) -> Place:
+    """The same place, as another process has it."""
+    found: Place = kit.again._place(IDENTITY)
+    return found

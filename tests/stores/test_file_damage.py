@@ -1,0 +1,330 @@
+"""FileStore: files and folders that are damaged or not ours, and a disk that refuses."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import socket
+from typing import TYPE_CHECKING, Any, Callable
+
+import pytest
+
+from teamwire_sync._stores import folder
+from teamwire_sync._stores.base import DamagedError, Failure, StoreError
+from teamwire_sync._stores.file import FileStore
+from tests.stores.files import (
+    IDENTITY,
+    OnFiles,
+    contents,
+    disown,
+    fill,
+    only,
+    posix,
+    save,
+    titles,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from teamwire_sync._stores.base import Stamp
+    from teamwire_sync._stores.file import _FilePlace
+    from tests.builders import Clock
+
+pytestmark = posix
+
+
+class TestAFolderThatIsNotOurs(OnFiles):
+    def test_a_link_is_refused(self, store: FileStore, path: Path, tmp_path: Path) -> None:
+        (tmp_path / "real").mkdir(0o700)
+        path.symlink_to(tmp_path / "real")
+        with pytest.raises(StoreError, match="give the folder that it leads to"):
+            store._place(IDENTITY).look()
+
+    def test_a_file_is_refused(self, place: _FilePlace, path: Path) -> None:
+        path.touch(0o600)
+        with pytest.raises(StoreError, match="it is no folder"):
+            place.look()
+
+    @pytest.mark.parametrize("mode", [0o750, 0o701, 0o720])
+    def test_one_that_is_open_to_others_is_refused(
+        self, mode: int, place: _FilePlace, path: Path
+    ) -> None:
+        path.mkdir()
+        path.chmod(mode)
+        with pytest.raises(StoreError, match=f"chmod 700 {str(path)!r}"):
+            place.look()
+
+    def test_that_of_another_user_is_refused(
+        self, place: _FilePlace, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path.mkdir(0o700)
+        disown(path, monkeypatch)
+        with pytest.raises(StoreError, match="it belongs to another user"):
+            place.look()
+
+    def test_a_file_above_it_is_an_error_of_the_store(self, tmp_path: Path) -> None:
+        (tmp_path / "above").touch()
+        with pytest.raises(StoreError, match=os.strerror(errno.ENOTDIR)):
+            FileStore(tmp_path / "above" / "stored")._place(IDENTITY).look()
+
+    def test_clear_raises_an_os_error(self, store: FileStore, path: Path) -> None:
+        path.mkdir()
+        path.chmod(0o755)
+        with pytest.raises(OSError, match="chmod 700"):
+            store.clear()
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-5])
+
+
+def garble(path: Path) -> None:
+    path.write_bytes(b"\xff\0" * 20)
+
+
+def nest(path: Path) -> None:
+    path.write_bytes(b"[" * 60_000)
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def enlarge(path: Path) -> None:
+    with path.open("ab") as stream:
+        stream.truncate(folder.SMALL + 1)
+
+
+def open_to_all(path: Path) -> None:
+    path.chmod(0o644)
+
+
+def to_link(path: Path) -> None:
+    target = path.parent.parent / "target"
+    path.replace(target)
+    path.symlink_to(target)
+
+
+def to_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path, 0o600)
+
+
+def to_socket(path: Path) -> None:
+    path.unlink()
+    before = os.getcwd()  # noqa: PTH109  the path may be longer than the name of a socket
+    os.chdir(path.parent)
+    try:
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(path.name)
+    finally:
+        os.chdir(before)
+
+
+SPOIL = [truncate, garble, nest, empty, open_to_all, to_link, to_pipe, to_socket]
+
+
+def use(place: _FilePlace, kind: str) -> None:
+    """Have the file of the *kind* be read."""
+    if kind == "chats":
+        titles(place)
+    elif kind == "lease":
+        place.lease(10)
+    elif kind == "lock":
+        place._folder.remove(place._name("lease"))
+        place.lease(10)
+    else:
+        place.look()
+
+
+KINDS = ["chats", "failure", "generation", "head", "lease"]
+
+
+class TestDamage(OnFiles):
+    @pytest.mark.parametrize("spoil", [*SPOIL, enlarge], ids=lambda spoil: spoil.__name__)
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_it_is_said_once_and_the_file_is_gone(
+        self, kind: str, spoil: Callable[[Path], None], place: _FilePlace, path: Path
+    ) -> None:
+        fill(place)
+        if kind == "chats" and spoil is enlarge:
+            place._store._max_bytes = folder.SMALL
+        spoiled = only(path, kind)
+        spoil(spoiled)
+        with pytest.raises(DamagedError):
+            use(place, kind)
+
+        assert not os.path.lexists(spoiled)
+        use(place, kind)
+
+    @pytest.mark.parametrize("kind", [*KINDS, "lock"])
+    def test_that_of_another_user_is_said_once_and_gone(
+        self, kind: str, place: _FilePlace, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        fill(place)
+        disown(only(path, kind), monkeypatch)
+        with pytest.raises(DamagedError, match="not ours"):
+            use(place, kind)
+
+        monkeypatch.undo()
+        use(place, kind)
+
+    @pytest.mark.parametrize("kind", ["failure", "head", "lease"])
+    def test_another_version_is_said_once(self, kind: str, place: _FilePlace, path: Path) -> None:
+        fill(place)
+        changed = only(path, kind)
+        changed.write_text(json.dumps({**json.loads(changed.read_text()), "version": 2}))
+        with pytest.raises(DamagedError, match="of another version"):
+            use(place, kind)
+
+        use(place, kind)
+
+    @pytest.mark.parametrize("body", ["../../x", "", None, 1])
+    def test_a_head_can_name_no_file_elsewhere(
+        self, body: Any, place: _FilePlace, path: Path
+    ) -> None:
+        fill(place)
+        changed = only(path, "head")
+        changed.write_text(json.dumps({**json.loads(changed.read_text()), "body": body}))
+        with pytest.raises(DamagedError):
+            place.look()
+
+    @pytest.mark.parametrize("kind", ["head", "chats"])
+    def test_the_listing_goes_with_its_head_and_its_chats(
+        self, kind: str, place: _FilePlace, path: Path
+    ) -> None:
+        save(place, "one")
+        garble(only(path, kind))
+        with pytest.raises(DamagedError):
+            titles(place)
+
+        assert not [*path.glob("*.head"), *path.glob("*.chats")]
+
+    def test_what_a_link_leads_to_stays_as_it_is(self, place: _FilePlace, path: Path) -> None:
+        fill(place)
+        lock = only(path, "lock")
+        target = path.parent / "precious"
+        target.write_text("precious")
+        lock.unlink()
+        lock.symlink_to(target)
+        with pytest.raises(DamagedError):
+            use(place, "lock")
+
+        assert target.read_text() == "precious"
+
+    def test_what_can_not_be_removed_is_said_each_time(self, place: _FilePlace, path: Path) -> None:
+        save(place, "one")
+        head = only(path, "head")
+        head.unlink()
+        head.mkdir()
+        for _ in range(2):
+            with pytest.raises(StoreError, match="can't be removed") as caught:
+                place.look()
+            assert not isinstance(caught.value, DamagedError)
+
+    def test_a_listing_takes_the_place_of_a_damaged_one(
+        self, place: _FilePlace, path: Path
+    ) -> None:
+        stamp = save(place, "one")
+        garble(only(path, "head"))
+        place.save(contents("two"), generation=stamp.generation, asked_at=stamp.asked_at)
+
+        assert titles(place) == ["two"]
+
+
+class TestChatsThatAreGone(OnFiles):
+    def test_there_is_no_listing_then(self, place: _FilePlace, path: Path) -> None:
+        stamp = save(place, "one")
+        only(path, "chats").unlink()
+
+        assert place.load(stamp) is None
+        assert place.look().stamp is None
+
+    def test_they_can_not_be_confirmed(self, place: _FilePlace, path: Path, now: Clock) -> None:
+        stamp = save(place, "one")
+        only(path, "chats").unlink()
+
+        assert place.confirm(stamp, asked_at=now()) is None
+
+
+def refuse(number: int) -> Callable[..., Any]:
+    def call(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number), "/secret/path")
+
+    return call
+
+
+def refuse_to_write(how: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Have nothing be written from now on; the reason that the system gives."""
+    if how != "read-only":
+        name = {"full": "write", "full at the end": "replace"}[how]
+        monkeypatch.setattr(os, name, refuse(errno.ENOSPC))
+        return os.strerror(errno.ENOSPC)
+    real, refused = os.open, refuse(errno.EROFS)
+
+    def read_only(path: str, flags: int, *more: int) -> int:
+        opened: int = (refused if flags & os.O_CREAT else real)(path, flags, *more)
+        return opened
+
+    monkeypatch.setattr(os, "open", read_only)
+    return os.strerror(errno.EROFS)
+
+
+class TestADiskThatRefuses(OnFiles):
+    @pytest.mark.parametrize("how", ["full", "full at the end", "read-only"])
+    @pytest.mark.parametrize(
+        "act",
+        [
+            lambda place, stamp: place.save(contents("two"), generation="g", asked_at=1.0),
+            lambda place, stamp: place.confirm(stamp, asked_at=stamp.asked_at),
+            lambda place, stamp: place.fail(Failure("g", 1.0, 2.0, {})),
+            lambda place, stamp: place.renew(),
+            lambda place, stamp: place.lease(10),
+        ],
+        ids=["save", "confirm", "fail", "renew", "lease"],
+    )
+    def test_the_error_gives_the_reason_and_nothing_is_left_behind(
+        self,
+        act: Callable[[_FilePlace, Stamp], object],
+        how: str,
+        place: _FilePlace,
+        path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        stamp = save(place, "one")
+        before = sorted(path.iterdir())
+        reason = refuse_to_write(how, monkeypatch)
+        with pytest.raises(StoreError, match=f"{re.escape(str(path))}.*{reason}$"):
+            act(place, stamp)
+
+        assert sorted(each for each in path.iterdir() if each.suffix != ".lock") == before
+        assert titles(place) == ["one"]
+
+    @pytest.mark.parametrize("how", ["full", "read-only"])
+    def test_the_first_look_gives_it_too(
+        self, how: str, place: _FilePlace, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        reason = refuse_to_write(how, monkeypatch)
+        with pytest.raises(StoreError, match=reason):
+            place.look()
+
+    def test_a_file_system_without_links_has_a_generation_too(
+        self, place: _FilePlace, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(os, "link", refuse(errno.EPERM))
+
+        assert place.look().generation == place.look().generation
+
+    def test_more_than_max_bytes_is_refused(self, path: Path) -> None:
+        place = FileStore(path, max_bytes=100)._place(IDENTITY)
+        with pytest.raises(StoreError, match=r"more than max_bytes \(100\)"):
+            save(place, "one")
+
+        assert not list(path.glob("*.chats"))
+
+    def test_a_failure_too_large_to_be_read_is_refused(self, place: _FilePlace) -> None:
+        with pytest.raises(StoreError, match="the failure has"):
+            place.fail(Failure("g", 1.0, 2.0, {"text": "x" * folder.SMALL}))

@@ -1,0 +1,181 @@
+"""FileStore: processes that share the files, and are killed or forked."""
+
+from __future__ import annotations
+
+import os
+import signal
+import traceback
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Callable
+
+import pytest
+
+from teamwire_sync._stores import file
+from teamwire_sync._stores.base import StoreError
+from tests.stores.files import (
+    DAY,
+    OnFiles,
+    posix,
+    save,
+    titles,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from teamwire_sync._stores.file import FileStore, _FilePlace
+    from tests.builders import Clock
+
+pytestmark = [
+    posix,
+    # Python 3.12 warns that locks of other threads stay locked in the child; it takes none.
+    pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning"),
+]
+
+
+@contextmanager
+def child(work: Callable[[], object]) -> Iterator[int]:
+    """Have a forked child do *work*; it is dead when the block ends."""
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            work()
+            status = 0
+        except BaseException:  # noqa: BLE001  the child has no one else to tell
+            traceback.print_exc()
+        finally:
+            os._exit(status)
+    try:
+        yield pid
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+def killed_in(work: Callable[[Callable[[], object]], object]) -> None:
+    """Have a child do *work*, and kill it where that calls its argument."""
+    ours, theirs = os.pipe()
+
+    def stop() -> None:
+        os.write(theirs, b".")
+        signal.pause()
+
+    try:
+        with child(lambda: work(stop)):
+            os.close(theirs)
+            assert os.read(ours, 1) == b"."
+    finally:
+        os.close(ours)
+
+
+def side_by_side(count: int, work: Callable[[int], bool]) -> list[bool]:
+    """What *work* gives in each of *count* processes, which begin at once."""
+    start, go = os.pipe()
+    children = []
+    for number in range(count):
+        pid = os.fork()
+        if pid == 0:
+            status = 2
+            try:
+                os.close(go)
+                os.read(start, 1)
+                status = int(work(number))
+            except BaseException:  # noqa: BLE001  the child has no one else to tell
+                traceback.print_exc()
+            finally:
+                os._exit(status)
+        children.append(pid)
+    os.close(go)
+    os.close(start)
+    statuses = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children]
+    assert max(statuses) < 2
+    return [bool(status) for status in statuses]
+
+
+class TestLease(OnFiles):
+    def test_one_that_was_taken_later_than_now_is_free(self, place: _FilePlace, now: Clock) -> None:
+        place.lease(10)
+        now.advance(-DAY)
+
+        assert place.lease(10) is not None
+
+    def test_a_forked_child_neither_extends_nor_releases_it(self, place: _FilePlace) -> None:
+        lease = place.lease(10)
+        assert lease is not None
+
+        def work(_number: int) -> bool:
+            lease.release()
+            return lease.extend()
+
+        assert side_by_side(1, work) == [False]
+        assert place.lease(10) is None
+
+    def test_that_of_a_killed_process_ends_by_itself(self, place: _FilePlace, now: Clock) -> None:
+        killed_in(lambda stop: (place.lease(10), stop()))
+        taken = []
+        for step in (9.0, 1.0):
+            now.advance(step)
+            taken.append(place.lease(10) is not None)
+
+        assert taken == [False, True]
+
+    def test_a_process_that_is_killed_under_the_lock_leaves_it_free(
+        self, place: _FilePlace
+    ) -> None:
+        def work(stop: Callable[[], object]) -> None:
+            with place._folder.opened(), place._locked():
+                stop()
+
+        killed_in(work)
+
+        assert place.lease(10) is not None
+
+    def test_a_lock_that_another_holds_is_an_error(
+        self, store: FileStore, place: _FilePlace, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(file, "_LOCK_TIMEOUT", 0.01)
+        place.look()
+        held = store._file_lock(place._folder.path_of(place._name("lock")), mode=0o600)
+
+        def work(_number: int) -> bool:
+            with pytest.raises(StoreError, match="another process holds"):
+                place.lease(10)
+            return True
+
+        with held:
+            assert side_by_side(1, work) == [True]
+
+    def test_of_8_processes_one_has_it(self, place: _FilePlace) -> None:
+        taken = side_by_side(8, lambda _number: place.lease(10) is not None)
+
+        assert sum(taken) == 1
+
+
+class TestSideBySide(OnFiles):
+    def test_8_processes_at_once_never_see_a_damaged_listing(self, place: _FilePlace) -> None:
+        place.look()
+
+        def work(number: int) -> bool:
+            for step in range(10):
+                stamp = save(place, *(f"{number}.{step}.{each}" for each in range(50)))
+                place.confirm(stamp, asked_at=stamp.asked_at)
+                found = titles(place)
+                assert found is None or len({str(title).rpartition(".")[0] for title in found}) == 1
+                place.renew()
+            return True
+
+        assert all(side_by_side(8, work))
+
+    def test_of_8_processes_that_come_first_all_see_one_generation(
+        self, place: _FilePlace, path: Path
+    ) -> None:
+        def work(number: int) -> bool:
+            generation = place.look().generation
+            (path / f"seen-{number}").write_text(generation)
+            return True
+
+        side_by_side(8, work)
+
+        assert len({each.read_text() for each in path.glob("seen-*")}) == 1
