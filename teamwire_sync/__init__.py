@@ -51,6 +51,9 @@ if TYPE_CHECKING:
         NewMessageInfo,
     )
     from teamwire_sync._models.messages import AlertType, LinkPreview, Message
+    from teamwire_sync._stores.file import FileStore
+    from teamwire_sync._stores.memory import MemoryStore
+    from teamwire_sync._stores.redis import RedisStore
     from teamwire_sync._transports.vendor import VendorTransport
 
     __version__: str
@@ -76,16 +79,19 @@ __all__ = [
     "EventStream",
     "Events",
     "FileAttachment",
+    "FileStore",
     "Group",
     "LinkPreview",
     "LocationAttachment",
     "LoggedInUser",
+    "MemoryStore",
     "Message",
     "MessageDeletedInfo",
     "MessageList",
     "MessageReadInfo",
     "NewMessageInfo",
     "OtherAttachment",
+    "RedisStore",
     "TWAmbiguousTitleError",
     "TWAuthError",
     "TWClosedError",
@@ -129,6 +135,9 @@ _LATER = {
         "NewMessageInfo",
     ],
     "_models.messages": ["AlertType", "LinkPreview", "Message"],
+    "_stores.file": ["FileStore"],
+    "_stores.memory": ["MemoryStore"],
+    "_stores.redis": ["RedisStore"],
     "_transports.vendor": ["VendorTransport"],
 }
 

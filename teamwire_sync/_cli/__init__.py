@@ -16,7 +16,16 @@ if find_spec("rich") is None:
     message = "the command line needs rich: pip install 'teamwire_sync[cli]'"
     raise SystemExit(message)
 
-from teamwire_sync._cli import chats, config, directory, failures, messages, settings, tools
+from teamwire_sync._cli import (
+    cache,
+    chats,
+    config,
+    directory,
+    failures,
+    messages,
+    settings,
+    tools,
+)
 
 
 @click.group(cls=failures.Main, context_settings={"help_option_names": ["-h", "--help"]})
@@ -24,6 +33,13 @@ from teamwire_sync._cli import chats, config, directory, failures, messages, set
 @click.option("--url", help="The server, in place of the one that is set up.")
 @click.option("--profile", metavar="NAME", help="The section of the config file.")
 @click.option("--config", "config_file", type=click.Path(dir_okay=False), help="The config file.")
+@click.option(
+    "--store",
+    callback=settings.store,
+    metavar="STORE",
+    help="Where the chats outlive the command, in place of TEAMWIRE_STORE: none, file, "
+    "file:FOLDER, redis://HOST.",
+)
 @click.option("--vendor", is_flag=True, help="Go through the vendor's SDK, teamwire_api.")
 @click.option(
     "--timeout",
@@ -40,6 +56,7 @@ def main(
     url: str | None,
     profile: str | None,
     config_file: str | None,
+    store: str | None,
     vendor: bool,
     timeout: float | None,
     verbose: bool,
@@ -62,7 +79,12 @@ def main(
         text = "--url does not go with --vendor: the vendor's SDK has settings of its own"
         raise click.UsageError(text)
     context.obj = settings.Settings(
-        url=url, profile=profile, config=config_file, vendor=vendor, timeout=timeout
+        url=url,
+        profile=profile,
+        config=config_file,
+        store=store,
+        vendor=vendor,
+        timeout=timeout,
     )
     context.with_resource(settings.of_process(context.obj.environment))
     if verbose:
@@ -79,6 +101,7 @@ for _command in (
     directory.users,
     directory.groups,
     config.config,
+    cache.cache,
     tools.sandbox,
     tools.demo,
     tools.vendor_check,

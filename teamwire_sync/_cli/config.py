@@ -13,7 +13,7 @@ import click
 
 from teamwire_sync._cli.failures import Group, code_of
 from teamwire_sync._cli.output import is_terminal, say, visible
-from teamwire_sync._cli.settings import Settings, pass_settings
+from teamwire_sync._cli.settings import Settings, pass_settings, without_store
 from teamwire_sync._concealed import Concealed
 from teamwire_sync._connection import Connection
 from teamwire_sync._credentials import config_path, find_credentials
@@ -81,9 +81,11 @@ def init(settings: Settings, *, url: str | None, app_id: str | None, force: bool
 
 def _try(credentials: Credentials, timeout: float | None) -> LoggedInUser:
     secret = credentials.secret
-    with Connection(
-        credentials.app_id, secret.reveal(), credentials.url, app_name="teamwire-sync"
-    ) as connection:
+    with without_store():
+        connection = Connection(
+            credentials.app_id, secret.reveal(), credentials.url, app_name="teamwire-sync"
+        )
+    with connection:
         return connection.check(timeout=timeout)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,9 @@ UNKNOWN = 6
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 
+# Typed in the wrong place, it is quoted, and it may hold a password.
+_STORE_URL = re.compile(r"\b(rediss?|unix)://[^\s)]*")
+
 # The first that fits; whatever else the client raises comes from the server.
 _CODES: list[tuple[type[BaseException] | tuple[type[BaseException], ...], int]] = [
     (TWDeliveryUnknownError, UNKNOWN),
@@ -64,7 +68,7 @@ def exit_codes() -> Iterator[None]:
         say_on_terminal("")
         raise SystemExit(INTERRUPTED) from None
     except click.ClickException as error:
-        vars(error)["message"] = visible_lines(error.message)
+        vars(error)["message"] = visible_lines(_STORE_URL.sub(r"\1://...", error.message))
         raise
     except (TWError, OSError, ValueError) as error:
         if isinstance(error, TWAmbiguousTitleError):
@@ -89,6 +93,15 @@ class UnusableError(click.ClickException):
     """It can't be done so."""
 
     exit_code = USAGE
+
+
+@contextmanager
+def extras() -> Iterator[None]:
+    """Turn a package that the block lacks into a line that says what to install."""
+    try:
+        yield
+    except ImportError as error:
+        raise UnusableError(str(error)) from None
 
 
 @contextmanager

@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from teamwire_sync._cli.failures import not_found
+from teamwire_sync._cli.failures import extras, not_found
 from teamwire_sync._cli.output import count_of, say, visible_lines
 from teamwire_sync._config import check_seconds
 from teamwire_sync._connection import Connection
 from teamwire_sync._credentials import config_path
 from teamwire_sync._log import logger
+from teamwire_sync._stores import find_store
 from teamwire_sync.exceptions import TWConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from teamwire_sync._display import ChatList
     from teamwire_sync._models.chats import Chat, ChatHandle
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     Command = Callable[..., Any]
 
 _VARIABLES = ("TEAMWIRE_URL", "TEAMWIRE_APP_ID", "TEAMWIRE_SECRET")
+_STORE = "TEAMWIRE_STORE"
 
 
 class Settings:
@@ -37,6 +40,7 @@ class Settings:
         url: The server, instead of the one in the environment or the file.
         profile: The section of the config file.
         config: The config file.
+        store: Where the chats outlive the run, as in ``TEAMWIRE_STORE``.
         vendor: Whether to go through the vendor's SDK.
         timeout: Seconds that one call may take; None for the default.
     """
@@ -47,6 +51,7 @@ class Settings:
         url: str | None,
         profile: str | None,
         config: str | None,
+        store: str | None,
         vendor: bool,
         timeout: float | None,
     ) -> None:
@@ -54,19 +59,30 @@ class Settings:
         self.timeout = timeout
         self._vendor = vendor
         self._given = {"--profile": profile, "--config": config}
-        # Those who look for credentials look there.
+        # Those who look for credentials, or for a store, look there.
         self.environment = {
             name: value
-            for name, value in (("TEAMWIRE_PROFILE", profile), ("TEAMWIRE_CONFIG", config))
+            for name, value in (
+                ("TEAMWIRE_PROFILE", profile),
+                ("TEAMWIRE_CONFIG", config),
+                (_STORE, store),
+            )
             if value is not None
         }
 
     def connect(self) -> Connection:
         """A Connection."""
         if self._vendor:
+            if os.environ.get(_STORE, "").strip() not in {"", "none"}:
+                text = (
+                    "a store does not go with --vendor, as the vendor's SDK does not say whose "
+                    "chats it lists: go on without one by --store none"
+                )
+                raise click.UsageError(text)
             return Connection.from_vendor()
         try:
-            return Connection(url=self.url, app_name="teamwire-sync")
+            with extras():
+                return Connection(url=self.url, app_name="teamwire-sync")
         except TWConfigError as error:
             text = self._how_to_set_up() or str(error)
         raise TWConfigError(text)
@@ -139,6 +155,17 @@ def seconds(_context: click.Context, parameter: click.Parameter, value: float | 
     return value
 
 
+def store(_context: click.Context, parameter: click.Parameter, value: str | None) -> Any:
+    """The callback of the option that names a store: it may hold a password, so it is not shown."""
+    if value is not None:
+        if not value.strip():
+            text = "it is empty"
+            raise click.BadParameter(text, param=parameter)
+        with extras():
+            find_store(value, "--store")
+    return value
+
+
 pass_settings = click.make_pass_decorator(Settings)
 as_json = click.option("--json", "as_json", is_flag=True, help="JSON, one document on each line.")
 chat_title = click.option("--title", help="The title of the chat, in place of its thread ID.")
@@ -162,7 +189,8 @@ def of_process(environment: dict[str, str]) -> Iterator[None]:
     Who names a file or a section means what stands there: what the shell exports for another bot
     does not go before it, and is not mixed with it.
     """
-    replaced = (*environment, *(_VARIABLES if environment else ()))
+    names_a_bot = bool(environment.keys() - {_STORE})
+    replaced = (*environment, *(_VARIABLES if names_a_bot else ()))
     before = {name: os.environ.pop(name, None) for name in replaced}
     os.environ.update(environment)
     try:
@@ -175,6 +203,11 @@ def of_process(environment: dict[str, str]) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+def without_store() -> AbstractContextManager[None]:
+    """Have no store in the block, whatever ``TEAMWIRE_STORE`` names."""
+    return of_process({_STORE: "none"})
 
 
 def _show_warning(message: Warning | str, *_: object) -> None:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from teamwire_sync._cli.failures import Command, UnusableError
-from teamwire_sync._cli.settings import seconds
+from teamwire_sync._cli.failures import Command, UnusableError, extras
+from teamwire_sync._cli.settings import seconds, without_store
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -79,7 +79,7 @@ def demo(chats: int, seed: int, lookups: int) -> None:
     testing = _testing()
     from teamwire_sync._demo import Demo  # noqa: PLC0415  only this command needs it
 
-    with testing.sandbox(chats=chats, seed=seed) as box:
+    with without_store(), testing.sandbox(chats=chats, seed=seed) as box:
         click.echo(f"A sandbox with {chats:,} chats is up at {box.url}.\n")
         Demo(box, click.echo).run(lookups)
 
@@ -117,12 +117,13 @@ def vendor_check(*, write: bool, user: str | None, timeout: float, details: bool
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     wrong = untold = False
-    for finding in check.run():
-        click.echo(f"{finding.number:2} {finding.what}: {finding.outcome}")
-        wrong = wrong or finding.is_wrong
-        if finding.details and details:
-            click.echo(f"   {finding.details}")
-        untold = untold or bool(finding.details)
+    with without_store():
+        for finding in check.run():
+            click.echo(f"{finding.number:2} {finding.what}: {finding.outcome}")
+            wrong = wrong or finding.is_wrong
+            if finding.details and details:
+                click.echo(f"   {finding.details}")
+            untold = untold or bool(finding.details)
     if untold and not details:
         click.echo("The texts of the vendor's errors are shown by --details.", err=True)
     if wrong:
@@ -130,10 +131,8 @@ def vendor_check(*, write: bool, user: str | None, timeout: float, details: bool
 
 
 def _testing() -> ModuleType:
-    try:
+    with extras():
         from teamwire_sync import testing  # noqa: PLC0415  an extra that other commands do without
-    except ImportError as error:
-        raise UnusableError(str(error)) from None
     return testing
 
 

@@ -145,7 +145,9 @@ def _is_taken(name: str) -> bool:
 def _options_of(url: str) -> dict[str, Any] | None:
     with suppress(ValueError):
         parts = urlsplit(url)
-        names = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=True))
+        # Of no query at all, Python 3.9 says that it is a bad one.
+        strict = bool(parts.query)
+        names = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=strict))
         path = parts.path if parts.scheme == "unix" else f"{parts.path.strip('/') or 0}"
         if (
             url.isprintable()
@@ -265,9 +267,9 @@ class _TimedSocket:
         """Only whether to wait at all: for how long, the limit says."""
         self._polls = seconds == 0
 
-    def recv(self, size: int) -> bytes:
+    def recv(self, size: int, *flags: int) -> bytes:
         self._start()
-        return self._sock.recv(size)
+        return self._sock.recv(size, *flags)
 
     def recv_into(self, buffer: Any) -> int:
         self._start()

@@ -59,7 +59,7 @@ MUTANTS = (
                 _EXPIRE + "        try:\n            yield write\n",
             ),
             (
-                "                self._stale_allowed = False\n            self._expire()\n",
+                "                self._stale_allowed = False\n            self._expire(outdate=True)\n",
                 "                self._stale_allowed = False\n",
             ),
         ),
@@ -68,7 +68,8 @@ MUTANTS = (
     _mutant(
         "overlay dropped at first sight of any listing",
         "            self._overlay = overlay\n",
-        "            self._overlay = overlay if listing is None else {}\n",
+        "            same = self._last_good and self._last_good.listed is good.listed\n"
+        "            self._overlay = overlay if same else {}\n",
         f"{_WRITES}::TestOwnWrites::test_a_newer_list_that_still_lags_does_not_end_it",
     ),
     _mutant(
@@ -84,16 +85,16 @@ MUTANTS = (
     _mutant(
         "overlay merged into last_good",
         "            self._last_good = good\n            self._last_attempt",
-        "            self._last_good = _LastGood(view, good.validator, asked_at)\n"
+        "            self._last_good = evolve(good, listed=view)\n"
         "            self._last_attempt",
         f"{_WRITES}::TestOwnWrites::test_not_modified_does_not_confirm_it",
     ),
     _mutant(
         "a 304 that publishes over the merged view",
-        "good = _LastGood(good.listed, good.validator, asked_at)",
-        "good = _LastGood(\n"
-        "                self.view if self.view.chats else good.listed, good.validator, asked_at\n"
-        "            )",
+        "return evolve(good, asked_at=asked_at)",
+        "return evolve(\n"
+        "            good, listed=self.view if self.view.chats else good.listed, asked_at=asked_at\n"
+        "        )",
         f"{_WRITES}::TestOwnWrites::test_not_modified_does_not_confirm_it",
     ),
     _mutant(
@@ -133,7 +134,7 @@ MUTANTS = (
     ),
     _mutant(
         "views as long as ever after an unknown outcome",
-        "deadline = min(deadline, asked_at + self._recheck_after)",
+        "covered = min(covered, asked_at + self._recheck_after)",
         "pass",
         f"{_WRITES}::TestUnknownOutcome::"
         "test_refreshes_are_unconditional_and_views_short_until_the_grace_is_over"
@@ -154,21 +155,21 @@ MUTANTS = (
     ),
     _mutant(
         "floor counted from the start",
-        "            self._last_good = good\n            self._last_attempt = ended_at\n",
-        "            self._last_good = good\n            self._last_attempt = asked_at\n",
+        "self._last_attempt = ended_at if is_ours else good.asked_at",
+        "self._last_attempt = good.asked_at",
         f"{_LOOK_UPS}::TestMisses::test_the_floor_counts_from_the_end_of_the_last_attempt",
     ),
     _mutant(
         "no floor",
-        "        elif now - self._last_attempt > self._recheck_after:\n",
-        "        else:\n",
+        "        if fresh and now - self._last_attempt > self._recheck_after:\n",
+        "        if fresh:\n",
         f"{_LOOK_UPS}::TestMisses::test_a_miss_is_a_fact_until_the_floor",
         file="_cache.py",
     ),
     _mutant(
         "TTL counted from the store",
         "min([asked_at + self._ttl,",
-        "min([ended_at + self._ttl,",
+        "min([self.clock() + self._ttl,",
         f"{_LOOK_UPS}::TestHits::test_the_time_to_live_counts_from_before_the_question",
     ),
     _mutant(
@@ -199,8 +200,8 @@ MUTANTS = (
     ),
     _mutant(
         "recheck under the lock missing",
-        "                self.view is not seen\n                and now",
-        "                self.view is None\n                and now",
+        "            if self.view is not seen and now",
+        "            if self.view is None and now",
         f"{_FLIGHTS}::TestSingleFlight::"
         "test_a_refresh_that_came_while_a_look_up_read_the_clock_is_not_made_again",
     ),
@@ -233,7 +234,7 @@ MUTANTS = (
     ),
     _mutant(
         "haste shared",
-        "if own_haste(error, deadline):",
+        "if own_haste(error, load.deadline):",
         "if own_haste(error, None):",
         f"{_FLIGHTS}::TestSingleFlight::test_who_leads_in_haste_fails_alone",
     ),
@@ -281,7 +282,7 @@ MUTANTS = (
     ),
     _mutant(
         "what a 401 ends kept in memory",
-        "            self._last_good = None\n            self.view = View()\n",
+        "            self._drop()\n            self._outdate()\n            self.view = View()\n",
         "            pass\n",
         f"{_STALE}::TestStale::test_credentials_that_are_refused_end_what_is_in_memory",
         file="_expiring_view.py",
@@ -296,7 +297,7 @@ MUTANTS = (
     _mutant(
         "an event expires nothing",
         "            if not fresh or shown != chat or self._flight is not None:\n"
-        "                self._expire()\n",
+        "                self._listed_since = now\n                self._expire()\n",
         "",
         f"{_PUSHED}::TestOthers::test_a_change_is_seen_at_once",
         file="_expiring_view.py",

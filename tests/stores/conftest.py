@@ -150,3 +150,10 @@ def other(kit: MemoryKit) -> Place:
     """The same place, as another process has it."""
     found: Place = kit.again._place(IDENTITY)
     return found
+
+
+@pytest.fixture
+def stranger(kit: MemoryKit) -> Place:
+    """The place of another bot, as another process has it."""
+    found: Place = kit.again._place("https://a.example\nbot\n2")
+    return found

@@ -119,7 +119,8 @@ class TestWithoutFilelock(OnFiles):
         self, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         (tmp_path / "filelock.py").write_text("import colours")
-        monkeypatch.delitem(sys.modules, "filelock")
+        for name in [name for name in sys.modules if name.partition(".")[0] == "filelock"]:
+            monkeypatch.delitem(sys.modules, name)
         monkeypatch.syspath_prepend(tmp_path)
         with pytest.raises(ModuleNotFoundError, match="No module named 'colours'"):
             FileStore(path)

@@ -328,3 +328,46 @@ class TestADiskThatRefuses(OnFiles):
     def test_a_failure_too_large_to_be_read_is_refused(self, place: _FilePlace) -> None:
         with pytest.raises(StoreError, match="the failure has"):
             place.fail(Failure("g", 1.0, 2.0, {"text": "x" * folder.SMALL}))
+
+    def test_a_file_that_can_not_be_read_stays(
+        self, place: _FilePlace, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        save(place, "one")
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "open", refuse(errno.EIO))
+            with pytest.raises(StoreError, match=os.strerror(errno.EIO)):
+                place.look()
+
+        assert titles(place) == ["one"]
+
+    def test_a_file_that_comes_in_pieces_is_read_whole(
+        self, place: _FilePlace, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        save(place, "one")
+        read = os.read
+        monkeypatch.setattr(os, "read", lambda file, size: read(file, min(size, 7)))
+
+        assert titles(place) == ["one"]
+
+    def test_a_file_that_is_taken_in_pieces_is_written_whole(
+        self, place: _FilePlace, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write = os.write
+        monkeypatch.setattr(os, "write", lambda file, data: write(file, data[:7]))
+        save(place, "one")
+
+        assert titles(place) == ["one"]
+
+    def test_a_file_system_without_locks_is_an_error(
+        self, store: FileStore, place: _FilePlace
+    ) -> None:
+        class NoLock:
+            def __init__(self, *_: object, **__: object) -> None:
+                pass
+
+            def acquire(self, **_: object) -> None:
+                raise NotImplementedError
+
+        store._file_lock = NoLock
+        with pytest.raises(StoreError, match="the file system has no locks"):
+            place.lease(10)

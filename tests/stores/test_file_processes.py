@@ -6,14 +6,16 @@ import os
 import signal
 import traceback
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
 
 from teamwire_sync._stores import file
 from teamwire_sync._stores.base import StoreError
+from teamwire_sync._stores.file import FileStore
 from tests.stores.files import (
     DAY,
+    IDENTITY,
     OnFiles,
     posix,
     save,
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from teamwire_sync._stores.file import FileStore, _FilePlace
+    from teamwire_sync._stores.file import _FilePlace
     from tests.builders import Clock
 
 pytestmark = [
@@ -147,6 +149,21 @@ class TestLease(OnFiles):
         with held:
             assert side_by_side(1, work) == [True]
 
+    def test_who_comes_to_the_lock_late_does_not_have_it(
+        self, store: FileStore, place: _FilePlace, path: Path, now: Clock
+    ) -> None:
+        other = FileStore(path)
+        other._now = now
+        file_lock = store._file_lock
+
+        def late(*arguments: Any, **options: Any) -> Any:
+            assert other._place(IDENTITY).lease(10) is not None
+            return file_lock(*arguments, **options)
+
+        store._file_lock = late
+
+        assert place.lease(10) is None
+
     def test_of_8_processes_one_has_it(self, place: _FilePlace) -> None:
         taken = side_by_side(8, lambda _number: place.lease(10) is not None)
 
@@ -154,6 +171,20 @@ class TestLease(OnFiles):
 
 
 class TestSideBySide(OnFiles):
+    def test_of_two_that_make_a_generation_the_first_has_made_it(
+        self, place: _FilePlace, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first = []
+
+        def late(temp: str, target: str) -> None:
+            monkeypatch.undo()
+            first.append(FileStore(path)._place(IDENTITY).look().generation)
+            os.link(temp, target)
+
+        monkeypatch.setattr(os, "link", late)
+
+        assert [place.look().generation] == first
+
     def test_8_processes_at_once_never_see_a_damaged_listing(self, place: _FilePlace) -> None:
         place.look()
 

@@ -9,40 +9,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from attrs import evolve
 
-from teamwire_sync._stores.base import MAX_AGE, Contents, Failure, Stamp
+from teamwire_sync._stores.base import MAX_AGE, Contents
 from tests.builders import make_chat, make_group, make_user
 from tests.stores.conftest import IDENTITY
+from tests.stores.listings import contents, failure_of, fields, save, titles
 from tests.waiting import PATIENCE, Threads
 
 if TYPE_CHECKING:
-    from teamwire_sync._stores.base import Head, Place
+    from teamwire_sync._stores.base import Place
     from tests.stores.conftest import MemoryKit
-
-
-def contents(*titles: str, validator: str | None = "v1") -> Contents:
-    chats = [make_chat(f"t{number}", title) for number, title in enumerate(titles)]
-    return Contents({chat.tid: chat for chat in chats}, validator)
-
-
-def save(place: Place, *titles: str, head: Head | None = None) -> Stamp:
-    head = head or place.look()
-    return place.save(contents(*titles), generation=head.generation, asked_at=head.now)
-
-
-def titles(place: Place, stamp: Stamp) -> list[str | None] | None:
-    loaded = place.load(stamp)
-    return None if loaded is None else [chat.title for chat in loaded.chats.values()]
-
-
-def failure_of(head: Head) -> Failure:
-    error = {"type": "TWServerError", "status": 503, "text": "früh"}
-    return Failure(head.generation, head.now, head.now + 5.5, error)
-
-
-def fields(failure: Failure | None) -> tuple[Any, ...] | None:
-    if failure is None:
-        return None
-    return failure.generation, failure.failed_at, failure.until, dict(failure.error)
 
 
 class TestPlace:
@@ -290,11 +265,6 @@ class TestLease:
 
 
 class TestBots:
-    @pytest.fixture
-    def stranger(self, kit: MemoryKit) -> Place:
-        found: Place = kit.again._place("https://a.example\nbot\n2")
-        return found
-
     def test_they_do_not_see_each_other(self, place: Place, stranger: Place) -> None:
         stamp = save(place, "a")
         place.fail(failure_of(place.look()))
