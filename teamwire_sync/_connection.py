@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any, Callable, NoReturn
+from typing import TYPE_CHECKING, Any, Callable, NoReturn, cast
 
 from teamwire_sync._arguments import deadline_of, require_bool, require_id
 from teamwire_sync._concealed import concealed
-from teamwire_sync._config import ConnectionConfig
+from teamwire_sync._config import CA_VARIABLES, ConnectionConfig
 from teamwire_sync._models.base import bind
 from teamwire_sync.exceptions import TWClosedError
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     import requests
 
+    from teamwire_sync._credentials import Credentials
     from teamwire_sync._listening import EventStream
     from teamwire_sync._models.events import Event
     from teamwire_sync._models.people import LoggedInUser
@@ -87,13 +88,14 @@ class Connection:
         elif not callable(clock):
             message = f"clock must be callable, not {type(clock).__name__}"
             raise TypeError(message)
+        has_store = store is not None or bool(os.environ.get("TEAMWIRE_STORE"))
         if transport is None:
-            # requests is the heaviest import of all; a transport of another kind needs none of it.
             from teamwire_sync._credentials import find_credentials  # noqa: PLC0415
-            from teamwire_sync._transports.http import HttpTransport  # noqa: PLC0415
 
             credentials = find_credentials(*given, allow_insecure_http=config.allow_insecure_http)
-            transport = HttpTransport(credentials, config, session=session, app_name=app_name)
+            options = {"session": session, "app_name": app_name}
+            make = _deferred_http if has_store else _http
+            transport = make(credentials, config, options)
         elif not all(one is None for one in (*given, session, app_name)):
             message = "app_id, secret, url, session and app_name do not go with a transport"
             raise TypeError(message)
@@ -111,7 +113,7 @@ class Connection:
         self.users = Users(transport, **ttls)
         self.groups = Groups(transport, self.users, **ttls)
         place = None
-        if store is not None or os.environ.get("TEAMWIRE_STORE"):
+        if has_store:
             from teamwire_sync._stores import place_in  # noqa: PLC0415  few have one
 
             place = place_in(store, getattr(transport, "identity", None))
@@ -265,6 +267,31 @@ class Connection:
             "in each process"
         )
         raise TypeError(message)
+
+
+def _http(credentials: Credentials, config: ConnectionConfig, options: dict[str, Any]) -> Transport:
+    # requests is the heaviest import of all; a transport of another kind needs none of it.
+    from teamwire_sync._transports.http import HttpTransport  # noqa: PLC0415
+
+    return HttpTransport(credentials, config, **options)
+
+
+def _deferred_http(
+    credentials: Credentials, config: ConnectionConfig, options: dict[str, Any]
+) -> Transport:
+    """As `_http`, but made when it is needed, unless something given could be wrong."""
+    bundles = any(os.environ.get(name) for name in CA_VARIABLES)
+    given = (config.verify, config.cert, config.proxies, *options.values())
+    if bundles or any(one is not None for one in given):
+        return _http(credentials, config, options)
+    from teamwire_sync._transports.deferred import DeferredTransport  # noqa: PLC0415
+
+    deferred = DeferredTransport(
+        partial(_http, credentials, config, options),
+        identity=credentials.identity,
+        text=f"<HttpTransport {credentials.url}>",
+    )
+    return cast("Transport", deferred)
 
 
 def _default_clock() -> Callable[[], float]:

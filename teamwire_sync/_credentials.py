@@ -41,6 +41,13 @@ class Credentials:
     secret: Concealed = field(converter=Concealed)
     url: str
 
+    @property
+    def identity(self) -> str:
+        """Stands for the server, the App ID and the contract, for a store; shows none of them."""
+        import hashlib  # noqa: PLC0415  few have a store
+
+        return hashlib.sha256(f"{self.url}\n{self.app_id}\nv1/bot".encode()).hexdigest()
+
     def __reduce__(self) -> NoReturn:
         refuse_to_copy()
 

@@ -37,8 +37,8 @@ UNKNOWN = 6
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 
-# Typed in the wrong place, it is quoted, and it may hold a password.
-_STORE_URL = re.compile(r"\b(rediss?|unix)://[^\s)]*")
+# Typed in the wrong place, it would be repeated, and it may hold a password.
+_STORE_URL = re.compile(r"\b(rediss?|unix)://.*", re.DOTALL | re.IGNORECASE)
 
 # The first that fits; whatever else the client raises comes from the server.
 _CODES: list[tuple[type[BaseException] | tuple[type[BaseException], ...], int]] = [

@@ -16,10 +16,10 @@ from itertools import accumulate, chain
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from teamwire_sync._fields import FLAG, OPTIONAL, STRING, Fields, extra_of
 from teamwire_sync._models.chats import Chat, ChatType, FillableChat
 from teamwire_sync._models.people import Bot, Group, LoggedInUser, User
 from teamwire_sync._stores.base import MAX_BYTES, Contents, StoreError
-from teamwire_sync._transports.wire.fields import FLAG, OPTIONAL, STRING, Fields, extra_of
 from teamwire_sync.exceptions import TWProtocolError
 
 if TYPE_CHECKING:

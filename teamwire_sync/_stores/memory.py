@@ -45,7 +45,11 @@ class MemoryStore:
         Returns:
             How many snapshots there were.
         """
-        return sum(place.clear() for place in list(self._places.values()))
+        places = list(self._places.values())
+        had = sum(place._body is not None for place in places)
+        for place in places:
+            place.clear()
+        return had
 
     def __repr__(self) -> str:
         return "MemoryStore()"
@@ -67,8 +71,8 @@ class _MemoryPlace:
         self._lock = threading.Lock()
 
     def look(self) -> Head:
-        now = self._store._now()
         with self._lock:
+            now = self._store._now()
             stamp = self._body[0] if self._body else None
             if stamp is not None and not 0 <= now - stamp.asked_at < self._store._max_age:
                 self._body = stamp = None
@@ -106,11 +110,10 @@ class _MemoryPlace:
         lease = _MemoryLease(self, new_token(), seconds)
         return lease if lease._take(free=True) else None
 
-    def clear(self) -> bool:
+    def clear(self) -> None:
         with self._lock:
-            had, self._body, self._failure = self._body is not None, None, None
+            self._body = self._failure = None
             self._generation = new_token()
-        return had
 
 
 class _MemoryLease:

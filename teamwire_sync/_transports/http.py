@@ -87,17 +87,11 @@ class HttpTransport:
     ) -> None:
         # The first: an error of what follows may be rendered with its locals, and self is one.
         self._url = credentials.url
-        # In a closure: who mixes up the arguments gives the Secret as the App ID.
-        self._identity = lambda: _digest(credentials.url, credentials.app_id)
+        self.identity = credentials.identity
         self._config = config
         self._exchange = Exchange(
             credentials, config, session=session, app_name=app_name, clock=clock, pause=pause
         )
-
-    @property
-    def identity(self) -> str:
-        """Stands for the server, the App ID and the version of the contract, and shows none."""
-        return self._identity()
 
     @property
     def on_unauthorized(self) -> Callable[[], None]:
@@ -367,9 +361,3 @@ def _decoded(answer: Answer, decode: Callable[[Any], T]) -> T:
         raise TWDeliveryUnknownError(message, **answer.context)
     message = f"{what}; is this a server that speaks the bot contract?"
     raise TWProtocolError(message, **answer.context)
-
-
-def _digest(*parts: str) -> str:
-    import hashlib  # noqa: PLC0415  only a store needs it
-
-    return hashlib.sha256("\n".join((*parts, "v1/bot")).encode()).hexdigest()

@@ -11,6 +11,7 @@ import requests
 from urllib3.exceptions import HTTPError
 from urllib3.util import parse_url
 
+from teamwire_sync._config import CA_VARIABLES
 from teamwire_sync._credentials import is_host, is_loopback
 from teamwire_sync.exceptions import TWConfigError
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from teamwire_sync._config import ConnectionConfig
 
 _PROXY_SCHEMES = {"http", "https", "socks4", "socks4a", "socks5", "socks5h"}
-_CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
 def is_usable_proxy(proxy: str | None) -> bool:
@@ -49,7 +49,7 @@ def network_settings(url: str, config: ConnectionConfig) -> dict[str, Any]:
     verify: Any = config.verify
     if verify is None:
         verify = True
-        name = next((name for name in _CA_VARIABLES if os.environ.get(name)), None)
+        name = next((name for name in CA_VARIABLES if os.environ.get(name)), None)
         if name is not None:
             verify = os.environ[name]
             if not os.path.exists(verify):  # noqa: PTH110  it is the environment's str, not ours

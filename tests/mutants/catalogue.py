@@ -59,7 +59,8 @@ MUTANTS = (
                 _EXPIRE + "        try:\n            yield write\n",
             ),
             (
-                "                self._stale_allowed = False\n            self._expire(outdate=True)\n",
+                "                self._stale_allowed = False\n"
+                "            self._expire(outdate=True)\n",
                 "                self._stale_allowed = False\n",
             ),
         ),
@@ -85,15 +86,16 @@ MUTANTS = (
     _mutant(
         "overlay merged into last_good",
         "            self._last_good = good\n            self._last_attempt",
-        "            self._last_good = evolve(good, listed=view)\n"
-        "            self._last_attempt",
+        "            self._last_good = evolve(good, listed=view)\n            self._last_attempt",
         f"{_WRITES}::TestOwnWrites::test_not_modified_does_not_confirm_it",
     ),
     _mutant(
         "a 304 that publishes over the merged view",
         "return evolve(good, asked_at=asked_at)",
         "return evolve(\n"
-        "            good, listed=self.view if self.view.chats else good.listed, asked_at=asked_at\n"
+        "            good,\n"
+        "            listed=self.view if self.view.chats else good.listed,\n"
+        "            asked_at=asked_at,\n"
         "        )",
         f"{_WRITES}::TestOwnWrites::test_not_modified_does_not_confirm_it",
     ),

@@ -4,16 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from teamwire_sync._models.attachments import (
-    Attachment,
-    AttachmentType,
-    CalendarAttachment,
-    FileAttachment,
-    LocationAttachment,
-    OtherAttachment,
-)
-from teamwire_sync._models.messages import date_of
-from teamwire_sync._transports.wire.fields import (
+from teamwire_sync._fields import (
     FLOAT,
     NUMBER,
     OPTIONAL,
@@ -23,6 +14,15 @@ from teamwire_sync._transports.wire.fields import (
     checked_time,
     extra_of,
 )
+from teamwire_sync._models.attachments import (
+    Attachment,
+    AttachmentType,
+    CalendarAttachment,
+    FileAttachment,
+    LocationAttachment,
+    OtherAttachment,
+)
+from teamwire_sync._models.messages import date_of
 from teamwire_sync.exceptions import TWProtocolError
 
 _ATTACHMENT: Fields = {"type": STRING}

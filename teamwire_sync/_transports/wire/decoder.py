@@ -5,11 +5,7 @@ from __future__ import annotations
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from teamwire_sync._models.chats import Chat, ChatHandle, ChatType, FillableChat
-from teamwire_sync._models.messages import AlertType, LinkPreview, Message
-from teamwire_sync._models.people import Bot, Group, LoggedInUser, User
-from teamwire_sync._transports.wire.attachments import decode_attachments
-from teamwire_sync._transports.wire.fields import (
+from teamwire_sync._fields import (
     ARRAY,
     FLAG,
     NUMBER,
@@ -24,6 +20,10 @@ from teamwire_sync._transports.wire.fields import (
     extra_of,
     unknown,
 )
+from teamwire_sync._models.chats import Chat, ChatHandle, ChatType, FillableChat
+from teamwire_sync._models.messages import AlertType, LinkPreview, Message
+from teamwire_sync._models.people import Bot, Group, LoggedInUser, User
+from teamwire_sync._transports.wire.attachments import decode_attachments
 from teamwire_sync.exceptions import TWProtocolError
 
 if TYPE_CHECKING:

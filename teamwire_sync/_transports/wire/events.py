@@ -4,19 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Callable
 
-from teamwire_sync._models.events import (
-    ChatAdminsChangeInfo,
-    ChatChangeInfo,
-    ChatMemberChangeInfo,
-    Event,
-    Events,
-    MessageDeletedInfo,
-    MessageReadInfo,
-    NewMessageInfo,
-)
-from teamwire_sync._transports.base import EventPage
-from teamwire_sync._transports.wire.decoder import Decoder
-from teamwire_sync._transports.wire.fields import (
+from teamwire_sync._fields import (
     ARRAY,
     FLAG,
     NUMBER,
@@ -29,6 +17,18 @@ from teamwire_sync._transports.wire.fields import (
     checked_time,
     extra_of,
 )
+from teamwire_sync._models.events import (
+    ChatAdminsChangeInfo,
+    ChatChangeInfo,
+    ChatMemberChangeInfo,
+    Event,
+    Events,
+    MessageDeletedInfo,
+    MessageReadInfo,
+    NewMessageInfo,
+)
+from teamwire_sync._transports.base import EventPage
+from teamwire_sync._transports.wire.decoder import Decoder
 from teamwire_sync.exceptions import TWProtocolError
 
 if TYPE_CHECKING:

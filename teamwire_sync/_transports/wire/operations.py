@@ -7,13 +7,13 @@ from urllib.parse import quote
 
 from attrs import frozen
 
+from teamwire_sync._fields import is_unicode
 from teamwire_sync._models.attachments import (
     CalendarAttachment,
     FileAttachment,
     LocationAttachment,
 )
 from teamwire_sync._transports.strict_json import SMALL, decode_json
-from teamwire_sync._transports.wire.fields import is_unicode
 from teamwire_sync.exceptions import TWProtocolError
 
 if TYPE_CHECKING:
