@@ -59,8 +59,10 @@ MUTANTS = (
                 _EXPIRE + "        try:\n            yield write\n",
             ),
             (
-                "                self._stale_allowed = False\n"
-                "            self._expire(outdate=True)\n",
+                (
+                    "                self._stale_allowed = False\n"
+                    "            self._expire(outdate=True)\n"
+                ),
                 "                self._stale_allowed = False\n",
             ),
         ),

@@ -28,6 +28,7 @@ class TestSettings:
             "recheck_after": 5,
             "own_write_grace": 30,
             "stale_if_error": 0,
+            "store_check_interval": 1,
             "pool_size": 32,
             "page_size": None,
             "allow_insecure_http": False,
@@ -66,7 +67,13 @@ ABOVE_ZERO = (
     "total_timeout",
     "listing_timeout",
 )
-FROM_ZERO = ("cache_ttl", "recheck_after", "own_write_grace", "stale_if_error")
+FROM_ZERO = (
+    "cache_ttl",
+    "recheck_after",
+    "own_write_grace",
+    "stale_if_error",
+    "store_check_interval",
+)
 LEAST = {"pool_size": 1, "page_size": 1, "retries": 0}
 COUNTS = tuple(LEAST)
 FLAGS = ("hide_deleted_messages", "allow_insecure_http")

@@ -94,9 +94,7 @@ class TestConnection:
         with Connection("app", "secret", URL) as plain:
             text = repr(plain)
         with Connection("app", "secret", URL, store=MemoryStore()) as connection:
-            pass
-
-        assert repr(connection) == text
+            assert repr(connection) == text
 
     def test_says_at_once_that_a_ca_bundle_is_unusable(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
