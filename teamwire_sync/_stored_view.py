@@ -99,7 +99,13 @@ class StoredView(SharedView):
         since = max(need.since, self._listed_since, now if doubtful else -math.inf)
         if asked_at < since or now >= self._covered(asked_at)[0]:
             return None
-        return self._read(sharing, stamp, asked_at)
+        found = self._read(sharing, stamp, asked_at)
+        with self._lock:
+            known = self._last_good
+            self._counts.store_loads += found is not None and (
+                known is None or known.listed is not found.listed
+            )
+        return found
 
     def _read(self, sharing: Sharing, stamp: Stamp, asked_at: float) -> LastGood | None:
         mine = self._last_good
@@ -108,8 +114,6 @@ class StoredView(SharedView):
         contents = sharing.load(stamp)
         if contents is None:
             return None
-        with self._lock:
-            self._counts.store_loads += 1
         return LastGood(View.of(dict(contents.chats)), contents.validator, asked_at, stamp)
 
     def _list(

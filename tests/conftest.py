@@ -38,7 +38,8 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in list(os.environ):
         if name.startswith("TEAMWIRE_") or name.upper() in _NETWORK_VARIABLES:
             monkeypatch.delenv(name)
-    for name in ("HOME", "USERPROFILE", "XDG_CONFIG_HOME", "APPDATA"):
+    homes = ("HOME", "USERPROFILE", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "APPDATA", "LOCALAPPDATA")
+    for name in homes:
         monkeypatch.setenv(name, str(tmp_path))
 
 

@@ -41,6 +41,8 @@ PAGES_ELSEWHERE = {
     ("docs/cron.md", "sh"): "tests/http/test_cron.py",
     ("docs/flask.md", "py"): "tests/services/test_gunicorn.py",
     ("docs/porting.md", "py"): "the vendor's documentation, which it quotes",
+    ("docs/scaling.md", "py"): "tests/stores/test_scaling_page.py",
+    ("docs/scaling.md", "sh"): "tests/stores/test_scaling_page.py",
     ("docs/tutorial.md", "sh"): "make demo, and tests/http/test_programs_of_pages.py",
 }
 
@@ -52,6 +54,7 @@ def box(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Sandbox]:
         (tmp_path / name).write_bytes(name.encode())
     (tmp_path / "downloads").mkdir()
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
     monkeypatch.syspath_prepend(str(ROOT / "tests" / "vendor_double"))
     with sandbox(chats=100, seed=7) as box:
         for name, value in box.env.items():

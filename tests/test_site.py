@@ -51,6 +51,7 @@ CLASSES = [
         getattr(teamwire_sync, name)
         for name in ("FileAttachment", "Group", "Message", "MessageList", "User")
     ),
+    *(getattr(teamwire_sync, name) for name in ("FileStore", "MemoryStore", "RedisStore")),
     testing.Sandbox,
 ]
 # How it works inside.

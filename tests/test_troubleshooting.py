@@ -18,6 +18,7 @@ import responses
 from urllib3.exceptions import MaxRetryError, NameResolutionError, NewConnectionError
 
 import tests.provocations_in_chats
+import tests.provocations_of_stores
 import tests.provocations_of_vendor  # noqa: F401  they add their own
 from teamwire_sync import Connection, ConnectionConfig, TWError
 from teamwire_sync._credentials import Credentials

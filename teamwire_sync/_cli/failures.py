@@ -49,7 +49,7 @@ _CODES: list[tuple[type[BaseException] | tuple[type[BaseException], ...], int]] 
     ),
     ((TWConfigError, TWRequestError, TWUnsupportedError), USAGE),
     (TWAuthError, AUTH),
-    (TWConnectionError, NETWORK),
+    ((TWConnectionError, ConnectionError), NETWORK),
     (TWError, SERVER),
     ((OSError, ValueError), USAGE),
 ]

@@ -57,10 +57,11 @@ def find_store(text: str, source: str) -> Store | None:
     if kind == "file":
         from teamwire_sync._stores.file import FileStore  # noqa: PLC0415  needs an extra
 
-        if text == "file":
-            return FileStore()
-        if rest:
-            return FileStore(rest)
+        if text == "file" or rest:
+            try:
+                return FileStore(rest or None)
+            except ValueError as error:
+                problem = f"{source}: {error}"
     elif kind in {"redis", "rediss", "unix"}:
         from teamwire_sync._stores.redis import RedisStore  # noqa: PLC0415  needs an extra
 

@@ -28,7 +28,7 @@ MAX_AGE = 86_400.0
 """Seconds after which what was stored is gone: chat titles are confidential."""
 
 MAX_BYTES = 64 * 1024 * 1024
-"""What a stored listing may have at most: some 250,000 chats."""
+"""What a stored listing may have at most: some 500,000 chats."""
 
 
 class StoreError(Exception):

@@ -72,7 +72,7 @@ class Folder:
         if not _is_own(status):
             return "it belongs to another user: give a folder of your own"
         if _is_open(status):
-            return f"it is open to others: chmod 700 {str(self.path)!r}"
+            return "it is open to others: give a folder of its own, that only you can open"
         return None
 
     def error(self, why: str) -> StoreError:

@@ -110,13 +110,13 @@ class RedisStore:
             How many snapshots there were.
 
         Raises:
-            OSError: Redis can't be reached, or refuses.
+            ConnectionError: Redis can't be reached, or refuses.
         """
         try:
             return self._clear()
         except StoreError as error:
             message = str(error)
-        raise OSError(message)
+        raise ConnectionError(message)
 
     def _clear(self) -> int:
         cleared, cursor = 0, b"0"

@@ -48,7 +48,8 @@ def environment(box: Sandbox, tmp_path: Path) -> dict[str, str]:
         box.connect().chats.create_chat(title=title, users=["rVRCfuQEtkgnZBZEgbHVji"])
     (tmp_path / "plan.pdf").write_bytes(b"%PDF-1.7")
     path = os.pathsep.join([str(BIN), os.environ["PATH"]])
-    return {**os.environ, **box.env, "PATH": path, "SHELL": "/bin/bash"}
+    more = {"PATH": path, "SHELL": "/bin/bash", "XDG_CACHE_HOME": str(tmp_path / "caches")}
+    return {**os.environ, **box.env, **more}
 
 
 @pytest.mark.parametrize("line", [line for line in LINES if UNTIL_INTERRUPTED not in line])

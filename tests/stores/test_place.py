@@ -177,7 +177,6 @@ class TestRenew:
         generations = [place.look().generation]
         for each in (place, other, place):
             generations.append(each.renew())
-
             assert other.look().generation == generations[-1]
         assert len(set(generations)) == 4
 
@@ -215,7 +214,6 @@ class TestLease:
         lease = place.lease(60)
         assert lease is not None
         kit.let_pass(40)
-
         assert lease.extend()
         kit.let_pass(40)
         assert other.lease(60) is None
