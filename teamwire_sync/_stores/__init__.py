@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from teamwire_sync._concealed import Concealed
 from teamwire_sync.exceptions import TWConfigError
 
 if TYPE_CHECKING:
@@ -49,24 +50,26 @@ def find_store(text: str, source: str) -> Store | None:
         TWConfigError: It names none.
         ImportError: The store needs a package that is not there.
     """
-    text = text.strip()
-    kind, _, rest = text.partition(":")
-    if not text or text == "none":
+    given = Concealed(text.strip())
+    # Locals may be shown with an error, and this one may hold a password.
+    del text
+    kind = given.reveal().partition(":")[0]
+    if given.reveal() in {"", "none"}:
         return None
     problem = f"{source} must be one of {_KINDS}"
     if kind == "file":
         from teamwire_sync._stores.file import FileStore  # noqa: PLC0415  needs an extra
 
-        if text == "file" or rest:
+        if given.reveal() != "file:":
             try:
-                return FileStore(rest or None)
+                return FileStore(given.reveal()[len("file:") :] or None)
             except ValueError as error:
                 problem = f"{source}: {error}"
     elif kind in {"redis", "rediss", "unix"}:
         from teamwire_sync._stores.redis import RedisStore  # noqa: PLC0415  needs an extra
 
         try:
-            return RedisStore(text)
+            return RedisStore(given.reveal())
         except ValueError as error:
             problem = f"{source}: {error}"
     # Not echoed: it may hold a password.

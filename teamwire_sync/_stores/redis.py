@@ -8,7 +8,8 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Callable
 
-from teamwire_sync._arguments import require_count, require_str
+from teamwire_sync._arguments import require_count
+from teamwire_sync._concealed import Concealed
 from teamwire_sync._config import check_seconds
 from teamwire_sync._stores.base import (
     MAX_AGE,
@@ -91,11 +92,16 @@ class RedisStore:
         max_bytes: int = MAX_BYTES,
         timeout: float = 0.5,
     ) -> None:
-        require_str(url, "url")
+        given = Concealed(url)
+        # Locals may be shown with an error, and this one holds a password.
+        del url
+        if not isinstance(given.reveal(), str):
+            message = f"url must be a str, not {type(given.reveal()).__name__}"
+            raise TypeError(message)
         check_seconds("max_age", max_age)
         require_count(max_bytes, "max_bytes")
         check_seconds("timeout", timeout)
-        self._link = _link(url, timeout)
+        self._link = _link(given, timeout)
         self._where = self._link.where
         self._max_age = max_age
         self._max_bytes = max_bytes
@@ -143,7 +149,7 @@ class RedisStore:
         return f"RedisStore({self._where!r})"
 
 
-def _link(url: str, timeout: float) -> Link:
+def _link(url: Concealed, timeout: float) -> Link:
     try:
         from teamwire_sync._stores.redis_link import Link  # noqa: PLC0415  an extra
     except ModuleNotFoundError as error:

@@ -11,7 +11,7 @@ import time
 import weakref
 from collections import deque
 from contextlib import suppress
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable
 from urllib.parse import parse_qsl, urlsplit
 
 import redis
@@ -19,6 +19,9 @@ from redis.connection import parse_url
 
 from teamwire_sync._fork import renew_after_fork
 from teamwire_sync._stores.base import StoreError
+
+if TYPE_CHECKING:
+    from teamwire_sync._concealed import Concealed
 
 # The other options of a URL are left out: some would undo the end to each wait.
 _TAKEN = frozenset({"host", "port", "path", "db", "username", "password", "client_name"})
@@ -58,11 +61,14 @@ class Link:
         ValueError: The URL is bad; the text does not repeat it.
     """
 
-    def __init__(self, url: str, timeout: float) -> None:
+    def __init__(self, url: Concealed, timeout: float) -> None:
         self._timeout = timeout
         # In a closure: a debugger may show the attributes of an object.
-        self._make = _maker(url, timeout)
-        self.where = _where(url.partition(":")[0], self._make())
+        make = _maker(url.reveal(), timeout)
+        if make is None:
+            raise ValueError(_BAD_URL)
+        self._make = make
+        self.where = _where(url.reveal().partition(":")[0], self._make())
         self._free: deque[Any] = deque()
         weakref.finalize(self, _close, self._free)
         renew_after_fork(self)
@@ -118,7 +124,7 @@ class Link:
         return _without_refusal(answers)
 
 
-def _maker(url: str, timeout: float) -> Callable[[], Any]:
+def _maker(url: str, timeout: float) -> Callable[[], Any] | None:
     options = _options_of(url)
     if options is not None:
         kind = options.pop("connection_class", redis.Connection)
@@ -135,7 +141,7 @@ def _maker(url: str, timeout: float) -> Callable[[], Any]:
         with suppress(*_FAILURES):
             make()
             return make
-    raise ValueError(_BAD_URL)
+    return None
 
 
 def _is_taken(name: str) -> bool:
