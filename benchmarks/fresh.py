@@ -1,4 +1,4 @@
-"""What only a fresh interpreter shows: the time of imports, and memory.
+"""What only a fresh interpreter shows: imports, memory, and a program from its start to its end.
 
 ``python -m benchmarks.fresh KIND FOLDER`` is such an interpreter.
 """
@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import subprocess
 import sys
 import tracemalloc
@@ -14,15 +15,17 @@ from typing import TYPE_CHECKING
 
 from benchmarks.report import compare
 from benchmarks.rivals import UnsharedIndex
-from benchmarks.timing import Sample, interleaved, walls
+from benchmarks.timing import Sample, interleaved, timed, walls
 from benchmarks.worlds import Pages
-from teamwire_sync import Connection
+from teamwire_sync import Connection, FileStore
+from teamwire_sync._config import CA_VARIABLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from benchmarks.report import Row
     from benchmarks.timing import Scale
+    from benchmarks.worlds import World
 
 # Timed inside, so that neither the interpreter's start nor its end is in it.
 _TIMED_IMPORT = """
@@ -31,6 +34,13 @@ start = time.perf_counter()
 {}
 wall = time.perf_counter() - start
 print(wall, time.process_time())
+"""
+_PROGRAM = """
+import sys
+from teamwire_sync import Connection
+with Connection() as connection:
+    found = connection.chats.get_by_title(sys.argv[1])
+    print(len(found), connection.chats.cache_info().refreshes)
 """
 
 
@@ -58,6 +68,52 @@ def memory_row(folder: Path, chats: int) -> Row:
     )  # fmt: skip
 
 
+def process_rows(world: World, folder: Path, rounds: int) -> list[Row]:
+    """A program that looks one chat up: all of the process, in which the interpreter starts too."""
+    with world.connect(store=FileStore(folder)) as connection:
+        title = next(chat.title for chat in connection.chats.get_subscriptions() if chat.title)
+        count = len(connection.chats.get_by_title(title))
+    program = [sys.executable, "-c", _PROGRAM, title]
+    samples = interleaved(
+        {
+            "ours": _running(
+                program, {**world.environment, "TEAMWIRE_STORE": f"file:{folder}"}, f"{count} 0\n"
+            ),
+            "listing": _running(program, world.environment, f"{count} 1\n"),
+            "bare": _running([sys.executable, "-c", "import requests"], {}, ""),
+        },
+        rounds,
+    )
+    work = f"whole process: look-up by title, {world.chats:,} chats in a FileStore"
+    ours = walls(samples["ours"])
+    return [
+        compare(
+            "process_bare", work, ours, "python -c 'import requests'", walls(samples["bare"]),
+            at_most=2,
+        ),
+        compare(
+            "process_listing", work, ours, "the same process without a store",
+            walls(samples["listing"]),
+        ),
+    ]  # fmt: skip
+
+
+def _running(command: list[str], environment: dict[str, str], output: str) -> Callable[[], Sample]:
+    # For a CA bundle, requests is imported before it is known whether anything is asked.
+    common = {name: value for name, value in os.environ.items() if name not in CA_VARIABLES}
+    surroundings = {**common, **environment}
+
+    def run() -> None:
+        found = _output(command, surroundings)
+        if found != output:
+            message = (
+                f"not {output!r} (chats found, times that the server was asked), but {found!r}"
+            )
+            raise RuntimeError(message)
+
+    return lambda: timed(run)
+
+
 def _importing(statement: str) -> Callable[[], Sample]:
     code = _TIMED_IMPORT.format(statement)
 
@@ -72,10 +128,10 @@ def _memory_of(kind: str, folder: Path) -> float:
     return float(_output([sys.executable, "-m", "benchmarks.fresh", kind, str(folder)]))
 
 
-def _output(command: list[str]) -> str:
+def _output(command: list[str], environment: dict[str, str] | None = None) -> str:
     root = Path(__file__).parents[1]
     return subprocess.run(  # noqa: S603  our own
-        command, check=True, stdout=subprocess.PIPE, text=True, cwd=root
+        command, check=True, stdout=subprocess.PIPE, text=True, cwd=root, env=environment
     ).stdout
 
 

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BEGIN, END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
-_PACKAGES = ("attrs", "cachebox", "cachetools", "requests", "requests-cache", "urllib3")
+_PACKAGES = (
+    "attrs", "cachebox", "cachetools", "filelock", "redis", "requests", "requests-cache", "urllib3",
+)  # fmt: skip
 
 
 @frozen

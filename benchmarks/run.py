@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 import time
@@ -11,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.fresh import import_row, memory_row
+from benchmarks.fresh import import_row, memory_row, process_rows
 from benchmarks.lookups import hot_rows, size_rows
 from benchmarks.network import (
     decoding_row,
@@ -21,6 +22,7 @@ from benchmarks.network import (
     uncached_rows,
 )
 from benchmarks.report import circumstances, markdown, write_into
+from benchmarks.stores import hit_row, look_rows, start_rows, stored
 from benchmarks.timing import QUICK, Scale
 from benchmarks.vendor import vendor_rows
 from benchmarks.worlds import save_pages, served
@@ -42,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--markdown", action="store_true", help="put the table into docs/performance.md, too"
     )
     options = parser.parse_args(arguments)
+    # It would be in all the rows.
+    os.environ.pop("TEAMWIRE_STORE", None)
     started = time.perf_counter()
     rows = []
     for row in measured(QUICK if options.quick else Scale()):
@@ -65,6 +69,7 @@ def measured(scale: Scale) -> Iterator[Row]:
     """All the rows, those with the smallest heap first: the garbage collector minds its size."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        stores = stack.enter_context(stored(folder))
         yield import_row(scale)
         with served(scale.small) as small:
             yield from request_rows(small, scale)
@@ -73,6 +78,10 @@ def measured(scale: Scale) -> Iterator[Row]:
             yield from hot_rows(medium, scale)
             yield from refresh_rows(medium, scale)
             yield from listing_rows(medium, scale.listings, "medium")
+            yield from start_rows(medium, stores, scale.listings, "medium")
+            yield from process_rows(medium, folder / "started", scale.imports)
+            yield hit_row(medium, stores["file"], scale)
+            yield from look_rows(medium, stores, scale)
             yield from vendor_rows(medium, scale)
             yield from uncached_rows(medium, max(2, scale.listings // 3), "medium")
             some = [file.read_bytes() for file in save_pages(medium, folder)]
@@ -81,6 +90,7 @@ def measured(scale: Scale) -> Iterator[Row]:
         pages.mkdir()
         with served(scale.large) as large:
             yield from listing_rows(large, scale.large_listings, "large")
+            yield from start_rows(large, stores, scale.large_listings, "large")
             files = save_pages(large, pages)
         bodies = [file.read_bytes() for file in files]
         yield decoding_row(bodies, scale.large, scale.large_listings, "large")

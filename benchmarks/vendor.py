@@ -38,12 +38,10 @@ def vendor_rows(world: World, scale: Scale) -> list[Row]:
 @contextmanager
 def _double(world: World) -> Iterator[Callable[[], Any]]:
     """Makes connections of the double to *world*."""
-    environment = {
-        "TEAMWIRE_URL": world.url,
-        "TEAMWIRE_APP_ID": world.app_id,
-        "TEAMWIRE_SECRET": world.secret,
-    }
-    with patch.dict(os.environ, environment), patch.object(sys, "path", [str(_DOUBLE), *sys.path]):
+    with (
+        patch.dict(os.environ, world.environment),
+        patch.object(sys, "path", [str(_DOUBLE), *sys.path]),
+    ):
         yield importlib.import_module("teamwire_api").Connection
 
 

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from teamwire_sync import ConnectionConfig
     from teamwire_sync._models.people import LoggedInUser
+    from teamwire_sync._stores.base import Store
 
 CHATS_PATH = "/v1/bot/chats/"
 ME_PATH = "/v1/bot/me/"
@@ -41,9 +43,20 @@ class World:
     app_id: str
     secret: str
 
-    def connect(self) -> Connection:
-        """A Connection in the default configuration."""
-        return Connection(self.app_id, self.secret, self.url)
+    @property
+    def environment(self) -> dict[str, str]:
+        """Where a Connection without arguments finds it."""
+        return {
+            "TEAMWIRE_URL": self.url,
+            "TEAMWIRE_APP_ID": self.app_id,
+            "TEAMWIRE_SECRET": self.secret,
+        }
+
+    def connect(
+        self, *, store: Store | None = None, config: ConnectionConfig | None = None
+    ) -> Connection:
+        """A Connection, in the default configuration if no other is given."""
+        return Connection(self.app_id, self.secret, self.url, store=store, config=config)
 
     def authorise(self, session: requests.Session) -> requests.Session:
         """Give *session* the bot's credentials."""
