@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from attrs import Attribute
 
 
-CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-
-
 def check_seconds(name: str, value: object, *, zero: bool = False) -> None:
     """Raise unless *value* is a finite number of seconds above zero, or zero where *zero* allows.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Callable, NoReturn, cast
 
 from teamwire_sync._arguments import deadline_of, require_bool, require_id
 from teamwire_sync._concealed import concealed
-from teamwire_sync._config import CA_VARIABLES, ConnectionConfig
+from teamwire_sync._config import ConnectionConfig
 from teamwire_sync._models.base import bind
 from teamwire_sync.exceptions import TWClosedError
 
@@ -280,12 +280,12 @@ def _deferred_http(
     credentials: Credentials, config: ConnectionConfig, options: dict[str, Any]
 ) -> Transport:
     """As `_http`, but made when it is needed, unless something given could be wrong."""
-    bundles = any(os.environ.get(name) for name in CA_VARIABLES)
-    given = (config.verify, config.cert, config.proxies, *options.values())
-    if bundles or any(one is not None for one in given):
+    if any(one is not None for one in (config.cert, config.proxies, *options.values())):
         return _http(credentials, config, options)
     from teamwire_sync._transports.deferred import DeferredTransport  # noqa: PLC0415
+    from teamwire_sync._transports.trust import trusted  # noqa: PLC0415
 
+    trusted(config)
     deferred = DeferredTransport(
         partial(_http, credentials, config, options),
         identity=credentials.identity,

@@ -12,6 +12,7 @@ import re
 import sys
 import time
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable
 
@@ -36,6 +37,8 @@ from teamwire_sync._stores.folder import SMALL, Folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from filelock import FileLock
 
     from teamwire_sync._stores.base import Lease
 
@@ -74,7 +77,13 @@ class FileStore:
         self._folder = Folder(_path_of(path), lambda: self._now())  # noqa: PLW0108  tests set it
         self._max_age = max_age
         self._max_bytes = max_bytes
-        self._file_lock = _file_lock()
+        _require_filelock()
+
+    @staticmethod
+    def _file_lock(path: str) -> FileLock:
+        from filelock import FileLock  # noqa: PLC0415  see above
+
+        return FileLock(path, timeout=_LOCK_TIMEOUT, mode=0o600)
 
     def _place(self, identity: str) -> _FilePlace:
         return _FilePlace(self, key_of(identity))
@@ -128,16 +137,11 @@ def _default_folder() -> str:
     return f"{caches}/teamwire_sync"
 
 
-def _file_lock() -> Any:
-    try:
-        from filelock import FileLock  # noqa: PLC0415  an extra
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "filelock":
-            raise
-    else:
-        return FileLock
-    message = "FileStore needs filelock: pip install 'teamwire_sync[file]'"
-    raise ImportError(message, name="filelock")
+def _require_filelock() -> None:
+    # Not imported: who finds a listing needs no lock.
+    if find_spec("filelock") is None:
+        message = "FileStore needs filelock: pip install 'teamwire_sync[file]'"
+        raise ImportError(message, name="filelock")
 
 
 def _is_token(value: object) -> bool:
@@ -334,9 +338,11 @@ class _FilePlace:
         name = self._name("lock")
         # An older filelock follows a link, and cuts off what it leads to.
         self._folder.read(name)
-        lock = self._store._file_lock(self._folder.path_of(name), timeout=_LOCK_TIMEOUT, mode=0o600)
         try:
+            lock = self._store._file_lock(self._folder.path_of(name))
             lock.acquire(poll_interval=0.01)
+        except ImportError as error:
+            message = f"filelock can't be imported: {error}"
         except TimeoutError:
             message = f"another process holds {name}"
         except NotImplementedError:

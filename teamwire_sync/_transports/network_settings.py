@@ -11,8 +11,8 @@ import requests
 from urllib3.exceptions import HTTPError
 from urllib3.util import parse_url
 
-from teamwire_sync._config import CA_VARIABLES
 from teamwire_sync._credentials import is_host, is_loopback
+from teamwire_sync._transports.trust import trusted
 from teamwire_sync.exceptions import TWConfigError
 
 if TYPE_CHECKING:
@@ -46,19 +46,7 @@ def network_settings(url: str, config: ConnectionConfig) -> dict[str, Any]:
     Raises:
         TWConfigError: A CA bundle or a client certificate is unusable.
     """
-    verify: Any = config.verify
-    if verify is None:
-        verify = True
-        name = next((name for name in CA_VARIABLES if os.environ.get(name)), None)
-        if name is not None:
-            verify = os.environ[name]
-            if not os.path.exists(verify):  # noqa: PTH110  it is the environment's str, not ours
-                message = f"{name}: there is no file or folder {verify!r}"
-                raise TWConfigError(message)
-            _check_bundle(name, verify)
-    elif not isinstance(verify, bool):
-        verify = os.fspath(verify)
-        _check_bundle("ConnectionConfig.verify", verify)
+    verify = trusted(config)
     proxies = config.proxies
     if proxies is None:
         # Another machine is no way to this one, and would get the Secret of an http:// URL.
@@ -69,20 +57,6 @@ def network_settings(url: str, config: ConnectionConfig) -> dict[str, Any]:
         cert = tuple(map(os.fspath, cert)) if isinstance(cert, tuple) else os.fspath(cert)
         _check_cert(cert)
     return {"verify": verify, "cert": cert, "proxies": proxies}
-
-
-def _check_bundle(name: str, path: str) -> None:
-    # The pools would fail with each connection, and as if it were the network.
-    if os.path.isdir(path):  # noqa: PTH112
-        return
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-    else:
-        return
-    message = f"{name}: no CA certificates in PEM format can be read from {path!r}: {reason}"
-    raise TWConfigError(message)
 
 
 def _check_cert(cert: str | tuple[str, str]) -> None:

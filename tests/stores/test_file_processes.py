@@ -139,7 +139,7 @@ class TestLease(OnFiles):
     ) -> None:
         monkeypatch.setattr(file, "_LOCK_TIMEOUT", 0.01)
         place.look()
-        held = store._file_lock(place._folder.path_of(place._name("lock")), mode=0o600)
+        held = store._file_lock(place._folder.path_of(place._name("lock")))
 
         def work(_number: int) -> bool:
             with pytest.raises(StoreError, match="another process holds"):
