@@ -122,7 +122,7 @@ class TestWithoutFilelock(OnFiles):
         for name in [name for name in sys.modules if name.partition(".")[0] == "filelock"]:
             monkeypatch.delitem(sys.modules, name)
         monkeypatch.syspath_prepend(tmp_path)
-        with pytest.raises(StoreError, match="filelock can't be imported: .* 'colours'"):
+        with pytest.raises(StoreError, match=r"filelock can't be imported: .* 'colours'"):
             FileStore(path)._place(IDENTITY).lease(10)
 
 

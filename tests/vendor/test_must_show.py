@@ -63,7 +63,8 @@ class TestListings:
     def test_what_they_share_is_one_connection_of_the_vendors(
         self, vendor: Vendor, connection: Connection
     ) -> None:
-        with vendor.faults.hold("get_user") as held, Threads(8) as threads:
+        # In this order: whoever fails lets go what it held before it waits for the threads.
+        with Threads(8) as threads, vendor.faults.hold("get_user") as held:
             found = [
                 threads.start(lambda uid=uid: connection.users.get_user(uid))
                 for uid in (KNOWN_USER, *(f"nobody {number}" for number in range(7)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections import Counter
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 # No test needs so long: only one that hangs.
 _GUARD = 60
+# As in tests/waiting.py, which programs that only have the double cannot import.
+_PATIENCE = float(os.environ.get("TESTS_PATIENCE", "10"))
 
 
 class Effect:
@@ -55,11 +58,11 @@ class Effect:
             self._released = True
             self._condition.notify_all()
 
-    def wait_arrived(self, count: int = 1, timeout: float = 10) -> None:
+    def wait_arrived(self, count: int = 1, timeout: float = _PATIENCE) -> None:
         """Wait until it has befallen so many calls."""
         self._wait(lambda: self._arrived >= count, timeout, f"{self.name} was not called")
 
-    def wait_cancelled(self, count: int = 1, timeout: float = 10) -> None:
+    def wait_cancelled(self, count: int = 1, timeout: float = _PATIENCE) -> None:
         """Wait until so many of the calls that it keeps were cancelled."""
         self._wait(lambda: self._cancelled >= count, timeout, f"{self.name} was not cancelled")
 
