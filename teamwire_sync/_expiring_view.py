@@ -71,7 +71,8 @@ class ExpiringView(StoredView):
             if unknown:
                 self._doubt_until = until
                 self._stale_allowed = False
-            self._expire(outdate=True)
+            self._outdate()
+            self._expire()
         self._settle()
 
     def forget(self, tid: str) -> None:
@@ -123,16 +124,17 @@ class ExpiringView(StoredView):
     def invalidate(self) -> None:
         """Drop what the server sent; the next look-up lists the chats anew."""
         with self._lock:
+            self._outdate()
             self._drop()
             self._cool_down = None
-            self._expire(outdate=True)
+            self._expire()
         self._settle()
 
     def refused(self) -> None:
         """The server no longer knows the bot: what it sent is not the bot's any more."""
         with self._lock:
-            self._drop()
             self._outdate()
+            self._drop()
             self.view = View()
         self._settle()
 
@@ -140,12 +142,10 @@ class ExpiringView(StoredView):
         self._last_good = None
         self._drops += 1
 
-    def _expire(self, *, outdate: bool = False) -> None:
+    def _expire(self) -> None:
         self._generation += 1
         self._flight = None
         self.view = View()
-        if outdate:
-            self._outdate()
 
     def close(self) -> None:
         """Drop everything and wake all who wait; look-ups raise TWClosedError from now on."""

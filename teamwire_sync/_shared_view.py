@@ -43,7 +43,7 @@ _RESTARTS = 2
 _MORE_TIME = 1.5
 
 
-class _Outdated(Exception):  # noqa: N818  it is no error: a load gives up, since nobody needs it
+class Outdated(Exception):  # noqa: N818  it is no error: a load gives up, since nobody needs it
     """A write came while the load was under way."""
 
 
@@ -199,7 +199,7 @@ class SharedView:
                 view = flight.wait(deadline)
                 if flight.number > need.newer_than and flight.brought >= need.since:
                     return view
-            except _Outdated:
+            except Outdated:
                 restarts += 1
             except Void:
                 pass
@@ -249,7 +249,7 @@ class SharedView:
     ) -> Load:
         def go_on() -> None:
             if may_stop and flight.generation != self._generation:
-                raise _Outdated
+                raise Outdated
 
         return Load(validator=None, deadline=deadline, go_on=go_on, progress=progress)
 
@@ -304,7 +304,7 @@ class SharedView:
             return LastGood(View.of(listing.chats), listing.validator, asked_at)
         if dropped or good is None:
             # What has not changed was dropped meanwhile; see `ExpiringView.refused`.
-            raise _Outdated
+            raise Outdated
         return evolve(good, asked_at=asked_at)
 
     def _covered(self, asked_at: float) -> tuple[float, dict[str, OwnWrite]]:
@@ -336,10 +336,12 @@ class SharedView:
             is_ours: Whether the server was asked by *flight* itself.
         """
         covered, overlay = self._covered(good.asked_at)
-        view = merge(good.listed, overlay).until(covered, look_at)
-        if is_ours:
-            view = evolve(view, number=flight.number)
-        else:
+        view = evolve(
+            merge(good.listed, overlay).until(covered, look_at),
+            generation=good.stamp.generation if good.stamp else None,
+            number=flight.number if is_ours else 0,
+        )
+        if not is_ours:
             flight.brought = good.asked_at
         overdue = is_ours and 0 < self._ttl <= ended_at - good.asked_at
         with self._lock:

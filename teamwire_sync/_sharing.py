@@ -8,6 +8,8 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Callable, TypeVar
 
+from attrs import evolve
+
 from teamwire_sync import exceptions
 from teamwire_sync._fork import renew_after_fork
 from teamwire_sync._log import logger
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+
+_here = threading.local()
+
 # Seconds that a leader who was killed keeps the others waiting at most.
 LEASE = 10.0
 # Seconds after a failure of the store in which it is left alone.
@@ -31,9 +36,11 @@ _LONGEST_FAILURE = 3600.0
 # Seconds between two looks of who waits for another process's listing: at first, and at most.
 _FIRST_WAIT, _LONGEST_WAIT = 0.01, 0.1
 
-# What a server that refuses says to all who share it. A network that fails is one process's own.
+# What a server that refuses says to all who share it.
 _SHARED = ("TWRateLimitError", "TWServerError")
-_CONTEXT = ("status", "code", "request_id", "method", "path")
+# What may be one process's own. The others don't fail with it, nor one after the other.
+_OWN = ("TWConnectionError", "TWTimeoutError")
+_CONTEXT = ("status", "code", "request_id", "method", "path", "retry_after")
 
 
 class Sharing:
@@ -51,7 +58,8 @@ class Sharing:
         self, place: Place, *, check_interval: float, adopt: Callable[[Contents], None]
     ) -> None:
         self.check_interval = check_interval
-        self.looking = threading.Lock()
+        self.leads = 0
+        self._renewing = threading.Lock()
         self._place = place
         self._adopt = adopt
         self._owes = False
@@ -63,7 +71,8 @@ class Sharing:
 
     def after_fork(self) -> None:
         """Make the lock anew, which a thread of the parent may have."""
-        self.looking = threading.Lock()
+        self._renewing = threading.Lock()
+        self.leads = 0
 
     @property
     def next_look(self) -> float:
@@ -78,16 +87,25 @@ class Sharing:
             yield pause
             pause = min(pause * 1.5, _LONGEST_WAIT)
 
+    @property
+    def is_leading(self) -> bool:
+        """Whether one who waits for the lease waits for this thread, or for this Connection."""
+        return self.leads > 0 or getattr(_here, "leads", 0) > 0
+
     def owe(self) -> None:
         """What the place has is outdated; to be followed by `settle`. Does no I/O."""
         self._owes = True
 
     def settle(self) -> None:
         """Have all the others know that what the place has is outdated."""
-        if self._owes:
-            self._try(self._renew)
+        self._try(self._renew)
 
     def _renew(self) -> None:
+        with self._renewing:
+            if self._owes:
+                self._renew_now()
+
+    def _renew_now(self) -> None:
         # Before, not after: a write that ends meanwhile owes another one.
         self._owes = False
         try:
@@ -101,8 +119,7 @@ class Sharing:
         return self._try(self._look)
 
     def _look(self) -> Head:
-        if self._owes:
-            self._renew()
+        self._renew()
         try:
             return self._place.look()
         except DamagedError as error:
@@ -132,17 +149,24 @@ class Sharing:
         Returns:
             The stamp that it has now; None where it is not stored.
         """
-        stamp = None
-        if unchanged is not None and unchanged == head.stamp:
-            stamp = self._try(lambda: self._place.confirm(unchanged, asked_at=head.now))
-        return stamp or self._try(lambda: self._save(good, head))
+        return self._try(lambda: self._keep(good, head, unchanged))
 
-    def _save(self, good: LastGood, head: Head) -> Stamp:
+    def _keep(self, good: LastGood, head: Head, unchanged: Stamp | None) -> Stamp | None:
+        place, asked_at = self._place, head.now
+        if place.look().generation != head.generation:
+            return None  # one that counts may be there by now
+        # What was asked for before a renewal counts only when it is stored anew.
+        if unchanged is not None and unchanged == head.stamp == evolve(
+            unchanged, generation=head.generation
+        ):
+            confirmed = place.confirm(unchanged, asked_at=asked_at)
+            if confirmed is not None:
+                return confirmed
         contents = Contents(good.listed.by_tid, good.validator)
-        return self._place.save(contents, generation=head.generation, asked_at=head.now)
+        return place.save(contents, generation=head.generation, asked_at=asked_at)
 
     def failed(self, error: TWError, head: Head, *, took: float, pause: float) -> None:
-        """Tell those who wait that the server refuses to list the chats.
+        """Tell those who wait that the server has not listed the chats.
 
         Args:
             error: What it says.
@@ -151,7 +175,7 @@ class Sharing:
             pause: Seconds in which it is not to be asked again.
         """
         kind = type(error).__name__
-        if kind not in _SHARED:
+        if kind not in _SHARED + _OWN:
             return
         said = {name: getattr(error, name, None) for name in _CONTEXT}
         failed_at = head.now + took
@@ -165,13 +189,13 @@ class Sharing:
 
     @staticmethod
     def shared_error(failure: Failure, head: Head) -> TWError | None:
-        """The error of which *failure* tells; None for one that is none."""
+        """The error of which *failure* tells; None for one that may be the other process's own."""
         said = dict(failure.error)
         kind, text = said.get("type"), said.get("text")
         if kind not in _SHARED or not isinstance(text, str):
             return None
         context = {name: said[name] for name in _CONTEXT if said.get(name) is not None}
-        if kind == "TWRateLimitError":
+        if said.get("retry_after"):
             context["retry_after"] = failure.until - head.now
         error: TWError = getattr(exceptions, kind)(text, **context)
         return error
@@ -179,7 +203,7 @@ class Sharing:
     def lease(self) -> Held | None:
         """The right to ask the server for all; None while another has it, or the store fails."""
         lease = self._try(lambda: self._place.lease(LEASE))
-        return None if lease is None else Held(lease, self._try)
+        return None if lease is None else Held(lease, self)
 
     def _try(self, call: Callable[[], T]) -> T | None:
         if self.clock() < self._failed_until:
@@ -208,23 +232,33 @@ class Sharing:
 class Held:
     """A lease that lasts as long as the block that it surrounds."""
 
-    def __init__(self, lease: Lease, attempt: Callable[[Callable[[], None]], object]) -> None:
+    def __init__(self, lease: Lease, sharing: Sharing) -> None:
         self._lease = lease
-        self._attempt = attempt
+        self._sharing = sharing
+        self._lead(1)
         self._ended = threading.Event()
         self._owner = os.getpid()
 
-    def __enter__(self) -> bool:
+    def _lead(self, more: int) -> None:
+        self._sharing.leads += more
+        _here.leads = getattr(_here, "leads", 0) + more
+
+    def keep(self) -> None:
+        """Extend it, as long as nobody has ended it."""
         thread = threading.Thread(target=self._extend, name="teamwire_sync lease", daemon=True)
         with suppress(RuntimeError):  # the interpreter is ending
             thread.start()
-        return True
+
+    def __enter__(self) -> Held:
+        return self
 
     def __exit__(self, *_: object) -> None:
         self._ended.set()
+        self._lead(-1)
         # In a child that was forked meanwhile, it is the parent's.
         if os.getpid() == self._owner:
-            self._attempt(self._lease.release)
+            with suppress(StoreError):  # it ends by itself
+                self._lease.release()
 
     def _extend(self) -> None:
         is_ours = True

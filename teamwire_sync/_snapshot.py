@@ -24,6 +24,7 @@ class View:
         deadline: Until when it is fresh, on the cache's clock.
         covered: Until when it is if no other process writes; the same where there is no store.
         number: Of the load that asked the server for it; 0 where another asked.
+        generation: Of the store, when the server was asked; None where it has no say.
     """
 
     chats: tuple[Chat, ...] = ()
@@ -32,6 +33,7 @@ class View:
     deadline: float = -math.inf
     covered: float = -math.inf
     number: int = 0
+    generation: str | None = None
 
     @classmethod
     def of(cls, by_tid: dict[str, Chat]) -> View:

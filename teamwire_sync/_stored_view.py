@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from teamwire_sync._shared_view import LastGood, SharedView, pause_of
+from teamwire_sync._flight import own_haste
+from teamwire_sync._shared_view import LastGood, Outdated, SharedView, pause_of
 from teamwire_sync._snapshot import View
 from teamwire_sync.exceptions import TWError, TWTimeoutError
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from teamwire_sync._load import Load
     from teamwire_sync._shared_view import Need
     from teamwire_sync._sharing import Sharing
-    from teamwire_sync._stores.base import Head, Stamp
+    from teamwire_sync._stores.base import Failure, Head, Stamp
 
 
 class StoredView(SharedView):
@@ -44,23 +45,23 @@ class StoredView(SharedView):
         sharing = self._sharing
         if sharing is None or now >= view.covered:
             return view
-        if not sharing.looking.acquire(blocking=False):
-            return view.until(view.covered)
-        try:
-            with self._lock:
-                good, generation = self._last_good, self._generation
-            head = sharing.look()
-            known = good.stamp.generation if good and good.stamp else None
-            if head is not None and head.generation != known:
+        # Before the look: so no other thread looks, and none has to wait for it.
+        longer = view.until(view.covered, now + sharing.check_interval)
+        with self._lock:
+            if self.view is not view:
+                return self.view
+            self.view = longer
+        head = sharing.look()
+        outdated = head is not None and head.generation != view.generation
+        with self._lock:
+            if self.view is not longer:
+                return self.view
+            if outdated:
+                self.view = view
                 return view
-            longer = view.until(view.covered, now + sharing.next_look)
-            with self._lock:
-                if generation != self._generation or self.view is not view:
-                    return self.view
-                self.view = longer
-            return longer
-        finally:
-            sharing.looking.release()
+            self.view = view.until(view.covered, now + sharing.next_look)
+        # For this look-up in any case, though the next may have to look again.
+        return view.until(view.covered)
 
     def _bring(self, flight: Flight[View], load: Load, need: Need) -> View:
         sharing = self._sharing
@@ -71,20 +72,35 @@ class StoredView(SharedView):
             for pause in sharing.pauses():
                 load.go_on()
                 self._require_open()
+                drops = self._drops
                 now, head = self.clock(), sharing.look()
                 if head is None:
-                    return super()._bring(flight, load, need)
+                    good = self._ask(load, self._last_good)
+                    good = evolve(good, stamp=None)
+                    look_at = now + sharing.next_look
+                    return self._publish(flight, good, self.clock(), look_at=look_at)
                 known = self._taken_over(sharing, head, now, need)
                 if known is not None:
+                    if drops != self._drops:
+                        raise Outdated
                     look_at = now + sharing.next_look
                     return self._publish(flight, known, now, look_at=look_at, is_ours=False)
                 if leads:
                     return self._list(sharing, head, now, flight, load)
-                self._raise_shared(sharing, head, now, need)
+                failure = _failure_that_counts(head, now, need)
+                if failure is not None:
+                    self._raise_shared(sharing, failure, head, now, flight)
+                    # It was the leader's own, its network's perhaps: each tries for itself.
+                    return self._list(sharing, head, now, flight, load)
                 lease = sharing.lease()
                 if lease is not None:
+                    # First: Ctrl-C may come as it starts.
+                    held.push(lease)
+                    lease.keep()
                     # What the last leader stored may have come since the look.
-                    leads = held.enter_context(lease)
+                    leads = True
+                elif sharing.is_leading:
+                    return self._list(sharing, head, now, flight, load)
                 else:
                     _wait(sharing, pause, load.deadline)
         raise AssertionError  # pragma: no cover  the pauses do not end
@@ -94,10 +110,10 @@ class StoredView(SharedView):
         stamp = _counting(head)
         if stamp is None:
             return None
-        asked_at = _moment(stamp.asked_at, head, now)
+        asked_at = self._asked_at(stamp, head, now)
         doubtful = now < self._doubt_until
         since = max(need.since, self._listed_since, now if doubtful else -math.inf)
-        if asked_at < since or now >= self._covered(asked_at)[0]:
+        if asked_at <= since or now >= self._covered(asked_at)[0]:
             return None
         found = self._read(sharing, stamp, asked_at)
         with self._lock:
@@ -106,6 +122,12 @@ class StoredView(SharedView):
                 known is None or known.listed is not found.listed
             )
         return found
+
+    def _asked_at(self, stamp: Stamp, head: Head, now: float) -> float:
+        mine = self._last_good
+        if mine is not None and mine.stamp == stamp:
+            return mine.asked_at
+        return _moment(stamp.asked_at, head, now)
 
     def _read(self, sharing: Sharing, stamp: Stamp, asked_at: float) -> LastGood | None:
         mine = self._last_good
@@ -120,11 +142,13 @@ class StoredView(SharedView):
         self, sharing: Sharing, head: Head, now: float, flight: Flight[View], load: Load
     ) -> View:
         """Ask the server for all who share the place."""
+        began = self.clock()
         base = self._base(sharing, head, now, flight)
         try:
             good = self._ask(load, base)
         except TWError as error:
-            sharing.failed(error, head, took=self.clock() - now, pause=pause_of(error))
+            if not own_haste(error, load.deadline):
+                sharing.failed(error, head, took=self.clock() - began, pause=pause_of(error))
             raise
         ended_at = self.clock()
         good = evolve(good, stamp=sharing.unsaved(head))
@@ -160,17 +184,16 @@ class StoredView(SharedView):
                 self._last_good = stored
         return stored
 
-    def _raise_shared(self, sharing: Sharing, head: Head, now: float, need: Need) -> None:
-        failure = head.failure
-        if failure is None or failure.generation != head.generation:
-            return
-        if not failure.failed_at <= head.now < failure.until:
-            return
-        if need.urgent and _moment(failure.failed_at, head, now) < need.since:
-            return
+    def _raise_shared(
+        self, sharing: Sharing, failure: Failure, head: Head, now: float, flight: Flight[View]
+    ) -> None:
         error = sharing.shared_error(failure, head)
-        if error is not None:
-            raise error
+        if error is None:
+            return
+        if self._stale_if_error > 0:
+            # What the place has may be served instead.
+            self._base(sharing, head, now, flight)
+        raise error
 
     def _outdate(self) -> None:
         if self._sharing is not None:
@@ -185,6 +208,16 @@ def _counting(head: Head) -> Stamp | None:
     """The listing of the place, unless a write has outdated it."""
     stamp = head.stamp
     return stamp if stamp is not None and stamp.generation == head.generation else None
+
+
+def _failure_that_counts(head: Head, now: float, need: Need) -> Failure | None:
+    failure = head.failure
+    if failure is None or failure.generation != head.generation:
+        return None
+    if not failure.failed_at <= head.now < failure.until:
+        return None
+    too_old = need.urgent and _moment(failure.failed_at, head, now) < need.since
+    return None if too_old else failure
 
 
 def _moment(stored: float, head: Head, now: float) -> float:

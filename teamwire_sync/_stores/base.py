@@ -164,7 +164,10 @@ class Place(Protocol):
         ...
 
     def renew(self) -> str:
-        """Give the place a new generation: what was asked for before counts no more."""
+        """Give the place a new generation: what was asked for before counts no more.
+
+        The lease is free then: nobody has to wait for an answer that will not count.
+        """
         ...
 
     def lease(self, seconds: float) -> Lease | None:

@@ -245,6 +245,7 @@ class _FilePlace:
         generation = new_token()
         with self._folder.opened():
             self._folder.write(self._name("generation"), generation.encode())
+            self._folder.remove(self._name("lease"))
         return generation
 
     def lease(self, seconds: float) -> Lease | None:

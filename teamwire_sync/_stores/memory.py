@@ -69,6 +69,7 @@ class _MemoryPlace:
     def after_fork(self) -> None:
         """Make the lock anew, which a thread of the parent may have."""
         self._lock = threading.Lock()
+        self._owner, self._leased_until = "", 0.0
 
     def look(self) -> Head:
         with self._lock:
@@ -104,6 +105,7 @@ class _MemoryPlace:
     def renew(self) -> str:
         with self._lock:
             self._generation = new_token()
+            self._owner, self._leased_until = "", 0.0
             return self._generation
 
     def lease(self, seconds: float) -> Lease | None:

@@ -269,6 +269,7 @@ class _RedisPlace:
         self._link.run(
             ("DEL", self._generation),
             ("SET", self._generation, generation, "PX", 2 * self._age),
+            ("DEL", self._leased),
             until=self._link.until(),
         )
         return generation

@@ -59,11 +59,8 @@ MUTANTS = (
                 _EXPIRE + "        try:\n            yield write\n",
             ),
             (
-                (
-                    "                self._stale_allowed = False\n"
-                    "            self._expire(outdate=True)\n"
-                ),
-                "                self._stale_allowed = False\n",
+                "            self._outdate()\n            self._expire()\n        self._settle()\n",
+                "",
             ),
         ),
         f"{_WRITES}::TestOwnWrites::test_a_look_up_during_the_write_does_not_hide_it",
@@ -286,7 +283,7 @@ MUTANTS = (
     ),
     _mutant(
         "what a 401 ends kept in memory",
-        "            self._drop()\n            self._outdate()\n            self.view = View()\n",
+        "            self._outdate()\n            self._drop()\n            self.view = View()\n",
         "            pass\n",
         f"{_STALE}::TestStale::test_credentials_that_are_refused_end_what_is_in_memory",
         file="_expiring_view.py",

@@ -254,6 +254,19 @@ class TestLease:
 
         assert lease.extend()
 
+    def test_a_renewal_frees_it(self, place: Place, other: Place) -> None:
+        assert place.lease(10) is not None
+        other.renew()
+
+        assert other.lease(10) is not None
+
+    def test_one_from_before_a_renewal_is_lost(self, place: Place, other: Place) -> None:
+        lease = place.lease(10)
+        assert lease is not None
+        other.renew()
+
+        assert not lease.extend()
+
     def test_of_8_threads_one_has_it(self, place: Place, other: Place) -> None:
         with Threads() as threads:
             each = [threads.start(lambda at=at: at.lease(60)) for at in [place, other] * 4]  # type: ignore[misc]

@@ -31,9 +31,7 @@ class WorkerProcess:
         stderr: The file for it.
     """
 
-    def __init__(
-        self, work: str, *arguments: Any, env: Mapping[str, str], stderr: Path
-    ) -> None:
+    def __init__(self, work: str, *arguments: Any, env: Mapping[str, str], stderr: Path) -> None:
         self._name = " ".join(map(str, (work, *arguments)))
         self._stderr = stderr
         command = [sys.executable, "-m", "tests.stores.workers", work, *map(json.dumps, arguments)]

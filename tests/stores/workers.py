@@ -15,7 +15,7 @@ import threading
 import time
 from typing import Any, Callable, TypeVar
 
-from teamwire_sync import Connection, ConnectionConfig
+from teamwire_sync import Connection, ConnectionConfig, _sharing
 from teamwire_sync._sandbox.seed import KNOWN_USER
 from teamwire_sync._stores import file
 from teamwire_sync._stores.file import FileStore
@@ -48,15 +48,18 @@ def hear() -> Any:
 
 
 def _watch() -> None:
-    faulthandler.dump_traceback_later(3 * PATIENCE, exit=True)
+    faulthandler.dump_traceback_later(10 * PATIENCE, exit=True)
+
+
+def store_at(text: str) -> FileStore | RedisStore:
+    """The store that *text* names, with the patience of tests: many processes have one core."""
+    kind, _, folder = text.partition(":")
+    return FileStore(folder) if kind == "file" else RedisStore(text, timeout=PATIENCE)
 
 
 def connect(**kwargs: Any) -> Connection:
-    """A Connection with the store of the environment, of which nothing is too slow."""
-    kind, _, rest = os.environ["TEAMWIRE_STORE"].partition(":")
-    url = f"{kind}:{rest}"
-    store = FileStore(rest) if kind == "file" else RedisStore(url, timeout=PATIENCE)
-    return Connection(store=store, **kwargs)
+    """A Connection with the store of the environment."""
+    return Connection(store=store_at(os.environ["TEAMWIRE_STORE"]), **kwargs)
 
 
 class Burst:
@@ -105,8 +108,6 @@ class Burst:
 def burst(title: str, threads: int, lease: float | None) -> None:
     """See `Burst`."""
     if lease is not None:
-        from teamwire_sync import _sharing  # noqa: PLC0415
-
         _sharing.LEASE = lease
     Burst(title, threads).run()
 
@@ -128,11 +129,13 @@ def seek(interval: float) -> None:
     config = ConnectionConfig(
         store_check_interval=interval, cache_ttl=10 * TTL, recheck_after=10 * TTL
     )
-    wanted = [NO_TITLE, 0.0]
+    wanted: tuple[str, float] = (NO_TITLE, 0.0)
 
     def listen() -> None:
+        nonlocal wanted
         while True:
-            wanted[:] = hear()
+            title, made_at = hear()
+            wanted = (title, made_at)
 
     with connect(config=config, clock=time.monotonic) as connection:
         connection.chats.get_subscriptions()
@@ -143,7 +146,7 @@ def seek(interval: float) -> None:
             title, made_at = wanted
             began_at = time.monotonic()
             if connection.chats.get_by_title(title):
-                wanted[:] = NO_TITLE, 0.0
+                wanted = (NO_TITLE, 0.0)
                 say({"took": time.monotonic() - made_at, "late": missed})
                 missed = False
             elif title != NO_TITLE and began_at > made_at + interval:
@@ -178,11 +181,12 @@ class Load:
         logger = logging.getLogger("teamwire_sync")
         logger.setLevel(logging.INFO)
         logger.addHandler(self._log)
-        # That only what the store says makes it list anew.
-        config = ConnectionConfig(store_check_interval=0.01, cache_ttl=TTL, recheck_after=TTL)
+        # So that nothing but the store makes it list what others have written.
+        config = ConnectionConfig(store_check_interval=0, cache_ttl=TTL, recheck_after=TTL)
         self._connection = connect(config=config)
         self._title = ""
-        self._rename = self._connection.chats.create_chat(users=[KNOWN_USER]).set_title
+        created = self._connection.chats.create_chat(title=f"{number}.0", users=[KNOWN_USER])
+        self._rename = created.set_title
 
     def run(self) -> None:
         """Do so for as long as the test says, and say what came of it."""
@@ -210,14 +214,12 @@ class Load:
         return orders.get()
 
     def _obey(self, order: str) -> None:
-        """Work until what the test waits for has come."""
-        began_with, rounds = self._log.count("works again"), self._rounds
-        while True:
+        """Do three rounds, and with "recover" as many as it takes until the store works again."""
+        rounds = self._rounds
+        while self._rounds < rounds + 3 or (
+            order == "recover" and not self._log.count("works again")
+        ):
             self._round()
-            if order == "work" and self._rounds >= rounds + 3:
-                break
-            if order == "recover" and self._log.count("works again") > 0 >= began_with:
-                break
         say(order)
 
     def _round(self) -> None:
@@ -231,8 +233,7 @@ class Load:
         self._slowest = max(self._slowest, time.monotonic() - began_at)
 
     def _find_all(self, titles: list[str]) -> None:
-        """What all have written last is found; one look is allowed to be too early."""
-        time.sleep(0.01)
+        """Look up what all have written last, once each."""
         found = [len(self._connection.chats.get_by_title(title)) for title in titles]
         say(found)
         self._connection.close()
@@ -245,16 +246,19 @@ def _pass_on(orders: queue.SimpleQueue[Any]) -> None:
 
 def load(number: int, pause: float) -> None:
     """See `Load`."""
-    from teamwire_sync import _sharing  # noqa: PLC0415
-
     _sharing._PAUSE = pause
     Load(number).run()
 
 
-WORKS = {"burst": burst, "create": create, "seek": seek, "load": load}
+WORKS: dict[str, Callable[..., None]] = {
+    "burst": burst,
+    "create": create,
+    "seek": seek,
+    "load": load,
+}
 
 if __name__ == "__main__":
     _watch()
-    # As with the time-out of Redis: 16 processes on one core are slow, and that is not the point.
+    # As the time-out of Redis in `store_at`.
     file._LOCK_TIMEOUT = PATIENCE
     WORKS[sys.argv[1]](*map(json.loads, sys.argv[2:]))

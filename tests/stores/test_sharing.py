@@ -1,0 +1,321 @@
+"""Sharing: how the cache uses a place in a store, and what it does when that fails."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from teamwire_sync import TWAuthError, TWConnectionError, TWRateLimitError, TWServerError
+from teamwire_sync._shared_view import LastGood
+from teamwire_sync._sharing import Sharing
+from teamwire_sync._snapshot import View
+from teamwire_sync._stores.base import Contents, DamagedError, Head
+from teamwire_sync._stores.memory import MemoryStore
+from tests.builders import make_chat
+from tests.stores.sharers import IDENTITY, SpiedPlace, unavailable
+
+if TYPE_CHECKING:
+    from tests.builders import Clock
+
+LOGGER = "teamwire_sync"
+
+
+def damaged() -> None:
+    message = "the snapshot is damaged"
+    raise DamagedError(message)
+
+
+@pytest.fixture
+def place() -> SpiedPlace:
+    return SpiedPlace(MemoryStore()._place(IDENTITY))
+
+
+@pytest.fixture
+def sharing(place: Any, clock: Clock) -> Sharing:
+    made = Sharing(place, check_interval=1, adopt=lambda _: None)
+    made.clock = clock
+    return made
+
+
+def looked(sharing: Sharing) -> Head:
+    head = sharing.look()
+    assert head is not None
+    return head
+
+
+def good() -> LastGood:
+    return LastGood(View.of({"t1": make_chat()}), "v1", 0.0)
+
+
+class TestAFailingStore:
+    def test_it_is_left_alone_for_five_seconds(
+        self, sharing: Sharing, place: SpiedPlace, clock: Clock
+    ) -> None:
+        place.break_down()
+        counts = []
+        for step in (0, 4.999, 0.001):
+            clock.advance(step)
+            assert sharing.look() is None
+            counts.append(len(place.calls))
+
+        assert counts == [1, 1, 2]
+
+    def test_the_next_look_comes_after_that(
+        self, sharing: Sharing, place: SpiedPlace, clock: Clock
+    ) -> None:
+        place.break_down()
+        sharing.look()
+        clock.advance(2)
+
+        assert sharing.next_look == 3
+
+    def test_it_is_told_once(
+        self,
+        sharing: Sharing,
+        place: SpiedPlace,
+        clock: Clock,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        place.break_down()
+        for _ in range(3):
+            sharing.look()
+            clock.advance(5)
+
+        assert [record.getMessage() for record in caplog.records] == [
+            "the store of the chats can't be used, going on without it: no route to the store"
+        ]
+
+    def test_that_it_works_again_is_told_once(
+        self,
+        sharing: Sharing,
+        place: SpiedPlace,
+        clock: Clock,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        caplog.set_level(logging.INFO, LOGGER)
+        place.break_down()
+        sharing.look()
+        place.recover()
+        clock.advance(5)
+        caplog.clear()
+        for _ in range(2):
+            sharing.look()
+
+        assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+            ("INFO", "the store of the chats works again")
+        ]
+
+    @pytest.mark.parametrize("method", ["load", "save", "fail", "lease"])
+    def test_no_failure_reaches_a_look_up(
+        self, sharing: Sharing, place: SpiedPlace, method: str
+    ) -> None:
+        head = looked(sharing)
+        saved = sharing.keep(good(), head, unchanged=None)
+        assert saved is not None
+        place.break_down()
+        call = {
+            "load": lambda: sharing.load(saved),
+            "save": lambda: sharing.keep(good(), head, unchanged=None),
+            "fail": lambda: sharing.failed(TWServerError("down"), head, took=0, pause=1),
+            "lease": sharing.lease,
+        }[method]
+
+        assert call() is None
+        # Before it is saved, a look tells whether it still counts.
+        assert place.calls[-1] == ("look" if method == "save" else method)
+
+
+class TestDamage:
+    def test_a_damaged_place_is_looked_at_again_at_once(
+        self, sharing: Sharing, place: SpiedPlace
+    ) -> None:
+        place.once("look", damaged)
+
+        assert sharing.look() is not None
+
+    def test_it_is_told(
+        self, sharing: Sharing, place: SpiedPlace, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        place.once("look", damaged)
+        sharing.look()
+
+        assert caplog.messages == [
+            "the store of the chats can't be used, going on without it: the snapshot is damaged"
+        ]
+
+    def test_damaged_chats_do_not_stop_the_store_from_being_used(
+        self, sharing: Sharing, place: SpiedPlace
+    ) -> None:
+        saved = sharing.keep(good(), looked(sharing), unchanged=None)
+        assert saved is not None
+        place.once("load", damaged)
+        assert sharing.load(saved) is None
+
+        assert sharing.look() is not None
+
+
+class TestRenewals:
+    def test_one_that_failed_is_made_before_the_next_look(
+        self, sharing: Sharing, place: SpiedPlace, clock: Clock
+    ) -> None:
+        before = looked(sharing).generation
+        place.break_down()
+        sharing.owe()
+        sharing.settle()
+        place.recover()
+        clock.advance(5)
+
+        assert looked(sharing).generation != before
+
+    def test_nothing_of_the_place_is_used_while_one_fails(
+        self, sharing: Sharing, place: SpiedPlace
+    ) -> None:
+        place.before["renew"] = unavailable
+        sharing.owe()
+
+        assert sharing.look() is None
+
+    def test_one_that_was_made_is_not_owed_any_more(
+        self, sharing: Sharing, place: SpiedPlace
+    ) -> None:
+        sharing.owe()
+        for _ in range(2):
+            sharing.settle()
+
+        assert place.calls == ["renew"]
+
+    def test_a_write_that_ends_while_one_is_under_way_owes_another(
+        self, sharing: Sharing, place: SpiedPlace
+    ) -> None:
+        place.once("renew", sharing.owe)
+        sharing.owe()
+        for _ in range(2):
+            sharing.settle()
+
+        assert place.calls == ["renew", "renew"]
+
+    def test_one_that_is_interrupted_is_owed(self, sharing: Sharing, place: SpiedPlace) -> None:
+        def interrupt() -> None:
+            raise KeyboardInterrupt
+
+        place.once("renew", interrupt)
+        sharing.owe()
+        with pytest.raises(KeyboardInterrupt):
+            sharing.settle()
+        sharing.settle()
+
+        assert place.calls == ["renew", "renew"]
+
+    def test_who_looks_while_one_is_under_way_sees_it(
+        self, sharing: Sharing, place: SpiedPlace
+    ) -> None:
+        before = looked(sharing).generation
+        seen: list[Head] = []
+        looks = threading.Thread(target=lambda: seen.append(looked(sharing)))
+
+        def meanwhile() -> None:
+            looks.start()
+            looks.join(0.2)
+
+        place.once("renew", meanwhile)
+        sharing.owe()
+        sharing.settle()
+        looks.join()
+
+        assert seen[0].generation != before
+
+
+class TestFailuresOfTheServer:
+    def shared(self, sharing: Sharing, error: Any, pause: float = 1.0) -> Any:
+        sharing.failed(error, looked(sharing), took=0, pause=pause)
+        return looked(sharing).failure
+
+    @pytest.mark.parametrize("kind", [TWServerError, TWRateLimitError])
+    def test_what_the_server_says_is_shared(self, sharing: Sharing, kind: Any) -> None:
+        given = kind("no", status=599, code="c", request_id="r", method="GET", path="/v1/x")
+        failure = self.shared(sharing, given)
+        error = sharing.shared_error(failure, looked(sharing))
+        context = [
+            (type(each), str(each), each.status, each.code, each.request_id, each.method, each.path)
+            for each in (given, error)
+        ]
+
+        assert context[0] == context[1]
+
+    def test_what_the_network_does_is_not(self, sharing: Sharing) -> None:
+        failure = self.shared(sharing, TWConnectionError("no route"))
+
+        assert sharing.shared_error(failure, looked(sharing)) is None
+
+    def test_that_the_bot_may_not_is_nobody_s_business(self, sharing: Sharing) -> None:
+        assert self.shared(sharing, TWAuthError("no")) is None
+
+    @pytest.mark.parametrize(("pause", "shared_for"), [(7.0, 7.0), (1e9, 3600.0)])
+    def test_it_counts_for_an_hour_at_most(
+        self, sharing: Sharing, pause: float, shared_for: float
+    ) -> None:
+        failure = self.shared(sharing, TWRateLimitError("no", retry_after=pause), pause)
+
+        assert failure.until - failure.failed_at == pytest.approx(shared_for)
+
+    def test_who_gets_it_is_told_how_long_it_still_counts(self, sharing: Sharing) -> None:
+        failure = self.shared(sharing, TWRateLimitError("no", retry_after=7), 7.0)
+        head = looked(sharing)
+        error = sharing.shared_error(failure, head)
+
+        assert isinstance(error, TWRateLimitError)
+        assert error.retry_after == failure.until - head.now
+
+    def test_who_gets_the_one_of_a_server_that_rests_is_told_too(self, sharing: Sharing) -> None:
+        failure = self.shared(sharing, TWServerError("no", retry_after=7), 7.0)
+        error = sharing.shared_error(failure, looked(sharing))
+
+        assert isinstance(error, TWServerError)
+        assert error.retry_after == pytest.approx(7, abs=1)
+
+    @pytest.mark.parametrize(
+        "said", [{"type": "TWAuthError", "text": "x"}, {"type": "TWServerError", "text": 1}, {}]
+    )
+    def test_what_is_none_of_them_is_ignored(self, sharing: Sharing, said: dict[str, Any]) -> None:
+        failure = self.shared(sharing, TWServerError("down"))
+        forged = type(failure)(failure.generation, failure.failed_at, failure.until, said)
+
+        assert sharing.shared_error(forged, looked(sharing)) is None
+
+
+class TestAdoption:
+    def test_chats_are_adopted_as_they_are_loaded(self, place: Any) -> None:
+        adopted: list[Contents] = []
+        sharing = Sharing(place, check_interval=1, adopt=adopted.append)
+        saved = sharing.keep(good(), looked(sharing), unchanged=None)
+        assert saved is not None
+
+        assert adopted == []
+        assert [sharing.load(saved)] == adopted
+
+    def test_an_unchanged_listing_is_not_written_again(
+        self, sharing: Sharing, place: SpiedPlace
+    ) -> None:
+        saved = sharing.keep(good(), looked(sharing), unchanged=None)
+        sharing.keep(good(), looked(sharing), unchanged=saved)
+
+        assert place.calls.count("save") == 1
+
+    def test_one_that_was_replaced_meanwhile_is(self, sharing: Sharing, place: SpiedPlace) -> None:
+        saved = sharing.keep(good(), looked(sharing), unchanged=None)
+        head = looked(sharing)
+        sharing.keep(good(), head, unchanged=None)
+
+        assert sharing.keep(good(), head, unchanged=saved) is not None
+
+    def test_one_that_a_write_has_outdated_takes_the_place_of_none(self, sharing: Sharing) -> None:
+        head = looked(sharing)
+        sharing.owe()
+        sharing.settle()
+        counts = sharing.keep(good(), looked(sharing), unchanged=None)
+
+        assert sharing.keep(good(), head, unchanged=None) is None
+        assert looked(sharing).stamp == counts
