@@ -18,6 +18,8 @@ _WRITES = f"{_UNIT}/test_cache_writes.py"
 _MUST_SHOW = "tests/vendor/test_must_show.py"
 _PROMISES = "tests/promises/test_promises.py::TestPromises"
 _VENDOR = "_transports/vendor"
+_SHARED = "tests/stores/test_shared_listing.py"
+_SHARING = "tests/stores/test_sharing.py"
 
 
 @frozen
@@ -323,6 +325,63 @@ MUTANTS = (
         "own",
         f"{_PUSHED}::TestEcho::test_that_others_undid_it_is_news_once_it_has_come_back",
         file="_expiring_view.py",
+    ),
+    _mutant(
+        "an own write tells the others nothing",
+        "            self._outdate()\n            self._expire()\n        self._settle()\n",
+        "            self._expire()\n",
+        f"{_SHARED}::TestEachStore::test_an_own_write_has_the_others_list_anew[memory]",
+        file="_expiring_view.py",
+    ),
+    _mutant(
+        "a listing counts that a write has outdated",
+        "return stamp if stamp is not None and stamp.generation == head.generation else None",
+        "return stamp",
+        f"{_SHARED}::TestEachStore::test_an_own_write_has_the_others_list_anew[memory]",
+        file="_stored_view.py",
+    ),
+    _mutant(
+        "what a write outdated takes the place of what counts",
+        "        if place.look().generation != head.generation:\n",
+        "        if False:\n",
+        f"{_SHARING}::TestAdoption::test_one_that_a_write_has_outdated_takes_the_place_of_none",
+        file="_sharing.py",
+    ),
+    _mutant(
+        "no look after the lease",
+        "                    leads = True\n",
+        "                    leads = True\n"
+        "                    return self._list(sharing, head, now, flight, load)\n",
+        f"{_SHARED}::TestEachStore::test_what_comes_before_the_lease_is_had_is_taken[memory]",
+        file="_stored_view.py",
+    ),
+    _mutant(
+        "no lease",
+        "        lease = self._try(lambda: self._place.lease(LEASE))\n",
+        "        lease = None\n        self.leads = 1\n",
+        f"{_SHARED}::TestEachStore::test_all_who_need_a_listing_make_one[memory]",
+        file="_sharing.py",
+    ),
+    _mutant(
+        "a view lives on whoever has written",
+        "outdated = head is not None and head.generation != view.generation",
+        "outdated = False",
+        f"{_SHARED}::TestEachStore::test_an_own_write_has_the_others_list_anew[memory]",
+        file="_stored_view.py",
+    ),
+    _mutant(
+        "an owed renewal is forgotten",
+        "            self._owes = True\n            raise\n",
+        "            raise\n",
+        f"{_SHARING}::TestRenewals::test_one_that_failed_is_made_before_the_next_look",
+        file="_sharing.py",
+    ),
+    _mutant(
+        "a listing of the future counts",
+        "0 <= now - stamp.asked_at < self._store._max_age",
+        "now - stamp.asked_at < self._store._max_age",
+        "tests/stores/test_place.py::TestAge::test_a_listing_of_another_time_is_none[memory-future]",
+        file="_stores/memory.py",
     ),
     _mutant(
         "a write is sent after its caller was told that none was",

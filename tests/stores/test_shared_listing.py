@@ -69,6 +69,13 @@ class TestEachStore:
         assert all(each.result() == make_chat("t1", "one") for each in found)
         assert len(sharers.server.asked) == 1
 
+    def test_what_comes_before_the_lease_is_had_is_taken(self, sharers: Sharers) -> None:
+        place = sharers.place()
+        place.once("lease", lambda: sharers.cache().all(None))
+        sharers.cache(place).all(None)
+
+        assert len(sharers.server.asked) == 1
+
     def test_an_own_write_has_the_others_list_anew(self, sharers: Sharers) -> None:
         writer, other = sharers.cache(), sharers.cache()
         other.all(None)
