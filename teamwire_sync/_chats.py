@@ -276,7 +276,12 @@ class Chats:
         def adopt(contents: Contents) -> None:
             self._service.adopt(list(contents.chats.values()), contents.users, contents.groups)
 
-        return Sharing(place, check_interval=config.store_check_interval, adopt=adopt)
+        return Sharing(
+            place,
+            check_interval=config.store_check_interval,
+            adopt=adopt,
+            patience=config.listing_timeout,
+        )
 
     def _close(self) -> None:
         self._cache.close()

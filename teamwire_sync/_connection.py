@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, NoReturn, cast
+
+from attrs import evolve
 
 from teamwire_sync._arguments import deadline_of, require_bool, require_id
 from teamwire_sync._concealed import concealed
@@ -280,12 +283,16 @@ def _deferred_http(
     credentials: Credentials, config: ConnectionConfig, options: dict[str, Any]
 ) -> Transport:
     """As `_http`, but made when it is needed, unless something given could be wrong."""
-    if any(one is not None for one in (config.cert, config.proxies, *options.values())):
+    given = (config.cert, config.proxies, *options.values())
+    has_proxies = any(name.lower().endswith("_proxy") for name in os.environ)
+    if has_proxies or any(one is not None for one in given):
         return _http(credentials, config, options)
     from teamwire_sync._transports.deferred import DeferredTransport  # noqa: PLC0415
     from teamwire_sync._transports.trust import trusted  # noqa: PLC0415
 
-    trusted(config)
+    # The environment of now counts. Elsewhere the system may have proxies that it does not name.
+    proxies: dict[str, str] | None = None if sys.platform in {"win32", "darwin"} else {}
+    config = evolve(config, verify=trusted(config), proxies=proxies)
     deferred = DeferredTransport(
         partial(_http, credentials, config, options),
         identity=credentials.identity,

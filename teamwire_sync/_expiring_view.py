@@ -157,3 +157,4 @@ class ExpiringView(StoredView):
             flights = list(self._flights)
         for flight in flights:
             flight.void()
+        self._settle(at_once=True)

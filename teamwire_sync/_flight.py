@@ -58,13 +58,23 @@ class Flight(Generic[T]):
         leader: The thread that fetches.
         number: Counts the flights that were started; 0 for one that was not.
         generation: How many writes came before it.
+        drops: How often what was known had been dropped before what it brings was known.
         brought: When the server was asked for what it brings; infinity where the leader asks it.
     """
 
-    __slots__ = ("_error", "_landed", "_value", "brought", "generation", "leader", "number")
+    __slots__ = (
+        "_error",
+        "_landed",
+        "_value",
+        "brought",
+        "drops",
+        "generation",
+        "leader",
+        "number",
+    )
 
     def __init__(self) -> None:
-        self.number = self.generation = 0
+        self.number = self.generation = self.drops = 0
         self.brought = math.inf
         self.leader = threading.get_ident()
         self._landed = threading.Event()

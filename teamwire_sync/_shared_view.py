@@ -227,6 +227,7 @@ class SharedView:
                 raise copy.copy(cool.error)
             self._flights_made += 1
             led.number, led.generation = self._flights_made, self._generation
+            led.drops = self._drops
             self._flights.add(led)
             self._flight = led
             return led
@@ -274,18 +275,21 @@ class SharedView:
 
     def _bring(self, flight: Flight[View], load: Load, need: Need) -> View:  # noqa: ARG002
         # The need is for a view with a store: the server's answer will always do.
-        return self._publish(flight, self._ask(load, self._last_good), self.clock())
+        return self._publish(flight, self._ask(flight, load, self._last_good), self.clock())
 
-    def _ask(self, load: Load, good: LastGood | None) -> LastGood:
+    def _ask(self, flight: Flight[View], load: Load, good: LastGood | None) -> LastGood:
         """Ask the server for the chats, or whether they are still those of *good*."""
         asked_at = self.clock()
         with self._lock:
             self._counts.refreshes += 1
-            drops = self._drops
         load.validator = good.validator if good and asked_at >= self._doubt_until else None
         try:
             listing = self._load(load)
-            if listing is None and good is None:
+            if listing is not None:
+                known = LastGood(View.of(listing.chats), listing.validator, asked_at)
+            elif good is not None:
+                known = evolve(good, asked_at=asked_at)
+            else:
                 raise TWProtocolError(_UNASKED)
         except TWClosedError:
             raise
@@ -299,13 +303,8 @@ class SharedView:
                 self._counts.not_modified += 1
             else:
                 self._counts.listings += 1
-            dropped = drops != self._drops
-        if listing is not None:
-            return LastGood(View.of(listing.chats), listing.validator, asked_at)
-        if dropped or good is None:
-            # What has not changed was dropped meanwhile; see `ExpiringView.refused`.
-            raise Outdated
-        return evolve(good, asked_at=asked_at)
+                flight.drops = self._drops
+        return known
 
     def _covered(self, asked_at: float) -> tuple[float, dict[str, OwnWrite]]:
         """Until when a listing asked for at *asked_at* answers, and the own writes it may lack."""
@@ -348,6 +347,9 @@ class SharedView:
             self._require_open()
             if flight.generation != self._generation:
                 return view
+            if flight.drops != self._drops:
+                # What has not changed was dropped meanwhile; see `ExpiringView.refused`.
+                raise Outdated
             self._overlay = overlay
             self._last_good = good
             self._last_attempt = ended_at if is_ours else good.asked_at

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
@@ -13,6 +14,7 @@ from attrs import evolve
 from teamwire_sync import exceptions
 from teamwire_sync._fork import renew_after_fork
 from teamwire_sync._log import logger
+from teamwire_sync._shared_view import COOL_DOWN
 from teamwire_sync._stores.base import Contents, DamagedError, Failure, Stamp, StoreError
 
 if TYPE_CHECKING:
@@ -43,6 +45,10 @@ _OWN = ("TWConnectionError", "TWTimeoutError")
 _CONTEXT = ("status", "code", "request_id", "method", "path", "retry_after")
 
 
+class _Paused(Exception):  # noqa: N818  it is no error: the store is left alone
+    """The store has failed a moment ago."""
+
+
 class Sharing:
     """The place of one bot's chats, of which no failure reaches a look-up.
 
@@ -52,18 +58,26 @@ class Sharing:
         place: Where the chats are.
         check_interval: Seconds between two looks at a place whose listing is in use.
         adopt: Lets the chats of a listing act, and whom they name.
+        patience: Seconds to wait for another process's listing.
     """
 
     def __init__(
-        self, place: Place, *, check_interval: float, adopt: Callable[[Contents], None]
+        self,
+        place: Place,
+        *,
+        check_interval: float,
+        adopt: Callable[[Contents], None],
+        patience: float = math.inf,
     ) -> None:
         self.check_interval = check_interval
-        self.leads = 0
+        self.patience = patience
+        self.held: set[Held] = set()
         self._renewing = threading.Lock()
         self._place = place
         self._adopt = adopt
-        self._owes = False
-        self._failed_until = -float("inf")
+        # The number of renewals that are owed, and of those that were made.
+        self._owed = self._made = 0
+        self._failed_until = -math.inf
         self._is_warned = False
         self.clock: Callable[[], float] = time.monotonic
         self.sleep: Callable[[float], object] = time.sleep
@@ -72,7 +86,7 @@ class Sharing:
     def after_fork(self) -> None:
         """Make the lock anew, which a thread of the parent may have."""
         self._renewing = threading.Lock()
-        self.leads = 0
+        self.held = set()
 
     @property
     def next_look(self) -> float:
@@ -90,36 +104,46 @@ class Sharing:
     @property
     def is_leading(self) -> bool:
         """Whether one who waits for the lease waits for this thread, or for this Connection."""
-        return self.leads > 0 or getattr(_here, "leads", 0) > 0
+        return bool(self.held) or getattr(_here, "leads", 0) > 0
 
     def owe(self) -> None:
         """What the place has is outdated; to be followed by `settle`. Does no I/O."""
-        self._owes = True
+        self._owed += 1
 
-    def settle(self) -> None:
-        """Have all the others know that what the place has is outdated."""
-        self._try(self._renew)
+    def settle(self, *, at_once: bool = False) -> None:
+        """Have all the others know that what the place has is outdated.
+
+        Args:
+            at_once: Even if the store has just failed: there is no later.
+        """
+        if self._owed != self._made:
+            if at_once:
+                self._failed_until = -math.inf
+            self._try(self._renew)
 
     def _renew(self) -> None:
         with self._renewing:
-            if self._owes:
-                self._renew_now()
-
-    def _renew_now(self) -> None:
-        # Before, not after: a write that ends meanwhile owes another one.
-        self._owes = False
-        try:
-            self._place.renew()
-        except BaseException:
-            self._owes = True
-            raise
+            # A write that ends meanwhile owes another one.
+            owed = self._owed
+            if owed == self._made:
+                return
+            if self.clock() < self._failed_until:
+                # Those who waited here don't wait for the store one after the other.
+                raise _Paused
+            try:
+                self._place.renew()
+            except StoreError:
+                self._failed_until = self.clock() + _PAUSE
+                raise
+            self._made = owed
 
     def look(self) -> Head | None:
         """What the place has; None while the store fails."""
         return self._try(self._look)
 
     def _look(self) -> Head:
-        self._renew()
+        if self._owed != self._made:
+            self._renew()
         try:
             return self._place.look()
         except DamagedError as error:
@@ -163,7 +187,14 @@ class Sharing:
             if confirmed is not None:
                 return confirmed
         contents = Contents(good.listed.by_tid, good.validator)
-        return place.save(contents, generation=head.generation, asked_at=asked_at)
+        try:
+            return place.save(contents, generation=head.generation, asked_at=asked_at)
+        except StoreError:
+            # Those who wait for it would list one after the other.
+            with suppress(StoreError):
+                now = place.look().now
+                place.fail(Failure(head.generation, now, now + COOL_DOWN, {"type": "StoreError"}))
+            raise
 
     def failed(self, error: TWError, head: Head, *, took: float, pause: float) -> None:
         """Tell those who wait that the server has not listed the chats.
@@ -210,6 +241,8 @@ class Sharing:
             return None
         try:
             result = call()
+        except _Paused:
+            return None
         except DamagedError as error:
             self._warn_of(error)
             return None
@@ -235,16 +268,15 @@ class Held:
     def __init__(self, lease: Lease, sharing: Sharing) -> None:
         self._lease = lease
         self._sharing = sharing
-        self._lead(1)
+        self._is_kept = False
         self._ended = threading.Event()
         self._owner = os.getpid()
 
-    def _lead(self, more: int) -> None:
-        self._sharing.leads += more
-        _here.leads = getattr(_here, "leads", 0) + more
-
     def keep(self) -> None:
         """Extend it, as long as nobody has ended it."""
+        self._sharing.held.add(self)
+        _here.leads = getattr(_here, "leads", 0) + 1
+        self._is_kept = True
         thread = threading.Thread(target=self._extend, name="teamwire_sync lease", daemon=True)
         with suppress(RuntimeError):  # the interpreter is ending
             thread.start()
@@ -254,7 +286,8 @@ class Held:
 
     def __exit__(self, *_: object) -> None:
         self._ended.set()
-        self._lead(-1)
+        self._sharing.held.discard(self)
+        _here.leads = getattr(_here, "leads", 0) - self._is_kept
         # In a child that was forked meanwhile, it is the parent's.
         if os.getpid() == self._owner:
             with suppress(StoreError):  # it ends by itself

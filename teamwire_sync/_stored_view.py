@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from teamwire_sync._flight import own_haste
-from teamwire_sync._shared_view import LastGood, Outdated, SharedView, pause_of
+from teamwire_sync._shared_view import LastGood, SharedView, pause_of
 from teamwire_sync._snapshot import View
 from teamwire_sync.exceptions import TWError, TWTimeoutError
 
@@ -68,21 +68,18 @@ class StoredView(SharedView):
         if sharing is None or self._ttl <= 0:
             return super()._bring(flight, load, need)
         with ExitStack() as held:
-            leads = False
+            leads, gives_up_at = False, sharing.clock() + sharing.patience
             for pause in sharing.pauses():
                 load.go_on()
                 self._require_open()
-                drops = self._drops
                 now, head = self.clock(), sharing.look()
                 if head is None:
-                    good = self._ask(load, self._last_good)
+                    good = self._ask(flight, load, self._last_good)
                     good = evolve(good, stamp=None)
                     look_at = now + sharing.next_look
                     return self._publish(flight, good, self.clock(), look_at=look_at)
                 known = self._taken_over(sharing, head, now, need)
                 if known is not None:
-                    if drops != self._drops:
-                        raise Outdated
                     look_at = now + sharing.next_look
                     return self._publish(flight, known, now, look_at=look_at, is_ours=False)
                 if leads:
@@ -99,7 +96,7 @@ class StoredView(SharedView):
                     lease.keep()
                     # What the last leader stored may have come since the look.
                     leads = True
-                elif sharing.is_leading:
+                elif sharing.is_leading or sharing.clock() >= gives_up_at:
                     return self._list(sharing, head, now, flight, load)
                 else:
                     _wait(sharing, pause, load.deadline)
@@ -145,7 +142,7 @@ class StoredView(SharedView):
         began = self.clock()
         base = self._base(sharing, head, now, flight)
         try:
-            good = self._ask(load, base)
+            good = self._ask(flight, load, base)
         except TWError as error:
             if not own_haste(error, load.deadline):
                 sharing.failed(error, head, took=self.clock() - began, pause=pause_of(error))
@@ -199,9 +196,9 @@ class StoredView(SharedView):
         if self._sharing is not None:
             self._sharing.owe()
 
-    def _settle(self) -> None:
+    def _settle(self, *, at_once: bool = False) -> None:
         if self._sharing is not None:
-            self._sharing.settle()
+            self._sharing.settle(at_once=at_once)
 
 
 def _counting(head: Head) -> Stamp | None:

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import os
 import socket
-import stat
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 from unittest.mock import patch
 
 import redis
+from filelock import FileLock
 
-from teamwire_sync import Connection, FileStore, RedisStore
-from teamwire_sync._stores.memory import MemoryStore
+from teamwire_sync import Connection, FileStore, MemoryStore, RedisStore
+from teamwire_sync._stores.base import key_of
 from tests.provocations import URL, logs, shows
 from tests.unit.fake_transport import FakeTransport
 
 REDIS = "redis://bot:password@192.0.2.7:6379/0"
 FAILS = "the store of the chats can't be used, going on without it:"
+IN_FOLDER = f"{FAILS} the store in '/var/cache/bot':"
 
 
 def look_up(store: Any) -> object:
@@ -51,11 +51,19 @@ def _() -> object:
 
 
 @shows(
-    "a store has to know whose chats it keeps, and this transport can't say it; with the vendor's "
-    "SDK: Connection.from_vendor(bot='the App ID and the server', store=...)"
+    "a store has to know whose chats it keeps, and this transport can't say it. With the vendor's "
+    "SDK: Connection.from_vendor(bot='the App ID and the server'). Without a store: no store=..., "
+    "and TEAMWIRE_STORE=none"
 )
 def _() -> object:
     return Connection.from_vendor(lambda: None, store=MemoryStore())
+
+
+@shows(
+    "store must be made by FileStore(), RedisStore(url) or MemoryStore(), not the class FileStore"
+)
+def _() -> object:
+    return Connection(transport=FakeTransport(), store=FileStore)  # type: ignore[arg-type]
 
 
 @shows("no answer within the timeout of this call; another process still lists the chats")
@@ -72,9 +80,9 @@ def _() -> object:
         return look_up(RedisStore(REDIS))
 
 
-def refusing(error: type[redis.RedisError]) -> object:
+def refusing(error: type[redis.RedisError], url: str = REDIS) -> object:
     with patch.object(redis.Connection, "connect", side_effect=error("no")):
-        return look_up(RedisStore(REDIS))
+        return look_up(RedisStore(url))
 
 
 @logs(f"{FAILS} Redis at redis://192.0.2.7:6379/0: it refuses the user or the password")
@@ -87,22 +95,54 @@ def _() -> object:
     return refusing(redis.exceptions.NoPermissionError)
 
 
-@logs(
-    f"{FAILS} the store in '/var/cache/bot': it is open to others: "
-    "give a folder of its own, that only you can open"
-)
+@logs(f"{FAILS} Redis at redis://192.0.2.7:6379/99: it refuses")
 def _() -> object:
-    status = os.stat_result((stat.S_IFDIR | 0o755, 0, 0, 2, os.geteuid(), 0, 0, 0, 0, 0))
-    with patch.object(Path, "lstat", lambda _: status):
-        return look_up(FileStore("/var/cache/bot"))
+    return refusing(redis.ResponseError, REDIS.replace("/0", "/99"))
+
+
+def place() -> Path:
+    """Where a folder may be that the lines call /var/cache/bot."""
+    return Path(os.environ["XDG_CACHE_HOME"], "bot")
+
+
+@logs(f"{IN_FOLDER} it is open to others: give a folder of its own, that only you can open")
+def _() -> object:
+    place().mkdir()
+    place().chmod(0o755)
+    return look_up(FileStore(place()))
+
+
+@logs(f"{IN_FOLDER} it is no folder")
+def _() -> object:
+    place().touch()
+    return look_up(FileStore(place()))
+
+
+@logs(f"{IN_FOLDER} it is a link: give the folder that it leads to")
+def _() -> object:
+    place().symlink_to(place().parent)
+    return look_up(FileStore(place()))
+
+
+@logs(f"{IN_FOLDER} another process holds {key_of('fake')}.lock")
+def _() -> object:
+    place().mkdir(mode=0o700)
+    held = FileLock(place() / f"{key_of('fake')}.lock", mode=0o600)
+    with held, patch("teamwire_sync._stores.file._LOCK_TIMEOUT", 0):
+        return look_up(FileStore(place()))
+
+
+@logs(f"{IN_FOLDER} the chats have 70,000,000 bytes, more than max_bytes (67,108,864)")
+def _() -> object:
+    with patch("teamwire_sync._stores.file.pack", return_value=bytes(70_000_000)):
+        return look_up(FileStore(place()))
 
 
 @logs(f"{FAILS} the snapshot is damaged or cut off")
 def _() -> object:
-    with TemporaryDirectory() as folder:
-        look_up(FileStore(Path(folder)))
-        (chats,) = Path(folder).glob("*.chats")
-        chats.write_bytes(chats.read_bytes()[:-1])
-        # The second line, which comes at once, is that it works again.
-        with patch("teamwire_sync._sharing.logger.info"):
-            return look_up(FileStore(Path(folder)))
+    look_up(FileStore(place()))
+    (chats,) = place().glob("*.chats")
+    chats.write_bytes(chats.read_bytes()[:-1])
+    # The second line, which comes at once, is that it works again.
+    with patch("teamwire_sync._sharing.logger.info"):
+        return look_up(FileStore(place()))

@@ -48,7 +48,9 @@ from teamwire_sync._cli import (
     metavar="SECONDS",
     help="How long one call may take.",
 )
-@click.option("-v", "--verbose", is_flag=True, help="Show what the client logs.")
+@click.option(
+    "-v", "--verbose", is_flag=True, help="Show all that the client logs, not warnings alone."
+)
 @click.pass_context
 def main(
     context: click.Context,
@@ -87,8 +89,7 @@ def main(
         timeout=timeout,
     )
     context.with_resource(settings.of_process(context.obj.environment))
-    if verbose:
-        context.with_resource(settings.logged(logging.INFO))
+    context.with_resource(settings.logged(logging.INFO if verbose else logging.WARNING))
 
 
 for _command in (

@@ -28,12 +28,13 @@ def place_in(store: Store | None, identity: str | None) -> Place | None:
             return None
     elif isinstance(store, type) or not hasattr(store, "_place"):
         kind = f"the class {store.__name__}" if isinstance(store, type) else type(store).__name__
-        message = f"store must be a FileStore, a RedisStore or a MemoryStore, not {kind}"
+        message = f"store must be made by FileStore(), RedisStore(url) or MemoryStore(), not {kind}"
         raise TypeError(message)
     if identity is None:
         message = (
-            "a store has to know whose chats it keeps, and this transport can't say it; with the "
-            "vendor's SDK: Connection.from_vendor(bot='the App ID and the server', store=...)"
+            "a store has to know whose chats it keeps, and this transport can't say it. With the "
+            "vendor's SDK: Connection.from_vendor(bot='the App ID and the server'). Without a "
+            "store: no store=..., and TEAMWIRE_STORE=none"
         )
         raise TWConfigError(message)
     return store._place(identity)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from teamwire_sync._fields import FLAG, OPTIONAL, STRING, Fields, extra_of
 from teamwire_sync._models.chats import Chat, ChatType, FillableChat
 from teamwire_sync._models.people import Bot, Group, LoggedInUser, User
-from teamwire_sync._stores.base import MAX_BYTES, Contents, StoreError
+from teamwire_sync._stores.base import Contents, StoreError
 from teamwire_sync.exceptions import TWProtocolError
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def pack(contents: Contents) -> bytes:
     """*contents* as bytes, with the users and groups that its chats name.
 
     Raises:
-        StoreError: It is too large, or has what JSON has not, such as infinity.
+        StoreError: It has what JSON has not, such as infinity.
     """
     try:
         body = _encode(_document(contents)).encode("ascii")
@@ -75,18 +75,15 @@ def pack(contents: Contents) -> bytes:
     if not body:
         message = "the chats have something that can't be stored"
         raise StoreError(message)
-    packed = b"%s %s %s\n%s" % (_FORMAT, _VERSION, _digest(body), body)
-    _require_size(packed)
-    return packed
+    return b"%s %s %s\n%s" % (_FORMAT, _VERSION, _digest(body), body)
 
 
 def unpack(packed: bytes) -> Contents:
     """The listing that `pack` made *packed* of. Its chats can't act yet.
 
     Raises:
-        StoreError: It is damaged, cut off, too large, of another version or no snapshot at all.
+        StoreError: It is damaged, cut off, of another version or no snapshot at all.
     """
-    _require_size(packed)
     head, _, body = packed.partition(b"\n")
     name, _, digest = head.rpartition(b" ")
     if not name.startswith(_FORMAT + b" "):
@@ -101,12 +98,6 @@ def unpack(packed: bytes) -> Contents:
         except _FAULTS:
             message = "the snapshot has something else than chats"
     raise StoreError(message)
-
-
-def _require_size(packed: bytes) -> None:
-    if len(packed) > MAX_BYTES:
-        message = f"the snapshot has {len(packed):,} bytes, more than {MAX_BYTES:,}"
-        raise StoreError(message)
 
 
 def _digest(body: bytes) -> bytes:

@@ -12,6 +12,7 @@ import re
 import sys
 import time
 from contextlib import contextmanager, suppress
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable
@@ -20,6 +21,7 @@ from attrs import asdict, evolve
 
 from teamwire_sync._arguments import require_count
 from teamwire_sync._config import check_seconds
+from teamwire_sync._importing import import_whole
 from teamwire_sync._stores.base import (
     MAX_AGE,
     MAX_BYTES,
@@ -81,6 +83,7 @@ class FileStore:
 
     @staticmethod
     def _file_lock(path: str) -> FileLock:
+        import_whole("filelock")
         from filelock import FileLock  # noqa: PLC0415  see above
 
         return FileLock(path, timeout=_LOCK_TIMEOUT, mode=0o600)
@@ -106,6 +109,10 @@ class FileStore:
             message = str(error)
         raise OSError(message)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        make = partial(FileStore, max_age=self._max_age, max_bytes=self._max_bytes)
+        return make, (str(self._folder.path),)
+
     def __repr__(self) -> str:
         return f"FileStore({str(self._folder.path)!r})"
 
@@ -120,6 +127,11 @@ def _path_of(path: str | os.PathLike[str] | None) -> Path:
         message = "path has a NUL in it" if text else "path is empty"
         raise ValueError(message)
     expanded = os.path.expanduser(text)  # noqa: PTH111  a Path raises RuntimeError without a home
+    try:
+        os.fsencode(text)
+    except UnicodeError:
+        message = f"path can't be written in the encoding of the file system: {text!r}"
+        raise ValueError(message) from None
     if expanded.startswith("~"):
         message = f"path: there is no home folder for {text!r}: give the whole path"
         raise ValueError(message)

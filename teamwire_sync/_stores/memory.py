@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Callable
+from typing import TYPE_CHECKING, Callable, NoReturn
 
 from attrs import evolve
 
@@ -50,6 +50,10 @@ class MemoryStore:
         for place in places:
             place.clear()
         return had
+
+    def __reduce__(self) -> NoReturn:
+        message = "a MemoryStore can't be pickled or copied: it is for one process"
+        raise TypeError(message)
 
     def __repr__(self) -> str:
         return "MemoryStore()"

@@ -6,7 +6,7 @@ import json
 import math
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Any, Callable, NoReturn
 
 from teamwire_sync._arguments import require_count
 from teamwire_sync._concealed import Concealed
@@ -70,7 +70,7 @@ class RedisStore:
 
     Args:
         url: Where Redis is: ``redis://``, ``rediss://`` or ``unix://``, with user, password,
-            database and TLS options as redis-py takes them.
+            database and TLS options as redis-py takes them. Other options are left out.
         max_age: Seconds after which what is stored is gone.
         max_bytes: What the listing of a bot may have at most.
         timeout: Seconds that connecting, and each read, may take.
@@ -144,6 +144,10 @@ class RedisStore:
             if cursor == b"0":
                 return cleared
         raise StoreError(message)
+
+    def __reduce__(self) -> NoReturn:
+        message = "a RedisStore can't be pickled or copied; make one in each process"
+        raise TypeError(message)
 
     def __repr__(self) -> str:
         return f"RedisStore({self._where!r})"
@@ -221,7 +225,9 @@ class _RedisPlace:
     def save(self, contents: Contents, *, generation: str, asked_at: float) -> Stamp:
         packed = pack(contents)
         if len(packed) > self._max_bytes:
-            message = f"the snapshot has {len(packed):,} bytes, more than {self._max_bytes:,}"
+            message = (
+                f"the chats have {len(packed):,} bytes, more than max_bytes ({self._max_bytes:,})"
+            )
             raise StoreError(message)
         stamp = Stamp(new_token(), generation, asked_at)
         values = (_VERSION, stamp.body, generation, repr(float(asked_at)))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Callable, NoReturn
 
 from teamwire_sync._concealed import refuse_to_copy
 from teamwire_sync._fork import renew_after_fork
+from teamwire_sync._importing import import_whole
 
 if TYPE_CHECKING:
     from teamwire_sync._transports.base import Transport
@@ -52,6 +53,7 @@ class DeferredTransport:
     def _transport(self) -> Transport:
         with self._lock:
             if self._made is None:
+                import_whole("requests")
                 made = self._make()
                 made.on_unauthorized = self._refused
                 if self._closed:

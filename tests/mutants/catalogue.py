@@ -92,12 +92,9 @@ MUTANTS = (
     ),
     _mutant(
         "a 304 that publishes over the merged view",
-        "return evolve(good, asked_at=asked_at)",
-        "return evolve(\n"
-        "            good,\n"
-        "            listed=self.view if self.view.chats else good.listed,\n"
-        "            asked_at=asked_at,\n"
-        "        )",
+        "known = evolve(good, asked_at=asked_at)",
+        "listed = self.view if self.view.chats else good.listed\n"
+        "                known = evolve(good, listed=listed, asked_at=asked_at)",
         f"{_WRITES}::TestOwnWrites::test_not_modified_does_not_confirm_it",
     ),
     _mutant(
@@ -371,8 +368,8 @@ MUTANTS = (
     ),
     _mutant(
         "an owed renewal is forgotten",
-        "            self._owes = True\n            raise\n",
-        "            raise\n",
+        "            try:\n                self._place.renew()\n",
+        "            self._made = owed\n            try:\n                self._place.renew()\n",
         f"{_SHARING}::TestRenewals::test_one_that_failed_is_made_before_the_next_look",
         file="_sharing.py",
     ),

@@ -12,7 +12,6 @@ import pytest
 from teamwire_sync import Chat, ChatType, Group, User
 from teamwire_sync._models.base import bind
 from teamwire_sync._models.people import Bot, LoggedInUser
-from teamwire_sync._stores import content
 from teamwire_sync._stores.base import Contents, StoreError
 from teamwire_sync._stores.content import pack, unpack
 from teamwire_sync._transports.strict_json import decode_json
@@ -258,11 +257,6 @@ class TestUnpackable:
         with pytest.raises(StoreError, match=r"^the chats have something that can't be stored$"):
             pack(contents(make_chat("t1", "secret", extra=(("x", value),))))
 
-    def test_too_many_bytes_are_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(content, "MAX_BYTES", 1000)
-        with pytest.raises(StoreError, match=r"^the snapshot has [\d,]+ bytes, more than 1,000$"):
-            pack(contents(make_chat("t1", "x" * 2000)))
-
 
 class TestDamage:
     def test_bytes_that_are_missing_are_noticed(self) -> None:
@@ -300,17 +294,3 @@ class TestDamage:
     def test_what_is_no_snapshot_says_so(self, other: bytes) -> None:
         with pytest.raises(StoreError, match=r"^what is stored is no snapshot$"):
             unpack(other)
-
-    def test_what_is_too_large_says_so(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        packed = pack(full())
-        monkeypatch.setattr(content, "MAX_BYTES", 100)
-        with pytest.raises(StoreError, match=r"^the snapshot has [\d,]+ bytes, more than 100$"):
-            unpack(packed)
-
-    def test_the_largest_that_may_be_stored_can_be_read(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        packed = pack(full())
-        monkeypatch.setattr(content, "MAX_BYTES", len(packed))
-
-        assert len(unpack(packed).chats) == 2

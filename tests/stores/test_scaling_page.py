@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from teamwire_sync._stores.base import StoreError
 from teamwire_sync.testing import sandbox
-from tests.http.pages import block_with, blocks
+from tests.http.pages import DOCS, block_with, blocks
+from tests.stores.redis_calls import place_at
 from tests.stores.test_redis import ACL
 
 if TYPE_CHECKING:
@@ -71,3 +73,17 @@ def test_the_rights_are_those_that_are_tried() -> None:
     rights = block_with("scaling.md", "text", "ACL SETUSER").split()
 
     assert rights[rights.index("resetkeys") :] == list(ACL)
+
+
+@pytest.mark.parametrize(
+    ("option", "right"), [("db=1", "+select"), ("client_name=bot", "+client|setname")]
+)
+def test_what_another_right_is_for(option: str, right: str, own_redis: RedisProcess) -> None:
+    place = place_at(f"{own_redis.url.replace('://', '://bot:pw@')}?{option}")
+    own_redis.run("ACL", "SETUSER", "bot", "on", ">pw", *ACL)
+    with pytest.raises(StoreError, match="its ACL forbids this"):
+        place.look()
+    own_redis.run("ACL", "SETUSER", "bot", right)
+
+    assert f"`{right}`" in (DOCS / "scaling.md").read_text("utf-8")
+    assert place.look().stamp is None

@@ -91,6 +91,16 @@ class TestWaitingForAnotherProcess:
         assert len(sharers.server.asked) == 1
 
     @pytest.mark.usefixtures("another_leads")
+    def test_who_has_waited_as_long_as_a_listing_may_take_lists(self, sharers: Sharers) -> None:
+        cache = sharers.cache()
+        sharing: Any = cache._sharing
+        sharing.patience, sharing.sleep = 5, sharers.clock.advance
+        before = sharers.clock()
+
+        assert by_tid(cache, "t1") is not None
+        assert sharers.clock() - before == pytest.approx(5, abs=0.2)
+
+    @pytest.mark.usefixtures("another_leads")
     def test_pauses_grow_to_a_tenth_of_a_second(self, sharers: Sharers) -> None:
         cache, slept = sharers.cache(), []
 

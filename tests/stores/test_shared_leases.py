@@ -92,6 +92,12 @@ class TestLeases:
 
         assert lease.released == 1
 
+    def test_who_does_not_keep_it_does_not_lead(self, sharing: Sharing) -> None:
+        """Ctrl-C may come before that, and nothing would end it."""
+        assert sharing.lease() is not None
+
+        assert not sharing.is_leading
+
     def test_its_thread_ends_with_it(self, clock: Clock) -> None:
         with self.held(clock, FakeLease()):
             assert heartbeats()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
@@ -10,9 +11,9 @@ import pytest
 from teamwire_sync import TWServerError
 from teamwire_sync._stores.base import DamagedError, StoreError
 from tests.builders import make_chat
-from tests.stores.sharers import Sharers
+from tests.stores.sharers import Sharers, unavailable
 from tests.unit.chat_server import by_tid, create, fail_to_create
-from tests.waiting import Gate, Threads
+from tests.waiting import PATIENCE, Gate, Threads
 
 if TYPE_CHECKING:
     from tests.builders import Clock
@@ -143,6 +144,29 @@ class TestAFailureWhileStoring:
         sharers.cache(place).all(None)
 
         assert sharers.place().lease(10) is not None
+
+    def test_what_can_not_be_stored_has_nobody_list_after_another(self, sharers: Sharers) -> None:
+        place = sharers.place()
+        place.before["save"] = unavailable
+        sharers.cache(place).all(None)
+        assert sharers.place().lease(10) is not None
+
+        assert sharers.cache().all(time.monotonic() + PATIENCE)
+
+    def test_close_tells_the_others_of_a_write_that_could_not_be_told(
+        self, sharers: Sharers
+    ) -> None:
+        place = sharers.place()
+        writer, other = sharers.cache(place), sharers.cache()
+        other.all(None)
+        place.before["look"] = unavailable
+        writer.all(None)
+        place.recover()
+        create(writer, sharers.server.put(make_chat("t3", "three")))
+        writer.close()
+        sharers.clock.advance(1)
+
+        assert by_tid(other, "t3") is not None
 
     def test_writes_of_others_are_found_when_the_store_works_again(self, sharers: Sharers) -> None:
         place = sharers.place()

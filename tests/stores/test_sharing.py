@@ -16,6 +16,7 @@ from teamwire_sync._stores.base import Contents, DamagedError, Head
 from teamwire_sync._stores.memory import MemoryStore
 from tests.builders import make_chat
 from tests.stores.sharers import IDENTITY, SpiedPlace, unavailable
+from tests.waiting import Gate, Threads
 
 if TYPE_CHECKING:
     from tests.builders import Clock
@@ -196,6 +197,25 @@ class TestRenewals:
             sharing.settle()
 
         assert place.calls == ["renew", "renew"]
+
+    def test_who_waits_for_one_that_fails_does_not_try_as_well(
+        self, sharing: Sharing, place: SpiedPlace
+    ) -> None:
+        gate = Gate()
+
+        def fail() -> None:
+            gate()
+            unavailable()
+
+        place.before["renew"] = fail
+        sharing.owe()
+        with Threads() as threads:
+            for _ in range(4):
+                threads.start(sharing.settle)
+            gate.wait_arrived()
+            gate.open()
+
+        assert place.calls.count("renew") == 1
 
     def test_one_that_is_interrupted_is_owed(self, sharing: Sharing, place: SpiedPlace) -> None:
         def interrupt() -> None:

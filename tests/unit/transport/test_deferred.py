@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pickle
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from teamwire_sync import Connection, ConnectionConfig, MemoryStore, TWClosedError, TWConfigError
 from teamwire_sync._transports.deferred import DeferredTransport
+from teamwire_sync._transports.http import HttpTransport
 from tests.unit.fake_transport import FakeTransport
 from tests.waiting import Threads
 
@@ -95,6 +97,27 @@ class TestConnection:
             text = repr(plain)
         with Connection("app", "secret", URL, store=MemoryStore()) as connection:
             assert repr(connection) == text
+
+    @pytest.mark.skipif(
+        sys.platform in {"win32", "darwin"}, reason="the system has proxies of its own"
+    )
+    @pytest.mark.parametrize("name", ["HTTPS_PROXY", "REQUESTS_CA_BUNDLE"])
+    def test_takes_the_environment_as_it_was(
+        self, name: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with Connection("app", "secret", URL, store=MemoryStore()) as connection:
+            monkeypatch.setenv(name, "http://127.0.0.1:1")
+            made: Any = connection._transport
+            settings = made._transport()._exchange._session._settings
+
+        assert settings == {"verify": True, "cert": None, "proxies": {}}
+
+    def test_with_a_proxy_in_the_environment_defers_nothing(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("https_proxy", "http://proxy:3128")
+        with Connection("app", "secret", URL, store=MemoryStore()) as connection:
+            assert isinstance(connection._transport, HttpTransport)
 
     def test_says_at_once_that_a_ca_bundle_is_unusable(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
