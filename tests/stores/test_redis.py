@@ -212,7 +212,7 @@ class TestMemory:
         assert place.look().generation != stamp.generation
 
     def test_a_listing_that_is_too_large_is_not_stored(self, redis_server: RedisProcess) -> None:
-        with pytest.raises(StoreError, match=r"more than 100$"):
+        with pytest.raises(StoreError, match=r"more than max_bytes \(100\)$"):
             save(place_at(redis_server.url, max_bytes=100), "a" * 100)
 
         assert redis_server.run("EXISTS", KEY + "head", KEY + "body") == 0
