@@ -274,7 +274,7 @@ class Connection:
 
 def _http(credentials: Credentials, config: ConnectionConfig, options: dict[str, Any]) -> Transport:
     # requests is the heaviest import of all; a transport of another kind needs none of it.
-    from teamwire_sync._transports.http import HttpTransport  # noqa: PLC0415
+    from teamwire_sync._transports.http import HttpTransport  # noqa: PLC0415  see above
 
     return HttpTransport(credentials, config, **options)
 
@@ -287,8 +287,8 @@ def _deferred_http(
     has_proxies = any(name.lower().endswith("_proxy") for name in os.environ)
     if has_proxies or any(one is not None for one in given):
         return _http(credentials, config, options)
-    from teamwire_sync._transports.deferred import DeferredTransport  # noqa: PLC0415
-    from teamwire_sync._transports.trust import trusted  # noqa: PLC0415
+    from teamwire_sync._transports.deferred import DeferredTransport  # noqa: PLC0415  few have a store
+    from teamwire_sync._transports.trust import trusted  # noqa: PLC0415  the same
 
     # The environment of now counts. Elsewhere the system may have proxies that it does not name.
     proxies: dict[str, str] | None = None if sys.platform in {"win32", "darwin"} else {}

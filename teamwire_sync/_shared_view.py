@@ -70,7 +70,7 @@ class Need:
 
     Attributes:
         newer_than: The number of the last load that is too old.
-        since: The earliest moment at which the server was asked that will do, where another asked.
+        since: Where another asked the server, only what it asked for after this moment will do.
         urgent: Whether to ask although the server has just failed.
     """
 
@@ -197,7 +197,7 @@ class SharedView:
                     load = self._new_load(led, deadline, progress, may_stop=restarts < _RESTARTS)
                     return self._lead(led, load, need)
                 view = flight.wait(deadline)
-                if flight.number > need.newer_than and flight.brought >= need.since:
+                if flight.number > need.newer_than and flight.brought > need.since:
                     return view
             except Outdated:
                 restarts += 1

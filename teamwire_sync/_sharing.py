@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-
 _here = threading.local()
 
 # Seconds that a leader who was killed keeps the others waiting at most.
@@ -177,7 +176,8 @@ class Sharing:
 
     def _keep(self, good: LastGood, head: Head, unchanged: Stamp | None) -> Stamp | None:
         place, asked_at = self._place, head.now
-        if place.look().generation != head.generation:
+        before = place.look()
+        if before.generation != head.generation:
             return None  # one that counts may be there by now
         # What was asked for before a renewal counts only when it is stored anew.
         if unchanged is not None and unchanged == head.stamp == evolve(
@@ -192,8 +192,8 @@ class Sharing:
         except StoreError:
             # Those who wait for it would list one after the other.
             with suppress(StoreError):
-                now = place.look().now
-                place.fail(Failure(head.generation, now, now + COOL_DOWN, {"type": "StoreError"}))
+                until = before.now + COOL_DOWN
+                place.fail(Failure(head.generation, before.now, until, {"type": "StoreError"}))
             raise
 
     def failed(self, error: TWError, head: Head, *, took: float, pause: float) -> None:

@@ -9,12 +9,10 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
 import time
 from contextlib import contextmanager, suppress
 from functools import partial
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable
 
 from attrs import asdict, evolve
@@ -35,7 +33,7 @@ from teamwire_sync._stores.base import (
     new_token,
 )
 from teamwire_sync._stores.content import pack, unpack
-from teamwire_sync._stores.folder import SMALL, Folder
+from teamwire_sync._stores.folder import SMALL, Folder, folder_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -76,7 +74,7 @@ class FileStore:
         check_seconds("max_age", max_age)
         require_count(max_bytes, "max_bytes")
         self._now: Callable[[], float] = time.time
-        self._folder = Folder(_path_of(path), lambda: self._now())  # noqa: PLW0108  tests set it
+        self._folder = Folder(folder_path(path), lambda: self._now())  # noqa: PLW0108  tests set it
         self._max_age = max_age
         self._max_bytes = max_bytes
         _require_filelock()
@@ -115,38 +113,6 @@ class FileStore:
 
     def __repr__(self) -> str:
         return f"FileStore({str(self._folder.path)!r})"
-
-
-def _path_of(path: str | os.PathLike[str] | None) -> Path:
-    given = _default_folder() if path is None else path
-    text = os.fspath(given) if isinstance(given, os.PathLike) else given
-    if not isinstance(text, str):
-        message = f"path must be a str or a Path, not {type(given).__name__}"
-        raise TypeError(message)
-    if not text or "\0" in text:
-        message = "path has a NUL in it" if text else "path is empty"
-        raise ValueError(message)
-    expanded = os.path.expanduser(text)  # noqa: PTH111  a Path raises RuntimeError without a home
-    try:
-        os.fsencode(text)
-    except UnicodeError:
-        message = f"path can't be written in the encoding of the file system: {text!r}"
-        raise ValueError(message) from None
-    if expanded.startswith("~"):
-        message = f"path: there is no home folder for {text!r}: give the whole path"
-        raise ValueError(message)
-    # Absolute: the program may be elsewhere when it is used.
-    return Path(expanded).absolute()
-
-
-def _default_folder() -> str:
-    if sys.platform == "win32":
-        caches = os.environ.get("LOCALAPPDATA") or "~/AppData/Local"
-    elif sys.platform == "darwin":
-        caches = "~/Library/Caches"
-    else:
-        caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return f"{caches}/teamwire_sync"
 
 
 def _require_filelock() -> None:

@@ -10,14 +10,15 @@ import errno
 import os
 import re
 import stat
+import sys
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Callable
 
 from teamwire_sync._stores.base import DamagedError, StoreError, new_token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 SMALL = 64 * 1024
 """Bytes of a file that holds no chats, at most."""
@@ -33,6 +34,44 @@ _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _PORTABLE
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _PORTABLE
 # What it gives to open a link, a socket, or the file of another user.
 _NOT_OURS = {errno.ELOOP, errno.EMLINK, errno.ENXIO, errno.EOPNOTSUPP, errno.EACCES}
+
+
+def folder_path(path: str | os.PathLike[str] | None) -> Path:
+    """The path of the folder *path*, or of the one in the user's cache folder.
+
+    Raises:
+        TypeError: It is no path.
+        ValueError: No file system has it, or there is no home.
+    """
+    given = _default_folder() if path is None else path
+    text = os.fspath(given) if isinstance(given, os.PathLike) else given
+    if not isinstance(text, str):
+        message = f"path must be a str or a Path, not {type(given).__name__}"
+        raise TypeError(message)
+    if not text or "\0" in text:
+        message = "path has a NUL in it" if text else "path is empty"
+        raise ValueError(message)
+    expanded = os.path.expanduser(text)  # noqa: PTH111  a Path raises RuntimeError without a home
+    try:
+        os.fsencode(text)
+    except UnicodeError:
+        message = f"path can't be written in the encoding of the file system: {text!r}"
+        raise ValueError(message) from None
+    if expanded.startswith("~"):
+        message = f"path: there is no home folder for {text!r}: give the whole path"
+        raise ValueError(message)
+    # Absolute: the program may be elsewhere when it is used.
+    return Path(expanded).absolute()
+
+
+def _default_folder() -> str:
+    if sys.platform == "win32":
+        caches = os.environ.get("LOCALAPPDATA") or "~/AppData/Local"
+    elif sys.platform == "darwin":
+        caches = "~/Library/Caches"
+    else:
+        caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return f"{caches}/teamwire_sync"
 
 
 class Folder:

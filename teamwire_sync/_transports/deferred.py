@@ -53,7 +53,7 @@ class DeferredTransport:
     def _transport(self) -> Transport:
         with self._lock:
             if self._made is None:
-                import_whole("requests")
+                import_whole("teamwire_sync._transports.http")
                 made = self._make()
                 made.on_unauthorized = self._refused
                 if self._closed:

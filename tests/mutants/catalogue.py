@@ -339,7 +339,7 @@ MUTANTS = (
     ),
     _mutant(
         "what a write outdated takes the place of what counts",
-        "        if place.look().generation != head.generation:\n",
+        "        if before.generation != head.generation:\n",
         "        if False:\n",
         f"{_SHARING}::TestAdoption::test_one_that_a_write_has_outdated_takes_the_place_of_none",
         file="_sharing.py",

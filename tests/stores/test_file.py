@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from teamwire_sync._stores import file
+from teamwire_sync._stores import folder
 from teamwire_sync._stores.base import StoreError, key_of
 from teamwire_sync._stores.file import FileStore
 from tests.stores.files import (
@@ -61,7 +61,7 @@ class TestTheFolderThatIsGiven(OnFiles):
             monkeypatch.setenv(name, value)
         monkeypatch.setattr(sys, "platform", platform)
 
-        assert str(file._path_of(None)) == expected
+        assert str(folder.folder_path(None)) == expected
 
     def test_a_tilde_is_the_home_folder(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HOME", "/home/ada")

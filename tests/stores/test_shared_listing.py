@@ -12,6 +12,8 @@ from teamwire_sync import (
     TWRateLimitError,
     TWServerError,
 )
+from teamwire_sync._shared_view import Need
+from teamwire_sync._snapshot import View
 from tests.builders import make_chat
 from tests.stores.sharers import Sharers
 from tests.unit.chat_server import by_tid, create
@@ -304,6 +306,21 @@ class TestRefresh:
             gate.open()
             adopts.result()
             refreshes.result()
+
+        assert len(sharers.server.asked) == 2
+
+    def test_who_joins_one_that_takes_what_is_too_old_asks(self, sharers: Sharers) -> None:
+        sharers.cache().all(None)
+        sharers.clock.advance(10)
+        place, gate = sharers.place(), Gate()
+        cache, need = sharers.cache(place), Need(newer_than=0, since=sharers.clock() - 5)
+        place.once("load", gate)
+        with Threads() as threads:
+            threads.start(lambda: cache.all(None))
+            gate.wait_arrived()
+            threads.start(lambda: cache.refreshed(View(), None, need=need))
+            wait_until(lambda: cache.info().joined == 1)
+            gate.open()
 
         assert len(sharers.server.asked) == 2
 

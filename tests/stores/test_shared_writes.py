@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Callable, NoReturn
 
 import pytest
 
@@ -16,6 +16,7 @@ from tests.unit.chat_server import by_tid, create, fail_to_create
 from tests.waiting import PATIENCE, Gate, Threads
 
 if TYPE_CHECKING:
+    from teamwire_sync._cache import ChatCache
     from tests.builders import Clock
 
 
@@ -80,18 +81,23 @@ class TestWritesMeanwhile:
 
         assert len(sharers.server.asked) == 2
 
-    def test_who_looks_up_after_an_own_write_does_not_wait_for_the_load_before_it(
-        self, sharers: Sharers
+    @pytest.mark.parametrize(
+        "expire",
+        [lambda cache: cache.invalidate(), lambda cache: cache.forget("t9")],
+        ids=["by a write", "by a 404"],
+    )
+    def test_who_looks_up_after_it_expired_does_not_wait_for_the_load_before(
+        self, sharers: Sharers, expire: Callable[[ChatCache], None]
     ) -> None:
         cache = sharers.cache()
         sharers.server.on_load = gate = Gate()
         with Threads() as threads:
             listing = threads.start(lambda: cache.all(None))
             gate.wait_arrived()
-            cache.invalidate()
+            expire(cache)
             sharers.server.on_load = lambda _: None
             try:
-                assert by_tid(cache, "t1", 0.2) is not None
+                assert by_tid(cache, "t1", PATIENCE) is not None
             finally:
                 gate.open()
                 listing.result()
@@ -115,6 +121,7 @@ class TestWritesMeanwhile:
         for _ in range(3):
             sharers.clock.advance(1)
             by_tid(cache, "t1")
+        sharers.cache().all(None)
 
         assert len(sharers.server.asked) == 2
 
