@@ -3,14 +3,27 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test lint docs bench clean
+.PHONY: demo test test-slow test-all lint docs bench clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/teamwire-sync demo
 
+# Some tests wait for other processes: three workers keep two cores busy.
+PYTEST = -m pytest -q -n 3 --dist worksteal -r fEs -o console_output_style=classic
+# What runs the tests: python, or coverage.
+RUN ?= $(BIN)/python
+
+# For some of them: make test ARGS="tests/promises -k create"
 test: $(VENV)/.dev
+	$(RUN) $(PYTEST) -m "not slow" $(ARGS)
+
+test-slow: $(VENV)/.dev
+	$(RUN) $(PYTEST) -m slow $(ARGS)
+
+test-all: $(VENV)/.dev
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n 3
+	$(MAKE) test RUN="$(BIN)/coverage run"
+	$(MAKE) test-slow RUN="$(BIN)/coverage run"
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

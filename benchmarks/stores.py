@@ -13,7 +13,7 @@ from benchmarks.report import compare
 from benchmarks.rivals import plain_session
 from benchmarks.timing import cpus, interleaved, looked_up, timed, walls
 from teamwire_sync import ConnectionConfig, FileStore, RedisStore
-from tests.stores.redis_process import RedisProcess
+from tests.support.redis_process import RedisProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -4,20 +4,34 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.builders import Clock
+from tests.support.builders import Clock
+from tests.support.short_report import ShortReport
+from tests.support.watchdog import Watchdog, real_stderr
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
+
+    from teamwire_sync import Chat, Connection
+    from teamwire_sync.testing import Sandbox
+    from tests.support.redis_process import RedisProcess
 
 # The workers of pytest-xdist are measured. The programs that their tests start are not: that would
 # show in what they import, and how they end.
 if "PYTEST_XDIST_WORKER" in os.environ:
     for _name in ("COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START"):
         os.environ.pop(_name, None)
+
+_WATCHDOG = pytest.StashKey[Watchdog]()
+# Seconds after which a step of a test hangs. Waits end long before, with an error that says more.
+_HANGS = float(os.environ.get("TESTS_HANG", "60"))
+_HANGS_SLOW = 5 * _HANGS
 
 _NETWORK_VARIABLES = {
     "ALL_PROXY",
@@ -48,6 +62,131 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def clock() -> Clock:
     """A clock that only moves when a test says so."""
     return Clock()
+
+
+@pytest.fixture
+def box() -> Iterator[Sandbox]:
+    """A sandbox of its own for each test."""
+    from teamwire_sync.testing import sandbox
+
+    with sandbox(chats=100, seed=7) as box:
+        yield box
+
+
+@pytest.fixture
+def connection(box: Sandbox) -> Connection:
+    """A connection to it."""
+    return box.connect()
+
+
+@pytest.fixture
+def chat(connection: Connection) -> Chat:
+    """A chat that the bot administers, with a history; it has taken a listing."""
+    from teamwire_sync._sandbox.seed import KNOWN_CHAT
+
+    found = connection.chats.get_by_thread_id(KNOWN_CHAT)
+    assert found is not None
+    return found
+
+
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who tries again does so as good as at once."""
+    from teamwire_sync import _listening
+    from teamwire_sync._transports import retries
+
+    for module in (retries, _listening):
+        monkeypatch.setattr(module, "_FIRST_PAUSE", 0.001)
+        monkeypatch.setattr(module, "_LONGEST_PAUSE", 0.001)
+    monkeypatch.setattr(_listening, "_SHORTEST_WAIT", 0.001)
+
+
+@pytest.fixture(scope="session")
+def redis_program() -> str:
+    """The path of redis-server."""
+    path = shutil.which("redis-server")
+    if path is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("redis-server is not installed, and in CI it has to be")
+        pytest.skip("redis-server is not installed")
+    return path
+
+
+@pytest.fixture(scope="session")
+def shared_redis(
+    redis_program: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RedisProcess]:
+    """A server for all the tests."""
+    from tests.support.redis_process import RedisProcess
+
+    server = RedisProcess(redis_program, tmp_path_factory.mktemp("redis"))
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture
+def redis_server(shared_redis: RedisProcess) -> RedisProcess:
+    """A server that has nothing; it is not to be killed or configured."""
+    shared_redis.run("FLUSHALL")
+    return shared_redis
+
+
+@pytest.fixture
+def own_redis(redis_program: str, tmp_path: Path) -> Iterator[RedisProcess]:
+    """A server to do anything with."""
+    from tests.support.redis_process import RedisProcess
+
+    server = RedisProcess(redis_program, tmp_path)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
+    """A step of a test that hangs has an end."""
+    with _watching(item, "the set-up of"):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """The same for the test itself."""
+    with _watching(item, "the test"):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    """The same for what comes after it."""
+    with _watching(item, "the teardown of"):
+        return (yield)
+
+
+def _watching(item: pytest.Item, step: str) -> AbstractContextManager[None]:
+    slow = item.get_closest_marker("slow") is not None
+    seconds = _HANGS_SLOW if slow else _HANGS
+    return item.config.stash[_WATCHDOG].watching(f"{step} {item.nodeid}", seconds)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Start to watch; with ``-q``, report in few lines."""
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
+    if terminal is not None and config.get_verbosity() < 0:
+        config.pluginmanager.register(ShortReport(terminal))
+    config.stash[_WATCHDOG] = Watchdog(real_stderr(), _HANGS)
+    config.stash[_WATCHDOG].start()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Also what the process does at its end has one: it may wait for a thread."""
+    config.stash[_WATCHDOG].arm("the end of the process", _HANGS)
 
 
 def pytest_collection_finish() -> None:

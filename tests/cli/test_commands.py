@@ -14,8 +14,8 @@ from teamwire_sync._cli import messages as messages_module
 from teamwire_sync._cli import output
 from teamwire_sync._cli.failures import NOT_FOUND, USAGE
 from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER, PUBLIC_CIRCLE
-from tests.builders import message_doc, user_doc
 from tests.cli.conftest import run
+from tests.support.builders import message_doc, user_doc
 
 if TYPE_CHECKING:
     from pathlib import Path

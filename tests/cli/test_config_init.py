@@ -14,8 +14,8 @@ from teamwire_sync import TWConfigError
 from teamwire_sync._cli.failures import AUTH, INTERRUPTED, NETWORK, USAGE
 from teamwire_sync._credentials import find_credentials
 from tests.cli.conftest import BASH, COMMAND, environment_of
-from tests.cli.terminal import CTRL_C, Terminal
-from tests.leaks import spellings
+from tests.support.leaks import spellings
+from tests.support.terminal import CTRL_C, Terminal
 
 if TYPE_CHECKING:
     from teamwire_sync.testing import Sandbox

@@ -10,7 +10,7 @@ import pytest
 from teamwire_sync import AttachmentType, OtherAttachment
 from teamwire_sync._cli.documents import of_message
 from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER, PUBLIC_CIRCLE
-from tests.builders import make_message
+from tests.support.builders import make_message
 
 if TYPE_CHECKING:
     from teamwire_sync.testing import Sandbox

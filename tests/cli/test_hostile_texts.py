@@ -14,8 +14,8 @@ from teamwire_sync._cli.output import visible, visible_lines
 from teamwire_sync._cli.settings import logged
 from teamwire_sync._log import logger
 from teamwire_sync._sandbox.seed import KNOWN_USER, PUBLIC_CIRCLE
-from tests.builders import chat_doc, group_doc, make_message, message_doc, user_doc
-from tests.cli.terminal import Terminal
+from tests.support.builders import chat_doc, group_doc, make_message, message_doc, user_doc
+from tests.support.terminal import Terminal
 
 if TYPE_CHECKING:
     from teamwire_sync.testing import Sandbox

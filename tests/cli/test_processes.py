@@ -16,7 +16,7 @@ import pytest
 from teamwire_sync._cli.failures import BROKEN_PIPE, INTERRUPTED, USAGE
 from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER
 from tests.cli.conftest import BASH, COMMAND, HANG, PATIENCE, environment_of, run
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path

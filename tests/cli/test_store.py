@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 LISTING = ("GET", "/v1/bot/chats/")
 # Nobody listens there.
 REDIS = "redis://me:hunter2@127.0.0.1:1/0"
-VENDOR_DOUBLE = Path(__file__).parents[1] / "vendor_double"
+VENDOR_DOUBLE = Path(__file__).parents[1] / "support" / "vendor_double"
 
 
 @pytest.fixture(autouse=True)
@@ -203,7 +203,7 @@ class TestCommandsThatHaveNoUseForOne:
         assert (done.code, folder.exists()) == (0, False)
 
     def test_vendor_check_looks_at_the_vendors_sdk_alone(self, box: Sandbox) -> None:
-        double = os.pathsep.join(map(str, (VENDOR_DOUBLE, VENDOR_DOUBLE.parents[1])))
+        double = os.pathsep.join(map(str, (VENDOR_DOUBLE, VENDOR_DOUBLE.parents[2])))
         done = run("vendor-check", box=box, PYTHONPATH=double, TEAMWIRE_STORE="file")
 
         assert done.lines[1].endswith(": ok")

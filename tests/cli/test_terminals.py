@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from teamwire_sync._cli.failures import INTERRUPTED
 from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER
 from tests.cli.conftest import HANG, run
-from tests.cli.terminal import CTRL_C, Terminal
+from tests.support.terminal import CTRL_C, Terminal
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,48 +1,53 @@
-"""A sandbox of a hundred chats, and a connection to it."""
+"""A transport, and a server that `responses` plays."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
+import responses
 
-from teamwire_sync import _listening
-from teamwire_sync._sandbox.seed import KNOWN_CHAT
-from teamwire_sync._transports import retries
-from teamwire_sync.testing import sandbox
+from teamwire_sync import (
+    ConnectionConfig,
+)
+from teamwire_sync._credentials import Credentials
+from teamwire_sync._transports.http import HttpTransport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from teamwire_sync import Chat, Connection
-    from teamwire_sync.testing import Sandbox
+from tests.support.transport_calls import SECRET, URL, Make
 
 
 @pytest.fixture
-def box() -> Iterator[Sandbox]:
-    """A sandbox of its own for each test."""
-    with sandbox(chats=100, seed=7) as box:
-        yield box
+def server() -> Iterator[responses.RequestsMock]:
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
+        yield mock
 
 
 @pytest.fixture
-def connection(box: Sandbox) -> Connection:
-    """A connection to it."""
-    return box.connect()
+def make() -> Iterator[Make]:
+    made = []
+
+    def one(
+        config: ConnectionConfig | None = None, *, url: str = URL, **arguments: Any
+    ) -> HttpTransport:
+        credentials = Credentials("app", SECRET, url)
+        made.append(HttpTransport(credentials, config or ConnectionConfig(retries=0), **arguments))
+        return made[-1]
+
+    yield one
+    for transport in made:
+        transport.close()
 
 
 @pytest.fixture
-def chat(connection: Connection) -> Chat:
-    """A chat that the bot administers, with a history; it has taken a listing."""
-    found = connection.chats.get_by_thread_id(KNOWN_CHAT)
-    assert found is not None
-    return found
+def transport(make: Make) -> HttpTransport:
+    return make()
 
 
 @pytest.fixture
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who tries again does so as good as at once."""
-    for module in (retries, _listening):
-        monkeypatch.setattr(module, "_FIRST_PAUSE", 0.001)
-        monkeypatch.setattr(module, "_LONGEST_PAUSE", 0.001)
-    monkeypatch.setattr(_listening, "_SHORTEST_WAIT", 0.001)
+def session() -> Iterator[requests.Session]:
+    with requests.Session() as one:
+        yield one

@@ -28,9 +28,9 @@ from teamwire_sync import (
     TWProtocolError,
     TWTimeoutError,
 )
-from tests.builders import page_doc, user_doc
-from tests.raw_server import Peer, RawServer, Script, bytewise, deaf_ports, repeated
-from tests.waiting import PATIENCE, in_time
+from tests.support.builders import page_doc, user_doc
+from tests.support.raw_server import Peer, RawServer, Script, bytewise, deaf_ports, repeated
+from tests.support.waiting import PATIENCE, in_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

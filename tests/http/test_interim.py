@@ -14,8 +14,8 @@ import pytest
 import requests
 
 from teamwire_sync import Connection, TWError
-from tests.builders import user_doc
-from tests.waiting import PATIENCE, Threads
+from tests.support.builders import user_doc
+from tests.support.waiting import PATIENCE, Threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

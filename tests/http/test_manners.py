@@ -20,11 +20,11 @@ from teamwire_sync import (
     TWTimeoutError,
 )
 from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER
-from tests.waiting import PATIENCE, Threads, wait_until
+from tests.support.waiting import PATIENCE, Threads, wait_until
 
 if TYPE_CHECKING:
     from teamwire_sync.testing import Sandbox
-    from tests.builders import Clock
+    from tests.support.builders import Clock
 
 LISTING = ("GET", "/v1/bot/chats/")
 

@@ -17,7 +17,8 @@ from teamwire_sync import (
     TWServerError,
     TWTimeoutError,
 )
-from tests.http.streams import (
+from tests.support.raw_server import Peer, RawServer, Script, bytewise, repeated
+from tests.support.streams import (
     BUDGET,
     CHUNKED,
     DATA,
@@ -38,8 +39,7 @@ from tests.http.streams import (
     make,
     whole,
 )
-from tests.raw_server import Peer, RawServer, Script, bytewise, repeated
-from tests.waiting import PATIENCE
+from tests.support.waiting import PATIENCE
 
 
 @pytest.fixture(params=EITHER.values(), ids=list(EITHER))

@@ -20,7 +20,8 @@ from teamwire_sync import (
     TWServerError,
     TWTimeoutError,
 )
-from tests.http.streams import (
+from tests.support.raw_server import Peer, RawServer, Script
+from tests.support.streams import (
     BUDGET,
     DATA,
     EITHER,
@@ -44,8 +45,7 @@ from tests.http.streams import (
     upload,
     whole,
 )
-from tests.raw_server import Peer, RawServer, Script
-from tests.waiting import PATIENCE, wait_until
+from tests.support.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -24,9 +24,9 @@ from teamwire_sync import (
 )
 from teamwire_sync._sandbox.seed import KNOWN_CHAT
 from teamwire_sync._transports import budget
-from tests.http.test_fork import exit_status, in_child
-from tests.raw_server import Peer, RawServer, Script, deaf_ports, repeated
-from tests.waiting import PATIENCE, Threads, in_time, wait_until
+from tests.services.test_fork import exit_status, in_child
+from tests.support.raw_server import Peer, RawServer, Script, deaf_ports, repeated
+from tests.support.waiting import PATIENCE, Threads, in_time, wait_until
 
 if TYPE_CHECKING:
     from concurrent.futures import Future

@@ -1,23 +1,30 @@
 """Breaks covered branches picked by chance, and tells whether the tests notice.
 
-    python -m tests.mutants.breakages pick .coverage   # data of a run with a context for each test
-    python -m tests.mutants.breakages run              # the patches in breakages/, with all the tests
+    python -m tests.mutants.breakages pick .coverage  # data with a context for each test
+    python -m tests.mutants.breakages run             # each patch of breakages/
 
-A pick is drawn by a fixed seed: ten branches of the files whose tests are tables, and ten of the
-others. A breakage makes the condition of an ``if`` constant, so that the branch is never taken.
+The seed is fixed: it draws ten branches of the files whose tests are tables, and ten of the others.
+A breakage makes the condition of an ``if`` constant, so that the branch is never taken.
 """
 
 from __future__ import annotations
 
 import ast
 import difflib
+import os
 import random
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from coverage import CoverageData
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SEED = 20261129
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,8 +56,6 @@ def branches(path: Path) -> Iterator[tuple[ast.If, bool, int, int]]:
 
 def covered(data: str) -> list[tuple[str, int, bool, list[str]]]:
     """The branches that were taken: file, line, which one, and the tests that reach the line."""
-    from coverage import CoverageData
-
     found = CoverageData(data)
     found.read()
     picks = []
@@ -77,7 +82,8 @@ def broken(path: Path, line: int, taken: bool) -> str:
     lines = text.splitlines(keepends=True)
     (node,) = [n for n, t, at, _ in branches(path) if at == line and t is taken]
     test = node.test
-    assert test.end_lineno is not None and test.end_col_offset is not None
+    assert test.end_lineno is not None
+    assert test.end_col_offset is not None
     head = lines[test.lineno - 1].encode()[: test.col_offset].decode()
     tail = lines[test.end_lineno - 1].encode()[test.end_col_offset :].decode()
     lines[test.lineno - 1 : test.end_lineno] = [f"{head}{not taken}{tail}"]
@@ -93,7 +99,7 @@ def pick(data: str) -> None:
     for folded in (True, False):
         group = [one for one in population if (one[0] in FOLDED) is folded]
         drawn.shuffle(group)
-        for name, line, taken, tests in group[: int(sys.argv[3]) if len(sys.argv) > 3 else 10]:
+        for name, line, taken, tests in group[:10]:
             number += 1
             path = ROOT / "teamwire_sync" / name
             before = path.read_text("utf-8").splitlines(keepends=True)
@@ -107,28 +113,29 @@ def pick(data: str) -> None:
 
 
 def run(arguments: list[str]) -> bool:
-    """Break each in a copy, and run the tests until one fails."""
-    noticed = True
+    """Break each in a copy, and run the tests until one fails; a hang fails, too."""
+    all_noticed = True
     for patch in sorted(PATCHES.glob("*.patch")):
         with tempfile.TemporaryDirectory() as folder:
-            copy = Path(folder)
-            for name in ("teamwire_sync", "tests", "docs", "examples", "benchmarks"):
-                shutil.copytree(ROOT / name, copy / name)
-            for name in ("setup.cfg", "README.md", "CHANGELOG.md"):
-                shutil.copy(ROOT / name, copy)
-            subprocess.run(["git", "apply", str(patch)], cwd=copy, check=True)
+            for name in ("teamwire_sync", "tests", "docs", "examples", "benchmarks", ".ci"):
+                shutil.copytree(ROOT / name, Path(folder) / name)
+            for path in ROOT.glob("*.*"):
+                if path.is_file():
+                    shutil.copy(path, folder)
+            subprocess.run(["git", "apply", str(patch)], cwd=folder, check=True)
             done = subprocess.run(
                 [sys.executable, "-m", "pytest", "-q", "-x", "--tb=no", *arguments],
-                cwd=copy,
-                env={**__import__("os").environ, "PYTHONPATH": folder},
+                cwd=folder,
+                env={**os.environ, "PYTHONPATH": folder},
                 stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
                 check=False,
             )
-            last = done.stdout.decode().strip().splitlines()[-1]
-            failed = done.returncode == 1
-            noticed &= failed
-            print("noticed" if failed else "MISSED ", patch.stem, last, flush=True)
-    return noticed
+        noticed = done.returncode not in {pytest.ExitCode.OK, pytest.ExitCode.USAGE_ERROR}
+        all_noticed &= noticed
+        told = done.stdout.decode().strip().splitlines()[-2:]
+        print("noticed" if noticed else "MISSED", patch.stem, *told, sep=" | ", flush=True)
+    return all_noticed
 
 
 if __name__ == "__main__":

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from attrs import field, frozen
 
-_UNIT = "tests/unit"
-_CHANGES = f"{_UNIT}/test_cache_own_changes.py"
-_FLIGHTS = f"{_UNIT}/test_cache_flights.py"
-_LOOK_UPS = f"{_UNIT}/test_cache_look_ups.py"
+_UNIT = "tests/cache"
+_CHANGES = f"{_UNIT}/test_own_changes.py"
+_FLIGHTS = f"{_UNIT}/test_flights.py"
+_LOOK_UPS = f"{_UNIT}/test_look_ups.py"
 _PUSHED = f"{_UNIT}/test_pushed.py"
-_STALE = f"{_UNIT}/test_cache_stale.py"
+_STALE = f"{_UNIT}/test_stale.py"
 _EXPIRE = "        with self._lock:\n            self._expire()\n"
-_WRITES = f"{_UNIT}/test_cache_writes.py"
+_WRITES = f"{_UNIT}/test_writes.py"
 _MUST_SHOW = "tests/vendor/test_must_show.py"
 _PROMISES = "tests/promises/test_promises.py::TestPromises"
 _VENDOR = "_transports/vendor"
@@ -291,7 +291,7 @@ MUTANTS = (
         "no re-registration after a fork",
         "    os.register_at_fork(after_in_child=_renew_all)\n",
         "    pass\n",
-        "tests/http/test_fork.py::test_a_fork_while_a_lock_is_held_leaves_it_open_in_the_child",
+        "tests/services/test_fork.py::test_a_fork_while_a_lock_is_held_leaves_it_open_in_the_child",
         file="_fork.py",
     ),
     _mutant(

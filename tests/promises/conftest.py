@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from teamwire_sync import Connection
-from teamwire_sync.testing import sandbox
 from tests.vendor.conftest import playing
 
 if TYPE_CHECKING:
@@ -117,13 +116,6 @@ class VendorWorld(World):
     @property
     def listings(self) -> int:
         return self._vendor.calls["get_subscriptions"]
-
-
-@pytest.fixture
-def box() -> Iterator[Sandbox]:
-    """A sandbox of its own for each test."""
-    with sandbox(chats=100, seed=7) as box:
-        yield box
 
 
 @pytest.fixture(params=["http", "vendor-1.4", "vendor-1.8"])

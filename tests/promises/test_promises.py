@@ -16,13 +16,13 @@ from teamwire_sync import (
 )
 from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER
 from teamwire_sync._transports.base import Ability
-from tests.waiting import Threads, wait_until
+from tests.support.waiting import Threads, wait_until
 
 if TYPE_CHECKING:
     from teamwire_sync import Connection
     from teamwire_sync._chats import Chats
-    from tests.builders import Clock
     from tests.promises.conftest import World
+    from tests.support.builders import Clock
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.sandbox.api import Api
+from tests.support.sandbox_api import Api
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

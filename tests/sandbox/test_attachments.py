@@ -22,8 +22,8 @@ from teamwire_sync._sandbox import app, front
 from teamwire_sync._sandbox.history import KNOWN_ATTACHMENT
 from teamwire_sync._sandbox.seed import KNOWN_CHAT
 from teamwire_sync.testing import Sandbox, sandbox
-from tests.sandbox.api import CONTENTS, MESSAGES, UPLOADS, Api, error
-from tests.waiting import wait_until
+from tests.support.sandbox_api import CONTENTS, MESSAGES, UPLOADS, Api, error
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -340,7 +340,7 @@ def test_reader_that_goes_away_does_no_harm(api: Api, caplog: pytest.LogCaptureF
 STREAMING = """
 import resource, sys
 from teamwire_sync.testing import sandbox
-from tests.sandbox.api import Api, UPLOADS
+from tests.support.sandbox_api import Api, UPLOADS
 
 MIB = 1024 * 1024
 with sandbox(chats=0) as box, Api(box) as api:

@@ -16,7 +16,7 @@ from teamwire_sync._sandbox.seed import (
     KNOWN_USER,
     PUBLIC_CIRCLE,
 )
-from tests.sandbox.api import Api, error
+from tests.support.sandbox_api import Api, error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

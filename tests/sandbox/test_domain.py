@@ -16,7 +16,7 @@ from teamwire_sync._sandbox.seed import (
     PUBLIC_CIRCLE,
     SECOND_LIST,
 )
-from tests.sandbox.api import CHATS, Api, error
+from tests.support.sandbox_api import CHATS, Api, error
 
 if TYPE_CHECKING:
     import requests

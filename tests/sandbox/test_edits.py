@@ -16,7 +16,7 @@ from teamwire_sync._sandbox.seed import (
     PUBLIC_CIRCLE,
     SECOND_CIRCLE,
 )
-from tests.sandbox.api import CHATS, KNOWN, Api, error
+from tests.support.sandbox_api import CHATS, KNOWN, Api, error
 
 if TYPE_CHECKING:
     import requests

@@ -12,8 +12,8 @@ import requests
 
 from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER, PRIVATE_CIRCLE, SECOND_LIST
 from teamwire_sync.testing import Sandbox, sandbox
-from tests.sandbox.api import CHATS, EVENTS, MESSAGES, Api, error
-from tests.waiting import wait_until
+from tests.support.sandbox_api import CHATS, EVENTS, MESSAGES, Api, error
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

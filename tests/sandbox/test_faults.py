@@ -11,7 +11,7 @@ import requests
 
 from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER
 from teamwire_sync.testing import ServedRequest, sandbox
-from tests.sandbox.api import CHATS, Api
+from tests.support.sandbox_api import CHATS, Api
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

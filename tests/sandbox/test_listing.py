@@ -9,7 +9,7 @@ import pytest
 
 from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER
 from teamwire_sync.testing import sandbox
-from tests.sandbox.api import Api
+from tests.support.sandbox_api import Api
 
 if TYPE_CHECKING:
     import requests

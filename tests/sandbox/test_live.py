@@ -9,7 +9,7 @@ import pytest
 
 from teamwire_sync._sandbox.live import Live
 from teamwire_sync.testing import sandbox
-from tests.sandbox.api import EVENTS, Api
+from tests.support.sandbox_api import EVENTS, Api
 
 KINDS = {
     "chat_created",

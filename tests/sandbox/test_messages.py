@@ -11,7 +11,7 @@ import pytest
 from teamwire_sync._sandbox.documents import link_preview
 from teamwire_sync._sandbox.history import KNOWN_ATTACHMENT, KNOWN_MESSAGE
 from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER
-from tests.sandbox.api import CHATS, MESSAGES, UPLOADS, Api, error
+from tests.support.sandbox_api import CHATS, MESSAGES, UPLOADS, Api, error
 
 CALENDAR = {"type": "calendar", "title": "Visite", "start_date": 5, "end_date": 5}
 PLACE = {"type": "location", "name": "Wache", "lat": 48.1, "lon": -11}

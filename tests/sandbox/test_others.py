@@ -14,7 +14,7 @@ from teamwire_sync._sandbox.seed import (
     PUBLIC_CIRCLE,
     SECOND_LIST,
 )
-from tests.sandbox.api import CHATS, CONTENTS, MESSAGES, Api
+from tests.support.sandbox_api import CHATS, CONTENTS, MESSAGES, Api
 
 if TYPE_CHECKING:
     from teamwire_sync.testing import Sandbox

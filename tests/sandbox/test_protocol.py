@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER, PRIVATE_CIRCLE
-from tests.sandbox.api import CHATS, Api, error
+from tests.support.sandbox_api import CHATS, Api, error
 
 MESSAGES = f"{CHATS}{KNOWN_CHAT}/messages/"
 NEW = {"title": "new", "user_ids": [KNOWN_USER]}

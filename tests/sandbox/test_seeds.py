@@ -9,7 +9,7 @@ import pytest
 from teamwire_sync._sandbox.history import KNOWN_ATTACHMENT, KNOWN_MESSAGE
 from teamwire_sync._sandbox.seed import BOT_LIST, KNOWN_CHAT, KNOWN_USER
 from teamwire_sync.testing import Sandbox, sandbox
-from tests.sandbox.api import CHATS, KNOWN, MESSAGES, Api
+from tests.support.sandbox_api import CHATS, KNOWN, MESSAGES, Api
 
 USERS = "/v1/bot/users/"
 

@@ -18,7 +18,7 @@ import requests
 import teamwire_sync
 from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER
 from teamwire_sync.testing import Sandbox, sandbox
-from tests.sandbox.api import CHATS, Api
+from tests.support.sandbox_api import CHATS, Api
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,9 +1,7 @@
-"""Each store, empty, and servers for those that need one."""
+"""Each store, empty."""
 
 from __future__ import annotations
 
-import os
-import shutil
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -12,57 +10,14 @@ import pytest
 from teamwire_sync._stores.file import FileStore
 from teamwire_sync._stores.memory import MemoryStore
 from teamwire_sync._stores.redis import RedisStore
-from tests.stores.redis_process import RedisProcess
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from teamwire_sync._stores.base import Place
+    from tests.support.redis_process import RedisProcess
 
 IDENTITY = "https://a.example\nbot\n1"
-
-
-@pytest.fixture(scope="session")
-def redis_program() -> str:
-    """The path of redis-server."""
-    path = shutil.which("redis-server")
-    if path is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("redis-server is not installed, and in CI it has to be")
-        pytest.skip("redis-server is not installed")
-    return path
-
-
-@pytest.fixture(scope="session")
-def shared_redis(
-    redis_program: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[RedisProcess]:
-    """A server for all the tests."""
-    server = RedisProcess(redis_program, tmp_path_factory.mktemp("redis"))
-    try:
-        server.start()
-        yield server
-    finally:
-        server.close()
-
-
-@pytest.fixture
-def redis_server(shared_redis: RedisProcess) -> RedisProcess:
-    """A server that has nothing; it is not to be killed or configured."""
-    shared_redis.run("FLUSHALL")
-    return shared_redis
-
-
-@pytest.fixture
-def own_redis(redis_program: str, tmp_path: Path) -> Iterator[RedisProcess]:
-    """A server to do anything with."""
-    server = RedisProcess(redis_program, tmp_path)
-    try:
-        server.start()
-        yield server
-    finally:
-        server.close()
 
 
 class MemoryKit:

@@ -14,7 +14,7 @@ from teamwire_sync import (
     TWConfigError,
 )
 from teamwire_sync._stores import find_store
-from tests.unit.fake_transport import FakeTransport
+from tests.support.fake_transport import FakeTransport
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,7 +16,7 @@ from teamwire_sync._stores.base import Contents, StoreError
 from teamwire_sync._stores.content import pack, unpack
 from teamwire_sync._transports.strict_json import decode_json
 from teamwire_sync._transports.wire import Decoder
-from tests.builders import chat_doc, make_chat, make_group, make_user, page_doc, user_doc
+from tests.support.builders import chat_doc, make_chat, make_group, make_user, page_doc, user_doc
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

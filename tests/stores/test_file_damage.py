@@ -14,7 +14,7 @@ import pytest
 from teamwire_sync._stores import folder
 from teamwire_sync._stores.base import DamagedError, Failure, StoreError
 from teamwire_sync._stores.file import FileStore
-from tests.stores.files import (
+from tests.support.store_files import (
     IDENTITY,
     OnFiles,
     contents,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from teamwire_sync._stores.base import Stamp
     from teamwire_sync._stores.file import _FilePlace
-    from tests.builders import Clock
+    from tests.support.builders import Clock
 
 pytestmark = posix
 

@@ -13,7 +13,7 @@ import pytest
 from teamwire_sync._stores import file
 from teamwire_sync._stores.base import StoreError
 from teamwire_sync._stores.file import FileStore
-from tests.stores.files import (
+from tests.support.store_files import (
     DAY,
     IDENTITY,
     OnFiles,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from teamwire_sync._stores.file import _FilePlace
-    from tests.builders import Clock
+    from tests.support.builders import Clock
 
 pytestmark = [
     posix,

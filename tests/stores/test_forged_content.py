@@ -15,7 +15,7 @@ from teamwire_sync._stores import content
 from teamwire_sync._stores.base import StoreError
 from teamwire_sync._stores.content import pack, unpack
 from tests.stores.test_content import full, nested
-from tests.unit.whole_models import check_chat, check_group, check_user
+from tests.support.whole_models import check_chat, check_group, check_user
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -16,9 +16,9 @@ import pytest
 from teamwire_sync import Connection
 from teamwire_sync._sandbox.seed import KNOWN_USER
 from teamwire_sync.testing import sandbox
-from tests.stores.worker_process import Workers
-from tests.stores.workers import TTL, store_at
-from tests.waiting import PATIENCE, Threads
+from tests.support.store_worker_process import Workers
+from tests.support.store_workers import TTL, store_at
+from tests.support.waiting import PATIENCE, Threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from teamwire_sync._stores.base import Place
     from teamwire_sync.testing import Sandbox
-    from tests.stores.redis_process import RedisProcess
-    from tests.stores.worker_process import WorkerProcess
+    from tests.support.redis_process import RedisProcess
+    from tests.support.store_worker_process import WorkerProcess
 
 LIST = ("GET", "/v1/bot/chats/")
 CREATES = int(os.environ.get("STORE_CREATES", "100"))

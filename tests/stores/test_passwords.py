@@ -8,8 +8,8 @@ import pytest
 
 from teamwire_sync import Connection, RedisStore, TWConfigError
 from teamwire_sync._stores import find_store
-from tests.leaks import with_locals
-from tests.unit.fake_transport import FakeTransport
+from tests.support.fake_transport import FakeTransport
+from tests.support.leaks import with_locals
 
 PASSWORD = "planted-pass"
 

@@ -10,10 +10,10 @@ import pytest
 from attrs import evolve
 
 from teamwire_sync._stores.base import MAX_AGE, Contents
-from tests.builders import make_chat, make_group, make_user
 from tests.stores.conftest import IDENTITY
-from tests.stores.listings import contents, failure_of, fields, save, titles
-from tests.waiting import PATIENCE, Threads
+from tests.support.builders import make_chat, make_group, make_user
+from tests.support.store_listings import contents, failure_of, fields, save, titles
+from tests.support.waiting import PATIENCE, Threads
 
 if TYPE_CHECKING:
     from teamwire_sync._stores.base import Place

@@ -11,14 +11,14 @@ import pytest
 
 from teamwire_sync._stores.base import DamagedError, StoreError
 from teamwire_sync._stores.redis import RedisStore
-from tests.leaks import assert_no_secret, leak_in
 from tests.stores.conftest import IDENTITY
-from tests.stores.listings import contents, save, titles
-from tests.stores.redis_calls import KEY, PASSWORD, call, each_call, failure, place_at
-from tests.waiting import PATIENCE
+from tests.support.leaks import assert_no_secret, leak_in
+from tests.support.redis_calls import KEY, PASSWORD, call, each_call, failure, place_at
+from tests.support.store_listings import contents, save, titles
+from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
-    from tests.stores.redis_process import RedisProcess
+    from tests.support.redis_process import RedisProcess
 
 # The least that a user needs, as the documentation has it.
 ACL = (

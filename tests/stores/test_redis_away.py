@@ -14,19 +14,19 @@ import trustme
 
 from teamwire_sync._stores.base import StoreError
 from teamwire_sync._stores.redis import RedisStore
-from tests.leaks import assert_no_secret
-from tests.raw_server import RawServer, bytewise, repeated
 from tests.stores.conftest import IDENTITY
-from tests.stores.listings import save, titles
-from tests.stores.redis_calls import PASSWORD, TIMEOUT, call, each_call, place_at
-from tests.stores.redis_process import RedisProcess
-from tests.waiting import PATIENCE
+from tests.support.leaks import assert_no_secret
+from tests.support.raw_server import RawServer, bytewise, repeated
+from tests.support.redis_calls import PASSWORD, TIMEOUT, call, each_call, place_at
+from tests.support.redis_process import RedisProcess
+from tests.support.store_listings import save, titles
+from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.raw_server import Peer
+    from tests.support.raw_server import Peer
 
 
 class TestAway:

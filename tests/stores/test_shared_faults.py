@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 
 from teamwire_sync import TWClosedError, TWTimeoutError
-from tests.builders import make_chat
-from tests.stores.sharers import Sharers
-from tests.unit.chat_server import by_tid, by_title, create
-from tests.waiting import PATIENCE, Gate, Threads
+from tests.support.builders import make_chat
+from tests.support.chat_server import by_tid, by_title, create
+from tests.support.store_sharers import Sharers
+from tests.support.waiting import PATIENCE, Gate, Threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.builders import Clock
+    from tests.support.builders import Clock
 
 
 def interrupt(*_: object) -> NoReturn:

@@ -11,11 +11,11 @@ import pytest
 import teamwire_sync._sharing as sharing_module
 from teamwire_sync._sharing import Sharing
 from teamwire_sync._stores.memory import MemoryStore
-from tests.stores.sharers import IDENTITY, Sharers, SpiedPlace, unavailable
-from tests.waiting import Gate, Threads, wait_until
+from tests.support.store_sharers import IDENTITY, Sharers, SpiedPlace, unavailable
+from tests.support.waiting import Gate, Threads, wait_until
 
 if TYPE_CHECKING:
-    from tests.builders import Clock
+    from tests.support.builders import Clock
 
 LOGGER = "teamwire_sync"
 

@@ -14,13 +14,13 @@ from teamwire_sync import (
 )
 from teamwire_sync._shared_view import Need
 from teamwire_sync._snapshot import View
-from tests.builders import make_chat
-from tests.stores.sharers import Sharers
-from tests.unit.chat_server import by_tid, create
-from tests.waiting import Gate, Threads, wait_until
+from tests.support.builders import make_chat
+from tests.support.chat_server import by_tid, create
+from tests.support.store_sharers import Sharers
+from tests.support.waiting import Gate, Threads, wait_until
 
 if TYPE_CHECKING:
-    from tests.builders import Clock
+    from tests.support.builders import Clock
 
 LISTING = ("GET", "/v1/bot/chats/")
 

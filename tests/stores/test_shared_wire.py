@@ -15,13 +15,13 @@ from teamwire_sync import (
 )
 from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER
 from teamwire_sync.testing import sandbox
-from tests.stores.sharers import Sharers
+from tests.support.store_sharers import Sharers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from teamwire_sync.testing import Sandbox
-    from tests.builders import Clock
+    from tests.support.builders import Clock
 
 LISTING = ("GET", "/v1/bot/chats/")
 

@@ -10,14 +10,14 @@ import pytest
 
 from teamwire_sync import TWServerError
 from teamwire_sync._stores.base import DamagedError, StoreError
-from tests.builders import make_chat
-from tests.stores.sharers import Sharers, unavailable
-from tests.unit.chat_server import by_tid, create, fail_to_create
-from tests.waiting import PATIENCE, Gate, Threads
+from tests.support.builders import make_chat
+from tests.support.chat_server import by_tid, create, fail_to_create
+from tests.support.store_sharers import Sharers, unavailable
+from tests.support.waiting import PATIENCE, Gate, Threads
 
 if TYPE_CHECKING:
     from teamwire_sync._cache import ChatCache
-    from tests.builders import Clock
+    from tests.support.builders import Clock
 
 
 @pytest.fixture

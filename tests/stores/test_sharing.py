@@ -14,12 +14,12 @@ from teamwire_sync._sharing import Sharing
 from teamwire_sync._snapshot import View
 from teamwire_sync._stores.base import Contents, DamagedError, Head
 from teamwire_sync._stores.memory import MemoryStore
-from tests.builders import make_chat
-from tests.stores.sharers import IDENTITY, SpiedPlace, unavailable
-from tests.waiting import Gate, Threads
+from tests.support.builders import make_chat
+from tests.support.store_sharers import IDENTITY, SpiedPlace, unavailable
+from tests.support.waiting import Gate, Threads
 
 if TYPE_CHECKING:
-    from tests.builders import Clock
+    from tests.support.builders import Clock
 
 LOGGER = "teamwire_sync"
 

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, Callable
 import pytest
 
 from teamwire_sync import Connection, ConnectionConfig
-from teamwire_sync.testing import sandbox
-from tests.vendor import leftovers
+from tests.support import leftovers
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
     from teamwire_sync.testing import Sandbox
 
-DOUBLE = Path(__file__).parent.parent / "vendor_double"
+DOUBLE = Path(__file__).parents[1] / "support" / "vendor_double"
 # Both, unless told otherwise: on another Python, the one of its time is enough.
 VERSIONS = os.environ.get("VENDOR_VERSIONS", "1.4 1.8").split()
 
@@ -32,7 +31,7 @@ class Vendor:
 
     Attributes:
         version: The version that it plays.
-        package: The module `teamwire_api`, new for each test.
+        package: The module `teamwire_api`.
         factory: Makes connections.
         faults: The knobs; see `teamwire_api.testing`.
     """
@@ -51,25 +50,23 @@ class Vendor:
         return calls
 
 
-@pytest.fixture
-def box() -> Iterator[Sandbox]:
-    """A sandbox of its own for each test."""
-    with sandbox(chats=100, seed=7) as box:
-        yield box
+# The double's modules, while no test plays it: importing them takes longer than most tests.
+_imported: dict[str, ModuleType] = {}
 
 
 @contextmanager
 def playing(version: str, box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Vendor]:
     """The double, which `import teamwire_api` finds, and the environment that leads it to *box*."""
-    monkeypatch.syspath_prepend(str(DOUBLE))
+    monkeypatch.setattr(sys, "path", [str(DOUBLE), *sys.path])
+    sys.modules.update(_imported)
     for name, value in box.env.items():
         monkeypatch.setenv(name, value)
     vendor = Vendor(version)
+    vendor.faults.reset()
     yield vendor
     vendor.faults.clear()
-    for name in list(sys.modules):
-        if name.partition(".")[0] == "teamwire_api":
-            del sys.modules[name]
+    for name in [name for name in sys.modules if name.partition(".")[0] == "teamwire_api"]:
+        _imported[name] = sys.modules.pop(name)
 
 
 @pytest.fixture(params=VERSIONS)

@@ -22,15 +22,15 @@ from teamwire_sync._transports.http import HttpTransport
 from teamwire_sync._transports.limited import LimitedTransport
 from teamwire_sync._transports.vendor import VendorTransport
 from teamwire_sync.exceptions import TWUnsupportedError
-from tests.builders import make_file
-from tests.vendor.fake_sdk import FakeSdk
+from tests.support.builders import make_file
+from tests.support.fake_sdk import FakeSdk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from teamwire_sync import Chat
-    from tests.builders import Clock
+    from tests.support.builders import Clock
 
 METHODS = sorted(
     name for name, value in vars(Transport).items() if callable(value) and name[0] != "_"

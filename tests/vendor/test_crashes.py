@@ -22,8 +22,8 @@ from teamwire_sync import (
     TWTimeoutError,
 )
 from teamwire_sync._sandbox.seed import BOT_LIST, KNOWN_CHAT, KNOWN_USER
-from tests.vendor.leftovers import complaints_of, threads
-from tests.waiting import PATIENCE, Threads, in_time, wait_until
+from tests.support.leftovers import complaints_of, threads
+from tests.support.waiting import PATIENCE, Threads, in_time, wait_until
 
 if TYPE_CHECKING:
     from concurrent.futures import Future

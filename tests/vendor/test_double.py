@@ -20,8 +20,8 @@ from teamwire_sync._sandbox.seed import (
     PUBLIC_CIRCLE,
 )
 from teamwire_sync.testing import sandbox
+from tests.support.waiting import Threads
 from tests.vendor.conftest import DOUBLE
-from tests.waiting import Threads
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine

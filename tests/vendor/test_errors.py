@@ -22,8 +22,8 @@ from teamwire_sync.exceptions import (
     TWNotFoundError,
     TWServerError,
 )
-from tests.builders import make_chat, pickled
-from tests.vendor.fake_sdk import FakeSdk, vendor_error
+from tests.support.builders import make_chat, pickled
+from tests.support.fake_sdk import FakeSdk, vendor_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,10 +13,10 @@ import pytest
 
 from teamwire_sync._sandbox.seed import BOT_LIST, KNOWN_CHAT, KNOWN_USER
 from teamwire_sync._transports.vendor import run
-from tests.http.test_fork import exit_status, in_child
+from tests.services.test_fork import exit_status, in_child
+from tests.support.leftovers import threads
+from tests.support.waiting import PATIENCE, Gate, Threads
 from tests.vendor.conftest import DOUBLE
-from tests.vendor.leftovers import threads
-from tests.waiting import PATIENCE, Gate, Threads
 
 if TYPE_CHECKING:
     from pathlib import Path

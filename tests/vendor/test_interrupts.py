@@ -10,9 +10,9 @@ import pytest
 
 from teamwire_sync import Connection
 from teamwire_sync._sandbox.seed import BOT_LIST, KNOWN_CHAT, KNOWN_USER
-from tests.interrupts import interrupt_at
-from tests.vendor.leftovers import NAME, threads
-from tests.waiting import PATIENCE, Threads, in_time, wait_until
+from tests.support.interrupts import interrupt_at
+from tests.support.leftovers import NAME, threads
+from tests.support.waiting import PATIENCE, Threads, in_time, wait_until
 
 if TYPE_CHECKING:
     from teamwire_sync.testing import Sandbox

@@ -15,8 +15,8 @@ from teamwire_sync._transports.base import MessageDraft
 from teamwire_sync._transports.vendor import VendorTransport
 from teamwire_sync._transports.vendor.models import Converter
 from teamwire_sync.exceptions import TWProtocolError
-from tests.builders import make_chat
-from tests.vendor.fake_sdk import AlertType as TheirAlertType
+from tests.support.builders import make_chat
+from tests.support.fake_sdk import AlertType as TheirAlertType
 
 if TYPE_CHECKING:
     from teamwire_sync import Message

@@ -9,14 +9,14 @@ import pytest
 
 from teamwire_sync import Connection, ConnectionConfig, TWTimeoutError
 from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER, PUBLIC_CIRCLE
-from tests.waiting import Threads, wait_until
+from tests.support.waiting import Threads, wait_until
 
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Iterator
 
     from teamwire_sync.testing import Sandbox
-    from tests.builders import Clock
+    from tests.support.builders import Clock
     from tests.vendor.conftest import Vendor
 
 # Of the connection; all the other calls ask the server for something.

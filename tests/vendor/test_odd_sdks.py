@@ -21,8 +21,8 @@ from teamwire_sync import (
     TWTimeoutError,
 )
 from teamwire_sync._transports.vendor import VendorTransport
-from tests.vendor.fake_sdk import FakeConnection, FakeSdk
-from tests.waiting import PATIENCE
+from tests.support.fake_sdk import FakeConnection, FakeSdk
+from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Callable
 import pytest
 
 from teamwire_sync._sandbox.seed import KNOWN_USER, PUBLIC_CIRCLE
-from tests.waiting import Threads
+from tests.support.waiting import Threads
 
 if TYPE_CHECKING:
     from teamwire_sync.testing import Sandbox

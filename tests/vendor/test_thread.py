@@ -16,9 +16,9 @@ import pytest
 from teamwire_sync import Connection, TWConnectionError
 from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER, PUBLIC_CIRCLE
 from teamwire_sync._transports.vendor.calls import Call
+from tests.support.leftovers import FILES, NAME, files, loops, threads
+from tests.support.waiting import PATIENCE, Threads, wait_until
 from tests.vendor.conftest import DOUBLE
-from tests.vendor.leftovers import FILES, NAME, files, loops, threads
-from tests.waiting import PATIENCE, Threads, wait_until
 
 if TYPE_CHECKING:
     from tests.vendor.conftest import Vendor

@@ -19,8 +19,8 @@ from teamwire_sync import (
 )
 from teamwire_sync._sandbox.seed import BOT_LIST, KNOWN_CHAT, KNOWN_USER
 from teamwire_sync._transports.vendor import calls
-from tests.vendor.leftovers import threads
-from tests.waiting import PATIENCE, Threads, in_time, wait_until
+from tests.support.leftovers import threads
+from tests.support.waiting import PATIENCE, Threads, in_time, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

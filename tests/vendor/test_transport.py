@@ -34,9 +34,9 @@ from teamwire_sync._sandbox.seed import (
 )
 from teamwire_sync._transports.base import ChatDraft, MemberEdit, MessageDraft
 from teamwire_sync._transports.vendor import VendorTransport
-from tests.builders import make_chat, make_message
-from tests.vendor import fake_sdk
-from tests.vendor.fake_sdk import FakeChat, FakeGroup, FakeSdk, FakeUser, vendor_error
+from tests.support import fake_sdk
+from tests.support.builders import make_chat, make_message
+from tests.support.fake_sdk import FakeChat, FakeGroup, FakeSdk, FakeUser, vendor_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from teamwire_sync import Chat, Message
     from teamwire_sync.testing import Sandbox
-    from tests.builders import Clock
+    from tests.support.builders import Clock
     from tests.vendor.conftest import Vendor
 
 old = pytest.mark.parametrize("vendor", ["1.4"], indirect=True)

@@ -17,8 +17,8 @@ from teamwire_sync._chats import Chats
 from teamwire_sync._cli import main
 from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER
 from teamwire_sync._vendor_check import Finding, VendorCheck
+from tests.support.waiting import PATIENCE, in_time
 from tests.vendor.conftest import DOUBLE
-from tests.waiting import PATIENCE, in_time
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from teamwire_sync import Attachments, Connection, TWUnsupportedError, VendorTransport, exceptions
 from teamwire_sync._cli import main
 from teamwire_sync._transports.base import Ability
-from tests.vendor.fake_sdk import FakeSdk, vendor_error
+from tests.support.fake_sdk import FakeSdk, vendor_error
 
 if TYPE_CHECKING:
     from tests.vendor.conftest import Vendor

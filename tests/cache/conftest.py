@@ -1,0 +1,37 @@
+"""A cache, and the server that it lists."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Callable
+
+import pytest
+
+from teamwire_sync._cache import ChatCache
+from tests.support.builders import make_chat
+from tests.support.chat_server import ChatServer
+
+if TYPE_CHECKING:
+    from tests.support.builders import Clock
+
+
+@pytest.fixture
+def server() -> ChatServer:
+    """Two chats, t1 with the title "one" and t2 with the title "two"."""
+    return ChatServer(make_chat("t1", "one"), make_chat("t2", "two"))
+
+
+@pytest.fixture
+def make_cache(server: ChatServer, clock: Clock) -> Callable[..., ChatCache]:
+    """Makes a cache of the server with other settings."""
+
+    def make(**settings: Any) -> ChatCache:
+        defaults = {"ttl": 300, "recheck_after": 5, "own_write_grace": 30, "stale_if_error": 0}
+        return ChatCache(server.load, clock=clock, **{**defaults, **settings})
+
+    return make
+
+
+@pytest.fixture
+def cache(make_cache: Callable[..., ChatCache]) -> ChatCache:
+    """A cache of the server with the default settings."""
+    return make_cache()

@@ -1,0 +1,381 @@
+"""Many threads, one request; failures, and the end."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from typing import TYPE_CHECKING, Callable
+
+import pytest
+
+from teamwire_sync import (
+    TWClosedError,
+    TWRateLimitError,
+    TWServerError,
+    TWTimeoutError,
+)
+from teamwire_sync._flight import deadline_after
+from tests.support.builders import make_chat
+from tests.support.chat_server import by_tid, create
+from tests.support.interrupts import interrupt_at
+from tests.support.waiting import PATIENCE, Gate, Threads, wait_until
+
+if TYPE_CHECKING:
+    from teamwire_sync._cache import ChatCache
+    from teamwire_sync._load import Load
+    from tests.support.builders import Clock
+    from tests.support.chat_server import ChatServer
+
+
+class TestSingleFlight:
+    def test_all_who_need_a_refresh_make_one(self, cache: ChatCache, server: ChatServer) -> None:
+        server.on_load = gate = Gate()
+        with Threads() as threads:
+            found = [threads.start(lambda: by_tid(cache, "t1")) for _ in range(64)]
+            wait_until(lambda: cache.info().joined == 63)
+            gate.open()
+
+        assert len({id(each.result()) for each in found}) == 1
+        assert len(server.asked) == 1
+
+    def test_a_refresh_that_came_while_a_look_up_read_the_clock_is_not_made_again(
+        self, cache: ChatCache, server: ChatServer, clock: Clock
+    ) -> None:
+        def meanwhile() -> float:
+            cache.clock = clock
+            cache.all(None)
+            return clock()
+
+        cache.clock = meanwhile
+        cache.all(None)
+
+        assert len(server.asked) == 1
+
+    def test_they_fail_together_each_with_an_error_of_its_own(
+        self, cache: ChatCache, server: ChatServer
+    ) -> None:
+        server.on_load = gate = Gate()
+        server.error = TWServerError("down", status=503)
+        with Threads() as threads:
+            found = [threads.start(lambda: by_tid(cache, "t1")) for _ in range(64)]
+            wait_until(lambda: cache.info().joined == 63)
+            gate.open()
+
+        errors = [each.exception() for each in found]
+        assert {(type(error), str(error)) for error in errors} == {(TWServerError, "down")}
+        assert len({id(error) for error in errors}) == 64
+        assert len(server.asked) == 1
+
+    def test_who_leads_and_is_interrupted_leaves_the_work_to_a_waiter(
+        self, cache: ChatCache, server: ChatServer
+    ) -> None:
+        server.on_load = gate = Gate()
+        server.error = KeyboardInterrupt()
+        with Threads() as threads:
+            leader = threads.start(lambda: by_tid(cache, "t1"))
+            gate.wait_arrived()
+            waiter = threads.start(lambda: by_tid(cache, "t1"))
+            wait_until(lambda: cache.info().joined == 1)
+            server.error = None
+            gate.open()
+
+        assert isinstance(leader.exception(), KeyboardInterrupt)
+        assert waiter.result() is not None
+
+    def test_who_leads_in_haste_fails_alone(self, cache: ChatCache, server: ChatServer) -> None:
+        gate = Gate()
+
+        def late(load: Load) -> None:
+            gate()
+            if load.deadline is not None:
+                wait_until(lambda: load.deadline is None or deadline_after(0) >= load.deadline)
+
+        server.on_load = late
+        server.error = TWTimeoutError("no time left")
+        with Threads() as threads:
+            hasty = threads.start(lambda: by_tid(cache, "t1", timeout=0.05))
+            gate.wait_arrived()
+            patient = threads.start(lambda: by_tid(cache, "t1"))
+            wait_until(lambda: cache.info().joined == 1)
+            server.error = None
+            gate.open()
+
+        assert isinstance(hasty.exception(), TWTimeoutError)
+        assert patient.result() is not None
+
+    def test_a_waiter_gives_up_at_its_own_timeout(
+        self, cache: ChatCache, server: ChatServer
+    ) -> None:
+        server.on_load = gate = Gate()
+        with Threads() as threads:
+            threads.start(lambda: by_tid(cache, "t1"))
+            gate.wait_arrived()
+
+            with pytest.raises(TWTimeoutError, match="timeout of this call"):
+                by_tid(cache, "t1", timeout=0.01)
+
+            gate.open()
+
+    def test_a_look_up_within_its_own_load_is_a_runtime_error(
+        self, cache: ChatCache, server: ChatServer
+    ) -> None:
+        server.on_load = lambda load: by_tid(cache, "t1")
+
+        with pytest.raises(RuntimeError, match="progress callback"):
+            by_tid(cache, "t1")
+
+    def test_what_a_progress_callback_raises_reaches_its_caller_alone(
+        self, cache: ChatCache, server: ChatServer
+    ) -> None:
+        def progress(pages: int, chats: int) -> None:
+            raise LookupError(pages, chats)
+
+        with pytest.raises(LookupError):
+            cache.all(None, progress=progress)
+
+        assert by_tid(cache, "t1") is not None
+
+
+class TestInterrupts:
+    @pytest.mark.parametrize("number", range(1, 20))
+    def test_ctrl_c_at_any_call_of_who_leads_leaves_nobody_waiting(
+        self, cache: ChatCache, number: int
+    ) -> None:
+        files = ("_shared_view.py", "_flight.py")
+        with Threads(1) as threads:
+            work = threads.start(lambda: interrupt_at(number, files, lambda: by_tid(cache, "t1")))
+            interrupted = work.result(PATIENCE)
+
+        assert by_tid(cache, "t1", timeout=PATIENCE) is not None
+        assert interrupted or number > 12
+
+    def test_a_clock_that_fails_leaves_nobody_waiting(self, cache: ChatCache, clock: Clock) -> None:
+        calls = itertools.count()
+
+        def fail_at_the_third_call() -> float:
+            return 1 / 0 if next(calls) == 2 else clock()
+
+        cache.clock = fail_at_the_third_call
+        with pytest.raises(ZeroDivisionError):
+            by_tid(cache, "t1")
+
+        assert by_tid(cache, "t1") is not None
+
+
+class TestForcedRefresh:
+    def test_it_does_not_take_what_was_asked_for_before_it(
+        self, cache: ChatCache, server: ChatServer
+    ) -> None:
+        server.on_load = gate = Gate()
+        with Threads() as threads:
+            early = threads.start(lambda: cache.all(None))
+            gate.wait_arrived()
+            new = server.put(make_chat("t3"))
+            forced = [threads.start(lambda: cache.all(None, refresh=True)) for _ in range(8)]
+            wait_until(lambda: cache.info().joined == 8)
+            gate.open()
+
+        assert new not in early.result()
+        assert all(new in each.result() for each in forced)
+        assert 2 <= len(server.asked) <= 3
+
+
+class TestHaste:
+    @pytest.fixture
+    def cache(self, cache: ChatCache, server: ChatServer) -> ChatCache:
+        """A server that is slower than any caller who sets a time-out."""
+        server.error = TWTimeoutError("no answer")
+        return cache
+
+    def hurry(self, cache: ChatCache, timeout: float = 0.01) -> None:
+        with pytest.raises(TWTimeoutError):
+            by_tid(cache, "t1", timeout=timeout)
+
+    def test_others_in_as_much_haste_do_not_ask_again_at_once(
+        self, cache: ChatCache, server: ChatServer
+    ) -> None:
+        for _ in range(10):
+            self.hurry(cache)
+
+        assert len(server.asked) == 1
+        assert cache.info().failures == 1
+
+    def test_who_has_more_time_asks(self, cache: ChatCache, server: ChatServer) -> None:
+        self.hurry(cache)
+        server.error = None
+
+        assert by_tid(cache, "t1") is not None
+
+    def test_after_the_cool_down_they_ask_again(
+        self, cache: ChatCache, server: ChatServer, clock: Clock
+    ) -> None:
+        self.hurry(cache)
+        clock.advance(1)
+        self.hurry(cache)
+
+        assert len(server.asked) == 2
+
+
+class TestCoolDown:
+    @pytest.mark.parametrize(
+        ("error", "seconds"),
+        [
+            (TWServerError("down"), 1),
+            (TWRateLimitError("slower", retry_after=7), 7),
+            (TWRateLimitError("slower", retry_after=0.1), 1),
+        ],
+        ids=["one second", "longer when the server asks", "not shorter"],
+    )
+    def test_no_request_follows_a_failure_until_it_is_over(
+        self, cache: ChatCache, server: ChatServer, clock: Clock, error: Exception, seconds: float
+    ) -> None:
+        server.error = error
+        for _ in range(10):
+            with pytest.raises(type(error)):
+                by_tid(cache, "t1")
+        clock.advance(seconds - 0.01)
+        with pytest.raises(type(error)):
+            by_tid(cache, "t1")
+        assert len(server.asked) == 1
+
+        clock.advance(0.01)
+        server.error = None
+
+        assert by_tid(cache, "t1") is not None
+
+    def test_each_look_up_in_it_raises_an_error_of_its_own(
+        self, cache: ChatCache, server: ChatServer
+    ) -> None:
+        server.error = TWServerError("down", status=503)
+        errors = []
+        for _ in range(5):
+            with pytest.raises(TWServerError) as caught:
+                by_tid(cache, "t1")
+            errors.append(caught.value)
+
+        assert len({id(error) for error in errors}) == 5
+        assert all(vars(error) == vars(errors[0]) for error in errors)
+
+    @pytest.mark.parametrize(
+        "end",
+        [
+            lambda cache: cache.invalidate(),
+            lambda cache: cache.all(None, refresh=True),
+            lambda cache: create(cache, make_chat("t9")),
+        ],
+        ids=["invalidate", "refresh", "a write"],
+    )
+    def test_it_is_ended_by_whoever_knows_better(
+        self, cache: ChatCache, server: ChatServer, end: Callable[[ChatCache], object]
+    ) -> None:
+        server.error = TWServerError("down")
+        with pytest.raises(TWServerError):
+            by_tid(cache, "t1")
+        server.error = None
+
+        end(cache)
+
+        assert by_tid(cache, "t1") is not None
+
+    def test_a_hit_does_not_notice_it(
+        self, cache: ChatCache, server: ChatServer, clock: Clock
+    ) -> None:
+        by_tid(cache, "t1")
+        clock.advance(6)
+        server.error = TWServerError("down")
+        by_tid(cache, "ghost")
+
+        assert by_tid(cache, "t1") is not None
+        assert (cache.info().hits, cache.info().stale_serves) == (1, 0)
+
+
+class TestLock:
+    def test_who_looks_up_while_a_load_is_held_gives_up_in_time(
+        self, cache: ChatCache, server: ChatServer
+    ) -> None:
+        cache.all(None)
+        server.on_load = gate = Gate()
+        with Threads() as threads:
+            threads.start(lambda: cache.all(None, refresh=True))
+            gate.wait_arrived()
+            threads.start(lambda: by_tid(cache, "t1")).result(PATIENCE / 2)
+            forced = threads.start(lambda: cache.all(deadline_after(0.01), refresh=True))
+
+            assert isinstance(forced.exception(PATIENCE / 2), TWTimeoutError)
+
+            gate.open()
+
+    def test_it_is_free_while_others_have_the_word(
+        self, cache: ChatCache, server: ChatServer, clock: Clock
+    ) -> None:
+        """The clock, the server, a progress callback and a logging handler may take any time."""
+        held = {}
+
+        def note(name: str) -> None:
+            held[name] = held.get(name, False) or cache._lock.locked()
+
+        class Handler(logging.Handler):
+            def emit(self, record: logging.LogRecord) -> None:
+                note("logging")
+
+        def read_clock() -> float:
+            note("clock")
+            return clock()
+
+        cache.clock = read_clock
+        server.on_load = lambda load: note("load")
+        logger = logging.getLogger("teamwire_sync")
+        handler = Handler()
+        logger.addHandler(handler)
+        try:
+            cache.all(None, progress=lambda pages, chats: note("progress"))
+            clock.advance(6)
+            server.error = TWServerError("down")
+            by_tid(cache, "ghost")
+        finally:
+            logger.removeHandler(handler)
+        create(cache, make_chat("t3"))
+        cache.info()
+
+        assert held == dict.fromkeys(["clock", "load", "progress", "logging"], False)
+
+
+class TestClose:
+    def test_look_ups_raise_afterwards(self, cache: ChatCache) -> None:
+        cache.all(None)
+        cache.close()
+
+        with pytest.raises(TWClosedError):
+            by_tid(cache, "t1")
+
+    def test_it_wakes_those_who_wait(self, cache: ChatCache, server: ChatServer) -> None:
+        server.on_load = gate = Gate()
+        with Threads() as threads:
+            threads.start(lambda: by_tid(cache, "t1"))
+            gate.wait_arrived()
+            waiter = threads.start(lambda: by_tid(cache, "t1"))
+            wait_until(lambda: cache.info().joined == 1)
+
+            cache.close()
+
+            assert isinstance(waiter.exception(timeout=PATIENCE / 2), TWClosedError)
+            gate.open()
+
+    def test_a_load_that_ends_after_it_leaves_nothing_behind(
+        self, cache: ChatCache, server: ChatServer
+    ) -> None:
+        server.on_load = lambda load: cache.close()
+        with pytest.raises(TWClosedError):
+            cache.all(None)
+
+        assert cache.view.chats == ()
+
+    def test_a_load_that_it_interrupts_is_no_failure(
+        self, cache: ChatCache, server: ChatServer
+    ) -> None:
+        server.error = TWClosedError("closed")
+
+        with pytest.raises(TWClosedError):
+            by_tid(cache, "t1")
+
+        assert cache.info().failures == 0

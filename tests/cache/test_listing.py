@@ -1,0 +1,272 @@
+"""From pages to a listing: what changes half-way, what comes twice, and when to stop."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Callable
+
+import pytest
+
+from teamwire_sync._listing import read_listing
+from teamwire_sync._load import Load, Progress
+from teamwire_sync._transports.base import ChatPage
+from teamwire_sync.exceptions import TWServerError
+from tests.support.builders import make_chat, make_group, make_user
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from teamwire_sync._load import Listing
+
+NOT_MODIFIED = ChatPage(validator="v1", not_modified=True)
+
+
+def page(*tids: str, validator: str | None = "v1", is_last: bool = False) -> ChatPage:
+    return ChatPage([make_chat(tid) for tid in tids], validator, is_last=is_last)
+
+
+class Pages:
+    """A transport that gives prepared pages, one reading after the other."""
+
+    def __init__(self, *readings: list[ChatPage | Exception]) -> None:
+        self.readings = list(readings)
+        self.asked: list[tuple[str | None, float | None]] = []
+        self.given = 0
+
+    def iter_chat_pages(
+        self, *, validator: str | None, deadline: float | None
+    ) -> Iterator[ChatPage]:
+        self.asked.append((validator, deadline))
+        for one in self.readings.pop(0):
+            self.given += 1
+            if isinstance(one, Exception):
+                raise one
+            yield one
+
+
+def read(
+    pages: Pages,
+    *,
+    validator: str | None = None,
+    deadline: float | None = None,
+    timeout: float = 600,
+    go_on: Callable[[], None] = lambda: None,
+    progress: Progress | None = None,
+    adopt: Callable[..., None] = lambda *_: None,
+) -> Listing | None:
+    load = Load(validator=validator, deadline=deadline, go_on=go_on, progress=progress)
+    return read_listing(pages, load, timeout=timeout, adopt=adopt)  # type: ignore[arg-type]
+
+
+def tids(listing: Listing | None) -> list[str]:
+    assert listing is not None
+    return list(listing.chats)
+
+
+class TestPages:
+    def test_one_page_is_a_listing(self) -> None:
+        listing = read(Pages([page("a", "b", is_last=True)]))
+
+        assert tids(listing) == ["a", "b"]
+        assert listing is not None
+        assert listing.validator == "v1"
+
+    def test_many_pages_are_one_listing(self) -> None:
+        listing = read(Pages([page("a"), page("b"), page("c", is_last=True)]))
+
+        assert tids(listing) == ["a", "b", "c"]
+
+    def test_no_chats_are_a_listing_too(self) -> None:
+        assert tids(read(Pages([page(is_last=True)]))) == []
+
+    def test_a_short_or_an_empty_page_is_not_the_end(self) -> None:
+        listing = read(Pages([page("a", "b"), page(), page("c"), page("d", "e", is_last=True)]))
+
+        assert tids(listing) == ["a", "b", "c", "d", "e"]
+
+    def test_a_chat_that_comes_twice_counts_once(self) -> None:
+        listing = read(Pages([page("a", "b"), page("b", "c", is_last=True)]))
+
+        assert tids(listing) == ["a", "b", "c"]
+
+    def test_of_a_chat_that_comes_twice_the_later_counts(self) -> None:
+        later = ChatPage([make_chat("a", "new title")], "v1")
+        listing = read(Pages([page("a"), later]))
+
+        assert listing is not None
+        assert [chat.title for chat in listing.chats.values()] == ["new title"]
+
+    def test_a_server_without_validators_has_none(self) -> None:
+        pages = Pages([page("a", validator=None), page("b", validator=None, is_last=True)])
+        listing = read(pages)
+
+        assert tids(listing) == ["a", "b"]
+        assert listing is not None
+        assert listing.validator is None
+        assert len(pages.asked) == 1
+
+    def test_what_each_page_has_is_adopted(self) -> None:
+        adopted: list[tuple[Any, ...]] = []
+        user, group = make_user(), make_group()
+        one, other = make_chat("a"), make_chat("b")
+        first = ChatPage([one], "v1", is_last=False, users=[user])
+        pages = Pages([first, ChatPage([other], "v1", groups=[group])])
+        read(pages, adopt=lambda *things: adopted.append(tuple(map(list, things))))
+
+        assert adopted == [([one], [user], []), ([other], [], [group])]
+
+    def test_an_error_on_a_page_is_the_error_of_the_listing(self) -> None:
+        pages = Pages([page("a"), TWServerError("down")])
+
+        with pytest.raises(TWServerError, match="down"):
+            read(pages)
+        assert len(pages.asked) == 1
+
+
+class TestValidator:
+    def test_is_asked_with(self) -> None:
+        pages = Pages([NOT_MODIFIED])
+        read(pages, validator="v1")
+
+        assert pages.asked[0][0] == "v1"
+
+    def test_chats_that_have_not_changed_are_none(self) -> None:
+        assert read(Pages([NOT_MODIFIED]), validator="v1") is None
+
+    def test_chats_that_have_not_changed_are_no_page(self) -> None:
+        told: list[object] = []
+        read(Pages([NOT_MODIFIED]), validator="v1", progress=lambda *told_: told.append(told_))
+
+        assert told == []
+
+    def test_another_validator_than_the_known_one_is_no_change_half_way(self) -> None:
+        pages = Pages([page("a", validator="v2"), page("b", validator="v2", is_last=True)])
+        listing = read(pages, validator="v1")
+
+        assert listing is not None
+        assert listing.validator == "v2"
+        assert len(pages.asked) == 1
+
+
+CHANGED = [page("a", validator="v1"), page("x", validator="v2", is_last=True)]
+
+
+class TestChange:
+    @pytest.mark.parametrize(
+        "second", [page("x", validator="v2"), page("x", validator=None)], ids=["other", "none"]
+    )
+    def test_a_change_half_way_is_read_again(self, second: ChatPage) -> None:
+        pages = Pages([page("a"), second], [page("b", validator="v2", is_last=True)])
+        listing = read(pages)
+
+        assert tids(listing) == ["b"]
+        assert listing is not None
+        assert listing.validator == "v2"
+
+    def test_reading_again_is_unconditional(self) -> None:
+        pages = Pages(CHANGED, [page("b", is_last=True)])
+        read(pages, validator="v0")
+
+        assert [validator for validator, _ in pages.asked] == ["v0", None]
+
+    def test_reading_stops_where_the_change_shows(self) -> None:
+        pages = Pages(
+            [page("a"), page("x", validator="v2"), page("y", validator="v2", is_last=True)],
+            [page("b", is_last=True)],
+        )
+        read(pages)
+
+        assert pages.given == 3
+
+    def test_it_is_read_again_twice_at_most(self) -> None:
+        pages = Pages(CHANGED, CHANGED, CHANGED, CHANGED)
+        read(pages)
+
+        assert len(pages.asked) == 3
+
+    def test_then_the_last_reading_counts_without_a_validator(self) -> None:
+        last = [
+            page("b", validator="v3"),
+            page("c", validator="v4"),
+            page("d", validator="v4", is_last=True),
+        ]
+        listing = read(Pages(CHANGED, CHANGED, last))
+
+        assert tids(listing) == ["b", "c", "d"]
+        assert listing is not None
+        assert listing.validator is None
+
+    def test_a_last_reading_without_a_change_has_its_validator(self) -> None:
+        listing = read(Pages(CHANGED, CHANGED, [page("b", is_last=True)]))
+
+        assert listing is not None
+        assert listing.validator == "v1"
+
+
+class TestLoad:
+    def test_progress_is_told_pages_and_chats(self) -> None:
+        told: list[tuple[int, int]] = []
+        pages = Pages([page("a", "b"), page("b", "c"), page(is_last=True)])
+        read(pages, progress=lambda *numbers: told.append(numbers))
+
+        assert told == [(1, 2), (2, 3), (3, 3)]
+
+    def test_the_pages_of_all_readings_are_counted(self) -> None:
+        load = Load(validator=None, deadline=None, go_on=lambda: None, progress=None)
+        pages: Any = Pages(CHANGED, [page("a", is_last=True)])
+        read_listing(pages, load, timeout=1, adopt=lambda *_: None)
+
+        assert load.pages == 3
+
+    def test_is_asked_before_each_further_page(self) -> None:
+        calls: list[int] = []
+        pages = Pages([page("a"), page("b"), page("c", is_last=True)])
+        read(pages, go_on=lambda: calls.append(pages.given))
+
+        assert calls == [1, 2]
+
+    def test_nothing_more_is_read_when_nobody_needs_it(self) -> None:
+        class Enough(Exception):  # noqa: N818
+            pass
+
+        def go_on() -> None:
+            raise Enough
+
+        pages = Pages([page("a"), page("b", is_last=True)])
+        with pytest.raises(Enough):
+            read(pages, go_on=go_on)
+        assert pages.given == 1
+
+    def test_what_progress_raises_comes_through(self) -> None:
+        def progress(_pages: int, _chats: int) -> None:
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            read(Pages([page("a", is_last=True)]), progress=progress)
+
+
+class TestDeadline:
+    @pytest.fixture(autouse=True)
+    def _now(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(time, "monotonic", lambda: 100.0)
+
+    @pytest.mark.parametrize(
+        ("timeout", "deadline", "used"),
+        [(600, None, 700.0), (600, 105.0, 105.0), (3, 105.0, 103.0)],
+        ids=["no deadline", "deadline first", "timeout first"],
+    )
+    def test_is_the_earlier_of_two(
+        self, timeout: float, deadline: float | None, used: float
+    ) -> None:
+        pages = Pages([page("a", is_last=True)])
+        read(pages, timeout=timeout, deadline=deadline)
+
+        assert pages.asked == [(None, used)]
+
+    def test_is_one_for_all_the_readings(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        pages = Pages(CHANGED, CHANGED, [page("a", is_last=True)])
+        times = iter(range(100, 1000, 100))
+        monkeypatch.setattr(time, "monotonic", lambda: float(next(times)))
+        read(pages, timeout=5)
+
+        assert [deadline for _, deadline in pages.asked] == [105.0] * 3

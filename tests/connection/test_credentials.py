@@ -1,0 +1,478 @@
+"""Where the credentials come from, and which are refused."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from teamwire_sync import Connection, TWConfigError
+from teamwire_sync._credentials import (
+    Credentials,
+    check_url,
+    config_path,
+    find_credentials,
+    is_loopback,
+)
+from tests.support.leaks import assert_no_secret
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+URL = "https://teamwire.example"
+SECRET = "tOp%s3cret%(x)s"
+POSIX = pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+
+
+def write_ini(path: Path, text: str, *, mode: int = 0o600, encoding: str = "utf-8") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding=encoding)
+    path.chmod(mode)
+    return path
+
+
+def profile(name: str = "default", **values: str) -> str:
+    given = {"app_id": "app-of-file", "secret": SECRET, "url": URL, **values}
+    return f"[{name}]\n" + "".join(f"{key} = {value}\n" for key, value in given.items())
+
+
+@pytest.fixture
+def default_file(tmp_path: Path) -> Path:
+    return tmp_path / "teamwire_sync" / "config.ini"
+
+
+class TestFinding:
+    def test_arguments_come_first(
+        self, monkeypatch: pytest.MonkeyPatch, default_file: Path
+    ) -> None:
+        for name in ("APP_ID", "SECRET", "URL"):
+            monkeypatch.setenv(f"TEAMWIRE_{name}", "of the environment")
+        write_ini(default_file, profile())
+
+        assert find_credentials("mine", "my secret", URL) == Credentials("mine", "my secret", URL)
+
+    def test_the_environment_comes_before_the_file(
+        self, monkeypatch: pytest.MonkeyPatch, default_file: Path
+    ) -> None:
+        write_ini(default_file, profile())
+        monkeypatch.setenv("TEAMWIRE_APP_ID", "app-of-environment")
+
+        assert find_credentials().app_id == "app-of-environment"
+
+    def test_each_credential_is_looked_for_by_itself(
+        self, monkeypatch: pytest.MonkeyPatch, default_file: Path
+    ) -> None:
+        write_ini(default_file, f"[default]\nurl = {URL}\n")
+        monkeypatch.setenv("TEAMWIRE_SECRET", "of environment")
+
+        assert find_credentials("mine") == Credentials("mine", "of environment", URL)
+
+    def test_an_empty_variable_counts_as_none(
+        self, monkeypatch: pytest.MonkeyPatch, default_file: Path
+    ) -> None:
+        write_ini(default_file, profile())
+        monkeypatch.setenv("TEAMWIRE_APP_ID", "")
+
+        assert find_credentials().app_id == "app-of-file"
+
+    def test_the_file_is_not_read_when_nothing_is_missing(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        monkeypatch.setenv("TEAMWIRE_CONFIG", str(tmp_path / "missing.ini"))
+
+        assert find_credentials("mine", "my secret", URL).app_id == "mine"
+
+    @pytest.mark.parametrize("name", ["app_id", "secret", "url"])
+    @pytest.mark.parametrize("value", [5, b"x", ["x"]], ids=repr)
+    def test_arguments_are_strings(self, name: str, value: Any) -> None:
+        with pytest.raises(TypeError, match=rf"^{name} must be a str, not {type(value).__name__}$"):
+            find_credentials(**{name: value})
+
+    def test_an_empty_argument_is_not_looked_for_elsewhere(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("TEAMWIRE_APP_ID", "of another bot")
+
+        with pytest.raises(TWConfigError, match=r"^app_id must be"):
+            find_credentials("", SECRET, URL)
+
+    def test_the_secret_is_in_no_repr(self) -> None:
+        assert SECRET not in repr(find_credentials("mine", SECRET, URL))
+
+    def test_the_connection_looks_in_the_same_places(self, default_file: Path) -> None:
+        write_ini(default_file, profile())
+
+        with Connection() as connection:
+            assert URL in repr(connection)
+
+
+class TestMissing:
+    def test_all_three_ways_are_named(self, default_file: Path) -> None:
+        with pytest.raises(TWConfigError) as caught:
+            find_credentials("mine")
+
+        text = str(caught.value)
+        assert text.startswith("secret, url missing. ")
+        assert "Connection(secret=..., url=...)" in text
+        assert "TEAMWIRE_SECRET, TEAMWIRE_URL" in text
+        assert f"[default] of the file {default_file}" in text
+
+    def test_what_is_there_is_not_asked_for(self) -> None:
+        with pytest.raises(TWConfigError) as caught:
+            find_credentials("mine", SECRET)
+
+        assert "app_id" not in str(caught.value).lower()
+        assert_no_secret(caught.value, SECRET, "mine")
+
+    def test_the_profile_is_named(
+        self, monkeypatch: pytest.MonkeyPatch, default_file: Path
+    ) -> None:
+        write_ini(default_file, "[work]\napp_id = x\n")
+        monkeypatch.setenv("TEAMWIRE_PROFILE", "work")
+
+        with pytest.raises(TWConfigError, match=r"^secret, url missing\..* section \[work\]"):
+            find_credentials()
+
+    def test_a_file_without_the_default_section_gives_nothing(self, default_file: Path) -> None:
+        write_ini(default_file, profile("work"))
+
+        with pytest.raises(TWConfigError, match=r"^app_id, secret, url missing\."):
+            find_credentials()
+
+
+class TestPath:
+    def test_the_variable_names_it(self, tmp_path: Path) -> None:
+        path = tmp_path / "x.ini"
+
+        assert config_path({"TEAMWIRE_CONFIG": str(path)}) == path
+
+    def test_a_tilde_is_the_home_folder(self, tmp_path: Path) -> None:
+        assert config_path({"TEAMWIRE_CONFIG": "~/x.ini"}) == tmp_path / "x.ini"
+
+    def test_else_it_is_in_the_configuration_folder(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        for name in ("XDG_CONFIG_HOME", "APPDATA"):
+            monkeypatch.setenv(name, str(tmp_path / "settings"))
+
+        assert config_path() == tmp_path / "settings" / "teamwire_sync" / "config.ini"
+
+    @pytest.mark.parametrize("environ", [{}, {"XDG_CONFIG_HOME": ""}], ids=["unset", "empty"])
+    def test_else_it_is_in_the_home_folder(self, environ: dict[str, str], tmp_path: Path) -> None:
+        assert config_path(environ) == tmp_path / ".config" / "teamwire_sync" / "config.ini"
+
+
+class TestFile:
+    def test_gives_all_three(self, default_file: Path) -> None:
+        write_ini(default_file, profile())
+
+        assert find_credentials() == Credentials("app-of-file", SECRET, URL)
+
+    def test_names_have_no_case(self, default_file: Path) -> None:
+        write_ini(default_file, f"[default]\nApp_ID = a\nSECRET = {SECRET}\nUrl = {URL}\n")
+
+        assert find_credentials() == Credentials("a", SECRET, URL)
+
+    def test_a_byte_order_mark_is_no_fault(self, default_file: Path) -> None:
+        write_ini(default_file, profile(), encoding="utf-8-sig")
+
+        assert find_credentials().app_id == "app-of-file"
+
+    def test_is_utf_8(self, default_file: Path) -> None:
+        write_ini(default_file, profile(secret="pässwörd"))
+
+        assert find_credentials().secret == "pässwörd"
+
+    def test_a_profile_is_a_section(
+        self, default_file: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write_ini(default_file, profile() + profile("work", app_id="at-work"))
+        monkeypatch.setenv("TEAMWIRE_PROFILE", "work")
+
+        assert find_credentials().app_id == "at-work"
+
+    def test_no_section_lends_its_values_to_another(
+        self, default_file: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write_ini(default_file, profile("DEFAULT") + "[work]\napp_id = at-work\n")
+        monkeypatch.setenv("TEAMWIRE_PROFILE", "work")
+
+        with pytest.raises(TWConfigError, match=r"^secret, url missing\."):
+            find_credentials()
+
+    def test_a_profile_that_is_not_there(
+        self, default_file: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write_ini(default_file, profile() + profile("work"))
+        monkeypatch.setenv("TEAMWIRE_PROFILE", "wrk")
+
+        with pytest.raises(TWConfigError, match=r"'wrk'.*config\.ini has only .*: default, work$"):
+            find_credentials()
+
+    @pytest.mark.parametrize(
+        "names",
+        [("TEAMWIRE_CONFIG",), ("TEAMWIRE_PROFILE",), ("TEAMWIRE_CONFIG", "TEAMWIRE_PROFILE")],
+        ids=" and ".join,
+    )
+    def test_a_file_that_was_asked_for_must_be_there(
+        self, names: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        for name in names:
+            monkeypatch.setenv(name, str(tmp_path / "missing.ini"))
+
+        with pytest.raises(TWConfigError, match=rf"^{' and '.join(names)} is set, .*\.ini$"):
+            find_credentials()
+
+    def test_what_is_no_file(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        monkeypatch.setenv("TEAMWIRE_CONFIG", str(tmp_path))
+
+        with pytest.raises(TWConfigError, match=r"^can't read the file .*: "):
+            find_credentials()
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            f"secret = {SECRET}\n",
+            f"[default]\n{SECRET}\n",
+            f"[default]\nsecret = {SECRET}\nsecret = {SECRET}\n",
+            f"[default]\nsecret = {SECRET}\n[default]\n",
+            f"[default\nsecret = {SECRET}\n",
+            f"[{SECRET}]\n[{SECRET}]\n",
+            f"  {SECRET}\n[default]\n",
+        ],
+        ids=[
+            "no section",
+            "no equals sign",
+            "twice",
+            "section twice",
+            "no bracket",
+            "secret as section twice",
+            "indented",
+        ],
+    )
+    def test_what_is_no_ini_file_is_not_quoted(self, text: str, default_file: Path) -> None:
+        write_ini(default_file, text)
+
+        with pytest.raises(
+            TWConfigError, match=r"^the file .*config\.ini is no INI file"
+        ) as caught:
+            find_credentials()
+        assert_no_secret(caught.value, SECRET)
+        assert caught.value.__context__ is None
+
+    def test_a_section_of_defaults_is_pointed_out(self, default_file: Path) -> None:
+        write_ini(default_file, profile("DEFAULT", app_id="a"))
+
+        with pytest.raises(TWConfigError, match=r"must be named \[default\], in small letters"):
+            find_credentials()
+
+    def test_the_line_that_is_wrong_is_numbered(self, default_file: Path) -> None:
+        write_ini(default_file, f"[default]\nsecret = {SECRET}\nsecret = {SECRET}\n")
+
+        with pytest.raises(TWConfigError, match=r"DuplicateOptionError in line 3$"):
+            find_credentials()
+
+    def test_what_is_no_text_is_not_quoted(self, default_file: Path) -> None:
+        write_ini(default_file, profile(secret=f"{SECRET}ä"), encoding="latin-1")
+
+        with pytest.raises(TWConfigError, match="is no INI file: UnicodeDecodeError") as caught:
+            find_credentials()
+        assert_no_secret(caught.value, SECRET)
+
+    def test_an_empty_value_is_refused_by_name(self, default_file: Path) -> None:
+        write_ini(default_file, profile(secret=""))
+
+        with pytest.raises(TWConfigError, match=r"^secret (missing|must be)"):
+            find_credentials()
+
+    @POSIX
+    @pytest.mark.parametrize("mode", [0o640, 0o604, 0o644], ids=oct)
+    def test_a_file_that_others_can_read_is_warned_about(
+        self, mode: int, default_file: Path
+    ) -> None:
+        write_ini(default_file, profile(), mode=mode)
+
+        with pytest.warns(
+            UserWarning, match=r"others can read the Secret in .*chmod 600"
+        ) as caught:
+            find_credentials()
+        assert SECRET not in str(caught[0].message)
+
+    @POSIX
+    @pytest.mark.parametrize("mode", [0o600, 0o400, 0o622], ids=oct)
+    def test_a_file_that_nobody_else_can_read_is_not(self, mode: int, default_file: Path) -> None:
+        write_ini(default_file, profile(), mode=mode)
+
+        assert find_credentials().secret == SECRET
+
+    @POSIX
+    def test_the_warning_points_to_who_makes_the_connection(self, default_file: Path) -> None:
+        write_ini(default_file, profile(), mode=0o644)
+
+        with pytest.warns(UserWarning, match="others can read") as caught:
+            Connection().close()
+        assert [one.filename for one in caught] == [__file__]
+
+
+class TestCredentials:
+    @pytest.mark.parametrize("value", ["s3cret\n", " s3cret\r\n", "\ts3cret "], ids=repr)
+    def test_white_space_around_them_is_dropped(self, value: str) -> None:
+        found = find_credentials(value, value, f" {URL}\n")
+
+        assert found == Credentials("s3cret", "s3cret", URL)
+
+    @pytest.mark.parametrize(
+        "value",
+        [
+            "",
+            "\n",
+            "s3c\nret",
+            "s3c\0ret",
+            "s3c\x7fret",
+            "s3c\N{NO-BREAK SPACE}ret",
+            "s3c\udc80ret",
+        ],
+        ids=ascii,
+    )
+    @pytest.mark.parametrize("name", ["app_id", "secret"])
+    def test_what_does_not_print_is_refused_without_quoting_it(self, name: str, value: str) -> None:
+        given = {"app_id": "app", "secret": SECRET, "url": URL, name: value}
+
+        with pytest.raises(TWConfigError, match=rf"^{name} must be printable text; ") as caught:
+            find_credentials(**given)
+        assert "s3c" not in str(caught.value)
+        assert_no_secret(caught.value, SECRET)
+
+    def test_a_colon_in_the_app_id_is_refused_without_quoting_it(self) -> None:
+        with pytest.raises(TWConfigError, match=r"^app_id must not contain ':'") as caught:
+            find_credentials(f"app:{SECRET}", "x", URL)
+        assert_no_secret(caught.value, SECRET)
+
+    def test_a_colon_in_the_secret_is_none_of_our_business(self) -> None:
+        assert find_credentials("app", "a:b", URL).secret == "a:b"
+
+
+class TestUrl:
+    @pytest.mark.parametrize(
+        ("given", "used"),
+        [
+            (URL, URL),
+            (f"{URL}/", URL),
+            (f"{URL}//", URL),
+            (f" {URL}/\n", URL),
+            ("https://teamwire.example:8443", "https://teamwire.example:8443"),
+            ("https://teamwire.example/gateway/", "https://teamwire.example/gateway"),
+            ("https://[2001:db8::1]:8443/", "https://[2001:db8::1]:8443"),
+            ("HTTPS://teamwire.example", "HTTPS://teamwire.example"),
+            ("https://münchen.example", "https://münchen.example"),
+        ],
+        ids=repr,
+    )
+    def test_is_used_without_a_slash_at_the_end(self, given: str, used: str) -> None:
+        assert check_url(given) == used
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "",
+            "teamwire.example",
+            "teamwire.example:443",
+            "//teamwire.example",
+            "ftp://teamwire.example",
+            "https://",
+            "https:///v1",
+            "https://teamwire.example:port",
+            "https://teamwire.example:99999",
+            "https://[2001:db8::1",
+            "https://team wire.example",
+            "https://teamwire\t.example",
+            "https://teamwire\n.example",
+            "https://teamwire.example/a\0b",
+        ],
+        ids=ascii,
+    )
+    def test_what_is_no_url_of_a_server(self, url: str) -> None:
+        with pytest.raises(TWConfigError, match=r"^url must be like 'https://backend\.example"):
+            check_url(url)
+
+    @pytest.mark.parametrize(
+        "url",
+        ["https://.teamwire.example", "https://a..b.example", f"https://{'a' * 64}.example"],
+        ids=["dot first", "two dots", "long label"],
+    )
+    def test_a_host_that_no_name_server_knows(self, url: str) -> None:
+        """Else the first request fails in ways of its own, deep in urllib3."""
+        with pytest.raises(TWConfigError, match=r"^url "):
+            check_url(url)
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            f"https://app:{SECRET}@teamwire.example",
+            f"https://:{SECRET}@teamwire.example",
+            f"https://{SECRET}@teamwire.example",
+            f"http://app:{SECRET}@teamwire.example",
+            f"ftp://app:{SECRET}@teamwire.example",
+            f"https://app:{SECRET}@teamwire.example?x",
+            f"https://app:{SECRET}/@teamwire.example",
+            f"https://app:{SECRET}@[teamwire.example",
+            f"app:{SECRET}@teamwire.example",
+        ],
+        ids=lambda url: url.replace(SECRET, "SECRET"),
+    )
+    def test_one_with_a_password_is_refused_without_quoting_it(self, url: str) -> None:
+        with pytest.raises(TWConfigError, match=r"^url must ") as caught:
+            check_url(url)
+        assert_no_secret(caught.value, SECRET)
+
+    @pytest.mark.parametrize("tail", ["?", "#", "/?", "/#", "?a=b", "#top", "/path?a=b"])
+    def test_one_with_a_query_or_a_fragment_is_refused(self, tail: str) -> None:
+        with pytest.raises(TWConfigError, match=r"^url must be without '\?' and '#'"):
+            check_url(URL + tail)
+
+    def test_a_query_is_not_quoted(self) -> None:
+        with pytest.raises(TWConfigError) as caught:
+            check_url(f"{URL}/?token={SECRET}")
+        assert_no_secret(caught.value, SECRET)
+
+    @pytest.mark.parametrize("tail", ["/v1/bot", "/v1/bot/", "/gateway/v1/bot/"])
+    def test_the_prefix_of_the_api_is_not_part_of_it(self, tail: str) -> None:
+        with pytest.raises(TWConfigError) as caught:
+            check_url(URL + tail)
+
+        right = (URL + tail).rstrip("/")[: -len("/v1/bot")]
+        assert str(caught.value) == f"url must be without /v1/bot: {right}"
+
+    @pytest.mark.parametrize(
+        "host", ["localhost", "LOCALHOST", "127.0.0.1", "127.8.8.8", "[::1]", "localhost:8080"]
+    )
+    def test_http_will_do_for_this_machine(self, host: str) -> None:
+        assert check_url(f"http://{host}") == f"http://{host}"
+
+    @pytest.mark.parametrize(
+        "host", ["teamwire.example", "10.0.0.1", "0.0.0.0", "localhost.example", "127.0.0.1.nip.io"]
+    )
+    def test_http_will_not_do_for_others(self, host: str) -> None:
+        with pytest.raises(TWConfigError) as caught:
+            check_url(f"http://{host}:8080/x")
+
+        assert f"https://{host}:8080" in str(caught.value)
+        assert "allow_insecure_http=True" in str(caught.value)
+
+    def test_http_will_do_when_it_is_allowed(self) -> None:
+        url = "http://teamwire.example"
+
+        assert find_credentials("a", "b", url, allow_insecure_http=True).url == url
+
+    @pytest.mark.parametrize(
+        ("host", "is_this"),
+        [("::1", True), ("127.0.0.1", True), ("8.8.8.8", False), ("localhost.example", False)],
+    )
+    def test_is_loopback(self, host: str, is_this: bool) -> None:
+        assert is_loopback(host) is is_this
+
+
+def test_a_url_in_the_place_of_the_app_id_is_pointed_out() -> None:
+    with pytest.raises(TWConfigError, match=r"the order is Connection\(app_id, secret, url\)"):
+        find_credentials(URL, "app", SECRET)

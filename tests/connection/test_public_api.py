@@ -1,0 +1,168 @@
+"""What a program gets by ``import teamwire_sync``."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from configparser import ConfigParser
+from importlib import metadata, resources
+from inspect import signature
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import teamwire_sync
+from teamwire_sync import exceptions
+from teamwire_sync._transports.base import Transport
+from teamwire_sync._transports.http import HttpTransport
+from tests.support.fake_transport import FakeTransport
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+
+def python(code: str) -> str:
+    """What *code* prints in a process of its own, whose warnings are errors."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.strip()
+
+
+class TestNames:
+    @pytest.mark.parametrize("module", [teamwire_sync, exceptions], ids=lambda one: one.__name__)
+    def test_all_is_sorted_and_has_no_name_twice(self, module: ModuleType) -> None:
+        assert list(module.__all__) == sorted(set(module.__all__))
+
+    def test_all_has_every_public_name(self) -> None:
+        for name in teamwire_sync.__all__:
+            getattr(teamwire_sync, name)  # some come only when they are asked for
+        public = {
+            name
+            for name, value in vars(teamwire_sync).items()
+            if not name.startswith("_")
+            and getattr(value, "__module__", "").startswith("teamwire_sync")
+        }
+
+        assert set(teamwire_sync.__all__) == public
+
+    @pytest.mark.parametrize("name", teamwire_sync.__all__)
+    def test_every_name_is_there(self, name: str) -> None:
+        assert getattr(teamwire_sync, name).__name__ == name
+
+    def test_dir_has_every_name_before_it_is_asked_for(self) -> None:
+        printed = python("import teamwire_sync; print(*dir(teamwire_sync))")
+
+        assert set(teamwire_sync.__all__) <= set(printed.split())
+
+    def test_a_name_that_comes_later_is_the_same_each_time(self) -> None:
+        later = [name for names in teamwire_sync._LATER.values() for name in names]
+        code = "import teamwire_sync as t\n" + "".join(
+            f"assert t.{name} is t.{name} is vars(t)['{name}']\n" for name in later
+        )
+
+        assert python(code) == ""
+
+    def test_a_star_brings_every_name(self) -> None:
+        printed = python("from teamwire_sync import *\nprint(*dir())")
+
+        assert set(teamwire_sync.__all__) <= set(printed.split())
+
+    def test_every_error_is_a_public_name(self) -> None:
+        errors = {name: value for name, value in vars(exceptions).items() if name.startswith("TW")}
+
+        assert {name: getattr(teamwire_sync, name, None) for name in errors} == errors
+
+    def test_exceptions_exports_its_classes_and_nothing_else(self) -> None:
+        assert set(exceptions.__all__) == {
+            name for name in vars(exceptions) if name.startswith("TW")
+        }
+
+    @pytest.mark.parametrize("name", teamwire_sync.__all__)
+    def test_every_name_is_documented(self, name: str) -> None:
+        assert (vars(getattr(teamwire_sync, name))["__doc__"] or "").strip()
+
+    def test_a_name_that_is_not_there(self) -> None:
+        with pytest.raises(AttributeError, match=r"^module 'teamwire_sync' has no attribute 'x'$"):
+            teamwire_sync.x  # type: ignore[attr-defined]  # noqa: B018
+
+
+class TestImport:
+    def test_brings_nothing_heavy(self) -> None:
+        others = "requests urllib3 cachetools flask cheroot werkzeug pytest click"
+        standard = "asyncio datetime logging mimetypes shutil sqlite3 tempfile"
+        ours = (
+            "_attachments _files _listening _log _models.attachments _models.events "
+            "_models.messages _sandbox _transports.http _transports.wire testing"
+        )
+        heavy = f"{others} {standard}".split()
+        heavy += [f"teamwire_sync.{name}" for name in ours.split()]
+        printed = python(
+            "import sys, teamwire_sync\n"
+            f"print(*[name for name in {heavy!r} if name in sys.modules])"
+        )
+
+        assert printed == ""
+
+    def test_posting_a_text_brings_nothing_that_files_need(self) -> None:
+        code = """
+import sys
+from teamwire_sync import Connection, Message, User
+
+class Transport:
+    def post_message(self, chat, draft, *, deadline):
+        return Message(chat, "m1", User("u1", "", ""), 0)
+
+Connection(transport=Transport()).chats.at("t1").post("hello")
+ours = ["_attachments", "_files", "_listening", "_models.attachments", "_models.events"]
+heavy = ["mimetypes", "tempfile", *(f"teamwire_sync.{name}" for name in ours)]
+print(*[name for name in heavy if name in sys.modules])
+"""
+
+        assert python(code) == ""
+
+    def test_says_nothing(self) -> None:
+        assert python("import teamwire_sync") == ""
+
+    def test_a_warning_without_logging_set_up_prints_nothing(self) -> None:
+        made = "from teamwire_sync import Connection; Connection('a', 's', 'https://h.example')"
+        code = f"import logging; {made}; logging.getLogger('teamwire_sync').warning('x')"
+
+        assert python(code) == ""
+
+
+class TestPackage:
+    def test_the_version_is_that_of_the_metadata(self) -> None:
+        assert teamwire_sync.__version__ == metadata.version("teamwire_sync")
+
+    def test_says_that_it_is_typed(self) -> None:
+        assert resources.files("teamwire_sync").joinpath("py.typed").is_file()
+
+    def test_the_declared_package_data_have_the_marker(self) -> None:
+        """An editable install shows the file either way; a wheel only has what is declared."""
+        setup = ConfigParser()
+        setup.read(Path(__file__).parents[2] / "setup.cfg", "utf-8")
+
+        assert setup["options.package_data"]["teamwire_sync"].split() == ["py.typed"]
+
+
+METHODS = [
+    name for name, value in vars(Transport).items() if not name.startswith("_") and callable(value)
+]
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("transport", [HttpTransport, FakeTransport])
+def test_a_transport_has_every_method_of_the_protocol(transport: type, name: str) -> None:
+    wanted, found = (
+        [(each.name, each.kind) for each in signature(getattr(one, name)).parameters.values()]
+        for one in (Transport, transport)
+    )
+
+    assert found == wanted

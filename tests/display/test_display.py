@@ -1,0 +1,397 @@
+"""How values and lists of them look, in a notebook and at a prompt."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from teamwire_sync import (
+    ChatHandle,
+    ChatList,
+    ChatType,
+    Connection,
+    LinkPreview,
+    MessageList,
+    NewMessageInfo,
+    OtherAttachment,
+    TWConfigError,
+)
+from teamwire_sync._display import html_table
+from teamwire_sync._models.base import bind
+from tests.support.builders import (
+    make_chat,
+    make_event,
+    make_file,
+    make_group,
+    make_message,
+    make_user,
+    pickled,
+)
+from tests.support.fake_transport import FakeTransport
+from tests.support.shown import Table, values_with
+
+if TYPE_CHECKING:
+    from teamwire_sync import Chat
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "</td></table><img src=x onerror=alert(1)>",
+    "\"quotes\" 'and' &amp; ampersands",
+    '" style="position: fixed" onmouseover="alert(1)',
+    "<!-- comment",
+    "&lt;b&gt;",
+]
+KINDS = sorted(values_with(""))
+# What a terminal or a reader could take for something else.
+ODD = {
+    "escape": "\x1b[2J\x1b]0;title\x07",
+    "line feed": "one\ntwo\r\n\u2028\x85three",
+    "override": "\u202eabc\u202c",
+    "isolate": "\u2067abc\u2069",
+    "marks": "\u200e\u200f\u061c",
+    "null": "\x00",
+    "surrogate": "\ud83d",
+}
+
+
+def chats(number: int) -> list[Chat]:
+    return [make_chat(f"t{index}") for index in range(number)]
+
+
+class TestTable:
+    def test_has_a_head_and_rows(self) -> None:
+        table = Table(html_table(("a", "b"), [("1", "2"), ("3", "4")]))
+
+        assert table.rows == [["a", "b"], ["1", "2"], ["3", "4"]]
+        assert table.tags[-3:] == ["tr", "td", "td"]
+        assert table.tags.count("th") == 2
+
+    @pytest.mark.parametrize("text", HOSTILE)
+    def test_texts_are_texts(self, text: str) -> None:
+        table = Table(html_table((text,), [(text,)]))
+
+        assert table.tags == ["table", "thead", "tr", "th", "tbody", "tr", "td"]
+        assert table.rows == [[text], [text]]
+
+    @pytest.mark.parametrize("text", HOSTILE)
+    def test_names_are_texts(self, text: str) -> None:
+        table = Table(html_table(("names",), [([text, text],)]))
+
+        assert table.tags == ["table", "thead", "tr", "th", "tbody", "tr", "td", "bdi", "bdi"]
+        assert table.rows == [["names"], [f"{text}, {text}"]]
+
+    def test_its_attributes_are_its_own(self) -> None:
+        table = Table(html_table((HOSTILE[3],), [(HOSTILE[3],), (HOSTILE[3:4],)]))
+
+        assert table.attributes == {"table class", *("th dir", "th style", "td dir", "td style")}
+
+    def test_it_sets_no_colours(self) -> None:
+        """Those of the notebook are right, be it light or dark."""
+        html = html_table(("a",), [("1",)])
+
+        assert not any(word in html for word in ("color", "background", "<style", "border"))
+
+    def test_dollar_signs_make_no_formula(self) -> None:
+        """Jupyter has MathJax look for them everywhere but in such elements."""
+        html = html_table(("price",), [("$5 or $6",)])
+
+        assert html.startswith('<table class="tex2jax_ignore mathjax_ignore">')
+
+    @pytest.mark.parametrize(
+        ("length", "shown"),
+        [(200, "x" * 200), (201, "x" * 200 + "..."), (10_000, "x" * 200 + "...")],
+    )
+    def test_a_long_text_is_cut(self, length: int, shown: str) -> None:
+        assert Table(html_table((), [("x" * length,)])).rows[1] == [shown]
+
+    @pytest.mark.parametrize(
+        ("length", "shown"), [(60, "x" * 60), (61, "x" * 60 + "..."), (10_000, "x" * 60 + "...")]
+    )
+    def test_a_long_name_is_cut(self, length: int, shown: str) -> None:
+        assert Table(html_table((), [(["x" * length],)])).rows[1] == [shown]
+
+    @pytest.mark.parametrize(
+        ("number", "end"), [(20, "x"), (21, "x and 1 more"), (1520, "x and 1,500 more")]
+    )
+    def test_of_many_names_the_first_are_shown(self, number: int, end: str) -> None:
+        (cell,) = Table(html_table((), [(["x"] * number,)])).rows[1]
+
+        assert cell == "x, " * 19 + end
+
+    def test_may_have_no_rows(self) -> None:
+        assert Table(html_table(("a",), [])).rows == [["a"]]
+
+
+class TestHtml:
+    def test_shows_what_tells_chats_apart(self) -> None:
+        chat = make_chat(users=(make_user(), make_user("u2")), groups=(make_group(),) * 2)
+        table = Table(ChatList([chat])._repr_html_())
+
+        assert table.rows == [
+            ["title", "tid", "type", "users", "groups"],
+            ["test", "t1", "group", "2", "Engines, Engines"],
+        ]
+
+    @pytest.mark.parametrize("title", [None, ""], ids=repr)
+    def test_a_chat_without_a_title_is_called_so(self, title: str | None) -> None:
+        assert Table(ChatList([make_chat(title=title)])._repr_html_()).rows[1][0] == "no title"
+
+    @pytest.mark.parametrize("text", HOSTILE)
+    def test_what_others_wrote_is_text(self, text: str) -> None:
+        chat = make_chat(text, title=text, type=ChatType(text), groups=(make_group(title=text),))
+        table = Table(ChatList([chat])._repr_html_())
+
+        assert table.rows[1] == [text, text, text, "0", text]
+        assert set(table.tags) == {"table", "thead", "tbody", "tr", "th", "td", "bdi", "p"}
+
+    @pytest.mark.parametrize(
+        ("number", "rows", "text"),
+        [(0, 0, "0 of 0"), (20, 20, "20 of 20"), (21, 20, "20 of 21"), (1234, 20, "20 of 1,234")],
+    )
+    def test_a_long_list_is_cut(self, number: int, rows: int, text: str) -> None:
+        html = ChatList(chats(number))._repr_html_()
+
+        assert html.count("<tr>") == rows + 1
+        assert html.endswith(f"<p>{text} chats</p>")
+
+
+class TestMessages:
+    def test_shows_who_wrote_what_and_when(self) -> None:
+        message = make_message(attachments=(make_file(), make_file(name="b.pdf")))
+        table = Table(MessageList([message])._repr_html_())
+
+        assert table.rows == [
+            ["date (UTC)", "from", "message", "attachments"],
+            ["2023-11-14 22:13", "Ada Lovelace", "hello", "report.pdf, b.pdf"],
+        ]
+
+    def test_a_name_for_display_stands_in_place_of_the_authors(self) -> None:
+        table = Table(MessageList([make_message(sender_display_name="Ward 3")])._repr_html_())
+
+        assert table.rows[1][1] == "Ward 3"
+
+    def test_an_author_without_a_name_is_an_id(self) -> None:
+        nobody = make_user("u9", first_name="", last_name="")
+
+        assert Table(MessageList([make_message(from_user=nobody)])._repr_html_()).rows[1][1] == "u9"
+
+    def test_one_that_was_deleted_is_called_so(self) -> None:
+        table = Table(MessageList([make_message(msg=None, deleted=True)])._repr_html_())
+
+        assert table.rows[1][2] == "deleted"
+
+    def test_one_without_a_text_has_an_empty_cell(self) -> None:
+        assert Table(MessageList([make_message(msg=None)])._repr_html_()).rows[1][2] == ""
+
+    def test_a_long_list_is_cut(self) -> None:
+        html = MessageList([make_message()] * 21)._repr_html_()
+
+        assert html.count("<tr>") == 21
+        assert html.endswith("<p>20 of 21 messages</p>")
+
+
+def rows_of(value: Any) -> dict[str, str]:
+    """What the table of a value says of each of its attributes."""
+    head, *rows = Table(value._repr_html_()).rows
+    assert head == [type(value).__name__, ""]
+    return dict(rows)  # type: ignore[arg-type]
+
+
+class TestOne:
+    def test_a_chat_names_who_is_in_it(self) -> None:
+        people = (make_user(), make_user("u2", first_name="Grace", last_name="Hopper"))
+        chat = make_chat(users=people, groups=(make_group(),), admins=people[:1])
+
+        assert rows_of(chat) == {
+            "tid": "t1",
+            "title": "test",
+            "type": "group",
+            "users": "Ada Lovelace, Grace Hopper",
+            "groups": "Engines",
+            "admins": "Ada Lovelace",
+            "is_alert": "no",
+            "allow_sending": "yes",
+            "allow_mute_notifications": "yes",
+            "is_closed": "no",
+        }
+
+    def test_what_there_is_not_has_no_row(self) -> None:
+        assert not {"title", "users", "groups"} & set(rows_of(make_chat(title=None)))
+
+    def test_a_user(self) -> None:
+        assert rows_of(make_user()) == {
+            "uid": "u1",
+            "first_name": "Ada",
+            "last_name": "Lovelace",
+            "is_bot": "no",
+        }
+
+    def test_a_message_has_a_date_in_place_of_milliseconds(self) -> None:
+        rows = rows_of(make_message())
+
+        assert rows["date (UTC)"] == "2023-11-14 22:13"
+        assert "timestamp" not in rows
+
+    def test_a_message_names_its_chat_and_its_author(self) -> None:
+        rows = rows_of(make_message())
+
+        assert (rows["chat"], rows["from_user"], rows["msg"]) == ("test", "Ada Lovelace", "hello")
+
+    @pytest.mark.parametrize(
+        "chat", [make_chat(title=None), make_chat(title=""), ChatHandle("t1")], ids=repr
+    )
+    def test_a_chat_without_a_title_is_its_id_there(self, chat: Any) -> None:
+        assert rows_of(make_message(chat=chat))["chat"] == "t1"
+
+    def test_a_message_names_its_attachments(self) -> None:
+        other = OtherAttachment("poll")  # type: ignore[arg-type]
+
+        assert rows_of(make_message(attachments=(make_file(), other)))["attachments"] == (
+            "report.pdf, poll"
+        )
+
+    @pytest.mark.parametrize(
+        ("title", "shown"), [("A page", "A page"), (None, "https://example.org")]
+    )
+    def test_a_message_names_the_page_that_it_links_to(self, title: Any, shown: str) -> None:
+        message = make_message(link_preview=LinkPreview("https://example.org", title))
+
+        assert rows_of(message)["link_preview"] == shown
+
+    def test_a_file_has_its_size_in_thousands(self) -> None:
+        assert rows_of(make_file(size=1_234_567))["size"] == "1,234,567"
+
+    @pytest.mark.parametrize(("msg", "shown"), [("hello", "hello"), (None, "m1")], ids=repr)
+    def test_an_event_tells_of_its_message(self, msg: Any, shown: str) -> None:
+        event = make_event("new_message", cls=NewMessageInfo, message=make_message(msg=msg))
+        rows = rows_of(event)
+
+        assert (rows["type"], rows["chat"], rows["message"]) == ("new_message", "test", shown)
+        assert rows["date (UTC)"] == "2023-11-14 22:13"
+
+    @pytest.mark.parametrize("known", [None, (make_user(),)], ids=["unknown", "known"])
+    def test_a_groups_members_are_not_asked_for(self, known: Any) -> None:
+        group = make_group(owner=make_user(), members=known)
+        bind([group], object())
+
+        assert rows_of(group) == {
+            "gid": "g1",
+            "title": "Engines",
+            "owner": "Ada Lovelace",
+            "is_circle": "yes",
+            "is_list": "no",
+            "is_public": "no",
+        }
+
+
+@pytest.mark.parametrize("kind", KINDS)
+class TestEachKind:
+    @pytest.mark.parametrize("text", HOSTILE)
+    def test_what_others_wrote_is_text(self, kind: str, text: str) -> None:
+        value = values_with(text)[kind]
+        table = Table(value._repr_html_())
+
+        assert set(table.tags) <= {"table", "thead", "tbody", "tr", "th", "td", "bdi", "p"}
+        assert table.attributes == {"table class", *("th dir", "th style", "td dir", "td style")}
+        if kind != "CacheInfo":
+            assert text in "".join(cell for row in table.rows for cell in row)
+
+    def test_each_text_is_alone_in_an_element_that_only_it_can_turn(self, kind: str) -> None:
+        html = values_with("\u202eabc")[kind]._repr_html_()
+        before = html.replace("\u202eabc \u202eabc", "\u202eabc").split("\u202e")[:-1]
+
+        assert all(piece.endswith(("<bdi>", '">')) for piece in before)
+
+    def test_a_long_text_is_cut_in_its_html(self, kind: str) -> None:
+        assert len(values_with("x" * 10_000)[kind]._repr_html_()) < 12_000
+
+
+# Its transport is the program's own.
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "Connection"])
+class TestEachRepr:
+    @pytest.mark.parametrize("text", ODD.values(), ids=ODD)
+    def test_it_is_one_plain_line(self, kind: str, text: str) -> None:
+        assert repr(values_with(text)[kind]).isprintable()
+
+    def test_a_long_text_is_cut(self, kind: str) -> None:
+        assert len(repr(values_with("x" * 10_000)[kind])) < 1500
+
+
+class TestConnection:
+    def test_shows_what_is_in_memory(self) -> None:
+        connection = Connection(transport=FakeTransport(make_chat()), clock=lambda: 0.0)
+        before = rows_of(connection)
+        connection.chats.get_subscriptions()
+
+        assert "in memory" not in before
+        assert rows_of(connection)["in memory"] == "1 chats, for 300 s"
+
+    def test_a_closed_one_says_so(self) -> None:
+        connection = Connection(transport=FakeTransport(make_chat()))
+        connection.chats.get_subscriptions()
+        states = [rows_of(connection)["state"]]
+        connection.close()
+        states.append(rows_of(connection)["state"])
+
+        assert states == ["open", "closed"]
+
+    def test_one_that_was_not_made_is_shown(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """As a debugger does, with an error of `__init__`."""
+        half = Connection.__new__(Connection)
+        with pytest.raises(TWConfigError):
+            half.__init__()  # type: ignore[misc]
+
+        assert rows_of(half)["transport"] == "'not made'"
+
+
+class TestRepr:
+    @pytest.mark.parametrize(
+        ("cls", "item", "what"),
+        [(ChatList, make_chat(), "chats"), (MessageList, make_message(), "messages")],
+    )
+    def test_a_long_one_says_how_many_there_are(self, cls: Any, item: Any, what: str) -> None:
+        assert repr(cls([item] * 21)).endswith(f", ... 21 {what}]")
+
+    def test_a_short_one_is_that_of_a_list(self) -> None:
+        assert repr(ChatList(chats(20))) == repr(chats(20))
+
+    def test_an_empty_one_is_too(self) -> None:
+        assert repr(ChatList()) == "[]"
+
+    def test_a_long_one_is_cut(self) -> None:
+        shown = repr(ChatList(chats(1234)))
+
+        assert shown == f"{repr(chats(20))[:-1]}, ... 1,234 chats]"
+
+
+class TestList:
+    def test_is_a_list(self) -> None:
+        assert isinstance(ChatList(), list)
+        assert ChatList(chats(3)) == chats(3)
+
+    def test_an_index_gives_a_chat(self) -> None:
+        assert ChatList(chats(3))[-1] == make_chat("t2")
+
+    def test_a_slice_gives_a_chat_list(self) -> None:
+        part = ChatList(chats(30))[1:3]
+
+        assert type(part) is ChatList
+        assert part == chats(3)[1:]
+
+    def test_changing_it_changes_nothing_else(self) -> None:
+        source = chats(3)
+        ChatList(source).clear()
+
+        assert len(source) == 3
+
+    @pytest.mark.parametrize(
+        "copied",
+        [copy.copy, copy.deepcopy, pickled],
+        ids=["copy", "deepcopy", "pickle"],
+    )
+    def test_a_copy_is_a_chat_list(self, copied: object) -> None:
+        again = copied(ChatList(chats(3)))  # type: ignore[operator]
+
+        assert (type(again), again) == (ChatList, chats(3))

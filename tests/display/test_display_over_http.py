@@ -1,0 +1,78 @@
+"""Showing what a server gave asks it nothing, and goes on when there is no Connection any more."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Callable
+
+import pytest
+
+from teamwire_sync._sandbox.seed import KNOWN_CHAT, PUBLIC_CIRCLE
+from tests.support.builders import pickled
+from tests.support.leaks import leak_in
+
+if TYPE_CHECKING:
+    from teamwire_sync import Connection
+    from teamwire_sync.testing import Sandbox
+
+
+@pytest.fixture
+def given(box: Sandbox, connection: Connection) -> list[Any]:
+    """What a server gave, of each kind."""
+    stream = connection.events()
+    box.post_message(KNOWN_CHAT, text="hello", files={"a.txt": b"abc"})
+    event = next(iter(stream))
+    chats = connection.chats.get_subscriptions()
+    messages = connection.chats.at(KNOWN_CHAT).get_messages()
+    with_groups = next(chat for chat in chats if chat.groups)
+    return [
+        chats,
+        with_groups,
+        with_groups.groups[0],
+        with_groups.users[0],
+        connection.groups.get_group(PUBLIC_CIRCLE),
+        connection.check(),
+        messages,
+        messages[0],
+        (messages[0].attachments or [None])[0],
+        event,
+    ]
+
+
+def show(values: list[Any]) -> str:
+    """What a notebook shows of them, and a terminal."""
+    return "".join(value._repr_html_() + repr(value) for value in values)
+
+
+class TestShowing:
+    def test_no_request_is_made_for_it(
+        self, box: Sandbox, connection: Connection, given: list[Any]
+    ) -> None:
+        before = len(box.requests)
+        show([*given, connection, connection.chats.cache_info()])
+
+        assert len(box.requests) == before
+
+    @pytest.mark.parametrize("change", [pickled, lambda values: values], ids=["pickled", "closed"])
+    def test_no_connection_is_needed(
+        self, connection: Connection, given: list[Any], change: Callable[[Any], Any]
+    ) -> None:
+        before = show(given)
+        again = change(given)
+        connection.close()
+
+        assert show(again) == before
+
+    def test_no_secret_is_in_it(
+        self, box: Sandbox, connection: Connection, given: list[Any]
+    ) -> None:
+        shown = show([*given, connection, connection.chats.cache_info()])
+
+        assert leak_in(shown, box.secret, box.app_id) is None
+        assert box.app_id not in shown
+
+    def test_it_works_while_an_event_loop_runs(self, given: list[Any]) -> None:
+        async def cell() -> str:
+            return show(given)
+
+        assert asyncio.run(cell()) == show(given)

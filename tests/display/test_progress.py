@@ -1,0 +1,278 @@
+"""progress=True: a bar, for as long as there is something to tell."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import sys
+from typing import TYPE_CHECKING, Any, Callable
+
+import pytest
+from tqdm import auto as tqdm_auto
+
+from teamwire_sync import Attachments, Connection, TWServerError
+from teamwire_sync._progress import counted, moved
+from tests.support.builders import make_chat, make_file, make_message
+from tests.support.fake_transport import FakeTransport
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+FAILURES = [TWServerError("broken"), OSError("full"), KeyboardInterrupt()]
+each_failure = pytest.mark.parametrize("failure", FAILURES, ids=lambda error: type(error).__name__)
+
+
+class Bar(tqdm_auto.tqdm):  # type: ignore[type-arg]
+    """A real bar, that is drawn into a text."""
+
+    # It would start a thread that never ends.
+    monitor_interval = 0
+    made: list[Bar]
+
+    def __init__(self, **options: Any) -> None:
+        self.drawn = io.StringIO()
+        self.first_total = options["total"]
+        self.closings = 0
+        super().__init__(file=self.drawn, mininterval=0, **options)
+        self.made.append(self)
+
+    def close(self) -> None:
+        self.closings += 1
+        super().close()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it was closed, by us and not by the garbage collector."""
+        return self.closings > 0 and self.disable
+
+
+@pytest.fixture
+def bars(monkeypatch: pytest.MonkeyPatch) -> list[Bar]:
+    """The bars that were made."""
+    monkeypatch.setattr(Bar, "made", [], raising=False)
+    monkeypatch.setattr(tqdm_auto, "tqdm", Bar)
+    return Bar.made
+
+
+@pytest.fixture
+def transport() -> FakeTransport:
+    return FakeTransport(*(make_chat(f"t{number}") for number in range(5)))
+
+
+@pytest.fixture
+def connection(transport: FakeTransport) -> Connection:
+    return Connection(transport=transport)
+
+
+def file_of(size: int) -> Attachments:
+    return Attachments().add_file(io.BytesIO(b"x" * size), "x.bin")
+
+
+def tell(progress: AbstractContextManager[Any], *news: tuple[int, int] | BaseException) -> None:
+    """Tell *progress* of numbers, and raise what is none."""
+    with progress as told:
+        for each in news:
+            if isinstance(each, BaseException):
+                raise each
+            told(*each)
+
+
+class TestListing:
+    def test_a_bar_counts_the_chats(self, connection: Connection, bars: list[Bar]) -> None:
+        listed = connection.chats.get_subscriptions(progress=True)
+
+        (bar,) = bars
+        assert (len(listed), bar.n, bar.is_over) == (5, 5, True)
+        assert "listing: 5 chats [" in bar.drawn.getvalue()
+
+    def test_where_nothing_is_listed_there_is_none(
+        self, connection: Connection, bars: list[Bar]
+    ) -> None:
+        connection.chats.get_subscriptions()
+        connection.chats.get_subscriptions(progress=True)
+
+        assert bars == []
+
+    @pytest.mark.parametrize("progress", [False, None])
+    def test_nobody_has_to_have_one(
+        self, progress: Any, connection: Connection, bars: list[Bar]
+    ) -> None:
+        assert len(connection.chats.get_subscriptions(progress=progress)) == 5
+        assert bars == []
+
+    def test_a_failure_before_the_first_page_shows_none(
+        self, connection: Connection, transport: FakeTransport, bars: list[Bar]
+    ) -> None:
+        transport.error = TWServerError("broken")
+        with pytest.raises(TWServerError):
+            connection.chats.get_subscriptions(progress=True)
+
+        assert bars == []
+
+    def test_it_works_while_an_event_loop_runs(
+        self, connection: Connection, bars: list[Bar]
+    ) -> None:
+        async def cell() -> int:
+            listed = connection.chats.get_subscriptions(progress=True)
+            return len(listed) + len(listed._repr_html_().split("<tr>"))
+
+        assert asyncio.run(cell()) == 5 + 7
+        assert [bar.is_over for bar in bars] == [True]
+
+
+class TestCounted:
+    @each_failure
+    def test_the_bar_ends_when_the_call_does(self, failure: BaseException, bars: list[Bar]) -> None:
+        with pytest.raises(type(failure)):
+            tell(counted(True, "chats"), (1, 200), failure)
+
+        assert [(bar.n, bar.is_over) for bar in bars] == [(200, True)]
+
+    def test_a_listing_that_begins_anew_begins_anew(self, bars: list[Bar]) -> None:
+        tell(counted(True, "chats"), (1, 200), (2, 400), (1, 150))
+
+        assert [bar.n for bar in bars] == [150]
+
+    def test_a_callback_stays_as_it_is(self, bars: list[Bar]) -> None:
+        with counted(print, "chats") as told:
+            assert told is print
+        assert bars == []
+
+
+class TestMoved:
+    @each_failure
+    def test_the_bar_ends_when_the_call_does(self, failure: BaseException, bars: list[Bar]) -> None:
+        with pytest.raises(type(failure)):
+            tell(moved(True, "sending"), (1, 3), failure)
+
+        assert [(bar.n, bar.total, bar.is_over) for bar in bars] == [(1, 3, True)]
+
+    def test_a_callback_stays_as_it_is(self, bars: list[Bar]) -> None:
+        with moved(print, "sending") as told:
+            assert told is print
+        assert bars == []
+
+    @pytest.mark.parametrize("progress", [False, None])
+    def test_without_one_nothing_is_told(self, progress: Any, bars: list[Bar]) -> None:
+        with moved(progress, "sending") as told:
+            assert told is None
+        assert bars == []
+
+
+class TestPosting:
+    def test_a_bar_counts_the_bytes_of_all_files(
+        self, connection: Connection, bars: list[Bar]
+    ) -> None:
+        files = file_of(3000).add_file(io.BytesIO(b"y" * 72), "y.bin")
+        connection.chats.at("t1").post(attachments=files, progress=True)
+
+        (bar,) = bars
+        assert (bar.n, bar.first_total, bar.is_over) == (3072, 3072, True)
+        assert "sending: 100%" in bar.drawn.getvalue()
+        assert "3.00k/3.00k" in bar.drawn.getvalue()
+
+    @pytest.mark.parametrize("attachments", [None, [make_file()]], ids=["none", "known"])
+    def test_where_no_file_is_sent_there_is_none(
+        self, attachments: Any, connection: Connection, bars: list[Bar]
+    ) -> None:
+        connection.chats.at("t1").post("hello", attachments, progress=True)
+
+        assert bars == []
+
+    @each_failure
+    def test_it_ends_when_the_call_does(
+        self,
+        failure: BaseException,
+        connection: Connection,
+        transport: FakeTransport,
+        bars: list[Bar],
+    ) -> None:
+        transport.errors["upload"] = failure
+        files = file_of(0).add_file(io.BytesIO(b"x"), "x.bin")
+        with pytest.raises(type(failure)):
+            connection.chats.at("t1").post(attachments=files, progress=True)
+
+        assert all(bar.is_over for bar in bars)
+
+
+class TestDownloading:
+    @pytest.fixture
+    def sent(self, connection: Connection, transport: FakeTransport) -> Callable[..., Any]:
+        """Makes an attachment with the content that it is given."""
+
+        def make(*pieces: bytes | BaseException, size: int) -> Any:
+            transport.contents["a1"] = pieces
+            transport.history = [make_message(attachments=(make_file(size=size),))]
+            (message,) = connection.chats.at("t1").get_messages()
+            (attachment,) = message.attachments or ()
+            return attachment
+
+        return make
+
+    @pytest.mark.parametrize("pieces", [[b"abc", b"de"], []], ids=["some", "empty"])
+    def test_a_bar_counts_the_bytes(
+        self, pieces: list[bytes], sent: Callable[..., Any], bars: list[Bar]
+    ) -> None:
+        size = sum(map(len, pieces))
+        sent(*pieces, size=size).download(io.BytesIO(), progress=True)
+
+        assert [(bar.n, bar.first_total, bar.is_over) for bar in bars] == [(size, size, True)]
+
+    @each_failure
+    def test_it_ends_when_the_call_does(
+        self, failure: BaseException, sent: Callable[..., Any], bars: list[Bar]
+    ) -> None:
+        with pytest.raises(type(failure)):
+            sent(b"abc", failure, size=5).download(io.BytesIO(), progress=True)
+
+        assert [(bar.n, bar.is_over) for bar in bars] == [(3, True)]
+
+
+def install(connection: Connection, call: str) -> None:
+    """Make a call that shows a bar."""
+    file = make_file()
+    object.__setattr__(file, "_service", connection.chats._service)
+    {
+        "get_subscriptions": lambda: connection.chats.get_subscriptions(progress=True),
+        "post a text": lambda: connection.chats.at("t1").post("hello", progress=True),
+        "post a file": lambda: connection.chats.at("t1").post("", file_of(3), progress=True),
+        "download": lambda: file.download(io.BytesIO(), progress=True),
+    }[call]()
+
+
+@pytest.mark.parametrize("call", ["get_subscriptions", "post a text", "post a file", "download"])
+class TestWithoutTqdm:
+    def test_the_error_says_what_to_install_before_anything_is_sent(
+        self,
+        call: str,
+        connection: Connection,
+        transport: FakeTransport,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "tqdm.auto", None)
+        text = r"^progress=True needs tqdm: pip install 'teamwire_sync\[notebook\]'$"
+        with pytest.raises(ImportError, match=text) as caught:
+            install(connection, call)
+
+        assert caught.value.name == "tqdm"
+        assert transport.calls == []
+
+    def test_what_tqdm_itself_lacks_is_said_as_it_is(
+        self,
+        call: str,
+        connection: Connection,
+        transport: FakeTransport,
+        monkeypatch: pytest.MonkeyPatch,
+        tmp_path: Path,
+    ) -> None:
+        (tmp_path / "tqdm").mkdir()
+        (tmp_path / "tqdm" / "__init__.py").write_text("")
+        (tmp_path / "tqdm" / "auto.py").write_text("import colours")
+        for name in [name for name in sys.modules if name.partition(".")[0] == "tqdm"]:
+            monkeypatch.delitem(sys.modules, name)
+        monkeypatch.syspath_prepend(tmp_path)
+        with pytest.raises(ModuleNotFoundError, match="No module named 'colours'"):
+            install(connection, call)
+
+        assert transport.calls == []

@@ -1,0 +1,101 @@
+"""What README.md and docs/ say is true: their code blocks run, their links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from teamwire_sync.testing import sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from teamwire_sync.testing import Sandbox
+
+sybil = pytest.importorskip("sybil", reason="sybil needs Python 3.10 or newer")
+python = pytest.importorskip("sybil.parsers.markdown")
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
+NAMES = [str(path.relative_to(ROOT)) for path in DOCUMENTS]
+# What the other blocks are, and what proves them instead.
+ELSEWHERE = {
+    "make demo\nmake test\n": "the first steps of .ci/run",
+    "pip install 'teamwire_sync[cli,sandbox]'\nteamwire-sync sandbox --chats 1000\n": (
+        "tests/cli/test_command_line.py"
+    ),
+    "[default]\nurl = https://backend.example.org\napp_id = ...\nsecret = ...\n": (
+        "tests/connection/test_config.py"
+    ),
+    "teamwire-sync vendor-check\n": "tests/vendor/test_vendor_check.py",
+}
+# The same for all the blocks of a page that are in a language.
+PAGES_ELSEWHERE = {
+    ("docs/command-line.md", "bash"): "tests/docs/test_command_line_page.py",
+    ("docs/command-line.md", "sh"): "tests/docs/test_command_line_page.py",
+    ("docs/cron.md", "cron"): "tests/docs/test_cron.py",
+    ("docs/cron.md", "sh"): "tests/docs/test_cron.py",
+    ("docs/flask.md", "py"): "tests/deployment/test_gunicorn.py",
+    ("docs/porting.md", "py"): "the vendor's documentation, which it quotes",
+    ("docs/scaling.md", "py"): "tests/docs/test_scaling_page.py",
+    ("docs/scaling.md", "sh"): "tests/docs/test_scaling_page.py",
+    ("docs/tutorial.md", "sh"): "make demo, and tests/docs/test_programs_of_pages.py",
+}
+
+
+@pytest.fixture(autouse=True)
+def box(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Sandbox]:
+    """A server, a folder with the files that documents attach, and a double of the vendor's SDK."""
+    for name in ("plan.pdf", "entrance.png"):
+        (tmp_path / name).write_bytes(name.encode())
+    (tmp_path / "downloads").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
+    monkeypatch.syspath_prepend(str(ROOT / "tests" / "support" / "vendor_double"))
+    with sandbox(chats=100, seed=7) as box:
+        for name, value in box.env.items():
+            monkeypatch.setenv(name, value)
+        yield box
+    for name in [name for name in sys.modules if name.partition(".")[0] == "teamwire_api"]:
+        del sys.modules[name]
+
+
+def blocks(path: Path) -> list[tuple[str, str]]:
+    """Language and text of each fenced block."""
+    fence = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+    return fence.findall(path.read_text("utf-8"))
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=NAMES)
+def test_its_python_blocks_run(path: Path) -> None:
+    document = sybil.Sybil([python.PythonCodeBlockParser()], path=str(ROOT)).parse(path)
+    examples = list(document.examples())
+    for example in examples:
+        example.evaluate()
+
+    assert len(examples) == sum(language == "python" for language, _ in blocks(path))
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=NAMES)
+def test_its_other_blocks_are_proven_elsewhere(path: Path) -> None:
+    name = path.relative_to(ROOT).as_posix()
+    others = [
+        text
+        for language, text in blocks(path)
+        # In braces there is what Sphinx does: tests/docs/test_site.py.
+        if language not in {"python", "text"} and not language.startswith("{")
+        if (name, language) not in PAGES_ELSEWHERE
+    ]
+
+    assert [text for text in others if text not in ELSEWHERE] == []
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=NAMES)
+def test_its_links_within_the_project_lead_somewhere(path: Path) -> None:
+    targets = re.findall(r"\]\((?!https?:|#)([^)#]+)", path.read_text("utf-8"))
+
+    assert [target for target in targets if not (path.parent / target).exists()] == []

@@ -1,0 +1,64 @@
+"""Blocks of pages that are run as programs of their own, as their readers do."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from teamwire_sync._cli.tools import sandbox as sandbox_command
+from teamwire_sync.testing import sandbox
+from tests.support.pages import block_with, blocks
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from teamwire_sync.testing import Sandbox
+
+
+def run(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env={**os.environ, **environment},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=120,
+        check=False,
+    )
+
+
+def test_the_process_pool_finds_each_title_with_one_listing_per_process(
+    box: Sandbox, tmp_path: Path
+) -> None:
+    program = block_with("concurrency.md", "python", "ProcessPoolExecutor")
+    (tmp_path / "pool.py").write_text(program, "utf-8")
+    done = run(tmp_path, "-X", "utf8", "-W", "error", "pool.py", **box.env)
+    lines = [line.partition(" ") for line in done.stdout.splitlines()]
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [title for _, _, title in lines] == [
+        str(chat.title) for chat in box.connect().chats.get_subscriptions()
+    ]
+    # One of this test, one of the program, and one of each process that was given work.
+    assert box.count("GET", "/v1/bot/chats/") == 2 + len({pid for pid, _, _ in lines})
+
+
+def test_the_tutorial_works_in_the_world_that_its_command_serves(tmp_path: Path) -> None:
+    options = {each.name: each.default for each in sandbox_command.params}
+    (tmp_path / "tutorial.py").write_text("\n".join(blocks("tutorial.md", "python")), "utf-8")
+    with sandbox(chats=options["chats"], seed=options["seed"]) as box:
+        done = run(tmp_path, "-X", "utf8", "-W", "error", "tutorial.py", **box.env)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "1000 chats\n" in done.stdout
+
+
+def test_the_tests_that_use_the_fixture_pass(tmp_path: Path) -> None:
+    tests = block_with("testing.md", "python", "def test_finding")
+    (tmp_path / "test_page.py").write_text(tests, "utf-8")
+    done = run(tmp_path, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--strict-markers")
+
+    assert done.returncode == 0, done.stdout
+    assert "2 passed" in done.stdout

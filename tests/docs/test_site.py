@@ -1,0 +1,230 @@
+"""The documentation site builds without a warning, and nothing is missing in it."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import os
+import re
+import subprocess
+import sys
+from functools import partial
+from html.parser import HTMLParser
+from itertools import takewhile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urldefrag, urlsplit
+
+import pytest
+import yaml
+from attrs import frozen
+
+import teamwire_sync
+from teamwire_sync import exceptions, testing
+from teamwire_sync._chats import Chats
+from teamwire_sync._directory import Groups, Users
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = [
+    page.relative_to(DOCS).with_suffix(".html").as_posix()
+    for page in sorted(DOCS.glob("**/*.md"))
+    if "notebooks" not in page.parts
+]
+CONTRACT: dict[str, Any] = yaml.safe_load((DOCS / "openapi.yaml").read_text("utf-8"))
+OPERATIONS = [
+    f"{method.upper()} {path}"
+    for path, item in CONTRACT["paths"].items()
+    for method in item
+    if method in {"get", "put", "post", "patch", "delete"}
+]
+# Those whose methods have entries of their own.
+CLASSES = [
+    *(Chats, Groups, Users),
+    *(
+        getattr(teamwire_sync, name)
+        for name in ("Attachments", "CacheInfo", "Chat", "ChatList", "Connection", "Event")
+    ),
+    *(
+        getattr(teamwire_sync, name)
+        for name in ("FileAttachment", "Group", "Message", "MessageList", "User")
+    ),
+    *(getattr(teamwire_sync, name) for name in ("FileStore", "MemoryStore", "RedisStore")),
+    testing.Sandbox,
+]
+# How it works inside.
+INSIDE = {"Fault": {"effects", "payload", "strikes"}, "Hold": {"wait"}}
+
+
+class Page(HTMLParser):
+    """What a built page has.
+
+    Attributes:
+        ids: The ids that links can lead to.
+        links: Where its links lead.
+        text: What a reader sees.
+        contents: Where the links of the sidebar lead.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.ids: set[str] = set()
+        self.links: list[str] = []
+        self.contents: list[str] = []
+        self.text = ""
+        self._in_item = False
+        self._hidden = False
+        self.feed(path.read_text("utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = {name: value or "" for name, value in attrs}
+        self.ids.update(value for name, value in found.items() if name == "id")
+        links = [value for name, value in found.items() if name in {"href", "src"}]
+        self.links += links
+        if tag == "li":
+            self._in_item = "toctree-l" in found.get("class", "")
+        elif tag == "a" and self._in_item:
+            self.contents += links
+        self._hidden = tag in {"script", "style"}
+
+    def handle_endtag(self, tag: str) -> None:
+        self._hidden = False
+
+    def handle_data(self, data: str) -> None:
+        self.text += "" if self._hidden else data
+
+
+@frozen
+class Build:
+    """The site in a folder, and what was said while it was built."""
+
+    folder: Path
+    warnings: str
+
+
+@pytest.fixture(scope="session")
+def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
+    """The site, built once; with warnings it is built all the same."""
+    for name in ("sphinx", "furo", "myst_parser"):
+        if importlib.util.find_spec(name) is None:
+            if os.environ.get("CI") == "true":
+                pytest.fail(f"{name} is not installed, and in CI it has to be")
+            pytest.skip(f"{name} is not installed")
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-n", "-q", "-b", "html"]
+    done = subprocess.run(
+        [*command, "-d", folder / "doctrees", DOCS, folder / "html"],
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert done.returncode in {0, 1}, done.stderr
+    return Build(folder / "html", done.stderr)
+
+
+@pytest.fixture(scope="session")
+def site(build: Build) -> Path:
+    """The folder of the built site."""
+    return build.folder
+
+
+@pytest.fixture(scope="session")
+def pages(site: Path) -> dict[str, Page]:
+    """The pages by their path."""
+    return {
+        path.relative_to(site).as_posix(): Page(path) for path in sorted(site.glob("**/*.html"))
+    }
+
+
+@pytest.fixture(scope="session")
+def described(pages: dict[str, Page]) -> set[str]:
+    """The names that the reference has an entry of."""
+    return {
+        name for path, page in pages.items() if path.startswith("reference/") for name in page.ids
+    }
+
+
+def test_it_builds_without_a_warning(build: Build) -> None:
+    assert build.warnings == ""
+
+
+def test_every_link_leads_somewhere(site: Path, pages: dict[str, Page]) -> None:
+    def broken() -> Iterator[str]:
+        for path, page in pages.items():
+            for link in page.links:
+                target, anchor = urldefrag(link)
+                if urlsplit(link).scheme:
+                    continue
+                file = (
+                    (site / path).parent / unquote(urlsplit(target).path) if target else site / path
+                )
+                if not file.is_file():
+                    yield f"{path}: {link}"
+                elif anchor and file.suffix == ".html":
+                    name = file.resolve().relative_to(site.resolve()).as_posix()
+                    if unquote(anchor) not in pages[name].ids:
+                        yield f"{path}: {link}"
+
+    assert list(broken()) == []
+
+
+@pytest.mark.parametrize("path", [path for path in PAGES if path != "index.html"])
+def test_the_contents_have_each_page(path: str, pages: dict[str, Page]) -> None:
+    assert path in pages["index.html"].contents
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_no_page_has_a_path_of_the_machine_that_built_it(
+    path: str, site: Path, pages: dict[str, Page]
+) -> None:
+    here = {str(DOCS.parent), str(site), sys.prefix, sys.base_prefix, str(Path.home())}
+    usual = re.findall(r"(?<![\w.~])/(?:home|root|tmp|Users|work)/[^\s'\")]*", pages[path].text)
+
+    # One that is a mere "/usr" is nobody's.
+    assert [each for each in here if each.count("/") > 1 and each in pages[path].text] == []
+    assert usual == []
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_the_page_of_the_contract_has_each_operation(
+    operation: str, pages: dict[str, Page]
+) -> None:
+    assert operation in pages["contract.html"].text
+
+
+@pytest.mark.parametrize("schema", CONTRACT["components"]["schemas"])
+def test_the_page_of_the_contract_has_each_schema(schema: str, pages: dict[str, Page]) -> None:
+    assert f"schema-{schema.lower()}" in pages["contract.html"].ids
+
+
+@pytest.mark.parametrize(
+    "name", sorted({*teamwire_sync.__all__, *exceptions.__all__}), ids="teamwire_sync.{}".format
+)
+def test_the_reference_has_each_export(name: str, described: set[str]) -> None:
+    assert f"teamwire_sync.{name}" in described
+
+
+@pytest.mark.parametrize("name", testing.__all__)
+def test_the_reference_has_each_export_of_testing(name: str, described: set[str]) -> None:
+    assert f"teamwire_sync.testing.{name}" in described
+
+
+def is_described_with(kind: type, base: type) -> bool:
+    """Whether *kind* is where the reference says what *base* has."""
+    return base is kind or base.__name__ not in {*teamwire_sync.__all__, "object", "tuple", "list"}
+
+
+@pytest.mark.parametrize("kind", [*CLASSES, testing.Fault, testing.Hold])
+def test_the_reference_has_each_method(kind: type, described: set[str]) -> None:
+    methods = {
+        name
+        for each in takewhile(partial(is_described_with, kind), kind.__mro__)
+        for name, value in vars(each).items()
+        if not name.startswith("_") and (inspect.isroutine(value) or isinstance(value, property))
+        if not inspect.ismemberdescriptor(value)
+    } - INSIDE.get(kind.__name__, set())
+    known = {name.rpartition(".")[2] for name in described if f".{kind.__name__}." in name}
+
+    assert methods - known == set()

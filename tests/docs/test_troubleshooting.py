@@ -1,0 +1,357 @@
+"""Each line of docs/troubleshooting.md is what a user sees when that is wrong."""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import re
+import socket
+import ssl
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import responses
+from urllib3.exceptions import MaxRetryError, NameResolutionError, NewConnectionError
+
+import tests.support.provocations_in_chats
+import tests.support.provocations_of_stores
+import tests.support.provocations_of_vendor  # noqa: F401  they add their own
+from teamwire_sync import Connection, ConnectionConfig, TWError
+from teamwire_sync._credentials import Credentials
+from teamwire_sync._flight import Flight
+from teamwire_sync._transports.http import HttpTransport
+from tests.support.builders import Clock, chat_doc, make_chat, page_doc
+from tests.support.fake_transport import FakeTransport
+from tests.support.provocations import (
+    HOST,
+    LOGGED,
+    PROVOCATIONS,
+    URL,
+    answered,
+    connected,
+    logs,
+    shows,
+)
+from tests.support.transport_calls import error_body
+from tests.support.waiting import Threads
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "troubleshooting.md"
+LINES = re.findall(r"^```text\n(.*)\n```$", DOCUMENT.read_text("utf-8"), re.MULTILINE)
+TRIED = "(tried 4 times)"
+HTML = {"body": "<html>down</html>", "headers": {"Content-Type": "text/html"}}
+TWINS = [make_chat(tid, "test") for tid in ("7MQKchz6wsSzmWTVnppGAc", "8NRLdia7xtTanXUWoqqHBd")]
+
+
+def unreachable(reason: Exception) -> Any:
+    return requests.ConnectionError(MaxRetryError(None, "/", reason))  # type: ignore[arg-type]
+
+
+def caused_by(error: Exception, cause: OSError) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
+@shows(
+    "app_id, secret, url missing. There are three ways to give that: as an argument, "
+    "Connection(app_id=..., secret=..., url=...); in the environment, TEAMWIRE_APP_ID, "
+    "TEAMWIRE_SECRET, TEAMWIRE_URL; or in the section [default] of the file config.ini, as "
+    "app_id = ..."
+)
+def _() -> object:
+    return Connection()
+
+
+@shows("app_id is a URL: the order is Connection(app_id, secret, url)")
+def _() -> object:
+    return Connection(URL, "app", "topsecret")
+
+
+@shows("secret must be printable text; copy it again from the dashboard")
+def _() -> object:
+    return Connection("app", "top\tsecret", URL)
+
+
+@shows(
+    "url must be https, since the Secret goes with every request: https://backend.example.org (or "
+    "ConnectionConfig(allow_insecure_http=True))"
+)
+def _() -> object:
+    return Connection("app", "topsecret", f"http://{HOST}")
+
+
+@shows(
+    "the server redirects to https://backend.example.org, which is not followed: correct the URL"
+)
+def _() -> object:
+    return answered("get_me", status=301, headers={"Location": f"{URL}/"})
+
+
+@shows("REQUESTS_CA_BUNDLE: there is no file or folder '/etc/ssl/ours.pem'")
+def _() -> object:
+    os.environ["REQUESTS_CA_BUNDLE"] = "/etc/ssl/ours.pem"
+    return Connection("app", "topsecret", URL)
+
+
+@shows(
+    "ConnectionConfig.verify: no CA certificates in PEM format can be read from 'setup.cfg': "
+    "[X509: NO_CERTIFICATE_OR_CRL_FOUND] no certificate or crl found (_ssl.c:1002)"
+)
+def _() -> object:
+    config = ConnectionConfig(verify="setup.cfg")
+    return Connection("app", "topsecret", URL, config=config)
+
+
+@shows("the proxy for the server must be like 'http://proxy.example.org:3128'")
+def _() -> object:
+    config = ConnectionConfig(proxies={"https": "user:password@"})
+    return Connection("app", "topsecret", URL, config=config)
+
+
+@shows(
+    "the process was forked, and the session that was given has its parent's connections: build "
+    "session and Connection after the fork"
+)
+def _() -> object:
+    with requests.Session() as session:
+        connection = Connection("app", "topsecret", URL, session=session)
+        connection._transport._exchange.after_fork()  # type: ignore[attr-defined]
+        return connection.check()
+
+
+@shows("401: the server does not accept this App ID and Secret")
+def _() -> object:
+    return answered("get_me", status=401)
+
+
+@shows("403: bots can use only circles that are public (the circle is not public)")
+def _() -> object:
+    body = error_body("circle_not_public", "the circle is not public")
+    return answered("create_chat", status=403, json=body)
+
+
+@shows("403: the bot may not do this (only admins may post)")
+def _() -> object:
+    return answered(
+        "post_message", status=403, json=error_body("forbidden", "only admins may post")
+    )
+
+
+@shows(f"can't reach {HOST}:443: Name or service not known {TRIED}")
+def _() -> object:
+    cause = socket.gaierror(-2, "Name or service not known")
+    error = caused_by(NameResolutionError(HOST, None, cause), cause)  # type: ignore[arg-type]
+    return answered("get_me", body=unreachable(error))
+
+
+@shows(f"can't reach {HOST}:443: Connection refused {TRIED}")
+def _() -> object:
+    cause = ConnectionRefusedError(111, "Connection refused")
+    error = caused_by(NewConnectionError(None, "no"), cause)  # type: ignore[arg-type]
+    return answered("get_me", body=unreachable(error))
+
+
+@shows(
+    f"no TLS connection to {HOST}:443: [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: "
+    "unable to get local issuer certificate (_ssl.c:1002); if its certificate comes from a CA of "
+    "your own, give that by ConnectionConfig(verify=...)"
+)
+def _() -> object:
+    text = (
+        "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: unable to get local issuer "
+        "certificate (_ssl.c:1002)"
+    )
+    error = ssl.SSLCertVerificationError(1, text)
+    error.verify_code = 20
+    return answered("get_me", body=requests.exceptions.SSLError(error))
+
+
+@shows(
+    f"can't reach {HOST}:443 through the proxy: Tunnel connection failed: 407 Proxy Authentication "
+    f"Required {TRIED}"
+)
+def _() -> object:
+    cause = OSError("Tunnel connection failed: 407 Proxy Authentication Required")
+    return answered("get_me", body=requests.exceptions.ProxyError(cause))
+
+
+@shows(f"no answer from {HOST}:443 within 10 s {TRIED}")
+def _() -> object:
+    return answered("get_me", body=requests.ReadTimeout("late"))
+
+
+@shows("all 1 connections were busy for 0.01 s")
+def _() -> object:
+    config = ConnectionConfig(pool_size=1, total_timeout=0.01)
+    transport = HttpTransport(Credentials("app", "topsecret", URL), config, clock=Clock())
+    assert transport._exchange._slots.take(1)
+    return transport.get_me(deadline=None)
+
+
+@shows(f"no time left to ask {HOST}:443 for GET /v1/bot/me/")
+def _() -> object:
+    transport = HttpTransport(Credentials("app", "topsecret", URL), ConnectionConfig())
+    return transport.get_me(deadline=time.monotonic())
+
+
+@shows("no answer within the timeout of this call; another thread still waits for it")
+def _() -> object:
+    with Threads(1) as threads:
+        flight: Flight[int] = threads.start(Flight).result()
+    return flight.wait(time.monotonic())
+
+
+@shows(f"503 for GET /v1/bot/chats/: an HTML page, so from a proxy in between {TRIED}")
+def _() -> object:
+    return answered("list_chats", status=503, **HTML)
+
+
+@shows("429 for GET /v1/bot/chats/: slow down; try again in 120 s")
+def _() -> object:
+    body = error_body("rate_limited", "slow down")
+    return answered("list_chats", status=429, json=body, headers={"Retry-After": "120"})
+
+
+@shows("404 for GET /elsewhere/v1/bot/chats/: not found; does the URL point to the bot API?")
+def _() -> object:
+    body = error_body("no_such_path", "not found")
+    return answered("list_chats", url=f"{URL}/elsewhere", status=404, json=body)
+
+
+@shows("GET /v1/bot/me/: the answer is not JSON; is this a server that speaks the bot contract?")
+def _() -> object:
+    return answered("get_me", body="<html>")
+
+
+@shows("the answer to GET /v1/bot/chats/ is refused: it is larger than 32 MiB")
+def _() -> object:
+    return answered("list_chats", body=b" " * (33 * 2**20))
+
+
+@shows(
+    f"the answer of {HOST}:443 was lost (Connection reset by peer): it may have done POST "
+    "/v1/bot/chats/ or not; look before you try again: "
+    "connection.chats.get_subscriptions(refresh=True) lists the chat if it was made"
+)
+def _() -> object:
+    return answered("create_chat", body=ConnectionResetError(104, "Connection reset by peer"))
+
+
+@shows("unknown, or not visible to the bot: rVRCfuQEtkgnZBZEgbHVji")
+def _() -> object:
+    body = error_body("invalid_members", "x", user_ids=["rVRCfuQEtkgnZBZEgbHVji"], group_ids=[])
+    return answered("create_chat", status=422, json=body)
+
+
+@shows("users must be a list of User objects or ids, not str")
+def _() -> object:
+    return connected().chats.create_chat(users="rVRCfuQEtkgnZBZEgbHVji")
+
+
+@shows("users[0] must be a User or its id, not NoneType (get_user gives None when there is none)")
+def _() -> object:
+    return connected().chats.create_chat(users=[None])  # type: ignore[list-item]
+
+
+@shows("no chat has the title 'tset'; close to it: 'test'")
+def _() -> object:
+    return connected(*TWINS).chats.one_by_title("tset")
+
+
+@shows(
+    "2 chats have the title 'test'; take one by thread ID: 7MQKchz6wsSzmWTVnppGAc, "
+    "8NRLdia7xtTanXUWoqqHBd"
+)
+def _() -> object:
+    return connected(*TWINS).chats.one_by_title("test")
+
+
+@shows(
+    "this Chat belongs to no Connection (it was unpickled or made by hand); get it from "
+    "connection.chats, connection.groups or connection.users to act on it"
+)
+def _() -> object:
+    chat = connected(*TWINS).chats.get_subscriptions()[0]
+    return pickle.loads(pickle.dumps(chat)).post("hello")  # noqa: S301  our own
+
+
+@shows("the Connection is closed")
+def _() -> object:
+    with connected() as connection:
+        pass
+    return connection.chats.get_subscriptions()
+
+
+@logs(
+    "look-ups are answered from the last listing of the chats: 503 for GET /v1/bot/chats/: no "
+    "reason given"
+)
+def _() -> object:
+    clock = Clock()
+    config = ConnectionConfig(stale_if_error=60, retries=0)
+    transport = HttpTransport(Credentials("app", "topsecret", URL), config)
+    connection = Connection(transport=transport, config=config, clock=clock)
+    with responses.RequestsMock() as server:
+        server.get(f"{URL}/v1/bot/chats/", json=page_doc(chat_doc("t1")))
+        server.get(f"{URL}/v1/bot/chats/", status=503)
+        connection.chats.get_subscriptions()
+        clock.advance(301)
+        return connection.chats.get_by_thread_id("t1")
+
+
+@logs("listing the chats took 12.0 s, longer than cache_ttl (10 s): nothing is cached")
+def _() -> object:
+    clock = Clock()
+    connection = Connection(
+        transport=FakeTransport(), config=ConnectionConfig(cache_ttl=10), clock=clock
+    )
+    return connection.chats.get_subscriptions(progress=lambda *_: clock.advance(12))
+
+
+@logs("503 for GET /v1/bot/me/: no reason given; trying again in 0.2 s, 1 of 3 times")
+def _() -> object:
+    pauses: list[float] = []
+    transport = HttpTransport(
+        Credentials("app", "topsecret", URL), ConnectionConfig(), pause=pauses.append
+    )
+    transport._exchange._retries._jitter = lambda: 0.6
+    with responses.RequestsMock() as server:
+        server.get(f"{URL}/v1/bot/me/", status=503)
+        server.get(f"{URL}/v1/bot/me/", status=401)
+        with pytest.raises(TWError):
+            transport.get_me(deadline=None)
+    return pauses
+
+
+@pytest.fixture(autouse=True)
+def _no_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith(("TEAMWIRE_", "XDG_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "")
+
+
+def test_every_line_is_provoked_below() -> None:
+    assert sorted(LINES) == sorted([*PROVOCATIONS, *LOGGED])
+
+
+@pytest.mark.parametrize("line", PROVOCATIONS)
+def test_the_line_of_an_error(line: str, tmp_path: Path) -> None:
+    with pytest.raises((TWError, OSError, TypeError, ValueError)) as caught:
+        PROVOCATIONS[line]()
+    shown = str(caught.value).replace(f"{tmp_path}/teamwire_sync/", "")
+
+    # Each release of Python has another line there.
+    assert re.sub(r"_ssl\.c:\d+", "_ssl.c:1002", shown) == line
+
+
+@pytest.mark.parametrize("line", LOGGED)
+def test_a_line_in_the_log(line: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "teamwire_sync"):
+        LOGGED[line]()
+
+    assert [each.replace(str(tmp_path), "/var/cache") for each in caplog.messages] == [line]

@@ -1,0 +1,368 @@
+"""Files, pictures and the long poll: what is asked, for how long, and what comes of the answers."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Callable
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import pytest
+
+from teamwire_sync import (
+    ChatHandle,
+    ConnectionConfig,
+    TWError,
+    TWImageLoadError,
+    TWNotFoundError,
+    TWProtocolError,
+    TWRateLimitError,
+    TWServerError,
+    TWTimeoutError,
+)
+from teamwire_sync._transports.base import MessageDraft
+from teamwire_sync._transports.budget import MOST_BYTES
+from tests.support.leaks import assert_no_secret
+from tests.support.transport_calls import API, EDIT, SECRET, Make, error_body, sent
+from tests.support.waiting import PATIENCE, Threads
+
+if TYPE_CHECKING:
+    import responses
+
+    from teamwire_sync._transports.http import HttpTransport
+    from tests.support.builders import Clock
+
+PICTURE = b"\x89PNG\r\n"
+NO_EVENTS = {"events": [], "chats": [], "users": [], "groups": [], "cursor": "c1"}
+ANYTHING = re.compile(".*")
+
+
+class Nothing:
+    """A source without bytes, and a sink that takes any."""
+
+    content_type = "text/plain"
+    size = 0
+
+    def __init__(self, name: str = "x.txt") -> None:
+        self.name = name
+        self.data = b""
+
+    def rewind(self) -> None:
+        """Be at the start anyway."""
+
+    def read(self, _size: int) -> bytes:
+        return b""
+
+    def restart(self) -> bool:
+        self.data = b""
+        return True
+
+    def write(self, piece: bytes) -> None:
+        self.data += piece
+
+
+# One call for each operation that is about bytes, or waits, and what a server answers.
+CALLS: dict[str, tuple[Callable[[HttpTransport], Any], dict[str, Any]]] = {
+    "upload": (
+        lambda one: one.upload(Nothing(), deadline=None),
+        {"json": {"attachment_id": "a1"}},
+    ),
+    "download": (
+        lambda one: one.download("a1", Nothing(), size=4, deadline=None),
+        {"body": b"some"},
+    ),
+    "avatar": (lambda one: one.get_avatar("u1", deadline=None), {"body": PICTURE}),
+    "poll": (lambda one: one.get_events(cursor="c", wait=7, deadline=None), {"json": NO_EVENTS}),
+}
+each_call = pytest.mark.parametrize("name", CALLS)
+# Those that are tried again.
+STREAMS = ["upload", "download"]
+
+
+def answer(server: responses.RequestsMock, name: str, **how: Any) -> None:
+    """Have *server* answer the call *name*, with success unless *how* says otherwise."""
+    server.add("POST" if name == "upload" else "GET", ANYTHING, **(how or CALLS[name][1]))
+
+
+def failure(name: str, transport: HttpTransport) -> TWError:
+    """The error of the call *name*, which shows no Secret."""
+    with pytest.raises(TWError) as caught:
+        CALLS[name][0](transport)
+    assert_no_secret(caught.value, SECRET)
+    assert (caught.value.__cause__, caught.value.__context__) == (None, None)
+    return caught.value
+
+
+class TestRequests:
+    @pytest.mark.parametrize(
+        ("name", "timeout"), [("upload", 5), ("download", 5), ("avatar", 5), ("poll", 10)]
+    )
+    def test_each_has_the_time_of_its_kind(
+        self, name: str, timeout: float, make: Make, server: responses.RequestsMock
+    ) -> None:
+        """A poll has the time that the server may wait, too."""
+        config = ConnectionConfig(default_timeout=3, long_timeout=4, assets_timeout=5)
+        answer(server, name)
+        CALLS[name][0](make(config, clock=lambda: 100.0))
+
+        assert sent(server).req_kwargs["timeout"] == timeout
+
+    @each_call
+    def test_has_no_idempotency_key(
+        self, name: str, transport: HttpTransport, server: responses.RequestsMock
+    ) -> None:
+        answer(server, name)
+        CALLS[name][0](transport)
+
+        assert "Idempotency-Key" not in sent(server).headers
+
+    @pytest.mark.parametrize(
+        ("name", "accepted"),
+        [
+            ("upload", "application/json"),
+            ("download", "*/*"),
+            ("avatar", "*/*"),
+            ("poll", "application/json"),
+        ],
+    )
+    def test_says_what_it_takes(
+        self, name: str, accepted: str, transport: HttpTransport, server: responses.RequestsMock
+    ) -> None:
+        answer(server, name)
+        CALLS[name][0](transport)
+
+        assert sent(server).headers["Accept"] == accepted
+
+    @pytest.mark.parametrize(
+        "name",
+        ["Übung.txt", "a&b=c", "1+1", "a b", "a\nb\r\n", "\N{GRINNING FACE}", "100%", "%2F", "../x",
+         "a;b#c?d", "\0"],
+        ids=ascii,
+    )  # fmt: skip
+    def test_the_name_of_a_file_goes_whole_into_the_query(
+        self, name: str, transport: HttpTransport, server: responses.RequestsMock
+    ) -> None:
+        answer(server, "upload")
+        transport.upload(Nothing(name), deadline=None)
+        parts = urlsplit(sent(server).url)
+
+        assert parts.path == "/v1/bot/attachments/"
+        assert parts.query.isascii()
+        assert parse_qs(parts.query, strict_parsing=True) == {"name": [name]}
+
+    def test_a_text_that_is_looked_for_goes_whole_into_the_query(
+        self, transport: HttpTransport, server: responses.RequestsMock
+    ) -> None:
+        server.get(ANYTHING, json={"users": [], "next_cursor": None})
+        transport.get_users(text="ä&cursor=x +", cursor="c&1", deadline=None)
+
+        assert sent(server).params == {"q": "ä&cursor=x +", "cursor": "c&1"}
+
+    @pytest.mark.parametrize("one", ["a/b", "../../me", "a?b=c", "a#b", "100%", "%2F", "ä ß"])
+    @pytest.mark.parametrize(
+        ("ask", "path"),
+        [
+            (lambda on, tid: on.edit_chat(tid, {}, deadline=None), "chats/*"),
+            (lambda on, tid: on.edit_members(tid, EDIT, deadline=None), "chats/*/members"),
+            (lambda on, tid: on.edit_admins(tid, EDIT, deadline=None), "chats/*/admins"),
+            (lambda on, tid: on.leave_chat(tid, deadline=None), "chats/*/members/me"),
+            (
+                lambda on, tid: on.get_messages(
+                    ChatHandle(tid), before=None, limit=1, deadline=None
+                ),
+                "chats/*/messages",
+            ),
+            (
+                lambda on, tid: on.post_message(ChatHandle(tid), MessageDraft("x"), deadline=None),
+                "chats/*/messages",
+            ),
+            (
+                lambda on, aid: on.download(aid, Nothing(), size=0, deadline=None),
+                "attachments/*/content",
+            ),
+            (lambda on, uid: on.get_avatar(uid, deadline=None), "users/*/avatar"),
+            (lambda on, gid: on.edit_group_members(gid, EDIT, deadline=None), "groups/*/members"),
+        ],
+    )
+    def test_an_id_stays_one_segment_of_the_path(
+        self,
+        ask: Callable[[HttpTransport, str], Any],
+        path: str,
+        one: str,
+        transport: HttpTransport,
+        server: responses.RequestsMock,
+    ) -> None:
+        for method in ("GET", "POST", "PATCH", "DELETE"):
+            server.add(method, ANYTHING, status=404, json=error_body("not_found"))
+        with pytest.raises(TWNotFoundError):
+            ask(transport, one)
+        segments = urlsplit(sent(server).url[len(API) :]).path.strip("/").split("/")
+
+        assert [unquote(part) for part in segments] == [
+            one if part == "*" else part for part in path.split("/")
+        ]
+
+    @pytest.mark.parametrize("wait", [25.0, 0.5, 12.3456789, 0.00001])
+    def test_a_poll_says_how_long_the_server_may_wait(
+        self, wait: float, transport: HttpTransport, server: responses.RequestsMock
+    ) -> None:
+        """In digits and a point: not everybody reads 1e-05 as a number."""
+        answer(server, "poll")
+        transport.get_events(cursor="c&1", wait=wait, deadline=None)
+        params = sent(server).params
+
+        assert params.keys() == {"cursor", "wait"}
+        assert re.fullmatch(r"\d+(\.\d+)?", params["wait"])
+        assert float(params["wait"]) == pytest.approx(wait, abs=0.001)
+
+    def test_the_first_poll_does_not_wait(
+        self, transport: HttpTransport, server: responses.RequestsMock
+    ) -> None:
+        answer(server, "poll")
+        transport.get_events(cursor=None, wait=0, deadline=None)
+
+        assert sent(server).params == {}
+
+
+class TestTries:
+    @pytest.mark.parametrize("name", STREAMS)
+    @pytest.mark.parametrize("seconds", [61, 10**8, 10**16])
+    def test_a_file_waits_no_longer_than_another_request(
+        self, seconds: int, name: str, make: Make, server: responses.RequestsMock
+    ) -> None:
+        """It has no end of its own, so a server could have it wait for years."""
+        pauses: list[float] = []
+        transport = make(ConnectionConfig(total_timeout=60), pause=pauses.append)
+        answer(server, name, status=429, headers={"Retry-After": str(seconds)})
+
+        assert type(failure(name, transport)) is TWRateLimitError
+        assert pauses == []
+
+    @pytest.mark.parametrize("name", STREAMS)
+    def test_a_file_waits_as_long_as_the_server_asks_for(
+        self, name: str, make: Make, server: responses.RequestsMock, clock: Clock
+    ) -> None:
+        """However long all of it takes then."""
+        transport = make(ConnectionConfig(total_timeout=60), clock=clock, pause=clock.advance)
+        for _ in range(3):
+            answer(server, name, status=503, headers={"Retry-After": "59"})
+        answer(server, name)
+        CALLS[name][0](transport)
+
+        assert clock.now == 1000 + 3 * 59
+
+    def test_what_a_server_asks_for_can_be_more_than_can_be_waited_for(
+        self, transport: HttpTransport
+    ) -> None:
+        with Threads(1) as threads:
+            pausing = threads.start(lambda: transport.pause(1e300))
+            transport.close()
+
+            assert pausing.exception(PATIENCE) is None
+
+    @pytest.mark.parametrize("status", [429, 502, 503, 504])
+    def test_a_poll_is_asked_once(
+        self, status: int, make: Make, server: responses.RequestsMock
+    ) -> None:
+        answer(server, "poll", status=status)
+        error = failure("poll", make(ConnectionConfig(retries=3)))
+
+        assert type(error) is (TWRateLimitError if status == 429 else TWServerError)
+        assert len(server.calls) == 1
+
+    def test_the_first_poll_is_asked_again(
+        self, make: Make, server: responses.RequestsMock
+    ) -> None:
+        answer(server, "poll", status=503)
+        answer(server, "poll")
+        transport = make(ConnectionConfig(retries=3), pause=lambda _: None)
+
+        assert transport.get_events(cursor=None, wait=0, deadline=None).cursor == "c1"
+
+
+class TestRoom:
+    @pytest.mark.parametrize("name", STREAMS)
+    def test_a_file_does_not_wait_for_ever_for_a_connection(
+        self, name: str, make: Make, server: responses.RequestsMock
+    ) -> None:
+        transport = make(ConnectionConfig(retries=0, pool_size=1, total_timeout=0.05))
+        assert transport._exchange._slots.take(0)
+        error = failure(name, transport)
+
+        assert type(error) is TWTimeoutError
+        assert str(error) == "all 1 connections were busy for 0.05 s"
+
+
+class TestAvatar:
+    def test_is_bytes(self, transport: HttpTransport, server: responses.RequestsMock) -> None:
+        answer(server, "avatar")
+
+        assert transport.get_avatar("u1", deadline=None) == PICTURE
+
+    def test_that_is_not_set_is_an_error_of_its_own(
+        self, transport: HttpTransport, server: responses.RequestsMock
+    ) -> None:
+        answer(
+            server,
+            "avatar",
+            status=404,
+            json=error_body("no_avatar", "no picture"),
+            headers={"X-Request-ID": "r1"},
+        )
+        error = failure("avatar", transport)
+
+        assert type(error) is TWImageLoadError
+        assert str(error) == "the user 'u1' has set no picture"
+        assert (error.status, error.code, error.request_id) == (404, "no_avatar", "r1")
+        assert (error.method, error.path) == ("GET", "/v1/bot/users/u1/avatar/")
+
+    @pytest.mark.parametrize("code", ["not_found", "no_such_path", None])
+    def test_any_other_404_is_about_the_user_or_the_url(
+        self, code: str | None, transport: HttpTransport, server: responses.RequestsMock
+    ) -> None:
+        answer(server, "avatar", status=404, json=error_body(code))
+
+        assert type(failure("avatar", transport)) is TWNotFoundError
+
+    def test_of_more_than_fits_is_refused(
+        self, transport: HttpTransport, server: responses.RequestsMock
+    ) -> None:
+        answer(server, "avatar", body=bytes(MOST_BYTES + 1))
+        with pytest.raises(TWProtocolError, match="larger than 32 MiB"):
+            transport.get_avatar("u1", deadline=None)
+
+    def test_is_tried_again(self, make: Make, server: responses.RequestsMock) -> None:
+        answer(server, "avatar", status=503)
+        answer(server, "avatar")
+        transport = make(ConnectionConfig(retries=1), pause=lambda _: None)
+
+        assert transport.get_avatar("u1", deadline=None) == PICTURE
+
+
+class TestFiles:
+    """Through a test double of requests, too."""
+
+    def test_come_as_they_are(
+        self, transport: HttpTransport, server: responses.RequestsMock
+    ) -> None:
+        answer(server, "download")
+        sink = Nothing()
+        transport.download("a1", sink, size=4, deadline=None)
+
+        assert sink.data == b"some"
+
+    @pytest.mark.parametrize("size", [3, 5])
+    def test_of_another_size_are_refused(
+        self, size: int, transport: HttpTransport, server: responses.RequestsMock
+    ) -> None:
+        answer(server, "download")
+        with pytest.raises(TWProtocolError, match="is refused: it "):
+            transport.download("a1", Nothing(), size=size, deadline=None)
+
+    def test_that_are_sent_say_how_long_they_are(
+        self, transport: HttpTransport, server: responses.RequestsMock
+    ) -> None:
+        answer(server, "upload")
+        transport.upload(Nothing(), deadline=None)
+
+        assert sent(server).headers["Content-Length"] == "0"
+        assert sent(server).headers["Content-Type"] == "text/plain"

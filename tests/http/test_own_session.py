@@ -1,0 +1,237 @@
+"""The session that HttpTransport makes for itself."""
+
+from __future__ import annotations
+
+import base64
+import os
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import trustme
+
+from teamwire_sync import (
+    ConnectionConfig,
+    TWConfigError,
+)
+from teamwire_sync._transports.budget import _addresses, _Answer
+from tests.support.transport_calls import SECRET, Make, answer, call, sent
+
+if TYPE_CHECKING:
+    import responses
+
+    from teamwire_sync._transports.http import HttpTransport
+
+
+@pytest.fixture
+def identity(tmp_path: Path) -> Path:
+    """The file of a certificate with its key."""
+    path = tmp_path / "identity.pem"
+    issued = trustme.CA().issue_cert("bot@example.org")
+    issued.private_key_and_cert_chain_pem.write_to_path(str(path))
+    return path
+
+
+class TestOwnSession:
+    def settings(self, transport: HttpTransport, server: responses.RequestsMock) -> dict[str, Any]:
+        answer(server, "get_me")
+        call("get_me", transport)
+        settings: dict[str, Any] = sent(server).req_kwargs
+        return settings
+
+    def test_checks_certificates(
+        self, transport: HttpTransport, server: responses.RequestsMock
+    ) -> None:
+        settings = self.settings(transport, server)
+
+        assert (settings["verify"], settings["cert"]) == (True, None)
+
+    @pytest.mark.parametrize("verify", [True, False])
+    def test_verify_is_as_configured(
+        self, verify: bool, make: Make, server: responses.RequestsMock
+    ) -> None:
+        transport = make(ConnectionConfig(verify=verify))
+
+        assert self.settings(transport, server)["verify"] is verify
+
+    @pytest.mark.parametrize("kind", [str, Path])
+    def test_a_ca_bundle_is_as_configured(
+        self, kind: Any, tmp_path: Path, make: Make, server: responses.RequestsMock
+    ) -> None:
+        transport = make(ConnectionConfig(verify=kind(tmp_path)))
+
+        assert self.settings(transport, server)["verify"] == str(tmp_path)
+
+    @pytest.mark.parametrize("kind", [str, Path])
+    def test_a_client_certificate_reaches_requests_as_str(
+        self, kind: Any, identity: Path, make: Make, server: responses.RequestsMock
+    ) -> None:
+        transport = make(ConnectionConfig(cert=kind(identity)))
+
+        assert self.settings(transport, server)["cert"] == str(identity)
+
+    @pytest.mark.parametrize("kind", [str, Path])
+    def test_a_client_certificate_and_its_key_do_too(
+        self, kind: Any, identity: Path, make: Make, server: responses.RequestsMock
+    ) -> None:
+        transport = make(ConnectionConfig(cert=(kind(identity), kind(identity))))
+
+        assert self.settings(transport, server)["cert"] == (str(identity), str(identity))
+
+    @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+    def test_a_ca_bundle_of_the_environment(
+        self,
+        variable: str,
+        tmp_path: Path,
+        make: Make,
+        server: responses.RequestsMock,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setenv(variable, str(tmp_path))
+
+        assert self.settings(make(), server)["verify"] == str(tmp_path)
+
+    def test_the_variable_of_requests_comes_first(
+        self,
+        tmp_path: Path,
+        make: Make,
+        server: responses.RequestsMock,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setenv("CURL_CA_BUNDLE", os.devnull)
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path))
+
+        assert self.settings(make(), server)["verify"] == str(tmp_path)
+
+    @pytest.mark.parametrize("verify", [True, False])
+    def test_a_setting_comes_before_the_environment(
+        self,
+        verify: bool,
+        make: Make,
+        server: responses.RequestsMock,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", os.devnull)
+        transport = make(ConnectionConfig(verify=verify))
+
+        assert self.settings(transport, server)["verify"] is verify
+
+    @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+    def test_a_ca_bundle_of_the_environment_that_is_not_there(
+        self, variable: str, make: Make, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv(variable, "missing.pem")
+
+        with pytest.raises(TWConfigError, match=rf"^{variable}: there is no .*'missing\.pem'$"):
+            make()
+
+    def test_an_empty_variable_is_none(
+        self, make: Make, server: responses.RequestsMock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", "")
+
+        assert self.settings(make(), server)["verify"] is True
+
+    def test_the_environment_is_read_once(
+        self,
+        tmp_path: Path,
+        make: Make,
+        server: responses.RequestsMock,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path))
+        monkeypatch.setenv("HTTPS_PROXY", "http://one.example:1")
+        transport = make()
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", os.devnull)
+        monkeypatch.setenv("HTTPS_PROXY", "http://other.example:2")
+        settings = self.settings(transport, server)
+
+        assert settings["verify"] == str(tmp_path)
+        assert settings["proxies"]["https"] == "http://one.example:1"
+
+    def test_no_proxy_is_obeyed(
+        self, make: Make, server: responses.RequestsMock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:1")
+        monkeypatch.setenv("NO_PROXY", "teamwire.example")
+
+        assert not self.settings(make(), server)["proxies"]
+
+    @pytest.mark.parametrize("proxies", [{}, {"https": "http://mine.example:1"}], ids=repr)
+    def test_proxies_that_are_set_come_before_the_environment(
+        self,
+        proxies: dict[str, str],
+        make: Make,
+        server: responses.RequestsMock,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setenv("HTTPS_PROXY", "http://theirs.example:1")
+
+        assert self.settings(make(ConnectionConfig(proxies=proxies)), server)["proxies"] == proxies
+
+    def test_a_netrc_changes_nothing(
+        self,
+        tmp_path: Path,
+        make: Make,
+        server: responses.RequestsMock,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        netrc = tmp_path / "netrc"
+        netrc.write_text("machine teamwire.example login other password other\n", "utf-8")
+        netrc.chmod(0o600)
+        monkeypatch.setenv("NETRC", str(netrc))
+        answer(server, "get_me")
+        call("get_me", make())
+
+        pair = sent(server).headers["Authorization"].split()[1]
+        assert base64.b64decode(pair).decode() == f"app:{SECRET}"
+
+    def test_cookies_are_refused(
+        self, transport: HttpTransport, server: responses.RequestsMock
+    ) -> None:
+        answer(server, "get_me", headers={"Set-Cookie": "track=1; Path=/"})
+        call("get_me", transport)
+        call("get_me", transport)
+
+        assert "Cookie" not in sent(server).headers
+
+
+class TestUnusableProxy:
+    @pytest.mark.parametrize(
+        "proxy",
+        [
+            "http://user:passw0rd@proxy.example:99999",
+            "http://user:passw0rd@proxy.example:port",
+            "http://user:pass/w0rd@proxy.example:3128",
+            "ftp://user:passw0rd@proxy.example",
+            "proxy.example:port",
+            "http://pro xy.example",
+        ],
+    )
+    def test_is_refused_at_once_without_an_echo(self, proxy: str, make: Make) -> None:
+        with pytest.raises(TWConfigError) as caught:
+            make(ConnectionConfig(proxies={"https": proxy}))
+
+        assert str(caught.value) == (
+            "the proxy for the server must be like 'http://proxy.example.org:3128'"
+        )
+
+    @pytest.mark.parametrize(
+        "proxy", ["http://proxy.example", "proxy.example:3128", "https://u:p@[::1]:3128"]
+    )
+    def test_another_one_is_taken(self, proxy: str, make: Make) -> None:
+        assert make(ConnectionConfig(proxies={"https": proxy}))
+
+
+def test_an_address_keeps_the_link_that_it_is_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    link = socket.if_nameindex()[0]
+    found = [(socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("fe80::1", 443, 0, link[0]))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: found)
+
+    assert _addresses("printer", 443) == [f"fe80::1%{link[1]}"]
+
+
+def test_an_answer_that_ctrl_c_cut_off_can_be_closed() -> None:
+    """Else the garbage collector, which closes it, writes a traceback of its own to stderr."""
+    _Answer.__new__(_Answer).close()

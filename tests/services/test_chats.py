@@ -1,0 +1,476 @@
+"""connection.chats over a transport that is a dict."""
+
+from __future__ import annotations
+
+import pickle
+import time
+from typing import TYPE_CHECKING, Any, Callable
+
+import pytest
+
+from teamwire_sync import (
+    ChatHandle,
+    ChatList,
+    Connection,
+    TWAmbiguousTitleError,
+    TWClosedError,
+    TWNotFoundError,
+    TWProtocolError,
+    TWServerError,
+)
+from tests.support.builders import make_chat, make_group, make_user
+from tests.support.fake_transport import FakeTransport
+
+if TYPE_CHECKING:
+    from teamwire_sync._chats import Chats
+
+
+@pytest.fixture
+def transport() -> FakeTransport:
+    return FakeTransport(
+        make_chat("t1", "one", groups=(make_group(),)),
+        make_chat("t2", "same"),
+        make_chat("t3", "same"),
+    )
+
+
+@pytest.fixture
+def connection(transport: FakeTransport) -> Connection:
+    return Connection(transport=transport)
+
+
+@pytest.fixture
+def chats(connection: Connection) -> Chats:
+    return connection.chats
+
+
+class TestLookUps:
+    def test_get_subscriptions_gives_a_list_of_its_own(self, chats: Chats) -> None:
+        listed = chats.get_subscriptions()
+        listed.clear()
+
+        assert isinstance(listed, ChatList)
+        assert len(chats.get_subscriptions()) == 3
+
+    def test_get_by_thread_id_finds_a_chat(self, chats: Chats) -> None:
+        assert chats.get_by_thread_id("t1").title == "one"
+
+    def test_get_by_thread_id_gives_none(self, chats: Chats) -> None:
+        assert chats.get_by_thread_id("nope") is None
+
+    @pytest.mark.parametrize("warm", [False, True], ids=["cold", "warm"])
+    def test_get_by_title_gives_a_list_of_its_own(self, chats: Chats, warm: bool) -> None:
+        if warm:
+            chats.get_subscriptions()
+        chats.get_by_title("same").clear()
+
+        assert [chat.tid for chat in chats.get_by_title("same")] == ["t2", "t3"]
+
+    def test_get_by_title_gives_an_empty_list(self, chats: Chats) -> None:
+        assert chats.get_by_title("nope") == []
+
+    @pytest.mark.parametrize(
+        ("call", "name"),
+        [
+            (lambda chats: chats.get_by_title(None), "title"),
+            (lambda chats: chats.get_by_thread_id(5), "tid"),
+            (lambda chats: chats.one_by_title(b"test"), "title"),
+            (lambda chats: chats.at(None), "tid"),
+            (lambda chats: chats.get_subscriptions(timeout="5"), "timeout"),
+        ],
+        ids=["get_by_title", "get_by_thread_id", "one_by_title", "at", "timeout"],
+    )
+    def test_a_wrong_type_is_named_before_any_request(
+        self, chats: Chats, transport: FakeTransport, call: Callable[[Chats], Any], name: str
+    ) -> None:
+        with pytest.raises(TypeError, match=name):
+            call(chats)
+
+        assert transport.calls == []
+
+    @pytest.mark.parametrize("name", ["get_by_thread_id", "get_by_title"])
+    def test_a_second_argument_that_is_no_time_is_refused_in_a_hit_too(
+        self, chats: Chats, name: str
+    ) -> None:
+        known = chats.get_subscriptions()[0]
+        look_up = getattr(chats, name)
+        for key in (known.tid, known.title, "ghost"):
+            with pytest.raises(TypeError, match="timeout must be a number"):
+                look_up(key, "t2")
+
+    @pytest.mark.parametrize("timeout", [0, -1, float("nan")])
+    def test_a_timeout_has_to_be_above_zero(self, chats: Chats, timeout: float) -> None:
+        with pytest.raises(ValueError, match="timeout must be more than zero"):
+            chats.get_by_thread_id("t1", timeout=timeout)
+
+    @pytest.mark.parametrize("warm", [False, True], ids=["cold", "warm"])
+    @pytest.mark.parametrize("wrong", [["t1"], {}, {"t1"}], ids=["list", "dict", "set"])
+    def test_what_has_no_hash_is_refused_in_the_same_words(
+        self, chats: Chats, warm: bool, wrong: Any
+    ) -> None:
+        if warm:
+            chats.get_subscriptions()
+
+        with pytest.raises(TypeError, match=f"tid must be a str, not {type(wrong).__name__}"):
+            chats.get_by_thread_id(wrong)
+        with pytest.raises(TypeError, match=f"title must be a str, not {type(wrong).__name__}"):
+            chats.get_by_title(wrong)
+
+    def test_progress_has_to_be_callable(self, chats: Chats, transport: FakeTransport) -> None:
+        with pytest.raises(TypeError, match="progress must be True, False or callable, not str"):
+            chats.get_subscriptions(progress="yes")
+
+        assert transport.calls == []
+
+    def test_a_timeout_reaches_the_transport(self, chats: Chats, transport: FakeTransport) -> None:
+        before = time.monotonic()
+        chats.get_by_thread_id("t1", timeout=5)
+        after = time.monotonic()
+
+        (deadline,) = transport.deadlines
+        assert before + 5 <= deadline <= after + 5
+
+    def test_progress_is_told_pages_and_chats(self, chats: Chats) -> None:
+        told = []
+        chats.get_subscriptions(progress=lambda *numbers: told.append(numbers))
+
+        assert told == [(1, 3)]
+
+    def test_refresh_lists_anew(self, chats: Chats, transport: FakeTransport) -> None:
+        chats.get_subscriptions()
+        transport.chats.pop()
+
+        assert len(chats.get_subscriptions(refresh=True)) == 2
+
+
+class TestOneByTitle:
+    def test_it_finds_the_one(self, chats: Chats) -> None:
+        assert chats.one_by_title("one").tid == "t1"
+
+    def test_several_are_ambiguous_and_named(self, chats: Chats) -> None:
+        with pytest.raises(TWAmbiguousTitleError, match="t2, t3") as caught:
+            chats.one_by_title("same")
+
+        assert [chat.tid for chat in caught.value.candidates] == ["t2", "t3"]
+        assert caught.value.title == "same"
+
+    def test_none_names_the_titles_that_come_close(self, chats: Chats) -> None:
+        with pytest.raises(TWNotFoundError, match="close to it: 'same'") as caught:
+            chats.one_by_title("sane")
+
+        assert caught.value.close_titles == ("same",)
+
+    @pytest.mark.parametrize("title", ["SAME", " same ", "\N{LATIN SMALL LETTER LONG S}ame"])
+    def test_another_spelling_is_not_found_but_pointed_out(self, chats: Chats, title: str) -> None:
+        with pytest.raises(TWNotFoundError, match="'same' differs in case, spaces or Unicode form"):
+            chats.one_by_title(title)
+
+    def test_nothing_like_it_says_just_that(self, chats: Chats) -> None:
+        with pytest.raises(TWNotFoundError, match=r"no chat has the title 'zzzzz'$"):
+            chats.one_by_title("zzzzz")
+
+    def test_the_empty_title_has_nothing_close_to_it(
+        self, chats: Chats, transport: FakeTransport
+    ) -> None:
+        transport.chats.append(make_chat("t4", "   "))
+
+        with pytest.raises(TWNotFoundError, match=r"no chat has the title ''$"):
+            chats.one_by_title("")
+
+    def test_of_very_many_the_text_names_a_few(
+        self, chats: Chats, transport: FakeTransport
+    ) -> None:
+        transport.chats += [make_chat(f"many{number}", "many") for number in range(300)]
+
+        with pytest.raises(TWAmbiguousTitleError, match=r"many9 and 290 more$") as caught:
+            chats.one_by_title("many")
+        assert len(caught.value.candidates) == 300
+
+    def test_a_known_miss_says_what_a_new_one_said(self, chats: Chats) -> None:
+        texts = set()
+        for _ in range(2):
+            with pytest.raises(TWNotFoundError) as caught:
+                chats.one_by_title("sane")
+            texts.add(str(caught.value))
+
+        assert len(texts) == 1
+
+
+class TestCreate:
+    def test_objects_and_ids_become_ids(self, chats: Chats, transport: FakeTransport) -> None:
+        chats.create_chat(users=[make_user("u1"), "u2"], groups=(make_group("g1"), "g2"))
+
+        (draft,) = transport.drafts
+        assert (draft.user_ids, draft.group_ids) == (("u1", "u2"), ("g1", "g2"))
+
+    def test_a_recipient_given_twice_is_invited_once(
+        self, chats: Chats, transport: FakeTransport
+    ) -> None:
+        chats.create_chat(users=iter(["u1", make_user("u1")]))
+
+        assert transport.drafts[0].user_ids == ("u1",)
+
+    def test_all_that_is_given_reaches_the_transport(
+        self, chats: Chats, transport: FakeTransport
+    ) -> None:
+        chats.create_chat(
+            title="t",
+            users=["u"],
+            message="m",
+            allow_sending=False,
+            allow_mute_notifications=False,
+            is_alert=True,
+        )
+
+        (draft,) = transport.drafts
+        assert (draft.title, draft.message) == ("t", "m")
+        assert (draft.allow_sending, draft.allow_mute_notifications, draft.is_alert) == (
+            False,
+            False,
+            True,
+        )
+
+    def test_the_new_chat_is_found_after_one_refresh(
+        self, chats: Chats, transport: FakeTransport
+    ) -> None:
+        chats.get_subscriptions()
+        new = chats.create_chat(title="new", users=["u1"])
+
+        assert chats.get_by_title("new") == [new]
+        assert chats.get_by_thread_id(new.tid) == new
+        assert transport.calls == ["iter_chat_pages", "create_chat", "iter_chat_pages"]
+
+    @pytest.mark.parametrize(
+        ("arguments", "error", "text"),
+        [
+            ({}, ValueError, "needs users or groups"),
+            ({"users": []}, ValueError, "needs users or groups"),
+            ({"users": "abc"}, TypeError, "users must be a list of User objects or ids, not str"),
+            ({"users": make_user()}, TypeError, "users must be a list .*, not User"),
+            ({"groups": make_group()}, TypeError, "groups must be a list .*, not Group"),
+            ({"groups": 45529}, TypeError, "groups must be a list .*, not int"),
+            ({"users": [None]}, TypeError, r"users\[0\].*get_user gives None"),
+            ({"users": ["u"], "groups": [None]}, TypeError, r"groups\[0\].*get_group gives None"),
+            ({"groups": [45529]}, TypeError, r"groups\[0\] must be a Group or its id, not int"),
+            ({"users": ["u", make_group()]}, TypeError, r"users\[1\] must be a User.*, not Group"),
+            ({"users": ["u", ""]}, ValueError, r"users\[1\] is empty"),
+            ({"users": ["u"], "title": 5}, TypeError, "title must be a str, not int"),
+            ({"users": ["u"], "message": b"x"}, TypeError, "message must be a str, not bytes"),
+            ({"users": ["u"], "is_alert": "no"}, TypeError, "is_alert must be True or False"),
+            ({"users": ["u"], "allow_sending": None}, TypeError, "allow_sending must be True or"),
+            ({"users": ["u"], "title": "\ud800"}, ValueError, "title has half of a surrogate"),
+            ({"users": ["u"], "message": "\ud800"}, ValueError, "message has half of a surr"),
+            ({"users": ["\ud800"]}, ValueError, r"users\[0\] has half of a surrogate pair"),
+            ({"users": ["u"], "timeout": 0}, ValueError, "timeout must be more than zero"),
+        ],
+        ids=lambda value: ascii(value) if isinstance(value, dict) else "",
+    )
+    def test_bad_arguments_are_named_before_any_request(
+        self,
+        chats: Chats,
+        transport: FakeTransport,
+        arguments: dict[str, Any],
+        error: type[Exception],
+        text: str,
+    ) -> None:
+        with pytest.raises(error, match=text):
+            chats.create_chat(**arguments)
+
+        assert transport.calls == []
+
+    def test_it_takes_keywords_only(self, chats: Chats) -> None:
+        with pytest.raises(TypeError, match="positional"):
+            chats.create_chat("title", ["u1"])
+
+    def test_a_refused_argument_costs_the_cache_nothing(
+        self, chats: Chats, transport: FakeTransport
+    ) -> None:
+        chats.get_subscriptions()
+        with pytest.raises(ValueError, match="surrogate"):
+            chats.create_chat(users=["u1"], title="\ud800")
+        chats.get_subscriptions()
+
+        assert transport.calls == ["iter_chat_pages"]
+
+    def test_a_failure_is_raised(self, chats: Chats, transport: FakeTransport) -> None:
+        transport.error = TWServerError("down")
+
+        with pytest.raises(TWServerError):
+            chats.create_chat(users=["u1"])
+
+
+class TestActing:
+    def test_a_listed_chat_posts(self, chats: Chats) -> None:
+        chat = chats.one_by_title("one")
+        message = chat.post("hello")
+
+        assert (message.msg, message.chat) == ("hello", chat)
+
+    def test_a_created_chat_posts(self, chats: Chats) -> None:
+        assert chats.create_chat(users=["u1"]).post("hello").msg == "hello"
+
+    def test_a_handle_posts_without_listing(self, chats: Chats, transport: FakeTransport) -> None:
+        chats.at("t1").post("hello")
+
+        assert transport.calls == ["post_message"]
+
+    def test_making_a_handle_asks_nothing(self, chats: Chats, transport: FakeTransport) -> None:
+        assert chats.at("t1") == ChatHandle("t1")
+        assert transport.calls == []
+
+    def test_an_empty_thread_id_is_refused(self, chats: Chats) -> None:
+        with pytest.raises(ValueError, match="tid is empty"):
+            chats.at("")
+
+    def test_posting_leaves_the_cache_alone(self, chats: Chats, transport: FakeTransport) -> None:
+        for _ in range(3):
+            chats.one_by_title("one").post("hello")
+
+        assert transport.calls.count("iter_chat_pages") == 1
+
+    @pytest.mark.parametrize(
+        ("text", "error"), [("", ValueError), (None, TypeError), (5, TypeError)]
+    )
+    def test_a_message_that_is_none_is_refused_before_any_request(
+        self, chats: Chats, transport: FakeTransport, text: Any, error: type[Exception]
+    ) -> None:
+        with pytest.raises(error, match="message"):
+            chats.at("t1").post(text)
+
+        assert transport.calls == []
+
+    def test_a_chat_that_is_gone_when_posted_to_is_listed_no_more(
+        self, chats: Chats, transport: FakeTransport
+    ) -> None:
+        chat = chats.one_by_title("one")
+        transport.error = TWNotFoundError("gone", status=404)
+        with pytest.raises(TWNotFoundError):
+            chat.post("hello")
+        transport.error = None
+        del transport.chats[0]
+
+        assert chats.get_by_thread_id("t1") is None
+
+    def test_the_groups_of_a_chat_fetch_their_members_once(
+        self, chats: Chats, transport: FakeTransport
+    ) -> None:
+        (group,) = chats.one_by_title("one").groups
+
+        assert [group.members, group.get_members(), group.is_member("u1")] == [
+            [make_user()],
+            [make_user()],
+            True,
+        ]
+        assert transport.calls.count("get_group") == 1
+
+    def test_the_groups_of_a_created_chat_can_fetch_theirs(self, chats: Chats) -> None:
+        (group,) = chats.create_chat(users=["u1"]).groups
+
+        assert group.members == [make_user()]
+
+    def test_an_unpickled_chat_says_that_it_belongs_to_no_connection(self, chats: Chats) -> None:
+        chat = pickle.loads(pickle.dumps(chats.one_by_title("one")))  # noqa: S301  our own
+
+        with pytest.raises(TWClosedError, match="belongs to no Connection"):
+            chat.post("hello")
+
+
+class TestConnection:
+    def test_the_with_block_closes_it(self, connection: Connection) -> None:
+        with connection as entered:
+            chat = entered.chats.one_by_title("one")
+
+        with pytest.raises(TWClosedError):
+            chat.post("hello")
+
+    @pytest.mark.parametrize(
+        "call",
+        [
+            lambda connection: connection.chats.get_subscriptions(),
+            lambda connection: connection.chats.get_by_thread_id("t1"),
+            lambda connection: connection.chats.get_by_title("one"),
+            lambda connection: connection.users.get_user("u1"),
+            lambda connection: connection.groups.get_group("g1"),
+            lambda connection: connection.chats.create_chat(users=["u1"]),
+            lambda connection: connection.check(),
+        ],
+        ids=["list", "by id", "by title", "user", "group", "create", "check"],
+    )
+    def test_closed_it_does_nothing_more(
+        self, connection: Connection, call: Callable[[Connection], object]
+    ) -> None:
+        connection.chats.get_subscriptions()
+        connection.users.get_user("u1")
+        connection.close()
+        connection.close()
+
+        with pytest.raises(TWClosedError):
+            call(connection)
+
+    def test_closed_it_can_not_be_entered(self, connection: Connection) -> None:
+        connection.close()
+
+        with pytest.raises(TWClosedError, match="make a new one"), connection:
+            pass
+
+    def test_check_gives_the_bot(self, connection: Connection) -> None:
+        assert connection.check().full_name() == "Weather Bot"
+
+    def test_it_refuses_to_be_pickled_and_says_why(self, connection: Connection) -> None:
+        with pytest.raises(TypeError, match=r"can't be pickled.*in each process"):
+            pickle.dumps(connection)
+
+    def test_its_repr_says_whether_it_is_open(self, connection: Connection) -> None:
+        before = repr(connection)
+        connection.close()
+
+        assert "open" in before
+        assert "closed" in repr(connection)
+
+    @pytest.mark.parametrize(
+        ("arguments", "text"),
+        [
+            ({"config": {}}, "config must be a ConnectionConfig, not dict"),
+            ({"clock": 5}, "clock must be callable, not int"),
+            ({"transport": FakeTransport(), "app_id": "a"}, "do not go with a transport"),
+            ({"app_id": 5}, "app_id must be a str, not int"),
+        ],
+        ids=["config", "clock", "transport", "app_id"],
+    )
+    def test_wrong_arguments_are_named(self, arguments: dict[str, Any], text: str) -> None:
+        with pytest.raises(TypeError, match=text):
+            Connection(**arguments)
+
+    def test_the_default_clock_goes_forward(self) -> None:
+        with Connection(transport=FakeTransport()) as connection:
+            connection.chats.get_subscriptions()
+
+            assert 0 <= connection.chats.cache_info().age < 60
+
+    def test_without_a_clock_that_counts_sleep_it_takes_the_monotonic_one(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delattr(time, "CLOCK_BOOTTIME", raising=False)
+        monkeypatch.setattr(time, "monotonic", lambda: 42.0)
+
+        with Connection(transport=FakeTransport()) as connection:
+            assert connection.chats._cache.clock() == 42
+
+    def test_invalidate_forgets_the_chats(
+        self, connection: Connection, transport: FakeTransport
+    ) -> None:
+        connection.chats.get_subscriptions()
+        connection.chats.invalidate()
+        connection.chats.get_subscriptions()
+
+        assert transport.calls == ["iter_chat_pages"] * 2
+
+
+def test_a_group_that_comes_without_its_members_is_a_protocol_error(
+    connection: Connection, transport: FakeTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "get_group", lambda gid, deadline: make_group(gid))
+    group = connection.groups.get_group("g1")
+
+    with pytest.raises(TWProtocolError, match="without its members"):
+        group.get_members()

@@ -1,0 +1,244 @@
+"""connection.events while the network, the server or the user interrupts it."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Callable
+
+import pytest
+
+from teamwire_sync import (
+    Connection,
+    TWAuthError,
+    TWClosedError,
+    TWConnectionError,
+    TWProtocolError,
+    TWRateLimitError,
+    TWRequestError,
+    TWServerError,
+    TWTimeoutError,
+)
+from teamwire_sync._transports.base import EventPage
+from tests.support.event_server import EventServer, event
+from tests.support.interrupts import interrupt_at
+
+if TYPE_CHECKING:
+    from teamwire_sync import EventStream
+
+
+TRANSIENT = {
+    "network": TWConnectionError("down"),
+    "time-out": TWTimeoutError("late"),
+    "server": TWServerError("503", status=503),
+    "too many": TWRateLimitError("429", status=429),
+}
+FINAL = {
+    "credentials": TWAuthError("401", status=401),
+    "cursor": TWRequestError("invalid_cursor", status=422),
+    "contract": TWProtocolError("no JSON"),
+    "closed": TWClosedError("the Connection is closed"),
+    "Ctrl-C": KeyboardInterrupt(),
+}
+
+
+class TestFailures:
+    @pytest.mark.parametrize("name", TRANSIENT)
+    def test_what_passes_is_waited_for(
+        self, name: str, event_server: EventServer, listen: Callable[..., EventStream]
+    ) -> None:
+        event_server.fail(TRANSIENT[name])
+        event_server.tell(event(1))
+
+        assert next(listen()).cursor == "c1"
+        assert [cursor for cursor, _ in event_server.polls] == ["c0", "c0"]
+
+    @pytest.mark.parametrize("name", FINAL)
+    def test_what_does_not_is_raised_at_once(
+        self, name: str, event_server: EventServer, listen: Callable[..., EventStream]
+    ) -> None:
+        event_server.fail(FINAL[name])
+        with pytest.raises(type(FINAL[name])):
+            next(listen())
+
+        assert (len(event_server.polls), event_server.pauses) == (1, [])
+
+    @pytest.mark.parametrize("name", FINAL)
+    def test_after_it_a_further_loop_goes_on(
+        self, name: str, event_server: EventServer, listen: Callable[..., EventStream]
+    ) -> None:
+        event_server.tell(event(1))
+        event_server.fail(FINAL[name])
+        event_server.tell(event(2))
+        stream = listen()
+        next(stream)
+        with pytest.raises(type(FINAL[name])):
+            next(stream)
+
+        assert stream.cursor == "c1"
+        assert next(stream).cursor == "c2"
+        assert [cursor for cursor, _ in event_server.polls] == ["c0", "c1", "c1"]
+
+    def test_the_pauses_grow_up_to_half_a_minute(
+        self, event_server: EventServer, listen: Callable[..., EventStream]
+    ) -> None:
+        event_server.fail(*[TWServerError("down")] * 10)
+        event_server.tell(event(1))
+        next(listen())
+
+        assert event_server.pauses == [0.25, 0.5, 1, 2, 4, 8, 16, 30, 30, 30]
+
+    def test_a_very_long_outage_is_no_trouble(
+        self, event_server: EventServer, listen: Callable[..., EventStream]
+    ) -> None:
+        event_server.fail(*[TWServerError("down")] * 2000)
+        event_server.tell(event(1))
+
+        assert next(listen()).cursor == "c1"
+
+    def test_after_an_answer_they_start_again(
+        self, event_server: EventServer, listen: Callable[..., EventStream]
+    ) -> None:
+        for _ in range(2):
+            event_server.fail(TWServerError("down"), TWServerError("down"))
+            event_server.tell(cursor="c0")
+        event_server.tell(event(1))
+        next(listen())
+
+        assert event_server.pauses == [0.25, 0.5] * 2
+
+    @pytest.mark.parametrize("kind", [TWServerError, TWRateLimitError])
+    @pytest.mark.parametrize(
+        ("asked", "paused"), [(None, 0.25), (0.1, 0.25), (45, 45), (10**6, 3600)]
+    )
+    def test_what_the_server_asks_for_is_waited_but_not_for_ever(
+        self,
+        kind: Any,
+        asked: float | None,
+        paused: float,
+        event_server: EventServer,
+        listen: Callable[..., EventStream],
+    ) -> None:
+        event_server.fail(kind("busy", retry_after=asked))
+        event_server.tell(event(1))
+        next(listen())
+
+        assert event_server.pauses == [paused]
+
+    def test_when_the_time_is_over_the_failure_is_raised(
+        self, event_server: EventServer, listen: Callable[..., EventStream]
+    ) -> None:
+        """Silence would say that nothing has happened."""
+        event_server.takes = [0.1] * 9
+        event_server.fail(*[TWServerError(f"down {number}") for number in range(9)])
+        with pytest.raises(TWServerError, match="down 4") as caught:
+            next(listen(timeout=3))
+
+        assert event_server.pauses == pytest.approx([0.25, 0.5, 1, 0.6])
+        assert caught.value.__context__ is None
+
+    def test_clients_that_failed_together_do_not_come_back_together(
+        self,
+        event_server: EventServer,
+        listen: Callable[..., EventStream],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        stream = listen()
+        monkeypatch.setattr("teamwire_sync._listening.random.random", lambda: 0.0)
+        event_server.fail(*[TWServerError("down")] * 3)
+        event_server.tell(event(1))
+        next(stream)
+
+        assert event_server.pauses == [0.125, 0.25, 0.5]
+
+    def test_a_pause_that_ends_with_the_time_is_not_made(
+        self, event_server: EventServer, listen: Callable[..., EventStream]
+    ) -> None:
+        event_server.takes = [0.0]
+        event_server.fail(TWRateLimitError("busy", retry_after=5))
+        with pytest.raises(TWRateLimitError):
+            next(listen(timeout=5))
+
+        assert event_server.pauses == []
+
+
+class TestLog:
+    @staticmethod
+    def records(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
+        return [(record.levelname, record.getMessage()) for record in caplog.records]
+
+    def test_an_outage_is_one_warning_and_one_line_when_it_is_over(
+        self,
+        event_server: EventServer,
+        listen: Callable[..., EventStream],
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        caplog.set_level(logging.INFO, "teamwire_sync")
+        event_server.fail(*[TWServerError(f"down {number}") for number in range(3)])
+        event_server.tell(event(1))
+        next(listen())
+
+        assert self.records(caplog) == [
+            ("WARNING", "listening is interrupted, and goes on when it can: down 0"),
+            ("INFO", "listening goes on after 3 failures"),
+        ]
+
+    def test_each_outage_has_its_own(
+        self,
+        event_server: EventServer,
+        listen: Callable[..., EventStream],
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        for number in range(2):
+            event_server.fail(TWServerError(f"down {number}"))
+            event_server.tell(event(number))
+        stream = listen()
+        next(stream)
+        next(stream)
+
+        assert [text[-6:] for level, text in self.records(caplog) if level == "WARNING"] == [
+            "down 0",
+            "down 1",
+        ]
+
+    def test_a_failure_that_is_raised_is_no_warning(
+        self,
+        event_server: EventServer,
+        listen: Callable[..., EventStream],
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        event_server.takes = [0.0]
+        event_server.fail(TWServerError("down", retry_after=60))
+        with pytest.raises(TWServerError):
+            next(listen(timeout=1))
+
+        assert self.records(caplog) == []
+
+
+class Resuming(EventServer):
+    """Has six events of which two are own ones, and tells two at a time after any cursor."""
+
+    def get_events(self, *, cursor: str | None, wait: float, deadline: float | None) -> EventPage:
+        start = int((cursor or "c0")[1:])
+        events = [event(number, is_own=number in {2, 5}) for number in range(start + 1, 7)][:2]
+        self.now += 0 if events else wait
+        return EventPage(events, events[-1].cursor if events else f"c{start}")
+
+
+@pytest.mark.parametrize("number", range(1, 76))
+def test_ctrl_c_at_any_call_loses_no_event_and_gives_none_twice(
+    number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, given = Resuming(), []
+    monkeypatch.setattr("time.monotonic", lambda: server.now)
+    stream = Connection(transport=server).events(timeout=60, since="c0")
+
+    def work() -> None:
+        # Not a comprehension, which would lose what it has collected.
+        for each in stream:
+            given.append(each.cursor)  # noqa: PERF401
+
+    interrupted = interrupt_at(number, ("_listening.py", "_chat_service.py"), work)
+    work()
+
+    assert given == ["c1", "c3", "c4", "c6"]
+    assert interrupted or number > 60

@@ -1,0 +1,206 @@
+"""Provoking the lines of docs/troubleshooting.md about chats, files and listening."""
+
+from __future__ import annotations
+
+import io
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import responses
+
+from teamwire_sync import Attachments, Connection, ConnectionConfig, TWAuthError
+from teamwire_sync._credentials import Credentials
+from teamwire_sync._transports.http import HttpTransport
+from tests.support.builders import make_chat
+from tests.support.fake_transport import FakeTransport
+from tests.support.provocations import HOST, URL, answered, connected, logs, shows
+from tests.support.transport_calls import CHAT, error_body
+
+if TYPE_CHECKING:
+    from teamwire_sync import Chat
+    from teamwire_sync._transports.base import Source
+
+NOW = datetime(2030, 3, 1, 22, 0)
+
+
+def refused(name: str, status: int, code: str, message: str, **more: Any) -> object:
+    return answered(name, status=status, json=error_body(code, message, **more))
+
+
+def chat() -> Chat:
+    return connected(make_chat("t1")).chats.get_subscriptions()[0]
+
+
+@shows("403: the bot may not do this (the bot is no administrator of this chat)")
+def _() -> object:
+    return refused("edit_chat", 403, "not_admin", "the bot is no administrator of this chat")
+
+
+@shows("403: the bot may not do this (the list is somebody else's)")
+def _() -> object:
+    return refused("edit_group_members", 403, "not_owner", "the list is somebody else's")
+
+
+@shows("404 for POST /v1/bot/chats/t1/messages/: there is no such chat")
+def _() -> object:
+    return refused("post_message", 404, "not_found", "there is no such chat")
+
+
+@shows("409 for PATCH /v1/bot/chats/t1/members/: a 1:1 chat cannot be changed")
+def _() -> object:
+    return refused("edit_members", 409, "one_to_one", "a 1:1 chat cannot be changed")
+
+
+@shows("409 for POST /v1/bot/chats/t1/messages/: the chat is closed")
+def _() -> object:
+    return refused("post_message", 409, "chat_closed", "the chat is closed")
+
+
+@shows("unknown, not visible to the bot, or no members: rVRCfuQEtkgnZBZEgbHVji")
+def _() -> object:
+    ids: Any = {"user_ids": ["rVRCfuQEtkgnZBZEgbHVji"], "group_ids": []}
+    return refused("edit_members", 422, "invalid_members", "x", **ids)
+
+
+@shows("no members, or no administrators: rVRCfuQEtkgnZBZEgbHVji")
+def _() -> object:
+    ids: Any = {"user_ids": ["rVRCfuQEtkgnZBZEgbHVji"], "group_ids": []}
+    return refused("edit_admins", 422, "invalid_members", "x", **ids)
+
+
+@shows(
+    f"the answer of {HOST}:443 was lost (Connection reset by peer): it may have done POST "
+    "/v1/bot/chats/t1/messages/ or not; look before you try again: chat.get_messages() has the "
+    "message if it was posted"
+)
+def _() -> object:
+    return answered("post_message", body=ConnectionResetError(104, "Connection reset by peer"))
+
+
+@shows("message is empty, and there is no attachment")
+def _() -> object:
+    return chat().post("")
+
+
+@shows("alert_type is for alerts: give is_alert=True with it")
+def _() -> object:
+    return chat().post("hello", alert_type="note")
+
+
+@shows(
+    "attachments[0] must be an Attachment, not str; files are attached by "
+    "attachments=Attachments().add_file(path)"
+)
+def _() -> object:
+    return chat().post("hello", attachments=["plan.pdf"])  # type: ignore[list-item]
+
+
+@shows(
+    "path_or_file must be a path or a file that is open for reading bytes (mode 'rb'; bytes in "
+    "memory are one by io.BytesIO), not bytes"
+)
+def _() -> object:
+    return Attachments().add_file(b"content")  # type: ignore[arg-type]
+
+
+@shows("the file has no name of its own: give one, add_file(file, name='report.pdf')")
+def _() -> object:
+    return Attachments().add_file(io.BytesIO(b"content"))
+
+
+@shows("startDate is without a time zone: give it one, or startDate.astimezone() for this one")
+def _() -> object:
+    return Attachments().add_calendar("Night shift", NOW, NOW)
+
+
+@shows("'plan.pdf' has become shorter while it was sent")
+def _() -> object:
+    file = io.BytesIO(b"content")
+
+    class Sending(FakeTransport):
+        def upload(self, source: Source, *, deadline: float | None) -> str:
+            file.truncate(3)
+            while source.read(1024):
+                pass
+            return "a1"
+
+    connection = Connection(transport=Sending())
+    plan = Attachments().add_file(file, "plan.pdf")
+    return connection.chats.at("t1").post("hello", plan)
+
+
+class Nowhere:
+    """Where nothing is kept."""
+
+    def write(self, piece: bytes, /) -> None:
+        pass
+
+    def restart(self) -> bool:
+        return True
+
+
+def downloaded(size: int) -> object:
+    return answered(
+        lambda transport: transport.download("a1", Nowhere(), size=size, deadline=None),
+        body=b"content",
+    )
+
+
+@shows(
+    "the answer to GET /v1/bot/attachments/a1/content/ is refused: it is larger than the 5 bytes "
+    "that it should have"
+)
+def _() -> object:
+    return downloaded(5)
+
+
+@shows("the answer to GET /v1/bot/attachments/a1/content/ is refused: it ended after 7 of 9 bytes")
+def _() -> object:
+    return downloaded(9)
+
+
+@shows("the user 'rVRCfuQEtkgnZBZEgbHVji' has set no picture")
+def _() -> object:
+    return answered(
+        lambda transport: transport.get_avatar("rVRCfuQEtkgnZBZEgbHVji", deadline=None),
+        status=404,
+        json=error_body("no_avatar", "this user has no picture"),
+    )
+
+
+@shows("422 for GET /v1/bot/events/: this server gave no such cursor")
+def _() -> object:
+    return answered(
+        lambda transport: next(Connection(transport=transport).events(since="another server's")),
+        status=422,
+        json=error_body("invalid_cursor", "this server gave no such cursor"),
+    )
+
+
+@shows(
+    "422 for GET /v1/bot/chats/t1/messages/: there is no such message in this chat to read on from"
+)
+def _() -> object:
+    message = "there is no such message in this chat to read on from"
+    return answered(
+        lambda transport: transport.get_messages(CHAT, before="m9", limit=50, deadline=None),
+        status=422,
+        json=error_body("invalid_cursor", message),
+    )
+
+
+@logs(
+    "listening is interrupted, and goes on when it can: 503 for GET /v1/bot/events/: no reason "
+    "given"
+)
+def _() -> object:
+    transport = HttpTransport(Credentials("app", "topsecret", URL), ConnectionConfig())
+    transport.pause = lambda seconds: None  # type: ignore[method-assign]
+    connection = Connection(transport=transport)
+    with responses.RequestsMock() as server:
+        server.get(f"{URL}/v1/bot/events/", status=503)
+        server.get(f"{URL}/v1/bot/events/", status=401)
+        with pytest.raises(TWAuthError):
+            next(connection.events(since="c1"))
+    return None

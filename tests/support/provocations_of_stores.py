@@ -1,0 +1,148 @@
+"""Provoking the lines of docs/troubleshooting.md about stores."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import redis
+from filelock import FileLock
+
+from teamwire_sync import Connection, FileStore, MemoryStore, RedisStore
+from teamwire_sync._stores.base import key_of
+from tests.support.fake_transport import FakeTransport
+from tests.support.provocations import URL, logs, shows
+
+REDIS = "redis://bot:password@192.0.2.7:6379/0"
+FAILS = "the store of the chats can't be used, going on without it:"
+IN_FOLDER = f"{FAILS} the store in '/var/cache/bot':"
+
+
+def look_up(store: Any) -> object:
+    """Look chats up, and have them in *store*."""
+    with Connection(transport=FakeTransport(), store=store) as connection:
+        return connection.chats.get_subscriptions()
+
+
+def connected_with(name: str) -> object:
+    """A Connection with *name* in the environment."""
+    with patch.dict(os.environ, TEAMWIRE_STORE=name):
+        return Connection("app", "topsecret", URL)
+
+
+@shows(
+    "TEAMWIRE_STORE must be one of none, file, file:FOLDER, redis://HOST, rediss://HOST or "
+    "unix://SOCKET"
+)
+def _() -> object:
+    return connected_with("files")
+
+
+@shows(
+    "TEAMWIRE_STORE: url must be such as redis://user:password@host:6379/0, rediss://... or "
+    "unix:///path?db=0, with what is special in a password percent-encoded, and TLS options that "
+    "redis-py knows"
+)
+def _() -> object:
+    return connected_with("redis://bot:pass/word@192.0.2.7")
+
+
+@shows(
+    "a store has to know whose chats it keeps, and this transport can't say it. With the vendor's "
+    "SDK: Connection.from_vendor(bot='the App ID and the server'). Without a store: no store=..., "
+    "and TEAMWIRE_STORE=none"
+)
+def _() -> object:
+    return Connection.from_vendor(lambda: None, store=MemoryStore())
+
+
+@shows(
+    "store must be made by FileStore(), RedisStore(url) or MemoryStore(), not the class FileStore"
+)
+def _() -> object:
+    return Connection(transport=FakeTransport(), store=FileStore)  # type: ignore[arg-type]
+
+
+@shows("no answer within the timeout of this call; another process still lists the chats")
+def _() -> object:
+    store = MemoryStore()
+    assert store._place("fake").lease(60)
+    with Connection(transport=FakeTransport(), store=store) as connection:
+        return connection.chats.get_subscriptions(timeout=0.01)
+
+
+@logs(f"{FAILS} Redis at redis://192.0.2.7:6379/0: no answer in time")
+def _() -> object:
+    with patch.object(socket.socket, "connect", side_effect=socket.timeout):
+        return look_up(RedisStore(REDIS))
+
+
+def refusing(error: type[redis.RedisError], url: str = REDIS) -> object:
+    with patch.object(redis.Connection, "connect", side_effect=error("no")):
+        return look_up(RedisStore(url))
+
+
+@logs(f"{FAILS} Redis at redis://192.0.2.7:6379/0: it refuses the user or the password")
+def _() -> object:
+    return refusing(redis.AuthenticationError)
+
+
+@logs(f"{FAILS} Redis at redis://192.0.2.7:6379/0: its ACL forbids this to the user")
+def _() -> object:
+    return refusing(redis.exceptions.NoPermissionError)
+
+
+@logs(f"{FAILS} Redis at redis://192.0.2.7:6379/99: it refuses")
+def _() -> object:
+    return refusing(redis.ResponseError, REDIS.replace("/0", "/99"))
+
+
+def place() -> Path:
+    """Where a folder may be that the lines call /var/cache/bot."""
+    return Path(os.environ["XDG_CACHE_HOME"], "bot")
+
+
+@logs(f"{IN_FOLDER} it is open to others: give a folder of its own, that only you can open")
+def _() -> object:
+    place().mkdir()
+    place().chmod(0o755)
+    return look_up(FileStore(place()))
+
+
+@logs(f"{IN_FOLDER} it is no folder")
+def _() -> object:
+    place().touch()
+    return look_up(FileStore(place()))
+
+
+@logs(f"{IN_FOLDER} it is a link: give the folder that it leads to")
+def _() -> object:
+    place().symlink_to(place().parent)
+    return look_up(FileStore(place()))
+
+
+@logs(f"{IN_FOLDER} another process holds {key_of('fake')}.lock")
+def _() -> object:
+    place().mkdir(mode=0o700)
+    held = FileLock(place() / f"{key_of('fake')}.lock", mode=0o600)
+    with held, patch("teamwire_sync._stores.file._LOCK_TIMEOUT", 0):
+        return look_up(FileStore(place()))
+
+
+@logs(f"{IN_FOLDER} the chats have 70,000,000 bytes, more than max_bytes (67,108,864)")
+def _() -> object:
+    with patch("teamwire_sync._stores.file.pack", return_value=bytes(70_000_000)):
+        return look_up(FileStore(place()))
+
+
+@logs(f"{FAILS} the snapshot is damaged or cut off")
+def _() -> object:
+    look_up(FileStore(place()))
+    (chats,) = place().glob("*.chats")
+    chats.write_bytes(chats.read_bytes()[:-1])
+    # The second line, which comes at once, is that it works again.
+    with patch("teamwire_sync._sharing.logger.info"):
+        return look_up(FileStore(place()))

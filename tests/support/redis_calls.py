@@ -1,0 +1,52 @@
+"""RedisStore's calls, for the tests of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Callable
+
+import pytest
+
+from teamwire_sync._stores.base import Failure, Stamp, key_of
+from teamwire_sync._stores.redis import RedisStore
+from tests.stores.conftest import IDENTITY
+from tests.support.store_listings import contents
+from tests.support.waiting import PATIENCE
+
+if TYPE_CHECKING:
+    from teamwire_sync._stores.base import Place
+
+PASSWORD = "Tr0ub4dor-and-3"
+KEY = f"teamwire_sync:{{{key_of(IDENTITY)}}}:"
+TIMEOUT = 0.3
+
+
+def place_at(url: str, **options: Any) -> Place:
+    """The place of a bot in the store at *url*."""
+    found: Place = RedisStore(url, **{"timeout": PATIENCE, **options})._place(IDENTITY)
+    return found
+
+
+def failure() -> Failure:
+    """A refusal of long ago."""
+    return Failure("g", 1.0, 2.0, {"type": "TWServerError"})
+
+
+def call(name: str, url: str, timeout: float = TIMEOUT) -> object:
+    """Do the call *name* of a store that has not asked Redis anything yet."""
+    store = RedisStore(url, timeout=timeout)
+    return _CALLS[name](store, store._place(IDENTITY))
+
+
+_STAMP = Stamp("0" * 32, "g", 1.0)
+_CALLS: dict[str, Callable[[Any, Any], object]] = {
+    "look": lambda _, place: place.look(),
+    "load": lambda _, place: place.load(_STAMP),
+    "save": lambda _, place: place.save(contents("a"), generation="g", asked_at=1.0),
+    "confirm": lambda _, place: place.confirm(_STAMP, asked_at=1.0),
+    "fail": lambda _, place: place.fail(failure()),
+    "renew": lambda _, place: place.renew(),
+    "lease": lambda _, place: place.lease(60),
+    "clear": lambda _, place: place.clear(),
+    "clear all": lambda store, _: store.clear(),
+}
+each_call = pytest.mark.parametrize("name", list(_CALLS))

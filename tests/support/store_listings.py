@@ -1,0 +1,42 @@
+"""Listings and failures, with as few words as a test wants to say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from teamwire_sync._stores.base import Contents, Failure, Stamp
+from tests.support.builders import make_chat
+
+if TYPE_CHECKING:
+    from teamwire_sync._stores.base import Head, Place
+
+
+def contents(*titles: str, validator: str | None = "v1") -> Contents:
+    """A listing of chats with these titles."""
+    chats = [make_chat(f"t{number}", title) for number, title in enumerate(titles)]
+    return Contents({chat.tid: chat for chat in chats}, validator)
+
+
+def save(place: Place, *titles: str, head: Head | None = None) -> Stamp:
+    """Save such a listing, as of *head* or now."""
+    head = head or place.look()
+    return place.save(contents(*titles), generation=head.generation, asked_at=head.now)
+
+
+def titles(place: Place, stamp: Stamp) -> list[str | None] | None:
+    """The titles in the listing *stamp*; None when it is not there."""
+    loaded = place.load(stamp)
+    return None if loaded is None else [chat.title for chat in loaded.chats.values()]
+
+
+def failure_of(head: Head) -> Failure:
+    """A refusal at the time of *head*."""
+    error = {"type": "TWServerError", "status": 503, "text": "früh"}
+    return Failure(head.generation, head.now, head.now + 5.5, error)
+
+
+def fields(failure: Failure | None) -> tuple[Any, ...] | None:
+    """What can be compared of *failure*."""
+    if failure is None:
+        return None
+    return failure.generation, failure.failed_at, failure.until, dict(failure.error)

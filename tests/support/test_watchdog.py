@@ -1,0 +1,98 @@
+"""A test that hangs shows all stacks, and ends with its processes; the run goes on."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.waiting import PATIENCE, wait_until
+
+ROOT = Path(__file__).parents[2]
+HANGING = """
+import subprocess, sys, threading
+from pathlib import Path
+
+def waits_for_ever(lock):
+    with lock:
+        lock.acquire()
+
+def test_it_hangs(tmp_path):
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    Path("child").write_text(str(child.pid))
+    threading.Thread(target=waits_for_ever, args=[threading.Lock()], daemon=True).start()
+    {hang}
+
+def test_another():
+    pass
+"""
+LOCKED = "waits_for_ever(threading.Lock())"
+IN_C = "import re; re.match('(a*)*b', 'a' * 60)"
+
+
+def run(folder: Path, hang: str, *options: str) -> subprocess.CompletedProcess[str]:
+    (folder / "conftest.py").write_text("from tests.conftest import *\n", "utf-8")
+    (folder / "test_hanging.py").write_text(HANGING.format(hang=hang), "utf-8")
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:randomly", "-c", os.devnull, *options],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TESTS_HANG": "1"},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=4 * PATIENCE,
+        check=False,
+    )
+
+
+def is_there(process: int) -> bool:
+    stat = Path(f"/proc/{process}/stat")
+    return stat.exists() and " Z " not in stat.read_text("utf-8")
+
+
+@pytest.fixture(autouse=True)
+def _without_its_own_coverage(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PYTEST_XDIST_WORKER", "PYTEST_ADDOPTS"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_a_deadlock_shows_the_stacks_of_all_threads_and_ends_the_run(tmp_path: Path) -> None:
+    done = run(tmp_path, LOCKED)
+
+    assert done.returncode == 70
+    assert re.search(r"the test test_hanging.py::test_it_hangs hangs since 1 s", done.stderr)
+    assert done.stderr.count("in waits_for_ever") == 2
+
+
+def test_under_xdist_the_stacks_are_shown_and_the_run_goes_on(tmp_path: Path) -> None:
+    done = run(tmp_path, LOCKED, "-n", "1")
+
+    assert done.stderr.count("in waits_for_ever") == 2
+    assert "crashed while running 'test_hanging.py::test_it_hangs'" in done.stdout
+    assert "1 failed, 1 passed" in done.stdout
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells which they are")
+def test_the_processes_of_the_test_die_too(tmp_path: Path) -> None:
+    run(tmp_path, LOCKED, "-n", "1")
+    child = int((tmp_path / "child").read_text("utf-8"))
+
+    wait_until(lambda: not is_there(child))
+
+
+def test_a_call_in_c_that_keeps_the_interpreter_ends_too(tmp_path: Path) -> None:
+    done = run(tmp_path, IN_C)
+
+    assert done.returncode == 1
+    assert "in test_it_hangs" in done.stderr
+
+
+def test_a_process_that_does_not_end_after_its_tests_is_ended(tmp_path: Path) -> None:
+    thread = "threading.Thread(target=waits_for_ever, args=[threading.Lock()]).start()"
+    done = run(tmp_path, thread)
+
+    assert done.returncode == 70
+    assert "the end of the process hangs since 1 s" in done.stderr
