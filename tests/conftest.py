@@ -184,6 +184,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_WATCHDOG].start()
 
 
+def pytest_enter_pdb(config: pytest.Config) -> None:
+    """A person may take any time."""
+    config.stash[_WATCHDOG].disarm()
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Also what the process does at its end has one: it may wait for a thread."""
     config.stash[_WATCHDOG].arm("the end of the process", _HANGS)

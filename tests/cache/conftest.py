@@ -26,7 +26,7 @@ def make_cache(server: ChatServer, clock: Clock) -> Callable[..., ChatCache]:
 
     def make(**settings: Any) -> ChatCache:
         defaults = {"ttl": 300, "recheck_after": 5, "own_write_grace": 30, "stale_if_error": 0}
-        return ChatCache(server.load, clock=clock, **{**defaults, **settings})
+        return ChatCache(**{"load": server.load, "clock": clock, **defaults, **settings})
 
     return make
 

@@ -130,9 +130,9 @@ class TestConditionalRefresh:
         assert server.asked == [None, None]
 
     def test_not_modified_to_an_unconditional_question_is_a_protocol_error(
-        self, cache: ChatCache, server: ChatServer
+        self, make_cache: Callable[..., ChatCache]
     ) -> None:
-        cache._load = lambda load: None
+        cache = make_cache(load=lambda load: None)
 
         with pytest.raises(TWProtocolError, match="not asked"):
             cache.all(None)

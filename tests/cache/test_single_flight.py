@@ -16,6 +16,7 @@ from teamwire_sync.exceptions import (
     TWServerError,
     TWTimeoutError,
 )
+from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +30,7 @@ def others() -> Iterator[ThreadPoolExecutor]:
 
 
 def error_of(future: Future[Any]) -> BaseException:
-    error = future.exception(timeout=10)
+    error = future.exception(timeout=PATIENCE)
     assert error is not None
     return error
 
@@ -40,7 +41,7 @@ class TestWaiting:
         flight: Flight[object] = Flight()
         flight.land(value)
 
-        assert others.submit(flight.wait, None).result(10) is value
+        assert others.submit(flight.wait, None).result(PATIENCE) is value
 
     @pytest.mark.parametrize("end", ["land", "fail", "void"])
     def test_ends_when_the_flight_ends(self, end: str, others: ThreadPoolExecutor) -> None:
@@ -50,7 +51,7 @@ class TestWaiting:
         getattr(flight, end)(*argument)
 
         outcome = {"land": type(None), "fail": TWServerError, "void": Void}[end]
-        assert [type(wait.exception(10)) for wait in waits] == [outcome] * 2
+        assert [type(wait.exception(PATIENCE)) for wait in waits] == [outcome] * 2
 
     def test_a_void_flight_brings_nothing(self, others: ThreadPoolExecutor) -> None:
         flight: Flight[str] = Flight()
@@ -65,7 +66,7 @@ class TestWaiting:
         flight.void()
 
         wait = others.submit(flight.wait, None)
-        assert (str(wait.exception(10)), end) in {("None", "land"), ("down", "fail")}
+        assert (str(wait.exception(PATIENCE)), end) in {("None", "land"), ("down", "fail")}
 
     def test_the_deadline_ends_it(self, others: ThreadPoolExecutor) -> None:
         wait = others.submit(Flight[str]().wait, time.monotonic() + 0.01)
@@ -84,7 +85,7 @@ class TestWaiting:
         flight: Flight[str] = Flight()
         flight.land("chat")
 
-        assert others.submit(flight.wait, time.monotonic() - 100).result(10) == "chat"
+        assert others.submit(flight.wait, time.monotonic() - 100).result(PATIENCE) == "chat"
 
     @pytest.mark.parametrize("landed", [False, True])
     def test_a_leader_does_not_wait_for_itself(self, landed: bool) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from teamwire_sync._cli import main
 from teamwire_sync.testing import sandbox
+from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,9 +22,8 @@ if TYPE_CHECKING:
 
 COMMAND = [sys.executable, "-m", "teamwire_sync._cli"]
 BASH = shutil.which("bash") or "/bin/bash"
-HANG = 60
-# Before a signal is sent once more.
-PATIENCE = 15
+# Seconds before a signal is sent once more.
+AGAIN = PATIENCE / 3
 
 
 class Done:
@@ -51,8 +51,8 @@ class Cli:
         self._capsys = capsys
         self._monkeypatch = monkeypatch
 
-    def __call__(self, *args: str, stdin: str | io.StringIO = "") -> Done:
-        """Run ``teamwire-sync args``."""
+    def __call__(self, *args: str, stdin: str | io.TextIOBase | None = "") -> Done:
+        """Run ``teamwire-sync args``; with None for stdin, it is closed."""
         self._capsys.readouterr()
         if isinstance(stdin, str):
             stdin = io.StringIO(stdin)
@@ -108,7 +108,7 @@ def run(*args: str, box: Sandbox | None, then: str = "", **more: str) -> Done:
         encoding="utf-8",
         errors="replace",
         env=environment_of(box, **more),
-        timeout=HANG,
+        timeout=PATIENCE,
         check=False,
     )
     return Done(done.returncode, done.stdout, done.stderr)

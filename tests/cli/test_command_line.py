@@ -14,8 +14,9 @@ from click.testing import CliRunner
 
 from teamwire_sync import Connection, TWServerError, testing
 from teamwire_sync._cli import main
-from teamwire_sync._cli.failures import SERVER, USAGE
+from teamwire_sync._cli.failures import INTERRUPTED, SERVER, USAGE
 from teamwire_sync._demo import Demo
+from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,6 +55,7 @@ class TestDemo:
         assert box.count(*LISTING) == 2 + 2 + 2 * 2 + 10 * 2
         assert figures(lines) == {"asked": 8, "uncached": 212, "saved": 204}
 
+    @pytest.mark.usefixtures("no_pauses")
     def test_a_failing_server_ends_it_with_the_error(self, box: Sandbox) -> None:
         box.fault(*LISTING, status=503)
 
@@ -79,6 +81,14 @@ class TestDemo:
             result.output.splitlines()[-1] == "Error: 503 for GET /v1/bot/chats/: no reason given"
         )
 
+    def test_ctrl_c_ends_the_command(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def interrupt(demo: Demo, lookups: int) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(Demo, "run", interrupt)
+
+        assert CliRunner().invoke(main, ["demo", "--chats", "1"]).exit_code == INTERRUPTED
+
 
 class TestSandboxCommand:
     def test_it_serves_at_the_address_that_it_prints_until_interrupted(self) -> None:
@@ -97,7 +107,7 @@ class TestSandboxCommand:
                 listed = connection.chats.get_subscriptions()
             process.send_signal(signal.SIGINT)
 
-            assert process.wait(10) == 0
+            assert process.wait(PATIENCE) == 0
         assert len(listed) == 20
 
     @pytest.mark.parametrize(

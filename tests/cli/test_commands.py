@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 import warnings
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from rich.cells import cell_len
 
 from teamwire_sync import testing
 from teamwire_sync._cli import messages as messages_module
 from teamwire_sync._cli import output
-from teamwire_sync._cli.failures import NOT_FOUND, USAGE
+from teamwire_sync._cli.failures import AUTH, NOT_FOUND, USAGE
 from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER, PUBLIC_CIRCLE
-from tests.cli.conftest import run
 from tests.support.builders import message_doc, user_doc
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from teamwire_sync.testing import Sandbox
@@ -33,6 +35,16 @@ def newest(box: Sandbox, tid: str = KNOWN_CHAT) -> Any:
 def plan(box: Sandbox) -> str:
     """The thread ID of a chat with a title of its own, that the bot administers."""
     return box.add_chat("plan", users=[KNOWN_USER], bot_is_admin=True).tid
+
+
+@pytest.fixture
+def zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The time zone of the process."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", request.param)
+        time.tzset()
+        yield
+    time.tzset()
 
 
 class TestPost:
@@ -200,15 +212,16 @@ class TestMessages:
         assert line.endswith(": [file a.txt]")
 
     @pytest.mark.skipif(os.name == "nt", reason="there, TZ is another matter")
+    @pytest.mark.usefixtures("zone")
     @pytest.mark.parametrize("timestamp", [-62135596800000, 253402300799000])
-    @pytest.mark.parametrize("zone", ["UTC-14", "UTC+12"])
+    @pytest.mark.parametrize("zone", ["UTC-14", "UTC+12"], indirect=True)
     def test_a_moment_at_the_end_of_time_is_shown(
-        self, box: Sandbox, timestamp: int, zone: str
+        self, cli: Cli, box: Sandbox, timestamp: int
     ) -> None:
         message = message_doc(timestamp=timestamp)
         body = {"messages": [message], "users": [user_doc()], "groups": [], "next_before": None}
         box.fault("GET", "/v1/bot/chats/*/messages/", status=200, body=body)
-        done = run("messages", "t1", box=box, TZ=zone)
+        done = cli("messages", "t1")
 
         assert (done.code, done.err) == (0, "")
         assert done.out.endswith("Ada Lovelace: hello\n")
@@ -236,32 +249,22 @@ class TestListen:
         ):
             assert part in shown
 
-    def test_it_says_that_it_is_interrupted(
-        self, cli: Cli, box: Sandbox, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.usefixtures("no_pauses")
+    @pytest.mark.parametrize("options", [[], ["-v"]])
+    def test_it_says_once_that_it_is_interrupted(
+        self, cli: Cli, box: Sandbox, options: list[str]
     ) -> None:
-        from teamwire_sync import _listening  # noqa: PLC0415
-
         cursor = box.connect().events(timeout=1).cursor
-        monkeypatch.setattr(_listening, "_FIRST_PAUSE", 0.001)
-        box.fault("GET", "/v1/bot/events/", status=503, retry_after=0, times=8)
         box.post_message(KNOWN_CHAT, "hi", KNOWN_USER)
-        done = cli("listen", "--since", cursor, "--for", "1")
+        events = ("GET", "/v1/bot/events/")
+        box.fault(*events, status=503, retry_after=0, times=8)
+        box.fault(*events, headers={"X-Nothing": "befalls it"}, times=1)
+        box.fault(*events, status=401)
+        done = cli(*options, "listen", "--since", cursor)
 
-        assert done.err.startswith("WARNING listening is interrupted")
-        assert done.err.count("interrupted") == 1
-
-    def test_with_v_nothing_is_said_twice(
-        self, cli: Cli, box: Sandbox, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        from teamwire_sync import _listening  # noqa: PLC0415
-
-        monkeypatch.setattr(_listening, "_FIRST_PAUSE", 0.001)
-        cursor = box.connect().events(timeout=1).cursor
-        box.fault("GET", "/v1/bot/events/", status=503, retry_after=0, times=8)
-        box.post_message(KNOWN_CHAT, "hi", KNOWN_USER)
-        done = cli("-v", "listen", "--since", cursor, "--for", "1")
-
-        assert done.err.count("WARNING listening is interrupted") == 1
+        assert (done.code, len(done.lines)) == (AUTH, 1)
+        (warning,) = (line for line in done.err.splitlines() if line.startswith("WARNING"))
+        assert warning.startswith("WARNING listening is interrupted")
 
 
 class TestDownload:
@@ -321,6 +324,34 @@ class TestForPeople:
         assert first.split() == ["group", "ID", "title", "kind", "public"]
         assert first.index("title") == second.index("Alle Pflegekräfte")
 
+    @pytest.mark.parametrize("columns", [60, 80, 200])
+    def test_a_table_keeps_to_the_width_and_cuts_nothing(
+        self, cli: Cli, box: Sandbox, monkeypatch: pytest.MonkeyPatch, columns: int
+    ) -> None:
+        title = "Ward 12 to 16, and all that is to be known of the plan for the night shift"
+        tid = box.add_chat(title, users=[KNOWN_USER]).tid
+        monkeypatch.setenv("COLUMNS", str(columns))
+        monkeypatch.setenv("TERM", "dumb")
+        done = cli("chats", "list")
+
+        assert done.lines[0].split() == ["thread", "ID", "title", "type", "users", "groups"]
+        assert max(map(cell_len, done.lines)) <= columns
+        assert any(line.startswith(tid) for line in done.lines)
+        assert "…" not in done.out
+        assert set(title.split()) <= set(done.out.split())
+
+    def test_forty_columns_are_enough(
+        self, cli: Cli, box: Sandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        box.add_chat("x", users=[KNOWN_USER])
+        monkeypatch.setenv("COLUMNS", "40")
+        for command in ("chats list", "groups list", "users find a", "chats find x"):
+            done = cli(*command.split())
+
+            assert "…" not in done.out
+            assert [line for line in done.lines if line[:1] != " " and " " in line] == []
+        assert "--reply-to" in cli("post", "--help").out
+
     def test_where_it_is_narrow_each_row_is_a_block(
         self, cli: Cli, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -348,6 +379,11 @@ class TestForPeople:
         assert done.lines == [newest(box).mid]
         assert "Sending the files" in done.err
 
+    def test_a_text_alone_has_no_bar(self, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("FORCE_COLOR", "1")
+
+        assert cli("post", KNOWN_CHAT, "hello").err == ""
+
     def test_rename_says_what_it_did(self, cli: Cli, plan: str) -> None:
         done = cli("chats", "rename", plan, "new")
 
@@ -366,6 +402,33 @@ class TestTools:
             done = bare_cli("sandbox", "--host", "0.0.0.0")
 
         assert done.err == "Warning: everybody can\\x1b reach it\n"
+
+    def test_completion_offers_what_goes_on(
+        self, bare_cli: Cli, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        offered = {
+            "chats l": ["list"],
+            "cha": ["chats"],
+            "chats re": ["rename"],
+            "messages --l": ["--limit"],
+            "completion z": ["zsh"],
+            "--pro": ["--profile"],
+        }
+        monkeypatch.setenv("_TEAMWIRE_SYNC_COMPLETE", "bash_complete")
+        found = {}
+        for words in offered:
+            monkeypatch.setenv("COMP_WORDS", f"teamwire-sync {words}")
+            monkeypatch.setenv("COMP_CWORD", str(len(words.split())))
+            found[words] = [line.split(",")[1] for line in bare_cli().lines]
+
+        assert found == offered
+
+    @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+    def test_each_shell_has_a_script(self, bare_cli: Cli, shell: str) -> None:
+        done = bare_cli("completion", shell)
+
+        assert (done.code, done.err) == (0, "")
+        assert f"_TEAMWIRE_SYNC_COMPLETE={shell}_complete" in done.out
 
     def test_vendor_check_fails_where_there_is_no_sdk(self, bare_cli: Cli) -> None:
         done = bare_cli("vendor-check")

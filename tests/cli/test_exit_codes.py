@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,6 +21,7 @@ from teamwire_sync._cli.failures import (
     code_of,
 )
 from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER, PRIVATE_CIRCLE
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from teamwire_sync.testing import Sandbox
@@ -45,41 +47,43 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("name", exceptions.__all__)
-def test_each_error_of_the_client_has_a_code(name: str) -> None:
-    assert code_of(getattr(exceptions, name)("text")) == KINDS[name]
+def test_each_error_of_the_client_has_a_code() -> None:
+    assert {
+        name: code_of(getattr(exceptions, name)("text")) for name in exceptions.__all__
+    } == KINDS
 
 
-@pytest.mark.parametrize(
-    ("command", "code", "said"),
-    [
-        ("chats show nowhere", NOT_FOUND, "there is no chat with the thread ID 'nowhere'"),
-        ("chats show --title nothing", NOT_FOUND, "no chat has the title 'nothing'"),
-        ("chats show --title test", NOT_FOUND, "2 chats have the title 'test'"),
-        ("chats find nothing-like-it", NOT_FOUND, "no chat has 'nothing-like-it' in its title"),
-        ("users find nobody-like-that", NOT_FOUND, "nobody is called 'nobody-like-that'"),
-        ("messages nowhere", NOT_FOUND, "404"),
-        ("post nowhere hello", NOT_FOUND, "404"),
-        ("chats rename nowhere new", NOT_FOUND, "404"),
-        (f"chats members {KNOWN_CHAT} --add nobody", NOT_FOUND, "nobody"),
-        ("chats create --user nobody", NOT_FOUND, "nobody"),
-        (f"chats create --user {KNOWN_USER} --group {PRIVATE_CIRCLE}", AUTH, "403"),
-        (f"download {KNOWN_CHAT} nothing", NOT_FOUND, "the chat has no message 'nothing'"),
-        ("listen --since nothing --for 1", USAGE, "422"),
-        ("--url http://127.0.0.1:1 --timeout 1 check", NETWORK, "can't reach 127.0.0.1:1"),
-        ("--url http://example.org check", USAGE, "url must be https"),
-    ],
-)
-def test_what_goes_wrong_has_a_code_and_a_text(
-    cli: Cli, command: str, code: int, said: str
-) -> None:
-    done = cli(*command.split())
-
-    assert (done.code, done.out) == (code, "")
-    assert done.err.startswith("Error: ")
-    assert said in done.err
+FAILURES = [
+    ("chats show nowhere", NOT_FOUND, "there is no chat with the thread ID 'nowhere'"),
+    ("chats show --title nothing", NOT_FOUND, "no chat has the title 'nothing'"),
+    ("chats show --title test", NOT_FOUND, "2 chats have the title 'test'"),
+    ("chats find nothing-like-it", NOT_FOUND, "no chat has 'nothing-like-it' in its title"),
+    ("users find nobody-like-that", NOT_FOUND, "nobody is called 'nobody-like-that'"),
+    ("messages nowhere", NOT_FOUND, "404"),
+    ("post nowhere hello", NOT_FOUND, "404"),
+    ("chats rename nowhere new", NOT_FOUND, "404"),
+    (f"chats members {KNOWN_CHAT} --add nobody", NOT_FOUND, "nobody"),
+    ("chats create --user nobody", NOT_FOUND, "nobody"),
+    (f"chats create --user {KNOWN_USER} --group {PRIVATE_CIRCLE}", AUTH, "403"),
+    (f"download {KNOWN_CHAT} nothing", NOT_FOUND, "the chat has no message 'nothing'"),
+    ("listen --since nothing --for 1", USAGE, "422"),
+    ("--url http://127.0.0.1:1 --timeout 30 check", NETWORK, "can't reach 127.0.0.1:1"),
+    ("--url http://example.org check", USAGE, "url must be https"),
+]
 
 
+@pytest.mark.usefixtures("no_pauses")
+def test_what_goes_wrong_has_a_code_and_a_text(cli: Cli) -> None:
+    wrong = []
+    for command, code, said in FAILURES:
+        done = cli(*command.split())
+        is_said = done.err.startswith("Error: ") and said in done.err
+        if (done.code, done.out, is_said) != (code, "", True):
+            wrong.append((command, done.code, done.out, done.err))
+    assert wrong == []
+
+
+@pytest.mark.usefixtures("no_pauses")
 @pytest.mark.parametrize(
     ("fault", "code"),
     [
@@ -141,6 +145,77 @@ def test_no_text_of_an_error_has_the_secret(cli: Cli, box: Sandbox) -> None:
 
     assert done.code == USAGE
     assert box.secret not in done.err
+
+
+def test_nothing_that_is_printed_has_the_secret(cli: Cli, box: Sandbox) -> None:
+    for command in ("check", "chats list", f"post {KNOWN_CHAT} hello"):
+        done = cli("-v", *command.split())
+
+        assert box.secret not in done.out + done.err
+
+
+@pytest.fixture
+def ctrl_c(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Ctrl-C comes while the answer to a request of one of these methods is waited for."""
+    methods: set[str] = set()
+    sent: list[str] = []
+    send, receive = HTTPConnection.putrequest, HTTPConnection.getresponse
+
+    def putrequest(self: HTTPConnection, method: str, *args: Any, **kwargs: Any) -> None:
+        sent.append(method)
+        send(self, method, *args, **kwargs)
+
+    def getresponse(self: HTTPConnection) -> Any:
+        if sent[-1] in methods:
+            raise KeyboardInterrupt
+        return receive(self)
+
+    monkeypatch.setattr(HTTPConnection, "putrequest", putrequest)
+    monkeypatch.setattr(HTTPConnection, "getresponse", getresponse)
+    return methods
+
+
+READS = {
+    "check": "/v1/bot/me/",
+    "chats list": "/v1/bot/chats/",
+    "chats show --title plan": "/v1/bot/chats/",
+    f"messages {KNOWN_CHAT}": "/v1/bot/chats/*/messages/",
+    "users find koch": "/v1/bot/users/",
+    "groups list": "/v1/bot/groups/",
+    "listen": "/v1/bot/events/",
+}
+WRITES = {
+    f"post {KNOWN_CHAT} hello": ("POST", "/v1/bot/chats/*/messages/"),
+    f"chats create --user {KNOWN_USER} --title x": ("POST", "/v1/bot/chats/"),
+    f"chats rename {KNOWN_CHAT} x": ("PATCH", "/v1/bot/chats/*/"),
+    f"chats members {KNOWN_CHAT} --add {KNOWN_USER}": ("PATCH", "/v1/bot/chats/*/members/"),
+}
+
+
+def test_ctrl_c_ends_what_waits_quietly(cli: Cli, box: Sandbox, ctrl_c: set[str]) -> None:
+    ctrl_c.add("GET")
+    wrong = []
+    for command, path in READS.items():
+        before = box.count("GET", path)
+        done = cli(*command.split())
+        wait_until(lambda path=path, before=before: box.count("GET", path) > before)
+        if (done.code, done.out, done.err) != (INTERRUPTED, "", ""):
+            wrong.append((command, done.code, done.out, done.err))
+    assert wrong == []
+
+
+def test_whoever_interrupts_a_write_hears_that_it_may_be_done(
+    cli: Cli, box: Sandbox, ctrl_c: set[str]
+) -> None:
+    ctrl_c.update(("POST", "PATCH"))
+    wrong = []
+    for command, (method, path) in WRITES.items():
+        done = cli(*command.split())
+        wait_until(lambda method=method, path=path: box.count(method, path) == 1)
+        said = done.err.strip().startswith("Interrupted: it may have been done or not.")
+        if (done.code, done.out, said) != (INTERRUPTED, "", True):
+            wrong.append((command, done.code, done.out, done.err))
+    assert wrong == []
 
 
 class Interrupted(io.StringIO):

@@ -11,25 +11,20 @@ from rich.cells import cell_len
 
 from teamwire_sync._cli.failures import INTERRUPTED
 from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER
-from tests.cli.conftest import HANG, run
 from tests.support.terminal import CTRL_C, Terminal
+from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from teamwire_sync.testing import Sandbox
+    from tests.cli.conftest import Cli
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="there is no pty")
 
 TITLE = "Ward 12 to 16, and all that is to be known of the plan for the night shift"
 # Nothing is drawn but letters.
 PLAIN = {"TERM": "dumb", "NO_COLOR": "1"}
-
-
-@pytest.fixture
-def tid(box: Sandbox) -> str:
-    """Of a chat with a long title."""
-    return box.add_chat(TITLE, users=[KNOWN_USER]).tid
 
 
 def shown(*command: str, box: Sandbox, columns: int = 100, **more: str) -> str:
@@ -39,39 +34,30 @@ def shown(*command: str, box: Sandbox, columns: int = 100, **more: str) -> str:
     return terminal.shown
 
 
-@pytest.mark.parametrize("columns", [60, 80, 200])
-def test_a_table_keeps_to_the_width(box: Sandbox, tid: str, columns: int) -> None:
-    lines = shown("chats", "list", box=box, columns=columns, **PLAIN).splitlines()
+def test_a_dumb_terminal_has_a_table_of_nothing_but_text_within_its_width(box: Sandbox) -> None:
+    tid = box.add_chat(TITLE, users=[KNOWN_USER]).tid
+    text = shown("chats", "find", "Ward 12", box=box, columns=60, **PLAIN)
 
-    assert lines[0].split() == ["thread", "ID", "title", "type", "users", "groups"]
-    assert max(map(cell_len, lines)) <= columns
-    assert any(line.startswith(tid) for line in lines)
+    assert "\x1b" not in text
+    assert text.split()[:6] == ["thread", "ID", "title", "type", "users", "groups"]
+    assert max(map(cell_len, text.splitlines())) <= 60
+    assert tid in text
+    assert "…" not in text
+    assert set(TITLE.split()) <= set(text.split())
 
 
-@pytest.mark.parametrize("command", ["chats list", "groups list", "users find a", "chats find x"])
-def test_forty_columns_are_enough(box: Sandbox, tid: str, command: str) -> None:
-    box.add_chat("x", users=[KNOWN_USER])
-    text = shown(*command.split(), box=box, columns=40, **PLAIN)
+@pytest.mark.slow
+def test_forty_columns_are_enough(box: Sandbox) -> None:
+    text = shown("chats", "list", box=box, columns=40, **PLAIN)
 
     assert "…" not in text
     assert all(len(line.split()) == 1 for line in text.splitlines() if line[:1] != " ")
 
 
-def test_the_help_fits_forty_columns(box: Sandbox) -> None:
-    text = shown("post", "--help", box=box, columns=40)
-
-    assert "--reply-to" in text
-
-
-def test_a_column_is_never_cut(box: Sandbox, tid: str) -> None:
-    text = shown("chats", "find", "Ward 12", box=box, columns=60, **PLAIN)
-
-    assert "…" not in text
-    assert tid in text
-    assert set(TITLE.split()) <= set(text.split())
-
-
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+@pytest.mark.parametrize(
+    "encoding",
+    ["ascii", *(pytest.param(each, marks=pytest.mark.slow) for each in ("latin-1", "utf-8"))],
+)
 def test_a_poor_terminal_is_one(box: Sandbox, encoding: str) -> None:
     text = shown("chats", "list", box=box, PYTHONIOENCODING=encoding, LC_ALL="C")
 
@@ -85,17 +71,11 @@ def test_without_colours_there_are_none(box: Sandbox) -> None:
     assert "\x1b[3" not in text
 
 
-def test_a_dumb_terminal_is_told_nothing_but_text(box: Sandbox) -> None:
-    text = shown("chats", "list", box=box, TERM="dumb")
-
-    assert "\x1b" not in text
-    assert text.startswith("thread ID")
-
-
-def test_json_is_the_same_as_in_a_pipe(box: Sandbox) -> None:
+@pytest.mark.slow
+def test_json_is_the_same_as_in_a_pipe(box: Sandbox, cli: Cli) -> None:
     text = shown("chats", "list", "--json", box=box, **PLAIN)
 
-    assert text.replace("\r\n", "\n") == run("chats", "list", "--json", box=box).out
+    assert text.replace("\r\n", "\n") == cli("chats", "list", "--json").out
 
 
 class TestProgress:
@@ -107,6 +87,7 @@ class TestProgress:
         assert text.index("\x1b[1A\x1b[2K") < text.index("thread ID")
         assert text.count("\x1b[?25l") == text.count("\x1b[?25h") == 1
 
+    @pytest.mark.slow
     def test_a_file_has_a_bar(self, box: Sandbox, tmp_path: Path) -> None:
         (tmp_path / "a.bin").write_bytes(bytes(100_000))
         text = shown("post", KNOWN_CHAT, "--file", str(tmp_path / "a.bin"), box=box)
@@ -114,15 +95,16 @@ class TestProgress:
         assert "Sending the files" in text
         assert "100 %" in text
 
-    def test_nothing_of_it_is_on_stdout(self, box: Sandbox) -> None:
+    def test_nothing_of_it_is_on_stdout(self, box: Sandbox, cli: Cli) -> None:
         with Terminal("chats", "list", box=box, stdout=subprocess.PIPE) as terminal:
             assert terminal.process.stdout is not None
             out = terminal.process.stdout.read().decode()
             assert terminal.finish() == 0
 
         assert "Listing the chats" in terminal.shown
-        assert out == run("chats", "list", box=box).out
+        assert out == cli("chats", "list").out
 
+    @pytest.mark.slow
     def test_nothing_of_it_is_in_a_file(self, box: Sandbox) -> None:
         with Terminal("chats", "list", box=box, stderr=subprocess.PIPE) as terminal:
             assert terminal.finish() == 0
@@ -132,18 +114,12 @@ class TestProgress:
         assert err == b""
         assert "Listing" not in terminal.shown
 
-    def test_a_text_alone_has_no_bar(self, box: Sandbox) -> None:
-        text = shown("post", KNOWN_CHAT, "hello", box=box)
-
-        assert "Sending" not in text
-        assert "\x1b" not in text
-
     def test_ctrl_c_leaves_a_terminal_with_a_cursor(self, box: Sandbox) -> None:
         with (
             box.hold("GET", "/v1/bot/chats/") as hold,
             Terminal("chats", "list", box=box) as terminal,
         ):
-            hold.wait_arrived(timeout=HANG)
+            hold.wait_arrived(timeout=PATIENCE)
 
             assert terminal.leave(CTRL_C) == INTERRUPTED
         assert "Traceback" not in terminal.shown
@@ -153,9 +129,14 @@ class TestProgress:
 @pytest.mark.parametrize(
     ("command", "ready", "code"),
     [
-        ("sandbox --chats 5", "Ctrl-C ends it", 0),
         ("listen", "Ctrl-C ends it", INTERRUPTED),
-        ("demo --chats 5 --lookups 3000000", "hear what somebody writes", INTERRUPTED),
+        pytest.param("sandbox --chats 5", "Ctrl-C ends it", 0, marks=pytest.mark.slow),
+        pytest.param(
+            "demo --chats 5 --lookups 3000000",
+            "hear what somebody writes",
+            INTERRUPTED,
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_ctrl_c_ends_what_goes_on(box: Sandbox, command: str, ready: str, code: int) -> None:

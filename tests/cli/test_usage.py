@@ -34,14 +34,14 @@ COMMANDS = [
 
 
 class TestFirstRun:
-    @pytest.mark.parametrize("command", COMMANDS)
-    def test_each_command_says_first_what_to_run(self, bare_cli: Cli, command: str) -> None:
-        done = bare_cli(*command.split())
-
-        assert (done.code, done.out) == (USAGE, "")
-        assert done.err.splitlines()[0] == (
-            "Error: no credentials yet. To set them up, run: teamwire-sync config init"
-        )
+    def test_each_command_says_first_what_to_run(self, bare_cli: Cli) -> None:
+        first = "Error: no credentials yet. To set them up, run: teamwire-sync config init\n"
+        wrong = []
+        for command in COMMANDS:
+            done = bare_cli(*command.split())
+            if (done.code, done.out, done.err.startswith(first)) != (USAGE, "", True):
+                wrong.append((command, done.code, done.out, done.err))
+        assert wrong == []
 
     def test_the_options_that_were_given_belong_to_it(self, bare_cli: Cli, tmp_path: Path) -> None:
         done = bare_cli("--profile", "night", "--config", f"{tmp_path}/a file", "check")
@@ -111,13 +111,14 @@ def written(path: Path, box: Sandbox, section: str) -> str:
 
 
 class TestOptions:
-    @pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", "1e300", "soon"])
     @pytest.mark.parametrize("command", ["--timeout {} check", "listen --for {}"])
-    def test_a_time_that_is_none_is_refused(self, cli: Cli, command: str, value: str) -> None:
-        done = cli(*command.format(value).split())
-
-        assert (done.code, done.out) == (USAGE, "")
-        assert "Invalid value for" in done.err
+    def test_a_time_that_is_none_is_refused(self, cli: Cli, command: str) -> None:
+        wrong = []
+        for value in ("0", "-1", "nan", "inf", "1e300", "soon"):
+            done = cli(*command.format(value).split())
+            if (done.code, done.out, "Invalid value for" in done.err) != (USAGE, "", True):
+                wrong.append((value, done.code, done.out, done.err))
+        assert wrong == []
 
     @pytest.mark.parametrize("option", ["--timeout", "--profile", "--url", "-v"])
     def test_one_that_goes_before_the_command_is_named(self, cli: Cli, option: str) -> None:

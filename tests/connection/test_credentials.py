@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,6 +16,7 @@ from teamwire_sync._credentials import (
     is_loopback,
 )
 from tests.support.leaks import assert_no_secret
+from tests.support.tables import unlike
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,6 +36,10 @@ def write_ini(path: Path, text: str, *, mode: int = 0o600, encoding: str = "utf-
 def profile(name: str = "default", **values: str) -> str:
     given = {"app_id": "app-of-file", "secret": SECRET, "url": URL, **values}
     return f"[{name}]\n" + "".join(f"{key} = {value}\n" for key, value in given.items())
+
+
+def hides_the_secret(error: BaseException) -> None:
+    assert_no_secret(error, SECRET)
 
 
 @pytest.fixture
@@ -83,11 +88,14 @@ class TestFinding:
 
         assert find_credentials("mine", "my secret", URL).app_id == "mine"
 
-    @pytest.mark.parametrize("name", ["app_id", "secret", "url"])
-    @pytest.mark.parametrize("value", [5, b"x", ["x"]], ids=repr)
-    def test_arguments_are_strings(self, name: str, value: Any) -> None:
-        with pytest.raises(TypeError, match=rf"^{name} must be a str, not {type(value).__name__}$"):
-            find_credentials(**{name: value})
+    def test_arguments_are_strings(self) -> None:
+        rows = [
+            ({name: value}, TypeError, rf"^{name} must be a str, not {type(value).__name__}$")
+            for name in ("app_id", "secret", "url")
+            for value in (5, b"x", ["x"])
+        ]
+
+        assert unlike(lambda given: find_credentials(**given), rows) == []
 
     def test_an_empty_argument_is_not_looked_for_elsewhere(
         self, monkeypatch: pytest.MonkeyPatch
@@ -316,33 +324,25 @@ class TestFile:
 
 
 class TestCredentials:
-    @pytest.mark.parametrize("value", ["s3cret\n", " s3cret\r\n", "\ts3cret "], ids=repr)
-    def test_white_space_around_them_is_dropped(self, value: str) -> None:
-        found = find_credentials(value, value, f" {URL}\n")
+    def test_white_space_around_them_is_dropped(self) -> None:
+        values = ("s3cret\n", " s3cret\r\n", "\ts3cret ")
+        found = {find_credentials(value, value, f" {URL}\n") for value in values}
 
-        assert found == Credentials("s3cret", "s3cret", URL)
+        assert found == {Credentials("s3cret", "s3cret", URL)}
 
-    @pytest.mark.parametrize(
-        "value",
-        [
-            "",
-            "\n",
-            "s3c\nret",
-            "s3c\0ret",
-            "s3c\x7fret",
-            "s3c\N{NO-BREAK SPACE}ret",
-            "s3c\udc80ret",
-        ],
-        ids=ascii,
-    )
-    @pytest.mark.parametrize("name", ["app_id", "secret"])
-    def test_what_does_not_print_is_refused_without_quoting_it(self, name: str, value: str) -> None:
-        given = {"app_id": "app", "secret": SECRET, "url": URL, name: value}
+    def test_what_does_not_print_is_refused_without_quoting_it(self) -> None:
+        odd = ("\n", "\0", "\x7f", "\N{NO-BREAK SPACE}", "\udc80")
+        rows = [
+            ((name, value), TWConfigError, rf"^{name} must be printable text; (?!.*s3c)")
+            for name in ("app_id", "secret")
+            for value in ("", "\n", *(f"s3c{each}ret" for each in odd))
+        ]
 
-        with pytest.raises(TWConfigError, match=rf"^{name} must be printable text; ") as caught:
-            find_credentials(**given)
-        assert "s3c" not in str(caught.value)
-        assert_no_secret(caught.value, SECRET)
+        def find(given: tuple[str, str]) -> Credentials:
+            usual = {"app_id": "app", "secret": SECRET, "url": URL}
+            return find_credentials(**{**usual, given[0]: given[1]})
+
+        assert unlike(find, rows, hides_the_secret) == []
 
     def test_a_colon_in_the_app_id_is_refused_without_quoting_it(self) -> None:
         with pytest.raises(TWConfigError, match=r"^app_id must not contain ':'") as caught:
@@ -354,27 +354,23 @@ class TestCredentials:
 
 
 class TestUrl:
-    @pytest.mark.parametrize(
-        ("given", "used"),
-        [
-            (URL, URL),
-            (f"{URL}/", URL),
-            (f"{URL}//", URL),
-            (f" {URL}/\n", URL),
-            ("https://teamwire.example:8443", "https://teamwire.example:8443"),
-            ("https://teamwire.example/gateway/", "https://teamwire.example/gateway"),
-            ("https://[2001:db8::1]:8443/", "https://[2001:db8::1]:8443"),
-            ("HTTPS://teamwire.example", "HTTPS://teamwire.example"),
-            ("https://münchen.example", "https://münchen.example"),
-        ],
-        ids=repr,
-    )
-    def test_is_used_without_a_slash_at_the_end(self, given: str, used: str) -> None:
-        assert check_url(given) == used
+    def test_is_used_without_a_slash_at_the_end(self) -> None:
+        used = {
+            URL: URL,
+            f"{URL}/": URL,
+            f"{URL}//": URL,
+            f" {URL}/\n": URL,
+            "https://teamwire.example:8443": "https://teamwire.example:8443",
+            "https://teamwire.example/gateway/": "https://teamwire.example/gateway",
+            "https://[2001:db8::1]:8443/": "https://[2001:db8::1]:8443",
+            "HTTPS://teamwire.example": "HTTPS://teamwire.example",
+            "https://münchen.example": "https://münchen.example",
+        }
 
-    @pytest.mark.parametrize(
-        "url",
-        [
+        assert {given: check_url(given) for given in used} == used
+
+    def test_what_is_no_url_of_a_server(self) -> None:
+        urls = (
             "",
             "teamwire.example",
             "teamwire.example:443",
@@ -389,26 +385,21 @@ class TestUrl:
             "https://teamwire\t.example",
             "https://teamwire\n.example",
             "https://teamwire.example/a\0b",
-        ],
-        ids=ascii,
-    )
-    def test_what_is_no_url_of_a_server(self, url: str) -> None:
-        with pytest.raises(TWConfigError, match=r"^url must be like 'https://backend\.example"):
-            check_url(url)
+        )
+        text = r"^url must be like 'https://backend\.example"
 
-    @pytest.mark.parametrize(
-        "url",
-        ["https://.teamwire.example", "https://a..b.example", f"https://{'a' * 64}.example"],
-        ids=["dot first", "two dots", "long label"],
-    )
-    def test_a_host_that_no_name_server_knows(self, url: str) -> None:
+        assert unlike(check_url, [(url, TWConfigError, text) for url in urls]) == []
+
+    def test_a_host_that_no_name_server_knows(self) -> None:
         """Else the first request fails in ways of its own, deep in urllib3."""
-        with pytest.raises(TWConfigError, match=r"^url "):
-            check_url(url)
+        hosts = (".teamwire.example", "a..b.example", f"{'a' * 64}.example")
 
-    @pytest.mark.parametrize(
-        "url",
-        [
+        assert (
+            unlike(check_url, [(f"https://{one}", TWConfigError, "^url ") for one in hosts]) == []
+        )
+
+    def test_one_with_a_password_is_refused_without_quoting_it(self) -> None:
+        urls = (
             f"https://app:{SECRET}@teamwire.example",
             f"https://:{SECRET}@teamwire.example",
             f"https://{SECRET}@teamwire.example",
@@ -417,60 +408,60 @@ class TestUrl:
             f"https://app:{SECRET}@teamwire.example?x",
             f"https://app:{SECRET}/@teamwire.example",
             f"https://app:{SECRET}@[teamwire.example",
+            f"https://app..example/{SECRET}@teamwire.example",
             f"app:{SECRET}@teamwire.example",
-        ],
-        ids=lambda url: url.replace(SECRET, "SECRET"),
-    )
-    def test_one_with_a_password_is_refused_without_quoting_it(self, url: str) -> None:
-        with pytest.raises(TWConfigError, match=r"^url must ") as caught:
-            check_url(url)
-        assert_no_secret(caught.value, SECRET)
+        )
+        rows = [(url, TWConfigError, "^url must ") for url in urls]
 
-    @pytest.mark.parametrize("tail", ["?", "#", "/?", "/#", "?a=b", "#top", "/path?a=b"])
-    def test_one_with_a_query_or_a_fragment_is_refused(self, tail: str) -> None:
-        with pytest.raises(TWConfigError, match=r"^url must be without '\?' and '#'"):
-            check_url(URL + tail)
+        assert unlike(check_url, rows, hides_the_secret) == []
+
+    def test_one_with_a_query_or_a_fragment_is_refused(self) -> None:
+        tails = ("?", "#", "/?", "/#", "?a=b", "#top", "/path?a=b")
+        text = r"^url must be without '\?' and '#'"
+
+        assert unlike(check_url, [(URL + tail, TWConfigError, text) for tail in tails]) == []
 
     def test_a_query_is_not_quoted(self) -> None:
         with pytest.raises(TWConfigError) as caught:
             check_url(f"{URL}/?token={SECRET}")
         assert_no_secret(caught.value, SECRET)
 
-    @pytest.mark.parametrize("tail", ["/v1/bot", "/v1/bot/", "/gateway/v1/bot/"])
-    def test_the_prefix_of_the_api_is_not_part_of_it(self, tail: str) -> None:
-        with pytest.raises(TWConfigError) as caught:
-            check_url(URL + tail)
+    def test_the_prefix_of_the_api_is_not_part_of_it(self) -> None:
+        right = {"/v1/bot": "", "/v1/bot/": "", "/gateway/v1/bot/": "/gateway"}
+        rows = [
+            (URL + tail, TWConfigError, f"^url must be without /v1/bot: {URL}{rest}$")
+            for tail, rest in right.items()
+        ]
 
-        right = (URL + tail).rstrip("/")[: -len("/v1/bot")]
-        assert str(caught.value) == f"url must be without /v1/bot: {right}"
+        assert unlike(check_url, rows) == []
 
-    @pytest.mark.parametrize(
-        "host", ["localhost", "LOCALHOST", "127.0.0.1", "127.8.8.8", "[::1]", "localhost:8080"]
-    )
-    def test_http_will_do_for_this_machine(self, host: str) -> None:
-        assert check_url(f"http://{host}") == f"http://{host}"
+    def test_http_will_do_for_this_machine(self) -> None:
+        hosts = ("localhost", "LOCALHOST", "127.0.0.1", "127.8.8.8", "[::1]", "localhost:8080")
 
-    @pytest.mark.parametrize(
-        "host", ["teamwire.example", "10.0.0.1", "0.0.0.0", "localhost.example", "127.0.0.1.nip.io"]
-    )
-    def test_http_will_not_do_for_others(self, host: str) -> None:
-        with pytest.raises(TWConfigError) as caught:
-            check_url(f"http://{host}:8080/x")
+        assert [host for host in hosts if check_url(f"http://{host}") != f"http://{host}"] == []
 
-        assert f"https://{host}:8080" in str(caught.value)
-        assert "allow_insecure_http=True" in str(caught.value)
+    def test_http_will_not_do_for_others(self) -> None:
+        hosts = ("teamwire.example", "10.0.0.1", "0.0.0.0", "localhost.example", "127.0.0.1.nip.io")
+        rows = [
+            (
+                f"http://{host}:8080/x",
+                TWConfigError,
+                rf"https://{host}:8080.*allow_insecure_http=True",
+            )
+            for host in hosts
+        ]
+
+        assert unlike(check_url, rows) == []
 
     def test_http_will_do_when_it_is_allowed(self) -> None:
         url = "http://teamwire.example"
 
         assert find_credentials("a", "b", url, allow_insecure_http=True).url == url
 
-    @pytest.mark.parametrize(
-        ("host", "is_this"),
-        [("::1", True), ("127.0.0.1", True), ("8.8.8.8", False), ("localhost.example", False)],
-    )
-    def test_is_loopback(self, host: str, is_this: bool) -> None:
-        assert is_loopback(host) is is_this
+    def test_is_loopback(self) -> None:
+        hosts = {"::1": True, "127.0.0.1": True, "8.8.8.8": False, "localhost.example": False}
+
+        assert {host: is_loopback(host) for host in hosts} == hosts
 
 
 def test_a_url_in_the_place_of_the_app_id_is_pointed_out() -> None:

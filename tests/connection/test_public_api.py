@@ -8,7 +8,7 @@ from configparser import ConfigParser
 from importlib import metadata, resources
 from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -52,9 +52,10 @@ class TestNames:
 
         assert set(teamwire_sync.__all__) == public
 
-    @pytest.mark.parametrize("name", teamwire_sync.__all__)
-    def test_every_name_is_there(self, name: str) -> None:
-        assert getattr(teamwire_sync, name).__name__ == name
+    def test_every_name_is_there(self) -> None:
+        assert teamwire_sync.__all__ == [
+            getattr(teamwire_sync, name).__name__ for name in teamwire_sync.__all__
+        ]
 
     def test_dir_has_every_name_before_it_is_asked_for(self) -> None:
         printed = python("import teamwire_sync; print(*dir(teamwire_sync))")
@@ -84,9 +85,12 @@ class TestNames:
             name for name in vars(exceptions) if name.startswith("TW")
         }
 
-    @pytest.mark.parametrize("name", teamwire_sync.__all__)
-    def test_every_name_is_documented(self, name: str) -> None:
-        assert (vars(getattr(teamwire_sync, name))["__doc__"] or "").strip()
+    def test_every_name_is_documented(self) -> None:
+        texts = {
+            name: vars(getattr(teamwire_sync, name))["__doc__"] for name in teamwire_sync.__all__
+        }
+
+        assert [name for name, text in texts.items() if not (text or "").strip()] == []
 
     def test_a_name_that_is_not_there(self) -> None:
         with pytest.raises(AttributeError, match=r"^module 'teamwire_sync' has no attribute 'x'$"):
@@ -157,12 +161,14 @@ METHODS = [
 ]
 
 
-@pytest.mark.parametrize("name", METHODS)
-@pytest.mark.parametrize("transport", [HttpTransport, FakeTransport])
-def test_a_transport_has_every_method_of_the_protocol(transport: type, name: str) -> None:
-    wanted, found = (
-        [(each.name, each.kind) for each in signature(getattr(one, name)).parameters.values()]
-        for one in (Transport, transport)
-    )
+def parameters_of_methods(transport: type) -> dict[str, Any]:
+    return {
+        name: [(each.name, each.kind) for each in signature(method).parameters.values()]
+        for name in METHODS
+        if (method := getattr(transport, name, None))
+    }
 
-    assert found == wanted
+
+@pytest.mark.parametrize("transport", [HttpTransport, FakeTransport])
+def test_a_transport_has_every_method_of_the_protocol(transport: type) -> None:
+    assert parameters_of_methods(transport) == parameters_of_methods(Transport)

@@ -7,7 +7,15 @@ from typing import Any
 
 import pytest
 
-from teamwire_sync import AlertType, Bot, ChatHandle, LoggedInUser, TWProtocolError, User
+from teamwire_sync import (
+    AlertType,
+    Bot,
+    ChatHandle,
+    LoggedInUser,
+    TWClosedError,
+    TWProtocolError,
+    User,
+)
 from teamwire_sync._transports.base import ChatDraft, MessageDraft
 from teamwire_sync._transports.strict_json import decode_json
 from teamwire_sync._transports.wire import (
@@ -40,20 +48,6 @@ def a_message(document: Any) -> Any:
 
 
 class TestPaths:
-    @pytest.mark.parametrize(
-        ("name", "method", "path"),
-        [
-            ("get_me", "GET", "/v1/bot/me/"),
-            ("list_chats", "GET", "/v1/bot/chats/"),
-            ("create_chat", "POST", "/v1/bot/chats/"),
-            ("post_message", "POST", "/v1/bot/chats/{tid}/messages/"),
-            ("get_user", "GET", "/v1/bot/users/{uid}/"),
-            ("get_group", "GET", "/v1/bot/groups/{gid}/"),
-        ],
-    )
-    def test_operation(self, name: str, method: str, path: str) -> None:
-        assert OPERATIONS[name] == Operation(method, path)
-
     @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
     def test_all_but_get_write(self, method: str) -> None:
         assert Operation(method, "/").writes
@@ -221,20 +215,6 @@ class TestGroup:
     def test_unknown_fields_are_kept_aside(self) -> None:
         assert Decoder().group(group_answer(group_doc(icon="x"))).extra == {"icon": "x"}
 
-    @pytest.mark.parametrize(
-        "answer",
-        [
-            group_answer(group_doc(owner_id="u9")),
-            {**group_answer(group_doc()), "user_ids": ["u9"]},
-        ],
-        ids=["owner", "member"],
-    )
-    def test_a_user_that_is_named_must_be_described(self, answer: Any) -> None:
-        with pytest.raises(
-            TWProtocolError, match=r"^a group names a user that the answer does not describe$"
-        ):
-            Decoder().group(answer)
-
 
 class TestChat:
     def test_every_field_arrives(self) -> None:
@@ -281,7 +261,8 @@ class TestChat:
     def test_its_groups_do_not_know_their_members(self) -> None:
         chat = decode_chat(chat_answer(chat_doc(group_ids=["g1"]), groups=[group_doc()]))
 
-        assert chat.groups[0]._members is None
+        with pytest.raises(TWClosedError):
+            chat.groups[0].get_members()
 
     def test_a_type_that_is_not_known_survives(self) -> None:
         assert decode_chat(chat_answer(chat_doc(type="broadcast"))).type.value == "broadcast"
@@ -290,17 +271,6 @@ class TestChat:
         chat = decode_chat(chat_answer(chat_doc(colour="red", pinned=None)))
 
         assert chat.extra == {"colour": "red", "pinned": None}
-
-    @pytest.mark.parametrize(
-        ("field", "what"), [("user_ids", "user"), ("admin_ids", "user"), ("group_ids", "group")]
-    )
-    @pytest.mark.parametrize("ids", [["x"], [None], [["x"]], [{}], [1]], ids=repr)
-    def test_what_is_named_must_be_described(self, field: str, what: str, ids: list[Any]) -> None:
-        with pytest.raises(
-            TWProtocolError, match=rf"^a chat names a {what} that the answer does not describe$"
-        ) as caught:
-            decode_chat(chat_answer(chat_doc(**{field: ids})))
-        assert caught.value.__context__ is None
 
     def test_a_group_is_no_user(self) -> None:
         with pytest.raises(TWProtocolError, match="names a user"):
@@ -401,17 +371,6 @@ class TestMessage:
     def test_unknown_fields_are_kept_aside(self) -> None:
         assert a_message(message_answer(message_doc(seen=3))).extra == {"seen": 3}
 
-    def test_its_author_must_be_described(self) -> None:
-        with pytest.raises(TWProtocolError, match="a message names a user that the answer does"):
-            a_message(message_answer(message_doc(from_user_id="u9")))
-
-    @pytest.mark.parametrize(
-        "timestamp", [253_402_300_800_000, -62_135_596_800_001, 10**30], ids=str
-    )
-    def test_a_time_that_is_no_date(self, timestamp: int) -> None:
-        with pytest.raises(TWProtocolError, match=r'^"timestamp" of a message is no date$'):
-            a_message(message_answer(message_doc(timestamp=timestamp)))
-
     @pytest.mark.parametrize("timestamp", [253_402_300_799_999, -62_135_596_800_000, 0])
     def test_the_first_and_the_last_date(self, timestamp: int) -> None:
         message = a_message(message_answer(message_doc(timestamp=timestamp)))
@@ -426,6 +385,3 @@ class TestMessage:
 
         with pytest.raises(TWProtocolError, match=r"timestamp.* not a whole number|not JSON"):
             a_message(decode_json(text.encode()))
-
-
-# For each kind of object: how it is called, its document, and how a document of it is decoded.

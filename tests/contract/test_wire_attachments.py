@@ -86,12 +86,6 @@ class TestDecoding:
 
         assert entry.startDate.utcoffset() == entry.endDate.utcoffset() == timedelta(0)
 
-    @pytest.mark.parametrize("field", ["start_date", "end_date"])
-    @pytest.mark.parametrize("time", [253_402_300_800_000, -62_135_596_800_001, 10**30], ids=str)
-    def test_a_time_that_is_no_date(self, field: str, time: int) -> None:
-        with pytest.raises(TWProtocolError, match=rf'^"{field}" of a calendar entry is no date$'):
-            one(calendar_doc(**{field: time}))
-
     def test_a_location(self) -> None:
         given = location_doc(
             lat=-90, lon=180.0, address="Main St 1", city="X", country="DE", postal_code="80331"

@@ -1,4 +1,4 @@
-"""Each field that the contract requires is missed by name, and checked by type."""
+"""Each field of the contract is missed by name, and has the types of docs/openapi.yaml alone."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from typing import Any, Callable
 
 import pytest
 
-from teamwire_sync import ChatHandle, TWProtocolError
+from teamwire_sync import AttachmentType, ChatHandle, TWProtocolError
 from teamwire_sync._transports.wire import (
     Decoder,
     decode_chat,
     decode_done,
     decode_events,
     decode_upload,
-    decoder,
 )
+from tests.contract.schemas import SCHEMAS, faults, resolved, types_of
 from tests.support.builders import (
     calendar_doc,
     chat_answer,
@@ -33,11 +33,19 @@ from tests.support.builders import (
     user_doc,
 )
 
+Decode = Callable[[Any], object]
+
 CHAT = ChatHandle("t1")
+USERS = [user_doc()]
+PREVIEWED = message_doc(link_preview=preview_doc())
 
 
 def a_message(document: Any) -> Any:
     return Decoder().message(document, CHAT)
+
+
+def messages(document: Any) -> Any:
+    return Decoder().messages(document, CHAT)
 
 
 def an_attachment(document: Any) -> Any:
@@ -48,165 +56,266 @@ def an_event(document: Any) -> Any:
     return decode_events({**events_doc(), "events": [document]})
 
 
-OBJECTS: dict[str, tuple[dict[str, Any], Callable[[Any], object]]] = {
-    "a user": (user_doc(), lambda raw: Decoder().user({"user": raw})),
-    "a user beside": (
+# What every event has, which is looked at before its kind.
+EVENT = {
+    "type": "object",
+    "required": list(event_doc("")),
+    "properties": {
+        **{field: SCHEMAS["MessageDeletedEvent"]["properties"][field] for field in event_doc("")},
+        "type": {"type": "string"},
+    },
+}
+# For each kind of object, as errors call it: its schema, a document, and how such a one is decoded.
+# What is in brackets tells apart where it may be.
+OBJECTS: dict[str, tuple[Any, dict[str, Any], Decode]] = {
+    "a user": (SCHEMAS["User"], user_doc(), lambda raw: Decoder().user({"user": raw})),
+    "a user (beside)": (
+        SCHEMAS["User"],
         user_doc(),
         lambda raw: Decoder().page(page_doc(chat_doc(user_ids=["u1"]), users=[raw])),
     ),
-    "a user of me": (user_doc(), lambda raw: Decoder().me({"user": raw})),
-    "a group": (group_doc(), lambda raw: Decoder().group(group_answer(raw))),
-    "a group beside": (
+    "a user (me)": (SCHEMAS["User"], user_doc(), lambda raw: Decoder().me({"user": raw})),
+    "a group": (
+        SCHEMAS["Group"],
         group_doc(),
-        lambda raw: Decoder().page(page_doc(chat_doc(group_ids=["g1"]), groups=[raw])),
+        lambda raw: Decoder().group(group_answer(raw, users=(user_doc(),))),
     ),
-    "a chat": (chat_doc(), lambda raw: decode_chat(chat_answer(raw))),
-    "a chat of page": (chat_doc(), lambda raw: Decoder().page(page_doc(raw))),
-    "a message": (message_doc(), lambda raw: a_message(message_answer(raw))),
-    "a message of page": (
-        message_doc(),
-        lambda raw: Decoder().messages(
-            {"messages": [raw], "users": [user_doc()], "next_before": None}, CHAT
-        ),
+    "a group (beside)": (
+        SCHEMAS["Group"],
+        group_doc(),
+        lambda raw: Decoder().page(page_doc(chat_doc(group_ids=["g1"]), groups=[raw], users=USERS)),
+    ),
+    "a chat": (SCHEMAS["Chat"], chat_doc(), lambda raw: decode_chat(chat_answer(raw))),
+    "a chat (of a page)": (SCHEMAS["Chat"], chat_doc(), lambda raw: Decoder().page(page_doc(raw))),
+    "a message": (SCHEMAS["Message"], PREVIEWED, lambda raw: a_message(message_answer(raw))),
+    "a message (of a page)": (
+        SCHEMAS["Message"],
+        PREVIEWED,
+        lambda raw: messages({"messages": [raw], "users": USERS, "next_before": None}),
     ),
     "a link preview": (
+        SCHEMAS["LinkPreview"],
         preview_doc(),
-        decoder._link_preview,  # the contract allows null there
+        lambda raw: a_message(message_answer(message_doc(link_preview=raw))),
     ),
-    "a file": (file_doc(), an_attachment),
-    "a calendar entry": (calendar_doc(), an_attachment),
-    "a location": (location_doc(), an_attachment),
-    "an attachment": ({"type": "poll"}, an_attachment),
-    **{f"an event {kind}": (event, an_event) for kind, event in every_event().items()},
-    "an event": (event_doc("brand_new"), an_event),
-    "a page of chats": (page_doc(), lambda raw: Decoder().page(raw)),
+    "a file": (SCHEMAS["UploadedAttachment"], file_doc(), an_attachment),
+    "a calendar entry": (SCHEMAS["CalendarAttachment"], calendar_doc(), an_attachment),
+    "a location": (SCHEMAS["LocationAttachment"], location_doc(), an_attachment),
+    "an attachment": (SCHEMAS["OtherAttachment"], {"type": "poll"}, an_attachment),
+    **{
+        f"an event {kind}": ({"$ref": schema}, every_event()[kind], an_event)
+        for kind, schema in SCHEMAS["Event"]["discriminator"]["mapping"].items()
+    },
+    "an event": (EVENT, event_doc("of another kind"), an_event),
+    "a page of chats": (SCHEMAS["ChatPage"], page_doc(chat_doc()), lambda raw: Decoder().page(raw)),
     "a page of messages": (
+        SCHEMAS["MessagePage"],
         {"messages": [], "users": [], "next_before": None},
-        lambda raw: Decoder().messages(raw, CHAT),
+        messages,
     ),
     "a page of users": (
+        SCHEMAS["UserPage"],
         {"users": [], "next_cursor": None},
         lambda raw: Decoder().users(raw),
     ),
     "a page of groups": (
+        SCHEMAS["GroupPage"],
         {"groups": [], "users": [], "next_cursor": None},
         lambda raw: Decoder().groups(raw),
     ),
-    "a page of events": (events_doc(), decode_events),
-    "the answer, done": ({}, decode_done),
-    "the answer, upload": ({"attachment_id": "a1"}, decode_upload),
-    "the answer, user": ({"user": user_doc()}, lambda raw: Decoder().user(raw)),
-    "the answer, me": ({"user": user_doc()}, lambda raw: Decoder().me(raw)),
-    "the answer, group": (group_answer(group_doc()), lambda raw: Decoder().group(raw)),
-    "the answer, chat": (chat_answer(chat_doc()), decode_chat),
-    "the answer, message": (message_answer(message_doc()), a_message),
+    "a page of events": (SCHEMAS["EventPage"], events_doc(*every_event().values()), decode_events),
+    "the answer (done)": (SCHEMAS["Nothing"], {}, decode_done),
+    "the answer (upload)": (SCHEMAS["UploadAnswer"], {"attachment_id": "a1"}, decode_upload),
+    "the answer (user)": (
+        SCHEMAS["UserAnswer"],
+        {"user": user_doc()},
+        lambda raw: Decoder().user(raw),
+    ),
+    "the answer (me)": (SCHEMAS["UserAnswer"], {"user": user_doc()}, lambda raw: Decoder().me(raw)),
+    "the answer (group)": (
+        SCHEMAS["GroupAnswer"],
+        group_answer(group_doc()),
+        lambda raw: Decoder().group(raw),
+    ),
+    "the answer (chat)": (SCHEMAS["ChatAnswer"], chat_answer(chat_doc()), decode_chat),
+    "the answer (message)": (SCHEMAS["MessageAnswer"], message_answer(message_doc()), a_message),
 }
-BESIDE = (" beside", " of me", " of page")
-# What every event and every attachment has is looked at before its kind.
-EVENT = set(event_doc("brand_new"))
-FIELDS = [(name, field) for name, (document, _) in OBJECTS.items() for field in document]
-each_field = pytest.mark.parametrize(
-    ("name", "field"), FIELDS, ids=[f"{name}: {field}" for name, field in FIELDS]
-)
-NULLABLE = {
-    "organisation",
-    "owner_id",
-    "title",
-    "message",
-    "alert_type",
-    "reply_to",
-    "sender_display_name",
-    "next_cursor",
-    "next_before",
-    "link_preview",
-    "description",
-    "image",
-    "location",
-    "address",
-    "city",
-    "country",
-    "postal_code",
-    "editor_id",
+# A value of each type, as errors call it. Python calls the first three equal.
+VALUES = {
+    "true or false": True,
+    "a whole number": 1,
+    "a number": 1.0,
+    "a string": "u1",
+    "an array": [],
+    "an object": {},
+    "null": None,
 }
-NEVER_NULL = {
-    ("a group", "title"),
-    ("a group beside", "title"),
-    ("a calendar entry", "title"),
-    ("an event new_message", "message"),
-    ("the answer, message", "message"),
+FIELDS = {
+    f"{name}: {field}": (name, field, types_of(its_schema))
+    for name, (schema, _, _) in OBJECTS.items()
+    for field, its_schema in resolved(schema).get("properties", {}).items()
 }
+# Whom a field names.
+USER, GROUP = "user", "group"
+NAMED = {
+    "owner_id": USER,
+    "from_user_id": USER,
+    "editor_id": USER,
+    "user_id": USER,
+    "user_ids": USER,
+    "admin_ids": USER,
+    "added_admin_ids": USER,
+    "removed_admin_ids": USER,
+    "group_ids": GROUP,
+}
+TIMES = {"timestamp", "start_date", "end_date"}
+CURSORS = {"cursor", "next_cursor", "next_before"}
 
 
-def kind_of(name: str, field: str) -> str:
-    """What an error calls the object *name*."""
-    if name.startswith("an event ") and field in EVENT:
+def outcome(decode: Decode, document: Any) -> str:
+    """What the refusal of *document* says, or what came in its place."""
+    try:
+        decode(document)
+    except TWProtocolError as error:
+        return str(error) if error.__context__ is None else repr(error.__context__)
+    except Exception as error:  # noqa: BLE001  the other rows are looked at, too
+        return repr(error)
+    return "decoded"
+
+
+def given(name: str, field: str, value: Any) -> str:
+    """What comes of the object *name* with *value* as its *field*."""
+    _, document, decode = OBJECTS[name]
+    return outcome(decode, {**document, field: value})
+
+
+def kind_of(name: str) -> str:
+    return name.partition(" (")[0]
+
+
+def checked_kind(name: str, field: str) -> str:
+    """What an error calls the object *name* when the type of *field* is looked at."""
+    if name.startswith("an event") and field in EVENT["required"]:
         return "an event"
     if field == "type" and name in {"a file", "a calendar entry", "a location"}:
         return "an attachment"
-    for ending in BESIDE:
-        name = name.removesuffix(ending)
-    return name.partition(",")[0]
+    return kind_of(name)
 
 
-class TestRequired:
-    @each_field
-    def test_a_field_that_is_missing_is_named(self, name: str, field: str) -> None:
-        document, decode = OBJECTS[name]
-        lacking = {key: value for key, value in document.items() if key != field}
+def test_the_documents_of_tests_have_the_fields_of_the_contract_and_no_other() -> None:
+    wrong = []
+    for name, (schema, document, _) in OBJECTS.items():
+        properties, required = (resolved(schema).get(key, ()) for key in ("properties", "required"))
+        found = faults(document, schema)
+        if found or not set(document) == set(properties) == set(required):
+            wrong.append(f"{name}: {found}")
+    assert not wrong, "\n".join(wrong)
 
-        with pytest.raises(TWProtocolError) as caught:
-            decode(lacking)
-        assert str(caught.value) == f'{kind_of(name, field)} without "{field}"'
 
-    @each_field
-    def test_a_field_of_a_wrong_type_is_named(self, name: str, field: str) -> None:
-        document, decode = OBJECTS[name]
-        wrong: Any = "x" if type(document[field]) is float else 1.5
+def test_a_field_that_is_missing_is_named() -> None:
+    wrong = []
+    for row, (name, field, _) in FIELDS.items():
+        _, document, decode = OBJECTS[name]
+        text = outcome(decode, {key: document[key] for key in document if key != field})
+        if text != f'{checked_kind(name, field)} without "{field}"':
+            wrong.append(f"{row}: {text}")
+    assert not wrong, "\n".join(wrong)
 
-        with pytest.raises(TWProtocolError) as caught:
-            decode({**document, field: wrong})
-        shown = "string" if wrong == "x" else "number"
-        text = str(caught.value)
-        assert text.startswith(f'"{field}" of {kind_of(name, field)} is a {shown}, not ')
 
-    @each_field
-    def test_null_is_named_where_it_may_not_be(self, name: str, field: str) -> None:
-        document, decode = OBJECTS[name]
-        may_be = field in NULLABLE and (name, field) not in NEVER_NULL
-        null = {**document, field: None}
+def test_a_field_of_a_type_that_the_contract_does_not_give_it_is_named() -> None:
+    wrong = []
+    for row, (name, field, types) in FIELDS.items():
+        should = " or ".join(shown for shown, value in VALUES.items() if type(value) in types)
+        for shown, value in VALUES.items():
+            text = given(name, field, value)
+            said = f'"{field}" of {checked_kind(name, field)} is {shown}, not {should}'
+            if type(value) not in types and text != said:
+                wrong.append(f"{row}: {shown}: {text}")
+    assert not wrong, "\n".join(wrong)
 
-        if may_be:
-            decode(null)
-        else:
-            with pytest.raises(TWProtocolError, match=rf'^"{field}" of .* is null, not '):
-                decode(null)
 
-    @each_field
-    def test_a_number_is_no_flag_and_a_flag_no_number(self, name: str, field: str) -> None:
-        document, decode = OBJECTS[name]
-        given = document[field]
-        if type(given) not in {bool, int}:
-            given = None
-        other: Any = 1 if isinstance(given, bool) else True
+def test_a_field_may_have_each_type_that_the_contract_gives_it() -> None:
+    wrong = []
+    for row, (name, field, types) in FIELDS.items():
+        own = OBJECTS[name][1][field]
+        for shown, value in VALUES.items():
+            text = given(name, field, own if type(own) is type(value) else value)
+            if type(value) in types and text != "decoded":
+                wrong.append(f"{row}: {shown}: {text}")
+    assert not wrong, "\n".join(wrong)
 
-        with pytest.raises(TWProtocolError, match=rf'^"{field}" of '):
-            decode({**document, field: other})
 
-    @pytest.mark.parametrize("name", OBJECTS)
-    @pytest.mark.parametrize(
-        ("value", "shown"),
-        [(None, "null"), ([], "an array"), ("x", "a string"), (5, "a whole number")],
-        ids=["null", "array", "string", "number"],
-    )
-    def test_what_is_no_object(self, name: str, value: Any, shown: str) -> None:
-        _, decode = OBJECTS[name]
+def test_what_is_no_object_is_named() -> None:
+    wrong = []
+    for name, (schema, _, decode) in OBJECTS.items():
+        for shown, value in VALUES.items():
+            text = outcome(decode, value)
+            said = (f"is {shown} where an object should be", f"is {shown}, not an object")
+            if type(value) not in types_of(schema) and not any(each in text for each in said):
+                wrong.append(f"{name}: {shown}: {text}")
+    assert not wrong, "\n".join(wrong)
 
-        with pytest.raises(TWProtocolError, match=rf"is {shown}(, not| where) an object") as caught:
-            decode(value)
-        assert "Traceback" not in str(caught.value)
 
-    def test_the_text_never_quotes_a_value(self) -> None:
-        with pytest.raises(TWProtocolError) as caught:
-            Decoder().user({"user": user_doc(first_name=["somebody's name"])})
+def test_the_text_of_a_refusal_never_quotes_a_value() -> None:
+    with pytest.raises(TWProtocolError) as caught:
+        Decoder().user({"user": user_doc(first_name=["somebody's name"])})
 
-        assert str(caught.value) == '"first_name" of a user is an array, not a string'
+    assert str(caught.value) == '"first_name" of a user is an array, not a string'
+
+
+def test_the_fields_that_have_tests_of_their_own_are_of_the_contract() -> None:
+    assert {*NAMED, *TIMES, *CURSORS} <= {field for _, field, _ in FIELDS.values()}
+
+
+def test_whom_a_field_names_must_be_described() -> None:
+    wrong = []
+    for row, (name, field, types) in FIELDS.items():
+        if field not in NAMED:
+            continue
+        whose = "a group" if name == "the answer (group)" else kind_of(name)
+        said = f"{whose} names a {NAMED[field]} that the answer does not describe"
+        for value in [["x"], [None], [["x"]], [{}], [1]] if list in types else ["x"]:
+            text = given(name, field, value)
+            if text != said:
+                wrong.append(f"{row}: {value}: {text}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_chat_of_an_event_must_be_described() -> None:
+    wrong = []
+    for name in OBJECTS:
+        said = f"{name} names a chat that the answer does not describe"
+        if name.startswith("an event") and given(name, "tid", "t9") != said:
+            wrong.append(f"{name}: {given(name, 'tid', 't9')}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_a_time_that_is_no_date_is_named() -> None:
+    wrong = []
+    for row, (name, field, _) in FIELDS.items():
+        for value in (253_402_300_800_000, -62_135_596_800_001, 10**30):
+            text = given(name, field, value)
+            if field in TIMES and text != f'"{field}" of {kind_of(name)} is no date':
+                wrong.append(f"{row}: {value}: {text}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_a_cursor_that_no_url_can_have_is_named() -> None:
+    wrong = []
+    for row, (name, field, _) in FIELDS.items():
+        text = given(name, field, "\ud800")
+        said = f'"{field}" of {kind_of(name)} has half of a surrogate pair'
+        if field in CURSORS and text != said:
+            wrong.append(f"{row}: {text}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_kind_of_attachment_of_the_contract_is_decoded() -> None:
+    """What is of another kind has no field that could be missing."""
+    known = {
+        kind.value
+        for kind in AttachmentType
+        if outcome(an_attachment, {"type": kind.value}) != "decoded"
+    }
+
+    assert known == set(SCHEMAS["Attachment"]["discriminator"]["mapping"])

@@ -20,13 +20,14 @@ import pytest
 
 from teamwire_sync._sandbox.seed import KNOWN_CHAT
 from teamwire_sync.testing import sandbox
-from tests.support.pages import blocks
 from tests.support.waiting import PATIENCE, Threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from teamwire_sync.testing import Sandbox
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 WORKERS = 4
@@ -104,11 +105,6 @@ class TestExample:
     def site(self, box: Sandbox) -> Iterator[Site]:
         with gunicorn("flask_app:app", ROOT / "examples", box) as site:
             yield site
-
-    def test_the_page_shows_it(self) -> None:
-        (shown,) = blocks("flask.md", "py")
-
-        assert shown == (ROOT / "examples" / "flask_app.py").read_text("utf-8")
 
     def test_each_worker_lists_the_chats_once(self, box: Sandbox, site: Site) -> None:
         answers = ask_each_worker(box, LISTING, site, ["/chats/"] * WORKERS)

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from teamwire_sync.testing import Sandbox
     from tests.deployment.conftest import Front, MakeFront
 
+pytestmark = pytest.mark.slow
+
 CREATE = ("POST", "/v1/bot/chats/")
 
 

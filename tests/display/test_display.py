@@ -43,7 +43,9 @@ HOSTILE = [
     "<!-- comment",
     "&lt;b&gt;",
 ]
-KINDS = sorted(values_with(""))
+HEAD = ("table", "thead", "tr", "th")
+TAGS = {"table", "thead", "tbody", "tr", "th", "td", "bdi", "p"}
+ATTRIBUTES = {"table class", "th dir", "th style", "td dir", "td style"}
 # What a terminal or a reader could take for something else.
 ODD = {
     "escape": "\x1b[2J\x1b]0;title\x07",
@@ -68,24 +70,24 @@ class TestTable:
         assert table.tags[-3:] == ["tr", "td", "td"]
         assert table.tags.count("th") == 2
 
-    @pytest.mark.parametrize("text", HOSTILE)
-    def test_texts_are_texts(self, text: str) -> None:
-        table = Table(html_table((text,), [(text,)]))
+    def test_texts_are_texts(self) -> None:
+        tables = [Table(html_table((text,), [(text,)])) for text in HOSTILE]
 
-        assert table.tags == ["table", "thead", "tr", "th", "tbody", "tr", "td"]
-        assert table.rows == [[text], [text]]
+        assert [table.rows for table in tables] == [[[text], [text]] for text in HOSTILE]
+        assert {tuple(table.tags) for table in tables} == {(*HEAD, "tbody", "tr", "td")}
 
-    @pytest.mark.parametrize("text", HOSTILE)
-    def test_names_are_texts(self, text: str) -> None:
-        table = Table(html_table(("names",), [([text, text],)]))
+    def test_names_are_texts(self) -> None:
+        tables = [Table(html_table(("names",), [([text, text],)])) for text in HOSTILE]
 
-        assert table.tags == ["table", "thead", "tr", "th", "tbody", "tr", "td", "bdi", "bdi"]
-        assert table.rows == [["names"], [f"{text}, {text}"]]
+        assert [table.rows[1] for table in tables] == [[f"{text}, {text}"] for text in HOSTILE]
+        assert {tuple(table.tags) for table in tables} == {
+            (*HEAD, "tbody", "tr", "td", "bdi", "bdi")
+        }
 
     def test_its_attributes_are_its_own(self) -> None:
         table = Table(html_table((HOSTILE[3],), [(HOSTILE[3],), (HOSTILE[3:4],)]))
 
-        assert table.attributes == {"table class", *("th dir", "th style", "td dir", "td style")}
+        assert table.attributes == ATTRIBUTES
 
     def test_it_sets_no_colours(self) -> None:
         """Those of the notebook are right, be it light or dark."""
@@ -99,26 +101,22 @@ class TestTable:
 
         assert html.startswith('<table class="tex2jax_ignore mathjax_ignore">')
 
-    @pytest.mark.parametrize(
-        ("length", "shown"),
-        [(200, "x" * 200), (201, "x" * 200 + "..."), (10_000, "x" * 200 + "...")],
-    )
-    def test_a_long_text_is_cut(self, length: int, shown: str) -> None:
-        assert Table(html_table((), [("x" * length,)])).rows[1] == [shown]
+    def test_a_long_text_is_cut(self) -> None:
+        table = Table(html_table((), [["x" * length for length in (200, 201, 10_000)]]))
 
-    @pytest.mark.parametrize(
-        ("length", "shown"), [(60, "x" * 60), (61, "x" * 60 + "..."), (10_000, "x" * 60 + "...")]
-    )
-    def test_a_long_name_is_cut(self, length: int, shown: str) -> None:
-        assert Table(html_table((), [(["x" * length],)])).rows[1] == [shown]
+        assert table.rows[1] == ["x" * 200, *["x" * 200 + "..."] * 2]
 
-    @pytest.mark.parametrize(
-        ("number", "end"), [(20, "x"), (21, "x and 1 more"), (1520, "x and 1,500 more")]
-    )
-    def test_of_many_names_the_first_are_shown(self, number: int, end: str) -> None:
-        (cell,) = Table(html_table((), [(["x"] * number,)])).rows[1]
+    def test_a_long_name_is_cut(self) -> None:
+        table = Table(html_table((), [[["x" * length] for length in (60, 61, 10_000)]]))
 
-        assert cell == "x, " * 19 + end
+        assert table.rows[1] == ["x" * 60, *["x" * 60 + "..."] * 2]
+
+    def test_of_many_names_the_first_are_shown(self) -> None:
+        table = Table(html_table((), [[["x"] * number for number in (20, 21, 1520)]]))
+
+        assert table.rows[1] == [
+            "x, " * 19 + end for end in ("x", "x and 1 more", "x and 1,500 more")
+        ]
 
     def test_may_have_no_rows(self) -> None:
         assert Table(html_table(("a",), [])).rows == [["a"]]
@@ -138,13 +136,15 @@ class TestHtml:
     def test_a_chat_without_a_title_is_called_so(self, title: str | None) -> None:
         assert Table(ChatList([make_chat(title=title)])._repr_html_()).rows[1][0] == "no title"
 
-    @pytest.mark.parametrize("text", HOSTILE)
-    def test_what_others_wrote_is_text(self, text: str) -> None:
-        chat = make_chat(text, title=text, type=ChatType(text), groups=(make_group(title=text),))
-        table = Table(ChatList([chat])._repr_html_())
+    def test_what_others_wrote_is_text(self) -> None:
+        chats = [
+            make_chat(text, title=text, type=ChatType(text), groups=(make_group(title=text),))
+            for text in HOSTILE
+        ]
+        table = Table(ChatList(chats)._repr_html_())
 
-        assert table.rows[1] == [text, text, text, "0", text]
-        assert set(table.tags) == {"table", "thead", "tbody", "tr", "th", "td", "bdi", "p"}
+        assert table.rows[1:] == [[text, text, text, "0", text] for text in HOSTILE]
+        assert set(table.tags) == TAGS
 
     @pytest.mark.parametrize(
         ("number", "rows", "text"),
@@ -286,37 +286,55 @@ class TestOne:
         }
 
 
-@pytest.mark.parametrize("kind", KINDS)
 class TestEachKind:
-    @pytest.mark.parametrize("text", HOSTILE)
-    def test_what_others_wrote_is_text(self, kind: str, text: str) -> None:
-        value = values_with(text)[kind]
-        table = Table(value._repr_html_())
+    def test_what_others_wrote_is_text(self) -> None:
+        tables = {
+            (kind, text): Table(value._repr_html_())
+            for text in HOSTILE
+            for kind, value in values_with(text).items()
+        }
 
-        assert set(table.tags) <= {"table", "thead", "tbody", "tr", "th", "td", "bdi", "p"}
-        assert table.attributes == {"table class", *("th dir", "th style", "td dir", "td style")}
-        if kind != "CacheInfo":
-            assert text in "".join(cell for row in table.rows for cell in row)
+        assert {row for row, table in tables.items() if not set(table.tags) <= TAGS} == set()
+        assert {row for row, table in tables.items() if table.attributes != ATTRIBUTES} == set()
+        assert {
+            kind
+            for (kind, text), table in tables.items()
+            if text not in "".join(cell for row in table.rows for cell in row)
+        } == {"CacheInfo"}
 
-    def test_each_text_is_alone_in_an_element_that_only_it_can_turn(self, kind: str) -> None:
-        html = values_with("\u202eabc")[kind]._repr_html_()
-        before = html.replace("\u202eabc \u202eabc", "\u202eabc").split("\u202e")[:-1]
+    def test_each_text_is_alone_in_an_element_that_only_it_can_turn(self) -> None:
+        wrong = []
+        for kind, value in values_with("\u202eabc").items():
+            html = value._repr_html_().replace("\u202eabc \u202eabc", "\u202eabc")
+            before = html.split("\u202e")[:-1]
+            wrong += [kind for piece in before if not piece.endswith(("<bdi>", '">'))]
 
-        assert all(piece.endswith(("<bdi>", '">')) for piece in before)
+        assert wrong == []
 
-    def test_a_long_text_is_cut_in_its_html(self, kind: str) -> None:
-        assert len(values_with("x" * 10_000)[kind]._repr_html_()) < 12_000
+    def test_a_long_text_is_cut_in_its_html(self) -> None:
+        values = values_with("x" * 10_000)
+
+        assert [kind for kind in values if len(values[kind]._repr_html_()) >= 12_000] == []
 
 
-# Its transport is the program's own.
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "Connection"])
+def reprs_with(text: str) -> dict[str, str]:
+    # The transport of a Connection is the program's own.
+    return {kind: repr(value) for kind, value in values_with(text).items() if kind != "Connection"}
+
+
 class TestEachRepr:
-    @pytest.mark.parametrize("text", ODD.values(), ids=ODD)
-    def test_it_is_one_plain_line(self, kind: str, text: str) -> None:
-        assert repr(values_with(text)[kind]).isprintable()
+    def test_it_is_one_plain_line(self) -> None:
+        assert [
+            (kind, name)
+            for name, text in ODD.items()
+            for kind, shown in reprs_with(text).items()
+            if not shown.isprintable()
+        ] == []
 
-    def test_a_long_text_is_cut(self, kind: str) -> None:
-        assert len(repr(values_with("x" * 10_000)[kind])) < 1500
+    def test_a_long_text_is_cut(self) -> None:
+        shown = reprs_with("x" * 10_000)
+
+        assert [kind for kind in shown if len(shown[kind]) >= 1500] == []
 
 
 class TestConnection:

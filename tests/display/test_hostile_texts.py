@@ -14,6 +14,9 @@ from tests.support.shown import values_with
 if TYPE_CHECKING:
     from tests.support.browser import Browser
 
+# They start a browser.
+pytestmark = pytest.mark.slow
+
 HOSTILE = [
     "<script>ran()</script>",
     "</script><script>ran()</script>",

@@ -15,6 +15,8 @@ pytest.importorskip(
     "requests_cache", reason="the rivals of benchmarks/requirements.txt are not there"
 )
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 WITH_GOALS = {
     "decoding_large",

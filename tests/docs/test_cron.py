@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from click.testing import CliRunner
 
+from teamwire_sync._cli import main
 from tests.support.pages import DOCS, blocks
+from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,31 +60,29 @@ class Cron:
         )
         df.chmod(0o700)
 
-    def set_up(self, *, secret: str | None = None, url: str | None = None) -> None:
-        """Write the config file, as the page says."""
-        self._run(
-            f"teamwire-sync config init --force --url {url or self._box.url} "
-            f"--app-id {self._box.app_id}",
-            f"{secret or self._box.secret}\n",
+    def set_up(self, *, secret: str | None = None) -> None:
+        """Write the config file, as the page says, but without a process for it."""
+        done = CliRunner().invoke(
+            main,
+            ["config", "init", "--force", "--url", self._box.url, "--app-id", self._box.app_id],
+            input=f"{secret or self._box.secret}\n",
+            env={"HOME": str(self._home), "XDG_CONFIG_HOME": None},
         )
+        assert self.config.exists(), done.output
 
     def run(self) -> subprocess.CompletedProcess[str]:
         """Run the line; what it prints is mailed."""
-        return self._run(command())
-
-    def _run(self, line: str, text: str = "") -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            ["/bin/sh", "-c", line],
+            ["/bin/sh", "-c", command()],
             env={
                 "HOME": str(self._home),
                 "LOGNAME": "bot",
                 "SHELL": "/bin/sh",
                 "PATH": f"{self._programs}:{BIN}:/usr/bin:/bin",
             },
-            input=text,
             capture_output=True,
             encoding="utf-8",
-            timeout=60,
+            timeout=PATIENCE,
             check=False,
         )
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from teamwire_sync import FileAttachment, NewMessageInfo
+from tests.support.pages import blocks
 from tests.support.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def run(name: str, **environment: str) -> subprocess.CompletedProcess[str]:
         env={**os.environ, **environment},
         capture_output=True,
         encoding="utf-8",
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
 
@@ -195,6 +196,12 @@ class TestBot:
         done = run("bot.py", **box.env)
 
         assert (done.returncode, done.stderr) == (1, 'usage: python bot.py "chat title"\n')
+
+
+def test_the_page_about_flask_shows_its_example() -> None:
+    (shown,) = blocks("flask.md", "py")
+
+    assert shown == (EXAMPLES / "flask_app.py").read_text("utf-8")
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in EXAMPLES.glob("*.py")))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from teamwire_sync._cli.tools import sandbox as sandbox_command
 from teamwire_sync.testing import sandbox
 from tests.support.pages import block_with, blocks
+from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +25,7 @@ def run(folder: Path, *arguments: str, **environment: str) -> subprocess.Complet
         env={**os.environ, **environment},
         capture_output=True,
         encoding="utf-8",
-        timeout=120,
+        timeout=PATIENCE,
         check=False,
     )
 

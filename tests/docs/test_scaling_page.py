@@ -15,6 +15,7 @@ from teamwire_sync.testing import sandbox
 from tests.stores.test_redis import ACL
 from tests.support.pages import DOCS, block_with, blocks
 from tests.support.redis_calls import place_at
+from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +41,7 @@ def run(box: Sandbox, home: Path, *command: str, **environment: str) -> str:
         env={"HOME": str(home), "PATH": path, **box.env, **environment},
         capture_output=True,
         encoding="utf-8",
-        timeout=120,
+        timeout=PATIENCE,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import pickle
@@ -10,7 +11,7 @@ import socket
 import ssl
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
 import requests
@@ -38,6 +39,9 @@ from tests.support.provocations import (
 )
 from tests.support.transport_calls import error_body
 from tests.support.waiting import Threads
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "troubleshooting.md"
 LINES = re.findall(r"^```text\n(.*)\n```$", DOCUMENT.read_text("utf-8"), re.MULTILINE)
@@ -326,32 +330,50 @@ def _() -> object:
     return pauses
 
 
-@pytest.fixture(autouse=True)
-def _no_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.startswith(("TEAMWIRE_", "XDG_"))]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "")
+@pytest.fixture
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Endless folders: each is where a user without credentials has files, and is empty."""
+
+    def make() -> Iterator[Path]:
+        for number in itertools.count():
+            folder = tmp_path / str(number)
+            folder.mkdir()
+            for name in ("XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
+                monkeypatch.setenv(name, str(folder))
+            monkeypatch.setenv("REQUESTS_CA_BUNDLE", "")
+            yield folder
+
+    return make()
 
 
 def test_every_line_is_provoked_below() -> None:
     assert sorted(LINES) == sorted([*PROVOCATIONS, *LOGGED])
 
 
-@pytest.mark.parametrize("line", PROVOCATIONS)
-def test_the_line_of_an_error(line: str, tmp_path: Path) -> None:
+def shown_by(provoke: Callable[[], object], folder: Path) -> str:
+    """What a user sees of the error that *provoke* raises."""
     with pytest.raises((TWError, OSError, TypeError, ValueError)) as caught:
-        PROVOCATIONS[line]()
-    shown = str(caught.value).replace(f"{tmp_path}/teamwire_sync/", "")
-
+        provoke()
+    shown = str(caught.value).replace(f"{folder}/teamwire_sync/", "")
     # Each release of Python has another line there.
-    assert re.sub(r"_ssl\.c:\d+", "_ssl.c:1002", shown) == line
+    return re.sub(r"_ssl\.c:\d+", "_ssl.c:1002", shown)
 
 
-@pytest.mark.parametrize("line", LOGGED)
-def test_a_line_in_the_log(line: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO, "teamwire_sync"):
-        LOGGED[line]()
+def test_the_lines_of_errors(folders: Iterator[Path]) -> None:
+    shown = {
+        line: shown_by(provoke, folder)
+        for (line, provoke), folder in zip(PROVOCATIONS.items(), folders)
+    }
 
-    assert [each.replace(str(tmp_path), "/var/cache") for each in caplog.messages] == [line]
+    assert {line: text for line, text in shown.items() if text != line} == {}
+
+
+def test_the_lines_of_the_log(folders: Iterator[Path], caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "teamwire_sync")
+    logged = {}
+    for (line, provoke), folder in zip(LOGGED.items(), folders):
+        caplog.clear()
+        provoke()
+        logged[line] = [each.replace(str(folder), "/var/cache") for each in caplog.messages]
+
+    assert {line: texts for line, texts in logged.items() if texts != [line]} == {}

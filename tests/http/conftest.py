@@ -8,16 +8,15 @@ import pytest
 import requests
 import responses
 
-from teamwire_sync import (
-    ConnectionConfig,
-)
+from teamwire_sync import ConnectionConfig
 from teamwire_sync._credentials import Credentials
 from teamwire_sync._transports.http import HttpTransport
+from tests.support.transport_calls import SECRET, URL, Make, Patient, Pauses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-from tests.support.transport_calls import SECRET, URL, Make
+    from tests.support.builders import Clock
 
 
 @pytest.fixture
@@ -45,6 +44,19 @@ def make() -> Iterator[Make]:
 @pytest.fixture
 def transport(make: Make) -> HttpTransport:
     return make()
+
+
+@pytest.fixture
+def pauses(clock: Clock) -> Pauses:
+    return Pauses(clock)
+
+
+@pytest.fixture
+def patient(make: Make, clock: Clock, pauses: Pauses) -> Patient:
+    def one(**settings: Any) -> HttpTransport:
+        return make(ConnectionConfig(**settings), clock=clock, pause=pauses)
+
+    return one
 
 
 @pytest.fixture

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from teamwire_sync import Connection, ConnectionConfig, MemoryStore, TWClosedError, TWConfigError
+from teamwire_sync._transports import http
 from teamwire_sync._transports.deferred import DeferredTransport
 from teamwire_sync._transports.http import HttpTransport
 from tests.support.fake_transport import FakeTransport
+from tests.support.transport_calls import URL, answer, sent
 from tests.support.waiting import Threads
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-URL = "https://a.example"
+    import responses
 
 
 def deferred(fake: FakeTransport) -> tuple[DeferredTransport, list[FakeTransport]]:
@@ -88,9 +90,27 @@ class TestDeferredTransport:
 
 
 class TestConnection:
-    def test_with_a_store_defers_it(self) -> None:
+    @pytest.fixture
+    def made(self, monkeypatch: pytest.MonkeyPatch) -> list[HttpTransport]:
+        """What is made from now on of the transports that take time to make."""
+        made: list[HttpTransport] = []
+
+        def make(*args: Any, **options: Any) -> HttpTransport:
+            made.append(HttpTransport(*args, **options))
+            return made[-1]
+
+        monkeypatch.setattr(http, "HttpTransport", make)
+        return made
+
+    def test_with_a_store_defers_it(
+        self, made: list[HttpTransport], server: responses.RequestsMock
+    ) -> None:
+        answer(server, "get_me")
         with Connection("app", "secret", URL, store=MemoryStore()) as connection:
-            assert isinstance(connection._transport, DeferredTransport)
+            before = len(made)
+            connection.check()
+
+        assert (before, len(made)) == (0, 1)
 
     def test_shows_the_same(self) -> None:
         with Connection("app", "secret", URL) as plain:
@@ -103,21 +123,22 @@ class TestConnection:
     )
     @pytest.mark.parametrize("name", ["HTTPS_PROXY", "REQUESTS_CA_BUNDLE"])
     def test_takes_the_environment_as_it_was(
-        self, name: str, monkeypatch: pytest.MonkeyPatch
+        self, name: str, server: responses.RequestsMock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        answer(server, "get_me")
         with Connection("app", "secret", URL, store=MemoryStore()) as connection:
             monkeypatch.setenv(name, "http://127.0.0.1:1")
-            made: Any = connection._transport
-            settings = made._transport()._exchange._session._settings
+            connection.check()
+        settings = sent(server).req_kwargs
 
-        assert settings == {"verify": True, "cert": None, "proxies": {}}
+        assert (settings["verify"], settings["cert"], settings["proxies"]) == (True, None, {})
 
     def test_with_a_proxy_in_the_environment_defers_nothing(
-        self, monkeypatch: pytest.MonkeyPatch
+        self, made: list[HttpTransport], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("https_proxy", "http://proxy:3128")
-        with Connection("app", "secret", URL, store=MemoryStore()) as connection:
-            assert isinstance(connection._transport, HttpTransport)
+        with Connection("app", "secret", URL, store=MemoryStore()):
+            assert len(made) == 1
 
     def test_says_at_once_that_a_ca_bundle_is_unusable(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
@@ -19,7 +20,10 @@ from teamwire_sync import (
     TWServerError,
     TWTimeoutError,
 )
+from teamwire_sync._credentials import Credentials
 from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER
+from teamwire_sync._transports.http import HttpTransport
+from teamwire_sync._transports.sessions import OwnSession
 from tests.support.waiting import PATIENCE, Threads, wait_until
 
 if TYPE_CHECKING:
@@ -53,7 +57,8 @@ class TestFailures:
         with socket.socket() as placeholder:
             placeholder.bind(("127.0.0.1", 0))
             port = placeholder.getsockname()[1]
-            connection = Connection("a", "s", f"http://127.0.0.1:{port}")
+            config = ConnectionConfig(retries=0)
+            connection = Connection("a", "s", f"http://127.0.0.1:{port}", config=config)
 
             with connection, pytest.raises(TWConnectionError, match=f"127.0.0.1:{port}"):
                 connection.check()
@@ -114,16 +119,24 @@ class TestConnections:
         assert len(box.requests) == 64
         assert box.connections <= 3
 
-    def test_who_finds_none_free_gives_up_at_its_timeout(self, box: Sandbox) -> None:
-        connection = box.connect(config=ConnectionConfig(pool_size=1))
-        with box.hold("GET", "/v1/bot/me/") as held, Threads(1) as threads:
-            threads.start(connection.check)
+    def test_who_finds_none_free_gives_up_at_its_timeout(
+        self, box: Sandbox, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(time, "monotonic", clock)
+        credentials = Credentials(box.app_id, box.secret, box.url)
+        transport = HttpTransport(credentials, ConnectionConfig(pool_size=1), clock=clock)
+        with (
+            Connection(transport=transport) as connection,
+            box.hold("GET", "/v1/bot/me/") as held,
+            Threads(1) as threads,
+        ):
+            holder = threads.start(connection.check)
             held.wait_arrived()
 
-            with pytest.raises(TWTimeoutError, match=r"all 1 connections were busy for 0\.0\d+ s"):
+            with pytest.raises(TWTimeoutError, match=r"all 1 connections were busy for 0\.05 s"):
                 connection.users.get_user(KNOWN_USER, timeout=0.05)
-
             held.release()
+            assert holder.result(PATIENCE).is_bot
 
     def test_who_waits_for_one_when_it_is_closed_sends_nothing(self, box: Sandbox) -> None:
         connection = box.connect(config=ConnectionConfig(pool_size=1))
@@ -144,14 +157,13 @@ class TestConnections:
     def test_a_request_that_closing_overtakes_leaves_none_open(
         self, box: Sandbox, connection: Connection, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        session = connection._transport._exchange._session
-        prepare = session.prepare
+        prepare = OwnSession.prepare
 
-        def late(*request: object) -> object:
+        def late(*request: Any) -> object:
             connection.close()
             return prepare(*request)
 
-        monkeypatch.setattr(session, "prepare", late)
+        monkeypatch.setattr(OwnSession, "prepare", late)
         connection.check()
 
         wait_until(lambda: not box._server._open)

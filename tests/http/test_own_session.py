@@ -11,10 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trustme
 
-from teamwire_sync import (
-    ConnectionConfig,
-    TWConfigError,
-)
+from teamwire_sync import ConnectionConfig, TWConfigError
 from teamwire_sync._transports.budget import _addresses, _Answer
 from tests.support.transport_calls import SECRET, Make, answer, call, sent
 
@@ -64,20 +61,13 @@ class TestOwnSession:
         assert self.settings(transport, server)["verify"] == str(tmp_path)
 
     @pytest.mark.parametrize("kind", [str, Path])
-    def test_a_client_certificate_reaches_requests_as_str(
+    def test_a_client_certificate_reaches_requests_as_str_and_so_does_its_key(
         self, kind: Any, identity: Path, make: Make, server: responses.RequestsMock
     ) -> None:
-        transport = make(ConnectionConfig(cert=kind(identity)))
+        one, path = kind(identity), str(identity)
+        certs = [make(ConnectionConfig(cert=cert)) for cert in (one, (one, one))]
 
-        assert self.settings(transport, server)["cert"] == str(identity)
-
-    @pytest.mark.parametrize("kind", [str, Path])
-    def test_a_client_certificate_and_its_key_do_too(
-        self, kind: Any, identity: Path, make: Make, server: responses.RequestsMock
-    ) -> None:
-        transport = make(ConnectionConfig(cert=(kind(identity), kind(identity))))
-
-        assert self.settings(transport, server)["cert"] == (str(identity), str(identity))
+        assert [self.settings(each, server)["cert"] for each in certs] == [path, (path, path)]
 
     @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
     def test_a_ca_bundle_of_the_environment(

@@ -6,39 +6,38 @@ import base64
 import json
 import re
 import time
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import pytest
 import requests
 
-import teamwire_sync
 from teamwire_sync import (
     ChatHandle,
     ConnectionConfig,
     TWClosedError,
     TWTimeoutError,
+    __version__,
 )
 from teamwire_sync._transports.base import MessageDraft
-from tests.support.builders import (
-    make_user,
-    user_doc,
-)
+from tests.support.builders import make_user, user_doc
 from tests.support.transport_calls import (
     API,
     CALLS,
     CHAT,
     LONG,
     ME,
+    READS,
     SECRET,
     URL,
+    WRITES,
     Make,
     answer,
     call,
-    each_call,
-    each_read,
-    each_write,
     failure,
+    outcome,
+    raised_by,
     sent,
 )
 
@@ -48,69 +47,65 @@ if TYPE_CHECKING:
     from teamwire_sync._transports.http import HttpTransport
 
 
-class TestRequests:
-    @each_call
+class TestRequest:
+    def asked(self, name: str, transport: HttpTransport, server: responses.RequestsMock) -> Any:
+        answer(server, name)
+        call(name, transport)
+        return sent(server)
+
     def test_goes_to_its_path_by_its_method(
-        self, name: str, transport: HttpTransport, server: responses.RequestsMock
+        self, transport: HttpTransport, server: responses.RequestsMock
     ) -> None:
-        answer(server, name)
-        call(name, transport)
-        _, method, path, _ = CALLS[name]
+        wrong = []
+        for name, (_, method, path, _) in CALLS.items():
+            asked = self.asked(name, transport, server)
+            if (asked.method, asked.url.partition("?")[0]) != (method, API + path):
+                wrong.append((name, asked.method, asked.url))
 
-        assert (sent(server).method, sent(server).url.partition("?")[0]) == (method, API + path)
+        assert wrong == []
 
-    @each_call
-    def test_has_basic_authentication_in_utf_8(
-        self, name: str, transport: HttpTransport, server: responses.RequestsMock
+    def test_says_who_asks_and_what_is_taken(
+        self, transport: HttpTransport, server: responses.RequestsMock
     ) -> None:
-        answer(server, name)
-        call(name, transport)
-        scheme, pair = sent(server).headers["Authorization"].split(" ")
+        pair = base64.b64encode(f"app:{SECRET}".encode()).decode()
+        headers = {
+            "Authorization": f"Basic {pair}",
+            "User-Agent": f"teamwire_sync/{__version__} requests/{requests.__version__}",
+            "Accept": "application/json",
+        }
+        wrong = []
+        for name in CALLS:
+            asked = self.asked(name, transport, server)
+            found = {header: asked.headers.get(header) for header in headers}
+            if found != headers:
+                wrong.append((name, found))
 
-        assert (scheme, base64.b64decode(pair).decode()) == ("Basic", f"app:{SECRET}")
+        assert wrong == []
 
-    @each_call
-    def test_says_who_asks(
-        self, name: str, transport: HttpTransport, server: responses.RequestsMock
-    ) -> None:
-        answer(server, name)
-        call(name, transport)
-
-        assert sent(server).headers["User-Agent"] == (
-            f"teamwire_sync/{teamwire_sync.__version__} requests/{requests.__version__}"
-        )
-        assert sent(server).headers["Accept"] == "application/json"
-
-    @each_call
+    @pytest.mark.parametrize(
+        ("header", "names"), [("X-Request-ID", list(CALLS)), ("Idempotency-Key", WRITES)]
+    )
     def test_has_an_id_of_its_own(
-        self, name: str, transport: HttpTransport, server: responses.RequestsMock
+        self,
+        header: str,
+        names: list[str],
+        transport: HttpTransport,
+        server: responses.RequestsMock,
     ) -> None:
-        answer(server, name)
-        call(name, transport)
-        call(name, transport)
-        ids = {one.request.headers["X-Request-ID"] for one in server.calls}
+        wrong = []
+        for name in names:
+            ids = [self.asked(name, transport, server).headers.get(header) for _ in range(2)]
+            if ids[0] == ids[1] or not all(re.fullmatch(r"[0-9a-f]{32}", str(one)) for one in ids):
+                wrong.append((name, ids))
 
-        assert len(ids) == 2
-        assert all(re.fullmatch(r"[0-9a-f]{32}", one) for one in ids)
+        assert wrong == []
 
-    @each_write
-    def test_a_write_has_an_idempotency_key_of_its_own(
-        self, name: str, transport: HttpTransport, server: responses.RequestsMock
+    def test_that_reads_has_no_idempotency_key(
+        self, transport: HttpTransport, server: responses.RequestsMock
     ) -> None:
-        answer(server, name)
-        call(name, transport)
-        call(name, transport)
+        asked = {name: self.asked(name, transport, server).headers for name in READS}
 
-        assert len({one.request.headers["Idempotency-Key"] for one in server.calls}) == 2
-
-    @each_read
-    def test_a_read_has_none(
-        self, name: str, transport: HttpTransport, server: responses.RequestsMock
-    ) -> None:
-        answer(server, name)
-        call(name, transport)
-
-        assert "Idempotency-Key" not in sent(server).headers
+        assert [name for name, headers in asked.items() if "Idempotency-Key" in headers] == []
 
     def test_the_app_name_goes_into_the_user_agent(
         self, make: Make, server: responses.RequestsMock
@@ -180,27 +175,28 @@ class TestRequests:
 
 
 class TestTimeouts:
-    @each_call
-    def test_each_request_has_one(
-        self, name: str, make: Make, server: responses.RequestsMock
-    ) -> None:
-        config = ConnectionConfig(default_timeout=3, long_timeout=4)
-        answer(server, name)
-        call(name, make(config, clock=lambda: 100.0))
-
-        assert sent(server).req_kwargs["timeout"] == (4 if name in LONG else 3)
-
-    @each_call
-    def test_a_deadline_shortens_it(
+    @pytest.mark.parametrize(
+        ("deadline", "default", "long"), [(None, 3, 4), (102.5, 2.5, 2.5)], ids=["none", "near"]
+    )
+    def test_each_request_has_one_which_a_deadline_shortens(
         self,
-        name: str,
+        deadline: float | None,
+        default: float,
+        long: float,
         make: Make,
         server: responses.RequestsMock,
     ) -> None:
-        answer(server, name)
-        call(name, make(clock=lambda: 100.0), 102.5)
+        config = ConnectionConfig(default_timeout=3, long_timeout=4)
+        transport = make(config, clock=lambda: 100.0)
+        wrong = []
+        for name in CALLS:
+            answer(server, name)
+            call(name, transport, deadline)
+            timeout = sent(server).req_kwargs["timeout"]
+            if timeout != (long if name in LONG else default):
+                wrong.append((name, timeout))
 
-        assert sent(server).req_kwargs["timeout"] == 2.5
+        assert wrong == []
 
     def test_a_deadline_does_not_lengthen_it(
         self, transport: HttpTransport, server: responses.RequestsMock
@@ -210,37 +206,35 @@ class TestTimeouts:
 
         assert sent(server).req_kwargs["timeout"] == 10
 
-    @each_call
     @pytest.mark.parametrize("deadline", [100.0, 99.0])
     def test_nothing_is_asked_when_the_deadline_is_over(
-        self,
-        name: str,
-        deadline: float,
-        make: Make,
-        server: responses.RequestsMock,
+        self, deadline: float, make: Make, server: responses.RequestsMock
     ) -> None:
         transport = make(clock=lambda: 100.0)
-        _, method, path, _ = CALLS[name]
+        wrong = []
+        for name, (ask, method, path, _) in CALLS.items():
+            error = raised_by(partial(ask, transport, deadline))
+            text = f"no time left to ask teamwire.example:443 for {method} /v1/bot{path}"
+            if (type(error), str(error)) != (TWTimeoutError, text):
+                wrong.append((name, error))
 
-        with pytest.raises(TWTimeoutError) as caught:
-            call(name, transport, deadline)
-        assert str(caught.value) == (
-            f"no time left to ask teamwire.example:443 for {method} /v1/bot{path}"
-        )
+        assert wrong == []
         assert len(server.calls) == 0
 
 
 class TestClosing:
-    @each_call
     def test_nothing_is_asked_any_more(
-        self, name: str, transport: HttpTransport, server: responses.RequestsMock
+        self, transport: HttpTransport, server: responses.RequestsMock
     ) -> None:
         transport.close()
-        error = failure(name, transport)
+        wrong = []
+        for name in CALLS:
+            error, tries = outcome(name, transport, server, {})
+            known = type(error), str(error), tries
+            if known != (TWClosedError, "the Connection is closed", 0):
+                wrong.append((name, error, tries))
 
-        assert type(error) is TWClosedError
-        assert str(error) == "the Connection is closed"
-        assert len(server.calls) == 0
+        assert wrong == []
 
     def test_a_given_session_does_not_go_on_either(
         self, session: requests.Session, make: Make

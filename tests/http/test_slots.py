@@ -1,49 +1,173 @@
-"""Slots: who waits for one gets it, whoever else waits for something."""
+"""Slots: who waits for one gets it, whoever else waits for something; nobody pauses in one."""
 
 from __future__ import annotations
 
+import sys
+import threading
+from itertools import product
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Callable
+
 import pytest
 
+from teamwire_sync import ConnectionConfig, TWClosedError, TWDeliveryUnknownError, TWError
+from teamwire_sync._transports import slots as module
 from teamwire_sync._transports.slots import Slots
-from tests.support.waiting import PATIENCE, Threads, wait_until
+from tests.support.transport_calls import CONTRACT, Make, answer, call, failure, outcome
+from tests.support.waiting import PATIENCE, Gate, Threads, wait_until
+
+if TYPE_CHECKING:
+    import responses
+
+    from tests.support.builders import Clock
+
+# Nobody waits for so long: the watchdog ends the test before.
+FOR_EVER = 10 * PATIENCE
 
 
-@pytest.fixture
-def slots() -> Slots:
-    return Slots(1)
+def waiting(number: int) -> Callable[[], bool]:
+    """Whether *number* threads wait in slots.py."""
+
+    def check() -> bool:
+        found = 0
+        for frame in sys._current_frames().values():
+            names, outer = frame.f_code.co_name, frame
+            while outer.f_back is not None and not outer.f_code.co_filename.endswith("slots.py"):
+                outer = outer.f_back
+            found += names == "wait" and outer.f_code.co_filename.endswith("slots.py")
+        return found == number
+
+    return check
 
 
-def test_a_free_slot_is_taken_at_once(slots: Slots) -> None:
-    assert slots.take(0)
+class TestSlots:
+    def test_there_are_no_more_than_its_size(self) -> None:
+        slots = Slots(2)
 
+        assert [slots.take(0) for _ in range(3)] == [True, True, False]
 
-def test_there_are_no_more_than_its_size(slots: Slots) -> None:
-    slots.take(0)
+    def test_all_that_are_given_back_are_taken_again(self) -> None:
+        slots = Slots(2)
+        for _ in range(10):
+            assert slots.take(0)
+            slots.give_back()
 
-    assert not slots.take(0)
+        assert [slots.take(0) for _ in range(3)] == [True, True, False]
 
+    def test_whoever_waits_gets_the_one_that_is_given_back_though_another_pauses(self) -> None:
+        """What wakes the next one must not be spent on a thread that only lets time pass."""
+        slots = Slots(1)
+        assert slots.take(0)
+        with Threads(2) as threads:
+            try:
+                threads.start(lambda: slots.pause(FOR_EVER))
+                wait_until(waiting(1))
+                taken = threads.start(lambda: slots.take(FOR_EVER))
+                wait_until(waiting(2))
+                slots.give_back()
 
-def test_a_pause_takes_no_slot_from_who_waits_for_one(slots: Slots) -> None:
-    """What wakes the next one must not be spent on a thread that only lets time pass."""
-    slots.take(0)
-    with Threads(2) as threads:
-        pausing = threads.start(lambda: slots.pause(PATIENCE))
-        wait_until(pausing.running)
-        waiting = threads.start(lambda: slots.take(PATIENCE))
-        wait_until(lambda: bool(slots._changed._waiters))
-        slots.give_back()
+                assert taken.result(PATIENCE)
+            finally:
+                slots.close()
 
-        assert waiting.result(PATIENCE / 2)
+    def test_the_end_wakes_all_who_wait_for_one_and_who_pause(self) -> None:
+        slots = Slots(1)
+        assert slots.take(0)
+        with Threads(4) as threads:
+            takers = [threads.start(lambda: slots.take(FOR_EVER)) for _ in range(3)]
+            pausing = threads.start(lambda: slots.pause(FOR_EVER))
+            wait_until(waiting(4))
+            slots.close()
+
+            assert all(taker.result(PATIENCE) for taker in takers)
+            assert pausing.result(PATIENCE) is None
+
+    def test_nobody_pauses_after_the_end(self) -> None:
+        slots = Slots(1)
         slots.close()
+        slots.pause(FOR_EVER)
+
+    def test_a_pause_waits_for_the_end_as_long_as_it_is_told_to(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        waits: list[float] = []
+        event = SimpleNamespace(wait=waits.append)
+        seam = {"Event": lambda: event, "TIMEOUT_MAX": 1000, "Condition": threading.Condition}
+        monkeypatch.setattr(module, "threading", SimpleNamespace(**seam))
+        Slots(1).pause(7.5)
+
+        assert waits == [7.5]
+
+    def test_a_call_that_fails_gives_its_own_back(
+        self, make: Make, clock: Clock, server: responses.RequestsMock
+    ) -> None:
+        wrong = []
+        config = ConnectionConfig(pool_size=1, retries=0, total_timeout=0.1)
+        hows = [{"status": 503}, {"status": 401}, {"body": OSError(5, "x")}]
+        for name, how in product(["get_me", "post_message"], hows):
+            transport = make(config, clock=clock)
+            for _ in range(3):
+                error, tries = outcome(name, transport, server, how)
+                if not isinstance(error, TWError) or tries != 1:
+                    wrong.append((name, how, error, tries))
+
+        assert wrong == []
 
 
-def test_the_end_wakes_who_waits_for_a_slot_and_who_pauses(slots: Slots) -> None:
-    slots.take(0)
-    with Threads(2) as threads:
-        waiting = threads.start(lambda: slots.take(10 * PATIENCE))
-        pausing = threads.start(lambda: slots.pause(10 * PATIENCE))
-        wait_until(lambda: pausing.running() and waiting.running())
-        slots.close()
+class TestPause:
+    def test_keeps_no_slot(self, make: Make, clock: Clock, server: responses.RequestsMock) -> None:
+        answer(server, "get_me", status=503)
+        answer(server, "get_me")
+        answer(server, "get_user")
+        gate = Gate()
+        transport = make(ConnectionConfig(pool_size=1), clock=clock, pause=gate)
+        with Threads(1) as threads:
+            paused = threads.start(lambda: call("get_me", transport))
+            gate.wait_arrived()
+            try:
+                call("get_user", transport)
+            finally:
+                gate.open()
+            paused.result(PATIENCE)
 
-        assert waiting.result(PATIENCE)
-        assert pausing.result(PATIENCE) is None
+        assert len(server.calls) == 3
+
+    @pytest.mark.parametrize("name", ["get_me", "post_message"])
+    def test_ends_when_the_connection_is_closed(
+        self, name: str, make: Make, server: responses.RequestsMock
+    ) -> None:
+        answer(server, name, status=503, headers={"Retry-After": "3600", **CONTRACT})
+        transport = make(ConnectionConfig(total_timeout=7200))
+        with Threads(1) as threads:
+            paused = threads.start(lambda: failure(name, transport))
+            wait_until(waiting(1))
+            transport.close()
+
+            assert type(paused.result(PATIENCE)) is TWClosedError
+        assert len(server.calls) == 1
+
+    def test_of_a_write_in_doubt_ends_in_doubt(
+        self, make: Make, server: responses.RequestsMock
+    ) -> None:
+        """A gateway's 504 asks for no pause, so a busy server has to make it long."""
+        transport = make(ConnectionConfig(total_timeout=7200))
+        answer(server, "post_message", status=504, headers=CONTRACT)
+        answer(server, "post_message", status=503, headers={"Retry-After": "3600"})
+        with Threads(1) as threads:
+            paused = threads.start(lambda: failure("post_message", transport))
+            wait_until(lambda: len(server.calls) == 2)
+            wait_until(waiting(1))
+            transport.close()
+
+            assert type(paused.result(PATIENCE)) is TWDeliveryUnknownError
+
+    def test_lasts_as_long_as_asked_for(
+        self, make: Make, server: responses.RequestsMock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        pauses: list[Any] = []
+        monkeypatch.setattr(Slots, "pause", lambda _, seconds: pauses.append(seconds))
+        answer(server, "get_me", status=503, headers={"Retry-After": "7"})
+        answer(server, "get_me")
+        call("get_me", make(ConnectionConfig()))
+
+        assert pauses == [7.0]

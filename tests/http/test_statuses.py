@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,12 +23,14 @@ from teamwire_sync import (
 from tests.support.transport_calls import (
     FIND_OUT,
     SECRET,
+    WRITES,
     Make,
     answer,
-    each_write,
     error_body,
     failure,
+    outcome,
     sent,
+    wrong_outcomes,
 )
 
 if TYPE_CHECKING:
@@ -55,50 +58,34 @@ STATUSES: list[tuple[int, type[TWError], type[TWError]]] = [
     (599, TWServerError, TWServerError),
 ]
 HTML = "<html><body><h1>It works</h1></body></html>"
-BODIES = [
-    pytest.param(json.dumps(error_body("some_code", "some reason")), id="json"),
-    pytest.param(HTML, id="html"),
-    pytest.param("", id="empty"),
-    pytest.param('{"error": {"code": 5, "message": ["x"]}}', id="wrong types"),
-    pytest.param('{"error": "x"}', id="string"),
-    pytest.param("[" * 100_000, id="deep"),
-]
+BODIES = {
+    "json": json.dumps(error_body("some_code", "some reason")),
+    "html": HTML,
+    "empty": "",
+    "wrong types": '{"error": {"code": 5, "message": ["x"]}}',
+    "string": '{"error": "x"}',
+    "deep": "[" * 100_000,
+}
 
 
 class TestStatus:
-    @pytest.mark.parametrize("body", BODIES)
-    @pytest.mark.parametrize(
-        ("status", "kind", "_"), STATUSES, ids=[str(status) for status, _, _ in STATUSES]
-    )
-    def test_of_a_read(
-        self,
-        status: int,
-        kind: type[TWError],
-        _: object,
-        body: str,
-        transport: HttpTransport,
-        server: responses.RequestsMock,
-    ) -> None:
-        answer(server, "get_me", status=status, body=body)
+    def test_of_a_read(self, transport: HttpTransport, server: responses.RequestsMock) -> None:
+        wrong = []
+        for (status, kind, _), (what, body) in product(STATUSES, BODIES.items()):
+            error, _ = outcome("get_me", transport, server, {"status": status, "body": body})
+            if type(error) is not kind:
+                wrong.append((status, what, error))
 
-        assert type(failure("get_me", transport)) is kind
+        assert wrong == []
 
-    @each_write
-    @pytest.mark.parametrize(
-        ("status", "_", "kind"), STATUSES, ids=[str(status) for status, _, _ in STATUSES]
-    )
-    def test_of_a_write(
-        self,
-        name: str,
-        status: int,
-        _: object,
-        kind: type[TWError],
-        transport: HttpTransport,
-        server: responses.RequestsMock,
-    ) -> None:
-        answer(server, name, status=status, body=HTML)
+    def test_of_a_write(self, transport: HttpTransport, server: responses.RequestsMock) -> None:
+        wrong = []
+        for name, (status, _, kind) in product(WRITES, STATUSES):
+            error, _ = outcome(name, transport, server, {"status": status, "body": HTML})
+            if type(error) is not kind:
+                wrong.append((name, status, error))
 
-        assert type(failure(name, transport)) is kind
+        assert wrong == []
 
     def test_the_error_knows_the_request_and_the_answer(
         self, transport: HttpTransport, server: responses.RequestsMock
@@ -161,19 +148,20 @@ class TestStatus:
 
         assert str(failure("get_me", transport)).isprintable()
 
-    @pytest.mark.parametrize("status", [400, 403, 404, 409, 422, 429, 500, 503])
     def test_a_server_that_quotes_the_secret_does_not_make_us_show_it(
-        self, status: int, transport: HttpTransport, server: responses.RequestsMock
+        self, make: Make, server: responses.RequestsMock
     ) -> None:
+        """`wrong_outcomes` looks for it."""
         pair = base64.b64encode(f"app:{SECRET}".encode()).decode()
-        message = f"can't parse Basic {pair}, that is {SECRET}"
-        answer(server, "get_me", status=status, json=error_body("x", message))
+        said = error_body("x", f"can't parse Basic {pair}, that is {SECRET}")
+        statuses = [400, 403, 404, 409, 422, 429, 500, 503]
+        firsts = {status: {"status": status, "json": said} for status in statuses}
 
-        failure("get_me", transport)
+        assert wrong_outcomes(["get_me"], firsts, make, server, kind=TWError, tries=1) == []
 
 
 class TestRefusals:
-    @pytest.mark.parametrize("body", BODIES)
+    @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
     def test_401_is_one_line_about_the_credentials(
         self, body: str, transport: HttpTransport, server: responses.RequestsMock
     ) -> None:
@@ -271,33 +259,34 @@ class TestRefusals:
         assert code.isprintable()
         assert len(code) <= 64
 
-    @each_write
-    @pytest.mark.parametrize("status", [502, 504])
     def test_a_lost_write_says_how_to_go_on(
-        self, name: str, status: int, transport: HttpTransport, server: responses.RequestsMock
+        self, transport: HttpTransport, server: responses.RequestsMock
     ) -> None:
-        answer(server, name, status=status, body=HTML)
-        error = failure(name, transport)
+        wrong = []
+        for name, status in product(WRITES, [502, 504]):
+            error, _ = outcome(name, transport, server, {"status": status, "body": HTML})
+            if getattr(error, "status", None) != status or FIND_OUT[name] not in str(error):
+                wrong.append((name, status, error))
 
-        assert FIND_OUT[name] in str(error)
-        assert error.status == status
+        assert wrong == []
 
-    @each_write
     def test_a_write_that_gets_the_503_page_of_a_proxy_is_in_doubt(
-        self, name: str, transport: HttpTransport, server: responses.RequestsMock
+        self, make: Make, server: responses.RequestsMock
     ) -> None:
         """It is also what an older installation has for an answer that was lost."""
-        answer(server, name, status=503, body=HTML, content_type="text/html")
+        page = {"status": 503, "body": HTML, "content_type": "text/html"}
+        kind = TWDeliveryUnknownError
 
-        assert type(failure(name, transport)) is TWDeliveryUnknownError
+        assert wrong_outcomes(WRITES, {"page": page}, make, server, kind=kind, tries=1) == []
 
-    @each_write
     def test_a_write_whose_503_page_says_when_to_come_back_was_turned_away(
-        self, name: str, transport: HttpTransport, server: responses.RequestsMock
+        self, transport: HttpTransport, server: responses.RequestsMock
     ) -> None:
-        headers = {"Retry-After": "7"}
-        answer(server, name, status=503, body=HTML, content_type="text/html", headers=headers)
-        error = failure(name, transport)
+        page = {"status": 503, "body": HTML, "content_type": "text/html"}
+        wrong = []
+        for name in WRITES:
+            error, _ = outcome(name, transport, server, {**page, "headers": {"Retry-After": "7"}})
+            if type(error) is not TWServerError or error.retry_after != 7:
+                wrong.append((name, error))
 
-        assert type(error) is TWServerError
-        assert error.retry_after == 7
+        assert wrong == []

@@ -5,17 +5,14 @@ from __future__ import annotations
 import json
 import os
 import socket
-import ssl
 import threading
 from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
 import requests
-import trustme
 
 from teamwire_sync import (
     Connection,
-    ConnectionConfig,
     TWClosedError,
     TWConnectionError,
     TWError,
@@ -24,9 +21,24 @@ from teamwire_sync import (
 )
 from teamwire_sync._sandbox.seed import KNOWN_CHAT
 from teamwire_sync._transports import budget
+from teamwire_sync._transports.tether import Tether
 from tests.services.test_fork import exit_status, in_child
-from tests.support.raw_server import Peer, RawServer, Script, deaf_ports, repeated
-from tests.support.waiting import PATIENCE, Threads, in_time, wait_until
+from tests.support.raw_server import (
+    CHUNKED,
+    OK,
+    Peer,
+    RawServer,
+    Script,
+    answers,
+    ca_file,
+    deaf_ports,
+    length,
+    repeated,
+    tls_for,
+    whole,
+)
+from tests.support.stalls import settings
+from tests.support.waiting import PATIENCE, Gate, Threads, wait_until
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -34,28 +46,13 @@ if TYPE_CHECKING:
 
     from teamwire_sync.testing import Sandbox
 
-# Longer than the tests wait: what ends in time does so because it is ended.
-ENDLESS = 10 * PATIENCE
 NO_EVENTS = json.dumps(
     {"events": [], "chats": [], "users": [], "groups": [], "cursor": "c1"}
 ).encode()
-OK = b"HTTP/1.1 200 OK\r\n"
-
-
-def whole(body: bytes) -> bytes:
-    return OK + b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
-
-
-def settings(**more: Any) -> ConnectionConfig:
-    return ConnectionConfig(**{"default_timeout": ENDLESS, "total_timeout": ENDLESS, **more})
 
 
 def poll(connection: Connection, wait: float = 25.0) -> Any:
     return connection._transport.get_events(cursor="c0", wait=wait, deadline=None)
-
-
-def tethers_of(connection: Connection) -> set[Any]:
-    return connection._transport._exchange._tethers  # type: ignore[attr-defined, no-any-return]
 
 
 def failure(result: Future[Any]) -> BaseException | None:
@@ -87,32 +84,27 @@ def after_request(data: bytes) -> Script:
     return work
 
 
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture(scope="module")
-def tls(authority: trustme.CA) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    return context
-
-
 @pytest.fixture
-def bundle(authority: trustme.CA, tmp_path: Path) -> Path:
-    path = tmp_path / "ca.pem"
-    authority.cert_pem.write_to_path(str(path))
-    return path
+def tied(monkeypatch: pytest.MonkeyPatch) -> list[Tether]:
+    """Each tether, as soon as it has a socket."""
+    found: list[Tether] = []
+    tie = Tether.tie
+
+    def note(tether: Tether, sock: Any) -> None:
+        tie(tether, sock)
+        found.append(tether)
+
+    monkeypatch.setattr(Tether, "tie", note)
+    return found
 
 
 # How far the answer has come when the end comes.
 STALLS = {
     "nothing": b"",
     "half a head": OK + b"X-Na",
-    "half a body": OK + b"Content-Length: 100\r\n\r\n{",
+    "half a body": length(100) + b"{",
     "half a body without length": OK + b"\r\n{",
-    "half a body in chunks": OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\n{",
+    "half a body in chunks": CHUNKED + b"5\r\n{",
 }
 
 
@@ -127,26 +119,22 @@ class TestClose:
             connection.close()
             return failure(result)
 
-    @pytest.mark.parametrize("stall", STALLS)
-    def test_while_the_answer_is_awaited(self, stall: str) -> None:
-        heard = Heard(after_request(STALLS[stall]))
-        with RawServer(heard) as server:
-            error = self.end(Connection("app", "secret", server.url, config=settings()), heard.wait)
+    @pytest.mark.parametrize("scheme", ["http", "https"])
+    def test_while_the_answer_is_awaited(self, scheme: str, tmp_path: Path) -> None:
+        config = settings(verify=ca_file(tmp_path))
+        errors = {}
+        for stall, data in STALLS.items():
+            heard = Heard(after_request(data))
+            with RawServer(heard, tls_for() if scheme == "https" else None) as server:
+                connection = Connection("app", "secret", server.url, config=config)
+                errors[stall] = self.end(connection, heard.wait)
 
-        assert type(error) is TWClosedError
-        assert str(error) == "the Connection is closed"
-        assert (error.__cause__, error.__context__) == (None, None)
-
-    @pytest.mark.parametrize("stall", STALLS)
-    def test_while_the_answer_is_awaited_over_tls(
-        self, stall: str, tls: ssl.SSLContext, bundle: Path
-    ) -> None:
-        heard = Heard(after_request(STALLS[stall]))
-        with RawServer(heard, tls) as server:
-            config = settings(verify=bundle)
-            error = self.end(Connection("app", "secret", server.url, config=config), heard.wait)
-
-        assert type(error) is TWClosedError
+        assert {stall: repr(error) for stall, error in errors.items()} == dict.fromkeys(
+            STALLS, "TWClosedError('the Connection is closed')"
+        )
+        assert [
+            stall for stall, error in errors.items() if error.__cause__ or error.__context__
+        ] == []
 
     def test_while_tls_shakes_hands(self) -> None:
         heard = Heard(lambda peer: peer.read(1))
@@ -179,14 +167,11 @@ class TestClose:
 
         assert type(error) is TWClosedError
 
-    def test_while_it_connects(self) -> None:
+    def test_while_it_connects(self, tied: list[Tether]) -> None:
         with deaf_ports() as listen:
             url = f"http://127.0.0.1:{listen()}"
             connection = Connection("app", "secret", url, config=settings())
-            tethers = tethers_of(connection)
-            error = self.end(
-                connection, lambda: wait_until(lambda: any(one._sock for one in list(tethers)))
-            )
+            error = self.end(connection, lambda: wait_until(lambda: bool(tied)))
 
         assert type(error) is TWClosedError
 
@@ -202,7 +187,7 @@ class TestClose:
                     super().add(tether)
 
             connection._transport._exchange._tethers = Late()  # type: ignore[attr-defined]
-            with in_time(), pytest.raises(TWClosedError):
+            with pytest.raises(TWClosedError):
                 poll(connection)
 
     def test_while_the_name_of_the_host_is_looked_up(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -217,7 +202,7 @@ class TestClose:
                 return look_up(*arguments, **named)
 
             monkeypatch.setattr(socket, "getaddrinfo", close)
-            with in_time(), pytest.raises(TWClosedError):
+            with pytest.raises(TWClosedError):
                 poll(connection)
 
     def test_on_a_connection_that_was_used_before(self) -> None:
@@ -246,17 +231,25 @@ class TestClose:
 
             assert {type(failure(one)) for one in results} == {TWClosedError}
 
-    def test_of_a_given_session_ends_it_by_its_own_time(self) -> None:
+    def test_of_a_given_session_lets_it_wait_for_its_answer(self, tied: list[Tether]) -> None:
         """Its connections are the caller's."""
-        heard = Heard(after_request(b""))
-        config = settings(default_timeout=0.3)
-        with RawServer(heard) as server, requests.Session() as session, Threads(1) as threads:
-            connection = Connection("app", "secret", server.url, config=config, session=session)
-            result = threads.start(lambda: poll(connection, 0.1))
-            heard.wait()
+        arrived = Gate()
+
+        def script(peer: Peer) -> None:
+            peer.read_request()
+            arrived()
+            peer.send(whole(NO_EVENTS))
+
+        with RawServer(script) as server, requests.Session() as session, Threads(1) as threads:
+            session.trust_env = False
+            connection = Connection("app", "secret", server.url, config=settings(), session=session)
+            result = threads.start(lambda: poll(connection))
+            arrived.wait_arrived()
             connection.close()
+            arrived.open()
 
             assert type(failure(result)) is TWClosedError
+            assert tied == []
 
 
 class TestOthers:
@@ -281,34 +274,23 @@ class TestOthers:
             assert posting.result(PATIENCE).msg == "in flight"
 
     def test_a_connection_that_has_gone_back_to_the_pool(
-        self, monkeypatch: pytest.MonkeyPatch
+        self, tied: list[Tether], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Another request may be on its way by then."""
+        put = budget._Pool._put_conn
 
-        def script(peer: Peer) -> None:
-            while peer.read_request():
-                peer.send(whole(NO_EVENTS))
+        def back(pool: Any, conn: Any) -> None:
+            put(pool, conn)
+            tied[0].cut()
 
+        monkeypatch.setattr(budget._Pool, "_put_conn", back)
         with (
-            RawServer(script) as server,
+            RawServer(answers(whole(NO_EVENTS))) as server,
             Connection("app", "secret", server.url, config=settings()) as connection,
         ):
-            tethers = tethers_of(connection)
-            put = budget._Pool._put_conn
-            cut = []
-
-            def back(pool: Any, conn: Any) -> None:
-                put(pool, conn)
-                for tether in list(tethers):
-                    cut.append(tether)
-                    tether.cut()
-
-            monkeypatch.setattr(budget._Pool, "_put_conn", back)
             poll(connection)
-            monkeypatch.undo()
             poll(connection)
 
-            assert len(cut) == 1
             assert server.connections == 1
 
     @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
@@ -337,7 +319,6 @@ class TestOnce:
         with RawServer(script) as server:
             with (
                 Connection("app", "secret", server.url, config=config) as connection,
-                in_time(),
                 pytest.raises(TWError) as caught,
             ):
                 poll(connection, 0.05)

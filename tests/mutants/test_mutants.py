@@ -12,6 +12,11 @@ import pytest
 
 from tests.mutants.catalogue import MUTANTS, Mutant
 
+# Of the package: the cache, the models and the transports.
+_CORE = (
+    *("_cache.py", "_expiring_view.py", "_flight.py", "_kept.py", "_load.py", "_own_writes.py"),
+    *("_shared_view.py", "_sharing.py", "_stored_view.py", "_models/", "_transports/"),
+)
 _ROOT = Path(__file__).resolve().parents[2]
 # Seconds after which a test that hangs counts as failed.
 _MOST = 30
@@ -45,9 +50,8 @@ def copy_sources(to: Path) -> None:
     shutil.copy(_ROOT / "setup.cfg", to)
 
 
-def apply(mutant: Mutant, to: Path) -> None:
-    path = to / "teamwire_sync" / mutant.file
-    text = path.read_text(encoding="utf-8")
+def broken(mutant: Mutant, text: str) -> str:
+    """The text of the file in its place."""
     for before, after in mutant.edits:
         if text.count(before) != 1:
             message = (
@@ -56,24 +60,33 @@ def apply(mutant: Mutant, to: Path) -> None:
             )
             raise StaleMutantError(message)
         text = text.replace(before, after)
-    compile(text, str(path), "exec")
-    path.write_text(text, encoding="utf-8")
+    compile(text, mutant.file, "exec")
+    return text
+
+
+def apply(mutant: Mutant, to: Path) -> None:
+    path = to / "teamwire_sync" / mutant.file
+    path.write_text(broken(mutant, path.read_text("utf-8")), "utf-8")
+
+
+def environment() -> dict[str, str]:
+    """That of this process, without what would change the tests of another."""
+    ours = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "COVERAGE_PROCESS_START", "VENDOR_VERSIONS")
+    return {name: value for name, value in os.environ.items() if name not in ours}
 
 
 def run(tests: list[str], where: Path, *, patience: str | None = None) -> tuple[int | None, str]:
     """Run *tests* of the copy in *where*: the exit code, None for a hang, and the output."""
-    environment = {**os.environ, "PYTHONPATH": str(where), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "COVERAGE_PROCESS_START"):
-        environment.pop(name, None)
+    own = {"PYTHONPATH": str(where), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     if patience:
-        environment["TESTS_PATIENCE"] = patience
+        own["TESTS_PATIENCE"] = patience
     options = ["-q", "-x", "-p", "teamwire_sync._pytest_plugin", "-p", "no:cacheprovider"]
     options += ["--tb=line", "--rootdir", str(where), "-c", str(where / "setup.cfg")]
     try:
         done = subprocess.run(
             [sys.executable, "-B", "-c", _RUN, *options, *tests],
             cwd=where,
-            env=environment,
+            env={**environment(), **own},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -104,6 +117,7 @@ def copy(tmp_path: Path) -> Path:
     return where
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name.replace(" ", "-"))
 def test_a_breakage_is_caught_by_the_test_it_names(mutant: Mutant, copy: Path) -> None:
     apply(mutant, copy)
@@ -113,6 +127,7 @@ def test_a_breakage_is_caught_by_the_test_it_names(mutant: Mutant, copy: Path) -
     assert caught, f"{mutant.caught_by} does not notice: {mutant.name}\n{output}"
 
 
+@pytest.mark.slow
 def test_without_a_breakage_the_named_tests_pass(copy: Path) -> None:
     named = list(dict.fromkeys(mutant.caught_by for mutant in MUTANTS))
     code, output = run(named, copy)
@@ -122,6 +137,7 @@ def test_without_a_breakage_the_named_tests_pass(copy: Path) -> None:
     assert "the copy was tested" in output
 
 
+@pytest.mark.slow
 def test_a_change_that_breaks_nothing_is_not_caught(copy: Path) -> None:
     harmless = Mutant("harmless", "_cache.py", (), MUTANTS[0].caught_by)
     apply(harmless, copy)
@@ -130,11 +146,40 @@ def test_a_change_that_breaks_nothing_is_not_caught(copy: Path) -> None:
 
 
 @pytest.mark.parametrize("before", ["self", "no such text"], ids=["several times", "never"])
-def test_a_text_that_is_not_there_once_is_said(before: str, copy: Path) -> None:
+def test_a_text_that_is_not_there_once_is_said(before: str) -> None:
     stale = Mutant("stale", "_cache.py", ((before, ""),), MUTANTS[0].caught_by)
 
     with pytest.raises(StaleMutantError, match="no longer applies: stale"):
-        apply(stale, copy)
+        broken(stale, "self.a = self.b\n")
+
+
+def test_each_breakage_fits_the_sources() -> None:
+    package = _ROOT / "teamwire_sync"
+
+    for mutant in MUTANTS:
+        broken(mutant, (package / mutant.file).read_text("utf-8"))
+
+
+def test_the_named_tests_are_there_and_those_of_the_core_are_quick() -> None:
+    """``make test`` notices whoever breaks the cache, the transport or the models."""
+    named = list(dict.fromkeys(mutant.caught_by for mutant in MUTANTS))
+    options = ["-q", "--collect-only", "-m", "not slow", "-p", "no:cacheprovider"]
+    found = subprocess.run(
+        [sys.executable, "-m", "pytest", *options, *named],
+        cwd=_ROOT,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        check=False,
+    )
+
+    assert found.returncode == pytest.ExitCode.OK, found.stdout
+    quick = set(found.stdout.splitlines())
+    core = [mutant for mutant in MUTANTS if mutant.file.startswith(_CORE)]
+    core = [mutant for mutant in core if not mutant.file.startswith("_transports/vendor/")]
+    assert [mutant for mutant in core if mutant.caught_by not in quick] == []
+    assert len(core) > 30
 
 
 def test_no_two_breakages_have_the_same_name() -> None:

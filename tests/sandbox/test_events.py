@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 
+from teamwire_sync._sandbox import events
 from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER, PRIVATE_CIRCLE, SECOND_LIST
 from teamwire_sync.testing import Sandbox, sandbox
 from tests.support.sandbox_api import CHATS, EVENTS, MESSAGES, Api, error
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.support.builders import Clock
+
+# Seconds that a poll waits: longer than its answer is waited for here.
+LONG = 2 * PATIENCE
 
 
 def poll(api: Api, **query: Any) -> dict[str, Any]:
@@ -38,10 +46,16 @@ def background() -> Iterator[ThreadPoolExecutor]:
         yield pool
 
 
+@pytest.fixture
+def only_woken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waits looks for an event when it is woken, and not once a second besides."""
+    monkeypatch.setattr(events, "_LONGEST_SLEEP", LONG)
+
+
 def test_first_request_gets_the_cursor_of_now(api: Api) -> None:
     """Without a cursor there are no events, although some have happened."""
     api.box.post_message(KNOWN_CHAT, "x")
-    answer = poll(api, wait=60)
+    answer = poll(api, wait=LONG)
     del answer["cursor"]
     assert answer == {"events": [], "chats": [], "users": [], "groups": []}
 
@@ -229,64 +243,78 @@ def test_cursor_of_another_world_is_refused(api: Api) -> None:
     assert error(api.get(EVENTS, params={"cursor": cursor})) == (422, "invalid_cursor")
 
 
-def test_cursor_from_the_future_is_refused(api: Api) -> None:
-    """A place that no event has reached is no cursor."""
-    cursor = api.box._world.events._context.cursor("events", 1000)
-    assert error(api.get(EVENTS, params={"cursor": cursor})) == (422, "invalid_cursor")
+def test_cursor_from_the_future_is_refused(tmp_path: Path) -> None:
+    """A place that no event has reached is no cursor, as when an older file is put back."""
+    path, older = tmp_path / "world.db", tmp_path / "older.db"
+    with sandbox(chats=1, path=path):
+        pass
+    shutil.copy(path, older)
+    with sandbox(path=path) as box, Api(box) as api:
+        box.add_chat("x")
+        cursor = api.now()
+    with sandbox(path=older) as box, Api(box) as api:
+        assert error(api.get(EVENTS, params={"cursor": cursor})) == (422, "invalid_cursor")
 
 
 def test_event_that_is_there_is_not_waited_for(api: Api) -> None:
     """A wait ends before it begins where something has happened."""
     now = api.now()
     api.box.rename_chat(KNOWN_CHAT, "x")
-    started = time.monotonic()
-    poll(api, cursor=now, wait=60)
-    assert time.monotonic() - started < 5
+    assert len(poll(api, cursor=now, wait=LONG)["events"]) == 1
 
 
-def test_wait_ends_without_an_event(api: Api) -> None:
+def test_wait_ends_without_an_event(
+    api: Api, background: ThreadPoolExecutor, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The answer comes when the time is over, and not before."""
-    now = api.now()
-    started = time.monotonic()
-    assert poll(api, cursor=now, wait=0.3)["events"] == []
-    assert 0.3 <= time.monotonic() - started < 5
+    looks: list[float] = []
+
+    def look() -> float:
+        looks.append(clock())
+        return clock()
+
+    monkeypatch.setattr(events, "time", SimpleNamespace(monotonic=look))
+    waiting = background.submit(poll_alone, api.box, cursor=api.now(), wait=0.01)
+    wait_until(lambda: len(looks) > 20)
+    assert not waiting.done()
+    clock.advance(0.01)
+    assert waiting.result(PATIENCE)["events"] == []
 
 
 @pytest.mark.parametrize("by", ["the bot", "others"])
+@pytest.mark.usefixtures("only_woken")
 def test_event_ends_the_wait(api: Api, background: ThreadPoolExecutor, by: str) -> None:
     """Whoever does something wakes who waits, at once."""
-    waiting = background.submit(poll_alone, api.box, cursor=api.now(), wait=60)
+    waiting = background.submit(poll_alone, api.box, cursor=api.now(), wait=LONG)
     wait_until(lambda: api.box.waiting == 1)
-    started = time.monotonic()
     if by == "others":
         api.box.post_message(KNOWN_CHAT, "x")
     else:
         api.post(MESSAGES, json={"message": "x"})
-    assert len(waiting.result(10)["events"]) == 1
-    assert time.monotonic() - started < 0.5
+    assert len(waiting.result(PATIENCE)["events"]) == 1
 
 
 def test_event_of_another_process_ends_the_wait(
-    tmp_path: Any, background: ThreadPoolExecutor
+    tmp_path: Path, background: ThreadPoolExecutor
 ) -> None:
     """Who shares the file is noticed within a second or two."""
     path = tmp_path / "world.db"
     with sandbox(chats=1, path=path) as one, sandbox(path=path) as other, Api(one) as api:
-        waiting = background.submit(poll_alone, one, cursor=api.now(), wait=60)
+        waiting = background.submit(poll_alone, one, cursor=api.now(), wait=LONG)
         wait_until(lambda: one.waiting == 1)
         other.post_message(KNOWN_CHAT, "x")
-        assert len(waiting.result(10)["events"]) == 1
+        assert len(waiting.result(PATIENCE)["events"]) == 1
 
 
 def test_refusal_does_not_end_the_wait(api: Api, background: ThreadPoolExecutor) -> None:
     """What makes no event wakes nobody for good."""
-    waiting = background.submit(poll_alone, api.box, cursor=api.now(), wait=60)
+    waiting = background.submit(poll_alone, api.box, cursor=api.now(), wait=LONG)
     wait_until(lambda: api.box.waiting == 1)
     api.post(MESSAGES, json={"message": "x", "reply_to": "nope"})
     api.create(title="x", user_ids=["nobody"])
     assert not waiting.done()
     api.box.close()
-    assert waiting.result(10)["events"] == []
+    assert waiting.result(PATIENCE)["events"] == []
 
 
 def test_hundred_can_wait_beside_the_usual_traffic(
@@ -296,44 +324,42 @@ def test_hundred_can_wait_beside_the_usual_traffic(
     with Api(teamwire_sandbox) as api:
         now = api.now()
         waiting = [
-            background.submit(poll_alone, teamwire_sandbox, cursor=now, wait=60) for _ in range(100)
+            background.submit(poll_alone, teamwire_sandbox, cursor=now, wait=LONG)
+            for _ in range(100)
         ]
         wait_until(lambda: teamwire_sandbox.waiting == 100)
         for _ in range(20):
-            assert api.get(CHATS, timeout=10).status_code == 200
-        api.post(MESSAGES, json={"message": "x"}, timeout=10)
-        assert {len(each.result(10)["events"]) for each in waiting} == {1}
+            assert api.get(CHATS).status_code == 200
+        api.post(MESSAGES, json={"message": "x"})
+        assert {len(each.result(PATIENCE)["events"]) for each in waiting} == {1}
 
 
+@pytest.mark.usefixtures("only_woken")
 def test_end_ends_the_wait(background: ThreadPoolExecutor) -> None:
     """Who waits when the sandbox closes gets an answer at once."""
     box = Sandbox(chats=1)
     with Api(box) as api:
-        waiting = background.submit(poll_alone, box, cursor=api.now(), wait=60)
+        waiting = background.submit(poll_alone, box, cursor=api.now(), wait=LONG)
         wait_until(lambda: box.waiting == 1)
-        started = time.monotonic()
-        box.close()
-    assert waiting.result(10)["events"] == []
-    assert time.monotonic() - started < 0.5
+        background.submit(box.close).result(PATIENCE)
+    assert waiting.result(PATIENCE)["events"] == []
 
 
 def test_fault_takes_a_poll_at_once(api: Api) -> None:
     """A poll with a fault's status does not wait."""
     now = api.now()
     api.box.fault("GET", EVENTS, status=503)
-    started = time.monotonic()
-    assert api.get(EVENTS, params={"cursor": now, "wait": 60}).status_code == 503
-    assert time.monotonic() - started < 5
+    assert api.get(EVENTS, params={"cursor": now, "wait": LONG}).status_code == 503
 
 
 def test_poll_can_be_dropped_after_its_wait(api: Api, background: ThreadPoolExecutor) -> None:
     """A dropped poll loses no event: it is there for the next one."""
     now = api.now()
     api.box.fault("GET", EVENTS, drop="after", times=1)
-    waiting = background.submit(poll_alone, api.box, cursor=now, wait=60)
+    waiting = background.submit(poll_alone, api.box, cursor=now, wait=LONG)
     wait_until(lambda: api.box.waiting == 1)
     api.box.rename_chat(KNOWN_CHAT, "x")
-    assert isinstance(waiting.exception(10), requests.ConnectionError)
+    assert isinstance(waiting.exception(PATIENCE), requests.ConnectionError)
     assert len(api.since(now)) == 1
 
 
@@ -342,12 +368,12 @@ def test_poll_can_be_held(api: Api, background: ThreadPoolExecutor) -> None:
     now = api.now()
     with api.box.hold("GET", EVENTS) as held:
         answer = background.submit(poll_alone, api.box, cursor=now)
-        held.wait_arrived()
+        held.wait_arrived(timeout=PATIENCE)
         api.box.rename_chat(KNOWN_CHAT, "x")
-    assert answer.result(10)["events"] == []
+    assert answer.result(PATIENCE)["events"] == []
 
 
-def test_world_in_a_file_keeps_its_events(tmp_path: Any) -> None:
+def test_world_in_a_file_keeps_its_events(tmp_path: Path) -> None:
     """A cursor is good for the world, not for the process."""
     path = tmp_path / "world.db"
     with sandbox(chats=1, path=path) as box, Api(box) as api:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +13,7 @@ import requests
 from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER
 from teamwire_sync.testing import ServedRequest, sandbox
 from tests.support.sandbox_api import CHATS, Api
+from tests.support.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -162,13 +164,18 @@ def test_drop_sends_no_byte(api: Api) -> None:
 
 
 def test_delay_keeps_the_answer(api: Api) -> None:
-    """A delayed answer comes late, and after the work."""
-    api.box.fault("POST", CHATS, delay=0.2)
+    """A delayed write is done, and its answer does not come while the delay lasts."""
+    api.box.fault("POST", CHATS, delay=600)
     before = len(api.chats())
-    started = time.monotonic()
-    api.post(CHATS, json=NEW)
-    assert time.monotonic() - started >= 0.2
-    assert len(api.chats()) == before + 1
+    with pytest.raises(requests.ReadTimeout):
+        api.post(CHATS, json=NEW, timeout=(PATIENCE, 0.2))
+    wait_until(lambda: len(api.chats()) == before + 1)
+
+
+def test_delayed_answer_comes(api: Api) -> None:
+    """A delay ends."""
+    api.box.fault("GET", ME, delay=0.01)
+    assert statuses(api, 1) == [200]
 
 
 def fates(seed: int, chance: float, disturb: str | None = None) -> list[bool]:
@@ -214,40 +221,42 @@ def test_times_count_whom_a_chance_befalls(api: Api) -> None:
     assert statuses(api, 100).count(503) == 5
 
 
-@pytest.mark.parametrize(
-    "effects",
-    [
-        {},
-        {"delay": 0.0},
-        {"times": 3},
-        {"headers": {}},
-        {"status": 199},
-        {"status": 600},
-        {"status": "503"},
-        {"status": True},
-        {"status": 500, "times": 0},
-        {"drop": "never"},
-        {"drop": "before", "status": 500},
-        {"drop": "after", "body": ""},
-        {"delay": -1},
-        {"drop": "before", "cut": 0},
-        {"cut": -1},
-        {"cut": 1.5},
-        {"cut": True},
-        {"lag": -1},
-        {"lag": float("nan")},
-        {"status": 500, "chance": 0},
-        {"status": 500, "chance": 1.1},
-        {"status": 500, "chance": float("nan")},
-        {"status": 500, "chance": True},
-        {"status": 500, "chance": "0.3"},
-        {"chance": 0.5},
-    ],
-)
-def test_senseless_fault_is_refused(api: Api, effects: dict[str, Any]) -> None:
+SENSELESS: list[dict[str, Any]] = [
+    {},
+    {"delay": 0.0},
+    {"times": 3},
+    {"headers": {}},
+    {"status": 199},
+    {"status": 600},
+    {"status": "503"},
+    {"status": True},
+    {"status": 500, "times": 0},
+    {"drop": "never"},
+    {"drop": "before", "status": 500},
+    {"drop": "after", "body": ""},
+    {"delay": -1},
+    {"drop": "before", "cut": 0},
+    {"cut": -1},
+    {"cut": 1.5},
+    {"cut": True},
+    {"lag": -1},
+    {"lag": float("nan")},
+    {"status": 500, "chance": 0},
+    {"status": 500, "chance": 1.1},
+    {"status": 500, "chance": float("nan")},
+    {"status": 500, "chance": True},
+    {"status": 500, "chance": "0.3"},
+    {"chance": 0.5},
+]
+
+
+def test_senseless_fault_is_refused(api: Api) -> None:
     """A typing error in a test is told."""
-    with pytest.raises(ValueError, match=r"."):
-        api.box.fault("GET", ME, **effects)
+    taken = []
+    for effects in SENSELESS:
+        with suppress(ValueError):
+            taken.append((effects, api.box.fault("GET", ME, **effects)))
+    assert taken == []
 
 
 @pytest.mark.parametrize("path", ["v1/bot/me/", "/v1/bot/chats/?limit=1", ""])
@@ -312,10 +321,10 @@ def test_held_answer_waits(api: Api, background: ThreadPoolExecutor) -> None:
     """A held request has arrived and been recorded, but has no answer until it is released."""
     with api.box.hold("GET", ME) as held:
         answer = background.submit(api.get, ME)
-        held.wait_arrived()
+        held.wait_arrived(timeout=PATIENCE)
         assert (api.box.count("GET", ME), answer.done()) == (1, False)
         held.release()
-        assert answer.result(10).status_code == 200
+        assert answer.result(PATIENCE).status_code == 200
 
 
 def test_held_write_has_happened(api: Api, background: ThreadPoolExecutor) -> None:
@@ -323,7 +332,7 @@ def test_held_write_has_happened(api: Api, background: ThreadPoolExecutor) -> No
     before = len(api.chats())
     with api.box.hold("POST", CHATS) as held, Api(api.box) as other:
         background.submit(other.post, CHATS, json=NEW)
-        held.wait_arrived()
+        held.wait_arrived(timeout=PATIENCE)
         assert len(api.chats()) == before + 1
 
 
@@ -331,21 +340,21 @@ def test_leaving_the_block_releases(api: Api, background: ThreadPoolExecutor) ->
     """A hold ends with its block."""
     with api.box.hold("GET", ME) as held:
         answer = background.submit(api.get, ME)
-        held.wait_arrived()
-    assert answer.result(10).status_code == 200
+        held.wait_arrived(timeout=PATIENCE)
+    assert answer.result(PATIENCE).status_code == 200
 
 
 def test_released_hold_holds_no_others(api: Api) -> None:
     """After the release answers go at once."""
     with api.box.hold("GET", ME) as held:
         held.release()
-        assert api.get(ME, timeout=10).status_code == 200
+        assert api.get(ME).status_code == 200
 
 
 def test_other_paths_are_not_held(api: Api) -> None:
     """A hold is for its path only."""
     with api.box.hold("GET", CHATS):
-        assert api.get(ME, timeout=10).status_code == 200
+        assert api.get(ME).status_code == 200
 
 
 def test_arrival_that_does_not_come_is_an_error(api: Api) -> None:
@@ -360,9 +369,9 @@ def test_many_requests_can_be_held(
     """Dozens of held requests leave the sandbox alive."""
     with teamwire_sandbox.hold("GET", ME) as held, Api(teamwire_sandbox) as session:
         answers = [background.submit(_get_once, teamwire_sandbox) for _ in range(40)]
-        held.wait_arrived(40)
-        assert session.get(CHATS, timeout=10).status_code == 200
-    assert {answer.result(10) for answer in answers} == {200}
+        held.wait_arrived(40, timeout=PATIENCE)
+        assert session.get(CHATS).status_code == 200
+    assert {answer.result(PATIENCE) for answer in answers} == {200}
 
 
 def _get_once(box: Sandbox) -> int:
@@ -375,16 +384,19 @@ def test_dropped_answer_can_be_held(api: Api, background: ThreadPoolExecutor) ->
     api.box.fault("GET", ME, drop="after")
     with api.box.hold("GET", ME) as held:
         answer = background.submit(api.get, ME)
-        held.wait_arrived()
+        held.wait_arrived(timeout=PATIENCE)
         assert not answer.done()
-    assert isinstance(answer.exception(10), requests.ConnectionError)
+    assert isinstance(answer.exception(PATIENCE), requests.ConnectionError)
 
 
 def test_clock_is_put_forward(api: Api) -> None:
     """The sandbox's clock runs with the real one, and ahead when told."""
+    earliest = time.monotonic()
     before = api.box.clock()
     api.box.advance(3600)
-    assert 3600 <= api.box.clock() - before < 3660
+    after = api.box.clock()
+    # To a millisecond: the figures have fractions.
+    assert 3600 <= after - before <= 3600.001 + time.monotonic() - earliest
 
 
 def test_clock_is_not_put_back(api: Api) -> None:
@@ -396,5 +408,6 @@ def test_clock_is_not_put_back(api: Api) -> None:
 def test_message_has_the_clocks_time(api: Api) -> None:
     """Timestamps follow the sandbox's clock."""
     api.box.advance(3600)
+    before = int(api.box.clock() * 1000)
     answer = api.post(f"{CHATS}{KNOWN_CHAT}/messages/", json={"message": "hi"}).json()
-    assert answer["message"]["timestamp"] / 1000 - time.time() > 3500
+    assert before <= answer["message"]["timestamp"] <= int(api.box.clock() * 1000)

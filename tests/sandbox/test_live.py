@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from teamwire_sync._sandbox.live import Live
+from teamwire_sync._sandbox.messages import Messages
 from teamwire_sync.testing import sandbox
 from tests.support.sandbox_api import EVENTS, Api
 
@@ -103,6 +104,6 @@ def test_movement_survives_a_failure(
 ) -> None:
     """A bug in what people do is logged, and they go on."""
     with sandbox(chats=20, live=0.0005) as box, Api(box) as api:
-        monkeypatch.setattr(box._world.messages, "add", None)
+        monkeypatch.setattr(Messages, "add", None)
         happened(api, 50)
     assert "TypeError" in caplog.text

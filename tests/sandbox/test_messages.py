@@ -101,43 +101,43 @@ def test_unknown_attachments_are_named(api: Api) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        {"attachments": []},
-        {"attachments": {}},
-        {"attachments": [1]},
-        {"attachments": [CALENDAR] * 21},
-        {"attachments": [{}]},
-        {"attachments": [{"type": "poll"}]},
-        {"attachments": [{"type": "file"}]},
-        {"attachments": [{"type": "file", "attachment_id": 1}]},
-        {"attachments": [{"type": "file", "attachment_id": "x", "name": "y"}]},
-        {"attachments": [{**CALENDAR, "title": None}]},
-        {"attachments": [{**CALENDAR, "start_date": 6}]},
-        {"attachments": [{**CALENDAR, "end_date": 5.5}]},
-        {"attachments": [{**CALENDAR, "end_date": True}]},
-        {"attachments": [{**CALENDAR, "end_date": 10**18}]},
-        {"attachments": [{**CALENDAR, "location": 1}]},
-        {"attachments": [{**CALENDAR, "lat": 1}]},
-        {"attachments": [{**PLACE, "lat": 90.1}]},
-        {"attachments": [{**PLACE, "lat": True}]},
-        {"attachments": [{**PLACE, "lon": -181}]},
-        {"attachments": [{**PLACE, "lon": "1"}]},
-        {"attachments": [{**PLACE, "name": "\ud800"}]},
-        {"attachments": [{**PLACE, "planet": "x"}]},
-        {"message": "x", "alert_type": "alert"},
-        {"message": "x", "is_alert": True, "alert_type": "panic"},
-        {"message": "x", "is_alert": None},
-        {"message": "x", "reply_to": 1},
-        {"message": "x", "sender_display_name": ""},
-        {"message": "x", "sender_display_name": "x" * 101},
-        {"message": "x", "mid": "y"},
-    ],
-)
-def test_senseless_message_is_refused(api: Api, body: Any) -> None:
+SENSELESS: list[Any] = [
+    {"attachments": []},
+    {"attachments": {}},
+    {"attachments": [1]},
+    {"attachments": [CALENDAR] * 21},
+    {"attachments": [{}]},
+    {"attachments": [{"type": "poll"}]},
+    {"attachments": [{"type": "file"}]},
+    {"attachments": [{"type": "file", "attachment_id": 1}]},
+    {"attachments": [{"type": "file", "attachment_id": "x", "name": "y"}]},
+    {"attachments": [{**CALENDAR, "title": None}]},
+    {"attachments": [{**CALENDAR, "start_date": 6}]},
+    {"attachments": [{**CALENDAR, "end_date": 5.5}]},
+    {"attachments": [{**CALENDAR, "end_date": True}]},
+    {"attachments": [{**CALENDAR, "end_date": 10**18}]},
+    {"attachments": [{**CALENDAR, "location": 1}]},
+    {"attachments": [{**CALENDAR, "lat": 1}]},
+    {"attachments": [{**PLACE, "lat": 90.1}]},
+    {"attachments": [{**PLACE, "lat": True}]},
+    {"attachments": [{**PLACE, "lon": -181}]},
+    {"attachments": [{**PLACE, "lon": "1"}]},
+    {"attachments": [{**PLACE, "name": "\ud800"}]},
+    {"attachments": [{**PLACE, "planet": "x"}]},
+    {"message": "x", "alert_type": "alert"},
+    {"message": "x", "is_alert": True, "alert_type": "panic"},
+    {"message": "x", "is_alert": None},
+    {"message": "x", "reply_to": 1},
+    {"message": "x", "sender_display_name": ""},
+    {"message": "x", "sender_display_name": "x" * 101},
+    {"message": "x", "mid": "y"},
+]
+
+
+def test_senseless_message_is_refused(api: Api) -> None:
     """What the contract does not allow changes nothing."""
-    assert error(api.post(MESSAGES, json=body)) == (422, "invalid_request")
+    answers = [(body, error(api.post(MESSAGES, json=body))) for body in SENSELESS]
+    assert [each for each in answers if each[1] != (422, "invalid_request")] == []
 
 
 def test_infinite_place_is_refused(api: Api) -> None:

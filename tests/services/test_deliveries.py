@@ -1,4 +1,4 @@
-"""Hundreds of writes, three in ten of which get lost: none arrives twice, and no error guesses."""
+"""Many writes, three in ten of which get lost: none arrives twice, and no error guesses."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from teamwire_sync.testing import Fault, Sandbox
 
-COUNT = 500
+COUNT = 100
 BEFORE, AFTER = "before", "after"
 
 
@@ -143,7 +143,7 @@ def test_with_enough_tries_every_write_is_there_once(
 
     assert errors == {}
     assert write.arrived(box) == dict.fromkeys(TEXTS, 1)
-    assert min(drop.hits for drop in drops) > COUNT / 10
+    assert min(drop.hits for drop in drops) >= COUNT / 10
 
 
 def test_with_few_tries_what_raised_nothing_is_there_once_and_nothing_is_there_twice(

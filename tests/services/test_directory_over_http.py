@@ -17,6 +17,7 @@ from teamwire_sync import (
     TWInvalidMembersError,
     TWNotFoundError,
 )
+from teamwire_sync._flight import Flight
 from teamwire_sync._sandbox.documents import dump, user_document
 from teamwire_sync._sandbox.seed import (
     BOT_LIST,
@@ -237,13 +238,15 @@ class TestGroups:
 
         assert (within, box.count(*GROUPS)) == (1, 2)
 
-    def test_threads_that_need_them_ask_once(self, box: Sandbox, connection: Connection) -> None:
-        groups = connection.groups
+    def test_threads_that_need_them_ask_once(
+        self, box: Sandbox, connection: Connection, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        groups, waiting, wait = connection.groups, [], Flight.wait
+        monkeypatch.setattr(Flight, "wait", lambda *given: waiting.append(given) or wait(*given))
         with Threads(8) as threads, box.hold(*GROUPS) as held:
             found = [threads.start(groups.get_all) for _ in range(8)]
             held.wait_arrived()
-            (flight,) = groups._all._flights.values()
-            wait_until(lambda: len(flight._landed._cond._waiters) == 7)
+            wait_until(lambda: len(waiting) == 7)
             held.release()
 
         assert len({tuple(each.result()) for each in found}) == 1

@@ -59,16 +59,16 @@ def exit_status(pid: int) -> int:
     return ended[-1]
 
 
-def talk(connection: Connection, who: str) -> None:
+def talk(connection: Connection, who: str, times: int = 50) -> None:
     """Post, and see in each answer that it is the one to this side's message."""
     chat = connection.chats.at(KNOWN_CHAT)
-    for number in range(300):
+    for number in range(times):
         text = f"{who} {number}"
         assert chat.post(text).msg == text
 
 
 def test_both_sides_of_a_fork_get_their_own_answers(box: Sandbox, connection: Connection) -> None:
-    talk(connection, "before")
+    talk(connection, "before", 1)
     child = in_child(lambda: talk(connection, "child"))
     talk(connection, "parent")
 
@@ -76,12 +76,12 @@ def test_both_sides_of_a_fork_get_their_own_answers(box: Sandbox, connection: Co
 
 
 def test_both_sides_of_multiprocessing_do(box: Sandbox, connection: Connection) -> None:
-    talk(connection, "before")
+    talk(connection, "before", 1)
     context = multiprocessing.get_context("fork")
     process = context.Process(target=talk, args=(connection, "child"))
     process.start()
     talk(connection, "parent")
-    process.join(30)
+    process.join(PATIENCE)
 
     assert process.exitcode == 0
 

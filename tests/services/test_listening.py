@@ -226,7 +226,8 @@ class TestTime:
         self, event_server: EventServer, listen: Callable[..., EventStream]
     ) -> None:
         stream = listen()
-        with stream._in_use, pytest.raises(RuntimeError, match="in use by another thread"):
+        event_server.before_answer = lambda: next(stream)
+        with pytest.raises(RuntimeError, match="in use by another thread"):
             next(stream)
 
     def test_what_has_come_is_given_though_the_time_is_over(
@@ -239,9 +240,11 @@ class TestTime:
 
         assert cursors(stream) == ["c2"]
 
-    def test_after_its_end_it_stays_at_its_end(self, listen: Callable[..., EventStream]) -> None:
+    def test_after_its_end_it_stays_at_its_end(
+        self, event_server: EventServer, listen: Callable[..., EventStream]
+    ) -> None:
         stream = listen(timeout=5)
-        stream._transport.pause(5)
+        event_server.now += 5
 
         assert (list(stream), list(stream)) == ([], [])
 

@@ -113,17 +113,17 @@ class TestTheNewest:
 
 
 class TestAllOfThem:
-    def test_ten_thousand_come_in_order_while_others_post(self, box: Sandbox, empty: Chat) -> None:
+    def test_thousands_come_in_order_while_others_post(self, box: Sandbox, empty: Chat) -> None:
         """None is missing, and none comes twice; what is posted meanwhile does not come."""
-        fill(box, empty, 10_000)
+        fill(box, empty, 2_000)
         read = []
         for message in empty.iter_messages():
             if len(read) % 75 == 0:  # in the middle of pages, and between them
                 box.post_message(empty, "meanwhile")
             read.append(message)
 
-        assert texts(read) == [str(number) for number in range(9_999, -1, -1)]
-        assert len({message.mid for message in read}) == 10_000
+        assert texts(read) == [str(number) for number in range(1_999, -1, -1)]
+        assert len({message.mid for message in read}) == 2_000
 
     def test_a_second_loop_starts_anew(self, box: Sandbox, empty: Chat) -> None:
         fill(box, empty, 450)
@@ -199,11 +199,11 @@ class TestWhatIsRead:
         assert (first.deleted, first.attachments, first.link_preview) == (False, None, None)
 
     def test_its_moment_is_aware_and_in_utc(self, box: Sandbox, empty: Chat) -> None:
-        posted_at = datetime.fromtimestamp(box.clock(), timezone.utc)
+        before = int(box.clock() * 1000)
         moment = empty.post("hello").tstamp_date
 
         assert moment.utcoffset() == timedelta(0)
-        assert abs(moment - posted_at) < timedelta(minutes=1)
+        assert before <= round(moment.timestamp() * 1000) <= box.clock() * 1000
 
     def test_alerts_replies_and_links_are_told(self, chat: Chat) -> None:
         link, reply, alert, *_ = chat.get_messages()
@@ -246,12 +246,13 @@ class TestWhatIsRead:
 
         assert chat.get_messages(1)[0].from_user.load_avatar().startswith(b"\x89PNG")
 
-    def test_reading_leaves_the_chats_in_the_cache(self, box: Sandbox, chat: Chat) -> None:
+    def test_reading_leaves_the_chats_in_the_cache(
+        self, box: Sandbox, connection: Connection, chat: Chat
+    ) -> None:
         chat.get_messages()
         list(chat.iter_messages())
-        again = chat._acting()._cache.view.by_tid[chat.tid]
 
-        assert again is chat
+        assert connection.chats.get_by_thread_id(chat.tid) is chat
         assert box.count(*LISTING) == 1
 
     def test_of_a_chat_that_is_gone_none_can_be_read_nor_is_it_found(

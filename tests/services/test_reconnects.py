@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any, Callable
 
@@ -21,6 +20,7 @@ from teamwire_sync import (
     TWServerError,
 )
 from teamwire_sync._sandbox.seed import KNOWN_CHAT
+from teamwire_sync._transports.http import HttpTransport
 from teamwire_sync.testing import sandbox
 from tests.support.events import EVENTS, take, texts
 from tests.support.waiting import PATIENCE, Threads, wait_until
@@ -50,14 +50,14 @@ class TestTheEnd:
         assert box.count(*EVENTS) <= 2
 
     def test_its_timeout_ends_the_loop_after_events(
-        self, box: Sandbox, stream: EventStream
+        self, box: Sandbox, connection: Connection
     ) -> None:
+        cursor = connection.events().cursor
         box.post_message(KNOWN_CHAT, "one")
         box.post_message(KNOWN_CHAT, "two")
-        first = next(stream)
-        stream._ends_at = time.monotonic() + 0.05
+        stream = connection.events(timeout=0.1, since=cursor)
 
-        assert texts([first, *stream]) == ["one", "two"]
+        assert texts(stream) == ["one", "two"]
         assert list(stream) == []
 
     def test_a_server_that_is_away_until_the_end_is_an_error(
@@ -79,13 +79,21 @@ class TestTheEnd:
             assert isinstance(waiter.exception(PATIENCE), TWClosedError)
 
     def test_closing_ends_the_pause_before_another_try(
-        self, box: Sandbox, connection: Connection
+        self, box: Sandbox, connection: Connection, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         stream = connection.events()
+        pauses: list[float] = []
+        really_pause = HttpTransport.pause
+
+        def pause(transport: HttpTransport, seconds: float) -> None:
+            pauses.append(seconds)
+            really_pause(transport, seconds)
+
+        monkeypatch.setattr(HttpTransport, "pause", pause)
         box.fault(*EVENTS, status=503, retry_after=600)
         with Threads(1) as threads, connection:
             waiter = threads.start(lambda: list(stream))
-            wait_until(lambda: bool(connection._transport._exchange._slots._ended._cond._waiters))
+            wait_until(lambda: pauses == [600])
             connection.close()
 
             assert isinstance(waiter.exception(PATIENCE), TWClosedError)
@@ -108,7 +116,10 @@ class TestTheEnd:
         self, box: Sandbox, connection: Connection
     ) -> None:
         program = (
+            "import signal\n"
             "from teamwire_sync import Connection\n"
+            # Who starts the tests in the background has it ignored.
+            "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
             "with Connection() as connection:\n"
             "    stream = connection.events()\n"
             "    try:\n"
@@ -285,8 +296,8 @@ def test_sixteen_threads_post_read_and_look_up_while_one_listens(
     with Threads(17) as threads:
         listener = threads.start(lambda: take(stream, 160))
         workers = [threads.start(lambda number=number: work(number)) for number in range(16)]
-        heard = texts(listener.result(60))
-        done = [text for worker in workers for text in worker.result(60)]
+        heard = texts(listener.result(PATIENCE))
+        done = [text for worker in workers for text in worker.result(PATIENCE)]
 
     assert sorted(heard) == sorted(done)
     assert (

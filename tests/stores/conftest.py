@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
 
 from teamwire_sync._stores.file import FileStore
 from teamwire_sync._stores.memory import MemoryStore
 from teamwire_sync._stores.redis import RedisStore
+from tests.support.builders import Clock
+from tests.support.store_listings import place_in, set_clock
+from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from teamwire_sync._stores.base import Place
     from tests.support.redis_process import RedisProcess
-
-IDENTITY = "https://a.example\nbot\n1"
 
 
 class MemoryKit:
@@ -34,21 +35,30 @@ class MemoryKit:
     def __init__(self) -> None:
         self.store: Any = MemoryStore()
         self.again: Any = self.store
+        self._clock = Clock(time.time())
+        self._set(self._clock)
+
+    def _set(self, clock: Callable[[], float]) -> None:
+        for each in (self.store, self.again):
+            set_clock(each, clock)
 
     def let_pass(self, seconds: float) -> None:
         """Let *seconds* pass for the store."""
-        moment = self.store._now() + seconds
-        self.store._now = self.again._now = lambda: moment
+        self._clock.advance(seconds)
+
+    def go_on(self) -> None:
+        """Have time pass by itself from now on."""
+        self._set(time.time)
 
 
 class FileKit(MemoryKit):
     """The same for files."""
 
     def __init__(self, folder: Path) -> None:
+        super().__init__()
         self.store = FileStore(folder)
         self.again = FileStore(folder)
-        now = time.time()
-        self.store._now = self.again._now = lambda: now
+        self._set(self._clock)
         self.source = (
             f"from teamwire_sync._stores.file import FileStore; store = FileStore({str(folder)!r})"
         )
@@ -59,12 +69,15 @@ class RedisKit(MemoryKit):
 
     def __init__(self, server: RedisProcess) -> None:
         self._server = server
-        self.store = RedisStore(server.url, timeout=5)
-        self.again = RedisStore(server.url, timeout=5)
+        self.store = RedisStore(server.url, timeout=PATIENCE)
+        self.again = RedisStore(server.url, timeout=PATIENCE)
         self.source = (
             "from teamwire_sync._stores.redis import RedisStore; "
-            f"store = RedisStore({server.url!r}, timeout=5)"
+            f"store = RedisStore({server.url!r}, timeout={PATIENCE})"
         )
+
+    def go_on(self) -> None:
+        """It always does."""
 
     def let_pass(self, seconds: float) -> None:
         """Have all that it has be older, and end earlier: its clock can't be set."""
@@ -96,19 +109,19 @@ def store(kit: MemoryKit) -> Any:
 @pytest.fixture
 def place(store: Any) -> Place:
     """The place of a bot in it."""
-    found: Place = store._place(IDENTITY)
+    found: Place = place_in(store)
     return found
 
 
 @pytest.fixture
 def other(kit: MemoryKit) -> Place:
     """The same place, as another process has it."""
-    found: Place = kit.again._place(IDENTITY)
+    found: Place = place_in(kit.again)
     return found
 
 
 @pytest.fixture
 def stranger(kit: MemoryKit) -> Place:
     """The place of another bot, as another process has it."""
-    found: Place = kit.again._place("https://a.example\nbot\n2")
+    found: Place = place_in(kit.again, "https://a.example\nbot\n2")
     return found

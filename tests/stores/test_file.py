@@ -16,21 +16,20 @@ from teamwire_sync._stores.file import FileStore
 from tests.support.store_files import (
     DAY,
     HOUR,
-    IDENTITY,
     KEY,
     OnFiles,
     fill,
     mode_of,
     posix,
-    save,
     titles,
 )
+from tests.support.store_listings import place_in, save
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from teamwire_sync._stores.file import _FilePlace
+    from teamwire_sync._stores.base import Place
     from tests.support.builders import Clock
 
 pytestmark = posix
@@ -100,7 +99,7 @@ class TestTheFolderThatIsGiven(OnFiles):
         with pytest.raises(error, match=next(iter(bounds))):
             FileStore(path, **bounds)
 
-    def test_nothing_is_made_before_it_is_needed(self, place: _FilePlace, path: Path) -> None:
+    def test_nothing_is_made_before_it_is_needed(self, place: Place, path: Path) -> None:
         assert not path.exists()
 
 
@@ -123,7 +122,7 @@ class TestWithoutFilelock(OnFiles):
             monkeypatch.delitem(sys.modules, name)
         monkeypatch.syspath_prepend(tmp_path)
         with pytest.raises(StoreError, match=r"filelock can't be imported: .* 'colours'"):
-            FileStore(path)._place(IDENTITY).lease(10)
+            place_in(FileStore(path)).lease(10)
 
 
 class TestModes(OnFiles):
@@ -135,18 +134,18 @@ class TestModes(OnFiles):
 
     def test_the_folder_and_those_above_it_are_for_the_user_alone(self, tmp_path: Path) -> None:
         above = tmp_path / "above"
-        FileStore(above / "stored")._place(IDENTITY).look()
+        place_in(FileStore(above / "stored")).look()
 
         assert [mode_of(above), mode_of(above / "stored")] == [0o700, 0o700]
 
-    def test_each_file_is_for_the_user_alone(self, place: _FilePlace, path: Path) -> None:
+    def test_each_file_is_for_the_user_alone(self, place: Place, path: Path) -> None:
         fill(place)
         modes = {each.name.rpartition(".")[2]: mode_of(each) for each in path.iterdir()}
 
         kinds = ["chats", "failure", "generation", "head", "lease", "lock"]
         assert modes == dict.fromkeys(kinds, 0o600)
 
-    def test_no_name_gives_the_bot_away(self, place: _FilePlace, path: Path) -> None:
+    def test_no_name_gives_the_bot_away(self, place: Place, path: Path) -> None:
         fill(place)
         rest = {each.name.replace(KEY, "") for each in path.iterdir()}
 
@@ -156,7 +155,7 @@ class TestModes(OnFiles):
 class TestAge(OnFiles):
     @pytest.mark.parametrize("seconds", [DAY, -1.0], ids=["too old", "of the future"])
     def test_the_chats_are_removed_by_a_look(
-        self, seconds: float, place: _FilePlace, path: Path, now: Clock
+        self, seconds: float, place: Place, path: Path, now: Clock
     ) -> None:
         save(place, "one")
         now.advance(seconds)
@@ -165,9 +164,9 @@ class TestAge(OnFiles):
         assert not [*path.glob("*.head"), *path.glob("*.chats")]
 
     def test_what_other_bots_have_goes_when_one_is_saved(
-        self, store: FileStore, place: _FilePlace, path: Path, now: Clock
+        self, store: FileStore, place: Place, path: Path, now: Clock
     ) -> None:
-        other = store._place("other")
+        other = place_in(store, "other")
         fill(other)
         now.advance(DAY + 1)
         save(place, "one")
@@ -176,9 +175,9 @@ class TestAge(OnFiles):
         assert left == {".generation", ".lease", ".lock"}
 
     def test_what_another_bot_has_confirmed_stays(
-        self, store: FileStore, place: _FilePlace, now: Clock
+        self, store: FileStore, place: Place, now: Clock
     ) -> None:
-        other = store._place("other")
+        other = place_in(store, "other")
         stamp = save(other, "one")
         now.advance(DAY - 1)
         other.confirm(stamp, asked_at=now())
@@ -189,7 +188,7 @@ class TestAge(OnFiles):
 
     @pytest.mark.parametrize(("age", "left"), [(HOUR - 60, 1), (HOUR + 60, 0)])
     def test_what_a_killed_process_was_writing_goes_after_an_hour(
-        self, age: float, left: int, place: _FilePlace, path: Path
+        self, age: float, left: int, place: Place, path: Path
     ) -> None:
         place.look()
         temp = path / f"{key_of('other')}.{'0' * 32}.tmp"
@@ -201,7 +200,7 @@ class TestAge(OnFiles):
 
     @pytest.mark.parametrize(("age", "left"), [(HOUR - 60, 2), (HOUR + 60, 1)])
     def test_chats_that_no_head_names_go_after_an_hour(
-        self, age: float, left: int, place: _FilePlace, path: Path, now: Clock
+        self, age: float, left: int, place: Place, path: Path, now: Clock
     ) -> None:
         place.look()
         orphan = path / f"{KEY}.{'0' * 32}.chats"
@@ -211,7 +210,7 @@ class TestAge(OnFiles):
 
         assert len(list(path.glob("*.chats"))) == left
 
-    def test_of_two_listings_only_the_later_is_there(self, place: _FilePlace, path: Path) -> None:
+    def test_of_two_listings_only_the_later_is_there(self, place: Place, path: Path) -> None:
         for title in ("one", "two"):
             save(place, title)
 
@@ -221,27 +220,25 @@ class TestAge(OnFiles):
 class TestClear(OnFiles):
     def test_it_counts_the_snapshots_of_all_bots(self, store: FileStore) -> None:
         for identity in ("one", "two"):
-            save(store._place(identity), "title")
-        store._place("three").look()
+            save(place_in(store, identity), "title")
+        place_in(store, "three").look()
 
         assert store.clear() == 2
 
-    def test_what_counted_before_counts_no_more(self, store: FileStore, place: _FilePlace) -> None:
+    def test_what_counted_before_counts_no_more(self, store: FileStore, place: Place) -> None:
         before = place.look().generation
         store.clear()
 
         assert place.look().generation != before
 
-    def test_no_chats_are_left(self, store: FileStore, place: _FilePlace, path: Path) -> None:
+    def test_no_chats_are_left(self, store: FileStore, place: Place, path: Path) -> None:
         fill(place)
         (path / f"{KEY}.{'0' * 32}.tmp").touch(0o600)
         store.clear()
 
         assert {each.suffix for each in path.iterdir()} == {".lease", ".lock"}
 
-    def test_files_that_are_not_ours_stay(
-        self, store: FileStore, place: _FilePlace, path: Path
-    ) -> None:
+    def test_files_that_are_not_ours_stay(self, store: FileStore, place: Place, path: Path) -> None:
         fill(place)
         foreign = {"notes.chats", "head", f"{KEY}.head.bak", f"{KEY[1:]}.head", f"{KEY}.x.chats"}
         for name in foreign:
@@ -251,7 +248,7 @@ class TestClear(OnFiles):
         assert foreign <= {each.name for each in path.iterdir()}
 
     def test_the_rest_goes_when_one_can_not_be_removed(
-        self, store: FileStore, place: _FilePlace, path: Path
+        self, store: FileStore, place: Place, path: Path
     ) -> None:
         save(place, "one")
         (path / f"{key_of('other')}.head").mkdir()

@@ -7,30 +7,30 @@ import json
 import os
 import re
 import socket
+from functools import partial
 from typing import TYPE_CHECKING, Any, Callable
 
+import filelock
 import pytest
 
 from teamwire_sync._stores import folder
 from teamwire_sync._stores.base import DamagedError, Failure, StoreError
 from teamwire_sync._stores.file import FileStore
 from tests.support.store_files import (
-    IDENTITY,
     OnFiles,
-    contents,
     disown,
     fill,
     only,
     posix,
-    save,
     titles,
 )
+from tests.support.store_listings import contents, place_in, save
+from tests.support.tables import instead_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from teamwire_sync._stores.base import Stamp
-    from teamwire_sync._stores.file import _FilePlace
+    from teamwire_sync._stores.base import Place
     from tests.support.builders import Clock
 
 pytestmark = posix
@@ -41,16 +41,16 @@ class TestAFolderThatIsNotOurs(OnFiles):
         (tmp_path / "real").mkdir(0o700)
         path.symlink_to(tmp_path / "real")
         with pytest.raises(StoreError, match="give the folder that it leads to"):
-            store._place(IDENTITY).look()
+            place_in(store).look()
 
-    def test_a_file_is_refused(self, place: _FilePlace, path: Path) -> None:
+    def test_a_file_is_refused(self, place: Place, path: Path) -> None:
         path.touch(0o600)
         with pytest.raises(StoreError, match="it is no folder"):
             place.look()
 
     @pytest.mark.parametrize("mode", [0o750, 0o701, 0o720])
     def test_one_that_is_open_to_others_is_refused(
-        self, mode: int, place: _FilePlace, path: Path
+        self, mode: int, place: Place, path: Path
     ) -> None:
         path.mkdir()
         path.chmod(mode)
@@ -58,7 +58,7 @@ class TestAFolderThatIsNotOurs(OnFiles):
             place.look()
 
     def test_that_of_another_user_is_refused(
-        self, place: _FilePlace, path: Path, monkeypatch: pytest.MonkeyPatch
+        self, place: Place, path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         path.mkdir(0o700)
         disown(path, monkeypatch)
@@ -68,7 +68,7 @@ class TestAFolderThatIsNotOurs(OnFiles):
     def test_a_file_above_it_is_an_error_of_the_store(self, tmp_path: Path) -> None:
         (tmp_path / "above").touch()
         with pytest.raises(StoreError, match=os.strerror(errno.ENOTDIR)):
-            FileStore(tmp_path / "above" / "stored")._place(IDENTITY).look()
+            place_in(FileStore(tmp_path / "above" / "stored")).look()
 
     def test_clear_raises_an_os_error(self, store: FileStore, path: Path) -> None:
         path.mkdir()
@@ -124,17 +124,17 @@ def to_socket(path: Path) -> None:
         os.chdir(before)
 
 
-SPOIL = [truncate, garble, nest, empty, open_to_all, to_link, to_pipe, to_socket]
+SPOIL = [truncate, garble, nest, empty, open_to_all, to_link, to_pipe, to_socket, enlarge]
 
 
-def use(place: _FilePlace, kind: str) -> None:
+def use(place: Place, kind: str) -> None:
     """Have the file of the *kind* be read."""
     if kind == "chats":
         titles(place)
     elif kind == "lease":
         place.lease(10)
     elif kind == "lock":
-        place._folder.remove(place._name("lease"))
+        place.renew()  # ends the lease; with one that counts, no lock is needed
         place.lease(10)
     else:
         place.look()
@@ -144,25 +144,26 @@ KINDS = ["chats", "failure", "generation", "head", "lease"]
 
 
 class TestDamage(OnFiles):
-    @pytest.mark.parametrize("spoil", [*SPOIL, enlarge], ids=lambda spoil: spoil.__name__)
     @pytest.mark.parametrize("kind", KINDS)
-    def test_it_is_said_once_and_the_file_is_gone(
-        self, kind: str, spoil: Callable[[Path], None], place: _FilePlace, path: Path
-    ) -> None:
-        fill(place)
-        if kind == "chats" and spoil is enlarge:
-            place._store._max_bytes = folder.SMALL
-        spoiled = only(path, kind)
-        spoil(spoiled)
-        with pytest.raises(DamagedError):
-            use(place, kind)
+    def test_it_is_said_once_and_the_file_is_gone(self, kind: str, tmp_path: Path) -> None:
+        wrong = {}
+        for spoil in SPOIL:
+            path = tmp_path / spoil.__name__
+            place = place_in(FileStore(path, max_bytes=folder.SMALL))
+            fill(place)
+            spoiled = only(path, kind)
+            spoil(spoiled)
+            said = instead_of(DamagedError, "", partial(use, place, kind))
+            is_gone = not os.path.lexists(spoiled)
+            then = instead_of(DamagedError, "", partial(use, place, kind))
+            if (said, is_gone, then) != (None, True, "gave None"):
+                wrong[spoil.__name__] = said, is_gone, then
 
-        assert not os.path.lexists(spoiled)
-        use(place, kind)
+        assert wrong == {}
 
     @pytest.mark.parametrize("kind", [*KINDS, "lock"])
     def test_that_of_another_user_is_said_once_and_gone(
-        self, kind: str, place: _FilePlace, path: Path, monkeypatch: pytest.MonkeyPatch
+        self, kind: str, place: Place, path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         fill(place)
         disown(only(path, kind), monkeypatch)
@@ -173,7 +174,7 @@ class TestDamage(OnFiles):
         use(place, kind)
 
     @pytest.mark.parametrize("kind", ["failure", "head", "lease"])
-    def test_another_version_is_said_once(self, kind: str, place: _FilePlace, path: Path) -> None:
+    def test_another_version_is_said_once(self, kind: str, place: Place, path: Path) -> None:
         fill(place)
         changed = only(path, kind)
         changed.write_text(json.dumps({**json.loads(changed.read_text()), "version": 2}))
@@ -183,9 +184,7 @@ class TestDamage(OnFiles):
         use(place, kind)
 
     @pytest.mark.parametrize("body", ["../../x", "", None, 1])
-    def test_a_head_can_name_no_file_elsewhere(
-        self, body: Any, place: _FilePlace, path: Path
-    ) -> None:
+    def test_a_head_can_name_no_file_elsewhere(self, body: Any, place: Place, path: Path) -> None:
         fill(place)
         changed = only(path, "head")
         changed.write_text(json.dumps({**json.loads(changed.read_text()), "body": body}))
@@ -194,7 +193,7 @@ class TestDamage(OnFiles):
 
     @pytest.mark.parametrize("kind", ["head", "chats"])
     def test_the_listing_goes_with_its_head_and_its_chats(
-        self, kind: str, place: _FilePlace, path: Path
+        self, kind: str, place: Place, path: Path
     ) -> None:
         save(place, "one")
         garble(only(path, kind))
@@ -203,7 +202,7 @@ class TestDamage(OnFiles):
 
         assert not [*path.glob("*.head"), *path.glob("*.chats")]
 
-    def test_what_a_link_leads_to_stays_as_it_is(self, place: _FilePlace, path: Path) -> None:
+    def test_what_a_link_leads_to_stays_as_it_is(self, place: Place, path: Path) -> None:
         fill(place)
         lock = only(path, "lock")
         target = path.parent / "precious"
@@ -215,7 +214,7 @@ class TestDamage(OnFiles):
 
         assert target.read_text() == "precious"
 
-    def test_what_can_not_be_removed_is_said_each_time(self, place: _FilePlace, path: Path) -> None:
+    def test_what_can_not_be_removed_is_said_each_time(self, place: Place, path: Path) -> None:
         save(place, "one")
         head = only(path, "head")
         head.unlink()
@@ -225,9 +224,7 @@ class TestDamage(OnFiles):
                 place.look()
             assert not isinstance(caught.value, DamagedError)
 
-    def test_a_listing_takes_the_place_of_a_damaged_one(
-        self, place: _FilePlace, path: Path
-    ) -> None:
+    def test_a_listing_takes_the_place_of_a_damaged_one(self, place: Place, path: Path) -> None:
         stamp = save(place, "one")
         garble(only(path, "head"))
         place.save(contents("two"), generation=stamp.generation, asked_at=stamp.asked_at)
@@ -236,14 +233,14 @@ class TestDamage(OnFiles):
 
 
 class TestChatsThatAreGone(OnFiles):
-    def test_there_is_no_listing_then(self, place: _FilePlace, path: Path) -> None:
+    def test_there_is_no_listing_then(self, place: Place, path: Path) -> None:
         stamp = save(place, "one")
         only(path, "chats").unlink()
 
         assert place.load(stamp) is None
         assert place.look().stamp is None
 
-    def test_they_can_not_be_confirmed(self, place: _FilePlace, path: Path, now: Clock) -> None:
+    def test_they_can_not_be_confirmed(self, place: Place, path: Path, now: Clock) -> None:
         stamp = save(place, "one")
         only(path, "chats").unlink()
 
@@ -275,62 +272,56 @@ def refuse_to_write(how: str, monkeypatch: pytest.MonkeyPatch) -> str:
 
 class TestADiskThatRefuses(OnFiles):
     @pytest.mark.parametrize("how", ["full", "full at the end", "read-only"])
-    @pytest.mark.parametrize(
-        "act",
-        [
-            lambda place, stamp: place.save(contents("two"), generation="g", asked_at=1.0),
-            lambda place, stamp: place.confirm(stamp, asked_at=stamp.asked_at),
-            lambda place, stamp: place.fail(Failure("g", 1.0, 2.0, {})),
-            lambda place, stamp: place.renew(),
-            lambda place, stamp: place.lease(10),
-        ],
-        ids=["save", "confirm", "fail", "renew", "lease"],
-    )
     def test_the_error_gives_the_reason_and_nothing_is_left_behind(
-        self,
-        act: Callable[[_FilePlace, Stamp], object],
-        how: str,
-        place: _FilePlace,
-        path: Path,
-        monkeypatch: pytest.MonkeyPatch,
+        self, how: str, place: Place, path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         stamp = save(place, "one")
         before = sorted(path.iterdir())
         reason = refuse_to_write(how, monkeypatch)
-        with pytest.raises(StoreError, match=f"{re.escape(str(path))}.*{reason}$"):
-            act(place, stamp)
+        acts: dict[str, Callable[[], object]] = {
+            "save": lambda: place.save(contents("two"), generation="g", asked_at=1.0),
+            "confirm": lambda: place.confirm(stamp, asked_at=stamp.asked_at),
+            "fail": lambda: place.fail(Failure("g", 1.0, 2.0, {})),
+            "renew": place.renew,
+            "lease": lambda: place.lease(10),
+        }
+        wrong = {}
+        for name, act in acts.items():
+            said = instead_of(StoreError, f"{re.escape(str(path))}.*{reason}$", act)
+            left = sorted(each for each in path.iterdir() if each.suffix != ".lock")
+            if (said, left, titles(place)) != (None, before, ["one"]):
+                wrong[name] = said, left
 
-        assert sorted(each for each in path.iterdir() if each.suffix != ".lock") == before
-        assert titles(place) == ["one"]
+        assert wrong == {}
 
     @pytest.mark.parametrize("how", ["full", "read-only"])
     def test_the_first_look_gives_it_too(
-        self, how: str, place: _FilePlace, monkeypatch: pytest.MonkeyPatch
+        self, how: str, place: Place, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         reason = refuse_to_write(how, monkeypatch)
         with pytest.raises(StoreError, match=reason):
             place.look()
 
     def test_a_file_system_without_links_has_a_generation_too(
-        self, place: _FilePlace, monkeypatch: pytest.MonkeyPatch
+        self, place: Place, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(os, "link", refuse(errno.EPERM))
 
         assert place.look().generation == place.look().generation
 
     def test_more_than_max_bytes_is_refused(self, path: Path) -> None:
-        place = FileStore(path, max_bytes=100)._place(IDENTITY)
+        place = place_in(FileStore(path, max_bytes=100))
         with pytest.raises(StoreError, match=r"more than max_bytes \(100\)"):
             save(place, "one")
 
         assert not list(path.glob("*.chats"))
 
-    def test_a_failure_too_large_to_be_read_is_refused(self, place: _FilePlace) -> None:
+    def test_a_failure_too_large_to_be_read_is_refused(self, place: Place) -> None:
         with pytest.raises(StoreError, match="the failure has"):
             place.fail(Failure("g", 1.0, 2.0, {"text": "x" * folder.SMALL}))
 
     def test_a_file_that_can_not_be_read_stays(
-        self, place: _FilePlace, monkeypatch: pytest.MonkeyPatch
+        self, place: Place, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         save(place, "one")
         with monkeypatch.context() as patch:
@@ -341,7 +332,7 @@ class TestADiskThatRefuses(OnFiles):
         assert titles(place) == ["one"]
 
     def test_a_file_that_comes_in_pieces_is_read_whole(
-        self, place: _FilePlace, monkeypatch: pytest.MonkeyPatch
+        self, place: Place, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         save(place, "one")
         read = os.read
@@ -350,7 +341,7 @@ class TestADiskThatRefuses(OnFiles):
         assert titles(place) == ["one"]
 
     def test_a_file_that_is_taken_in_pieces_is_written_whole(
-        self, place: _FilePlace, monkeypatch: pytest.MonkeyPatch
+        self, place: Place, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         write = os.write
         monkeypatch.setattr(os, "write", lambda file, data: write(file, data[:7]))
@@ -359,7 +350,7 @@ class TestADiskThatRefuses(OnFiles):
         assert titles(place) == ["one"]
 
     def test_a_file_system_without_locks_is_an_error(
-        self, store: FileStore, place: _FilePlace
+        self, place: Place, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         class NoLock:
             def __init__(self, *_: object, **__: object) -> None:
@@ -368,6 +359,6 @@ class TestADiskThatRefuses(OnFiles):
             def acquire(self, **_: object) -> None:
                 raise NotImplementedError
 
-        store._file_lock = NoLock
+        monkeypatch.setattr(filelock, "FileLock", NoLock)
         with pytest.raises(StoreError, match="the file system has no locks"):
             place.lease(10)

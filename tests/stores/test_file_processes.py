@@ -8,25 +8,21 @@ import traceback
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Callable
 
+import filelock
 import pytest
+from filelock import FileLock
 
 from teamwire_sync._stores import file
 from teamwire_sync._stores.base import StoreError
 from teamwire_sync._stores.file import FileStore
-from tests.support.store_files import (
-    DAY,
-    IDENTITY,
-    OnFiles,
-    posix,
-    save,
-    titles,
-)
+from tests.support.store_files import DAY, KEY, OnFiles, posix, titles
+from tests.support.store_listings import place_in, save, set_clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from teamwire_sync._stores.file import _FilePlace
+    from teamwire_sync._stores.base import Place
     from tests.support.builders import Clock
 
 pytestmark = [
@@ -97,13 +93,13 @@ def side_by_side(count: int, work: Callable[[int], bool]) -> list[bool]:
 
 
 class TestLease(OnFiles):
-    def test_one_that_was_taken_later_than_now_is_free(self, place: _FilePlace, now: Clock) -> None:
+    def test_one_that_was_taken_later_than_now_is_free(self, place: Place, now: Clock) -> None:
         place.lease(10)
         now.advance(-DAY)
 
         assert place.lease(10) is not None
 
-    def test_a_forked_child_neither_extends_nor_releases_it(self, place: _FilePlace) -> None:
+    def test_a_forked_child_neither_extends_nor_releases_it(self, place: Place) -> None:
         lease = place.lease(10)
         assert lease is not None
 
@@ -114,7 +110,7 @@ class TestLease(OnFiles):
         assert side_by_side(1, work) == [False]
         assert place.lease(10) is None
 
-    def test_that_of_a_killed_process_ends_by_itself(self, place: _FilePlace, now: Clock) -> None:
+    def test_that_of_a_killed_process_ends_by_itself(self, place: Place, now: Clock) -> None:
         killed_in(lambda stop: (place.lease(10), stop()))
         taken = []
         for step in (9.0, 1.0):
@@ -123,73 +119,71 @@ class TestLease(OnFiles):
 
         assert taken == [False, True]
 
-    def test_a_process_that_is_killed_under_the_lock_leaves_it_free(
-        self, place: _FilePlace
-    ) -> None:
+    def test_a_process_that_is_killed_under_the_lock_leaves_it_free(self, place: Place) -> None:
         def work(stop: Callable[[], object]) -> None:
-            with place._folder.opened(), place._locked():
-                stop()
+            # The file of the lease takes its place under the lock.
+            os.replace = lambda *_: stop()  # type: ignore[assignment]
+            place.lease(10)
 
         killed_in(work)
 
         assert place.lease(10) is not None
 
     def test_a_lock_that_another_holds_is_an_error(
-        self, store: FileStore, place: _FilePlace, monkeypatch: pytest.MonkeyPatch
+        self, place: Place, path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(file, "_LOCK_TIMEOUT", 0.01)
         place.look()
-        held = store._file_lock(place._folder.path_of(place._name("lock")))
 
         def work(_number: int) -> bool:
             with pytest.raises(StoreError, match="another process holds"):
                 place.lease(10)
             return True
 
-        with held:
+        with FileLock(path / f"{KEY}.lock", mode=0o600):
             assert side_by_side(1, work) == [True]
 
     def test_who_comes_to_the_lock_late_does_not_have_it(
-        self, store: FileStore, place: _FilePlace, path: Path, now: Clock
+        self, place: Place, path: Path, now: Clock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         other = FileStore(path)
-        other._now = now
-        file_lock = store._file_lock
+        set_clock(other, now)
 
         def late(*arguments: Any, **options: Any) -> Any:
-            assert other._place(IDENTITY).lease(10) is not None
-            return file_lock(*arguments, **options)
+            monkeypatch.setattr(filelock, "FileLock", FileLock)
+            assert place_in(other).lease(10) is not None
+            return FileLock(*arguments, **options)
 
-        store._file_lock = late
+        monkeypatch.setattr(filelock, "FileLock", late)
 
         assert place.lease(10) is None
 
-    def test_of_8_processes_one_has_it(self, place: _FilePlace) -> None:
-        taken = side_by_side(8, lambda _number: place.lease(10) is not None)
+    def test_of_4_processes_one_has_it(self, place: Place) -> None:
+        taken = side_by_side(4, lambda _number: place.lease(10) is not None)
 
         assert sum(taken) == 1
 
 
 class TestSideBySide(OnFiles):
     def test_of_two_that_make_a_generation_the_first_has_made_it(
-        self, place: _FilePlace, path: Path, monkeypatch: pytest.MonkeyPatch
+        self, place: Place, path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         first = []
 
         def late(temp: str, target: str) -> None:
             monkeypatch.undo()
-            first.append(FileStore(path)._place(IDENTITY).look().generation)
+            first.append(place_in(FileStore(path)).look().generation)
             os.link(temp, target)
 
         monkeypatch.setattr(os, "link", late)
 
         assert [place.look().generation] == first
 
-    def test_8_processes_at_once_never_see_a_damaged_listing(self, place: _FilePlace) -> None:
+    def test_4_processes_at_once_never_see_a_damaged_listing(self, place: Place) -> None:
         place.look()
 
         def work(number: int) -> bool:
-            for step in range(10):
+            for step in range(5):
                 stamp = save(place, *(f"{number}.{step}.{each}" for each in range(50)))
                 place.confirm(stamp, asked_at=stamp.asked_at)
                 found = titles(place)
@@ -197,16 +191,16 @@ class TestSideBySide(OnFiles):
                 place.renew()
             return True
 
-        assert all(side_by_side(8, work))
+        assert all(side_by_side(4, work))
 
-    def test_of_8_processes_that_come_first_all_see_one_generation(
-        self, place: _FilePlace, path: Path
+    def test_of_4_processes_that_come_first_all_see_one_generation(
+        self, place: Place, path: Path
     ) -> None:
         def work(number: int) -> bool:
             generation = place.look().generation
             (path / f"seen-{number}").write_text(generation)
             return True
 
-        side_by_side(8, work)
+        side_by_side(4, work)
 
         assert len({each.read_text() for each in path.glob("seen-*")}) == 1

@@ -16,6 +16,7 @@ import pytest
 from teamwire_sync import Connection
 from teamwire_sync._sandbox.seed import KNOWN_USER
 from teamwire_sync.testing import sandbox
+from tests.support.store_listings import place_in
 from tests.support.store_worker_process import Workers
 from tests.support.store_workers import TTL, store_at
 from tests.support.waiting import PATIENCE, Threads
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 LIST = ("GET", "/v1/bot/chats/")
 CREATES = int(os.environ.get("STORE_CREATES", "100"))
 INTERVAL = 0.01
-LEASE = 1.0
+# Long enough for who holds one to extend it on a busy machine.
+LEASE = 4.0
 LOG = ["the store of the chats can't be used", "the store of the chats works again"]
 TITLE = "Operations"
 ONE_SHOT = f"""
@@ -66,6 +68,7 @@ def workers(box: Sandbox, store: str, tmp_path: Path) -> Iterator[Workers]:
         yield workers
 
 
+@pytest.mark.slow
 class TestOneShotScripts:
     @pytest.fixture
     def starts(self, store: str) -> int:
@@ -79,7 +82,7 @@ class TestOneShotScripts:
         def start() -> str:
             command = [sys.executable, "-c", ONE_SHOT]
             done = subprocess.run(
-                command, env=env, capture_output=True, text=True, timeout=10 * PATIENCE, check=False
+                command, env=env, capture_output=True, text=True, timeout=PATIENCE, check=False
             )
             assert done.returncode == 0, done.stderr
             return done.stdout.strip()
@@ -102,7 +105,7 @@ class TestExpired:
             connection.chats.get_subscriptions()
             identity = connection._transport.identity
         assert identity is not None
-        return kept._place(identity)
+        return place_in(kept, identity)
 
     def meet(
         self,
@@ -126,29 +129,41 @@ class TestExpired:
             worker.tell("go")
         return started
 
-    def test_16_processes_of_4_threads_list_once(
-        self, box: Sandbox, place: Place, workers: Workers
+    def list_once(
+        self, box: Sandbox, place: Place, workers: Workers, processes: int, threads: int
     ) -> None:
         with box.hold(*LIST) as held:
-            started = self.meet(box, place, workers, processes=16, threads=4)
+            started = self.meet(box, place, workers, processes=processes, threads=threads)
             words = sorted(worker.hear() for worker in started)
             held.release()
             found = [worker.result() for worker in started]
 
-        assert words == ["asks", *["waits"] * 15]
-        assert found == [{"found": 4}] * 16
+        assert words == ["asks", *["waits"] * (processes - 1)]
+        assert found == [{"found": threads}] * processes
         assert box.count(*LIST) == 2
 
+    def test_3_processes_of_2_threads_list_once(
+        self, box: Sandbox, place: Place, workers: Workers
+    ) -> None:
+        self.list_once(box, place, workers, 3, 2)
+
+    @pytest.mark.slow
+    def test_16_processes_of_4_threads_list_once(
+        self, box: Sandbox, place: Place, workers: Workers
+    ) -> None:
+        self.list_once(box, place, workers, 16, 4)
+
+    @pytest.mark.slow
     def test_when_the_leader_is_killed_the_others_go_on_and_list_once_more(
         self, box: Sandbox, place: Place, workers: Workers
     ) -> None:
         with box.hold(*LIST) as held:
             started = self.meet(box, place, workers, processes=4, threads=2, lease=LEASE)
             (leader,) = [worker for worker in started if worker.hear() == "asks"]
-            held.wait_arrived(1)
+            held.wait_arrived(1, timeout=PATIENCE)
             leader.kill()
-            # The lease of the killed one ends by itself, and nobody else waits for it longer.
-            held.wait_arrived(2, timeout=LEASE + PATIENCE / 2)
+            # The lease of the killed one ends by itself.
+            held.wait_arrived(2, timeout=PATIENCE)
             held.release()
             started.remove(leader)
             found = [worker.result() for worker in started]
@@ -157,25 +172,27 @@ class TestExpired:
         assert box.count(*LIST) == 3
 
 
+@pytest.mark.slow
 def test_what_one_process_creates_the_other_finds_after_the_check_interval(
     box: Sandbox, workers: Workers
 ) -> None:
-    """At the first look-up that begins later than that, each time, and by one listing."""
+    """At the first look-up, each time, and by one listing."""
     creator, seeker = workers.start("create"), workers.start("seek", INTERVAL)
     assert [creator.hear(), seeker.hear()] == ["ready", "ready"]
     found = []
     for number in range(CREATES):
         creator.tell(title := f"{TITLE} {number}")
-        tid, made_at = creator.hear()
-        seeker.tell([title, made_at])
+        tid = creator.hear()
+        seeker.tell(title)
         found.append(seeker.hear())
         # So that the last listing takes no longer than the first.
         box.remove_chat(tid)
 
-    assert [number for number, each in enumerate(found) if each["late"]] == []
+    assert found == [1] * CREATES
     assert box.count(*LIST) == 1 + CREATES
 
 
+@pytest.mark.slow
 class TestRedisIsKilled:
     @pytest.fixture
     def store(self, own_redis: RedisProcess) -> str:

@@ -10,14 +10,23 @@ import pytest
 from attrs import evolve
 
 from teamwire_sync._stores.base import MAX_AGE, Contents
-from tests.stores.conftest import IDENTITY
 from tests.support.builders import make_chat, make_group, make_user
-from tests.support.store_listings import contents, failure_of, fields, save, titles
+from tests.support.store_listings import (
+    IDENTITY,
+    contents,
+    failure_of,
+    fields,
+    save,
+    titles,
+)
 from tests.support.waiting import PATIENCE, Threads
 
 if TYPE_CHECKING:
     from teamwire_sync._stores.base import Place
     from tests.stores.conftest import MemoryKit
+
+# Real time passes for Redis, and a test may take some of it.
+HOUR = 3600.0
 
 
 class TestPlace:
@@ -192,76 +201,76 @@ class TestRenew:
 
 class TestLease:
     def test_one_has_it(self, place: Place, other: Place) -> None:
-        assert place.lease(60) is not None
-        assert (place.lease(60), other.lease(60)) == (None, None)
+        assert place.lease(HOUR) is not None
+        assert (place.lease(HOUR), other.lease(HOUR)) == (None, None)
 
     def test_released_it_is_free(self, place: Place, other: Place) -> None:
-        lease = place.lease(60)
+        lease = place.lease(HOUR)
         assert lease is not None
         lease.release()
 
-        assert other.lease(60) is not None
+        assert other.lease(HOUR) is not None
 
     def test_it_ends_by_itself(self, place: Place, other: Place, kit: MemoryKit) -> None:
-        assert place.lease(60) is not None
-        kit.let_pass(60.5)
+        assert place.lease(HOUR) is not None
+        kit.let_pass(HOUR + 0.5)
 
-        assert other.lease(60) is not None
+        assert other.lease(HOUR) is not None
 
     def test_extended_it_lasts_as_long_again(
         self, place: Place, other: Place, kit: MemoryKit
     ) -> None:
-        lease = place.lease(60)
+        lease = place.lease(HOUR)
         assert lease is not None
-        kit.let_pass(40)
+        kit.let_pass(HOUR * 2 / 3)
         assert lease.extend()
-        kit.let_pass(40)
-        assert other.lease(60) is None
+        kit.let_pass(HOUR * 2 / 3)
+        assert other.lease(HOUR) is None
 
     def test_a_lost_one_is_not_extended(self, place: Place, other: Place, kit: MemoryKit) -> None:
-        lease = place.lease(60)
+        lease = place.lease(HOUR)
         assert lease is not None
-        kit.let_pass(60.5)
-        assert other.lease(60) is not None
+        kit.let_pass(HOUR + 0.5)
+        assert other.lease(HOUR) is not None
 
         assert not lease.extend()
 
     def test_a_lost_one_is_not_released_from_who_has_it(
         self, place: Place, other: Place, kit: MemoryKit
     ) -> None:
-        lost = place.lease(60)
+        lost = place.lease(HOUR)
         assert lost is not None
-        kit.let_pass(60.5)
-        taken = other.lease(60)
+        kit.let_pass(HOUR + 0.5)
+        taken = other.lease(HOUR)
         assert taken is not None
         lost.release()
 
         assert taken.extend()
-        assert place.lease(60) is None
+        assert place.lease(HOUR) is None
 
     def test_released_it_is_not_extended(self, place: Place, other: Place) -> None:
-        lease = place.lease(60)
+        lease = place.lease(HOUR)
         assert lease is not None
         lease.release()
 
         assert not lease.extend()
-        assert other.lease(60) is not None
+        assert other.lease(HOUR) is not None
 
     def test_to_clear_the_place_leaves_it(self, place: Place, other: Place) -> None:
-        lease = place.lease(60)
+        lease = place.lease(HOUR)
         assert lease is not None
         other.clear()
 
         assert lease.extend()
 
     def test_a_renewal_frees_it(self, place: Place, other: Place) -> None:
-        assert place.lease(10) is not None
+        assert place.lease(HOUR) is not None
         other.renew()
 
-        assert other.lease(10) is not None
+        assert other.lease(HOUR) is not None
 
     def test_one_from_before_a_renewal_is_lost(self, place: Place, other: Place) -> None:
-        lease = place.lease(10)
+        lease = place.lease(HOUR)
         assert lease is not None
         other.renew()
 
@@ -269,7 +278,7 @@ class TestLease:
 
     def test_of_8_threads_one_has_it(self, place: Place, other: Place) -> None:
         with Threads() as threads:
-            each = [threads.start(lambda at=at: at.lease(60)) for at in [place, other] * 4]  # type: ignore[misc]
+            each = [threads.start(lambda at=at: at.lease(HOUR)) for at in [place, other] * 4]  # type: ignore[misc]
             leases = [one.result(PATIENCE) for one in each]
 
         assert sum(lease is not None for lease in leases) == 1
@@ -361,7 +370,7 @@ class TestAge:
 
         assert head.stamp is not None
         assert head.stamp.body == stamp.body
-        assert head.now - head.stamp.asked_at == pytest.approx(MAX_AGE - 60, abs=PATIENCE)
+        assert head.now - head.stamp.asked_at >= MAX_AGE - 60.001
 
     @pytest.mark.parametrize("ahead", [60, -MAX_AGE - 1], ids=["future", "past"])
     def test_a_listing_of_another_time_is_none(self, ahead: float, place: Place) -> None:

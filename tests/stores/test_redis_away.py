@@ -3,30 +3,53 @@
 from __future__ import annotations
 
 import gc
+import itertools
+import re
 import socket
 import subprocess
 import sys
-import time
+from functools import partial
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 import trustme
 
+from teamwire_sync._stores import redis_link
 from teamwire_sync._stores.base import StoreError
 from teamwire_sync._stores.redis import RedisStore
-from tests.stores.conftest import IDENTITY
 from tests.support.leaks import assert_no_secret
 from tests.support.raw_server import RawServer, bytewise, repeated
-from tests.support.redis_calls import PASSWORD, TIMEOUT, call, each_call, place_at
+from tests.support.redis_calls import PASSWORD, call, each_call, place_at
 from tests.support.redis_process import RedisProcess
-from tests.support.store_listings import save, titles
-from tests.support.waiting import PATIENCE
+from tests.support.store_listings import place_in, save, titles
+from tests.support.tables import instead_of
+from tests.support.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from tests.support.raw_server import Peer
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float | None]:
+    """How long sockets were told to wait."""
+    told: list[float | None] = []
+    settimeout = socket.socket.settimeout
+
+    def noted(sock: socket.socket, seconds: float | None) -> None:
+        told.append(seconds)
+        settimeout(sock, seconds)
+
+    monkeypatch.setattr(socket.socket, "settimeout", noted)
+    return told
+
+
+def have_the_time(patch: pytest.MonkeyPatch, times: Iterable[float]) -> None:
+    """Have the calls of stores be at these moments, each time that they look at the clock."""
+    patch.setattr(redis_link, "time", SimpleNamespace(monotonic=iter(times).__next__))
 
 
 class TestAway:
@@ -71,6 +94,11 @@ class TestAway:
         assert place.look().generation == generation
 
 
+def soon_over(times: int) -> Iterable[float]:
+    """Moments for a call that may wait *times* `PATIENCE`: it has a tenth of a second left."""
+    return itertools.chain([0.0], itertools.repeat(times * PATIENCE - 0.1))
+
+
 class TestSlow:
     @pytest.fixture
     def frozen(self, own_redis: RedisProcess) -> Iterator[RedisProcess]:
@@ -79,41 +107,55 @@ class TestSlow:
         own_redis.go_on()
 
     @each_call
-    def test_a_frozen_server_is_not_waited_for(self, name: str, frozen: RedisProcess) -> None:
-        started = time.monotonic()
+    def test_a_frozen_server_is_not_waited_for(
+        self, name: str, frozen: RedisProcess, waits: list[float]
+    ) -> None:
+        """It goes on only after the call has ended."""
         with pytest.raises((StoreError, OSError), match="no answer in time"):
-            call(name, frozen.url)
+            call(name, frozen.url, timeout=0.1)
 
-        assert time.monotonic() - started < 2 * TIMEOUT + 1
+        assert 0 < max(waits) <= 0.1
 
-    def test_a_server_that_freezes_is_not_waited_for(self, own_redis: RedisProcess) -> None:
-        place = place_at(own_redis.url, timeout=TIMEOUT)
+    def test_a_server_that_freezes_is_not_waited_for(
+        self, own_redis: RedisProcess, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        place = place_at(own_redis.url)
         generation = place.look().generation
         own_redis.freeze()
-        started = time.monotonic()
-        with pytest.raises(StoreError, match="no answer in time"):
-            place.look()
-
-        assert time.monotonic() - started < 2 * TIMEOUT + 1
+        with monkeypatch.context() as patch:
+            have_the_time(patch, soon_over(2))
+            with pytest.raises(StoreError, match="no answer in time"):
+                place.look()
         own_redis.go_on()
+
         assert place.look().generation == generation
 
     @each_call
-    def test_a_server_that_drips_is_not_waited_for(self, name: str) -> None:
-        times = 10 if name in {"load", "save"} else 2
-        with RawServer(lambda peer: peer.drip(repeated(b"+"))) as server:
-            started = time.monotonic()
-            with pytest.raises((StoreError, OSError), match="no answer in time"):
-                call(name, f"redis://127.0.0.1:{server.port}", timeout=0.1)
+    def test_a_server_that_drips_is_not_waited_for(
+        self, name: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Two time-outs are all that a call has, and ten where it moves a listing."""
+        timeout, looks = 10 * PATIENCE, itertools.count()
+        # Each look at the clock comes a quarter of the time-out after the one before.
+        have_the_time(monkeypatch, (look * timeout / 4 for look in looks))
+        with (
+            RawServer(lambda peer: peer.drip(repeated(b"+"))) as server,
+            pytest.raises((StoreError, OSError), match="no answer in time"),
+        ):
+            call(name, f"redis://127.0.0.1:{server.port}", timeout=timeout)
 
-            assert time.monotonic() - started < times * 0.1 + 1
+        assert next(looks) == (10 if name in {"load", "save"} else 2) * 4 + 1
 
-    def test_an_answer_to_one_is_not_read_by_the_next(self, own_redis: RedisProcess) -> None:
-        place = place_at(own_redis.url, timeout=TIMEOUT)
+    def test_an_answer_to_one_is_not_read_by_the_next(
+        self, own_redis: RedisProcess, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        place = place_at(own_redis.url)
         stamp = save(place, "a")
         own_redis.freeze()
-        with pytest.raises(StoreError):
-            place.load(stamp)
+        with monkeypatch.context() as patch:
+            have_the_time(patch, soon_over(10))
+            with pytest.raises(StoreError, match="no answer in time"):
+                place.load(stamp)
         own_redis.go_on()
 
         assert place.look().stamp == stamp
@@ -121,8 +163,6 @@ class TestSlow:
     def test_an_answer_that_ctrl_c_cut_off_is_not_read_by_the_next(
         self, redis_server: RedisProcess, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from teamwire_sync._stores import redis_link  # noqa: PLC0415  it may not be imported before
-
         place = place_at(redis_server.url)
         stamp = save(place, "a")
 
@@ -138,40 +178,46 @@ class TestSlow:
 
 
 class TestStrangeAnswers:
-    @pytest.mark.parametrize(
-        "answer",
-        [
-            b"HTTP/1.1 400 Bad Request\r\n\r\n",
-            b"$three\r\nabc\r\n",
-            b":one\r\n",
-            b"*1\r\n" * 5000,
-            b"-MOVED\r\n" * 8,
-            b"-MOVED 1 10.0.0.1:6379\r\n" * 8,
-            b"-CLUSTERDOWN " + PASSWORD.encode() + b"\r\n",
-            b"-ERR unknown command, with args beginning with: " + PASSWORD.encode() + b"\r\n",
-            b"-" + PASSWORD.encode() + b"\r\n",
-            b"-LOADING " + PASSWORD.encode() + b"\r\n",
-            b"-NOAUTH " + PASSWORD.encode() + b"\r\n",
-            b"",
-            b"+\xff\r\n" * 8,
-            b"$-1\r\n" * 8,
-            b"*0\r\n" * 8,
-        ],
+    ANSWERS = (
+        b"HTTP/1.1 400 Bad Request\r\n\r\n",
+        b"$three\r\nabc\r\n",
+        b":one\r\n",
+        b"*1\r\n" * 5000,
+        b"-MOVED\r\n" * 8,
+        b"-MOVED 1 10.0.0.1:6379\r\n" * 8,
+        b"-CLUSTERDOWN " + PASSWORD.encode() + b"\r\n",
+        b"-ERR unknown command, with args beginning with: " + PASSWORD.encode() + b"\r\n",
+        b"-" + PASSWORD.encode() + b"\r\n",
+        b"-LOADING " + PASSWORD.encode() + b"\r\n",
+        b"-NOAUTH " + PASSWORD.encode() + b"\r\n",
+        b"",
+        b"+\xff\r\n" * 8,
+        b"$-1\r\n" * 8,
+        b"*0\r\n" * 8,
     )
+
     @pytest.mark.parametrize("greeted", [True, False])
-    def test_they_are_a_store_error_that_does_not_repeat_them(
-        self, answer: bytes, greeted: bool
-    ) -> None:
-        def serve(peer: Peer) -> None:
-            # To the password, and to the name and version of the library.
-            peer.send(b"+OK\r\n" * 3 * greeted + answer)
-            peer.pause(PATIENCE)
+    def test_they_are_a_store_error_that_does_not_repeat_them(self, greeted: bool) -> None:
+        def check(error: BaseException) -> None:
+            assert str(error).isprintable()
+            assert_no_secret(error, PASSWORD, in_locals=False)
 
-        with RawServer(serve) as server, pytest.raises(StoreError) as caught:
-            call("look", f"redis://:{PASSWORD}@127.0.0.1:{server.port}")
+        wrong = {}
+        for answer in self.ANSWERS:
 
-        assert str(caught.value).isprintable()
-        assert_no_secret(caught.value, PASSWORD, in_locals=False)
+            def serve(peer: Peer, answer: bytes = answer) -> None:
+                # To the password, and to the name and version of the library.
+                peer.send(b"+OK\r\n" * 3 * greeted + answer)
+                peer.pause(PATIENCE)
+
+            with RawServer(serve) as server:
+                url = f"redis://:{PASSWORD}@127.0.0.1:{server.port}"
+                look = partial(call, "look", url, timeout=0.3)
+                said = instead_of(StoreError, "", look, check)
+            if said is not None:
+                wrong[answer[:40]] = said
+
+        assert wrong == {}
 
     def test_an_answer_in_many_pieces_is_read(self) -> None:
         nothing = b"$-1\r\n"
@@ -190,7 +236,7 @@ class TestStrangeAnswers:
 
 class TestTls:
     @pytest.fixture
-    def server(self, redis_program: str, tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    def redis(self, redis_program: str, tmp_path: Path) -> Iterator[tuple[str, Path, RedisProcess]]:
         authority = trustme.CA()
         bundle, certificate = tmp_path / "ca.pem", tmp_path / "server.pem"
         authority.cert_pem.write_to_path(bundle)
@@ -205,9 +251,13 @@ class TestTls:
         )  # fmt: skip
         try:
             server.start()
-            yield f"127.0.0.2:{port}", bundle
+            yield f"127.0.0.2:{port}", bundle, server
         finally:
             server.close()
+
+    @pytest.fixture
+    def server(self, redis: tuple[str, Path, RedisProcess]) -> tuple[str, Path]:
+        return redis[:2]
 
     def test_it_is_spoken(self, server: tuple[str, Path]) -> None:
         address, bundle = server
@@ -217,11 +267,15 @@ class TestTls:
 
         assert titles(place, stamp) == ["title" * 100] * 10_000
 
-    def test_a_connection_is_used_again(self, server: tuple[str, Path]) -> None:
-        address, bundle = server
-        store = RedisStore(f"rediss://{address}?ssl_ca_certs={bundle}", timeout=PATIENCE)
-        ids = [store._link.run(("CLIENT", "ID"), until=store._link.until()) for _ in range(2)]
+    def test_a_connection_is_used_again(self, redis: tuple[str, Path, RedisProcess]) -> None:
+        address, bundle, server = redis
+        place = place_at(f"rediss://{address}?ssl_ca_certs={bundle}")
+        ids = []
+        for _ in range(2):
+            place.look()
+            ids += re.findall(rb"id=(\d+) addr=127\.", server.run("CLIENT", "LIST"))
 
+        assert len(ids) == 2
         assert ids[0] == ids[1]
 
     def test_an_unknown_authority_is_refused(self, server: tuple[str, Path]) -> None:
@@ -242,23 +296,24 @@ class TestTls:
             place_at(f"rediss://{server[0]}?ssl_ca_certs=/nowhere/ca.pem").look()
 
     def test_a_handshake_that_drips_is_not_waited_for(self) -> None:
-        with RawServer(lambda peer: peer.drip(repeated(b"\x16"))) as server:
-            started = time.monotonic()
-            with pytest.raises(StoreError):
-                place_at(f"rediss://127.0.0.1:{server.port}", timeout=0.1).look()
-
-            assert time.monotonic() - started < 0.2 + 1
+        hello = bytewise(b"\x16\x03\x03\x40\x00\x02\x00\xff\xff")
+        drips = itertools.chain(hello, repeated(b"\0"))
+        with (
+            RawServer(lambda peer: peer.drip(drips)) as server,
+            pytest.raises(StoreError, match="no answer in time"),
+        ):
+            place_at(f"rediss://127.0.0.1:{server.port}", timeout=0.3).look()
 
 
 _FORKED = """
-import os, sys, time
+import os, sys
 from teamwire_sync._stores.redis import RedisStore
 
-store = RedisStore(sys.argv[1], timeout=5)
+store = RedisStore(sys.argv[1], timeout=30)
 place = store._place("bot")
 
 def client_id():
-    return store._link.run(("CLIENT", "ID"), until=time.monotonic() + 5)[0]
+    return store._link.run(("CLIENT", "ID"), until=store._link.until())[0]
 
 generation, parent, lease = place.look().generation, client_id(), place.lease(60)
 child = os.fork()
@@ -272,33 +327,32 @@ assert lease.extend() and place.look().generation == generation
 """
 
 _EIGHT = """
-import os, sys, time, traceback
+import os, redis, sys, traceback
 from teamwire_sync._models.chats import Chat
 from teamwire_sync._stores.base import Contents
 from teamwire_sync._stores.redis import RedisStore
 
-store = RedisStore(sys.argv[1], timeout=5)
+store = RedisStore(sys.argv[1], timeout=30)
 place = store._place("bot")
 place.look()
 
 def work(name):
-    asked, enough = 0, time.monotonic() + 20
-    while asked < 3 and time.monotonic() < enough:
+    client, asked = redis.Redis.from_url(sys.argv[1]), 0
+    while asked < 3:
         lease = place.lease(60)
         if lease is not None:
-            inside = lambda by: store._link.run(("INCRBY", "inside", by), until=enough)[0]
-            assert inside(1) == 1, "two have the lease"
+            assert client.incr("inside") == 1, "two have the lease"
             head = place.look()
             chats = {str(number): Chat(str(number), name) for number in range(200)}
             place.save(Contents(chats), generation=head.generation, asked_at=head.now)
-            assert inside(-1) == 0, "two have the lease"
+            assert client.decr("inside") == 0, "two have the lease"
             lease.release()
             asked += 1
         head = place.look()
         found = head.stamp and place.load(head.stamp)
         if found:
             assert len(found.chats) == 200 and len({c.title for c in found.chats.values()}) == 1
-    assert asked == 3, "never got the lease"
+    client.close()
 
 def forked(name):
     child = os.fork()
@@ -334,10 +388,14 @@ class TestProcesses:
     def test_a_store_that_is_collected_closes_its_connections(
         self, own_redis: RedisProcess
     ) -> None:
+        def connected() -> int:
+            return int(own_redis.run("INFO", "clients")["connected_clients"])
+
         store = RedisStore(own_redis.url, timeout=PATIENCE)
-        store._place(IDENTITY).look()
-        sock = store._link._free[0]._sock
+        place_in(store).look()
+        # The other is the one that counts them.
+        wait_until(lambda: connected() == 2)
         del store
         gc.collect()
 
-        assert sock.fileno() == -1
+        wait_until(lambda: connected() == 1)

@@ -44,9 +44,8 @@ class TestWaitingForAnotherProcess:
 
     @pytest.mark.usefixtures("another_leads")
     def test_close_ends_it(self, sharers: Sharers) -> None:
-        cache = sharers.cache()
         sleeps = Gate()
-        cache._sharing.sleep = sleeps  # type: ignore[union-attr]
+        cache = sharers.cache(sleep=sleeps)
         with Threads() as threads:
             found = threads.start(lambda: by_tid(cache, "t1"))
             sleeps.wait_arrived()
@@ -58,9 +57,8 @@ class TestWaitingForAnotherProcess:
     @pytest.mark.usefixtures("another_leads")
     def test_an_own_write_ends_it_as_well(self, sharers: Sharers) -> None:
         """Who waited goes on for what counts now."""
-        cache = sharers.cache()
         sleeps = Gate()
-        cache._sharing.sleep = sleeps  # type: ignore[union-attr]
+        cache = sharers.cache(sleep=sleeps)
         with Threads() as threads:
             found = threads.start(lambda: by_tid(cache, "t3", PATIENCE))
             sleeps.wait_arrived()
@@ -71,30 +69,28 @@ class TestWaitingForAnotherProcess:
 
         assert found.result() is not None
 
-    @pytest.mark.usefixtures("another_leads")
-    def test_who_is_interrupted_leaves_nobody_waiting(self, sharers: Sharers) -> None:
-        cache = sharers.cache()
-        cache._sharing.sleep = interrupt  # type: ignore[union-attr]
+    def test_who_is_interrupted_leaves_nobody_waiting(
+        self, sharers: Sharers, another_leads: Any
+    ) -> None:
+        steps = iter([interrupt, another_leads.release])
+        cache = sharers.cache(sleep=lambda _: next(steps)())
         with pytest.raises(KeyboardInterrupt):
             by_tid(cache, "t1")
 
-        assert cache._flight is None
-        assert not cache._flights
+        assert by_tid(cache, "t1", PATIENCE) is not None
+        assert cache.info().joined == 0
 
     def test_who_waits_takes_over_when_the_leader_gives_up(
         self, sharers: Sharers, another_leads: Any
     ) -> None:
-        cache = sharers.cache()
-        cache._sharing.sleep = lambda _: another_leads.release()  # type: ignore[union-attr]
+        cache = sharers.cache(sleep=lambda _: another_leads.release())
 
         assert by_tid(cache, "t1") is not None
         assert len(sharers.server.asked) == 1
 
     @pytest.mark.usefixtures("another_leads")
     def test_who_has_waited_as_long_as_a_listing_may_take_lists(self, sharers: Sharers) -> None:
-        cache = sharers.cache()
-        sharing: Any = cache._sharing
-        sharing.patience, sharing.sleep = 5, sharers.clock.advance
+        cache = sharers.cache(patience=5, sleep=sharers.clock.advance)
         before = sharers.clock()
 
         assert by_tid(cache, "t1") is not None
@@ -102,16 +98,15 @@ class TestWaitingForAnotherProcess:
 
     @pytest.mark.usefixtures("another_leads")
     def test_pauses_grow_to_a_tenth_of_a_second(self, sharers: Sharers) -> None:
-        cache, slept = sharers.cache(), []
+        slept = []
 
         def sleep(seconds: float) -> None:
             slept.append(seconds)
             if len(slept) == 9:
                 raise KeyboardInterrupt
 
-        cache._sharing.sleep = sleep  # type: ignore[union-attr]
         with pytest.raises(KeyboardInterrupt):
-            by_tid(cache, "t1")
+            by_tid(sharers.cache(sleep=sleep), "t1")
 
         assert slept[0] == 0.01
         assert slept == sorted(slept)
@@ -218,11 +213,10 @@ class TestLookUpsInside:
         def wait(_: float) -> NoReturn:
             pytest.fail("waits for itself")
 
-        cache = sharers.cache()
-        inner, before = (sharers.cache(), ()) if case == "of another cache" else (
+        cache = sharers.cache(sleep=wait)
+        inner, before = (sharers.cache(sleep=wait), ()) if case == "of another cache" else (
             cache, (cache.invalidate,)
         )  # fmt: skip
-        inner._sharing.sleep = wait  # type: ignore[union-attr]
         try:
             cache.all(None, progress=self.progress(inner, *before))
         except RuntimeError:
@@ -260,8 +254,7 @@ class TestClocks:
         cache = sharers.cache()
         cache.all(None)
         sharers.clock.advance(300)
-        now = sharers.store._now()
-        sharers.store._now = lambda: now - 200
+        sharers.ahead = -200
         cache.all(None)
 
         assert len(sharers.server.asked) == 2
@@ -271,8 +264,7 @@ class TestClocks:
         self, sharers: Sharers, seconds: float
     ) -> None:
         sharers.cache().all(None)
-        now = sharers.store._now()
-        sharers.store._now = lambda: now + seconds
+        sharers.ahead = seconds
         sharers.cache().all(None)
 
         assert len(sharers.server.asked) == 2

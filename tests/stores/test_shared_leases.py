@@ -9,29 +9,27 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import teamwire_sync._sharing as sharing_module
-from teamwire_sync._sharing import Sharing
-from teamwire_sync._stores.memory import MemoryStore
-from tests.support.store_sharers import IDENTITY, Sharers, SpiedPlace, unavailable
-from tests.support.waiting import Gate, Threads, wait_until
+from tests.support.store_sharers import Sharers, SpiedPlace, unavailable
+from tests.support.waiting import PATIENCE, Gate, Threads, wait_until
 
 if TYPE_CHECKING:
+    from teamwire_sync._sharing import Sharing
     from tests.support.builders import Clock
 
-LOGGER = "teamwire_sync"
+
+@pytest.fixture
+def sharers(clock: Clock) -> Sharers:
+    return Sharers(clock)
 
 
 @pytest.fixture
-def place() -> SpiedPlace:
-    store = MemoryStore()
-    store._now = lambda: 1.0
-    return SpiedPlace(store._place(IDENTITY))
+def place(sharers: Sharers) -> SpiedPlace:
+    return sharers.place()
 
 
 @pytest.fixture
-def sharing(place: Any, clock: Clock) -> Sharing:
-    made = Sharing(place, check_interval=1, adopt=lambda _: None)
-    made.clock = clock
-    return made
+def sharing(sharers: Sharers, place: SpiedPlace) -> Sharing:
+    return sharers.sharing(place)
 
 
 class FakeLease:
@@ -39,6 +37,7 @@ class FakeLease:
 
     def __init__(self, *answers: Any) -> None:
         self._answers = list(answers)
+        self.is_ours = True
         self.extended = threading.Semaphore(0)
         self.tries = 0
         self.released = 0
@@ -46,13 +45,23 @@ class FakeLease:
     def extend(self) -> bool:
         self.tries += 1
         self.extended.release()
-        answer = self._answers.pop(0) if self._answers else True
+        answer = self._answers.pop(0) if self._answers else self.is_ours
         if answer is None:
             unavailable()
         return bool(answer)
 
     def release(self) -> None:
         self.released += 1
+
+
+class Leasing:
+    """A place that lends a lease."""
+
+    def __init__(self, lease: FakeLease) -> None:
+        self._lease = lease
+
+    def lease(self, seconds: float) -> FakeLease:
+        return self._lease
 
 
 def heartbeats() -> list[threading.Thread]:
@@ -64,30 +73,23 @@ class TestLeases:
     def _quick(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sharing_module, "LEASE", 0.003)
 
-    def held(self, clock: Clock, lease: FakeLease) -> Any:
-        class Place:
-            def lease(self, seconds: float) -> FakeLease:
-                return lease
-
-        place: Any = Place()
-        made = Sharing(place, check_interval=1, adopt=lambda _: None)
-        made.clock = clock
-        held = made.lease()
+    def held(self, sharers: Sharers, lease: FakeLease) -> Any:
+        held = sharers.sharing(Leasing(lease)).lease()
         assert held is not None
         held.keep()
         return held
 
-    def test_one_is_extended_while_it_is_held(self, clock: Clock) -> None:
+    def test_one_is_extended_while_it_is_held(self, sharers: Sharers) -> None:
         lease = FakeLease()
-        with self.held(clock, lease):
+        with self.held(sharers, lease):
             for _ in range(3):
-                assert lease.extended.acquire(timeout=10)
+                assert lease.extended.acquire(timeout=PATIENCE)
 
         assert lease.tries >= 3
 
-    def test_one_is_released_at_the_end(self, clock: Clock) -> None:
+    def test_one_is_released_at_the_end(self, sharers: Sharers) -> None:
         lease = FakeLease()
-        with self.held(clock, lease):
+        with self.held(sharers, lease):
             pass
 
         assert lease.released == 1
@@ -98,32 +100,32 @@ class TestLeases:
 
         assert not sharing.is_leading
 
-    def test_its_thread_ends_with_it(self, clock: Clock) -> None:
-        with self.held(clock, FakeLease()):
+    def test_its_thread_ends_with_it(self, sharers: Sharers) -> None:
+        with self.held(sharers, FakeLease()):
             assert heartbeats()
 
         wait_until(lambda: not heartbeats())
 
-    def test_one_that_was_lost_is_not_extended_again(self, clock: Clock) -> None:
+    def test_one_that_was_lost_is_not_extended_again(self, sharers: Sharers) -> None:
         lease = FakeLease(True, False)
-        with self.held(clock, lease):
+        with self.held(sharers, lease):
             wait_until(lambda: not heartbeats())
 
         assert lease.tries == 2
 
-    def test_one_that_could_not_be_extended_is_tried_again(self, clock: Clock) -> None:
+    def test_one_that_could_not_be_extended_is_tried_again(self, sharers: Sharers) -> None:
         lease = FakeLease(None)
-        with self.held(clock, lease):
+        with self.held(sharers, lease):
             for _ in range(2):
-                assert lease.extended.acquire(timeout=10)
+                assert lease.extended.acquire(timeout=PATIENCE)
 
         assert lease.tries >= 2
 
     def test_a_forked_child_does_not_release_that_of_its_parent(
-        self, clock: Clock, monkeypatch: pytest.MonkeyPatch
+        self, sharers: Sharers, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         lease = FakeLease()
-        with self.held(clock, lease):
+        with self.held(sharers, lease):
             monkeypatch.setattr(os, "getpid", lambda: -1)
 
         assert lease.released == 0
@@ -146,21 +148,20 @@ class TestLeases:
         assert taken is None
 
     def test_one_whose_start_is_interrupted_is_not_extended_for_ever(
-        self, clock: Clock, monkeypatch: pytest.MonkeyPatch
+        self, sharers: Sharers, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        lease = FakeLease(*[True] * 20, False)
+        lease, place = FakeLease(), sharers.place()
 
         class Interrupted(threading.Thread):
             def start(self) -> None:
                 super().start()
                 raise KeyboardInterrupt
 
-        sharers = Sharers(clock)
-        place: Any = sharers.place()
-        place.lease = lambda _: lease
+        monkeypatch.setattr(place, "lease", lambda _: lease, raising=False)
         monkeypatch.setattr(threading, "Thread", Interrupted)
         with pytest.raises(KeyboardInterrupt):
             sharers.cache(place).all(None)
-        wait_until(lambda: not heartbeats())
-
-        assert lease.tries < 20
+        try:
+            wait_until(lambda: not heartbeats())
+        finally:
+            lease.is_ours = False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
@@ -46,27 +45,16 @@ class TestEachStore:
         assert other.info().store_loads == 1
 
     def test_all_who_need_a_listing_make_one(self, sharers: Sharers) -> None:
-        caches = [sharers.cache() for _ in range(4)]
         sharers.server.on_load = gate = Gate()
-        waits = threading.Semaphore(0)
-
-        def wait(cache: Any) -> None:
-            sleep = cache._sharing.sleep
-
-            def noted(seconds: float) -> None:
-                waits.release()
-                sleep(seconds)
-
-            cache._sharing.sleep = noted
-
-        for cache in caches:
-            wait(cache)
+        sleeps = Gate()
+        caches = [sharers.cache(sleep=sleeps) for _ in range(4)]
         with Threads() as threads:
             found = [threads.start(lambda each=each: by_tid(each, "t1")) for each in caches * 4]
             gate.wait_arrived()
             for _ in range(3):
-                assert waits.acquire(timeout=10)
+                sleeps.wait_arrived()
             gate.open()
+            sleeps.open()
 
         assert all(each.result() == make_chat("t1", "one") for each in found)
         assert len(sharers.server.asked) == 1
@@ -271,7 +259,7 @@ class TestRefresh:
         assert len(sharers.server.asked) == 2
 
     def test_it_takes_what_another_asked_for_after_it_began(self, sharers: Sharers) -> None:
-        cache, other = sharers.cache(), sharers.cache()
+        other = sharers.cache()
         lease: Any = sharers.place().lease(1000)
 
         def sleep(_: float) -> None:
@@ -279,8 +267,7 @@ class TestRefresh:
             sharers.clock.advance(0.01)
             other.all(None)
 
-        cache._sharing.sleep = sleep  # type: ignore[union-attr]
-        cache.all(None, refresh=True)
+        sharers.cache(sleep=sleep).all(None, refresh=True)
 
         assert len(sharers.server.asked) == 1
 

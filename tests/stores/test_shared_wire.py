@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
@@ -26,9 +25,6 @@ if TYPE_CHECKING:
 LISTING = ("GET", "/v1/bot/chats/")
 
 
-LISTING = ("GET", "/v1/bot/chats/")
-
-
 @pytest.fixture
 def sharers(clock: Clock) -> Sharers:
     return Sharers(clock)
@@ -38,8 +34,7 @@ class TestTheWire:
     @pytest.fixture
     def store(self, kit: Any) -> Any:
         """The store, with a clock that goes on."""
-        if hasattr(kit.store, "_now"):
-            kit.store._now = time.time
+        kit.go_on()
         return kit.store
 
     @pytest.fixture

@@ -10,15 +10,14 @@ import pytest
 
 from teamwire_sync import TWAuthError, TWConnectionError, TWRateLimitError, TWServerError
 from teamwire_sync._shared_view import LastGood
-from teamwire_sync._sharing import Sharing
 from teamwire_sync._snapshot import View
 from teamwire_sync._stores.base import Contents, DamagedError, Head
-from teamwire_sync._stores.memory import MemoryStore
 from tests.support.builders import make_chat
-from tests.support.store_sharers import IDENTITY, SpiedPlace, unavailable
+from tests.support.store_sharers import Sharers, SpiedPlace, unavailable
 from tests.support.waiting import Gate, Threads
 
 if TYPE_CHECKING:
+    from teamwire_sync._sharing import Sharing
     from tests.support.builders import Clock
 
 LOGGER = "teamwire_sync"
@@ -30,15 +29,18 @@ def damaged() -> None:
 
 
 @pytest.fixture
-def place() -> SpiedPlace:
-    return SpiedPlace(MemoryStore()._place(IDENTITY))
+def sharers(clock: Clock) -> Sharers:
+    return Sharers(clock)
 
 
 @pytest.fixture
-def sharing(place: Any, clock: Clock) -> Sharing:
-    made = Sharing(place, check_interval=1, adopt=lambda _: None)
-    made.clock = clock
-    return made
+def place(sharers: Sharers) -> SpiedPlace:
+    return sharers.place()
+
+
+@pytest.fixture
+def sharing(sharers: Sharers, place: SpiedPlace) -> Sharing:
+    return sharers.sharing(place)
 
 
 def looked(sharing: Sharing) -> Head:
@@ -294,7 +296,7 @@ class TestFailuresOfTheServer:
         error = sharing.shared_error(failure, looked(sharing))
 
         assert isinstance(error, TWServerError)
-        assert error.retry_after == pytest.approx(7, abs=1)
+        assert error.retry_after == 7
 
     @pytest.mark.parametrize(
         "said", [{"type": "TWAuthError", "text": "x"}, {"type": "TWServerError", "text": 1}, {}]
@@ -307,9 +309,9 @@ class TestFailuresOfTheServer:
 
 
 class TestAdoption:
-    def test_chats_are_adopted_as_they_are_loaded(self, place: Any) -> None:
+    def test_chats_are_adopted_as_they_are_loaded(self, sharers: Sharers) -> None:
         adopted: list[Contents] = []
-        sharing = Sharing(place, check_interval=1, adopt=adopted.append)
+        sharing = sharers.sharing(adopt=adopted.append)
         saved = sharing.keep(good(), looked(sharing), unchanged=None)
         assert saved is not None
 

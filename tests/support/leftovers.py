@@ -78,4 +78,5 @@ def none_of(vendor: Vendor) -> Iterator[None]:
         wait_until(lambda: not threads())
         # What was left half done, and loops that nobody closed, are complained of when collected.
         gc.collect()
-        assert (complaints, vendor.faults.live) == ([], 0)
+        assert not complaints, complaints
+        assert vendor.faults.live == 0, f"{vendor.faults.live} connections were not left"

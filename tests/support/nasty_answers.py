@@ -22,7 +22,6 @@ from teamwire_sync import (
 )
 from teamwire_sync._transports.budget import MOST_BYTES
 from tests.support.nasty_server import Nasty, answer, chunked, gzip_bomb, gzipped
-from tests.support.waiting import PATIENCE
 
 DEEP = 100_000
 GZIP = "Content-Encoding: gzip"
@@ -43,14 +42,14 @@ class Case:
         read: What a read comes to.
         write: What a write comes to.
         closes: Whether the server ends the connection then.
-        timeout: Seconds that each read may take.
+        timeout: Seconds that the call may take, None for as many as it likes.
     """
 
     nasty: Nasty
     read: type
     write: type
     closes: bool = False
-    timeout: float = PATIENCE / 2
+    timeout: float | None = None
 
 
 def harmless(nasty: Nasty, **how: Any) -> Case:
@@ -70,7 +69,7 @@ def no_contract(nasty: Nasty, **how: Any) -> Case:
 
 def endless(nasty: Nasty) -> Case:
     """It does not end within the time for it."""
-    return Case(nasty, TWTimeoutError, TWDeliveryUnknownError, timeout=0.5)
+    return Case(nasty, TWTimeoutError, TWDeliveryUnknownError, timeout=0.3)
 
 
 def refused(nasty: Nasty, kind: type[TWError]) -> Case:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Callable
 from tests.support.builders import (
     chat_answer,
     chat_doc,
+    file_doc,
     group_doc,
     message_answer,
     message_doc,
@@ -110,16 +111,24 @@ class NastyServer:
 def _good_answer(method: str, path: str, body: bytes) -> dict[str, Any]:
     where, _, query = path.partition("?")
     what = where[len("/v1/bot/") :].strip("/").split("/")
+    return _found(what, query) if method == "GET" else _done(method, what, query, body)
+
+
+def _done(method: str, what: list[str], query: str, body: bytes) -> dict[str, Any]:
     if method == "POST" and what[0] == "attachments":
         return {"attachment_id": query}
+    if method == "POST" and what == ["chats"]:
+        return chat_answer(chat_doc("t2"))
     if method == "POST":
         return message_answer(message_doc(message=json.loads(body)["message"]))
     if method == "PATCH":
         return chat_answer(chat_doc(title=json.loads(body)["title"]))
-    if method == "DELETE":
-        return {}
+    return {}
+
+
+def _found(what: list[str], query: str) -> dict[str, Any]:
     if what[-1] == "messages":
-        one = message_doc(message=query)
+        one = message_doc(message=query, attachments=[file_doc(size=4)])
         return {"messages": [one], "users": [user_doc()], "next_before": None}
     if what[0] == "events":
         return {"events": [], "chats": [], "users": [], "groups": [], "cursor": query}
@@ -129,7 +138,9 @@ def _good_answer(method: str, path: str, body: bytes) -> dict[str, Any]:
         return {"users": [user_doc()], "next_cursor": None}
     if what[0] == "users":
         return {"user": user_doc(what[1])}
-    return page_doc()
+    if what == ["me"]:
+        return {"user": user_doc(is_bot=True)}
+    return page_doc(chat_doc())
 
 
 def answer(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
@@ -137,7 +148,7 @@ def answer(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
     head = [f"HTTP/1.1 {status}", *headers]
     if not any(header.lower().startswith(("content-length", "transfer")) for header in headers):
         head.append(f"Content-Length: {len(body)}")
-    return "\r\n".join([*head, "", ""]).encode("latin-1") + body
+    return "\r\n".join([*head, "", ""]).encode() + body
 
 
 def chunked(body: bytes, *headers: str, size: bytes | None = None) -> bytes:

@@ -15,6 +15,7 @@ from teamwire_sync import Connection, FileStore, MemoryStore, RedisStore
 from teamwire_sync._stores.base import key_of
 from tests.support.fake_transport import FakeTransport
 from tests.support.provocations import URL, logs, shows
+from tests.support.store_listings import place_in
 
 REDIS = "redis://bot:password@192.0.2.7:6379/0"
 FAILS = "the store of the chats can't be used, going on without it:"
@@ -69,7 +70,7 @@ def _() -> object:
 @shows("no answer within the timeout of this call; another process still lists the chats")
 def _() -> object:
     store = MemoryStore()
-    assert store._place("fake").lease(60)
+    assert place_in(store, "fake").lease(60)
     with Connection(transport=FakeTransport(), store=store) as connection:
         return connection.chats.get_subscriptions(timeout=0.01)
 

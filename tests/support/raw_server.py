@@ -4,16 +4,35 @@ from __future__ import annotations
 
 import itertools
 import socket
+import ssl
 import threading
 import time
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Callable
+
+import trustme
 
 from tests.support.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+# Longer than the tests wait: what ends does so by what is tested.
+ENDLESS = 10 * PATIENCE
+OK = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+def length(count: int, status: bytes = b"200 OK", *more: bytes) -> bytes:
+    """The head of an answer that has so many bytes; *more* are further lines of it."""
+    return b"\r\n".join([b"HTTP/1.1 " + status, *more, b"Content-Length: %d\r\n\r\n" % count])
+
+
+def whole(body: bytes, status: bytes = b"200 OK", *more: bytes) -> bytes:
+    """A whole answer."""
+    return length(len(body), status, *more) + body
 
 
 class Peer:
@@ -52,21 +71,23 @@ class Peer:
         self._sock.sendall(data)
 
     def pause(self, seconds: float) -> None:
-        """Do nothing."""
+        """Do nothing, until the client is said to have left at most."""
         self._over.wait(seconds)
 
-    def drip(self, data: Iterable[bytes]) -> None:
+    def drip(self, data: Iterable[bytes], pause: float = 0.02) -> None:
         """Send one piece after the other, slowly, and as long as a client can be waited for."""
         give_up = time.monotonic() + 3 * PATIENCE
         for piece in data:
-            if self._over.wait(0.02) or time.monotonic() > give_up:
+            if self._over.wait(pause):
                 return
+            assert time.monotonic() < give_up, "the client never left"
             self.send(piece)
 
     def flood(self, data: bytes) -> None:
         """Send it again and again, as fast as it is taken."""
         give_up = time.monotonic() + 3 * PATIENCE
-        while not self._over.is_set() and time.monotonic() < give_up:
+        while not self._over.is_set():
+            assert time.monotonic() < give_up, "the client never left"
             self.send(data)
 
     def wait_gone(self) -> None:
@@ -108,7 +129,8 @@ class RawServer:
         self._first.append(call)
 
     def wait_until_left(self) -> None:
-        """Return when the client has closed all of its connections."""
+        """Return when the client has closed all of its connections; scripts pause no longer."""
+        self._over.set()
         wait_until(lambda: self.open == 0)
 
     def __enter__(self) -> RawServer:
@@ -153,14 +175,67 @@ class RawServer:
             if self._tls is not None:
                 sock = self._tls.wrap_socket(sock, server_side=True)
             self._script(Peer(sock, self._over))
-        except OSError:
-            pass  # the client is gone
         except Exception as error:  # noqa: BLE001
-            self._errors.append(error)
+            if isinstance(error, socket.timeout) or not isinstance(error, OSError):
+                self._errors.append(error)
+            # Else the client is gone.
         finally:
             sock.close()
             with self._lock:
                 self.open -= 1
+
+
+def after_request(work: Script, first: bytes = b"") -> Script:
+    """Do *work* when the request has come, then wait for the client to go.
+
+    *first* answers a request before that one.
+    """
+
+    def script(peer: Peer) -> None:
+        if first:
+            peer.read_request()
+            peer.send(first)
+        peer.read_request()
+        work(peer)
+        peer.wait_gone()
+
+    return script
+
+
+def answers(data: bytes) -> Script:
+    """Send *data* for each request."""
+
+    def script(peer: Peer) -> None:
+        while peer.read_request():
+            peer.send(data)
+
+    return script
+
+
+def takes_nothing(peer: Peer) -> None:
+    """Read nothing as long as the client is there."""
+    peer.pause(ENDLESS)
+    peer.wait_gone()
+
+
+@cache
+def _authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@cache
+def tls_for(name: str = "127.0.0.1") -> ssl.SSLContext:
+    """Serves TLS under *name*."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    _authority().issue_cert(name).configure_cert(context)
+    return context
+
+
+def ca_file(folder: Path) -> Path:
+    """A new file in *folder* that lets a client trust `tls_for`."""
+    path = folder / "ca.pem"
+    _authority().cert_pem.write_to_path(str(path))
+    return path
 
 
 def repeated(data: bytes) -> Iterable[bytes]:

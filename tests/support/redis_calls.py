@@ -8,8 +8,7 @@ import pytest
 
 from teamwire_sync._stores.base import Failure, Stamp, key_of
 from teamwire_sync._stores.redis import RedisStore
-from tests.stores.conftest import IDENTITY
-from tests.support.store_listings import contents
+from tests.support.store_listings import IDENTITY, contents, place_in
 from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
@@ -17,12 +16,11 @@ if TYPE_CHECKING:
 
 PASSWORD = "Tr0ub4dor-and-3"
 KEY = f"teamwire_sync:{{{key_of(IDENTITY)}}}:"
-TIMEOUT = 0.3
 
 
 def place_at(url: str, **options: Any) -> Place:
     """The place of a bot in the store at *url*."""
-    found: Place = RedisStore(url, **{"timeout": PATIENCE, **options})._place(IDENTITY)
+    found: Place = place_in(RedisStore(url, **{"timeout": PATIENCE, **options}))
     return found
 
 
@@ -31,10 +29,10 @@ def failure() -> Failure:
     return Failure("g", 1.0, 2.0, {"type": "TWServerError"})
 
 
-def call(name: str, url: str, timeout: float = TIMEOUT) -> object:
+def call(name: str, url: str, timeout: float = PATIENCE) -> object:
     """Do the call *name* of a store that has not asked Redis anything yet."""
     store = RedisStore(url, timeout=timeout)
-    return _CALLS[name](store, store._place(IDENTITY))
+    return _CALLS[name](store, place_in(store))
 
 
 _STAMP = Stamp("0" * 32, "g", 1.0)

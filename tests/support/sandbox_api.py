@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 
 from teamwire_sync._sandbox.seed import KNOWN_CHAT
+from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from teamwire_sync.testing import Sandbox
@@ -20,7 +21,10 @@ EVENTS = "/v1/bot/events/"
 
 
 class Api(requests.Session):
-    """A session with the credentials of a sandbox, for paths of its contract."""
+    """A session with the credentials of a sandbox, for paths of its contract.
+
+    A poll whose ``wait`` is longer than PATIENCE has no answer here that only its end would give.
+    """
 
     def __init__(self, box: Sandbox) -> None:
         super().__init__()
@@ -29,6 +33,7 @@ class Api(requests.Session):
         self.auth = (box.app_id, box.secret)
 
     def request(self, method: Any, url: Any, *args: Any, **kwargs: Any) -> requests.Response:
+        kwargs["timeout"] = kwargs.get("timeout") or PATIENCE
         return super().request(method, self.box.url + url, *args, **kwargs)
 
     def send_json(self, path: str, text: str | bytes) -> requests.Response:
@@ -61,5 +66,5 @@ class Api(requests.Session):
 
 
 def error(answer: requests.Response) -> tuple[int, str]:
-    """The status and the code of an error answer."""
-    return answer.status_code, answer.json()["error"]["code"]
+    """The status and the code of an error answer; the code of another one is empty."""
+    return answer.status_code, answer.json().get("error", {"code": ""})["code"]

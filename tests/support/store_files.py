@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING
 import pytest
 
 from teamwire_sync._stores import folder
-from teamwire_sync._stores.base import Contents, Failure, key_of
+from teamwire_sync._stores.base import key_of
 from teamwire_sync._stores.file import FileStore
-from tests.support.builders import Clock, make_chat
+from tests.support.builders import Clock
+from tests.support.store_listings import IDENTITY, failure_of, place_in, save, set_clock
+from tests.support.store_listings import titles as titles_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from teamwire_sync._stores.base import Stamp
-    from teamwire_sync._stores.file import _FilePlace
+    from teamwire_sync._stores.base import Place
 
 posix = pytest.mark.skipif(not hasattr(os, "geteuid"), reason="modes and owners are those of POSIX")
 
-IDENTITY = "https://teamwire.example App-4711"
 KEY = key_of(IDENTITY)
 HOUR, DAY = 3600.0, 86_400.0
 
@@ -40,39 +40,25 @@ class OnFiles:
     @pytest.fixture
     def store(self, path: Path, now: Clock) -> FileStore:
         store = FileStore(path)
-        store._now = now
+        set_clock(store, now)
         return store
 
     @pytest.fixture
-    def place(self, store: FileStore) -> _FilePlace:
-        return store._place(IDENTITY)
+    def place(self, store: FileStore) -> Place:
+        found: Place = place_in(store)
+        return found
 
 
-def contents(*titles: str) -> Contents:
-    return Contents({title: make_chat(title, title) for title in titles})
-
-
-def save(place: _FilePlace, *titles: str) -> Stamp:
-    head = place.look()
-    return place.save(contents(*titles), generation=head.generation, asked_at=head.now)
-
-
-def titles(place: _FilePlace) -> list[str | None] | None:
+def titles(place: Place) -> list[str | None] | None:
     """The titles that are stored; None when there is no listing."""
     stamp = place.look().stamp
-    listing = None if stamp is None else place.load(stamp)
-    return None if listing is None else [chat.title for chat in listing.chats.values()]
+    return None if stamp is None else titles_of(place, stamp)
 
 
-def fail(place: _FilePlace) -> None:
-    head = place.look()
-    place.fail(Failure(head.generation, head.now, head.now + 5, {"status": 500}))
-
-
-def fill(place: _FilePlace) -> None:
+def fill(place: Place) -> None:
     """Have a file of each kind there."""
     save(place, "one")
-    fail(place)
+    place.fail(failure_of(place.look()))
     assert place.lease(10) is not None
 
 

@@ -1,14 +1,26 @@
-"""Listings and failures, with as few words as a test wants to say."""
+"""Places, listings and failures, with as few words as a test wants to say."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Callable
 
 from teamwire_sync._stores.base import Contents, Failure, Stamp
 from tests.support.builders import make_chat
 
 if TYPE_CHECKING:
     from teamwire_sync._stores.base import Head, Place
+
+IDENTITY = "https://a.example\nbot\n1"
+
+
+def place_in(store: Any, identity: str = IDENTITY) -> Any:
+    """The place of a bot in *store*."""
+    return store._place(identity)
+
+
+def set_clock(store: Any, clock: Callable[[], float]) -> None:
+    """Have *store*, in memory or in files, ask *clock* for the time."""
+    store._now = clock
 
 
 def contents(*titles: str, validator: str | None = "v1") -> Contents:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from typing import TYPE_CHECKING, Any, Callable, NoReturn
 
 from teamwire_sync._cache import ChatCache
@@ -10,11 +12,10 @@ from teamwire_sync._stores.base import StoreError
 from teamwire_sync._stores.memory import MemoryStore
 from tests.support.builders import make_chat
 from tests.support.chat_server import ChatServer
+from tests.support.store_listings import place_in, set_clock
 
 if TYPE_CHECKING:
     from tests.support.builders import Clock
-
-IDENTITY = "https://a.example\nbot\n1"
 
 
 def unavailable() -> NoReturn:
@@ -79,24 +80,41 @@ class Sharers:
         server: Two chats, t1 with the title "one" and t2 with the title "two".
         clock: Of the caches, and of when a failing store is tried again.
         store: Where the place is.
+        ahead: Seconds that the clock of the store is set ahead.
     """
 
     def __init__(self, clock: Clock, store: Any = None) -> None:
         self.server = ChatServer(make_chat("t1", "one"), make_chat("t2", "two"))
         self.clock = clock
         self.store = store
+        self.ahead = 0.0
         if store is None:
             self.store = MemoryStore()
-            self.store._now = lambda: 1_700_000_000 + clock()
+            set_clock(self.store, lambda: 1_700_000_000 + clock() + self.ahead)
 
     def place(self) -> SpiedPlace:
         """The place, with a spy of its own."""
-        return SpiedPlace(self.store._place(IDENTITY))
+        return SpiedPlace(place_in(self.store))
 
-    def cache(self, place: Any = None, *, interval: float = 1, **settings: Any) -> ChatCache:
-        """Another cache."""
-        sharing = Sharing(place or self.place(), check_interval=interval, adopt=lambda _: None)
-        sharing.clock = self.clock
+    def sharing(self, place: Any = None, **settings: Any) -> Sharing:
+        """What a cache uses a place with."""
+        defaults = {"check_interval": 1, "adopt": lambda _: None}
+        made = Sharing(place or self.place(), **{**defaults, **settings})
+        made.clock = self.clock
+        return made
+
+    def cache(
+        self,
+        place: Any = None,
+        *,
+        interval: float = 1,
+        patience: float = math.inf,
+        sleep: Callable[[float], object] = time.sleep,
+        **settings: Any,
+    ) -> ChatCache:
+        """Another cache; it sleeps while it waits for another process's listing."""
+        sharing = self.sharing(place, check_interval=interval, patience=patience)
+        sharing.sleep = sleep
         defaults = {"ttl": 300, "recheck_after": 5, "own_write_grace": 30, "stale_if_error": 0}
         return ChatCache(
             self.server.load, clock=self.clock, sharing=sharing, **{**defaults, **settings}

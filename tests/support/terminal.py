@@ -8,10 +8,13 @@ import select
 import struct
 import subprocess
 import sys
+import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.cli.conftest import COMMAND, HANG, PATIENCE, environment_of
+from tests.cli.conftest import AGAIN, COMMAND, environment_of
+from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -26,6 +29,19 @@ _TAKE = (
     "os.execv(sys.argv[2], sys.argv[2:])\n"
 )
 CTRL_C = "\x03"
+
+
+def settle(pid: int) -> None:
+    """Let a process come to the system call that it waits in, where /proc tells.
+
+    A signal that comes just before that is heard with the next one only.
+    """
+    stat = Path(f"/proc/{pid}/stat")
+    pause = threading.Event()
+    for _ in range(300):
+        if not stat.exists() or stat.read_text("utf-8").rpartition(")")[2].split()[0] != "R":
+            return
+        pause.wait(0.001)
 
 
 class Terminal:
@@ -92,26 +108,24 @@ class Terminal:
         """Wait for its end, and give its exit code."""
         while self._read():
             pass
-        return self.process.wait(HANG)
+        return self.process.wait(PATIENCE)
 
     def leave(self, key: str) -> int:
-        """Type *key* until it ends, and give its exit code.
-
-        A signal that comes just before a system call waits is heard with the next one only.
-        """
-        give_up = time.monotonic() + HANG
+        """Type *key* until it ends, and give its exit code."""
+        give_up = time.monotonic() + PATIENCE
+        settle(self.process.pid)
         self.type(key)
         typed = time.monotonic()
         while self._read(wait=False):
             assert time.monotonic() < give_up, f"it waits, and has shown {self.shown!r}"
-            if time.monotonic() - typed > PATIENCE:
+            if time.monotonic() - typed > AGAIN:
                 self.type(key)
                 typed = time.monotonic()
-        return self.process.wait(HANG)
+        return self.process.wait(PATIENCE)
 
     def _read(self, *, wait: bool = True) -> bool:
         """Read what it shows; False when it has ended."""
-        give_up = time.monotonic() + HANG
+        give_up = time.monotonic() + PATIENCE
         while not select.select([self._own], [], [], 0.2)[0]:
             if self.process.poll() is not None:
                 return False

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING, Any, Callable, Optional
-
-import pytest
 
 from teamwire_sync import (
     ChatHandle,
@@ -25,7 +24,11 @@ from tests.support.builders import (
 from tests.support.leaks import assert_no_secret
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     import responses
+
+    from tests.support.builders import Clock
 
 URL = "https://teamwire.example"
 API = f"{URL}/v1/bot"
@@ -36,6 +39,8 @@ CHAT = ChatHandle("t1")
 EDIT = MemberEdit(add_users=("u1",))
 
 Make = Callable[..., HttpTransport]
+# Makes one that tries again without waiting for it, out of settings.
+Patient = Callable[..., HttpTransport]
 # Takes the transport and the deadline.
 Ask = Callable[[HttpTransport, Optional[float]], Any]
 
@@ -154,9 +159,20 @@ FIND_OUT = {
         "look before you try again: connection.groups.get_group(gid) has the members as they are"
     ),
 }
-each_call = pytest.mark.parametrize("name", CALLS)
-each_read = pytest.mark.parametrize("name", READS)
-each_write = pytest.mark.parametrize("name", WRITES)
+# What a server sends that repeats no write which comes again under its key.
+CONTRACT = {"Teamwire-Bot-Contract": "1"}
+
+
+class Pauses:
+    """Are over at once; the clock shows that they were."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.taken: list[float] = []
+        self._clock = clock
+
+    def __call__(self, seconds: float) -> None:
+        self.taken.append(seconds)
+        self._clock.advance(seconds)
 
 
 def call(name: str, transport: HttpTransport, deadline: float | None = None) -> Any:
@@ -164,7 +180,12 @@ def call(name: str, transport: HttpTransport, deadline: float | None = None) -> 
 
 
 def answer(server: responses.RequestsMock, name: str, **how: Any) -> None:
-    """Have *server* answer the call *name*, with success unless *how* says otherwise."""
+    """Have *server* answer the call *name*, with success unless *how* says otherwise.
+
+    A body can be what makes an error, which then comes in place of an answer.
+    """
+    if callable(how.get("body")):
+        how["body"] = how["body"]()
     _, method, path, document = CALLS[name]
     if "body" not in how and "json" not in how:
         how["json"] = document
@@ -175,14 +196,64 @@ def sent(server: responses.RequestsMock, number: int = -1) -> Any:
     return server.calls[number].request
 
 
+def raised_by(run: Callable[[], object]) -> Exception | None:
+    """What *run* raises, or None. An error that shows the Secret comes as an AssertionError."""
+    error = None
+    try:
+        run()
+    except Exception as raised:  # noqa: BLE001  the next rows of a table are looked at, too
+        error = raised
+    if isinstance(error, TWError):
+        try:
+            assert_no_secret(error, SECRET)
+            assert (error.__cause__, error.__context__) == (None, None)
+        except AssertionError as leak:
+            return leak
+    return error
+
+
 def failure(name: str, transport: HttpTransport) -> TWError:
     """The error of the call *name*, which shows no Secret."""
-    with pytest.raises(TWError) as caught:
-        call(name, transport)
-    error = caught.value
-    assert_no_secret(error, SECRET)
-    assert (error.__cause__, error.__context__) == (None, None)
+    error = raised_by(lambda: call(name, transport))
+    if error is not None and not isinstance(error, TWError):
+        raise error
+    assert error is not None, "it went well"
     return error
+
+
+def outcome(
+    name: str, transport: HttpTransport, server: responses.RequestsMock, *answers: dict[str, Any]
+) -> tuple[Exception | None, int]:
+    """What the call *name* raises, and how often it asks, when *server* has just these *answers*.
+
+    An answer without anything is a success.
+    """
+    server.reset()
+    for how in answers:
+        answer(server, name, **how)
+    error = raised_by(lambda: call(name, transport))
+    return error, len(server.calls)
+
+
+def wrong_outcomes(
+    names: Iterable[str],
+    firsts: Mapping[Any, dict[str, Any]],
+    make: Callable[[], HttpTransport],
+    server: responses.RequestsMock,
+    *,
+    kind: type[Exception] | tuple[type[Exception], ...] | None,
+    tries: int,
+) -> list[tuple[Any, ...]]:
+    """Which of the calls *names* do not end with an error of *kind*, or well, after *tries*.
+
+    Each of *firsts* has a name. It is what *server* answers first; then it answers with success.
+    """
+    wrong = []
+    for name, (what, first) in product(names, firsts.items()):
+        error, asked = outcome(name, make(), server, first, {})
+        if not isinstance(error, kind or type(None)) or asked != tries:
+            wrong.append((name, what, error, asked))
+    return wrong
 
 
 def error_body(code: str | None = None, message: str | None = None, **more: Any) -> dict[str, Any]:

@@ -55,7 +55,11 @@ class Watchdog:
         try:
             yield
         finally:
-            self._deadline = math.inf
+            self.disarm()
+
+    def disarm(self) -> None:
+        """Give it all the time there is."""
+        self._deadline = math.inf
 
     def arm(self, step: str, seconds: float) -> None:
         """Give the process *seconds* to end, or to be disarmed."""

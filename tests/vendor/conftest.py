@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, Callable
 import pytest
 
 from teamwire_sync import Connection, ConnectionConfig
+from teamwire_sync._transports.vendor import thread
 from tests.support import leftovers
+from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -79,8 +81,10 @@ def vendor(
 
 
 @pytest.fixture
-def nothing_left(vendor: Vendor) -> Iterator[None]:
+def nothing_left(vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Fails when a test leaves a thread or a connection, or when asyncio complains."""
+    # However busy the machine is, what ends by itself is waited for.
+    monkeypatch.setattr(thread, "_GOODBYE", PATIENCE)
     with leftovers.none_of(vendor):
         yield
 

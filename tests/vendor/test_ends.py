@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
@@ -11,11 +12,13 @@ from teamwire_sync import Connection, TWClosedError, TWDeliveryUnknownError, TWE
 from teamwire_sync._sandbox.seed import BOT_LIST, KNOWN_CHAT, KNOWN_USER
 from teamwire_sync._transports.vendor import thread as vendor_thread
 from tests.support.leftovers import complaints_of, threads
-from tests.support.waiting import PATIENCE, Threads, in_time, wait_until
+from tests.support.waiting import PATIENCE, Threads, wait_until
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+    from teamwire_sync._transports.vendor.run import Run
+    from tests.support.builders import Clock
     from tests.vendor.conftest import Vendor
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
@@ -25,7 +28,7 @@ OPENING = pytest.mark.parametrize("name", ["init", "enter"])
 
 
 @pytest.fixture
-def _short_goodbye(monkeypatch: pytest.MonkeyPatch) -> None:
+def _short_goodbye(nothing_left: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who closes a connection that hangs does not wait for it."""
     monkeypatch.setattr(vendor_thread, "_GOODBYE", 0.05)
 
@@ -170,11 +173,11 @@ def test_a_thread_that_can_not_end_is_warned_of(
     vendor: Vendor, uncached: Connection, name: str
 ) -> None:
     with Threads(1) as workers, vendor.faults.block(name) as block:
-        workers.start(lambda: look_up(uncached))
-        if name != "exit":
-            block.wait_arrived()
+        call = workers.start(lambda: look_up(uncached))
+        if name == "exit":
+            call.result(PATIENCE)
         else:
-            wait_until(lambda: vendor.calls["get_user"] == 1 and calls_of(uncached) == 0)
+            block.wait_arrived()
         with complaints_of("teamwire_sync") as warnings:
             uncached.close()
 
@@ -217,17 +220,26 @@ def test_an_ordinary_end_is_not_worth_a_warning(vendor: Vendor, uncached: Connec
 
 @pytest.mark.parametrize("vendor", ["1.8"], indirect=True)
 def test_however_many_threads_hang_there_is_one_goodbye(
-    vendor: Vendor, uncached: Connection, monkeypatch: pytest.MonkeyPatch
+    vendor: Vendor, uncached: Connection, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vendor_thread, "_GOODBYE", PATIENCE / 3)
-    with vendor.faults.block("exit"):
-        for _ in range(4):
+    waited = []
+
+    def join(run: Run, seconds: float) -> bool:
+        waited.append(seconds)
+        clock.advance(seconds)
+        return False
+
+    with vendor.faults.block("exit"), complaints_of("teamwire_sync") as ended:
+        for number in range(1, 5):
             look_up(uncached)
-            run = uncached._transport._thread._run  # type: ignore[attr-defined]
             vendor.faults.crash()
-            wait_until(lambda run=run: not run.is_open)
-        with in_time():
-            uncached.close()
+            wait_until(lambda number=number: len(ended) == number)
+        monkeypatch.setattr(vendor_thread, "_GOODBYE", 5.0)
+        monkeypatch.setattr(vendor_thread, "time", SimpleNamespace(monotonic=clock))
+        monkeypatch.setattr(vendor_thread.Run, "join", join)
+        uncached.close()
+
+    assert (len(waited), sum(waited)) == (4, 5.0)
 
 
 # Closing

@@ -13,12 +13,14 @@ import pytest
 
 from teamwire_sync._sandbox.seed import BOT_LIST, KNOWN_CHAT, KNOWN_USER
 from teamwire_sync._transports.vendor import run
+from teamwire_sync.testing import sandbox
 from tests.services.test_fork import exit_status, in_child
 from tests.support.leftovers import threads
 from tests.support.waiting import PATIENCE, Gate, Threads
 from tests.vendor.conftest import DOUBLE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from teamwire_sync import Connection
@@ -33,9 +35,16 @@ pytestmark = [
 ]
 
 
+@pytest.fixture
+def box() -> Iterator[Sandbox]:
+    """A sandbox with few chats: the double lists them all for each post."""
+    with sandbox(chats=3, seed=7) as box:
+        yield box
+
+
 def talk(connection: Connection) -> None:
-    """Ask and post, many times."""
-    for number in range(20):
+    """Ask and post, a few times."""
+    for number in range(3):
         assert connection.users.get_user(KNOWN_USER, timeout=PATIENCE) is not None
         connection.chats.at(KNOWN_CHAT).post(f"hello {number}", timeout=PATIENCE)
 
@@ -170,10 +179,14 @@ def test_both_sides_of_multiprocessing_talk(vendor: Vendor, uncached: Connection
 
 # Processes that end in the ordinary way
 
-PROGRAM = """
-import multiprocessing, os, sys, time
+PROGRAM = f"""
+import logging, multiprocessing, os, sys, time
 import teamwire_api
 from teamwire_sync import Connection
+from teamwire_sync._transports.vendor import run
+
+run._AT_EXIT = {PATIENCE}  # what ends by itself is waited for, however busy the machine is
+logging.getLogger("asyncio").setLevel(logging.ERROR)  # it warns of a slow machine
 
 class Noted(teamwire_api.Connection):
     def __exit__(self, *args):

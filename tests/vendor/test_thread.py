@@ -240,13 +240,17 @@ def test_what_a_call_gave_is_not_kept(vendor: Vendor, uncached: Connection) -> N
 
 # A process that ends
 
-PROGRAM = """
+PROGRAM = f"""
+import logging
 import sys
 import teamwire_api
 from teamwire_sync import Connection
 from teamwire_api.testing import knobs
+from teamwire_sync._transports.vendor import run
 from threading import Thread
 
+run._AT_EXIT = {PATIENCE}  # what ends by itself is waited for, however busy the machine is
+logging.getLogger("asyncio").setLevel(logging.ERROR)  # it warns of a slow machine
 teamwire_api.__version__ = sys.argv[1]
 
 class Noted(teamwire_api.Connection):
@@ -267,6 +271,7 @@ hold = knobs.hold("get_user")
 hold.wait_arrived()
 """
 BLOCKED = f"""
+run._AT_EXIT = 0.05
 block = knobs.block("get_user")
 {MEANWHILE}
 block.wait_arrived()

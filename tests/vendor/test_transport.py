@@ -676,6 +676,16 @@ CALLS: dict[str, Any] = {
 }
 
 
+def refused(call: Any, transport: VendorTransport, told: list[bool]) -> str:
+    """Whether the Connection was told that *call* was refused."""
+    told.clear()
+    try:
+        call(transport)
+    except TWAuthError:
+        return "told" if told else "not told"
+    return "not refused"
+
+
 class TestUnauthorized:
     @pytest.fixture
     def told(self, transport: VendorTransport) -> list[bool]:
@@ -684,15 +694,14 @@ class TestUnauthorized:
         transport.on_unauthorized = lambda: told.append(True)
         return told
 
-    @pytest.mark.parametrize("call", CALLS)
     def test_a_refused_login_is_told(
-        self, transport: VendorTransport, sdk: FakeSdk, told: list[bool], call: str
+        self, transport: VendorTransport, sdk: FakeSdk, told: list[bool]
     ) -> None:
         sdk.errors["enter"] = vendor_error("TWAuthError")
-        with pytest.raises(TWAuthError):
-            CALLS[call](transport)
 
-        assert told
+        assert [
+            name for name, call in CALLS.items() if refused(call, transport, told) != "told"
+        ] == []
 
     def test_a_refused_listing_is_told(
         self, transport: VendorTransport, sdk: FakeSdk, told: list[bool]
@@ -703,15 +712,16 @@ class TestUnauthorized:
 
         assert told
 
-    @pytest.mark.parametrize("call", sorted(set(CALLS) - {"get_subscriptions"}))
     def test_what_the_bot_may_not_do_is_not_told(
-        self, transport: VendorTransport, sdk: FakeSdk, told: list[bool], call: str
+        self, transport: VendorTransport, sdk: FakeSdk, told: list[bool]
     ) -> None:
-        sdk.errors[call] = vendor_error("TWAuthError")
-        with pytest.raises(TWAuthError):
-            CALLS[call](transport)
+        wrong = []
+        for name in set(CALLS) - {"get_subscriptions"}:
+            sdk.errors = {name: vendor_error("TWAuthError")}
+            if refused(CALLS[name], transport, told) != "not told":
+                wrong.append(name)
 
-        assert not told
+        assert wrong == []
 
     @pytest.mark.parametrize("name", ["TWConnectionError", "TWServerError", "TWNotFoundError"])
     @pytest.mark.parametrize("call", ["enter", "get_subscriptions"])

@@ -17,7 +17,7 @@ from teamwire_sync._chats import Chats
 from teamwire_sync._cli import main
 from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER
 from teamwire_sync._vendor_check import Finding, VendorCheck
-from tests.support.waiting import PATIENCE, in_time
+from tests.support.waiting import PATIENCE
 from tests.vendor.conftest import DOUBLE
 
 if TYPE_CHECKING:
@@ -397,13 +397,15 @@ class TestOptions:
         assert "It comes from Teamwire, not from PyPI" in result.output
 
     @new
-    @pytest.mark.parametrize("name", ["get_subscriptions", "get_user"])
-    def test_no_call_takes_longer_than_told(self, vendor: Vendor, name: str) -> None:
+    @pytest.mark.parametrize(("name", "number"), [("get_subscriptions", 3), ("get_user", 7)])
+    def test_no_call_takes_longer_than_told(self, vendor: Vendor, name: str, number: int) -> None:
         vendor.faults.hold(name)
-        with in_time():
-            found = [finding.outcome for finding in findings(timeout=1) if finding.is_wrong]
+        seconds = 0.1
+        while wrong(found := findings(timeout=seconds)) != [number]:
+            seconds *= 4  # a machine that is too busy for the other calls gets more time
+            assert seconds < PATIENCE, found
 
-        assert [outcome.partition(": ")[2][:15] for outcome in found] == ["TWTimeoutError:"]
+        assert "WRONG: TWTimeoutError: " in found[number - 1].outcome
 
     @pytest.mark.parametrize("timeout", ["0", "-1", "nan", "inf", "1e99"])
     def test_a_timeout_that_is_none_is_refused(

@@ -58,6 +58,11 @@ class Effect:
             self._released = True
             self._condition.notify_all()
 
+    @property
+    def has_arrived(self) -> bool:
+        """Whether it has befallen a call."""
+        return self._arrived > 0
+
     def wait_arrived(self, count: int = 1, timeout: float = _PATIENCE) -> None:
         """Wait until it has befallen so many calls."""
         self._wait(lambda: self._arrived >= count, timeout, f"{self.name} was not called")

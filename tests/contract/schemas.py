@@ -1,0 +1,76 @@
+"""The schemas of docs/openapi.yaml, and whether a value is as one of them says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+CONTRACT: dict[str, Any] = yaml.safe_load(
+    (Path(__file__).parents[2] / "docs" / "openapi.yaml").read_text("utf-8")
+)
+SCHEMAS = CONTRACT["components"]["schemas"]
+TYPES: dict[str, set[type]] = {
+    "string": {str},
+    "null": {type(None)},
+    "boolean": {bool},
+    "integer": {int},
+    "number": {int, float},
+    "array": {list},
+    "object": {dict},
+}
+
+
+def resolved(schema: Any) -> Any:
+    """*schema* with what it refers to in its place."""
+    if "$ref" in schema:
+        return resolved(SCHEMAS[schema["$ref"].rpartition("/")[2]])
+    return schema
+
+
+def types_of(schema: Any) -> set[type]:
+    schema = resolved(schema)
+    values = [schema["const"]] if "const" in schema else schema.get("enum")
+    if values is not None:
+        return {type(value) for value in values}
+    named = schema["type"]
+    return set().union(*(TYPES[name] for name in ([named] if isinstance(named, str) else named)))
+
+
+def faults(value: Any, schema: Any, path: str = "") -> list[str]:
+    """Where *value* is not as *schema* says, in as much of JSON Schema as the contract uses."""
+    schema = resolved(schema)
+    by_kind = schema.get("discriminator", {}).get("mapping", {})
+    if isinstance(value, dict) and value.get("type") in by_kind:
+        return faults(value, {"$ref": by_kind[value["type"]]}, path)
+    if {"type", "enum", "const"} & set(schema) and type(value) not in types_of(schema):
+        return [f"{path} is {type(value).__name__}"]
+    found = []
+    allowed = [schema["const"]] if "const" in schema else schema.get("enum", [value])
+    if value not in allowed:
+        found.append(f"{path} is {value!r}")
+    if isinstance(value, dict):
+        found += _faults_of_object(value, schema, path)
+    if isinstance(value, list):
+        for number, each in enumerate(value):
+            found += faults(each, schema.get("items", {}), f"{path}[{number}]")
+    if isinstance(value, (str, list)):
+        size, unit = len(value), "Length" if isinstance(value, str) else "Items"
+        if not schema.get(f"min{unit}", 0) <= size <= schema.get(f"max{unit}", size):
+            found.append(f"{path} has {size}")
+    if "anyOf" in schema and all(faults(value, each) for each in schema["anyOf"]):
+        found.append(f"{path} fits none of anyOf")
+    return found
+
+
+def _faults_of_object(value: dict[str, Any], schema: Any, path: str) -> list[str]:
+    properties = schema.get("properties", {})
+    found = [f"{path}.{name} is missing" for name in set(schema.get("required", ())) - set(value)]
+    if schema.get("additionalProperties") is False:
+        found += [f"{path}.{name} is unknown" for name in set(value) - set(properties)]
+    for name in set(value) & set(properties):
+        found += faults(value[name], properties[name], f"{path}.{name}")
+    if len(value) < schema.get("minProperties", 0):
+        found.append(f"{path} is empty")
+    return found
