@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from benchmarks.timing import Sample, Scale
     from benchmarks.worlds import World
 
-_DOUBLE = Path(__file__).parents[1] / "tests" / "vendor_double"
+_DOUBLE = Path(__file__).parents[1] / "tests" / "support" / "vendor_double"
 _HOT = 20
 
 

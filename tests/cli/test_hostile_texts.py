@@ -185,7 +185,7 @@ def test_what_was_typed_is_shown_escaped(bare_cli: Cli) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there is no pty")
-@pytest.mark.parametrize("columns", [pytest.param(40, marks=pytest.mark.slow), 100])
+@pytest.mark.parametrize("columns", [40, 100])
 def test_a_table_on_a_terminal_has_no_order(box: Sandbox, columns: int) -> None:
     tid = box.add_chat(f"evil{ORDERS}end", users=[KNOWN_USER], groups=[PUBLIC_CIRCLE]).tid
     # It draws nothing of its own but the bold letters of the head.

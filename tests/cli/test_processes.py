@@ -90,8 +90,8 @@ class TestPipes:
         "locale",
         [
             {"LC_ALL": "C", "PYTHONIOENCODING": "ascii"},
-            pytest.param({"LANG": "C"}, marks=pytest.mark.slow),
-            pytest.param({"LC_ALL": "POSIX"}, marks=pytest.mark.slow),
+            {"LANG": "C"},
+            {"LC_ALL": "POSIX"},
         ],
     )
     def test_no_locale_is_too_poor(self, box: Sandbox, locale: dict[str, str]) -> None:
@@ -100,7 +100,6 @@ class TestPipes:
         assert (done.code, done.err) == (0, "")
         assert len(done.lines) == len(box.connect().chats.get_subscriptions())
 
-    @pytest.mark.slow
     def test_bytes_that_are_no_text_are_not_posted(self, box: Sandbox) -> None:
         done = run("post", KNOWN_CHAT, box=box, then="< <(printf 'caf\\xe9')", LC_ALL="C")
 

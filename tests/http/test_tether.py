@@ -22,7 +22,7 @@ from teamwire_sync import (
 from teamwire_sync._sandbox.seed import KNOWN_CHAT
 from teamwire_sync._transports import budget
 from teamwire_sync._transports.tether import Tether
-from tests.services.test_fork import exit_status, in_child
+from tests.support.forks import exit_status, in_child
 from tests.support.raw_server import (
     CHUNKED,
     OK,

@@ -27,7 +27,6 @@ from teamwire_sync import (
     TWDeliveryUnknownError,
     TWError,
     TWProtocolError,
-    TWTimeoutError,
     User,
 )
 from teamwire_sync._transports.budget import MOST_BYTES
@@ -47,7 +46,7 @@ SECRET = "s3cret-of-the-bot"
 
 # Some of each kind; a session of the caller's reads with the parts that requests gives it.
 OF_A_GIVEN_SESSION = [
-    "body: HTML", "body: deep arrays", "length: longer than the body",
+    "body: HTML", "body: deep arrays", "length: longer than the body", "length: chunk of -5",
     "length: an answer after the answer", "packed: no gzip", "packed: gzip bomb",
     "packed: gzip in gzip", "head: half a head", "head: control characters", "head: cookies",
     "status: 204 x", "status: 500 escape",
@@ -202,18 +201,6 @@ class TestOneNastyAnswer:
     def test_comes_to_the_same_through_a_given_session(self, name: str, trial: Trial) -> None:
         with requests.Session() as session:
             trial.of_all(OF_A_GIVEN_SESSION, CALLS[name], attrgetter(name), session=session)
-
-    @pytest.mark.parametrize(
-        ("name", "kind"), [("read", TWTimeoutError), ("write", TWDeliveryUnknownError)]
-    )
-    def test_has_a_given_session_wait_for_the_rest_of_a_chunk_of_less_than_nothing(
-        self, name: str, kind: type, trial: Trial
-    ) -> None:
-        def call(connection: Connection, **_: Any) -> Any:
-            return CALLS[name](connection, timeout=0.3)
-
-        with requests.Session() as session:
-            trial.of_all(["length: chunk of -5"], call, lambda _: kind, session=session)
 
     @pytest.mark.usefixtures("no_pauses")
     def test_is_got_over_by_a_second_try_where_that_may_help(self, trial: Trial) -> None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
-import traceback
-from typing import TYPE_CHECKING, Callable
+from typing import TYPE_CHECKING
 
 import pytest
 import requests
@@ -14,6 +12,7 @@ import requests
 from teamwire_sync import Connection, TWConfigError
 from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER
 from tests.support.events import take, texts
+from tests.support.forks import exit_status, in_child
 from tests.support.waiting import PATIENCE, Threads, wait_until
 
 if TYPE_CHECKING:
@@ -26,37 +25,6 @@ pytestmark = [
 ]
 
 LISTING = ("GET", "/v1/bot/chats/")
-
-
-def in_child(work: Callable[[], object]) -> int:
-    """Fork, do *work* in the child, and give its process id to the parent."""
-    pid = os.fork()
-    if pid == 0:
-        status = 1
-        try:
-            work()
-            status = 0
-        except BaseException:  # noqa: BLE001  the child has no one else to tell
-            traceback.print_exc()
-        finally:
-            os._exit(status)
-    return pid
-
-
-def exit_status(pid: int) -> int:
-    ended: list[int] = []
-
-    def has_ended() -> bool:
-        done, status = os.waitpid(pid, os.WNOHANG)
-        ended.append(status)
-        return done == pid
-
-    try:
-        wait_until(has_ended)
-    except BaseException:
-        os.kill(pid, signal.SIGKILL)
-        raise
-    return ended[-1]
 
 
 def talk(connection: Connection, who: str, times: int = 50) -> None:

@@ -136,8 +136,9 @@ LENGTHS = {
     "chunk longer": no_answer(lambda body: chunked(body, size=b"fffff"), closes=True),
     "chunk much longer": no_answer(lambda body: chunked(body, size=b"f" * 1000), closes=True),
     "chunk shorter": no_answer(lambda body: chunked(body, size=b"5")),
-    "chunk of -1": no_answer(lambda body: chunked(body, size=b"-1")),
-    "chunk of -5": no_answer(lambda body: chunked(body, size=b"-5")),
+    # An older urllib3 reads them to the end of the connection.
+    "chunk of -1": no_answer(lambda body: chunked(body, size=b"-1"), closes=True),
+    "chunk of -5": no_answer(lambda body: chunked(body, size=b"-5"), closes=True),
     "chunk of no number": no_answer(lambda body: chunked(body, size=b"xyz")),
     "chunk of a long number": no_answer(lambda body: chunked(body, size=b"0" * 100_000)),
     "no last chunk": no_answer(lambda body: chunked(body)[:-5], closes=True),

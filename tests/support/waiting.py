@@ -6,11 +6,9 @@ import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Callable, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from concurrent.futures import Future
 
 T = TypeVar("T")
@@ -25,14 +23,6 @@ def wait_until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < give_up, "waited in vain"
         pause.wait(0.001)
-
-
-@contextmanager
-def in_time() -> Iterator[None]:
-    """Fail the test when the block takes longer than tests wait for anything."""
-    started = time.monotonic()
-    yield
-    assert time.monotonic() - started < PATIENCE
 
 
 class Gate:

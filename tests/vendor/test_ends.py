@@ -314,6 +314,17 @@ def test_an_exit_that_fails_is_nobody_s_concern(
     assert (warnings, threads()) == ([], [])
 
 
+def test_an_end_without_a_failure_is_not_logged_as_one(
+    uncached: Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    look_up(uncached)
+    with caplog.at_level("DEBUG", "teamwire_sync"):
+        uncached.close()
+        wait_until(lambda: not threads())
+
+    assert [record.getMessage() for record in caplog.records] == []
+
+
 def test_an_exit_that_fails_changes_nothing_for_who_waits(
     vendor: Vendor, uncached: Connection
 ) -> None:

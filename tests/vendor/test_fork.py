@@ -14,7 +14,7 @@ import pytest
 from teamwire_sync._sandbox.seed import BOT_LIST, KNOWN_CHAT, KNOWN_USER
 from teamwire_sync._transports.vendor import run
 from teamwire_sync.testing import sandbox
-from tests.services.test_fork import exit_status, in_child
+from tests.support.forks import exit_status, in_child
 from tests.support.leftovers import threads
 from tests.support.waiting import PATIENCE, Gate, Threads
 from tests.vendor.conftest import DOUBLE

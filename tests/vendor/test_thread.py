@@ -205,11 +205,10 @@ def test_a_connection_that_is_dropped_ends_its_thread(vendor: Vendor) -> None:
     connection.users.get_user(KNOWN_USER)
     gone = weakref.ref(connection)
     del connection
-    gc.collect()
 
-    assert gone() is None
-    wait_until(lambda: not threads())
-    assert vendor.calls["exit"] == 1
+    # Not by one collection: the thread may still have the end of the call in its hands.
+    wait_until(lambda: gc.collect() >= 0 and not threads())
+    assert (gone(), vendor.calls["exit"]) == (None, 1)
 
 
 def test_a_connection_may_be_dropped_by_who_holds_its_lock(vendor: Vendor) -> None:
@@ -220,11 +219,16 @@ def test_a_connection_may_be_dropped_by_who_holds_its_lock(vendor: Vendor) -> No
     del connection
 
     def collect() -> None:
-        with run._lock:
-            gc.collect()
+        while not over:
+            with run._lock:
+                gc.collect()
 
+    over: list[bool] = []
     threading.Thread(target=collect, daemon=True).start()
-    wait_until(lambda: not threads())
+    try:
+        wait_until(lambda: not threads())
+    finally:
+        over.append(True)
 
 
 def test_what_a_call_gave_is_not_kept(vendor: Vendor, uncached: Connection) -> None:
