@@ -46,7 +46,6 @@ def test_a_dumb_terminal_has_a_table_of_nothing_but_text_within_its_width(box: S
     assert set(TITLE.split()) <= set(text.split())
 
 
-@pytest.mark.slow
 def test_forty_columns_are_enough(box: Sandbox) -> None:
     text = shown("chats", "list", box=box, columns=40, **PLAIN)
 
@@ -54,10 +53,7 @@ def test_forty_columns_are_enough(box: Sandbox) -> None:
     assert all(len(line.split()) == 1 for line in text.splitlines() if line[:1] != " ")
 
 
-@pytest.mark.parametrize(
-    "encoding",
-    ["ascii", *(pytest.param(each, marks=pytest.mark.slow) for each in ("latin-1", "utf-8"))],
-)
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
 def test_a_poor_terminal_is_one(box: Sandbox, encoding: str) -> None:
     text = shown("chats", "list", box=box, PYTHONIOENCODING=encoding, LC_ALL="C")
 
@@ -71,7 +67,6 @@ def test_without_colours_there_are_none(box: Sandbox) -> None:
     assert "\x1b[3" not in text
 
 
-@pytest.mark.slow
 def test_json_is_the_same_as_in_a_pipe(box: Sandbox, cli: Cli) -> None:
     text = shown("chats", "list", "--json", box=box, **PLAIN)
 
@@ -87,7 +82,6 @@ class TestProgress:
         assert text.index("\x1b[1A\x1b[2K") < text.index("thread ID")
         assert text.count("\x1b[?25l") == text.count("\x1b[?25h") == 1
 
-    @pytest.mark.slow
     def test_a_file_has_a_bar(self, box: Sandbox, tmp_path: Path) -> None:
         (tmp_path / "a.bin").write_bytes(bytes(100_000))
         text = shown("post", KNOWN_CHAT, "--file", str(tmp_path / "a.bin"), box=box)
@@ -104,7 +98,6 @@ class TestProgress:
         assert "Listing the chats" in terminal.shown
         assert out == cli("chats", "list").out
 
-    @pytest.mark.slow
     def test_nothing_of_it_is_in_a_file(self, box: Sandbox) -> None:
         with Terminal("chats", "list", box=box, stderr=subprocess.PIPE) as terminal:
             assert terminal.finish() == 0
@@ -130,13 +123,8 @@ class TestProgress:
     ("command", "ready", "code"),
     [
         ("listen", "Ctrl-C ends it", INTERRUPTED),
-        pytest.param("sandbox --chats 5", "Ctrl-C ends it", 0, marks=pytest.mark.slow),
-        pytest.param(
-            "demo --chats 5 --lookups 3000000",
-            "hear what somebody writes",
-            INTERRUPTED,
-            marks=pytest.mark.slow,
-        ),
+        ("sandbox --chats 5", "Ctrl-C ends it", 0),
+        ("demo --chats 5 --lookups 3000000", "hear what somebody writes", INTERRUPTED),
     ],
 )
 def test_ctrl_c_ends_what_goes_on(box: Sandbox, command: str, ready: str, code: int) -> None:

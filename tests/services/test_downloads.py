@@ -261,7 +261,6 @@ print(digest.sha.hexdigest(), int(peak) // 1024)
 _LARGE = 200 * 2**20
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs RLIMIT_DATA of Linux")
 def test_200_mib_go_both_ways_through_a_process_limited_to_100_mib(
     box: Sandbox, tmp_path: Path
