@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -180,6 +181,8 @@ def pytest_configure(config: pytest.Config) -> None:
     terminal = config.pluginmanager.get_plugin("terminalreporter")
     if terminal is not None and config.get_verbosity() < 0:
         config.pluginmanager.register(ShortReport(terminal))
+    # A shell has what it runs in the background ignore it, and tests of Ctrl-C need it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     config.stash[_WATCHDOG] = Watchdog(real_stderr(), _HANGS)
     config.stash[_WATCHDOG].start()
 
