@@ -15,6 +15,7 @@ from filelock import FileLock
 from teamwire_sync._stores import file
 from teamwire_sync._stores.base import StoreError
 from teamwire_sync._stores.file import FileStore
+from tests.support.forks import in_child
 from tests.support.store_files import DAY, KEY, OnFiles, posix, titles
 from tests.support.store_listings import place_in, save, set_clock
 
@@ -35,16 +36,7 @@ pytestmark = [
 @contextmanager
 def child(work: Callable[[], object]) -> Iterator[int]:
     """Have a forked child do *work*; it is dead when the block ends."""
-    pid = os.fork()
-    if pid == 0:
-        status = 1
-        try:
-            work()
-            status = 0
-        except BaseException:  # noqa: BLE001  the child has no one else to tell
-            traceback.print_exc()
-        finally:
-            os._exit(status)
+    pid = in_child(work)
     try:
         yield pid
     finally:
