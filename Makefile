@@ -42,7 +42,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks $(BENCH)
 
 $(VENV)/bin/python:
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 $(VENV)/.demo: setup.cfg setup.py | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --use-pep517 --editable '.[demo]'
@@ -53,4 +53,5 @@ $(VENV)/.dev: setup.cfg setup.py | $(VENV)/bin/python
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build dist site *.egg-info .coverage .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist site *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache \
+		.ruff_cache .schemathesis

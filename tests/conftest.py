@@ -29,7 +29,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     for _name in ("COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START"):
         os.environ.pop(_name, None)
 
-_WATCHDOG = pytest.StashKey[Watchdog]()
+WATCHDOG = pytest.StashKey[Watchdog]()
 # Seconds after which a step of a test hangs. Waits end long before, with an error that says more.
 _HANGS = float(os.environ.get("TESTS_HANG", "60"))
 _HANGS_SLOW = 5 * _HANGS
@@ -149,6 +149,13 @@ def own_redis(redis_program: str, tmp_path: Path) -> Iterator[RedisProcess]:
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection(session: pytest.Session) -> Iterator[None]:
+    """Imports that hang have an end."""
+    with session.config.stash[WATCHDOG].watching("the collection", _HANGS_SLOW):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
     """A step of a test that hangs has an end."""
     with _watching(item, "the set-up of"):
@@ -172,7 +179,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
 def _watching(item: pytest.Item, step: str) -> AbstractContextManager[None]:
     slow = item.get_closest_marker("slow") is not None
     seconds = _HANGS_SLOW if slow else _HANGS
-    return item.config.stash[_WATCHDOG].watching(f"{step} {item.nodeid}", seconds)
+    return item.config.stash[WATCHDOG].watching(f"{step} {item.nodeid}", seconds)
 
 
 @pytest.hookimpl(trylast=True)
@@ -183,18 +190,21 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(ShortReport(terminal))
     # A shell has what it runs in the background ignore it, and tests of Ctrl-C need it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    config.stash[_WATCHDOG] = Watchdog(real_stderr(), _HANGS)
-    config.stash[_WATCHDOG].start()
+    config.stash[WATCHDOG] = Watchdog(real_stderr())
+    config.stash[WATCHDOG].start()
 
 
 def pytest_enter_pdb(config: pytest.Config) -> None:
     """A person may take any time."""
-    config.stash[_WATCHDOG].disarm()
+    config.stash[WATCHDOG].disarm()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Also what the process does at its end has one: it may wait for a thread."""
-    config.stash[_WATCHDOG].arm("the end of the process", _HANGS)
+    watchdog = config.stash.get(WATCHDOG, None)
+    # A worker of pytest-xdist stays for the others, and is ended by who has started it.
+    if watchdog is not None and not hasattr(config, "workerinput"):
+        watchdog.arm("the end of the process", _HANGS)
 
 
 def pytest_collection_finish() -> None:

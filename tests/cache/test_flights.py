@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import time
 from functools import partial
 from typing import TYPE_CHECKING, Callable
 
@@ -16,7 +17,7 @@ from teamwire_sync import (
     TWTimeoutError,
 )
 from teamwire_sync._flight import deadline_after
-from tests.support.builders import make_chat
+from tests.support.builders import Clock, make_chat
 from tests.support.chat_server import by_tid, create
 from tests.support.interrupts import interrupt_at
 from tests.support.waiting import PATIENCE, Gate, Threads, wait_until
@@ -24,7 +25,6 @@ from tests.support.waiting import PATIENCE, Gate, Threads, wait_until
 if TYPE_CHECKING:
     from teamwire_sync._cache import ChatCache
     from teamwire_sync._load import Load
-    from tests.support.builders import Clock
     from tests.support.chat_server import ChatServer
 
 
@@ -83,18 +83,21 @@ class TestSingleFlight:
         assert isinstance(leader.exception(), KeyboardInterrupt)
         assert waiter.result() is not None
 
-    def test_who_leads_in_haste_fails_alone(self, cache: ChatCache, server: ChatServer) -> None:
-        gate = Gate()
+    def test_who_leads_in_haste_fails_alone(
+        self, cache: ChatCache, server: ChatServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        gate, now = Gate(), Clock()
+        monkeypatch.setattr(time, "monotonic", now)
 
         def late(load: Load) -> None:
             gate()
             if load.deadline is not None:
-                wait_until(lambda: load.deadline is None or deadline_after(0) >= load.deadline)
+                now.advance(10)
 
         server.on_load = late
         server.error = TWTimeoutError("no time left")
         with Threads() as threads:
-            hasty = threads.start(lambda: by_tid(cache, "t1", timeout=0.05))
+            hasty = threads.start(lambda: by_tid(cache, "t1", timeout=10))
             gate.wait_arrived()
             patient = threads.start(lambda: by_tid(cache, "t1"))
             wait_until(lambda: cache.info().joined == 1)
@@ -187,14 +190,19 @@ class TestForcedRefresh:
 
 class TestHaste:
     @pytest.fixture
-    def cache(self, cache: ChatCache, server: ChatServer) -> ChatCache:
-        """A server that is slower than any caller who sets a time-out."""
+    def cache(
+        self, cache: ChatCache, server: ChatServer, monkeypatch: pytest.MonkeyPatch
+    ) -> ChatCache:
+        """A server that takes all the time of any caller who sets a time-out."""
+        now = Clock()
+        monkeypatch.setattr(time, "monotonic", now)
         server.error = TWTimeoutError("no answer")
+        server.on_load = lambda _: now.advance(10)
         return cache
 
-    def hurry(self, cache: ChatCache, timeout: float = 0.01) -> None:
+    def hurry(self, cache: ChatCache) -> None:
         with pytest.raises(TWTimeoutError):
-            by_tid(cache, "t1", timeout=timeout)
+            by_tid(cache, "t1", timeout=10)
 
     def test_others_in_as_much_haste_do_not_ask_again_at_once(
         self, cache: ChatCache, server: ChatServer

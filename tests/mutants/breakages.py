@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 SEED = 20261129
 ROOT = Path(__file__).resolve().parents[2]
 PATCHES = Path(__file__).parent / "breakages"
+# Those of tests/mutants look at the text of the sources.
+_OPTIONS = ("-q", "-x", "--tb=no", "--ignore", "tests/mutants")
 # Their tests are folded into tables.
 FOLDED = (
     "_concealed.py",
@@ -119,12 +121,12 @@ def run(arguments: list[str]) -> bool:
         with tempfile.TemporaryDirectory() as folder:
             for name in ("teamwire_sync", "tests", "docs", "examples", "benchmarks", ".ci"):
                 shutil.copytree(ROOT / name, Path(folder) / name)
-            for path in ROOT.glob("*.*"):
+            for path in ROOT.iterdir():
                 if path.is_file():
                     shutil.copy(path, folder)
             subprocess.run(["git", "apply", str(patch)], cwd=folder, check=True)
             done = subprocess.run(
-                [sys.executable, "-m", "pytest", "-q", "-x", "--tb=no", *arguments],
+                [sys.executable, "-m", "pytest", *_OPTIONS, *arguments],
                 cwd=folder,
                 env={**os.environ, "PYTHONPATH": folder},
                 stdout=subprocess.PIPE,
@@ -133,7 +135,8 @@ def run(arguments: list[str]) -> bool:
             )
         noticed = done.returncode not in {pytest.ExitCode.OK, pytest.ExitCode.USAGE_ERROR}
         all_noticed &= noticed
-        told = done.stdout.decode().strip().splitlines()[-2:]
+        lines = done.stdout.decode().strip().splitlines()
+        told = [line for line in lines if line.startswith(("FAILED", "ERROR"))] or lines[-1:]
         print("noticed" if noticed else "MISSED", patch.stem, *told, sep=" | ", flush=True)
     return all_noticed
 

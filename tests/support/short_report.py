@@ -23,6 +23,7 @@ class ShortReport:
         self._started = monotonic()
         self._ended = 0
         self._tenths = 0
+        self._has_shown = False
         terminal.summary_failures = terminal.summary_errors = lambda: None  # type: ignore[method-assign]
 
     @pytest.hookimpl(wrapper=True)
@@ -44,7 +45,14 @@ class ShortReport:
         if report.failed:
             self._show(report)
 
+    def pytest_terminal_summary(self) -> None:
+        """Say how the tests run in the same order again, where one failed."""
+        seed = self._terminal.config.getoption("randomly_seed", None)
+        if self._has_shown and seed is not None:
+            self._terminal.write_line(f"for the same order: -n 0 --randomly-seed={seed}")
+
     def _show(self, report: pytest.TestReport | pytest.CollectReport) -> None:
+        self._has_shown = True
         self._terminal.ensure_newline()
         self._terminal.write_sep("_", report.head_line or report.nodeid, red=True, bold=True)
         report.toterminal(self._terminal._tw)

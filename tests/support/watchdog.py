@@ -2,6 +2,8 @@
 
 Under pytest-xdist the run goes on: another worker takes the place of the one that died, and the
 test counts as failed. Alone, the run ends there.
+
+As a program, it is the helper of a `Watchdog`: ``python watchdog.py PROCESS SECONDS``.
 """
 
 from __future__ import annotations
@@ -9,7 +11,9 @@ from __future__ import annotations
 import faulthandler
 import math
 import os
+import select
 import signal
+import subprocess
 import sys
 import threading
 from contextlib import contextmanager, suppress
@@ -24,28 +28,36 @@ if TYPE_CHECKING:
 
 _PROCESSES = Path("/proc")
 _EXIT_CODE = 70
+_TICK = 0.5
 
 
 class Watchdog:
     """Ends the process when a step of a test takes too long.
 
-    It has a thread of its own. When that can't run, since a call in C keeps the interpreter's lock,
-    `faulthandler` shows the stacks and ends the process without it.
+    A thread counts the time. A call in C may keep the lock of the interpreter, so that the thread
+    can't run; then a helper, which is a process, hears no tick, and ends this one.
 
     Args:
         stderr: A file descriptor that no test captures.
-        heartbeat: Seconds for which the thread may be unable to run.
+        silence: Seconds without a tick after which the helper acts.
     """
 
-    def __init__(self, stderr: int, heartbeat: float) -> None:
+    def __init__(self, stderr: int, *, silence: float = 70) -> None:
         self._stderr = stderr
-        self._heartbeat = heartbeat
-        self._deadline = math.inf
+        self._silence = silence
+        self._left = math.inf
         self._limit = math.inf
         self._step = ""
 
     def start(self) -> None:
         """Start to watch."""
+        self._helper = subprocess.Popen(
+            [sys.executable, "-S", "-E", __file__, str(os.getpid()), str(self._silence)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+        )
         threading.Thread(target=self._watch, name="watchdog of the tests", daemon=True).start()
 
     @contextmanager
@@ -59,34 +71,51 @@ class Watchdog:
 
     def disarm(self) -> None:
         """Give it all the time there is."""
-        self._deadline = math.inf
+        self._left = math.inf
 
     def arm(self, step: str, seconds: float) -> None:
         """Give the process *seconds* to end, or to be disarmed."""
         self._step = step
-        self._limit = seconds
-        self._deadline = monotonic() + seconds
+        self._limit = self._left = seconds
 
     def _watch(self) -> None:
-        while monotonic() < self._deadline:
-            faulthandler.dump_traceback_later(self._heartbeat, exit=True, file=self._stderr)
-            sleep(0.5)
-        os.write(self._stderr, f"\n{self._step} hangs since {self._limit:g} s\n".encode())
-        faulthandler.dump_traceback(self._stderr, all_threads=True)
-        for process in descendants(os.getpid()):
-            with suppress(ProcessLookupError):
-                os.kill(process, signal.SIGKILL)
-        os._exit(_EXIT_CODE)
+        assert self._helper.stdin is not None
+        ticked_at = monotonic()
+        while self._left > 0:
+            self._helper.stdin.write(b".")
+            sleep(_TICK)
+            ticked_at, before = monotonic(), ticked_at
+            # A machine that was busy, or a process that was stopped, took more time than the test.
+            self._left -= min(ticked_at - before, 2 * _TICK)
+        try:
+            text = f"\n{self._step} has not ended within {self._limit:g} s\n"
+            os.write(self._stderr, text.encode())
+            faulthandler.dump_traceback(self._stderr, all_threads=True)
+            kill_descendants(os.getpid())
+        finally:
+            os._exit(_EXIT_CODE)
+
+
+def kill_descendants(process: int) -> None:
+    """Kill the children of a process, their children, and so on."""
+    while True:
+        found = [one for one in descendants(process) if one != os.getpid()]
+        for one in found:
+            with suppress(OSError):  # it may have ended meanwhile, or be another user's
+                os.kill(one, signal.SIGKILL)
+        if not found:
+            return
 
 
 def descendants(process: int) -> list[int]:
-    """The children of a process, their children, and so on. Only Linux tells."""
+    """The processes below a process that have not ended. Only Linux tells."""
     children: dict[int, list[int]] = {}
     for stat in _PROCESSES.glob("[0-9]*/stat"):
         with suppress(OSError):  # it may have ended meanwhile
             # pid (name) state parent: a name can have spaces and parentheses.
-            parent = stat.read_text("utf-8", "replace").rpartition(")")[2].split()[1]
-            children.setdefault(int(parent), []).append(int(stat.parent.name))
+            state, parent = stat.read_text("utf-8", "replace").rpartition(")")[2].split()[:2]
+            if state != "Z":
+                children.setdefault(int(parent), []).append(int(stat.parent.name))
     found = [process]
     for one in found:
         found += children.get(one, [])
@@ -96,3 +125,20 @@ def descendants(process: int) -> list[int]:
 def real_stderr() -> int:
     """A file descriptor of stderr that stays when pytest captures."""
     return os.dup(sys.__stderr__.fileno() if sys.__stderr__ else 2)
+
+
+def _help(process: int, silence: float) -> None:
+    # Ctrl-C is for the tests.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    while select.select([0], [], [], silence)[0]:
+        if not os.read(0, 4096):
+            return
+    # It may have ended: a forked child of its keeps the pipe open.
+    if os.getppid() == process:
+        kill_descendants(process)
+        # pytest has faulthandler show the stacks then.
+        os.kill(process, signal.SIGABRT)
+
+
+if __name__ == "__main__":
+    _help(int(sys.argv[1]), float(sys.argv[2]))
