@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +12,7 @@ import requests
 from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER
 from teamwire_sync.testing import ServedRequest, sandbox
 from tests.support.sandbox_api import CHATS, Api
+from tests.support.tables import unlike
 from tests.support.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:
@@ -173,9 +173,11 @@ def test_delay_keeps_the_answer(api: Api) -> None:
 
 
 def test_delayed_answer_comes(api: Api) -> None:
-    """A delay ends."""
-    api.box.fault("GET", ME, delay=0.01)
+    """A delay ends, and not before its time."""
+    api.box.fault("GET", ME, delay=0.2)
+    started = time.monotonic()
     assert statuses(api, 1) == [200]
+    assert time.monotonic() - started >= 0.2
 
 
 def fates(seed: int, chance: float, disturb: str | None = None) -> list[bool]:
@@ -252,11 +254,8 @@ SENSELESS: list[dict[str, Any]] = [
 
 def test_senseless_fault_is_refused(api: Api) -> None:
     """A typing error in a test is told."""
-    taken = []
-    for effects in SENSELESS:
-        with suppress(ValueError):
-            taken.append((effects, api.box.fault("GET", ME, **effects)))
-    assert taken == []
+    rows = [(effects, ValueError, ".") for effects in SENSELESS]
+    assert unlike(lambda effects: api.box.fault("GET", ME, **effects), rows) == []
 
 
 @pytest.mark.parametrize("path", ["v1/bot/me/", "/v1/bot/chats/?limit=1", ""])
@@ -387,6 +386,13 @@ def test_dropped_answer_can_be_held(api: Api, background: ThreadPoolExecutor) ->
         held.wait_arrived(timeout=PATIENCE)
         assert not answer.done()
     assert isinstance(answer.exception(PATIENCE), requests.ConnectionError)
+
+
+def test_clock_begins_with_the_real_one(api: Api) -> None:
+    """Until it is put forward, it tells the time."""
+    earliest = time.time()
+    # To a second: somebody may set the machine's clock right meanwhile.
+    assert earliest - 1 <= api.box.clock() <= time.time() + 1
 
 
 def test_clock_is_put_forward(api: Api) -> None:

@@ -14,7 +14,6 @@ import pytest
 from teamwire_sync import Connection, ConnectionConfig
 from teamwire_sync._transports.vendor import thread
 from tests.support import leftovers
-from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -84,7 +83,7 @@ def vendor(
 def nothing_left(vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Fails when a test leaves a thread or a connection, or when asyncio complains."""
     # However busy the machine is, what ends by itself is waited for.
-    monkeypatch.setattr(thread, "_GOODBYE", PATIENCE)
+    monkeypatch.setattr(thread, "_GOODBYE", 6 * thread._GOODBYE)
     with leftovers.none_of(vendor):
         yield
 

@@ -179,13 +179,13 @@ def test_both_sides_of_multiprocessing_talk(vendor: Vendor, uncached: Connection
 
 # Processes that end in the ordinary way
 
-PROGRAM = f"""
+PROGRAM = """
 import logging, multiprocessing, os, sys, time
 import teamwire_api
 from teamwire_sync import Connection
 from teamwire_sync._transports.vendor import run
 
-run._AT_EXIT = {PATIENCE}  # what ends by itself is waited for, however busy the machine is
+run._AT_EXIT *= 15  # what ends by itself is waited for, however busy the machine is
 logging.getLogger("asyncio").setLevel(logging.ERROR)  # it warns of a slow machine
 
 class Noted(teamwire_api.Connection):

@@ -244,7 +244,7 @@ def test_what_a_call_gave_is_not_kept(vendor: Vendor, uncached: Connection) -> N
 
 # A process that ends
 
-PROGRAM = f"""
+PROGRAM = """
 import logging
 import sys
 import teamwire_api
@@ -253,7 +253,7 @@ from teamwire_api.testing import knobs
 from teamwire_sync._transports.vendor import run
 from threading import Thread
 
-run._AT_EXIT = {PATIENCE}  # what ends by itself is waited for, however busy the machine is
+run._AT_EXIT *= 15  # what ends by itself is waited for, however busy the machine is
 logging.getLogger("asyncio").setLevel(logging.ERROR)  # it warns of a slow machine
 teamwire_api.__version__ = sys.argv[1]
 
