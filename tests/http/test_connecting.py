@@ -50,7 +50,10 @@ if TYPE_CHECKING:
 HELLO = b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc"
 HANDSHAKES: dict[str, Script] = {
     "silence": lambda peer: peer.wait_gone(),
-    "slow bytes": lambda peer: peer.drip(itertools.chain(bytewise(HELLO), repeated(b"\0"))),
+    "slow bytes": lambda peer: (
+        peer.drip(itertools.chain(bytewise(HELLO), repeated(b"\0"))),
+        peer.wait_gone(),
+    ),
 }
 # A write has surely not been sent before there is a connection.
 each_work = pytest.mark.parametrize("work", [check, post])

@@ -231,14 +231,17 @@ class TestClose:
 
             assert {type(failure(one)) for one in results} == {TWClosedError}
 
-    def test_of_a_given_session_lets_it_wait_for_its_answer(self, tied: list[Tether]) -> None:
-        """Its connections are the caller's."""
+    @pytest.mark.parametrize("data", [whole(NO_EVENTS), b""], ids=["an answer", "none"])
+    def test_of_a_given_session_lets_it_wait_for_its_answer(
+        self, data: bytes, tied: list[Tether]
+    ) -> None:
+        """Its connections are the caller's; but what becomes of the poll is the same."""
         arrived = Gate()
 
         def script(peer: Peer) -> None:
             peer.read_request()
             arrived()
-            peer.send(whole(NO_EVENTS))
+            peer.send(data)
 
         with RawServer(script) as server, requests.Session() as session, Threads(1) as threads:
             session.trust_env = False
@@ -278,9 +281,11 @@ class TestOthers:
     ) -> None:
         """Another request may be on its way by then."""
         put = budget._Pool._put_conn
+        cut = []
 
         def back(pool: Any, conn: Any) -> None:
             put(pool, conn)
+            cut.append(tied[0])
             tied[0].cut()
 
         monkeypatch.setattr(budget._Pool, "_put_conn", back)
@@ -291,7 +296,7 @@ class TestOthers:
             poll(connection)
             poll(connection)
 
-            assert server.connections == 1
+            assert (len(cut), server.connections) == (2, 1)
 
     @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
     @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")

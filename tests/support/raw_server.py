@@ -76,7 +76,7 @@ class Peer:
 
     def drip(self, data: Iterable[bytes], pause: float = 0.02) -> None:
         """Send one piece after the other, slowly, and as long as a client can be waited for."""
-        give_up = time.monotonic() + 3 * PATIENCE
+        give_up = time.monotonic() + PATIENCE
         for piece in data:
             if self._over.wait(pause):
                 return
@@ -85,7 +85,7 @@ class Peer:
 
     def flood(self, data: bytes) -> None:
         """Send it again and again, as fast as it is taken."""
-        give_up = time.monotonic() + 3 * PATIENCE
+        give_up = time.monotonic() + PATIENCE
         while not self._over.is_set():
             assert time.monotonic() < give_up, "the client never left"
             self.send(data)
@@ -169,7 +169,7 @@ class RawServer:
     def _serve(self, sock: socket.socket) -> None:
         try:
             # A script that waits in vain ends, rather than the tests don't.
-            sock.settimeout(3 * PATIENCE)
+            sock.settimeout(PATIENCE)
             # What is sent right before the end goes out before it.
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._tls is not None:
