@@ -92,7 +92,7 @@ def chat(connection: Connection) -> Chat:
 
 @pytest.fixture
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who tries again does so as good as at once."""
+    """Pauses between tries last a millisecond."""
     from teamwire_sync import _listening
     from teamwire_sync._transports import retries
 

@@ -98,7 +98,7 @@ def refused(
 
 
 def made_of(given: dict[str, Any]) -> dict[str, Any]:
-    """What the settings are that are given."""
+    """The settings of a ConnectionConfig, by name."""
     config = ConnectionConfig(**given)
     return {name: getattr(config, name) for name in given}
 

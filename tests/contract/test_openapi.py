@@ -1,4 +1,4 @@
-"""What wire speaks is the contract that docs/openapi.yaml describes, no more and no less."""
+"""The wire package speaks exactly the contract of docs/openapi.yaml."""
 
 from __future__ import annotations
 

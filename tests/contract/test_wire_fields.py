@@ -173,7 +173,7 @@ CURSORS = {"cursor", "next_cursor", "next_before"}
 
 
 def outcome(decode: Decode, document: Any) -> str:
-    """What the refusal of *document* says, or what came in its place."""
+    """The text of the error that refuses *document*; "decoded" when nothing refuses it."""
     try:
         decode(document)
     except TWProtocolError as error:
@@ -184,7 +184,7 @@ def outcome(decode: Decode, document: Any) -> str:
 
 
 def given(name: str, field: str, value: Any) -> str:
-    """What comes of the object *name* with *value* as its *field*."""
+    """The outcome of decoding the object *name* with *value* as its *field*."""
     _, document, decode = OBJECTS[name]
     return outcome(decode, {**document, field: value})
 
@@ -194,7 +194,7 @@ def kind_of(name: str) -> str:
 
 
 def checked_kind(name: str, field: str) -> str:
-    """What an error calls the object *name* when the type of *field* is looked at."""
+    """The name of the object *name* in an error about the type of *field*."""
     if name.startswith("an event") and field in EVENT["required"]:
         return "an event"
     if field == "type" and name in {"a file", "a calendar entry", "a location"}:
@@ -311,7 +311,7 @@ def test_a_cursor_that_no_url_can_have_is_named() -> None:
 
 
 def test_every_kind_of_attachment_of_the_contract_is_decoded() -> None:
-    """What is of another kind has no field that could be missing."""
+    """An attachment of an unknown kind has no required field but its type."""
     known = {
         kind.value
         for kind in AttachmentType

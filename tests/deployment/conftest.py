@@ -55,7 +55,7 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> Tls:
 
 
 class Front:
-    """What a bot of an installation sees of it.
+    """An installation as a bot sees it.
 
     Args:
         proxy: Stands in front.

@@ -1,4 +1,4 @@
-"""What CONTRIBUTING.md names is there, and its list of slow tests is the one of the markers."""
+"""CONTRIBUTING.md names what exists, and it lists each file that has slow tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What README.md and docs/ say is true: their code blocks run, their links lead somewhere."""
+"""The code blocks of README.md and docs/ run, and their links lead to files."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def read(path: Path) -> Any:
 
 @frozen
 class Run:
-    """What the cells of a notebook show, by their ids, and the server that they asked."""
+    """The outputs of a notebook by the ids of its cells, and the server that it asked."""
 
     shown: dict[str, str]
     box: Sandbox

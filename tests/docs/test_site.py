@@ -219,7 +219,7 @@ def is_described_with(kind: type, base: type) -> bool:
 
 
 def methods_of(kind: type) -> set[str]:
-    """What the reference has to have under the name of *kind*."""
+    """The entries that the reference must have for *kind*."""
     return {
         f"{kind.__name__}.{name}"
         for each in takewhile(partial(is_described_with, kind), kind.__mro__)

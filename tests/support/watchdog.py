@@ -45,9 +45,8 @@ class Watchdog:
     def __init__(self, stderr: int, *, silence: float = 70) -> None:
         self._stderr = stderr
         self._silence = silence
-        self._left = math.inf
-        self._limit = math.inf
-        self._step = ""
+        # Replaced as a whole: the thread that counts shares nothing else with the tests.
+        self._armed = "", math.inf
 
     def start(self) -> None:
         """Start to watch."""
@@ -71,24 +70,26 @@ class Watchdog:
 
     def disarm(self) -> None:
         """Give it all the time there is."""
-        self._left = math.inf
+        self._armed = "", math.inf
 
     def arm(self, step: str, seconds: float) -> None:
         """Give the process *seconds* to end, or to be disarmed."""
-        self._step = step
-        self._limit = self._left = seconds
+        self._armed = step, seconds
 
     def _watch(self) -> None:
         assert self._helper.stdin is not None
-        ticked_at = monotonic()
-        while self._left > 0:
-            self._helper.stdin.write(b".")
+        armed, passed, ticked_at = self._armed, 0.0, monotonic()
+        while passed < armed[1]:
+            with suppress(OSError):  # a test may have killed the helper
+                self._helper.stdin.write(b".")
             sleep(_TICK)
             ticked_at, before = monotonic(), ticked_at
-            # A machine that was busy, or a process that was stopped, took more time than the test.
-            self._left -= min(ticked_at - before, 2 * _TICK)
+            # A busy machine or a stopped process may take more time than the test did.
+            passed += min(ticked_at - before, 2 * _TICK)
+            if self._armed is not armed:
+                armed, passed = self._armed, 0.0
         try:
-            text = f"\n{self._step} has not ended within {self._limit:g} s\n"
+            text = f"\n{armed[0]} has not ended within {armed[1]:g} s\n"
             os.write(self._stderr, text.encode())
             faulthandler.dump_traceback(self._stderr, all_threads=True)
             kill_descendants(os.getpid())
@@ -98,13 +99,12 @@ class Watchdog:
 
 def kill_descendants(process: int) -> None:
     """Kill the children of a process, their children, and so on."""
-    while True:
-        found = [one for one in descendants(process) if one != os.getpid()]
-        for one in found:
-            with suppress(OSError):  # it may have ended meanwhile, or be another user's
-                os.kill(one, signal.SIGKILL)
-        if not found:
-            return
+    # Again, for those that were made meanwhile. Another user's stay: no count would reach zero.
+    for _ in range(5):
+        for one in descendants(process):
+            if one != os.getpid():
+                with suppress(OSError):  # it may have ended meanwhile
+                    os.kill(one, signal.SIGKILL)
 
 
 def descendants(process: int) -> list[int]:
