@@ -12,6 +12,7 @@ import trustme
 from attrs import frozen
 
 from teamwire_sync import Connection, ConnectionConfig
+from tests.support.needed import missing
 from tests.support.processes import HaProxy, SandboxProcess
 
 if TYPE_CHECKING:
@@ -27,9 +28,7 @@ def haproxy() -> str:
     # Debian has it where only root looks.
     path = shutil.which("haproxy", path=os.pathsep.join((os.environ["PATH"], "/usr/sbin")))
     if path is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("haproxy is not installed, and in CI it has to be")
-        pytest.skip("haproxy is not installed")
+        missing("haproxy")
     return path
 
 

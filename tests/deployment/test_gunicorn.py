@@ -20,6 +20,7 @@ import pytest
 
 from teamwire_sync._sandbox.seed import KNOWN_CHAT
 from teamwire_sync.testing import sandbox
+from tests.support.needed import missing
 from tests.support.waiting import PATIENCE, Threads
 
 if TYPE_CHECKING:
@@ -40,9 +41,7 @@ def _gunicorn() -> None:
     if not hasattr(os, "fork"):
         pytest.skip("this system has no fork")
     if importlib.util.find_spec("gunicorn") is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("gunicorn is not installed, and in CI it has to be")
-        pytest.skip("gunicorn is not installed")
+        missing("gunicorn")
 
 
 @pytest.fixture

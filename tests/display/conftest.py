@@ -7,13 +7,14 @@ import importlib.util
 import os
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from attrs import frozen
 
 from teamwire_sync.testing import sandbox
 from tests.support.browser import GUARD, Browser
+from tests.support.needed import missing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,15 +24,9 @@ if TYPE_CHECKING:
 NOTEBOOK = Path(__file__).parents[2] / "docs" / "notebooks" / "quickstart.ipynb"
 
 
-def _missing(name: str) -> NoReturn:
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"{name} is not installed, and in CI it has to be")
-    pytest.skip(f"{name} is not installed")
-
-
 def _needed(name: str) -> Any:
     if importlib.util.find_spec(name) is None:
-        _missing(name)
+        missing(name)
     return importlib.import_module(name)
 
 
@@ -42,7 +37,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Browser:
         program = shutil.which(name)
         if program is not None:
             return Browser(program, tmp_path_factory.mktemp("browser"))
-    _missing("chromium")
+    return missing("chromium")
 
 
 @frozen

@@ -47,9 +47,15 @@ A_THREAD = (
 )
 
 
-def run(folder: Path, hang: str, *options: str) -> subprocess.CompletedProcess[str]:
-    (folder / "conftest.py").write_text("from tests.conftest import *\n", "utf-8")
-    (folder / "test_hanging.py").write_text(HANGING.format(hang=hang), "utf-8")
+def run(
+    folder: Path,
+    hang: str,
+    *options: str,
+    conftest: str = "from tests.conftest import *",
+    more: str = "",
+) -> subprocess.CompletedProcess[str]:
+    (folder / "conftest.py").write_text(conftest, "utf-8")
+    (folder / "test_hanging.py").write_text(HANGING.format(hang=hang) + more, "utf-8")
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:randomly", "-c", os.devnull, *options],
         cwd=folder,
@@ -59,6 +65,16 @@ def run(folder: Path, hang: str, *options: str) -> subprocess.CompletedProcess[s
         timeout=1.5 * PATIENCE,
         check=False,
     )
+
+
+HURRIED_COLLECTION = """
+from tests.conftest import *
+
+def pytest_sessionstart(session):
+    watchdog = session.config.stash[WATCHDOG]
+    arm = watchdog.arm
+    watchdog.arm = lambda step, seconds: arm(step, 0 if "collection" in step else seconds)
+"""
 
 
 def is_there(process: int) -> bool:
@@ -110,3 +126,10 @@ def test_a_process_that_does_not_end_after_its_tests_is_ended(tmp_path: Path) ->
 
     assert done.returncode == 70
     assert "the end of the process has not ended within 0 s" in done.stderr
+
+
+def test_a_module_that_hangs_when_it_is_imported_ends_the_run(tmp_path: Path) -> None:
+    done = run(tmp_path, "pass", conftest=HURRIED_COLLECTION, more="waits_for_ever()")
+
+    assert done.returncode == 70
+    assert "the collection has not ended" in done.stderr

@@ -1,0 +1,15 @@
+"""Programs and packages that only some machines have."""
+
+from __future__ import annotations
+
+import os
+from typing import NoReturn
+
+import pytest
+
+
+def missing(name: str) -> NoReturn:
+    """Skip the test, or fail it in CI, which installs everything."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{name} is not installed, and in CI it has to be")
+    pytest.skip(f"{name} is not installed")
