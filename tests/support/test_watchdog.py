@@ -30,7 +30,9 @@ def keeps_the_interpreter():
 def test_it_hangs(pytestconfig):
     watchdog = pytestconfig.stash[WATCHDOG]
     arm = watchdog.arm
-    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    # Nothing that the worker's death closes ends it.
+    sleep = [sys.executable, "-c", "import time; time.sleep(600)"]
+    child = subprocess.Popen(sleep, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     Path("child").write_text(str(child.pid))
     threading.Thread(target=waits_for_ever, daemon=True).start()
     {hang}
