@@ -11,9 +11,9 @@ import requests
 from attrs import frozen
 
 from teamwire_sync import Connection
-from teamwire_sync._transports.base import ChatPage
-from teamwire_sync._transports.strict_json import decode_json
-from teamwire_sync._transports.wire import Decoder
+from teamwire_sync._http.contract import Decoder
+from teamwire_sync._http.contract.strict_json import decode_json
+from teamwire_sync._transport import ChatPage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

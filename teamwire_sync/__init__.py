@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from teamwire_sync._cache.info import CacheInfo
 from teamwire_sync._config import ConnectionConfig
 from teamwire_sync._connection import Connection
-from teamwire_sync._display import ChatList, MessageList
+from teamwire_sync._display.html import ChatList, MessageList
 from teamwire_sync._models.chats import Chat, ChatHandle, ChatType
 from teamwire_sync._models.people import Bot, Group, LoggedInUser, User
-from teamwire_sync._report import CacheInfo
 from teamwire_sync.exceptions import (
     TWAmbiguousTitleError,
     TWAuthError,
@@ -30,8 +30,6 @@ from teamwire_sync.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from teamwire_sync._attachments import Attachments
-    from teamwire_sync._listening import EventStream
     from teamwire_sync._models.attachments import (
         Attachment,
         AttachmentType,
@@ -51,10 +49,12 @@ if TYPE_CHECKING:
         NewMessageInfo,
     )
     from teamwire_sync._models.messages import AlertType, LinkPreview, Message
+    from teamwire_sync._services.attachments import Attachments
+    from teamwire_sync._services.events import EventStream
     from teamwire_sync._stores.file import FileStore
     from teamwire_sync._stores.memory import MemoryStore
     from teamwire_sync._stores.redis import RedisStore
-    from teamwire_sync._transports.vendor import VendorTransport
+    from teamwire_sync._vendor import VendorTransport
 
     __version__: str
 
@@ -114,8 +114,8 @@ __all__ = [
 
 # What a program that only looks chats up has no use for is imported when it is first named.
 _LATER = {
-    "_attachments": ["Attachments"],
-    "_listening": ["EventStream"],
+    "_services.attachments": ["Attachments"],
+    "_services.events": ["EventStream"],
     "_models.attachments": [
         "Attachment",
         "AttachmentType",
@@ -138,7 +138,7 @@ _LATER = {
     "_stores.file": ["FileStore"],
     "_stores.memory": ["MemoryStore"],
     "_stores.redis": ["RedisStore"],
-    "_transports.vendor": ["VendorTransport"],
+    "_vendor": ["VendorTransport"],
 }
 
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Callable, NoReturn, cast
 
 from attrs import evolve
 
-from teamwire_sync._arguments import deadline_of, require_bool, require_id
-from teamwire_sync._concealed import concealed
 from teamwire_sync._config import ConnectionConfig
+from teamwire_sync._internal.secret import concealed
 from teamwire_sync._models.base import bind
+from teamwire_sync._services.validation import deadline_of, require_bool, require_id
 from teamwire_sync.exceptions import TWClosedError
 
 if TYPE_CHECKING:
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     import requests
 
     from teamwire_sync._credentials import Credentials
-    from teamwire_sync._listening import EventStream
     from teamwire_sync._models.events import Event
     from teamwire_sync._models.people import LoggedInUser
+    from teamwire_sync._services.events import EventStream
     from teamwire_sync._stores.base import Store
-    from teamwire_sync._transports.base import Transport
+    from teamwire_sync._transport import Transport
 
 
 class Connection:
@@ -103,8 +103,8 @@ class Connection:
             message = "app_id, secret, url, session and app_name do not go with a transport"
             raise TypeError(message)
         # All that a program without a Connection has no use for.
-        from teamwire_sync._chats import Chats  # noqa: PLC0415
-        from teamwire_sync._directory import Groups, Users  # noqa: PLC0415
+        from teamwire_sync._services.chats import Chats  # noqa: PLC0415
+        from teamwire_sync._services.directory import Groups, Users  # noqa: PLC0415
 
         self._transport = transport
         ttls: dict[str, Any] = {
@@ -150,7 +150,7 @@ class Connection:
             TWConfigError: The vendor's SDK can't be imported; the text says what to do.
         """
         # An import of its own: it brings asyncio, which no other way needs.
-        from teamwire_sync._transports.vendor import VendorTransport  # noqa: PLC0415
+        from teamwire_sync._vendor import VendorTransport  # noqa: PLC0415
 
         total_timeout = getattr(config, "total_timeout", ConnectionConfig().total_timeout)
         transport = VendorTransport(connection_factory, total_timeout=total_timeout, bot=bot)
@@ -197,8 +197,8 @@ class Connection:
             TypeError: An argument has the wrong type.
             TWError: The server could not be asked where the events are.
         """
-        from teamwire_sync._listening import EventStream  # noqa: PLC0415  few programs listen
         from teamwire_sync._models.events import Event  # noqa: PLC0415
+        from teamwire_sync._services.events import EventStream  # noqa: PLC0415  few programs listen
 
         require_bool(own, "own")
         ends_at = deadline_of(timeout)
@@ -253,7 +253,7 @@ class Connection:
         return f"<Connection {state}, {getattr(self, '_transport', 'not made')!r}>"
 
     def _repr_html_(self) -> str:
-        from teamwire_sync._display import html_table  # noqa: PLC0415  only notebooks need it
+        from teamwire_sync._display.html import html_table  # noqa: PLC0415  only notebooks need it
 
         rows = [
             ("state", "closed" if self._closed else "open"),
@@ -274,7 +274,7 @@ class Connection:
 
 def _http(credentials: Credentials, config: ConnectionConfig, options: dict[str, Any]) -> Transport:
     # requests is the heaviest import of all; a transport of another kind needs none of it.
-    from teamwire_sync._transports.http import HttpTransport  # noqa: PLC0415  see above
+    from teamwire_sync._http.transport import HttpTransport  # noqa: PLC0415  see above
 
     return HttpTransport(credentials, config, **options)
 
@@ -287,8 +287,8 @@ def _deferred_http(
     has_proxies = any(name.lower().endswith("_proxy") for name in os.environ)
     if has_proxies or any(one is not None for one in given):
         return _http(credentials, config, options)
-    from teamwire_sync._transports.deferred import DeferredTransport  # noqa: PLC0415  few have a store
-    from teamwire_sync._transports.trust import trusted  # noqa: PLC0415  the same
+    from teamwire_sync._http.deferred import DeferredTransport  # noqa: PLC0415  few have a store
+    from teamwire_sync._http.tls import trusted  # noqa: PLC0415  the same
 
     # The environment of now counts. Elsewhere the system may have proxies that it does not name.
     proxies: dict[str, str] | None = None if sys.platform in {"win32", "darwin"} else {}

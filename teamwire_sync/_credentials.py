@@ -13,7 +13,7 @@ from warnings import warn
 
 from attrs import field, frozen
 
-from teamwire_sync._concealed import SHORTEST, Concealed, concealed, refuse_to_copy
+from teamwire_sync._internal.secret import SHORTEST, Concealed, concealed, refuse_to_copy
 from teamwire_sync.exceptions import TWConfigError
 
 if TYPE_CHECKING:

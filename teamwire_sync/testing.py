@@ -6,15 +6,15 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 try:
-    from teamwire_sync._sandbox.box import Sandbox
+    from teamwire_sync._sandbox.controls.box import Sandbox
 except ModuleNotFoundError as error:
     if error.name not in {"cheroot", "flask"}:
         raise
     message = f"the sandbox needs {error.name}: pip install 'teamwire_sync[sandbox]'"
     raise ImportError(message, name=error.name) from error
-from teamwire_sync._sandbox.faults import Fault
-from teamwire_sync._sandbox.holds import Hold
-from teamwire_sync._sandbox.records import ServedRequest
+from teamwire_sync._sandbox.controls.faults import Fault
+from teamwire_sync._sandbox.controls.holds import Hold
+from teamwire_sync._sandbox.request_log import ServedRequest
 
 if TYPE_CHECKING:
     import os

@@ -84,7 +84,7 @@ def connection(box: Sandbox) -> Connection:
 @pytest.fixture
 def chat(connection: Connection) -> Chat:
     """A chat that the bot administers, with a history; it has taken a listing."""
-    from teamwire_sync._sandbox.seed import KNOWN_CHAT
+    from teamwire_sync._sandbox.world.seed import KNOWN_CHAT
 
     found = connection.chats.get_by_thread_id(KNOWN_CHAT)
     assert found is not None
@@ -94,13 +94,13 @@ def chat(connection: Connection) -> Chat:
 @pytest.fixture
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pauses between tries last a millisecond."""
-    from teamwire_sync import _listening
-    from teamwire_sync._transports import retries
+    from teamwire_sync._http import retries
+    from teamwire_sync._services import events
 
-    for module in (retries, _listening):
+    for module in (retries, events):
         monkeypatch.setattr(module, "_FIRST_PAUSE", 0.001)
         monkeypatch.setattr(module, "_LONGEST_PAUSE", 0.001)
-    monkeypatch.setattr(_listening, "_SHORTEST_WAIT", 0.001)
+    monkeypatch.setattr(events, "_SHORTEST_WAIT", 0.001)
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from teamwire_sync._cli.documents import of_chat, of_user
 from teamwire_sync._cli.failures import Group, not_found, writing
 from teamwire_sync._cli.output import (
     print_fields,
@@ -16,6 +15,7 @@ from teamwire_sync._cli.output import (
     say_on_terminal,
     visible,
 )
+from teamwire_sync._cli.serializers import of_chat, of_user
 from teamwire_sync._cli.settings import (
     Settings,
     as_json,

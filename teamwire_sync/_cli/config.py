@@ -14,9 +14,9 @@ import click
 from teamwire_sync._cli.failures import Group, code_of
 from teamwire_sync._cli.output import is_terminal, say, visible
 from teamwire_sync._cli.settings import Settings, pass_settings, without_store
-from teamwire_sync._concealed import Concealed
 from teamwire_sync._connection import Connection
 from teamwire_sync._credentials import config_path, find_credentials
+from teamwire_sync._internal.secret import Concealed
 from teamwire_sync.exceptions import TWError
 
 if TYPE_CHECKING:

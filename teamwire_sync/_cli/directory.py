@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from teamwire_sync._cli.documents import of_group, of_user
 from teamwire_sync._cli.failures import Command, Group, not_found
 from teamwire_sync._cli.output import print_json, print_rows, visible
+from teamwire_sync._cli.serializers import of_group, of_user
 from teamwire_sync._cli.settings import Settings, as_json, pass_settings
 
 

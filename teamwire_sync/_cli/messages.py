@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from teamwire_sync._cli.documents import of_event, of_message
 from teamwire_sync._cli.failures import Command, not_found, writing
 from teamwire_sync._cli.output import (
     bytes_of,
@@ -19,6 +18,7 @@ from teamwire_sync._cli.output import (
     visible,
     visible_lines,
 )
+from teamwire_sync._cli.serializers import of_event, of_message
 from teamwire_sync._cli.settings import (
     Settings,
     as_json,
@@ -33,10 +33,10 @@ from teamwire_sync._cli.settings import (
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from teamwire_sync._attachments import Attachments
     from teamwire_sync._models.chats import Chat, ChatHandle
     from teamwire_sync._models.events import Event
     from teamwire_sync._models.messages import Message
+    from teamwire_sync._services.attachments import Attachments
 
 
 @click.command(cls=Command)
@@ -122,7 +122,7 @@ def _text(words: tuple[str, ...], *, has_files: bool) -> str:
 def _attached(files: tuple[str, ...]) -> Attachments | None:
     if not files:
         return None
-    from teamwire_sync._attachments import Attachments  # noqa: PLC0415  who posts a file
+    from teamwire_sync._services.attachments import Attachments  # noqa: PLC0415  who posts a file
 
     attachments = Attachments()
     for path in files:

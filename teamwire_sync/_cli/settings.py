@@ -16,7 +16,7 @@ from teamwire_sync._cli.output import count_of, say, visible_lines
 from teamwire_sync._config import check_seconds
 from teamwire_sync._connection import Connection
 from teamwire_sync._credentials import config_path
-from teamwire_sync._log import logger
+from teamwire_sync._internal.log import logger
 from teamwire_sync._stores import find_store
 from teamwire_sync.exceptions import TWConfigError
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-    from teamwire_sync._display import ChatList
+    from teamwire_sync._display.html import ChatList
     from teamwire_sync._models.chats import Chat, ChatHandle
 
     Command = Callable[..., Any]

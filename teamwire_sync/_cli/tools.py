@@ -77,7 +77,7 @@ def demo(chats: int, seed: int, lookups: int) -> None:
     It lists, finds and creates chats there, and counts the requests.
     """
     testing = _testing()
-    from teamwire_sync._demo import Demo  # noqa: PLC0415  only this command needs it
+    from teamwire_sync._cli.demo import Demo  # noqa: PLC0415  only this command needs it
 
     with without_store(), testing.sandbox(chats=chats, seed=seed) as box:
         click.echo(f"A sandbox with {chats:,} chats is up at {box.url}.\n")
@@ -110,7 +110,7 @@ def vendor_check(*, write: bool, user: str | None, timeout: float, details: bool
     if write != bool(user):
         message = "--write and --user UID go together: whom shall the chat be with?"
         raise click.UsageError(message)
-    from teamwire_sync._vendor_check import VendorCheck  # noqa: PLC0415  only this command needs it
+    from teamwire_sync._vendor.check import VendorCheck  # noqa: PLC0415  only this command needs it
 
     try:
         check = VendorCheck(recipient=user or None, timeout=timeout)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
-    from teamwire_sync._progress import Progress
+    from teamwire_sync._display.progress import Progress
 
 
 class AttachmentType(OpenEnum):

@@ -68,7 +68,7 @@ class Extensible:
         return dict(self._extra)
 
     def _repr_html_(self) -> str:
-        from teamwire_sync._display import html_of  # noqa: PLC0415  only notebooks need it
+        from teamwire_sync._display.html import html_of  # noqa: PLC0415  only notebooks need it
 
         return html_of(self)
 

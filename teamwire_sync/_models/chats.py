@@ -18,12 +18,12 @@ from teamwire_sync._models.base import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from teamwire_sync._attachments import Attachments
-    from teamwire_sync._display import MessageList
+    from teamwire_sync._display.html import MessageList
+    from teamwire_sync._display.progress import Progress
     from teamwire_sync._models.attachments import Attachment
     from teamwire_sync._models.messages import AlertType, Message
     from teamwire_sync._models.people import Group, User
-    from teamwire_sync._progress import Progress
+    from teamwire_sync._services.attachments import Attachments
 
 
 class ChatType(OpenEnum):

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from teamwire_sync._attachments import Attachments
     from teamwire_sync._models.attachments import Attachment
     from teamwire_sync._models.chats import Chat, ChatHandle
     from teamwire_sync._models.people import User
+    from teamwire_sync._services.attachments import Attachments
 
 
 class AlertType(OpenEnum):

@@ -12,29 +12,29 @@ from werkzeug.exceptions import HTTPException, NotFound
 from werkzeug.routing import RequestRedirect
 from werkzeug.wsgi import FileWrapper
 
-from teamwire_sync._log import logger
-from teamwire_sync._sandbox.bodies import (
+from teamwire_sync._internal.log import logger
+from teamwire_sync._sandbox.errors import ApiError, error_body
+from teamwire_sync._sandbox.idempotency import perform
+from teamwire_sync._sandbox.request_bodies import (
     parse_chat_edit,
     parse_member_edit,
     parse_new_chat,
     parse_new_message,
 )
-from teamwire_sync._sandbox.documents import dump
-from teamwire_sync._sandbox.errors import ApiError, error_body
-from teamwire_sync._sandbox.files import CHUNK
-from teamwire_sync._sandbox.idempotency import perform
+from teamwire_sync._sandbox.serializers import dump
 from teamwire_sync._sandbox.validation import (
     parse_file_name,
     parse_idempotency_key,
     parse_limit,
     parse_wait,
 )
+from teamwire_sync._sandbox.world.files import CHUNK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from teamwire_sync._sandbox.files import Spool
-    from teamwire_sync._sandbox.world import World
+    from teamwire_sync._sandbox.world.files import Spool
+    from teamwire_sync._sandbox.world.world import World
 
 WORLD_KEY = "teamwire_sync.world"
 """The environ's world that the bot is in."""

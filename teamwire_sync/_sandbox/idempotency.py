@@ -11,7 +11,7 @@ from teamwire_sync._sandbox.errors import ApiError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from teamwire_sync._sandbox.store import Store
+    from teamwire_sync._sandbox.world.store import Store
 
 
 @attrs.frozen

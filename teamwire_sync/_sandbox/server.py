@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from cheroot import wsgi
 from cheroot.server import HTTPConnection
 
-from teamwire_sync._log import logger
-from teamwire_sync._sandbox.front import LINE_KEY
+from teamwire_sync._internal.log import logger
+from teamwire_sync._sandbox.middleware import LINE_KEY
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication

@@ -11,7 +11,7 @@ from teamwire_sync._sandbox.errors import ApiError
 if TYPE_CHECKING:
     from collections.abc import Container
 
-    from teamwire_sync._sandbox.documents import Document
+    from teamwire_sync._sandbox.serializers import Document
 
 DEFAULT_LIMIT = 500
 MAX_LIMIT = 1_000

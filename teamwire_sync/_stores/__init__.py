@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from teamwire_sync._concealed import Concealed
+from teamwire_sync._internal.secret import Concealed
 from teamwire_sync.exceptions import TWConfigError
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, Callable
 
 from attrs import asdict, evolve
 
-from teamwire_sync._arguments import require_count
 from teamwire_sync._config import check_seconds
-from teamwire_sync._importing import import_whole
+from teamwire_sync._internal.imports import import_whole
+from teamwire_sync._services.validation import require_count
 from teamwire_sync._stores.base import (
     MAX_AGE,
     MAX_BYTES,
@@ -32,7 +32,7 @@ from teamwire_sync._stores.base import (
     key_of,
     new_token,
 )
-from teamwire_sync._stores.content import pack, unpack
+from teamwire_sync._stores.codec import pack, unpack
 from teamwire_sync._stores.folder import SMALL, Folder, folder_path
 
 if TYPE_CHECKING:

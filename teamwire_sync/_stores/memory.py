@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Callable, NoReturn
 
 from attrs import evolve
 
-from teamwire_sync._fork import renew_after_fork
+from teamwire_sync._internal.fork import renew_after_fork
 from teamwire_sync._stores.base import (
     MAX_AGE,
     Contents,
@@ -17,7 +17,7 @@ from teamwire_sync._stores.base import (
     Stamp,
     new_token,
 )
-from teamwire_sync._stores.content import pack, unpack
+from teamwire_sync._stores.codec import pack, unpack
 
 if TYPE_CHECKING:
     from teamwire_sync._stores.base import Lease

@@ -8,9 +8,9 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Callable, NoReturn
 
-from teamwire_sync._arguments import require_count
-from teamwire_sync._concealed import Concealed
 from teamwire_sync._config import check_seconds
+from teamwire_sync._internal.secret import Concealed
+from teamwire_sync._services.validation import require_count
 from teamwire_sync._stores.base import (
     MAX_AGE,
     MAX_BYTES,
@@ -23,7 +23,7 @@ from teamwire_sync._stores.base import (
     key_of,
     new_token,
 )
-from teamwire_sync._stores.content import pack, unpack
+from teamwire_sync._stores.codec import pack, unpack
 
 if TYPE_CHECKING:
     from teamwire_sync._stores.base import Lease

@@ -17,11 +17,11 @@ from urllib.parse import parse_qsl, urlsplit
 import redis
 from redis.connection import parse_url
 
-from teamwire_sync._fork import renew_after_fork
+from teamwire_sync._internal.fork import renew_after_fork
 from teamwire_sync._stores.base import StoreError
 
 if TYPE_CHECKING:
-    from teamwire_sync._concealed import Concealed
+    from teamwire_sync._internal.secret import Concealed
 
 # The other options of a URL are left out: some would undo the end to each wait.
 _TAKEN = frozenset({"host", "port", "path", "db", "username", "password", "client_name"})

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
 
-from teamwire_sync._cache import ChatCache
+from teamwire_sync._cache.chat_cache import ChatCache
 from tests.support.builders import make_chat
 from tests.support.chat_server import ChatServer
 

@@ -16,15 +16,15 @@ from teamwire_sync import (
     TWServerError,
     TWTimeoutError,
 )
-from teamwire_sync._flight import deadline_after
+from teamwire_sync._cache.single_flight import deadline_after
 from tests.support.builders import Clock, make_chat
 from tests.support.chat_server import by_tid, create
 from tests.support.interrupts import interrupt_at
 from tests.support.waiting import PATIENCE, Gate, Threads, wait_until
 
 if TYPE_CHECKING:
-    from teamwire_sync._cache import ChatCache
-    from teamwire_sync._load import Load
+    from teamwire_sync._cache.chat_cache import ChatCache
+    from teamwire_sync._cache.listing import Load
     from tests.support.chat_server import ChatServer
 
 
@@ -144,7 +144,7 @@ class TestInterrupts:
     def test_ctrl_c_at_any_call_of_who_leads_leaves_nobody_waiting(
         self, make_cache: Callable[..., ChatCache]
     ) -> None:
-        files = ("_shared_view.py", "_flight.py")
+        files = ("_cache/state.py", "_cache/single_flight.py")
         for number in itertools.count(1):
             cache = make_cache()
             # The tracing is that of the thread.

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Callable
 
 import pytest
 
-from teamwire_sync._flight import Flight
-from teamwire_sync._kept import Kept
+from teamwire_sync._cache.expiring_cache import Kept
+from teamwire_sync._cache.single_flight import Flight
 from tests.support.waiting import PATIENCE, Gate, Threads
 
 if TYPE_CHECKING:

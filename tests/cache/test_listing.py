@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
 
-from teamwire_sync._listing import read_listing
-from teamwire_sync._load import Load, Progress
-from teamwire_sync._transports.base import ChatPage
+from teamwire_sync._cache.listing import Load, Progress
+from teamwire_sync._services.listing import read_listing
+from teamwire_sync._transport import ChatPage
 from teamwire_sync.exceptions import TWServerError
 from tests.support.builders import make_chat, make_group, make_user
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from teamwire_sync._load import Listing
+    from teamwire_sync._cache.listing import Listing
 
 NOT_MODIFIED = ChatPage(validator="v1", not_modified=True)
 

@@ -18,7 +18,7 @@ from tests.support.shown import Table
 from tests.support.waiting import Threads
 
 if TYPE_CHECKING:
-    from teamwire_sync._cache import ChatCache
+    from teamwire_sync._cache.chat_cache import ChatCache
     from tests.support.builders import Clock
     from tests.support.chat_server import ChatServer
 

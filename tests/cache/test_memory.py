@@ -6,12 +6,12 @@ import gc
 import weakref
 from typing import TYPE_CHECKING, Callable
 
-from teamwire_sync._load import Listing
+from teamwire_sync._cache.listing import Listing
 from tests.support.builders import make_chat
 
 if TYPE_CHECKING:
-    from teamwire_sync._cache import ChatCache
-    from teamwire_sync._load import Load
+    from teamwire_sync._cache.chat_cache import ChatCache
+    from teamwire_sync._cache.listing import Load
     from tests.support.chat_server import ChatServer
 
 

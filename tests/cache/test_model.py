@@ -32,8 +32,8 @@ from teamwire_sync import (
     TWServerError,
     TWTimeoutError,
 )
-from teamwire_sync._cache import ChatCache
-from teamwire_sync._load import Listing
+from teamwire_sync._cache.chat_cache import ChatCache
+from teamwire_sync._cache.listing import Listing
 from teamwire_sync._models.chats import Chat
 from tests.support.builders import Clock, make_chat
 from tests.support.chat_server import by_tid, by_title
@@ -53,7 +53,7 @@ from hypothesis.stateful import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from teamwire_sync._load import Load
+    from teamwire_sync._cache.listing import Load
 
 Chats = tuple[Chat, ...]
 Pick = Callable[[Chats], Optional[object]]

@@ -9,7 +9,7 @@ from tests.support.chat_server import by_tid, by_title, create
 
 if TYPE_CHECKING:
     from teamwire_sync import Chat
-    from teamwire_sync._cache import ChatCache
+    from teamwire_sync._cache.chat_cache import ChatCache
     from tests.support.builders import Clock
     from tests.support.chat_server import ChatServer
 

@@ -12,8 +12,8 @@ from tests.support.waiting import PATIENCE, Gate, Threads
 
 if TYPE_CHECKING:
     from teamwire_sync import Chat
-    from teamwire_sync._cache import ChatCache
-    from teamwire_sync._load import Load
+    from teamwire_sync._cache.chat_cache import ChatCache
+    from teamwire_sync._cache.listing import Load
     from tests.support.builders import Clock
     from tests.support.chat_server import ChatServer
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from teamwire_sync._flight import Flight, Void, deadline_after, own_haste
+from teamwire_sync._cache.single_flight import Flight, Void, deadline_after, own_haste
 from teamwire_sync.exceptions import (
     TWConnectionError,
     TWDeliveryUnknownError,

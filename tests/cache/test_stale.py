@@ -19,7 +19,7 @@ from tests.support.builders import make_chat
 from tests.support.chat_server import by_tid, create, fail_to_create
 
 if TYPE_CHECKING:
-    from teamwire_sync._cache import ChatCache
+    from teamwire_sync._cache.chat_cache import ChatCache
     from tests.support.builders import Clock
     from tests.support.chat_server import ChatServer
 

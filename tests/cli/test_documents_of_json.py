@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from teamwire_sync import AttachmentType, OtherAttachment
-from teamwire_sync._cli.documents import of_message
-from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER, PUBLIC_CIRCLE
+from teamwire_sync._cli.serializers import of_message
+from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, KNOWN_USER, PUBLIC_CIRCLE
 from tests.support.builders import make_message
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from teamwire_sync._cli.failures import (
     USAGE,
     code_of,
 )
-from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER, PRIVATE_CIRCLE
+from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, KNOWN_USER, PRIVATE_CIRCLE
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ import pytest
 from teamwire_sync._cli.messages import _line
 from teamwire_sync._cli.output import visible, visible_lines
 from teamwire_sync._cli.settings import logged
-from teamwire_sync._log import logger
-from teamwire_sync._sandbox.seed import KNOWN_USER, PUBLIC_CIRCLE
+from teamwire_sync._internal.log import logger
+from teamwire_sync._sandbox.world.seed import KNOWN_USER, PUBLIC_CIRCLE
 from tests.support.builders import chat_doc, group_doc, make_message, message_doc, user_doc
 from tests.support.terminal import Terminal
 

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from teamwire_sync._cli.failures import USAGE
-from teamwire_sync._sandbox.seed import KNOWN_CHAT
+from teamwire_sync._sandbox.world.seed import KNOWN_CHAT
 
 if TYPE_CHECKING:
     import pytest

@@ -10,7 +10,7 @@ import pytest
 from rich.cells import cell_len
 
 from teamwire_sync._cli.failures import INTERRUPTED
-from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER
+from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, KNOWN_USER
 from tests.support.terminal import CTRL_C, Terminal
 from tests.support.waiting import PATIENCE
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Callable, NoReturn
 
 import pytest
 
-from teamwire_sync import _importing
-from teamwire_sync._importing import import_whole
+from teamwire_sync._internal import imports
+from teamwire_sync._internal.imports import import_whole
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ NAME = "a_module_that_takes_long"
 
 WAITS_FOR_IT = """
 import os, threading
-from teamwire_sync._importing import _under_way
+from teamwire_sync._internal.imports import _under_way
 
 order, near = [], threading.Event()
 
@@ -96,10 +96,10 @@ class TestImportWhole:
 
     def test_holds_off_forks(self, write: Callable[[str], None]) -> None:
         write(
-            "from teamwire_sync import _importing\n"
+            "from teamwire_sync._internal import imports\n"
             "import threading\n"
             "took = []\n"
-            "def take(): took.append(_importing._under_way.acquire(blocking=False))\n"
+            "def take(): took.append(imports._under_way.acquire(blocking=False))\n"
             "thread = threading.Thread(target=take)\n"
             "thread.start()\n"
             "thread.join()\n"
@@ -109,7 +109,7 @@ class TestImportWhole:
         assert sys.modules[NAME].took == [False]
 
 
-@pytest.mark.skipif(not hasattr(_importing.os, "fork"), reason="there are no forks")
+@pytest.mark.skipif(not hasattr(imports.os, "fork"), reason="there are no forks")
 def test_a_fork_waits_for_an_import_that_is_under_way() -> None:
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", WAITS_FOR_IT],

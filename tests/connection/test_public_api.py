@@ -14,8 +14,8 @@ import pytest
 
 import teamwire_sync
 from teamwire_sync import exceptions
-from teamwire_sync._transports.base import Transport
-from teamwire_sync._transports.http import HttpTransport
+from teamwire_sync._http.transport import HttpTransport
+from teamwire_sync._transport import Transport
 from tests.support.fake_transport import FakeTransport
 
 if TYPE_CHECKING:
@@ -102,8 +102,8 @@ class TestImport:
         others = "requests urllib3 cachetools flask cheroot werkzeug pytest click"
         standard = "asyncio datetime logging mimetypes shutil sqlite3 tempfile"
         ours = (
-            "_attachments _files _listening _log _models.attachments _models.events "
-            "_models.messages _sandbox _transports.http _transports.wire testing"
+            "_services _internal.log _models.attachments _models.events "
+            "_models.messages _sandbox _http _vendor _stores testing"
         )
         heavy = f"{others} {standard}".split()
         heavy += [f"teamwire_sync.{name}" for name in ours.split()]
@@ -124,7 +124,8 @@ class Transport:
         return Message(chat, "m1", User("u1", "", ""), 0)
 
 Connection(transport=Transport()).chats.at("t1").post("hello")
-ours = ["_attachments", "_files", "_listening", "_models.attachments", "_models.events"]
+ours = ["_services.attachments", "_services.files", "_services.events", "_models.attachments"]
+ours += ["_models.events"]
 heavy = ["mimetypes", "tempfile", *(f"teamwire_sync.{name}" for name in ours)]
 print(*[name for name in heavy if name in sys.modules])
 """

@@ -13,13 +13,13 @@ from teamwire_sync import (
     ChatHandle,
     TWProtocolError,
 )
-from teamwire_sync._transports.strict_json import decode_json
-from teamwire_sync._transports.wire import (
+from teamwire_sync._http.contract import (
     Decoder,
     decode_done,
     decode_events,
     decode_upload,
 )
+from teamwire_sync._http.contract.strict_json import decode_json
 from tests.support.builders import (
     chat_answer,
     chat_doc,

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from teamwire_sync import AlertType, Attachments, AttachmentType, Events
-from teamwire_sync._transports import wire
-from teamwire_sync._transports.base import ChatDraft, MemberEdit, MessageDraft
+from teamwire_sync._http import contract
+from teamwire_sync._transport import ChatDraft, MemberEdit, MessageDraft
 from tests.contract.schemas import CONTRACT, SCHEMAS, faults, resolved
 from tests.support import builders
 from tests.support.builders import make_file
@@ -30,7 +30,9 @@ del OPERATIONS["health"]  # for whoever watches the server; the client has no us
 
 def test_every_operation_has_the_path_of_the_contract() -> None:
     described = {name: (method, _unnamed(path)) for name, (method, path, _) in OPERATIONS.items()}
-    spoken = {name: (each.method, _unnamed(each.path)) for name, each in wire.OPERATIONS.items()}
+    spoken = {
+        name: (each.method, _unnamed(each.path)) for name, each in contract.OPERATIONS.items()
+    }
 
     assert spoken == described
 
@@ -40,7 +42,7 @@ def _unnamed(path: str) -> str:
 
 
 def test_all_that_does_not_read_writes_but_an_upload_that_nobody_sees_yet() -> None:
-    writing = {name for name, each in wire.OPERATIONS.items() if each.writes}
+    writing = {name for name, each in contract.OPERATIONS.items() if each.writes}
 
     assert writing == {name for name, (method, _, _) in OPERATIONS.items() if method != "GET"} - {
         "upload_attachment"
@@ -52,7 +54,8 @@ def test_what_writes_takes_a_key() -> None:
     without = [
         name
         for name, (_, _, operation) in OPERATIONS.items()
-        if wire.OPERATIONS[name].writes and "Idempotency" not in str(operation.get("parameters"))
+        if contract.OPERATIONS[name].writes
+        and "Idempotency" not in str(operation.get("parameters"))
     ]
 
     assert without == []
@@ -74,22 +77,22 @@ ALL_KINDS = [
     *Attachments().add_location("Office", 48, 11.5, city="Munich").add_calendar("Lunch", NOW, NOW),
 ]
 BODIES = {
-    "create_chat": (wire.encode_draft(ChatDraft(user_ids=("u",))), True),
+    "create_chat": (contract.encode_draft(ChatDraft(user_ids=("u",))), True),
     "edit_chat: title": ({"title": None}, False),
     "edit_chat: allow_sending": ({"allow_sending": True}, False),
     "edit_chat: allow_mute_notifications": ({"allow_mute_notifications": True}, False),
     "edit_chat: is_closed": ({"is_closed": True}, False),
     "edit_members": (
-        wire.encode_edit(
+        contract.encode_edit(
             MemberEdit(add_users="u", add_groups="g", remove_users="v", remove_groups="h")
         ),
         True,
     ),
-    "edit_admins": (wire.encode_edit(MemberEdit(add_users="u", remove_users="v")), True),
-    "edit_group_members": (wire.encode_edit(MemberEdit(add_users="u", remove_users="v")), True),
-    "post_message": (wire.encode_message(MessageDraft("hello")), True),
+    "edit_admins": (contract.encode_edit(MemberEdit(add_users="u", remove_users="v")), True),
+    "edit_group_members": (contract.encode_edit(MemberEdit(add_users="u", remove_users="v")), True),
+    "post_message": (contract.encode_message(MessageDraft("hello")), True),
     "post_message: an alert": (
-        wire.encode_message(
+        contract.encode_message(
             MessageDraft(
                 "hello",
                 is_alert=True,
@@ -101,7 +104,7 @@ BODIES = {
         True,
     ),
     "post_message: attachments": (
-        wire.encode_message(MessageDraft(attachments=ALL_KINDS)),
+        contract.encode_message(MessageDraft(attachments=ALL_KINDS)),
         True,
     ),
 }

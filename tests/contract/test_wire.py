@@ -16,9 +16,7 @@ from teamwire_sync import (
     TWProtocolError,
     User,
 )
-from teamwire_sync._transports.base import ChatDraft, MessageDraft
-from teamwire_sync._transports.strict_json import decode_json
-from teamwire_sync._transports.wire import (
+from teamwire_sync._http.contract import (
     OPERATIONS,
     Decoder,
     Operation,
@@ -27,6 +25,8 @@ from teamwire_sync._transports.wire import (
     encode_draft,
     encode_message,
 )
+from teamwire_sync._http.contract.strict_json import decode_json
+from teamwire_sync._transport import ChatDraft, MessageDraft
 from tests.support.builders import (
     chat_answer,
     chat_doc,

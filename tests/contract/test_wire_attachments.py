@@ -19,9 +19,9 @@ from teamwire_sync import (
     OtherAttachment,
     TWProtocolError,
 )
-from teamwire_sync._transports.base import MemberEdit, MessageDraft
-from teamwire_sync._transports.strict_json import decode_json
-from teamwire_sync._transports.wire import Decoder, encode_edit, encode_message
+from teamwire_sync._http.contract import Decoder, encode_edit, encode_message
+from teamwire_sync._http.contract.strict_json import decode_json
+from teamwire_sync._transport import MemberEdit, MessageDraft
 from tests.support.builders import (
     calendar_doc,
     file_doc,

@@ -17,7 +17,7 @@ from teamwire_sync import (
     NewMessageInfo,
     TWProtocolError,
 )
-from teamwire_sync._transports.wire import decode_events
+from teamwire_sync._http.contract import decode_events
 from tests.support.builders import (
     chat_doc,
     event_doc,

@@ -7,7 +7,7 @@ from typing import Any, Callable
 import pytest
 
 from teamwire_sync import AttachmentType, ChatHandle, TWProtocolError
-from teamwire_sync._transports.wire import (
+from teamwire_sync._http.contract import (
     Decoder,
     decode_chat,
     decode_done,

@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 import pytest
 
-from teamwire_sync._sandbox.seed import KNOWN_CHAT
+from teamwire_sync._sandbox.world.seed import KNOWN_CHAT
 from teamwire_sync.testing import sandbox
 from tests.support.needed import missing
 from tests.support.waiting import PATIENCE, Threads

@@ -25,7 +25,7 @@ from teamwire_sync import (
     TWNotFoundError,
     TWServerError,
 )
-from teamwire_sync._sandbox.seed import KNOWN_USER
+from teamwire_sync._sandbox.world.seed import KNOWN_USER
 from teamwire_sync.testing import sandbox
 from tests.support.processes import SandboxProcess
 from tests.support.waiting import Threads, wait_until

@@ -18,7 +18,7 @@ from teamwire_sync import (
     OtherAttachment,
     TWConfigError,
 )
-from teamwire_sync._display import html_table
+from teamwire_sync._display.html import html_table
 from teamwire_sync._models.base import bind
 from tests.support.builders import (
     make_chat,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
 
-from teamwire_sync._sandbox.seed import KNOWN_CHAT, PUBLIC_CIRCLE
+from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, PUBLIC_CIRCLE
 from tests.support.builders import pickled
 from tests.support.leaks import leak_in
 

@@ -171,7 +171,7 @@ class TestMessages:
 @pytest.fixture
 def unloaded(monkeypatch: pytest.MonkeyPatch) -> None:
     """The module is imported anew."""
-    monkeypatch.delitem(sys.modules, "teamwire_sync._frames", raising=False)
+    monkeypatch.delitem(sys.modules, "teamwire_sync._display.dataframes", raising=False)
 
 
 @pytest.mark.usefixtures("unloaded")

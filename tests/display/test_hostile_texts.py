@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from teamwire_sync import ChatList
-from teamwire_sync._display import html_table
+from teamwire_sync._display.html import html_table
 from tests.support.builders import make_chat
 from tests.support.shown import values_with
 

@@ -11,7 +11,7 @@ import pytest
 from tqdm import auto as tqdm_auto
 
 from teamwire_sync import Attachments, Connection, TWServerError
-from teamwire_sync._progress import counted, moved
+from teamwire_sync._display.progress import counted, moved
 from tests.support.builders import make_chat, make_file, make_message
 from tests.support.fake_transport import FakeTransport
 

@@ -21,8 +21,8 @@ from attrs import frozen
 
 import teamwire_sync
 from teamwire_sync import exceptions, testing
-from teamwire_sync._chats import Chats
-from teamwire_sync._directory import Groups, Users
+from teamwire_sync._services.chats import Chats
+from teamwire_sync._services.directory import Groups, Users
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -22,9 +22,9 @@ import tests.support.provocations_in_chats
 import tests.support.provocations_of_stores
 import tests.support.provocations_of_vendor  # noqa: F401  they add their own
 from teamwire_sync import Connection, ConnectionConfig, TWError
+from teamwire_sync._cache.single_flight import Flight
 from teamwire_sync._credentials import Credentials
-from teamwire_sync._flight import Flight
-from teamwire_sync._transports.http import HttpTransport
+from teamwire_sync._http.transport import HttpTransport
 from tests.support.builders import Clock, chat_doc, make_chat, page_doc
 from tests.support.fake_transport import FakeTransport
 from tests.support.provocations import (

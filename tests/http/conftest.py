@@ -10,7 +10,7 @@ import responses
 
 from teamwire_sync import ConnectionConfig
 from teamwire_sync._credentials import Credentials
-from teamwire_sync._transports.http import HttpTransport
+from teamwire_sync._http.transport import HttpTransport
 from tests.support.transport_calls import SECRET, URL, Make, Patient, Pauses
 
 if TYPE_CHECKING:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     import responses
 
-    from teamwire_sync._transports.http import HttpTransport
+    from teamwire_sync._http.transport import HttpTransport
 
 # What an answer is that can't be used: the work may have been done.
 UNUSABLE = {name: TWDeliveryUnknownError if name in WRITES else TWProtocolError for name in CALLS}

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from teamwire_sync import Connection, ConnectionConfig, MemoryStore, TWClosedError, TWConfigError
-from teamwire_sync._transports import http
-from teamwire_sync._transports.deferred import DeferredTransport
-from teamwire_sync._transports.http import HttpTransport
+from teamwire_sync._http import transport
+from teamwire_sync._http.deferred import DeferredTransport
+from teamwire_sync._http.transport import HttpTransport
 from tests.support.fake_transport import FakeTransport
 from tests.support.transport_calls import URL, answer, sent
 from tests.support.waiting import Threads
@@ -99,7 +99,7 @@ class TestConnection:
             made.append(HttpTransport(*args, **options))
             return made[-1]
 
-        monkeypatch.setattr(http, "HttpTransport", make)
+        monkeypatch.setattr(transport, "HttpTransport", make)
         return made
 
     def test_with_a_store_defers_it(

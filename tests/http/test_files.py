@@ -22,15 +22,15 @@ from teamwire_sync import (
     TWServerError,
     TWTimeoutError,
 )
-from teamwire_sync._transports.base import MessageDraft
-from teamwire_sync._transports.budget import MOST_BYTES
+from teamwire_sync._http.deadlines import MOST_BYTES
+from teamwire_sync._transport import MessageDraft
 from tests.support.transport_calls import API, EDIT, ME, Make, error_body, raised_by, sent
 from tests.support.waiting import PATIENCE, Threads
 
 if TYPE_CHECKING:
     import responses
 
-    from teamwire_sync._transports.http import HttpTransport
+    from teamwire_sync._http.transport import HttpTransport
     from tests.support.builders import Clock
 
 PICTURE = b"\x89PNG\r\n"

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     import responses
 
-    from teamwire_sync._transports.http import HttpTransport
+    from teamwire_sync._http.transport import HttpTransport
 
 
 class Recording(BaseAdapter):

@@ -19,9 +19,9 @@ from teamwire_sync import (
     TWRequestError,
     TWServerError,
 )
-from teamwire_sync._transports.answers import Answer
-from teamwire_sync._transports.sessions import Received
-from teamwire_sync._transports.wire import OPERATIONS
+from teamwire_sync._http.contract import OPERATIONS
+from teamwire_sync._http.errors import Answer
+from teamwire_sync._http.sessions import Received
 from tests.support.builders import pickled
 
 pytest.importorskip("hypothesis", reason="the answers are spoilt by hypothesis")

@@ -21,9 +21,9 @@ from teamwire_sync import (
     TWTimeoutError,
 )
 from teamwire_sync._credentials import Credentials
-from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER
-from teamwire_sync._transports.http import HttpTransport
-from teamwire_sync._transports.sessions import OwnSession
+from teamwire_sync._http.sessions import OwnSession
+from teamwire_sync._http.transport import HttpTransport
+from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, KNOWN_USER
 from tests.support.waiting import PATIENCE, Threads, wait_until
 
 if TYPE_CHECKING:

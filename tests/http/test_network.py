@@ -32,7 +32,7 @@ from teamwire_sync import (
     TWDeliveryUnknownError,
     TWTimeoutError,
 )
-from teamwire_sync._transports.budget import mark_unsent
+from teamwire_sync._http.deadlines import mark_unsent
 from tests.support.transport_calls import (
     CALLS,
     FIND_OUT,
@@ -50,7 +50,7 @@ from tests.support.transport_calls import (
 if TYPE_CHECKING:
     import responses
 
-    from teamwire_sync._transports.http import HttpTransport
+    from teamwire_sync._http.transport import HttpTransport
 
 
 def pool_error(reason: Exception | None) -> requests.ConnectionError:

@@ -12,13 +12,13 @@ import pytest
 import trustme
 
 from teamwire_sync import ConnectionConfig, TWConfigError
-from teamwire_sync._transports.budget import _addresses, _Answer
+from teamwire_sync._http.deadlines import _addresses, _Answer
 from tests.support.transport_calls import SECRET, Make, answer, call, sent
 
 if TYPE_CHECKING:
     import responses
 
-    from teamwire_sync._transports.http import HttpTransport
+    from teamwire_sync._http.transport import HttpTransport
 
 
 @pytest.fixture

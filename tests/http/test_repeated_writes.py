@@ -35,7 +35,7 @@ from tests.support.waiting import Gate, Threads
 if TYPE_CHECKING:
     import responses
 
-    from teamwire_sync._transports.http import HttpTransport
+    from teamwire_sync._http.transport import HttpTransport
     from tests.support.builders import Clock
 
 BUSY = [429, 502, 503, 504]

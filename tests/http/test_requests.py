@@ -20,7 +20,7 @@ from teamwire_sync import (
     TWTimeoutError,
     __version__,
 )
-from teamwire_sync._transports.base import MessageDraft
+from teamwire_sync._transport import MessageDraft
 from tests.support.builders import make_user, user_doc
 from tests.support.transport_calls import (
     API,
@@ -44,7 +44,7 @@ from tests.support.transport_calls import (
 if TYPE_CHECKING:
     import responses
 
-    from teamwire_sync._transports.http import HttpTransport
+    from teamwire_sync._http.transport import HttpTransport
 
 
 class TestRequest:

@@ -18,7 +18,7 @@ from teamwire_sync import (
     TWServerError,
     TWTimeoutError,
 )
-from teamwire_sync._transports.retries import Failed, Retries
+from teamwire_sync._http.retries import Failed, Retries
 from tests.http.test_network import LASTING, LOST, PASSING
 from tests.support.transport_calls import (
     CALLS,

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Callable
 import pytest
 
 from teamwire_sync import ConnectionConfig, TWClosedError, TWDeliveryUnknownError, TWError
-from teamwire_sync._transports import slots as module
-from teamwire_sync._transports.slots import Slots
+from teamwire_sync._http import connection_limit as module
+from teamwire_sync._http.connection_limit import Slots
 from tests.support.transport_calls import CONTRACT, Make, answer, call, failure, outcome
 from tests.support.waiting import PATIENCE, Gate, Threads, wait_until
 

@@ -36,7 +36,7 @@ from tests.support.transport_calls import (
 if TYPE_CHECKING:
     import responses
 
-    from teamwire_sync._transports.http import HttpTransport
+    from teamwire_sync._http.transport import HttpTransport
 
 STATUSES: list[tuple[int, type[TWError], type[TWError]]] = [
     (400, TWRequestError, TWRequestError),

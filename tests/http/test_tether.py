@@ -19,9 +19,9 @@ from teamwire_sync import (
     TWServerError,
     TWTimeoutError,
 )
-from teamwire_sync._sandbox.seed import KNOWN_CHAT
-from teamwire_sync._transports import budget
-from teamwire_sync._transports.tether import Tether
+from teamwire_sync._http import deadlines
+from teamwire_sync._http.canceller import Tether
+from teamwire_sync._sandbox.world.seed import KNOWN_CHAT
 from tests.support.forks import exit_status, in_child
 from tests.support.raw_server import (
     CHUNKED,
@@ -280,7 +280,7 @@ class TestOthers:
         self, tied: list[Tether], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Another request may be on its way by then."""
-        put = budget._Pool._put_conn
+        put = deadlines._Pool._put_conn
         cut = []
 
         def back(pool: Any, conn: Any) -> None:
@@ -288,7 +288,7 @@ class TestOthers:
             cut.append(tied[0])
             tied[0].cut()
 
-        monkeypatch.setattr(budget._Pool, "_put_conn", back)
+        monkeypatch.setattr(deadlines._Pool, "_put_conn", back)
         with (
             RawServer(answers(whole(NO_EVENTS))) as server,
             Connection("app", "secret", server.url, config=settings()) as connection,

@@ -16,7 +16,7 @@ from tests.support.transport_calls import CALLS, Make, answer, failure, outcome
 if TYPE_CHECKING:
     import responses
 
-    from teamwire_sync._transports.http import HttpTransport
+    from teamwire_sync._http.transport import HttpTransport
 
 GARBAGE = [
     "",

@@ -33,18 +33,18 @@ PATCHES = Path(__file__).parent / "breakages"
 _OPTIONS = ("-q", "-x", "--tb=no", "--ignore", "tests/mutants")
 # Their tests are folded into tables.
 FOLDED = (
-    "_concealed.py",
+    "_internal/secret.py",
     "_credentials.py",
-    "_display.py",
+    "_display/html.py",
     "exceptions.py",
-    "_transports/answers.py",
-    "_transports/exchange.py",
-    "_transports/network_settings.py",
-    "_transports/retries.py",
-    "_transports/scrubbing.py",
-    "_transports/wire/attachments.py",
-    "_transports/wire/decoder.py",
-    "_transports/wire/events.py",
+    "_http/errors.py",
+    "_http/client.py",
+    "_http/network.py",
+    "_http/retries.py",
+    "_http/redaction.py",
+    "_http/contract/attachments.py",
+    "_http/contract/decoder.py",
+    "_http/contract/events.py",
 )
 
 

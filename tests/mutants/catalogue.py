@@ -17,7 +17,7 @@ _EXPIRE = "        with self._lock:\n            self._expire()\n"
 _WRITES = f"{_UNIT}/test_writes.py"
 _MUST_SHOW = "tests/vendor/test_must_show.py"
 _PROMISES = "tests/promises/test_promises.py::TestPromises"
-_VENDOR = "_transports/vendor"
+_VENDOR = "_vendor"
 _SHARED = "tests/stores/test_shared_listing.py"
 _SHARING = "tests/stores/test_sharing.py"
 
@@ -40,7 +40,7 @@ class Mutant:
 
 
 def _mutant(
-    name: str, before: str, after: str, caught_by: str, *, file: str = "_shared_view.py"
+    name: str, before: str, after: str, caught_by: str, *, file: str = "_cache/state.py"
 ) -> Mutant:
     return Mutant(name, file, ((before, after),), caught_by)
 
@@ -54,7 +54,7 @@ MUTANTS = (
     ),
     Mutant(
         "generation bumped before the write only",
-        "_expiring_view.py",
+        "_cache/expiring_view.py",
         (
             (
                 "        try:\n            yield write\n",
@@ -102,21 +102,21 @@ MUTANTS = (
         "until = now + self._own_write_grace",
         "until = now",
         f"{_WRITES}::TestOwnWrites::test_a_list_that_lags_shows_it_once_and_at_its_end",
-        file="_expiring_view.py",
+        file="_cache/expiring_view.py",
     ),
     _mutant(
         "own writes never forgotten",
         "until = now + self._own_write_grace",
         "until = now + 1e9",
         f"{_WRITES}::TestOwnWrites::test_not_modified_does_not_confirm_it",
-        file="_expiring_view.py",
+        file="_cache/expiring_view.py",
     ),
     _mutant(
         "404 keeps the overlay",
         "                del self._overlay[tid]\n",
         "                pass\n",
         f"{_WRITES}::TestOwnWrites::test_a_chat_that_the_server_says_is_gone_is_forgotten",
-        file="_expiring_view.py",
+        file="_cache/expiring_view.py",
     ),
     _mutant(
         "outdated loads given up without end",
@@ -145,7 +145,7 @@ MUTANTS = (
         "            if found is None:\n                raise\n",
         "            if stale is None:\n                raise\n",
         f"{_STALE}::TestStale::test_it_proves_no_absence",
-        file="_cache.py",
+        file="_cache/chat_cache.py",
     ),
     _mutant(
         "stale without end",
@@ -164,7 +164,7 @@ MUTANTS = (
         "        if fresh and now - self._last_attempt > self._recheck_after:\n",
         "        if fresh:\n",
         f"{_LOOK_UPS}::TestMisses::test_a_miss_is_a_fact_until_the_floor",
-        file="_cache.py",
+        file="_cache/chat_cache.py",
     ),
     _mutant(
         "TTL counted from the store",
@@ -177,7 +177,7 @@ MUTANTS = (
         "fresh = now < view.deadline",
         "fresh = now <= view.deadline",
         f"{_LOOK_UPS}::TestHits::test_a_view_expires_when_its_time_to_live_is_over",
-        file="_cache.py",
+        file="_cache/chat_cache.py",
     ),
     _mutant(
         "lock held over the load",
@@ -210,7 +210,7 @@ MUTANTS = (
         "raise copy.copy(self._error)",
         "raise self._error",
         f"{_FLIGHTS}::TestSingleFlight::test_they_fail_together_each_with_an_error_of_its_own",
-        file="_flight.py",
+        file="_cache/single_flight.py",
     ),
     _mutant(
         "one exception for all of a cool-down",
@@ -230,7 +230,7 @@ MUTANTS = (
         "cool = self._cool_down\n"
         "        fresh = now < view.deadline and (cool is None or now >= cool.until)",
         f"{_FLIGHTS}::TestCoolDown::test_a_hit_does_not_notice_it",
-        file="_cache.py",
+        file="_cache/chat_cache.py",
     ),
     _mutant(
         "haste shared",
@@ -243,56 +243,56 @@ MUTANTS = (
         "        for flight in flights:\n            flight.void()\n",
         "        del flights\n",
         f"{_FLIGHTS}::TestClose::test_it_wakes_those_who_wait",
-        file="_expiring_view.py",
+        file="_cache/expiring_view.py",
     ),
     _mutant(
         "own rename loses against any list",
         "return self.chat if self.is_past(listed) else listed",
         "return listed",
         f"{_CHANGES}::TestRenamed::test_the_new_title_finds_it_and_the_old_one_nothing",
-        file="_own_writes.py",
+        file="_cache/facts.py",
     ),
     _mutant(
         "own rename wins against any list",
         "return self.chat if self.is_past(listed) else listed",
         "return self.chat",
         f"{_CHANGES}::TestRenamed::test_a_later_change_by_somebody_wins",
-        file="_own_writes.py",
+        file="_cache/facts.py",
     ),
     _mutant(
         "only the last own rename known",
         "past += [(chat, until) for chat, until in earlier.supersedes if now < until]",
         "pass",
         f"{_CHANGES}::TestRenamed::test_a_list_behind_several_renames_shows_no_older_title",
-        file="_own_writes.py",
+        file="_cache/facts.py",
     ),
     _mutant(
         "own new chat lost by its own rename",
         "is_new = is_new or (earlier.is_new and write.chat is not None)",
         "pass",
         f"{_CHANGES}::TestRenamed::test_what_we_made_and_renamed_is_there_before_the_list_shows_it",
-        file="_own_writes.py",
+        file="_cache/facts.py",
     ),
     _mutant(
         "what we left is shown while the list has it",
         "        if self.chat is None:\n            return None\n",
         "        if self.chat is None:\n            return listed\n",
         f"{_CHANGES}::TestLeft::test_it_is_gone_until_the_grace_is_over",
-        file="_own_writes.py",
+        file="_cache/facts.py",
     ),
     _mutant(
         "what a 401 ends kept in memory",
         "            self._outdate()\n            self._drop()\n            self.view = View()\n",
         "            pass\n",
         f"{_STALE}::TestStale::test_credentials_that_are_refused_end_what_is_in_memory",
-        file="_expiring_view.py",
+        file="_cache/expiring_view.py",
     ),
     _mutant(
         "no re-registration after a fork",
         "    os.register_at_fork(after_in_child=_renew_all)\n",
         "    pass\n",
         "tests/services/test_fork.py::test_a_fork_while_a_lock_is_held_leaves_it_open_in_the_child",
-        file="_fork.py",
+        file="_internal/fork.py",
     ),
     _mutant(
         "an event expires nothing",
@@ -300,49 +300,49 @@ MUTANTS = (
         "                self._listed_since = now\n                self._expire()\n",
         "",
         f"{_PUSHED}::TestOthers::test_a_change_is_seen_at_once",
-        file="_expiring_view.py",
+        file="_cache/expiring_view.py",
     ),
     _mutant(
         "an event spares the load under way",
         " or self._flight is not None:",
         ":",
         f"{_PUSHED}::TestUnderWay::test_not_even_when_the_view_shows_what_is_pushed",
-        file="_expiring_view.py",
+        file="_cache/expiring_view.py",
     ),
     _mutant(
         "what came before an own write is news",
         " or own.is_past(chat))",
         ")",
         f"{_PUSHED}::TestEcho::test_what_was_before_it_is_none",
-        file="_expiring_view.py",
+        file="_cache/expiring_view.py",
     ),
     _mutant(
         "what others undid passes for the echo",
         "evolve(own, is_echoed=True)",
         "own",
         f"{_PUSHED}::TestEcho::test_that_others_undid_it_is_news_once_it_has_come_back",
-        file="_expiring_view.py",
+        file="_cache/expiring_view.py",
     ),
     _mutant(
         "an own write tells the others nothing",
         "            self._outdate()\n            self._expire()\n        self._settle()\n",
         "            self._expire()\n",
         f"{_SHARED}::TestEachStore::test_an_own_write_has_the_others_list_anew[memory]",
-        file="_expiring_view.py",
+        file="_cache/expiring_view.py",
     ),
     _mutant(
         "a listing counts that a write has outdated",
         "return stamp if stamp is not None and stamp.generation == head.generation else None",
         "return stamp",
         f"{_SHARED}::TestEachStore::test_an_own_write_has_the_others_list_anew[memory]",
-        file="_stored_view.py",
+        file="_stores/source.py",
     ),
     _mutant(
         "what a write outdated takes the place of what counts",
         "        if before.generation != head.generation:\n",
         "        if False:\n",
         f"{_SHARING}::TestAdoption::test_one_that_a_write_has_outdated_takes_the_place_of_none",
-        file="_sharing.py",
+        file="_stores/sharing.py",
     ),
     _mutant(
         "no look after the lease",
@@ -350,28 +350,28 @@ MUTANTS = (
         "                    leads = True\n"
         "                    return self._list(sharing, head, now, flight, load)\n",
         f"{_SHARED}::TestEachStore::test_what_comes_before_the_lease_is_had_is_taken[memory]",
-        file="_stored_view.py",
+        file="_stores/source.py",
     ),
     _mutant(
         "no lease",
         "        lease = self._try(lambda: self._place.lease(LEASE))\n",
         "        lease = None\n        self.leads = 1\n",
         f"{_SHARED}::TestEachStore::test_all_who_need_a_listing_make_one[memory]",
-        file="_sharing.py",
+        file="_stores/sharing.py",
     ),
     _mutant(
         "a view lives on whoever has written",
         "outdated = head is not None and head.generation != view.generation",
         "outdated = False",
         f"{_SHARED}::TestEachStore::test_an_own_write_has_the_others_list_anew[memory]",
-        file="_stored_view.py",
+        file="_stores/source.py",
     ),
     _mutant(
         "an owed renewal is forgotten",
         "            try:\n                self._place.renew()\n",
         "            self._made = owed\n            try:\n                self._place.renew()\n",
         f"{_SHARING}::TestRenewals::test_one_that_failed_is_made_before_the_next_look",
-        file="_sharing.py",
+        file="_stores/sharing.py",
     ),
     _mutant(
         "a listing of the future counts",
@@ -409,7 +409,7 @@ MUTANTS = (
         "    abilities: frozenset[Ability] = frozenset()\n",
         "    abilities: frozenset[Ability] = frozenset(Ability)\n",
         f"{_PROMISES}::test_promise_6_a_refresh_costs_no_more_than_the_transport_must[vendor-1.8]",
-        file="_transports/limited.py",
+        file="_vendor/unsupported.py",
     ),
     _mutant(
         "the vendor's thread begins before the first call",

@@ -14,10 +14,7 @@ import pytest
 from tests.mutants.catalogue import MUTANTS, Mutant
 
 # Of the package: the cache, the models and the transports.
-_CORE = (
-    *("_cache.py", "_expiring_view.py", "_flight.py", "_kept.py", "_load.py", "_own_writes.py"),
-    *("_shared_view.py", "_sharing.py", "_stored_view.py", "_models/", "_transports/"),
-)
+_CORE = ("_cache/", "_models/", "_http/", "_vendor/", "_stores/sharing.py", "_stores/source.py")
 _ROOT = Path(__file__).resolve().parents[2]
 # Seconds after which a test that hangs counts as failed.
 _MOST = 30
@@ -29,7 +26,7 @@ _RUN = """
 import sys
 from pathlib import Path
 import pytest
-import teamwire_sync._cache
+import teamwire_sync._cache.chat_cache
 code = pytest.main(sys.argv[1:])
 here = Path.cwd().resolve()
 for name, module in list(sys.modules.items()):
@@ -81,7 +78,14 @@ def run(tests: list[str], where: Path, *, patience: str | None = None) -> tuple[
     own = {"PYTHONPATH": str(where), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     if patience:
         own["TESTS_PATIENCE"] = patience
-    options = ["-q", "-x", "-p", "teamwire_sync._pytest_plugin", "-p", "no:cacheprovider"]
+    options = [
+        "-q",
+        "-x",
+        "-p",
+        "teamwire_sync._sandbox.controls.pytest_plugin",
+        "-p",
+        "no:cacheprovider",
+    ]
     options += ["--tb=line", "--rootdir", str(where), "-c", str(where / "setup.cfg")]
     try:
         done = subprocess.run(
@@ -140,7 +144,7 @@ def test_without_a_breakage_the_named_tests_pass(copy: Path) -> None:
 
 @pytest.mark.slow
 def test_a_change_that_breaks_nothing_is_not_caught(copy: Path) -> None:
-    harmless = Mutant("harmless", "_cache.py", (), MUTANTS[0].caught_by)
+    harmless = Mutant("harmless", "_cache/chat_cache.py", (), MUTANTS[0].caught_by)
     apply(harmless, copy)
 
     assert not is_caught(harmless, copy, None)[0]
@@ -148,7 +152,7 @@ def test_a_change_that_breaks_nothing_is_not_caught(copy: Path) -> None:
 
 @pytest.mark.parametrize("before", ["self", "no such text"], ids=["several times", "never"])
 def test_a_text_that_is_not_there_once_is_said(before: str) -> None:
-    stale = Mutant("stale", "_cache.py", ((before, ""),), MUTANTS[0].caught_by)
+    stale = Mutant("stale", "_cache/chat_cache.py", ((before, ""),), MUTANTS[0].caught_by)
 
     with pytest.raises(StaleMutantError, match="no longer applies: stale"):
         broken(stale, "self.a = self.b\n")
@@ -178,7 +182,7 @@ def test_the_named_tests_are_there_and_those_of_the_core_are_quick() -> None:
     assert found.returncode == pytest.ExitCode.OK, found.stdout
     quick = set(found.stdout.splitlines())
     core = [mutant for mutant in MUTANTS if mutant.file.startswith(_CORE)]
-    core = [mutant for mutant in core if not mutant.file.startswith("_transports/vendor/")]
+    core = [mutant for mutant in core if not mutant.file.startswith("_vendor/")]
     assert [mutant for mutant in core if mutant.caught_by not in quick] == []
     assert len(core) > 30
 

@@ -14,8 +14,8 @@ from tests.vendor.conftest import playing
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from teamwire_sync._sandbox.faults import Fault
-    from teamwire_sync._sandbox.holds import Hold
+    from teamwire_sync._sandbox.controls.faults import Fault
+    from teamwire_sync._sandbox.controls.holds import Hold
     from teamwire_sync.testing import Sandbox
     from tests.vendor.conftest import Vendor
 

@@ -14,13 +14,13 @@ from teamwire_sync import (
     TWDeliveryUnknownError,
     TWServerError,
 )
-from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER
-from teamwire_sync._transports.base import Ability
+from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, KNOWN_USER
+from teamwire_sync._transport import Ability
 from tests.support.waiting import Threads, wait_until
 
 if TYPE_CHECKING:
     from teamwire_sync import Connection
-    from teamwire_sync._chats import Chats
+    from teamwire_sync._services.chats import Chats
     from tests.promises.conftest import World
     from tests.support.builders import Clock
 

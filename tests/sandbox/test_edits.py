@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from teamwire_sync._sandbox.seed import (
+from teamwire_sync._sandbox.world.seed import (
     BOT_LIST,
     INVISIBLE_CIRCLE,
     INVISIBLE_USER,

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from teamwire_sync._sandbox import events
-from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER, PRIVATE_CIRCLE, SECOND_LIST
+from teamwire_sync._sandbox.world import events
+from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, KNOWN_USER, PRIVATE_CIRCLE, SECOND_LIST
 from teamwire_sync.testing import Sandbox, sandbox
 from tests.support.sandbox_api import CHATS, EVENTS, MESSAGES, Api, error
 from tests.support.waiting import PATIENCE, wait_until

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER
+from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, KNOWN_USER
 from teamwire_sync.testing import sandbox
 from tests.support.sandbox_api import Api
 

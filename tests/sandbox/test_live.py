@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from teamwire_sync._sandbox.live import Live
-from teamwire_sync._sandbox.messages import Messages
+from teamwire_sync._sandbox.controls.live import Live
+from teamwire_sync._sandbox.world.messages import Messages
 from teamwire_sync.testing import sandbox
 from tests.support.sandbox_api import EVENTS, Api
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import requests
 
-from teamwire_sync._sandbox.directory import Directory
-from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER, PRIVATE_CIRCLE
+from teamwire_sync._sandbox.world.directory import Directory
+from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, KNOWN_USER, PRIVATE_CIRCLE
 from tests.support.sandbox_api import CHATS, Api, error
 
 MESSAGES = f"{CHATS}{KNOWN_CHAT}/messages/"

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from teamwire_sync._sandbox.history import KNOWN_ATTACHMENT, KNOWN_MESSAGE
-from teamwire_sync._sandbox.seed import BOT_LIST, KNOWN_CHAT, KNOWN_USER
+from teamwire_sync._sandbox.world.history import KNOWN_ATTACHMENT, KNOWN_MESSAGE
+from teamwire_sync._sandbox.world.seed import BOT_LIST, KNOWN_CHAT, KNOWN_USER
 from teamwire_sync.testing import Sandbox, sandbox
 from tests.support.sandbox_api import CHATS, KNOWN, MESSAGES, Api
 

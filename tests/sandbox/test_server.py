@@ -17,7 +17,7 @@ import requests
 from cheroot.workers.threadpool import ThreadPool
 
 import teamwire_sync
-from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER
+from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, KNOWN_USER
 from teamwire_sync.testing import Sandbox, sandbox
 from tests.support.sandbox_api import CHATS, Api
 from tests.support.waiting import PATIENCE
@@ -360,7 +360,9 @@ def test_missing_extra_is_named(missing: str) -> None:
 
 def test_plugin_imports_no_web_server() -> None:
     """Having the package installed does not slow down pytest's start."""
-    program = "import sys, teamwire_sync._pytest_plugin; print('flask' in sys.modules)"
+    program = (
+        "import sys, teamwire_sync._sandbox.controls.pytest_plugin; print('flask' in sys.modules)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )

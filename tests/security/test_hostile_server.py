@@ -29,7 +29,7 @@ from teamwire_sync import (
     TWProtocolError,
     User,
 )
-from teamwire_sync._transports.budget import MOST_BYTES
+from teamwire_sync._http.deadlines import MOST_BYTES
 from tests.support.builders import page_doc, user_doc
 from tests.support.leaks import leaks, shown_by
 from tests.support.nasty_answers import CASES, someone_elses

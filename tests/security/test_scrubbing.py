@@ -6,8 +6,8 @@ from itertools import product
 
 import pytest
 
-from teamwire_sync._concealed import Concealed
-from teamwire_sync._transports.sessions import BasicAuth
+from teamwire_sync._http.sessions import BasicAuth
+from teamwire_sync._internal.secret import Concealed
 from tests.support.leaks import PLAIN, leaks, no_leaks, spellings
 from tests.support.quotes import APP_ID, header_of
 

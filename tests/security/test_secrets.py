@@ -13,14 +13,14 @@ import pytest
 import requests
 
 from teamwire_sync import Attachments, AttachmentType, Connection, ConnectionConfig, TWError
-from teamwire_sync._concealed import Concealed
 from teamwire_sync._credentials import find_credentials
-from teamwire_sync._files import LocalFile, Target
-from teamwire_sync._transports.answers import Answer
-from teamwire_sync._transports.sessions import BasicAuth, Received
-from teamwire_sync._transports.streams import Incoming, Outgoing
-from teamwire_sync._transports.tether import Tether
-from teamwire_sync._transports.wire import OPERATIONS
+from teamwire_sync._http.body import Incoming, Outgoing
+from teamwire_sync._http.canceller import Tether
+from teamwire_sync._http.contract import OPERATIONS
+from teamwire_sync._http.errors import Answer
+from teamwire_sync._http.sessions import BasicAuth, Received
+from teamwire_sync._internal.secret import Concealed
+from teamwire_sync._services.files import LocalFile, Target
 from tests.support.leaks import (
     PLAIN,
     as_pickle,

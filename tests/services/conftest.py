@@ -27,7 +27,7 @@ def listen(
     event_server: EventServer, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., EventStream]:
     """Makes a stream that goes on after the cursor c0; its pauses are of the longest kind."""
-    monkeypatch.setattr("teamwire_sync._listening.random.random", lambda: 1.0)
+    monkeypatch.setattr("teamwire_sync._services.events.random.random", lambda: 1.0)
     connection = Connection(transport=event_server, clock=lambda: event_server.now)
 
     def make(**arguments: Any) -> EventStream:

@@ -11,7 +11,7 @@ from typing import Any, Callable
 import pytest
 
 from teamwire_sync import Bot
-from teamwire_sync._arguments import (
+from teamwire_sync._services.validation import (
     deadline_of,
     group_ids,
     require_bool,

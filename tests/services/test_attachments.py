@@ -23,7 +23,7 @@ from tests.support.builders import make_file
 from tests.support.tables import unlike
 
 if TYPE_CHECKING:
-    from teamwire_sync._files import LocalFile
+    from teamwire_sync._services.files import LocalFile
 
 NOON = datetime(2024, 2, 29, 12, tzinfo=timezone.utc)
 METHODS = {

@@ -18,7 +18,7 @@ from teamwire_sync import (
     LocationAttachment,
     TWConnectionError,
 )
-from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER
+from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, KNOWN_USER
 
 if TYPE_CHECKING:
     from pathlib import Path

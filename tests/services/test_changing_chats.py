@@ -14,14 +14,14 @@ from teamwire_sync import (
     TWDeliveryUnknownError,
     TWRequestError,
 )
-from teamwire_sync._transports.base import MemberEdit
+from teamwire_sync._transport import MemberEdit
 from tests.support.builders import make_chat, make_group, make_user
 from tests.support.fake_transport import FakeTransport
 from tests.support.tables import unlike
 
 if TYPE_CHECKING:
     from teamwire_sync import Chat
-    from teamwire_sync._chats import Chats
+    from teamwire_sync._services.chats import Chats
     from tests.support.builders import Clock
 
 Act = Callable[[Any], Any]

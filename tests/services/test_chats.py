@@ -23,7 +23,7 @@ from tests.support.fake_transport import FakeTransport
 from tests.support.tables import unlike
 
 if TYPE_CHECKING:
-    from teamwire_sync._chats import Chats
+    from teamwire_sync._services.chats import Chats
     from tests.support.builders import Clock
 
 

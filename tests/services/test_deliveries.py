@@ -22,9 +22,9 @@ from teamwire_sync import (
     TWNotFoundError,
 )
 from teamwire_sync._credentials import Credentials
+from teamwire_sync._http.transport import HttpTransport
 from teamwire_sync._sandbox import app
-from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER
-from teamwire_sync._transports.http import HttpTransport
+from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, KNOWN_USER
 from teamwire_sync.testing import sandbox
 from tests.support.raw_server import Peer, RawServer
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
 
-from teamwire_sync._arguments import deadline_of
-from teamwire_sync._directory import Groups, Users
-from teamwire_sync._flight import Flight
+from teamwire_sync._cache.single_flight import Flight
 from teamwire_sync._models.base import bind
+from teamwire_sync._services.directory import Groups, Users
+from teamwire_sync._services.validation import deadline_of
 from teamwire_sync.exceptions import (
     TWClosedError,
     TWError,
@@ -478,7 +478,7 @@ class TestClosing:
 def test_ctrl_c_at_any_call_of_who_leads_leaves_nobody_waiting(
     server: Directory, clock: Clock
 ) -> None:
-    files = ("_directory.py", "_kept.py", "_flight.py")
+    files = ("_services/directory.py", "_cache/expiring_cache.py", "_cache/single_flight.py")
     for number in count(1):
         users = Users(server, clock=clock, ttl=300, ttl_of_none=5)  # type: ignore[arg-type]
         # The tracing is that of the thread.

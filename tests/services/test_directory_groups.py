@@ -14,7 +14,7 @@ from teamwire_sync import (
     TWConnectionError,
     TWServerError,
 )
-from teamwire_sync._transports.base import MemberEdit
+from teamwire_sync._transport import MemberEdit
 from tests.support.builders import make_group, make_user
 from tests.support.fake_transport import FakeTransport
 

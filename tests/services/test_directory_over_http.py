@@ -17,9 +17,9 @@ from teamwire_sync import (
     TWInvalidMembersError,
     TWNotFoundError,
 )
-from teamwire_sync._flight import Flight
-from teamwire_sync._sandbox.documents import dump, user_document
-from teamwire_sync._sandbox.seed import (
+from teamwire_sync._cache.single_flight import Flight
+from teamwire_sync._sandbox.serializers import dump, user_document
+from teamwire_sync._sandbox.world.seed import (
     BOT_LIST,
     FIRST_LIST,
     INVISIBLE_CIRCLE,

@@ -20,7 +20,7 @@ from teamwire_sync import (
     TWNotFoundError,
     TWProtocolError,
 )
-from teamwire_sync._sandbox.seed import KNOWN_CHAT
+from teamwire_sync._sandbox.world.seed import KNOWN_CHAT
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from teamwire_sync import Connection, TWConfigError
-from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER
+from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, KNOWN_USER
 from tests.support.events import take, texts
 from tests.support.forks import exit_status, in_child
 from tests.support.waiting import PATIENCE, Threads, wait_until

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Callable
 import pytest
 
 from teamwire_sync import Connection, ConnectionConfig, NewMessageInfo
-from teamwire_sync._transports.base import EventPage
+from teamwire_sync._transport import EventPage
 from tests.support.builders import make_chat, make_file, make_message, make_user
 from tests.support.event_server import cursors, event, posted
 

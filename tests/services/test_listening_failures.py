@@ -19,7 +19,7 @@ from teamwire_sync import (
     TWServerError,
     TWTimeoutError,
 )
-from teamwire_sync._transports.base import EventPage
+from teamwire_sync._transport import EventPage
 from tests.support.event_server import EventServer, event
 from tests.support.interrupts import interrupt_at
 
@@ -139,7 +139,7 @@ class TestFailures:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         stream = listen()
-        monkeypatch.setattr("teamwire_sync._listening.random.random", lambda: 0.0)
+        monkeypatch.setattr("teamwire_sync._services.events.random.random", lambda: 0.0)
         event_server.fail(*[TWServerError("down")] * 3)
         event_server.tell(event(1))
         next(stream)
@@ -234,7 +234,9 @@ def test_ctrl_c_at_any_call_loses_no_event_and_gives_none_twice(
             for each in stream:
                 given.append(each.cursor)  # noqa: PERF401
 
-        interrupted = interrupt_at(number, ("_listening.py", "_chat_service.py"), work)
+        interrupted = interrupt_at(
+            number, ("_services/events.py", "_services/chat_actions.py"), work
+        )
         work()
         if given != ["c1", "c3", "c4", "c6"]:
             wrong[number] = given

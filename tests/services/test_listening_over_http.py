@@ -18,8 +18,8 @@ from teamwire_sync import (
     MessageReadInfo,
     NewMessageInfo,
 )
-from teamwire_sync._sandbox.history import KNOWN_MESSAGE
-from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER, PUBLIC_CIRCLE
+from teamwire_sync._sandbox.world.history import KNOWN_MESSAGE
+from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, KNOWN_USER, PUBLIC_CIRCLE
 from tests.support.events import EVENTS, take, texts
 from tests.support.waiting import PATIENCE, Threads, wait_until
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from teamwire_sync import Chat, User
-    from teamwire_sync._listening import EventStream
+    from teamwire_sync._services.events import EventStream
     from teamwire_sync.testing import Sandbox
 
 LISTING = ("GET", "/v1/bot/chats/")

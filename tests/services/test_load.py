@@ -30,8 +30,8 @@ from teamwire_sync import (
     TWConnectionError,
     TWError,
 )
-from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER, PUBLIC_CIRCLE, SECOND_CIRCLE
-from teamwire_sync._transports import budget
+from teamwire_sync._http import deadlines
+from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, KNOWN_USER, PUBLIC_CIRCLE, SECOND_CIRCLE
 from teamwire_sync.testing import sandbox
 from tests.support.waiting import Threads
 
@@ -291,15 +291,15 @@ def texts_on(box: Sandbox) -> Counter[str]:
 def sockets_of_the_client() -> Iterator[Sockets]:
     """The sockets that the client opens inside the block."""
     sockets = Sockets()
-    really_open = budget._Connection._new_conn
+    really_open = deadlines._Connection._new_conn
 
-    def open_one(self: budget._Connection) -> socket.socket:
+    def open_one(self: deadlines._Connection) -> socket.socket:
         sock = really_open(self)
         sockets.add(sock)
         return sock
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(budget._Connection, "_new_conn", open_one)
+        patch.setattr(deadlines._Connection, "_new_conn", open_one)
         yield sockets
 
 
@@ -465,10 +465,10 @@ def test_an_idle_connection_keeps_nothing_of_the_requests_that_are_over(load: Lo
         "requests.models.",
         "urllib3.response.",
         "http.client.HTTPResponse",
-        "teamwire_sync._flight.",
-        "teamwire_sync._transports.answers.",
-        "teamwire_sync._transports.streams.",
-        "teamwire_sync._files.",
+        "teamwire_sync._cache.single_flight.",
+        "teamwire_sync._http.errors.",
+        "teamwire_sync._http.body.",
+        "teamwire_sync._services.files.",
     )
     kept = {name: count for name, count in load.idle.items() if name.startswith(per_request)}
     assert kept == {}

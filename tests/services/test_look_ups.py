@@ -11,7 +11,7 @@ from teamwire_sync import (
     ConnectionConfig,
     TWAmbiguousTitleError,
 )
-from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER, PUBLIC_CIRCLE
+from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, KNOWN_USER, PUBLIC_CIRCLE
 from teamwire_sync.testing import sandbox
 from tests.support.waiting import Threads, wait_until
 

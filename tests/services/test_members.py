@@ -15,7 +15,7 @@ from teamwire_sync import (
     TWNotFoundError,
     TWRequestError,
 )
-from teamwire_sync._sandbox.seed import (
+from teamwire_sync._sandbox.world.seed import (
     FIRST_LIST,
     INVISIBLE_CIRCLE,
     INVISIBLE_USER,

@@ -7,8 +7,8 @@ from itertools import islice
 import pytest
 
 from teamwire_sync import TWProtocolError, TWServerError
-from teamwire_sync._paging import Pages
-from teamwire_sync._transports.base import Page
+from teamwire_sync._services.paging import Pages
+from teamwire_sync._transport import Page
 
 
 class Book:

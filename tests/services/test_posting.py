@@ -19,7 +19,7 @@ from teamwire_sync import (
     TWNotFoundError,
     TWServerError,
 )
-from teamwire_sync._transports.base import MessageDraft
+from teamwire_sync._transport import MessageDraft
 from tests.support.builders import make_chat, make_file, make_message, make_user
 from tests.support.fake_transport import FakeTransport
 from tests.support.tables import unlike

@@ -16,8 +16,8 @@ from teamwire_sync import (
     TWNotFoundError,
     TWRequestError,
 )
-from teamwire_sync._sandbox.history import KNOWN_MESSAGE
-from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER
+from teamwire_sync._sandbox.world.history import KNOWN_MESSAGE
+from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, KNOWN_USER
 
 if TYPE_CHECKING:
     from teamwire_sync import Chat

@@ -14,7 +14,7 @@ from teamwire_sync import (
     TWNotFoundError,
     TWRequestError,
 )
-from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER
+from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, KNOWN_USER
 from tests.support.waiting import Threads
 
 if TYPE_CHECKING:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Callable
 import pytest
 
 from teamwire_sync import ConnectionConfig
-from teamwire_sync._sandbox.history import KNOWN_MESSAGE
-from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER, PUBLIC_CIRCLE
+from teamwire_sync._sandbox.world.history import KNOWN_MESSAGE
+from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, KNOWN_USER, PUBLIC_CIRCLE
 from tests.support.events import take
 from tests.support.waiting import PATIENCE, Threads, wait_until
 
 if TYPE_CHECKING:
     from teamwire_sync import Chat, Connection
-    from teamwire_sync._listening import EventStream
+    from teamwire_sync._services.events import EventStream
     from teamwire_sync.testing import Sandbox
     from tests.support.builders import Clock
 

@@ -18,9 +18,9 @@ from teamwire_sync import (
     TWNotFoundError,
     TWRequestError,
 )
-from teamwire_sync._sandbox.bodies import NewMessage
-from teamwire_sync._sandbox.history import KNOWN_MESSAGE
-from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER
+from teamwire_sync._sandbox.request_bodies import NewMessage
+from teamwire_sync._sandbox.world.history import KNOWN_MESSAGE
+from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, KNOWN_USER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

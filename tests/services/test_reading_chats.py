@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable
 import pytest
 
 from teamwire_sync import Connection, ConnectionConfig, TWProtocolError, TWRequestError
-from teamwire_sync._transports.base import Page
+from teamwire_sync._transport import Page
 from tests.support.builders import make_chat, make_file, make_message, make_user
 from tests.support.fake_transport import FakeTransport
 from tests.support.tables import unlike

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from teamwire_sync import AttachmentType
-from teamwire_sync._files import LocalFile
+from teamwire_sync._services.files import LocalFile
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -19,8 +19,8 @@ from teamwire_sync import (
     TWRequestError,
     TWServerError,
 )
-from teamwire_sync._sandbox.seed import KNOWN_CHAT
-from teamwire_sync._transports.http import HttpTransport
+from teamwire_sync._http.transport import HttpTransport
+from teamwire_sync._sandbox.world.seed import KNOWN_CHAT
 from teamwire_sync.testing import sandbox
 from tests.support.events import EVENTS, take, texts
 from tests.support.waiting import PATIENCE, Threads, wait_until
@@ -28,7 +28,7 @@ from tests.support.waiting import PATIENCE, Threads, wait_until
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from teamwire_sync._listening import EventStream
+    from teamwire_sync._services.events import EventStream
     from teamwire_sync.testing import Sandbox
 
 LISTING = ("GET", "/v1/bot/chats/")

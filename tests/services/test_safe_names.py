@@ -6,7 +6,7 @@ import ntpath
 import os
 from pathlib import Path, PureWindowsPath
 
-from teamwire_sync._files import safe_name, target_of
+from teamwire_sync._services.files import safe_name, target_of
 
 NAMES = {
     "report.pdf": "report.pdf",

@@ -16,7 +16,7 @@ from teamwire_sync import (
     TWInvalidMembersError,
     TWNotFoundError,
 )
-from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER, PRIVATE_CIRCLE, PUBLIC_CIRCLE
+from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, KNOWN_USER, PRIVATE_CIRCLE, PUBLIC_CIRCLE
 
 if TYPE_CHECKING:
     from teamwire_sync.testing import Sandbox

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
 
-from teamwire_sync._files import target_of
+from teamwire_sync._services.files import target_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,12 +10,12 @@ import attrs
 import pytest
 
 from teamwire_sync import Chat, ChatType, Group, User
+from teamwire_sync._http.contract import Decoder
+from teamwire_sync._http.contract.strict_json import decode_json
 from teamwire_sync._models.base import bind
 from teamwire_sync._models.people import Bot, LoggedInUser
 from teamwire_sync._stores.base import Contents, StoreError
-from teamwire_sync._stores.content import pack, unpack
-from teamwire_sync._transports.strict_json import decode_json
-from teamwire_sync._transports.wire import Decoder
+from teamwire_sync._stores.codec import pack, unpack
 from tests.support.builders import chat_doc, make_chat, make_group, make_user, page_doc, user_doc
 
 if TYPE_CHECKING:

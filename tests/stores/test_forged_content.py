@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from teamwire_sync._stores import content
+from teamwire_sync._stores import codec
 from teamwire_sync._stores.base import StoreError
-from teamwire_sync._stores.content import pack, unpack
+from teamwire_sync._stores.codec import pack, unpack
 from tests.stores.test_content import full, nested
 from tests.support.tables import instead_of
 from tests.support.whole_models import check_chat, check_group, check_user
@@ -44,7 +44,7 @@ def document() -> Any:
 
 
 def numbers(*values: int) -> str:
-    return content._text(values)
+    return codec._text(values)
 
 
 VALUES: list[Any] = [
@@ -125,7 +125,7 @@ def test_a_number_of_a_million_digits_is_refused_before_it_is_made(
         assert len(digits) < 1000
         return int(digits)
 
-    monkeypatch.setattr(content, "int", whole, raising=False)
+    monkeypatch.setattr(codec, "int", whole, raising=False)
     document["chats"]["extra"] = [[0, {"x": "NUMBER"}]]
     body = json.dumps(document).encode().replace(b'"NUMBER"', sign + b"1" * 1_000_000)
     with pytest.raises(StoreError):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from teamwire_sync import Connection
-from teamwire_sync._sandbox.seed import KNOWN_USER
+from teamwire_sync._sandbox.world.seed import KNOWN_USER
 from teamwire_sync.testing import sandbox
 from tests.support.store_listings import place_in
 from tests.support.store_worker_process import Workers

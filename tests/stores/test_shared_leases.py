@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import teamwire_sync._sharing as sharing_module
+import teamwire_sync._stores.sharing as sharing_module
 from tests.support.store_sharers import Sharers, SpiedPlace, unavailable
 from tests.support.waiting import PATIENCE, Gate, Threads, wait_until
 
 if TYPE_CHECKING:
-    from teamwire_sync._sharing import Sharing
+    from teamwire_sync._stores.sharing import Sharing
     from tests.support.builders import Clock
 
 

@@ -11,8 +11,8 @@ from teamwire_sync import (
     TWRateLimitError,
     TWServerError,
 )
-from teamwire_sync._shared_view import Need
-from teamwire_sync._snapshot import View
+from teamwire_sync._cache.snapshot import View
+from teamwire_sync._cache.state import Need
 from tests.support.builders import make_chat
 from tests.support.chat_server import by_tid, create
 from tests.support.store_sharers import Sharers

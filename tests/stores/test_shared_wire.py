@@ -12,7 +12,7 @@ from teamwire_sync import (
     TWRateLimitError,
     TWServerError,
 )
-from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER
+from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, KNOWN_USER
 from teamwire_sync.testing import sandbox
 from tests.support.store_sharers import Sharers
 

@@ -16,7 +16,7 @@ from tests.support.store_sharers import Sharers, unavailable
 from tests.support.waiting import PATIENCE, Gate, Threads
 
 if TYPE_CHECKING:
-    from teamwire_sync._cache import ChatCache
+    from teamwire_sync._cache.chat_cache import ChatCache
     from tests.support.builders import Clock
 
 

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from teamwire_sync import TWAuthError, TWConnectionError, TWRateLimitError, TWServerError
-from teamwire_sync._shared_view import LastGood
-from teamwire_sync._snapshot import View
+from teamwire_sync._cache.snapshot import View
+from teamwire_sync._cache.state import LastGood
 from teamwire_sync._stores.base import Contents, DamagedError, Head
 from tests.support.builders import make_chat
 from tests.support.store_sharers import Sharers, SpiedPlace, unavailable
 from tests.support.waiting import Gate, Threads
 
 if TYPE_CHECKING:
-    from teamwire_sync._sharing import Sharing
+    from teamwire_sync._stores.sharing import Sharing
     from tests.support.builders import Clock
 
 LOGGER = "teamwire_sync"

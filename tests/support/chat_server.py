@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Callable
 
 import pytest
 
-from teamwire_sync._flight import deadline_after
-from teamwire_sync._load import Listing
+from teamwire_sync._cache.listing import Listing
+from teamwire_sync._cache.single_flight import deadline_after
 
 if TYPE_CHECKING:
     from teamwire_sync import Chat
-    from teamwire_sync._cache import ChatCache
-    from teamwire_sync._load import Load
+    from teamwire_sync._cache.chat_cache import ChatCache
+    from teamwire_sync._cache.listing import Load
 
 
 class ChatServer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from teamwire_sync import NewMessageInfo
-from teamwire_sync._transports.base import EventPage
+from teamwire_sync._transport import EventPage
 from tests.support.builders import make_chat, make_event, make_message
 from tests.support.fake_transport import FakeTransport
 

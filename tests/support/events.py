@@ -10,7 +10,7 @@ from teamwire_sync import Event, NewMessageInfo
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from teamwire_sync._listening import EventStream
+    from teamwire_sync._services.events import EventStream
 
 EVENTS = ("GET", "/v1/bot/events/")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Callable, TypeVar
 import attrs
 
 from teamwire_sync import LoggedInUser
-from teamwire_sync._transports.base import Ability, ChatPage, EventPage, Page
+from teamwire_sync._transport import Ability, ChatPage, EventPage, Page
 from teamwire_sync.exceptions import (
     TWClosedError,
     TWImageLoadError,
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from teamwire_sync import Chat, ChatHandle, Group, Message, User
-    from teamwire_sync._transports.base import (
+    from teamwire_sync._transport import (
         ChatDraft,
         MemberEdit,
         MessageDraft,

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from teamwire_sync import Connection
-from teamwire_sync._sandbox.seed import KNOWN_CHAT
+from teamwire_sync._sandbox.world.seed import KNOWN_CHAT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

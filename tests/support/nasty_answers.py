@@ -20,7 +20,7 @@ from teamwire_sync import (
     TWTimeoutError,
     User,
 )
-from teamwire_sync._transports.budget import MOST_BYTES
+from teamwire_sync._http.deadlines import MOST_BYTES
 from tests.support.nasty_server import Nasty, answer, chunked, gzip_bomb, gzipped
 
 DEEP = 100_000

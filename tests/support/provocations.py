@@ -10,7 +10,7 @@ import responses
 
 from teamwire_sync import Connection, ConnectionConfig
 from teamwire_sync._credentials import Credentials
-from teamwire_sync._transports.http import HttpTransport
+from teamwire_sync._http.transport import HttpTransport
 from tests.support.fake_transport import FakeTransport
 from tests.support.transport_calls import call
 

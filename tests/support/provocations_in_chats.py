@@ -11,7 +11,7 @@ import responses
 
 from teamwire_sync import Attachments, Connection, ConnectionConfig, TWAuthError
 from teamwire_sync._credentials import Credentials
-from teamwire_sync._transports.http import HttpTransport
+from teamwire_sync._http.transport import HttpTransport
 from tests.support.builders import make_chat
 from tests.support.fake_transport import FakeTransport
 from tests.support.provocations import HOST, URL, answered, connected, logs, shows
@@ -19,7 +19,7 @@ from tests.support.transport_calls import CHAT, error_body
 
 if TYPE_CHECKING:
     from teamwire_sync import Chat
-    from teamwire_sync._transports.base import Source
+    from teamwire_sync._transport import Source
 
 NOW = datetime(2030, 3, 1, 22, 0)
 

@@ -145,5 +145,5 @@ def _() -> object:
     (chats,) = place().glob("*.chats")
     chats.write_bytes(chats.read_bytes()[:-1])
     # The second line, which comes at once, is that it works again.
-    with patch("teamwire_sync._sharing.logger.info"):
+    with patch("teamwire_sync._stores.sharing.logger.info"):
         return look_up(FileStore(place()))

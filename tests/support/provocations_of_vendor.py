@@ -7,7 +7,7 @@ from typing import Any
 from unittest.mock import patch
 
 from teamwire_sync import Connection
-from teamwire_sync._transports.vendor.run import Run
+from teamwire_sync._vendor.session import Run
 from tests.support.fake_sdk import FakeConnection, FakeSdk, vendor_error
 from tests.support.provocations import logs, shows
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
-from teamwire_sync._sandbox.seed import KNOWN_CHAT
+from teamwire_sync._sandbox.world.seed import KNOWN_CHAT
 from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:

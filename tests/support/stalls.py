@@ -12,7 +12,7 @@ import pytest
 
 from teamwire_sync import Connection, ConnectionConfig, TWError
 from teamwire_sync._credentials import Credentials
-from teamwire_sync._transports.http import HttpTransport
+from teamwire_sync._http.transport import HttpTransport
 from tests.support.builders import user_doc
 from tests.support.raw_server import (
     CHUNKED,

@@ -6,10 +6,10 @@ import math
 import time
 from typing import TYPE_CHECKING, Any, Callable, NoReturn
 
-from teamwire_sync._cache import ChatCache
-from teamwire_sync._sharing import Sharing
+from teamwire_sync._cache.chat_cache import ChatCache
 from teamwire_sync._stores.base import StoreError
 from teamwire_sync._stores.memory import MemoryStore
+from teamwire_sync._stores.sharing import Sharing
 from tests.support.builders import make_chat
 from tests.support.chat_server import ChatServer
 from tests.support.store_listings import place_in, set_clock

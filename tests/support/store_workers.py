@@ -15,9 +15,9 @@ import threading
 import time
 from typing import Any, Callable, TypeVar
 
-from teamwire_sync import Connection, ConnectionConfig, _sharing
-from teamwire_sync._sandbox.seed import KNOWN_USER
-from teamwire_sync._stores import file
+from teamwire_sync import Connection, ConnectionConfig
+from teamwire_sync._sandbox.world.seed import KNOWN_USER
+from teamwire_sync._stores import file, sharing
 from teamwire_sync._stores.file import FileStore
 from teamwire_sync._stores.redis import RedisStore
 from tests.support.waiting import PATIENCE, Threads, wait_until
@@ -107,7 +107,7 @@ class Burst:
 def burst(title: str, threads: int, lease: float | None) -> None:
     """See `Burst`."""
     if lease is not None:
-        _sharing.LEASE = lease
+        sharing.LEASE = lease
     Burst(title, threads).run()
 
 
@@ -216,7 +216,7 @@ def _pass_on(orders: queue.SimpleQueue[Any]) -> None:
 
 def load(number: int, pause: float) -> None:
     """See `Load`."""
-    _sharing._PAUSE = pause
+    sharing._PAUSE = pause
     Load(number).run()
 
 

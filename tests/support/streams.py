@@ -20,7 +20,7 @@ from teamwire_sync import (
     TWTimeoutError,
 )
 from teamwire_sync._credentials import Credentials
-from teamwire_sync._transports.http import HttpTransport
+from teamwire_sync._http.transport import HttpTransport
 from tests.support.builders import user_doc
 from tests.support.leaks import assert_no_secret
 from tests.support.raw_server import ENDLESS, whole

@@ -9,8 +9,8 @@ from teamwire_sync import (
     ChatHandle,
     TWError,
 )
-from teamwire_sync._transports.base import ChatDraft, MemberEdit, MessageDraft
-from teamwire_sync._transports.http import HttpTransport
+from teamwire_sync._http.transport import HttpTransport
+from teamwire_sync._transport import ChatDraft, MemberEdit, MessageDraft
 from tests.support.builders import (
     chat_answer,
     chat_doc,

@@ -16,7 +16,7 @@ from teamwire_sync import (
     TWError,
     User,
 )
-from teamwire_sync._display import ChatList
+from teamwire_sync._display.html import ChatList
 from teamwire_sync._models.attachments import (
     CalendarAttachment,
     FileAttachment,
@@ -27,7 +27,7 @@ from tests.support.builders import (
 )
 
 if TYPE_CHECKING:
-    from teamwire_sync._transports.base import EventPage
+    from teamwire_sync._transport import EventPage
 
 
 def check_text(error: TWError) -> None:

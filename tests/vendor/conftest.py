@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Callable
 import pytest
 
 from teamwire_sync import Connection, ConnectionConfig
-from teamwire_sync._transports.vendor import thread
+from teamwire_sync._vendor import loop_thread
 from tests.support import leftovers
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def vendor(
 def nothing_left(vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Fails when a test leaves a thread or a connection, or when asyncio complains."""
     # However busy the machine is, what ends by itself is waited for.
-    monkeypatch.setattr(thread, "_GOODBYE", 6 * thread._GOODBYE)
+    monkeypatch.setattr(loop_thread, "_GOODBYE", 6 * loop_thread._GOODBYE)
     with leftovers.none_of(vendor):
         yield
 

@@ -16,11 +16,11 @@ from teamwire_sync import (
     FileAttachment,
     LocationAttachment,
 )
+from teamwire_sync._http.transport import HttpTransport
 from teamwire_sync._models.base import bind
-from teamwire_sync._transports.base import Ability, Transport
-from teamwire_sync._transports.http import HttpTransport
-from teamwire_sync._transports.limited import LimitedTransport
-from teamwire_sync._transports.vendor import VendorTransport
+from teamwire_sync._transport import Ability, Transport
+from teamwire_sync._vendor import VendorTransport
+from teamwire_sync._vendor.unsupported import LimitedTransport
 from teamwire_sync.exceptions import TWUnsupportedError
 from tests.support.builders import make_file
 from tests.support.fake_sdk import FakeSdk

@@ -23,7 +23,7 @@ from teamwire_sync import (
     TWTimeoutError,
     User,
 )
-from teamwire_sync._sandbox.seed import BOT_LIST, KNOWN_CHAT, KNOWN_USER
+from teamwire_sync._sandbox.world.seed import BOT_LIST, KNOWN_CHAT, KNOWN_USER
 from tests.support.leftovers import complaints_of, threads
 from tests.support.waiting import PATIENCE, Threads, wait_until
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 import pytest
 
-from teamwire_sync._sandbox.seed import (
+from teamwire_sync._sandbox.world.seed import (
     BOT_LIST,
     INVISIBLE_USER,
     KNOWN_CHAT,

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any, Callable
 import pytest
 
 from teamwire_sync import Connection, TWClosedError, TWDeliveryUnknownError, TWError
-from teamwire_sync._sandbox.seed import BOT_LIST, KNOWN_CHAT, KNOWN_USER
-from teamwire_sync._transports.vendor import thread as vendor_thread
+from teamwire_sync._sandbox.world.seed import BOT_LIST, KNOWN_CHAT, KNOWN_USER
+from teamwire_sync._vendor import loop_thread
 from tests.support.leftovers import complaints_of, threads
 from tests.support.waiting import PATIENCE, Threads, wait_until
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from teamwire_sync._transports.vendor.run import Run
+    from teamwire_sync._vendor.session import Run
     from tests.support.builders import Clock
     from tests.vendor.conftest import Vendor
 
@@ -30,7 +30,7 @@ OPENING = pytest.mark.parametrize("name", ["init", "enter"])
 @pytest.fixture
 def _short_goodbye(nothing_left: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who closes a connection that hangs does not wait for it."""
-    monkeypatch.setattr(vendor_thread, "_GOODBYE", 0.05)
+    monkeypatch.setattr(loop_thread, "_GOODBYE", 0.05)
 
 
 def look_up(connection: Connection) -> object:
@@ -234,9 +234,9 @@ def test_however_many_threads_hang_there_is_one_goodbye(
             look_up(uncached)
             vendor.faults.crash()
             wait_until(lambda number=number: len(ended) == number)
-        monkeypatch.setattr(vendor_thread, "_GOODBYE", 5.0)
-        monkeypatch.setattr(vendor_thread, "time", SimpleNamespace(monotonic=clock))
-        monkeypatch.setattr(vendor_thread.Run, "join", join)
+        monkeypatch.setattr(loop_thread, "_GOODBYE", 5.0)
+        monkeypatch.setattr(loop_thread, "time", SimpleNamespace(monotonic=clock))
+        monkeypatch.setattr(loop_thread.Run, "join", join)
         uncached.close()
 
     assert (len(waited), sum(waited)) == (4, 5.0)

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from teamwire_sync import exceptions
-from teamwire_sync._transports.base import ChatDraft, MemberEdit, MessageDraft
-from teamwire_sync._transports.vendor import VendorTransport
-from teamwire_sync._transports.vendor.errors import cause_of, documented, is_lasting, translated
+from teamwire_sync._transport import ChatDraft, MemberEdit, MessageDraft
+from teamwire_sync._vendor import VendorTransport
+from teamwire_sync._vendor.errors import cause_of, documented, is_lasting, translated
 from teamwire_sync.exceptions import (
     TWAuthError,
     TWConnectionError,

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from teamwire_sync._sandbox.seed import BOT_LIST, KNOWN_CHAT, KNOWN_USER
-from teamwire_sync._transports.vendor import run
+from teamwire_sync._sandbox.world.seed import BOT_LIST, KNOWN_CHAT, KNOWN_USER
+from teamwire_sync._vendor import session
 from teamwire_sync.testing import sandbox
 from tests.support.forks import exit_status, in_child
 from tests.support.leftovers import threads
@@ -130,7 +130,7 @@ def test_a_fork_while_locks_are_held(vendor: Vendor, uncached: Connection) -> No
 
     def work() -> None:
         talk(uncached)
-        run._end_all()  # as its end would
+        session._end_all()  # as its end would
 
     talk(uncached)
     thread = uncached._transport._thread  # type: ignore[attr-defined]
@@ -183,9 +183,9 @@ PROGRAM = """
 import logging, multiprocessing, os, sys, time
 import teamwire_api
 from teamwire_sync import Connection
-from teamwire_sync._transports.vendor import run
+from teamwire_sync._vendor import session
 
-run._AT_EXIT *= 15  # what ends by itself is waited for, however busy the machine is
+session._AT_EXIT *= 15  # what ends by itself is waited for, however busy the machine is
 logging.getLogger("asyncio").setLevel(logging.ERROR)  # it warns of a slow machine
 
 class Noted(teamwire_api.Connection):

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Callable
 import pytest
 
 from teamwire_sync import Connection
-from teamwire_sync._sandbox.seed import BOT_LIST, KNOWN_CHAT, KNOWN_USER
-from teamwire_sync._transports.vendor.calls import Call
+from teamwire_sync._sandbox.world.seed import BOT_LIST, KNOWN_CHAT, KNOWN_USER
+from teamwire_sync._vendor.calls import Call
 from tests.support.interrupts import interrupt_at
 from tests.support.leftovers import NAME, threads
 from tests.support.waiting import PATIENCE, Threads, wait_until

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Callable
 import pytest
 
 from teamwire_sync import AlertType, Bot, Chat, ChatType, Group, LoggedInUser, User
-from teamwire_sync._sandbox.seed import BOT_LIST, KNOWN_CHAT, KNOWN_USER, PUBLIC_CIRCLE
-from teamwire_sync._transports.base import MessageDraft
-from teamwire_sync._transports.vendor import VendorTransport
-from teamwire_sync._transports.vendor.models import Converter
+from teamwire_sync._sandbox.world.seed import BOT_LIST, KNOWN_CHAT, KNOWN_USER, PUBLIC_CIRCLE
+from teamwire_sync._transport import MessageDraft
+from teamwire_sync._vendor import VendorTransport
+from teamwire_sync._vendor.models import Converter
 from teamwire_sync.exceptions import TWProtocolError
 from tests.support.builders import make_chat
 from tests.support.fake_sdk import AlertType as TheirAlertType

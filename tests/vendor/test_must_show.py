@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from teamwire_sync import Connection, ConnectionConfig, TWTimeoutError
-from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER, PUBLIC_CIRCLE
+from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, KNOWN_USER, PUBLIC_CIRCLE
 from tests.support.waiting import Threads, wait_until
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from teamwire_sync import (
     TWServerError,
     TWTimeoutError,
 )
-from teamwire_sync._transports.vendor import VendorTransport
+from teamwire_sync._vendor import VendorTransport
 from tests.support.fake_sdk import FakeConnection, FakeSdk
 from tests.support.waiting import PATIENCE
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
 
-from teamwire_sync._sandbox.seed import KNOWN_USER, PUBLIC_CIRCLE
+from teamwire_sync._sandbox.world.seed import KNOWN_USER, PUBLIC_CIRCLE
 from tests.support.waiting import Threads
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Callable
 import pytest
 
 from teamwire_sync import Connection, TWConnectionError
-from teamwire_sync._sandbox.seed import KNOWN_CHAT, KNOWN_USER, PUBLIC_CIRCLE
-from teamwire_sync._transports.vendor.calls import Call
+from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, KNOWN_USER, PUBLIC_CIRCLE
+from teamwire_sync._vendor.calls import Call
 from tests.support.leftovers import FILES, NAME, files, loops, threads
 from tests.support.waiting import PATIENCE, Threads, wait_until
 from tests.vendor.conftest import DOUBLE
@@ -250,10 +250,10 @@ import sys
 import teamwire_api
 from teamwire_sync import Connection
 from teamwire_api.testing import knobs
-from teamwire_sync._transports.vendor import run
+from teamwire_sync._vendor import session
 from threading import Thread
 
-run._AT_EXIT *= 15  # what ends by itself is waited for, however busy the machine is
+session._AT_EXIT *= 15  # what ends by itself is waited for, however busy the machine is
 logging.getLogger("asyncio").setLevel(logging.ERROR)  # it warns of a slow machine
 teamwire_api.__version__ = sys.argv[1]
 
@@ -275,7 +275,7 @@ hold = knobs.hold("get_user")
 hold.wait_arrived()
 """
 BLOCKED = f"""
-run._AT_EXIT = 0.05
+session._AT_EXIT = 0.05
 block = knobs.block("get_user")
 {MEANWHILE}
 block.wait_arrived()

@@ -17,8 +17,8 @@ from teamwire_sync import (
     TWError,
     TWTimeoutError,
 )
-from teamwire_sync._sandbox.seed import BOT_LIST, KNOWN_CHAT, KNOWN_USER
-from teamwire_sync._transports.vendor import calls
+from teamwire_sync._sandbox.world.seed import BOT_LIST, KNOWN_CHAT, KNOWN_USER
+from teamwire_sync._vendor import calls
 from tests.support.leftovers import complaints_of, threads
 from tests.support.waiting import PATIENCE, Threads, wait_until
 

@@ -24,7 +24,7 @@ from teamwire_sync import (
     TWTimeoutError,
     TWUnsupportedError,
 )
-from teamwire_sync._sandbox.seed import (
+from teamwire_sync._sandbox.world.seed import (
     BOT_LIST,
     FIRST_LIST,
     KNOWN_CHAT,
@@ -32,8 +32,8 @@ from teamwire_sync._sandbox.seed import (
     PRIVATE_CIRCLE,
     PUBLIC_CIRCLE,
 )
-from teamwire_sync._transports.base import ChatDraft, MemberEdit, MessageDraft
-from teamwire_sync._transports.vendor import VendorTransport
+from teamwire_sync._transport import ChatDraft, MemberEdit, MessageDraft
+from teamwire_sync._vendor import VendorTransport
 from tests.support import fake_sdk
 from tests.support.builders import make_chat, make_message
 from tests.support.fake_sdk import FakeChat, FakeGroup, FakeSdk, FakeUser, vendor_error

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from teamwire_sync import Attachments, Connection, TWUnsupportedError, VendorTransport, exceptions
 from teamwire_sync._cli import main
-from teamwire_sync._transports.base import Ability
+from teamwire_sync._transport import Ability
 from tests.support.fake_sdk import FakeSdk, vendor_error
 
 if TYPE_CHECKING:

@@ -1,0 +1,140 @@
+"""Answers by key, each kept until it expires; of those who need the same, one asks."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Callable, Generic, TypeVar
+
+from teamwire_sync._cache.single_flight import Flight, Void, own_haste
+from teamwire_sync._internal.fork import renew_after_fork
+from teamwire_sync.exceptions import TWClosedError, TWError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from cachetools import TLRUCache
+
+T = TypeVar("T")
+
+_MOST = 4096
+
+
+class Kept(Generic[T]):
+    """Something by key, or that there is no such thing, until it expires.
+
+    Args:
+        load: Asks for one; None when there is none. Takes the key and the deadline.
+        clock: Gives seconds; only differences count.
+        ttl: Seconds that something is kept.
+        ttl_of_none: Seconds that it is remembered that there is none.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[str, float | None], T | None],
+        *,
+        clock: Callable[[], float],
+        ttl: float,
+        ttl_of_none: float,
+    ) -> None:
+        self._load = load
+        self._clock = clock
+        self._ttl = ttl
+        self._ttl_of_none = min(ttl, ttl_of_none)
+        self._closed = False
+        self.after_fork()
+        renew_after_fork(self)
+
+    def after_fork(self) -> None:
+        """Start empty: another thread may have been in the middle of a change."""
+        from cachetools import TLRUCache  # noqa: PLC0415  no part of the import of the package
+
+        # Expiry counts from just before the question, so each entry brings its own.
+        self._items: TLRUCache[str, tuple[T | None, float]] = TLRUCache(
+            _MOST, ttu=lambda _key, item, _now: item[1], timer=self._clock
+        )
+        self._flights: dict[str, Flight[T | None]] = {}
+        self._lock = threading.Lock()
+
+    def get(self, key: str, deadline: float | None, other_than: T | None = None) -> T | None:
+        """What is kept for *key*, or else what `load` gives for it.
+
+        Args:
+            key: The key.
+            deadline: The moment of `time.monotonic` at which this has to end, or None.
+            other_than: Is not good enough; it stays for others until there is something newer.
+
+        Raises:
+            TWError: It could not be asked for.
+        """
+        while True:
+            led: Flight[T | None] = Flight()
+            # Whatever ends this thread's work, Ctrl-C too, ends the flight: others wait for it.
+            try:
+                with self._lock:
+                    if self._closed:
+                        message = "the Connection is closed"
+                        raise TWClosedError(message)
+                    item = self._items.get(key)
+                    if item is not None and (other_than is None or item[0] is not other_than):
+                        return item[0]
+                    flight = self._flights.setdefault(key, led)
+                return self._lead(key, led, deadline) if flight is led else flight.wait(deadline)
+            except Void:
+                continue
+            finally:
+                # Twice, and the second time for nothing, unless Ctrl-C comes right here.
+                try:
+                    self._end(key, led)
+                finally:
+                    self._end(key, led)
+
+    def _end(self, key: str, led: Flight[T | None]) -> None:
+        with self._lock:
+            if self._flights.get(key) is led:
+                del self._flights[key]
+        led.void()
+
+    def _lead(self, key: str, flight: Flight[T | None], deadline: float | None) -> T | None:
+        asked_at = self._clock()
+        try:
+            value = self._load(key, deadline)
+        except TWError as error:
+            if not own_haste(error, deadline):
+                flight.fail(error)
+            raise
+        with self._lock:
+            # What was forgotten meanwhile answers who has asked before, and nobody after.
+            if self._flights.get(key) is flight:
+                ttl = self._ttl_of_none if value is None else self._ttl
+                self._items[key] = value, asked_at + ttl
+        flight.land(value)
+        return value
+
+    def put(self, items: Iterable[tuple[str, T]], asked_at: float) -> None:
+        """Keep what came by another way.
+
+        Args:
+            items: Keys and values.
+            asked_at: When it was asked for, on the clock.
+        """
+        with self._lock:
+            for key, value in items:
+                self._items[key] = value, asked_at + self._ttl
+
+    def forget(self, key: str) -> None:
+        """Have *key* asked for anew."""
+        with self._lock:
+            self._items.pop(key, None)
+            flight = self._flights.pop(key, None)
+        if flight is not None:
+            flight.void()
+
+    def close(self) -> None:
+        """Drop everything, and wake all who wait; `get` raises TWClosedError from now on."""
+        with self._lock:
+            self._closed = True
+            self._items.clear()
+            flights = list(self._flights.values())
+        for flight in flights:
+            flight.void()

@@ -1,0 +1,81 @@
+"""Progress of calls that take long: the caller's callback, or a bar."""
+
+from __future__ import annotations
+
+from contextlib import closing, contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, Callable, Union
+
+from teamwire_sync._services.validation import require_progress
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Callback = Callable[[int, int], object]
+Progress = Union[bool, Callback, None]
+
+
+@contextmanager
+def counted(progress: Progress, what: str) -> Iterator[Callback | None]:
+    """The callback for *progress*, which is told of pages and of items so far.
+
+    Raises:
+        TypeError: *progress* is neither a callback nor True nor False.
+        ImportError: There is no tqdm for True; the text says what to install.
+    """
+    if progress is True:
+        with closing(_Bar(desc="listing", unit=f" {what}")) as bar:
+            yield lambda _pages, items: bar.move(items)
+    else:
+        yield _given(progress)
+
+
+@contextmanager
+def moved(progress: Progress, what: str) -> Iterator[Callback | None]:
+    """The callback for *progress*, which is told of the bytes so far and of all of them.
+
+    Raises:
+        TypeError: *progress* is neither a callback nor True nor False.
+        ImportError: There is no tqdm for True; the text says what to install.
+    """
+    if progress is True:
+        options = {"desc": what, "unit": "B", "unit_scale": True, "unit_divisor": 1024}
+        with closing(_Bar(**options)) as bar:
+            yield bar.move
+    else:
+        yield _given(progress)
+
+
+class _Bar:
+    """A bar that appears when there is something to tell: where nothing is asked, there is none."""
+
+    def __init__(self, **options: Any) -> None:
+        self._make = partial(_tqdm(), **options)
+        self._bar: Any = None
+
+    def move(self, done: int, total: int | None = None) -> None:
+        if self._bar is None:
+            # In a notebook, a bar that was made without a total never has one.
+            self._bar = self._make(total=total)
+        self._bar.update(done - self._bar.n)
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
+def _given(progress: Progress) -> Callback | None:
+    require_progress(progress)
+    return None if isinstance(progress, bool) else progress
+
+
+def _tqdm() -> Any:
+    try:
+        from tqdm.auto import tqdm  # noqa: PLC0415  an extra
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "tqdm":
+            raise
+    else:
+        return tqdm
+    message = "progress=True needs tqdm: pip install 'teamwire_sync[notebook]'"
+    raise ImportError(message, name="tqdm")

@@ -1,0 +1,329 @@
+"""One question to the server, with all its tries."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from contextlib import contextmanager
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Callable, NoReturn
+from urllib.parse import urlencode, urlsplit
+
+from urllib3.exceptions import HTTPError
+
+from teamwire_sync._http.body import LocalFailure, Outgoing
+from teamwire_sync._http.canceller import Tether
+from teamwire_sync._http.connection_limit import Slots
+from teamwire_sync._http.contract import OPERATIONS
+from teamwire_sync._http.errors import (
+    Answer,
+    may_pass,
+    network_error,
+    one_line,
+    seconds,
+)
+from teamwire_sync._http.retries import Failed, Retries
+from teamwire_sync._http.sessions import BasicAuth, GivenSession, OwnSession
+from teamwire_sync._internal.fork import renew_after_fork
+from teamwire_sync._internal.secret import refuse_to_copy
+from teamwire_sync.exceptions import (
+    TWClosedError,
+    TWDeliveryUnknownError,
+    TWError,
+    TWTimeoutError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import requests
+
+    from teamwire_sync._config import ConnectionConfig
+    from teamwire_sync._credentials import Credentials
+    from teamwire_sync._http.body import Incoming
+    from teamwire_sync._http.contract import Operation
+    from teamwire_sync._http.sessions import Received
+
+# After these an answer may be another one soon; the work was not done, or its answer was lost.
+_PASSING = {429, 502, 503, 504}
+
+
+class Exchange:
+    """Asks the server over a `requests.Session`, within its budgets.
+
+    Args:
+        credentials: Server, App ID and Secret.
+        config: The settings.
+        session: Is used as it is, and neither changed nor closed; None for one of our own.
+        app_name: Goes into the User-Agent.
+        clock: Gives the seconds that the time-outs count by; for tests.
+        pause: Waits for so many seconds before another try; for tests.
+
+    Attributes:
+        on_unauthorized: Is called when the server says that it does not know the credentials.
+
+    Raises:
+        TypeError: *session* is none.
+        ValueError: *app_name* can't stand in a header.
+        TWConfigError: A CA bundle or a client certificate is unusable, or *session* comes with
+            settings that belong to a session.
+    """
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        config: ConnectionConfig,
+        *,
+        session: requests.Session | None = None,
+        app_name: str | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], object] | None = None,
+    ) -> None:
+        # The first: an error of what follows may be rendered with its locals, and self is one.
+        self._url = credentials.url
+        self._prefix = urlsplit(credentials.url).path
+        self._server = _host_and_port(credentials.url)
+        self._config = config
+        self._auth = BasicAuth(credentials.app_id, credentials.secret)
+        self._session: OwnSession | GivenSession
+        if session is None:
+            self._session = OwnSession(credentials.url, self._auth, config)
+        else:
+            self._session = GivenSession(session, credentials.url, self._auth, config)
+        self._headers = {
+            "Accept": "application/json",
+            # What we unpack: urllib3 would ask for all that happens to be installed.
+            "Accept-Encoding": "gzip, deflate",
+            "User-Agent": _user_agent(app_name),
+        }
+        self._slots = Slots(config.pool_size)
+        self._clock = clock
+        self._retries = Retries(config.retries, clock=clock, pause=pause or self.pause)
+        self._keeps_contract = False
+        self._closed = False
+        self._tethers: set[Tether] = set()
+        self.on_unauthorized: Callable[[], None] = lambda: None
+        renew_after_fork(self)
+
+    def after_fork(self) -> None:
+        """Make new sockets: two processes on one would take each other's answers."""
+        self._slots = Slots(self._config.pool_size)
+        self._tethers = set()
+        self._session.after_fork()
+
+    def ask(
+        self,
+        name: str,
+        *,
+        timeout: float,
+        deadline: float | None,
+        total: float | None = None,
+        ids: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
+        body: dict[str, Any] | Outgoing | None = None,
+        headers: Mapping[str, str] | None = None,
+        incoming: Incoming | None = None,
+        once: bool = False,
+    ) -> Answer:
+        """What the server answers, whatever its status.
+
+        Args:
+            name: Of the operation.
+            timeout: Seconds that connecting may take, and each read.
+            deadline: The moment of the clock at which all of it has to end, or None.
+            total: Seconds that all of it may take; None for ``total_timeout``.
+            ids: What stands in the path.
+            params: What stands in the query.
+            body: What is sent: JSON, or bytes piece by piece.
+            headers: What is sent besides the usual.
+            incoming: Where the body of the answer goes, piece by piece.
+            once: Try once, and let `close` end it at once.
+
+        Raises:
+            TWError: There is no answer.
+        """
+        operation = OPERATIONS[name]
+        path = operation.path_for(**(ids or {}))
+        request_id = uuid.uuid4().hex
+        sent = {**self._headers, "X-Request-ID": request_id, **(headers or {})}
+        if operation.writes:
+            sent["Idempotency-Key"] = uuid.uuid4().hex
+        target = f"{path}?{urlencode(params)}" if params else path
+        context: dict[str, Any] = {
+            "method": operation.method,
+            "path": self._prefix + path,
+            "request_id": request_id,
+        }
+        ends_at = self._clock() + (self._config.total_timeout if total is None else total)
+        if deadline is not None:
+            ends_at = min(ends_at, deadline)
+        tether = Tether() if once else None
+
+        def attempt() -> Answer | Failed:
+            with self._slot(ends_at, context), self._tied(tether, context):
+                left = self._time_left(ends_at, context)
+                at_once = min(timeout, left)
+                prepared = None
+                try:
+                    if isinstance(body, Outgoing):
+                        body.rewind()
+                    prepared = self._session.prepare(operation.method, target, sent, body)
+                    received = self._session.send(
+                        prepared, at_once, left, incoming=incoming, tether=tether
+                    )
+                except (OSError, HTTPError) as error:
+                    failure = network_error(
+                        error,
+                        operation,
+                        left=prepared is not None,
+                        once=prepared is None or not self._session.repeats(prepared),
+                        server=self._server,
+                        timeout=at_once if self._clock() < ends_at else left,
+                        context=context,
+                        scrub=self._auth.scrub,
+                    )
+                    again = may_pass(error) and self._may_repeat(failure) and not once
+                else:
+                    # What was cut may look whole: not every answer says how long it is.
+                    if not (once and self._closed):
+                        return self._judged(self._answer(operation, received, context), once=once)
+                if once and self._closed:
+                    return Failed(_closed_error(context))
+                # Whoever has what came so far must be able to forget it. Out of the except block:
+                # what goes wrong then is no consequence of the error, which leads to the request.
+                return Failed(failure, again=_is_forgotten(incoming) and again)
+
+        try:
+            return self._retries.run(attempt, ends_at, self._config.total_timeout)
+        except LocalFailure as failure:
+            local = failure.error
+        # Out of the except block, whose error leads to the request.
+        raise local
+
+    def pause(self, pause: float) -> None:
+        """Wait for *pause* seconds, or until the end."""
+        # The slots that there are then: a fork makes new ones.
+        self._slots.pause(pause)
+
+    def close(self) -> None:
+        """Close our own session; may be called twice."""
+        self._closed = True
+        self._slots.close()
+        self._session.close()
+        for tether in list(self._tethers):
+            tether.cut()
+
+    def __reduce__(self) -> NoReturn:
+        refuse_to_copy()
+
+    @contextmanager
+    def _tied(self, tether: Tether | None, context: Mapping[str, Any]) -> Iterator[None]:
+        if tether is None:
+            yield
+            return
+        self._tethers.add(tether)
+        try:
+            # From here on `close` finds it; what was closed before that did not.
+            if self._closed:
+                raise _closed_error(context)
+            yield
+        finally:
+            self._tethers.discard(tether)
+
+    def _judged(self, answer: Answer, *, once: bool) -> Answer | Failed:
+        writes, passing = answer.operation.writes, answer.received.status in _PASSING
+        if not passing and not (writes and _leaves_open(answer.received)):
+            return answer
+        try:
+            answer.require_success()
+        except TWError as error:
+            failure = error
+        again = passing and (self._keeps_contract or not writes)
+        return Failed(failure, again=again and not once)
+
+    def _may_repeat(self, failure: TWError) -> bool:
+        # Two times the same key is once the work, but only a server that keeps the contract knows.
+        return self._keeps_contract or not isinstance(failure, TWDeliveryUnknownError)
+
+    def _answer(self, operation: Operation, received: Received, context: dict[str, Any]) -> Answer:
+        if _declares_contract(received):
+            self._keeps_contract = True
+        if received.status == 401:
+            self.on_unauthorized()
+        given_id = received.headers.get("X-Request-ID", "")
+        request_id = one_line(self._auth.scrub(given_id), 128) or context["request_id"]
+        return Answer(
+            operation=operation,
+            received=received,
+            context={**context, "status": received.status, "request_id": request_id},
+            scrub=self._auth.scrub,
+        )
+
+    @contextmanager
+    def _slot(self, ends_at: float, context: dict[str, Any]) -> Iterator[None]:
+        # What has no end of its own, such as a download, does not wait for ever to begin.
+        left = min(self._time_left(ends_at, context), self._config.total_timeout)
+        taken = False
+        try:
+            taken = self._slots.take(left)
+            if not taken:
+                size = self._config.pool_size
+                message = f"all {size} connections were busy for {seconds(left)}"
+                raise TWTimeoutError(message, **context)
+            if self._closed:
+                raise _closed_error(context)
+            yield
+        finally:
+            if taken:
+                self._slots.give_back()
+            if self._closed:
+                # A request that was already on its way to the session opened connections anew.
+                self._session.close()
+
+    def _time_left(self, ends_at: float, context: dict[str, Any]) -> float:
+        left = ends_at - self._clock()
+        if left <= 0:
+            message = (
+                f"no time left to ask {self._server} for {context['method']} {context['path']}"
+            )
+            raise TWTimeoutError(message, **context)
+        return left
+
+
+def _is_forgotten(incoming: Incoming | None) -> bool:
+    return incoming is None or incoming.restart()
+
+
+def _closed_error(context: Mapping[str, Any]) -> TWClosedError:
+    return TWClosedError("the Connection is closed", **context)
+
+
+def _host_and_port(url: str) -> str:
+    parts = urlsplit(url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"{host}:{parts.port or {'https': 443, 'http': 80}[parts.scheme]}"
+
+
+def _user_agent(app_name: str | None) -> str:
+    if app_name is not None and not isinstance(app_name, str):
+        message = f"app_name must be a str, not {type(app_name).__name__}"
+        raise TypeError(message)
+    if app_name is not None and not (app_name.isascii() and app_name.isprintable()):
+        message = "app_name must be printable ASCII: it goes into a header"
+        raise ValueError(message)
+    agent = f"teamwire_sync/{version('teamwire_sync')} requests/{version('requests')}"
+    return f"{agent} ({app_name})" if app_name else agent
+
+
+def _leaves_open(received: Received) -> bool:
+    """Whether an answer says nothing about an earlier try of the same write.
+
+    The application's own refusal does: it would have refused that one, too, or it repeats what came
+    of it. An answer from in front of the application, or from one that failed, does not.
+    """
+    refuses = 400 <= received.status < 500 and received.status != 401
+    return received.status != 200 and not (refuses and _declares_contract(received))
+
+
+def _declares_contract(received: Received) -> bool:
+    return received.headers.get("Teamwire-Bot-Contract") == "1"

@@ -1,0 +1,354 @@
+"""JSON to chats, messages and people."""
+
+from __future__ import annotations
+
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+from teamwire_sync._http.contract.attachments import decode_attachments
+from teamwire_sync._internal.fields import (
+    ARRAY,
+    FLAG,
+    NUMBER,
+    OBJECT,
+    OPTIONAL,
+    OPTIONAL_OBJECT,
+    STRING,
+    Fields,
+    checked,
+    checked_cursor,
+    checked_time,
+    extra_of,
+    unknown,
+)
+from teamwire_sync._models.chats import Chat, ChatHandle, ChatType, FillableChat
+from teamwire_sync._models.messages import AlertType, LinkPreview, Message
+from teamwire_sync._models.people import Bot, Group, LoggedInUser, User
+from teamwire_sync.exceptions import TWProtocolError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+UserT = TypeVar("UserT", bound=User)
+
+_USER: Fields = {
+    "uid": STRING,
+    "first_name": STRING,
+    "last_name": STRING,
+    "organisation": OPTIONAL,
+    "is_bot": FLAG,
+    "has_avatar": FLAG,
+}
+_GROUP: Fields = {
+    "gid": STRING,
+    "title": STRING,
+    "owner_id": OPTIONAL,
+    "is_circle": FLAG,
+    "is_list": FLAG,
+    "is_public": FLAG,
+}
+_CHAT: Fields = {
+    "tid": STRING,
+    "title": OPTIONAL,
+    "type": STRING,
+    "user_ids": ARRAY,
+    "group_ids": ARRAY,
+    "admin_ids": ARRAY,
+    "is_alert": FLAG,
+    "allow_sending": FLAG,
+    "allow_mute_notifications": FLAG,
+    "is_closed": FLAG,
+}
+_MESSAGE: Fields = {
+    "mid": STRING,
+    "tid": STRING,
+    "from_user_id": STRING,
+    "timestamp": NUMBER,
+    "message": OPTIONAL,
+    "is_alert": FLAG,
+    "alert_type": OPTIONAL,
+    "reply_to": OPTIONAL,
+    "sender_display_name": OPTIONAL,
+    "deleted": FLAG,
+    "attachments": ARRAY,
+    "link_preview": OPTIONAL_OBJECT,
+}
+_LINK_PREVIEW: Fields = {
+    "url": STRING,
+    "title": OPTIONAL,
+    "description": OPTIONAL,
+    "image": OPTIONAL,
+    "domain": STRING,
+}
+_CHAT_PAGE: Fields = {
+    "chats": ARRAY,
+    "users": ARRAY,
+    "groups": ARRAY,
+    "next_cursor": OPTIONAL,
+}
+_MESSAGE_PAGE: Fields = {"messages": ARRAY, "users": ARRAY, "next_before": OPTIONAL}
+_USER_PAGE: Fields = {"users": ARRAY, "next_cursor": OPTIONAL}
+_GROUP_PAGE: Fields = {"groups": ARRAY, "users": ARRAY, "next_cursor": OPTIONAL}
+_chat_fields = itemgetter(*_CHAT)
+_CHAT_TYPES = {kind.value: kind for kind in ChatType}
+
+
+class Decoder:
+    """Turns answers into models; the same user or group in many of them is one object.
+
+    What describes it first counts: the pages of a listing are of one moment, or else each may be
+    anything between its question and its end.
+    """
+
+    def __init__(self) -> None:
+        self._users: dict[str, User] = {}
+        self._groups: dict[str, Group] = {}
+        self._alone: dict[str, tuple[User]] = {}
+        self._new: tuple[list[User], list[Group]] = [], []
+
+    def described(self) -> tuple[list[User], list[Group]]:
+        """The users and groups that answers have described since this was asked last."""
+        new, self._new = self._new, ([], [])
+        return new
+
+    def page(self, document: Any) -> tuple[list[Chat], str | None]:
+        """The chats of a page, and the cursor of the next one."""
+        page = checked(document, "a page of chats", _CHAT_PAGE)
+        cursor = checked_cursor(page, "next_cursor", "a page of chats")
+        return self.chats(page["chats"], page), cursor
+
+    def chat(self, document: Any) -> Chat:
+        """A chat with the users and groups that it names."""
+        fields = {"chat": OBJECT, "users": ARRAY, "groups": ARRAY}
+        answer = checked(document, "the answer", fields)
+        return self.chats([answer["chat"]], answer)[0]
+
+    def message(self, document: Any, chat: Chat | ChatHandle) -> Message:
+        """A message in *chat*."""
+        answer = checked(document, "the answer", {"message": OBJECT, "users": ARRAY})
+        self.learn(answer["users"], [])
+        return self.one_message(answer["message"], chat)
+
+    def messages(self, document: Any, chat: Chat | ChatHandle) -> tuple[list[Message], str | None]:
+        """The messages of a page, and what the next one is before."""
+        page = checked(document, "a page of messages", _MESSAGE_PAGE)
+        self.learn(page["users"], [])
+        before = checked_cursor(page, "next_before", "a page of messages")
+        return [self.one_message(raw, chat) for raw in page["messages"]], before
+
+    def one_message(self, raw: Any, chat: Chat | ChatHandle) -> Message:
+        """A message in *chat*, whose author has been described."""
+        checked(raw, "a message", _MESSAGE)
+        alert_type, preview = raw["alert_type"], raw["link_preview"]
+        return Message(
+            chat=chat,
+            mid=raw["mid"],
+            from_user=self.named_user(raw["from_user_id"], "a message"),
+            timestamp=checked_time(raw, "timestamp", "a message"),
+            msg=raw["message"],
+            is_alert=raw["is_alert"],
+            alert_type=None if alert_type is None else AlertType(alert_type),
+            reply_to=raw["reply_to"],
+            sender_display_name=raw["sender_display_name"],
+            deleted=raw["deleted"],
+            attachments=decode_attachments(raw["attachments"]),
+            link_preview=None if preview is None else _link_preview(preview),
+            extra=extra_of(raw, _MESSAGE),
+        )
+
+    def users(self, document: Any) -> tuple[list[User], str | None]:
+        """The users of a page, and the cursor of the next one."""
+        page = checked(document, "a page of users", _USER_PAGE)
+        cursor = checked_cursor(page, "next_cursor", "a page of users")
+        return [self._user(raw) for raw in page["users"]], cursor
+
+    def groups(self, document: Any) -> tuple[list[Group], str | None]:
+        """The groups of a page, and the cursor of the next one."""
+        page = checked(document, "a page of groups", _GROUP_PAGE)
+        cursor = checked_cursor(page, "next_cursor", "a page of groups")
+        self.learn(page["users"], [])
+        return [self._group(raw) for raw in page["groups"]], cursor
+
+    def user(self, document: Any) -> User:
+        """A user."""
+        return self._user(checked(document, "the answer", {"user": OBJECT})["user"])
+
+    def me(self, document: Any) -> LoggedInUser:
+        """The bot's own user."""
+        answer = checked(document, "the answer", {"user": OBJECT})
+        return _make_user(LoggedInUser, checked(answer["user"], "a user", _USER))
+
+    def group(self, document: Any) -> Group:
+        """A group with its members."""
+        fields = {"group": OBJECT, "users": ARRAY, "user_ids": ARRAY}
+        answer = checked(document, "the answer", fields)
+        self.learn(answer["users"], [])
+        members = self.named_users(answer["user_ids"], "a group")
+        return self._group(answer["group"], members)
+
+    def learn(self, raw_users: list[Any], raw_groups: list[Any]) -> None:
+        """Remember the users and groups that an answer describes."""
+        users, groups = self._users, self._groups
+        for raw in unknown(raw_users, "uid", users):
+            user = self._user(raw)
+            if users.setdefault(user.uid, user) is user:
+                self._alone[user.uid] = (user,)
+                self._new[0].append(user)
+        for raw in unknown(raw_groups, "gid", groups):
+            group = self._group(raw)
+            if groups.setdefault(group.gid, group) is group:
+                self._new[1].append(group)
+
+    def _user(self, raw: Any) -> User:
+        checked(raw, "a user", _USER)
+        return _make_user(Bot if raw["is_bot"] else User, raw)
+
+    def _group(self, raw: Any, members: tuple[User, ...] | None = None) -> Group:
+        checked(raw, "a group", _GROUP)
+        owner = raw["owner_id"]
+        return Group(
+            raw["gid"],
+            raw["title"],
+            None if owner is None else self.named_user(owner, "a group"),
+            raw["is_circle"],
+            raw["is_list"],
+            raw["is_public"],
+            members,
+            extra_of(raw, _GROUP),
+        )
+
+    def chats(self, raws: list[Any], answer: Mapping[str, Any]) -> list[Chat]:
+        """Chats that *answer* describes the users and groups of."""
+        chats: list[Chat] = []
+        self._decode_chats(raws, chats)
+        if len(chats) < len(raws):
+            # Only now: that most pages describe nobody new is quicker found out by their chats.
+            self.learn(answer["users"], answer["groups"])
+            self._decode_chats(raws[len(chats) :], chats)
+        if len(chats) < len(raws):
+            self._explain_chat(raws[len(chats)])
+        return chats
+
+    def _decode_chats(self, raws: Iterable[Any], chats: list[Chat]) -> None:
+        """Add to *chats* until there is one that can't be read."""
+        # The one loop that every field of every chat goes through: calls in it would cost more than
+        # what they do.
+        user, group, alone = self._users.__getitem__, self._groups.__getitem__, self._alone
+        kinds, new, size = _CHAT_TYPES, FillableChat.__new__, len(_CHAT)
+        for raw in raws:
+            chat = None
+            try:
+                (
+                    tid, title, kind, user_ids, group_ids, admin_ids,
+                    is_alert, allow_sending, allow_mute_notifications, is_closed,
+                ) = _chat_fields(raw)  # fmt: skip
+                if (
+                    type(tid) is str
+                    and (type(title) is str or title is None)
+                    and type(kind) is str
+                    and type(user_ids) is list
+                    and type(group_ids) is list
+                    and type(admin_ids) is list
+                    and (is_alert is True or is_alert is False)
+                    and (allow_sending is True or allow_sending is False)
+                    and (allow_mute_notifications is True or allow_mute_notifications is False)
+                    and (is_closed is True or is_closed is False)
+                ):
+                    users = alone[user_ids[0]] if len(user_ids) == 1 else (*map(user, user_ids),)
+                    admins = (
+                        alone[admin_ids[0]] if len(admin_ids) == 1 else (*map(user, admin_ids),)
+                    )
+                    chat = new(FillableChat)
+                    chat.tid = tid
+                    chat.title = title
+                    chat.type = kinds[kind] if kind in kinds else ChatType(kind)
+                    chat.users = users
+                    chat.groups = (*map(group, group_ids),) if group_ids else ()
+                    chat.admins = admins
+                    chat.is_alert = is_alert
+                    chat.allow_sending = allow_sending
+                    chat.allow_mute_notifications = allow_mute_notifications
+                    chat.is_closed = is_closed
+                    chat._extra = () if len(raw) == size else extra_of(raw, _CHAT)
+                    chat.__class__ = Chat
+            except (KeyError, TypeError):
+                chat = None
+            if chat is None:
+                return
+            chats.append(chat)
+
+    def _explain_chat(self, raw: Any) -> NoReturn:
+        checked(raw, "a chat", _CHAT)
+        self.named_users(raw["user_ids"], "a chat")
+        self.named_groups(raw["group_ids"], "a chat")
+        self.named_users(raw["admin_ids"], "a chat")
+        message = "a chat can't be read"
+        raise TWProtocolError(message)
+
+    def named_user(self, uid: Any, whose: str) -> User:
+        """A user who has been described, and whom *whose* names."""
+        user: User = self._named(self._users, uid, f"{whose} names a user")
+        return user
+
+    def named_users(self, uids: Iterable[Any], whose: str) -> tuple[User, ...]:
+        """The users who have been described, and whom *whose* names."""
+        return self._all_named(self._users, uids, f"{whose} names a user")
+
+    def named_groups(self, gids: Iterable[Any], whose: str) -> tuple[Group, ...]:
+        """The groups that have been described, and that *whose* names."""
+        return self._all_named(self._groups, gids, f"{whose} names a group")
+
+    @staticmethod
+    def _named(known: Mapping[str, Any], identifier: Any, what: str) -> Any:
+        try:
+            return known[identifier]
+        except (KeyError, TypeError):
+            pass
+        message = f"{what} that the answer does not describe"
+        raise TWProtocolError(message)
+
+    def _all_named(
+        self, known: Mapping[str, Any], identifiers: Iterable[Any], what: str
+    ) -> tuple[Any, ...]:
+        return tuple([self._named(known, identifier, what) for identifier in identifiers])
+
+
+def _make_user(cls: type[UserT], raw: Mapping[str, Any]) -> UserT:
+    return cls(
+        raw["uid"],
+        raw["first_name"],
+        raw["last_name"],
+        raw["organisation"],
+        raw["is_bot"],
+        raw["has_avatar"],
+        extra_of(raw, _USER),
+    )
+
+
+def _link_preview(raw: Any) -> LinkPreview:
+    checked(raw, "a link preview", _LINK_PREVIEW)
+    return LinkPreview(
+        raw["url"],
+        raw["title"],
+        raw["description"],
+        raw["image"],
+        raw["domain"],
+        extra_of(raw, _LINK_PREVIEW),
+    )
+
+
+def decode_chat(document: Any) -> Chat:
+    """The chat in *document*, with the users and groups that it names."""
+    return Decoder().chat(document)
+
+
+def decode_upload(document: Any) -> str:
+    """The id of what was sent to be attached."""
+    answer = checked(document, "the answer", {"attachment_id": STRING})
+    aid: str = answer["attachment_id"]
+    return aid
+
+
+def decode_done(document: Any) -> None:
+    """What says that something was done, and nothing more."""
+    checked(document, "the answer", {})

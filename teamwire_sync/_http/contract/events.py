@@ -1,0 +1,135 @@
+"""JSON to events."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Callable
+
+from teamwire_sync._http.contract.decoder import Decoder
+from teamwire_sync._internal.fields import (
+    ARRAY,
+    FLAG,
+    NUMBER,
+    OBJECT,
+    OPTIONAL,
+    STRING,
+    Fields,
+    checked,
+    checked_cursor,
+    checked_time,
+    extra_of,
+)
+from teamwire_sync._models.events import (
+    ChatAdminsChangeInfo,
+    ChatChangeInfo,
+    ChatMemberChangeInfo,
+    Event,
+    Events,
+    MessageDeletedInfo,
+    MessageReadInfo,
+    NewMessageInfo,
+)
+from teamwire_sync._transport import EventPage
+from teamwire_sync.exceptions import TWProtocolError
+
+if TYPE_CHECKING:
+    from teamwire_sync._models.chats import Chat
+
+_PAGE: Fields = {
+    "events": ARRAY,
+    "chats": ARRAY,
+    "users": ARRAY,
+    "groups": ARRAY,
+    "cursor": STRING,
+}
+_EVENT: Fields = {
+    "cursor": STRING,
+    "type": STRING,
+    "tid": STRING,
+    "timestamp": NUMBER,
+    "is_own": FLAG,
+    "editor_id": OPTIONAL,
+}
+_MEMBERS: Fields = {"user_ids": ARRAY, "group_ids": ARRAY}
+_FLAGS = {
+    Events.CHAT_ALLOW_SENDING_CHANGED: "allow_sending",
+    Events.CHAT_ALLOW_MUTE_NOTIFICATIONS_CHANGED: "allow_mute_notifications",
+    Events.CHAT_IS_CLOSED_CHANGED: "is_closed",
+}
+_FIELDS: dict[Events, Fields] = {
+    Events.NEW_MESSAGE: {"message": OBJECT},
+    Events.MESSAGE_READ: {"message_id": STRING, "user_id": STRING},
+    Events.MESSAGE_DELETED: {"message_id": STRING},
+    Events.CHAT_CREATED: {"title": OPTIONAL},
+    Events.CHAT_TITLE_CHANGED: {"title": OPTIONAL},
+    Events.CHAT_JOINED: _MEMBERS,
+    Events.CHAT_LEFT: _MEMBERS,
+    Events.CHAT_DELETED: _MEMBERS,
+    Events.CHAT_ADMINS_CHANGED: {"added_admin_ids": ARRAY, "removed_admin_ids": ARRAY},
+    **{kind: {name: FLAG} for kind, name in _FLAGS.items()},
+}
+
+
+def decode_events(document: Any) -> EventPage:
+    """The events of an answer."""
+    page = checked(document, "a page of events", _PAGE)
+    decoder = Decoder()
+    decoder.learn(page["users"], page["groups"])
+    chats = {chat.tid: chat for chat in decoder.chats(page["chats"], page)}
+    events = [_event(raw, chats, decoder) for raw in page["events"]]
+    checked_cursor(page, "cursor", "a page of events")
+    users, groups = decoder.described()
+    return EventPage(events, page["cursor"], users, groups)
+
+
+def _event(raw: Any, chats: dict[str, Chat], decoder: Decoder) -> Event:
+    checked(raw, "an event", _EVENT)
+    kind = Events(raw["type"])
+    fields = {**_EVENT, **_FIELDS.get(kind, {})}
+    # The name of a kind that is not known may have anything in it.
+    what = f"an event {kind}" if kind in _FIELDS else "an event"
+    checked(raw, what, fields)
+    checked_cursor(raw, "cursor", what)
+    chat = chats.get(raw["tid"])
+    if chat is None:
+        message = f"{what} names a chat that the answer does not describe"
+        raise TWProtocolError(message)
+    editor = raw["editor_id"]
+    make, more = _more(kind, raw, chat, decoder, what)
+    return make(
+        type=kind,
+        chat=chat,
+        cursor=raw["cursor"],
+        timestamp=checked_time(raw, "timestamp", what),
+        is_own=raw["is_own"],
+        editor=None if editor is None else decoder.named_user(editor, what),
+        extra=extra_of(raw, fields),
+        **more,
+    )
+
+
+def _more(
+    kind: Events, raw: Any, chat: Chat, decoder: Decoder, what: str
+) -> tuple[Callable[..., Event], dict[str, Any]]:
+    """The class of an event, and what that has beyond every event."""
+    if kind is Events.NEW_MESSAGE:
+        return NewMessageInfo, {"message": decoder.one_message(raw["message"], chat)}
+    if kind is Events.MESSAGE_READ:
+        user = decoder.named_user(raw["user_id"], what)
+        return MessageReadInfo, {"user": user, "message_id": raw["message_id"]}
+    if kind is Events.MESSAGE_DELETED:
+        return MessageDeletedInfo, {"message_id": raw["message_id"]}
+    if kind in {Events.CHAT_CREATED, Events.CHAT_TITLE_CHANGED}:
+        return ChatChangeInfo, {"title": raw["title"]}
+    if kind in _FLAGS:
+        return ChatChangeInfo, {"title": chat.title, "value": raw[_FLAGS[kind]]}
+    if kind is Events.CHAT_ADMINS_CHANGED:
+        return ChatAdminsChangeInfo, {
+            f"{how}_admins": decoder.named_users(raw[f"{how}_admin_ids"], what)
+            for how in ("added", "removed")
+        }
+    if _FIELDS.get(kind) is _MEMBERS:
+        return ChatMemberChangeInfo, {
+            "users": decoder.named_users(raw["user_ids"], what),
+            "groups": decoder.named_groups(raw["group_ids"], what),
+        }
+    return Event, {}

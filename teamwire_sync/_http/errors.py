@@ -1,0 +1,364 @@
+"""What a server answered, or the network in its place, and the error that this is."""
+
+from __future__ import annotations
+
+import math
+import socket
+import ssl
+import time
+from datetime import timezone
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, Callable
+from urllib.parse import urlsplit
+
+import requests
+from attrs import frozen
+from urllib3.exceptions import (
+    ClosedPoolError,
+    ConnectTimeoutError,
+    DecodeError,
+    LocationParseError,
+    NewConnectionError,
+    ReadTimeoutError,
+)
+
+from teamwire_sync._http.contract import OPERATIONS, decode_error
+from teamwire_sync._http.deadlines import AnswerRefusedError, is_unsent
+from teamwire_sync.exceptions import (
+    TWAuthError,
+    TWConfigError,
+    TWConnectionError,
+    TWDeliveryUnknownError,
+    TWError,
+    TWInvalidMembersError,
+    TWNotFoundError,
+    TWProtocolError,
+    TWRateLimitError,
+    TWRequestError,
+    TWServerError,
+    TWTimeoutError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from teamwire_sync._http.contract import Operation
+    from teamwire_sync._http.sessions import Received
+
+# Each comes before a request is sent, also where the connections are the caller's.
+_NEVER_LEFT = (
+    ClosedPoolError,
+    ConnectTimeoutError,
+    LocationParseError,
+    NewConnectionError,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.InvalidURL,
+    ssl.CertificateError,
+)
+_TIMEOUTS = (requests.Timeout, ReadTimeoutError, socket.timeout)
+# Trying again gives the same again.
+_LASTING = (
+    AnswerRefusedError,
+    DecodeError,
+    LocationParseError,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.InvalidURL,
+    ssl.CertificateError,
+)
+# What a server says when TLS fails for good (RFC 8446, 6.2), as OpenSSL spells it.
+_NO_CERTIFICATE = {
+    "BAD_CERTIFICATE",
+    "CERTIFICATE_EXPIRED",
+    "CERTIFICATE_REQUIRED",
+    "CERTIFICATE_REVOKED",
+    "CERTIFICATE_UNKNOWN",
+    "UNKNOWN_CA",
+    "UNSUPPORTED_CERTIFICATE",
+}
+_NO_COMMON_TLS = {"HANDSHAKE_FAILURE", "INSUFFICIENT_SECURITY", "PROTOCOL_VERSION"}
+# No trust in the issuer, as OpenSSL numbers it: among them a CA that nobody knows.
+_UNTRUSTED = {2, 18, 19, 20, 21}
+# Where a user sees whether a write was done.
+_REFRESH = "connection.chats.get_subscriptions(refresh=True)"
+_FIND_OUT = {
+    OPERATIONS["create_chat"]: f"{_REFRESH} lists the chat if it was made",
+    OPERATIONS["edit_chat"]: f"{_REFRESH} lists the chat as it is now",
+    OPERATIONS["edit_members"]: f"{_REFRESH} lists the chat as it is now",
+    OPERATIONS["edit_admins"]: f"{_REFRESH} lists the chat as it is now",
+    OPERATIONS["leave_chat"]: f"{_REFRESH} lists the chat if the bot is still in it",
+    OPERATIONS["post_message"]: "chat.get_messages() has the message if it was posted",
+    OPERATIONS[
+        "edit_group_members"
+    ]: "connection.groups.get_group(gid) has the members as they are",
+}
+_NOT_MEMBERS = {
+    OPERATIONS["edit_members"]: "unknown, not visible to the bot, or no members",
+    OPERATIONS["edit_admins"]: "no members, or no administrators",
+    OPERATIONS["edit_group_members"]: "unknown, not visible to the bot, or no members",
+}
+# A gateway that lost the answer of the server behind it, which may have done the work.
+_ANSWER_LOST = {502, 504}
+_IDS = ("user_ids", "group_ids")
+
+
+@frozen
+class Answer:
+    """What a server answered.
+
+    Attributes:
+        operation: What it was asked.
+        received: What came.
+        context: What an error about it carries.
+        scrub: Takes the Secret out of a text.
+    """
+
+    operation: Operation
+    received: Received
+    context: dict[str, Any]
+    scrub: Callable[[str], str]
+
+    def require_success(self) -> None:
+        """Raise what the status means.
+
+        Raises:
+            TWError: It is not 200.
+        """
+        if self.received.status == 200:
+            return
+        said = self._said()
+        code, text = said.get("code"), said.get("message")
+        context = {**self.context, "code": None if code is None else one_line(code, 64)}
+        detail = self._without_reason() if text is None else one_line(text, 300)
+        raise self._error(said, detail, context)
+
+    def _said(self) -> dict[str, Any]:
+        # Scrubbed here, since a rendering of the error may have the locals of who raises it.
+        said = decode_error(self.received.body)
+        texts = [name for name in ("code", "message") if isinstance(said.get(name), str)]
+        return {
+            **{name: self.scrub(said[name]) for name in texts},
+            **{name: tuple(map(self.scrub, _strings(said.get(name)))) for name in _IDS},
+        }
+
+    def _error(self, said: Mapping[str, Any], detail: str, context: dict[str, Any]) -> TWError:
+        status, code = self.received.status, context["code"]
+        what = f"{status} for {context['method']} {context['path']}: {detail}"
+        if status in {401, 403}:
+            return TWAuthError(_refusal(status, code, detail), **context)
+        if status == 404:
+            hint = (
+                "" if code not in {None, "no_such_path"} else "; does the URL point to the bot API?"
+            )
+            return TWNotFoundError(what + hint, **context)
+        if status == 429:
+            wait = self._retry_after()
+            hint = "" if wait is None else f"; try again in {wait:g} s"
+            return TWRateLimitError(what + hint, retry_after=wait, **context)
+        if status == 422 and code == "invalid_members":
+            return self._invalid_members(said, detail, context)
+        if 300 <= status < 400 and status != 304:
+            return self._redirect(context)
+        if 400 <= status < 500:
+            return TWRequestError(what, **context)
+        if self.operation.writes and self._may_be_lost():
+            message = (
+                f"{what}; the server behind the gateway may have done it or not; "
+                f"{how_to_go_on(self.operation)}"
+            )
+            return TWDeliveryUnknownError(message, **context)
+        if status >= 500:
+            return TWServerError(what, retry_after=self._retry_after(), **context)
+        message = f"unexpected status {what}"
+        if self.operation.writes:
+            message += "; it may have been done or not, so look before you try again"
+            return TWDeliveryUnknownError(message, **context)
+        return TWProtocolError(message, **context)
+
+    def _may_be_lost(self) -> bool:
+        status = self.received.status
+        if status != 503 or not self._is_page():
+            return status in _ANSWER_LOST
+        # Older installations have one page for all that fails in their front proxy: that of 503. It
+        # does not say when to come back, as who turns a request away does.
+        return self._retry_after() is None
+
+    def _is_page(self) -> bool:
+        return "html" in self.received.headers.get("Content-Type", "")
+
+    def _without_reason(self) -> str:
+        if self._is_page():
+            return "an HTML page, so from a proxy in between"
+        return "no reason given"
+
+    def _invalid_members(
+        self, said: Mapping[str, Any], detail: str, context: dict[str, Any]
+    ) -> TWInvalidMembersError:
+        users, groups = (said[name] for name in _IDS)
+        named = one_line(", ".join((*users, *groups)), 300) or detail
+        what = _NOT_MEMBERS.get(self.operation, "unknown, or not visible to the bot")
+        message = f"{what}: {named}"
+        return TWInvalidMembersError(message, user_ids=users, group_ids=groups, **context)
+
+    def _redirect(self, context: dict[str, Any]) -> TWError:
+        where = "another address"
+        try:
+            target = urlsplit(self.received.location)
+            if target.hostname:
+                where = f"{target.scheme}://{target.hostname}"
+                where += f":{target.port}" if target.port else ""
+                where = one_line(self.scrub(where), 300)
+        except ValueError:
+            pass
+        message = f"the server redirects to {where}, which is not followed: correct the URL"
+        return TWConfigError(message, **context)
+
+    def _retry_after(self) -> float | None:
+        """Seconds that the server asks to wait: a number of them or a date (RFC 9110, 10.2.3)."""
+        value = self.received.headers.get("Retry-After", "").strip()
+        if value.isdecimal():
+            seconds = float(value)
+            return seconds if math.isfinite(seconds) else None
+        try:
+            date = parsedate_to_datetime(value)
+            date = date if date.tzinfo else date.replace(tzinfo=timezone.utc)
+            return max(0.0, date.timestamp() - time.time())
+        except (TypeError, ValueError, OverflowError, IndexError):
+            return None  # IndexError until Python 3.10
+
+
+def how_to_go_on(operation: Operation) -> str:
+    """What a user can do whose write was done or not."""
+    return f"look before you try again: {_FIND_OUT[operation]}"
+
+
+def may_pass(error: Exception) -> bool:
+    """Whether what failed may go well in a while; a wrong certificate stays one."""
+    return not _is_local(error) and not any(
+        isinstance(each, _LASTING) or _alert(each) in _NO_CERTIFICATE | _NO_COMMON_TLS
+        for each in _causes(error)
+    )
+
+
+def network_error(
+    error: Exception,
+    operation: Operation,
+    *,
+    left: bool,
+    once: bool,
+    server: str,
+    timeout: float,
+    context: dict[str, Any],
+    scrub: Callable[[str], str],
+) -> TWError:
+    """The error that *error* is; it keeps no reference to it, nor to its request.
+
+    Args:
+        error: What came instead of an answer.
+        operation: What was asked.
+        left: Whether the request may have been sent.
+        once: Whether it was sent once at most; else *error* says nothing about the first time.
+        server: Host and port.
+        timeout: Seconds that it could take.
+        context: What the error carries.
+        scrub: Takes the Secret out of a text, which may quote what the server sent.
+    """
+    causes = list(_causes(error))
+    text = one_line(scrub(_innermost(causes)), 200) or type(causes[-1]).__name__
+    context = {**context, "cause": f"{type(error).__name__}: {text}"}
+    left = left and not _is_local(error)
+    if operation.writes and left and not (once and any(map(_never_left, causes))):
+        message = (
+            f"the answer of {server} was lost ({text}): it may have done {context['method']} "
+            f"{context['path']} or not; {how_to_go_on(operation)}"
+        )
+        return TWDeliveryUnknownError(message, **context)
+    if any(isinstance(each, (AnswerRefusedError, DecodeError)) for each in causes):
+        message = f"the answer to {context['method']} {context['path']} is refused: {text}"
+        return TWProtocolError(message, **context)
+    if any(isinstance(each, _TIMEOUTS) for each in causes):
+        return TWTimeoutError(f"no answer from {server} within {seconds(timeout)}", **context)
+    if isinstance(error, requests.exceptions.ProxyError):
+        return TWConnectionError(f"can't reach {server} through the proxy: {text}", **context)
+    if isinstance(error, requests.exceptions.SSLError):
+        hint = next(filter(None, map(_tls_hint, causes)), "")
+        return TWConnectionError(f"no TLS connection to {server}: {text}{hint}", **context)
+    return TWConnectionError(f"can't reach {server}: {text}", **context)
+
+
+def _never_left(cause: BaseException) -> bool:
+    # In TLS 1.3 a client has sent its request when the server refuses its certificate, unread.
+    return isinstance(cause, _NEVER_LEFT) or is_unsent(cause) or _alert(cause) in _NO_CERTIFICATE
+
+
+def _alert(cause: BaseException) -> str:
+    """The alert of TLS that the server ended the connection with, or nothing."""
+    reason = getattr(cause, "reason", None) if isinstance(cause, ssl.SSLError) else None
+    return (reason or "").partition("ALERT_")[2]
+
+
+def _tls_hint(cause: BaseException) -> str:
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        if getattr(cause, "verify_code", None) in _UNTRUSTED:
+            return (
+                "; if its certificate comes from a CA of your own, "
+                "give that by ConnectionConfig(verify=...)"
+            )
+        return ""
+    if _alert(cause) in _NO_CERTIFICATE:
+        return "; the server wants a client certificate, or another: ConnectionConfig(cert=...)"
+    if _alert(cause) == "HANDSHAKE_FAILURE":
+        return "; does the server want a client certificate (ConnectionConfig(cert=...))?"
+    return ""
+
+
+def _is_local(error: Exception) -> bool:
+    # Of all that requests lets through, only a CA bundle that is missing is an OSError of no errno.
+    return (
+        isinstance(error, OSError)
+        and not isinstance(error, (requests.RequestException, socket.timeout))
+        and error.errno is None
+    )
+
+
+def _refusal(status: int, code: str | None, detail: str) -> str:
+    if status == 401:
+        return "401: the server does not accept this App ID and Secret"
+    if code == "circle_not_public":
+        return f"403: bots can use only circles that are public ({detail})"
+    return f"403: the bot may not do this ({detail})"
+
+
+def _strings(value: Any) -> tuple[str, ...]:
+    return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
+
+
+def seconds(number: float) -> str:
+    """*number* of seconds for people."""
+    digits = 3 if number < 0.1 else 2 if number < 10 else 1
+    return f"{round(number, digits):g} s"
+
+
+def one_line(text: str, most: int) -> str:
+    """*text* on one line that a terminal can be shown: what comes from elsewhere may control it."""
+    printable = "".join(character if character.isprintable() else " " for character in text)
+    return " ".join(printable.split())[:most]
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """*error* and what it comes from, down to the bottom."""
+    inner: Any = error
+    for _ in range(10):
+        yield inner
+        following = getattr(inner, "reason", None)
+        if not isinstance(following, BaseException):
+            following = next((arg for arg in inner.args if isinstance(arg, BaseException)), None)
+        # Not the context: around all of it may be an error that the caller handles.
+        inner = following or inner.__cause__
+        if inner is None:
+            return
+
+
+def _innermost(causes: list[BaseException]) -> str:
+    """The text of the last error of the system, or else of the last one."""
+    texts = [each.strerror for each in causes if isinstance(each, OSError) and each.strerror]
+    return texts[-1] if texts else str(causes[-1])

@@ -1,0 +1,100 @@
+"""Taking the Secret out of texts: a server may quote what it was sent."""
+
+from __future__ import annotations
+
+import base64
+import json
+from string import ascii_lowercase, ascii_uppercase
+from typing import TYPE_CHECKING
+from urllib.parse import quote, quote_plus
+
+from teamwire_sync._internal.secret import SHORTEST, Concealed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+# Of so many letters in a row, those of a text and of a Secret are alike by no accident.
+_TRACE = 8
+# More than is shown of any text: a server that sends megabytes does not make us look through them.
+_LONGEST_TEXT = 4096
+_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
+_URLSAFE = str.maketrans("+/", "-_")
+_HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"})
+
+
+class Scrubber:
+    """Takes out of a text the Secret, and each longer part of it, in any spelling.
+
+    Args:
+        secret: The Secret.
+        pair: App ID and Secret as they go into the header.
+    """
+
+    __slots__ = ("_traces",)
+
+    def __init__(self, secret: str, pair: str) -> None:
+        self._traces = Concealed(_traces({pair, *_spellings(secret)}))
+
+    def __call__(self, text: str) -> str:
+        """*text* without the Secret, and cut off where it is longer than is shown of any."""
+        text = text[:_LONGEST_TEXT]
+        for size, traces in self._traces.reveal().items():
+            text = _without(text, size, traces)
+        return text
+
+
+def base64_of(data: bytes) -> str:
+    """*data* in Base64."""
+    return base64.b64encode(data).decode()
+
+
+def _spellings(secret: str) -> Iterator[str]:
+    """How a server may write *secret*."""
+    if len(secret) < SHORTEST:
+        return
+    yield secret
+    encoded = secret.encode()
+    yield encoded.decode("latin-1")  # as a header is read
+    yield repr(encoded)[2:-1]
+    yield from (quote(secret, safe=""), quote_plus(secret))
+    as_json = (json.dumps(secret), json.dumps(secret, ensure_ascii=False))
+    for quoted in (repr(secret), ascii(secret), *as_json):
+        yield from (quoted[1:-1], quoted[1:-1].replace("/", "\\/"))
+    yield secret.translate(_HTML)
+    for before in range(3):
+        # As a part of something longer: without what the neighbours have a share in.
+        inner = base64_of(b"\0" * before + encoded)[(0, 2, 3)[before] :]
+        inner = inner.rstrip("=")[:-1] if inner.endswith("=") else inner
+        yield from (inner, inner.translate(_URLSAFE))
+
+
+def _traces(spellings: Iterable[str]) -> dict[int, set[str]]:
+    """The parts by which one of *spellings* is found, by their length."""
+    traces: dict[int, set[str]] = {}
+    for spelling in spellings:
+        size = min(len(spelling), _TRACE)
+        if size >= SHORTEST:
+            traces.setdefault(size, set()).update(_parts(spelling, size))
+    return traces
+
+
+def _parts(text: str, size: int) -> list[str]:
+    low = text.lower()
+    if len(low) != len(text):
+        # A letter whose small one is two: then none but ASCII's.
+        low = text.translate(_LOWER)
+    return [low[start : start + size] for start in range(len(low) - size + 1)]
+
+
+def _without(text: str, size: int, traces: set[str]) -> str:
+    parts = _parts(text, size)
+    if traces.isdisjoint(parts):
+        return text
+    pieces: list[str] = []
+    done = 0
+    for start, part in enumerate(parts):
+        if part in traces:
+            if start > done or not pieces:
+                pieces += (text[done:start], "***")
+            done = start + size
+    return "".join((*pieces, text[done:]))

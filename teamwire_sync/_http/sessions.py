@@ -1,0 +1,326 @@
+"""The `requests.Session` under HttpTransport: one of our own, or one that the caller gives."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from typing import TYPE_CHECKING, Any
+
+import requests
+from attrs import field, frozen
+from requests.auth import AuthBase
+from requests.structures import CaseInsensitiveDict
+
+from teamwire_sync._http.body import Outgoing
+from teamwire_sync._http.deadlines import BudgetAdapter, ending_at, read_body
+from teamwire_sync._http.network import is_usable_proxy, network_settings
+from teamwire_sync._http.redaction import Scrubber, base64_of
+from teamwire_sync.exceptions import TWConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from teamwire_sync._config import ConnectionConfig
+    from teamwire_sync._http.body import Incoming
+    from teamwire_sync._http.canceller import Tether
+    from teamwire_sync._internal.secret import Concealed
+
+
+@frozen
+class Received:
+    """What came back. Its repr shows none of it, which may quote the Secret.
+
+    Attributes:
+        status: The HTTP status.
+        headers: The headers, whose names have no case.
+        location: Where it redirects to, or empty.
+        body: The bytes of the body.
+    """
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    location: str = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+class BasicAuth(AuthBase):
+    """Basic authentication in UTF-8 (RFC 7617); requests would encode in Latin-1.
+
+    Args:
+        app_id: The App ID.
+        secret: The Secret.
+    """
+
+    __slots__ = ("_header", "scrub")
+
+    def __init__(self, app_id: str, secret: Concealed) -> None:
+        # Nothing here can raise, so no rendering of an error has this frame.
+        pair = base64_of(f"{app_id}:{secret.reveal()}".encode())
+        self._header = _Header(f"Basic {pair}")
+        self.scrub = Scrubber(secret.reveal(), pair)
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = self._header
+        return request
+
+
+class _Header(str):
+    """The header, which the request has to hold: a log of all the headers does not show it.
+
+    A copy of a request can be sent; a pickle of one holds no Secret.
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+    def __copy__(self) -> _Header:
+        return self
+
+    def __deepcopy__(self, _memo: object) -> _Header:
+        return self
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        return str, ("***",)
+
+
+class _Adapter(BudgetAdapter):
+    """Leaves out of a response what nobody here reads: cookies above all."""
+
+    def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
+        response = requests.Response()
+        response.request = req
+        response.url = req.url or ""
+        response.status_code = resp.status
+        response.headers = CaseInsensitiveDict(resp.headers)
+        response.raw = resp
+        return response
+
+
+class OwnSession:
+    """A session of our own. What a request needs is worked out once, not for each.
+
+    Args:
+        url: The server.
+        auth: Signs the requests.
+        config: The settings.
+
+    Raises:
+        TWConfigError: A CA bundle, a client certificate or a proxy is unusable.
+    """
+
+    def __init__(self, url: str, auth: BasicAuth, config: ConnectionConfig) -> None:
+        self.url = url
+        self._auth = auth
+        self._pool_size = config.pool_size
+        self._settings = network_settings(url, config)
+        if not is_usable_proxy(requests.utils.select_proxy(url, self._settings["proxies"])):
+            # Not quoted: it may have a password. Nor found out by _settings, which has it by name.
+            message = "the proxy for the server must be like 'http://proxy.example.org:3128'"
+            raise TWConfigError(message)
+        # The spelling that goes on the wire: a host in ASCII, a path that is quoted.
+        self._base = (requests.Request("GET", url).prepare().url or url).rstrip("/")
+        self._headers: dict[str, Any] = dict(requests.utils.default_headers())
+        self.after_fork()
+
+    def after_fork(self) -> None:
+        """Start with no connection."""
+        self._session = requests.Session()
+        self._session.trust_env = False
+        adapter = _Adapter(pool_connections=1, pool_maxsize=self._pool_size)
+        self._session.mount("https://", adapter)
+        self._session.mount("http://", adapter)
+
+    def prepare(
+        self, method: str, target: str, headers: Mapping[str, str], body: Any
+    ) -> requests.PreparedRequest:
+        """A request that is ready to be sent."""
+        prepared = requests.PreparedRequest()
+        prepared.method = method
+        prepared.url = self._base + target
+        prepared.headers = CaseInsensitiveDict({**self._headers, **headers})
+        if isinstance(body, Outgoing):
+            _set_stream(prepared, body)
+        elif body is not None:
+            prepared.body = encoded = json.dumps(body).encode()
+            prepared.headers["Content-Type"] = "application/json"
+            prepared.headers["Content-Length"] = str(len(encoded))
+        return self._auth(prepared)
+
+    def send(
+        self,
+        prepared: requests.PreparedRequest,
+        timeout: float,
+        left: float,
+        *,
+        incoming: Incoming | None = None,
+        tether: Tether | None = None,
+    ) -> Received:
+        """Send *prepared*, and read all of the answer.
+
+        Args:
+            prepared: The request.
+            timeout: Seconds that connecting may take, and each read.
+            left: Seconds that all of it may take.
+            incoming: Where the body goes if the answer is what was asked for.
+            tether: By which another thread can end it.
+        """
+        adapter = self._session.get_adapter(prepared.url or self._base)
+        with ending_at(time.monotonic() + left, tether):
+            response = adapter.send(prepared, stream=True, timeout=timeout, **self._settings)
+            headers = response.headers
+            body = _body(response, incoming)
+        return Received(response.status_code, headers, headers.get("Location", ""), body)
+
+    def repeats(self, _prepared: requests.PreparedRequest) -> bool:
+        """Whether a request may be sent more than once in one `send`."""
+        return False
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+
+class GivenSession:
+    """A session that the caller gives. It is used as it is, and neither changed nor closed.
+
+    Args:
+        session: The session.
+        url: The server.
+        auth: Signs the requests.
+        config: The settings.
+
+    Raises:
+        TypeError: *session* is none.
+        TWConfigError: *config* has settings that belong to a session.
+    """
+
+    def __init__(
+        self, session: requests.Session, url: str, auth: BasicAuth, config: ConnectionConfig
+    ) -> None:
+        if not isinstance(session, requests.Session):
+            message = f"session must be a requests.Session, not {type(session).__name__}"
+            raise TypeError(message)
+        defaults = type(config)()
+        for name in ("verify", "cert", "proxies", "pool_size"):
+            if getattr(config, name) != getattr(defaults, name):
+                message = f"{name} belongs to the session that was given: set it there"
+                raise TWConfigError(message)
+        self.url = url
+        self._auth = auth
+        self._session = session
+        self._forked = False
+
+    def after_fork(self) -> None:
+        """Refuse to go on: the connections are the parent's, and the session is the caller's."""
+        self._forked = True
+
+    def prepare(
+        self, method: str, target: str, headers: Mapping[str, str], body: Any
+    ) -> requests.PreparedRequest:
+        """A request that is ready to be sent.
+
+        Raises:
+            TWConfigError: The process was forked since.
+        """
+        if self._forked:
+            message = (
+                "the process was forked, and the session that was given has its parent's "
+                "connections: build session and Connection after the fork"
+            )
+            raise TWConfigError(message)
+        stream = body if isinstance(body, Outgoing) else None
+        request = requests.Request(
+            method,
+            self.url + target,
+            headers=dict(headers),
+            json=None if stream else body,
+            auth=self._auth,
+        )
+        prepared = self._session.prepare_request(request)
+        if stream:
+            _set_stream(prepared, stream)
+        return prepared
+
+    def send(
+        self,
+        prepared: requests.PreparedRequest,
+        timeout: float,
+        left: float,
+        *,
+        incoming: Incoming | None = None,
+        tether: Tether | None = None,  # noqa: ARG002  the connections are the caller's
+    ) -> Received:
+        """Send *prepared*, and read all of the answer.
+
+        Args:
+            prepared: The request.
+            timeout: Seconds that connecting may take, and each read.
+            left: Seconds that all of it may take. The connections are the caller's and don't know
+                it: it is looked at whenever bytes of the body come.
+            incoming: Where the body goes if the answer is what was asked for.
+            tether: Is of no use here.
+        """
+        ends_at = time.monotonic() + left
+        disarm = _Disarm()
+        prepared.register_hook("response", disarm)
+        url = prepared.url or self.url
+        settings = self._session.merge_environment_settings(url, {}, None, None, None)
+        settings["stream"] = True
+        try:
+            response = self._session.send(
+                prepared, timeout=timeout, allow_redirects=False, **settings
+            )
+        except requests.HTTPError as error:
+            # A hook of the session's that raises for a status: that there is one is an answer.
+            if error.response is None:
+                raise
+            response = error.response
+        body = _body(response, incoming, ends_at)
+        location = disarm.location or response.headers.get("Location", "")
+        return Received(response.status_code, response.headers, location, body)
+
+    def repeats(self, prepared: requests.PreparedRequest) -> bool:
+        """Whether a request may be sent more than once in one `send`."""
+        adapter = self._session.get_adapter(prepared.url or self.url)
+        return getattr(getattr(adapter, "max_retries", None), "total", None) != 0
+
+    def close(self) -> None:
+        """Leave it open: it is the caller's."""
+
+
+class _Disarm:
+    """A response hook, run before a session stores cookies and prepares to follow a redirect.
+
+    It is the last hook, so that the session's own find the response whole.
+
+    Attributes:
+        location: Where the response redirects to, or empty.
+    """
+
+    location = ""
+
+    def __call__(self, response: requests.Response, **_: Any) -> None:
+        self.location = response.headers.pop("Location", "")
+        original = getattr(response.raw, "_original_response", None)
+        if original is not None and "Set-Cookie" in original.msg:
+            del original.msg["Set-Cookie"]
+
+
+def _set_stream(prepared: requests.PreparedRequest, stream: Outgoing) -> None:
+    # requests would send what it can't measure in chunks.
+    prepared.body = stream
+    prepared.headers["Content-Type"] = stream.content_type
+    prepared.headers["Content-Length"] = str(stream.size)
+
+
+def _body(
+    response: requests.Response, incoming: Incoming | None, ends_at: float = math.inf
+) -> bytes:
+    if incoming is None or response.status_code != 200:
+        return read_body(response.raw, ends_at)
+    read_body(response.raw, ends_at, incoming.take)
+    incoming.end()
+    return b""

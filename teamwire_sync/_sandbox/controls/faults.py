@@ -1,0 +1,193 @@
+"""Faults: answers that go wrong as a test wants it."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import random
+import threading
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from teamwire_sync._sandbox.request_log import Route
+
+
+def _check_status(_fault: Any, _attribute: Any, status: Any) -> None:
+    if status is not None and (type(status) is not int or not 200 <= status <= 599):
+        message = f"status must be an integer from 200 to 599, not {status!r}"
+        raise ValueError(message)
+
+
+def _check_times(_fault: Any, _attribute: Any, times: Any) -> None:
+    if times is not None and (type(times) is not int or times < 1):
+        message = f"times must be an integer of at least 1, or None, not {times!r}"
+        raise ValueError(message)
+
+
+def _check_drop(_fault: Any, _attribute: Any, drop: Any) -> None:
+    if drop not in (None, "before", "after"):
+        message = f"drop must be 'before', 'after' or None, not {drop!r}"
+        raise ValueError(message)
+
+
+def _check_seconds(_fault: Any, attribute: attrs.Attribute[Any], seconds: Any) -> None:
+    if seconds is not None and not (math.isfinite(seconds) and seconds >= 0):
+        message = f"{attribute.name} must be a number of seconds, not {seconds!r}"
+        raise ValueError(message)
+
+
+def _check_cut(_fault: Any, _attribute: Any, cut: Any) -> None:
+    if cut is not None and (type(cut) is not int or cut < 0):
+        message = f"cut must be a number of bytes, or None, not {cut!r}"
+        raise ValueError(message)
+
+
+def _check_chance(_fault: Any, _attribute: Any, chance: Any) -> None:
+    if type(chance) not in {int, float} or not 0 < chance <= 1:
+        message = f"chance must be a number above 0 and at most 1, not {chance!r}"
+        raise ValueError(message)
+
+
+@attrs.define(eq=False, kw_only=True)
+class Fault:
+    """What goes wrong with the requests of a route; made and documented by `Sandbox.fault`.
+
+    Attributes:
+        hits: How many requests it has befallen.
+    """
+
+    route: Route
+    status: int | None = attrs.field(validator=_check_status)
+    times: int | None = attrs.field(validator=_check_times)
+    retry_after: float | str | None
+    delay: float = attrs.field(validator=_check_seconds)
+    drop: str | None = attrs.field(validator=_check_drop)
+    body: Any
+    headers: Mapping[str, str | None]
+    lag: float | None = attrs.field(validator=_check_seconds)
+    cut: int | None = attrs.field(validator=_check_cut)
+    chance: float = attrs.field(default=1.0, validator=_check_chance)
+    hits: int = attrs.field(default=0, init=False)
+    _remove: Callable[[Fault], None] = attrs.field(repr=False)
+    _random: random.Random = attrs.field(repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        if self.drop is not None and self._shapes_answer():
+            message = "a dropped request has no status, retry_after, body, headers or cut"
+            raise ValueError(message)
+        if not self.effects():
+            message = "a fault needs status, retry_after, delay, drop, body, headers, lag or cut"
+            raise ValueError(message)
+        self.payload()  # a body that JSON cannot hold is an error here, not in the server
+
+    def _shapes_answer(self) -> bool:
+        given = (self.status, self.retry_after, self.body, self.cut)
+        return any(value is not None for value in given) or bool(self.headers)
+
+    def strikes(self) -> bool:
+        """Whether it befalls a request that it could befall."""
+        return self._random.random() < self.chance
+
+    def effects(self) -> set[str]:
+        """What it changes: the outcome, the delay, the lag."""
+        present = {
+            "outcome": self._shapes_answer() or self.drop is not None,
+            "delay": self.delay > 0,
+            "lag": self.lag is not None,
+        }
+        return {name for name, is_present in present.items() if is_present}
+
+    def payload(self) -> tuple[bytes, str] | None:
+        """The answer's body and content type, if it has one of its own."""
+        if self.body is None:
+            return None
+        if isinstance(self.body, bytes):
+            return self.body, "application/octet-stream"
+        if isinstance(self.body, str):
+            return self.body.encode(), "text/html; charset=utf-8"
+        return json.dumps(self.body).encode(), "application/json"
+
+    def clear(self) -> None:
+        """End this fault."""
+        self._remove(self)
+
+
+@attrs.frozen
+class Mishap:
+    """What befalls one request.
+
+    Attributes:
+        outcome: The fault that takes or changes its answer.
+        delay: How many seconds its answer waits.
+        lag: How many seconds the listing stays behind.
+    """
+
+    outcome: Fault | None = None
+    delay: float = 0.0
+    lag: float | None = None
+
+
+class Faults:
+    """The faults of a sandbox, the oldest first.
+
+    Args:
+        seed: Decides which requests the faults befall that have a chance.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self._numbers = itertools.count()
+        self._lock = threading.Lock()
+        self._active: list[Fault] = []
+
+    def add(self, route: Route, **effects: Any) -> Fault:
+        """Start a fault."""
+        # One of its own for each: requests to other paths change nothing for this one.
+        name = f"{self._seed}/{next(self._numbers)}"
+        own_random = random.Random(name)  # noqa: S311 - reproducible, not secret
+        fault = Fault(route=route, remove=self._remove, random=own_random, **effects)
+        with self._lock:
+            self._active.append(fault)
+        return fault
+
+    def clear(self) -> None:
+        """End all faults."""
+        with self._lock:
+            self._active.clear()
+
+    def _remove(self, fault: Fault) -> None:
+        with self._lock:
+            if fault in self._active:
+                self._active.remove(fault)
+
+    def befall(self, method: str, path: str) -> Mishap:
+        """Take what befalls a request.
+
+        Faults of different effects add up; of those with a common effect, the oldest goes first
+        and the others wait for a later request.
+        """
+        mishap = Mishap()
+        taken: set[str] = set()
+        with self._lock:
+            for fault in self._active.copy():
+                effects = fault.effects()
+                if effects & taken or not fault.route.covers(method, path):
+                    continue
+                if not fault.strikes():
+                    continue
+                taken |= effects
+                fault.hits += 1
+                if fault.hits == fault.times:
+                    self._active.remove(fault)
+                mishap = attrs.evolve(
+                    mishap,
+                    outcome=fault if "outcome" in effects else mishap.outcome,
+                    delay=fault.delay or mishap.delay,
+                    lag=mishap.lag if fault.lag is None else fault.lag,
+                )
+        return mishap

@@ -1,0 +1,104 @@
+"""Answers that wait until a test lets them go."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from teamwire_sync._sandbox.request_log import Route
+
+
+class Hold:
+    """Holds back the answers to a route's requests; made by `Sandbox.hold`.
+
+    A held request is done and recorded; only its answer waits. Leaving the ``with`` block releases.
+    """
+
+    def __init__(self, route: Route, holds: Holds) -> None:
+        self._route = route
+        self._holds = holds
+        self._arrived = 0
+        self._arrival = threading.Condition()
+        self._released = threading.Event()
+
+    def __enter__(self) -> Hold:
+        self._holds.add(self)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.release()
+
+    def wait_arrived(self, count: int = 1, timeout: float = 10) -> None:
+        """Wait until so many requests are held, or have been.
+
+        Raises:
+            TimeoutError: They did not come in time.
+        """
+        with self._arrival:
+            if not self._arrival.wait_for(lambda: self._arrived >= count, timeout):
+                message = (
+                    f"{self._arrived} of {count} requests arrived within {timeout} s:"
+                    f" {self._route.method} {self._route.path}"
+                )
+                raise TimeoutError(message)
+
+    def release(self) -> None:
+        """Let the held answers go, and hold no others."""
+        self._holds.remove(self)
+        self._released.set()
+
+    def wait(self, method: str, path: str) -> None:
+        """Keep the calling thread if its request is one of the route's."""
+        if self._route.covers(method, path):
+            with self._arrival:
+                self._arrived += 1
+                self._arrival.notify_all()
+            self._released.wait()
+
+
+class Holds:
+    """The holds of a sandbox."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._active: list[Hold] = []
+        self._closed = False
+
+    def new(self, route: Route) -> Hold:
+        """A hold that starts with its `with` block."""
+        return Hold(route, self)
+
+    def add(self, hold: Hold) -> None:
+        """Start to hold."""
+        with self._lock:
+            if not self._closed:
+                self._active.append(hold)
+
+    def remove(self, hold: Hold) -> None:
+        """Forget a hold, if it is known."""
+        with self._lock:
+            if hold in self._active:
+                self._active.remove(hold)
+
+    def wait(self, method: str, path: str) -> None:
+        """Keep the calling thread as long as a hold wants its request."""
+        with self._lock:
+            active = self._active.copy()
+        for hold in active:
+            hold.wait(method, path)
+
+    def close(self) -> None:
+        """Release everything, and hold nothing from now on."""
+        with self._lock:
+            self._closed = True
+            active = self._active.copy()
+        for hold in active:
+            hold.release()

@@ -1,0 +1,143 @@
+"""A world that moves by itself."""
+
+from __future__ import annotations
+
+import random
+import threading
+from typing import TYPE_CHECKING
+
+from teamwire_sync._internal.log import logger
+from teamwire_sync._sandbox.request_bodies import NewMessage
+from teamwire_sync._sandbox.serializers import location_document
+from teamwire_sync._sandbox.world import queries
+
+if TYPE_CHECKING:
+    from teamwire_sync._sandbox.controls.other_users import Others
+    from teamwire_sync._sandbox.serializers import Document
+    from teamwire_sync._sandbox.world.world import World
+
+_logger = logger.getChild("sandbox")
+
+_TEXTS = (
+    "Wer übernimmt die Nachtschicht?", "I'll be there in ten minutes.", "Danke!", "Verstanden 👍",
+    "Bitte Zimmer 12 ansehen.", "The plan: https://www.example.org/plan", "Bin gleich zurück.",
+    "Who has the key?", "Visite beginnt.", "All quiet here.",
+)  # fmt: skip
+_ALERTS = ("Stromausfall im Westflügel!", "All hands to the emergency room!")
+_TITLES = ("Frühschicht", "Late shift", "Umbau Station 4", "Großübung 🚒", "Kantine", "Briefing")
+_PLACES = (("Klinikum Süd", 48.1112, 11.4702), ("Leitstelle", 52.5186, 13.3763))
+
+
+class Live:
+    """A thread on which people do something in the chats of the bot, now and then.
+
+    Args:
+        world: Where they do it.
+        others: What they can do.
+        interval: The seconds between two actions.
+        seed: Decides what they do.
+    """
+
+    def __init__(self, world: World, others: Others, interval: float, seed: int) -> None:
+        self._world = world
+        self._others = others
+        self._interval = interval
+        self._rng = random.Random(f"live/{seed}")  # noqa: S311 - reproducible, not secret
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="teamwire-live", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._end.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._end.wait(self._interval):
+            self._act()
+
+    def _act(self) -> None:
+        actions = {
+            self._post: 50,
+            self._read: 20,
+            self._join: 6,
+            self._leave: 5,
+            self._send_file: 4,
+            self._send_location: 4,
+            self._rename: 4,
+            self._delete: 3,
+            self._create: 2,
+            self._alert: 2,
+        }
+        (action,) = self._rng.choices(list(actions), list(actions.values()))
+        try:
+            action(self._chat())
+        except LookupError:
+            # Nobody to do it, nothing to do it with, or the client was quicker.
+            return
+        except Exception:
+            _logger.exception("the live world stumbled")
+
+    def _chat(self) -> Document:
+        with self._world.store.reading() as db:
+            chat = queries.some_group_chat(db, self._rng.random())
+        if chat is None:
+            message = "there is no group chat"
+            raise LookupError(message)
+        return chat
+
+    def _member(self, chat: Document) -> str:
+        with self._world.store.reading() as db:
+            members = list(queries.all_members(db, chat))
+        return self._rng.choice(members)
+
+    def _message(self, chat: Document) -> Document:
+        with self._world.store.reading() as db:
+            messages = queries.messages_before(db, chat["tid"], queries.END, 10)
+        return self._rng.choice([message for message in messages if not message["deleted"]])
+
+    def _post(self, chat: Document) -> None:
+        text = self._rng.choice(_TEXTS)
+        self._others.post_message(chat["tid"], text, self._member(chat))
+
+    def _send_file(self, chat: Document) -> None:
+        files = {"Notiz.txt": self._rng.choice(_TEXTS).encode()}
+        self._others.post_message(chat["tid"], user=self._member(chat), files=files)
+
+    def _send_location(self, chat: Document) -> None:
+        place = location_document(*self._rng.choice(_PLACES))
+        with self._world.store.writing() as db:
+            queries.require_chat(db, chat["tid"])
+            self._world.messages.add(
+                db, chat["tid"], self._member(chat), NewMessage(message=None), [place]
+            )
+
+    def _alert(self, chat: Document) -> None:
+        text = self._rng.choice(_ALERTS)
+        self._others.post_message(chat["tid"], text, self._member(chat), is_alert=True)
+
+    def _read(self, chat: Document) -> None:
+        mid = self._message(chat)["mid"]
+        self._others.mark_read(chat["tid"], mid, self._member(chat))
+
+    def _delete(self, chat: Document) -> None:
+        self._others.delete_message(chat["tid"], self._message(chat)["mid"])
+
+    def _rename(self, chat: Document) -> None:
+        self._others.rename_chat(chat["tid"], self._rng.choice(_TITLES))
+
+    def _join(self, chat: Document) -> None:
+        self._others.add_members(chat["tid"], [self._person()])
+
+    def _leave(self, chat: Document) -> None:
+        # Somebody stays.
+        leaver = self._rng.choice(chat["user_ids"][1:])
+        self._others.remove_members(chat["tid"], [leaver])
+
+    def _create(self, _: Document) -> None:
+        members = {self._person(): None, self._person(): None}
+        self._others.add_chat(self._rng.choice(_TITLES), members)
+
+    def _person(self) -> str:
+        with self._world.store.reading() as db:
+            return queries.some_person(db, self._rng.random(), self._world.bot_uid)

@@ -1,0 +1,110 @@
+"""Uploaded contents, and who may have them."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import attrs
+
+from teamwire_sync._sandbox.errors import ApiError
+from teamwire_sync._sandbox.serializers import dump, file_document, fresh_id
+from teamwire_sync._sandbox.world import queries
+from teamwire_sync._sandbox.world.files import Spool
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Sequence
+    from typing import BinaryIO
+
+    from teamwire_sync._sandbox.serializers import Document
+    from teamwire_sync._sandbox.world.context import Context
+
+# What the bot has uploaded, and what is in its chats.
+_VISIBLE = (
+    " FROM attachments WHERE attachment_id = ? AND (is_own OR EXISTS"
+    " (SELECT 1 FROM uses JOIN chats USING (tid)"
+    " WHERE uses.attachment_id = attachments.attachment_id AND to_seq IS NULL))"
+)
+
+
+@attrs.frozen
+class Content:
+    """A content to send.
+
+    Attributes:
+        file: To be closed by whoever has it.
+        size: In bytes.
+        content_type: As it was uploaded.
+    """
+
+    file: BinaryIO
+    size: int
+    content_type: str
+
+
+class Attachments:
+    """The uploaded contents of a world.
+
+    Args:
+        context: The world's.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def upload(self, name: str, content_type: str, body: Spool) -> str:
+        """Keep a content for the bot; returns the JSON text of the answer."""
+        with self._context.store.writing() as db:
+            attachment = _keep(db, name, content_type, body, is_own=True)
+        return dump({"attachment_id": attachment["attachment_id"]})
+
+    def add(self, db: sqlite3.Connection, name: str, content_type: str, content: bytes) -> Document:
+        """Keep somebody else's content; returns the attachment."""
+        body = Spool(self._context.files, io.BytesIO(content), len(content))
+        try:
+            return _keep(db, name, content_type, body, is_own=False)
+        finally:
+            body.close()
+
+    def content(self, attachment_id: str) -> Content:
+        """A content that the bot may have."""
+        query = f"SELECT size, content_type, content{_VISIBLE}"
+        with self._context.store.reading() as db:
+            row = db.execute(query, (attachment_id,)).fetchone()
+        if row is None:
+            raise ApiError(404, "there is no such attachment")
+        size, content_type, small = row
+        file = self._context.files.open(attachment_id) if small is None else io.BytesIO(small)
+        return Content(file, size, content_type)
+
+    @staticmethod
+    def described(db: sqlite3.Connection, wanted: Sequence[Document]) -> list[Document]:
+        """Attachments as a message has them, for those as the bot posts them."""
+        query = f"SELECT name, size, content_type{_VISIBLE}"
+        complete, unknown = [], []
+        for attachment in wanted:
+            attachment_id = attachment.get("attachment_id")
+            if attachment_id is None:
+                complete.append(attachment)
+                continue
+            row = db.execute(query, (attachment_id,)).fetchone()
+            if row is None:
+                unknown.append(attachment_id)
+            else:
+                complete.append(file_document(attachment["type"], attachment_id, *row))
+        if unknown:
+            message = "there are no such attachments"
+            raise ApiError(
+                422, message, "invalid_attachments", attachment_ids=list(dict.fromkeys(unknown))
+            )
+        return complete
+
+
+def _keep(
+    db: sqlite3.Connection, name: str, content_type: str, body: Spool, *, is_own: bool
+) -> Document:
+    attachment = file_document("file", fresh_id(), name, body.size, content_type)
+    content = body.keep(attachment["attachment_id"])
+    queries.add_attachment(db, attachment, content, is_own=is_own)
+    return attachment

@@ -1,0 +1,134 @@
+"""Changes of chats: the next version, and the events that tell of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from teamwire_sync._sandbox.serializers import chat_document, fresh_id
+from teamwire_sync._sandbox.world import queries
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable
+    from typing import Any
+
+    from teamwire_sync._sandbox.serializers import Document
+    from teamwire_sync._sandbox.world.context import Context
+    from teamwire_sync._sandbox.world.events import Events
+
+# There is no event for `is_alert`.
+_TOLD = ("title", "allow_sending", "allow_mute_notifications", "is_closed")
+
+
+class Chats:
+    """The chats of a world, as anybody changes them; what changes nothing leaves no trace.
+
+    Args:
+        context: The world's.
+        events: The world's.
+    """
+
+    def __init__(self, context: Context, events: Events) -> None:
+        self._context = context
+        self._events = events
+
+    def start(
+        self, db: sqlite3.Connection, editor: str | None, peer_uid: str | None, **properties: Any
+    ) -> str:
+        """Create a chat; returns its id.
+
+        Args:
+            db: The transaction.
+            editor: Who does it.
+            peer_uid: The other user of a 1:1 chat.
+            properties: What the chat is to have.
+        """
+        chat = chat_document(fresh_id(), one_to_one=peer_uid is not None, **properties)
+        queries.start_chat(db, chat, peer_uid, self._context.clock())
+        self._events.add(db, "chat_created", chat["tid"], editor, title=chat["title"])
+        return str(chat["tid"])
+
+    def change(
+        self, db: sqlite3.Connection, chat: Document, editor: str | None, **properties: Any
+    ) -> Document:
+        """Change title and flags; returns the chat as it is then."""
+        changed = self._store(db, chat, properties)
+        for name in _TOLD:
+            if changed[name] != chat[name]:
+                kind = f"chat_{name}_changed"
+                self._events.add(db, kind, chat["tid"], editor, **{name: changed[name]})
+        return changed
+
+    def change_members(
+        self,
+        db: sqlite3.Connection,
+        chat: Document,
+        editor: str | None,
+        *,
+        add: tuple[Iterable[str], Iterable[str]] = ((), ()),
+        remove: tuple[Iterable[str], Iterable[str]] = ((), ()),
+    ) -> Document:
+        """Add and remove users and groups, each as a pair; returns the chat as it is then.
+
+        Whoever is removed is no administrator any more.
+        """
+        tid = chat["tid"]
+        user_ids, joined_uids, left_uids = _edited(chat["user_ids"], add[0], remove[0])
+        group_ids, joined_gids, left_gids = _edited(chat["group_ids"], add[1], remove[1])
+        changed = self._store(db, chat, {"user_ids": user_ids, "group_ids": group_ids})
+        if joined_uids or joined_gids:
+            self._events.add(
+                db, "chat_joined", tid, editor, user_ids=joined_uids, group_ids=joined_gids
+            )
+        if left_uids or left_gids:
+            self._events.add(db, "chat_left", tid, editor, user_ids=left_uids, group_ids=left_gids)
+        members = {*queries.all_members(db, changed), self._context.bot_uid} - set(left_uids)
+        gone = [uid for uid in changed["admin_ids"] if uid not in members]
+        return self.change_admins(db, changed, editor, remove=gone)
+
+    def change_admins(
+        self,
+        db: sqlite3.Connection,
+        chat: Document,
+        editor: str | None,
+        *,
+        add: Iterable[str] = (),
+        remove: Iterable[str] = (),
+    ) -> Document:
+        """Add and remove administrators; returns the chat as it is then."""
+        admin_ids, added, removed = _edited(chat["admin_ids"], add, remove)
+        changed = self._store(db, chat, {"admin_ids": admin_ids})
+        if added or removed:
+            self._events.add(
+                db,
+                "chat_admins_changed",
+                chat["tid"],
+                editor,
+                added_admin_ids=added,
+                removed_admin_ids=removed,
+            )
+        return changed
+
+    def end(self, db: sqlite3.Connection, tid: str, editor: str | None) -> None:
+        """Let the bot be no longer in a chat."""
+        queries.end_chat(db, tid, self._context.clock())
+        bot = self._context.bot_uid
+        self._events.add(db, "chat_deleted", tid, editor, user_ids=[bot], group_ids=[])
+
+    def _store(
+        self, db: sqlite3.Connection, chat: Document, properties: dict[str, Any]
+    ) -> Document:
+        changed = {**chat, **properties}
+        if changed != chat:
+            queries.change_chat(db, changed, self._context.clock())
+        return changed
+
+
+def _edited(
+    ids: list[str], add: Iterable[str], remove: Iterable[str]
+) -> tuple[list[str], list[str], list[str]]:
+    """The ids after an edit, those that are new and those that are gone."""
+    removed = set(remove)
+    gone = [each for each in ids if each in removed]
+    new = [each for each in dict.fromkeys(add) if each not in ids and each not in removed]
+    return [each for each in ids if each not in removed] + new, new, gone

@@ -1,0 +1,126 @@
+"""People, circles and lists."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from teamwire_sync._sandbox.errors import ApiError
+from teamwire_sync._sandbox.serializers import dump
+from teamwire_sync._sandbox.world import queries
+from teamwire_sync._sandbox.world.avatars import avatar
+from teamwire_sync._sandbox.world.context import no_such_cursor
+from teamwire_sync._sandbox.world.conversations import require_visible
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from teamwire_sync._sandbox.request_bodies import MemberEdit
+    from teamwire_sync._sandbox.world.context import Context
+
+
+class Directory:
+    """The users and groups that the bot sees.
+
+    Args:
+        context: The world's.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def user(self, uid: str) -> str:
+        """One user."""
+        with self._context.store.reading() as db:
+            return f'{{"user":{_user(db, uid)}}}'
+
+    def avatar(self, uid: str) -> bytes:
+        """A user's picture, as PNG."""
+        with self._context.store.reading() as db:
+            user = json.loads(_user(db, uid))
+        if not user["has_avatar"]:
+            raise ApiError(404, "this user has no picture", "no_avatar")
+        return avatar(uid)
+
+    def users(self, part: str, limit: int, cursor: str | None) -> str:
+        """Users whose name has a part, by name; the bot is not among them."""
+        with self._context.store.reading() as db:
+            after = self._place(db, "user", cursor)
+            found = db.execute(
+                "SELECT uid, document FROM users WHERE is_visible AND uid != ?"
+                " AND instr(name, ?) AND (name, uid) > (?, ?) ORDER BY name, uid LIMIT ?",
+                (self._context.bot_uid, part.casefold(), *after, limit + 1),
+            ).fetchall()
+        users = ",".join(document for _, document in found[:limit])
+        return f'{{"users":[{users}],"next_cursor":{self._following("user", found, limit)}}}'
+
+    def groups(self, limit: int, cursor: str | None) -> str:
+        """Groups without their members, by title."""
+        with self._context.store.reading() as db:
+            after = self._place(db, "group", cursor)
+            found = db.execute(
+                "SELECT gid, document FROM groups WHERE is_visible AND (name, gid) > (?, ?)"
+                " ORDER BY name, gid LIMIT ?",
+                (*after, limit + 1),
+            ).fetchall()
+            users, groups = queries.named_by(db, [], more_gids=[gid for gid, _ in found[:limit]])
+        following = self._following("group", found, limit)
+        return f'{{"groups":{groups},"users":{users},"next_cursor":{following}}}'
+
+    def _following(self, kind: str, found: list[tuple[str, str]], limit: int) -> str:
+        more = len(found) > limit
+        return dump(self._context.cursor(kind, found[limit - 1][0]) if more else None)
+
+    def _place(self, db: sqlite3.Connection, kind: str, cursor: str | None) -> tuple[str, str]:
+        if cursor is None:
+            return "", ""
+        position = self._context.position(kind, cursor)
+        name = (
+            queries.user_name(db, position) if kind == "user" else queries.group_name(db, position)
+        )
+        if name is None:
+            raise no_such_cursor()
+        return name, position
+
+    def group(self, gid: str) -> str:
+        """One group with its members."""
+        with self._context.store.reading() as db:
+            return _group_answer(db, gid)
+
+    def edit_members(self, gid: str, edit: MemberEdit) -> str:
+        """Change the members of a list that the bot owns."""
+        with self._context.store.writing() as db:
+            group = json.loads(_group(db, gid))
+            if group["is_circle"]:
+                message = "the administrators of the organisation manage this circle"
+                raise ApiError(403, message, "circle_managed")
+            if group["owner_id"] != self._context.bot_uid:
+                raise ApiError(403, "the list is somebody else's", "not_owner")
+            members = queries.group_members(db, gid)
+            new = [uid for uid in self._context.others(edit.add_user_ids) if uid not in members]
+            strangers = [uid for uid in edit.remove_user_ids if uid not in members]
+            require_visible(db, new, (), strangers)
+            queries.change_group_members(db, gid, new, edit.remove_user_ids)
+            return _group_answer(db, gid)
+
+
+def _user(db: sqlite3.Connection, uid: str) -> str:
+    user = queries.visible_user(db, uid)
+    if user is None:
+        raise ApiError(404, "there is no such user")
+    return user
+
+
+def _group(db: sqlite3.Connection, gid: str) -> str:
+    group = queries.visible_group(db, gid)
+    if group is None:
+        raise ApiError(404, "there is no such group")
+    return group
+
+
+def _group_answer(db: sqlite3.Connection, gid: str) -> str:
+    group = _group(db, gid)
+    members = queries.group_members(db, gid)
+    owner = json.loads(group)["owner_id"]
+    users = queries.users_json(db, members if owner is None else [*members, owner])
+    return f'{{"group":{group},"user_ids":{dump(members)},"users":{users}}}'

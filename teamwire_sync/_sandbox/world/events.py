@@ -1,0 +1,156 @@
+"""What happens in the bot's chats, and waiting for it."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from teamwire_sync._sandbox.serializers import dump
+from teamwire_sync._sandbox.world import queries
+from teamwire_sync._sandbox.world.context import no_such_cursor
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable
+    from typing import Any
+
+    from teamwire_sync._sandbox.serializers import Document
+    from teamwire_sync._sandbox.world.context import Context
+
+_CURSOR = "events"
+# For events that another process puts in the same file.
+_LONGEST_SLEEP = 1.0
+_NAMING_ONE = ("editor_id", "user_id")
+_NAMING_MANY = ("user_ids", "added_admin_ids", "removed_admin_ids")
+
+
+class Events:
+    """The events of a world.
+
+    Args:
+        context: The world's.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._arrival = threading.Condition()
+        self._closed = False
+        self._waiting = 0
+        with context.store.reading() as db:
+            self._latest = _latest(db)
+
+    def close(self) -> None:
+        """Let all who wait go, and let nobody wait from now on."""
+        with self._arrival:
+            self._closed = True
+            self._arrival.notify_all()
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for an event."""
+        with self._arrival:
+            return self._waiting
+
+    def add(
+        self,
+        db: sqlite3.Connection,
+        kind: str,
+        tid: str,
+        editor: str | None,
+        *,
+        timestamp: int | None = None,
+        **details: Any,
+    ) -> None:
+        """Let an event happen with the transaction.
+
+        Args:
+            db: The transaction.
+            kind: The event's type.
+            tid: The chat's id.
+            editor: Who did it.
+            timestamp: When, in milliseconds; by default now.
+            details: What events of this type have besides.
+        """
+        document = {
+            "type": kind,
+            "tid": tid,
+            "timestamp": self._context.now() if timestamp is None else timestamp,
+            "is_own": editor == self._context.bot_uid,
+            "editor_id": editor,
+            **details,
+        }
+        seq = db.execute("INSERT INTO events (document) VALUES (?)", (dump(document),)).lastrowid
+        self._context.store.after_commit(lambda: self._wake(seq or 0))
+
+    def _wake(self, seq: int) -> None:
+        with self._arrival:
+            self._latest = max(self._latest, seq)
+            self._arrival.notify_all()
+
+    def page(self, cursor: str | None, wait: float, limit: int) -> str:
+        """The events after a cursor; without one, the cursor of now."""
+        store = self._context.store
+        if cursor is None:
+            with store.reading() as db:
+                return self._answer(db, [], self._context.cursor(_CURSOR, _latest(db)))
+        after = self._context.number(_CURSOR, cursor)
+        give_up = time.monotonic() + wait
+        while True:
+            with store.reading() as db:
+                found = db.execute(
+                    "SELECT seq, document FROM events WHERE seq > ? ORDER BY seq LIMIT ?",
+                    (after, limit),
+                ).fetchall()
+                if not found and after > _latest(db):
+                    raise no_such_cursor()
+                if found or time.monotonic() >= give_up:
+                    return self._answer(db, found, cursor)
+            if not self._wait(after, give_up):
+                give_up = 0.0
+
+    def _wait(self, after: int, give_up: float) -> bool:
+        """Wait for an event, without the database; whether it may go on."""
+        with self._arrival:
+            self._waiting += 1
+            try:
+                left = min(give_up - time.monotonic(), _LONGEST_SLEEP)
+                self._arrival.wait_for(lambda: self._latest > after or self._closed, left)
+            finally:
+                self._waiting -= 1
+            return not self._closed
+
+    def _answer(self, db: sqlite3.Connection, found: Iterable[tuple[int, str]], cursor: str) -> str:
+        events = []
+        for seq, text in found:
+            cursor = self._context.cursor(_CURSOR, seq)
+            event = {"cursor": cursor, **json.loads(text)}
+            if event["type"] == "new_message":
+                event["message"] = queries.message(db, event["tid"], event.pop("message_id"))
+            events.append(event)
+        tids = dict.fromkeys(event["tid"] for event in events)
+        chats = [
+            chat for chat in (queries.latest_chat(db, tid) for tid in tids) if chat is not None
+        ]
+        gids = [gid for event in events for gid in event.get("group_ids", ())]
+        users, groups = queries.named_by(db, chats, _named_users(events), gids)
+        return (
+            f'{{"events":{dump(events)},"chats":{dump(chats)},'
+            f'"users":{users},"groups":{groups},"cursor":{dump(cursor)}}}'
+        )
+
+
+def _named_users(events: Iterable[Document]) -> list[str]:
+    uids = []
+    for event in events:
+        uids += [event[name] for name in _NAMING_ONE if event.get(name) is not None]
+        uids += [uid for name in _NAMING_MANY for uid in event.get(name, ())]
+        if event["type"] == "new_message":
+            uids.append(event["message"]["from_user_id"])
+    return uids
+
+
+def _latest(db: sqlite3.Connection) -> int:
+    (seq,) = db.execute("SELECT COALESCE(MAX(seq), 0) FROM events").fetchone()
+    return int(seq)

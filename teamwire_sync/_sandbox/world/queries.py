@@ -1,0 +1,262 @@
+"""The queries on a world's tables, each inside a transaction of its caller."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, cast
+
+from teamwire_sync._sandbox.serializers import dump
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Sequence
+
+    from teamwire_sync._sandbox.serializers import Document
+
+
+END = 2**63 - 1
+"""A place beyond every message."""
+
+
+def visible_user(db: sqlite3.Connection, uid: str) -> str | None:
+    """The JSON text of a user whom the bot may see."""
+    return _value(db, "SELECT document FROM users WHERE uid = ? AND is_visible", uid)
+
+
+def visible_group(db: sqlite3.Connection, gid: str) -> str | None:
+    """The JSON text of a group that the bot may see."""
+    return _value(db, "SELECT document FROM groups WHERE gid = ? AND is_visible", gid)
+
+
+def user_exists(db: sqlite3.Connection, uid: str) -> bool:
+    """Whether there is such a user, visible or not."""
+    return _value(db, "SELECT uid FROM users WHERE uid = ?", uid) is not None
+
+
+def group_exists(db: sqlite3.Connection, gid: str) -> bool:
+    """Whether there is such a group, visible or not."""
+    return _value(db, "SELECT gid FROM groups WHERE gid = ?", gid) is not None
+
+
+def group_members(db: sqlite3.Connection, gid: str) -> list[str]:
+    """The ids of a group's members."""
+    rows = db.execute("SELECT uid FROM members WHERE gid = ? ORDER BY position", (gid,))
+    return [uid for (uid,) in rows]
+
+
+def user_name(db: sqlite3.Connection, uid: str) -> str | None:
+    """The name by which a user is sorted and found."""
+    return _value(db, "SELECT name FROM users WHERE uid = ?", uid)
+
+
+def group_name(db: sqlite3.Connection, gid: str) -> str | None:
+    """The title by which a group is sorted."""
+    return _value(db, "SELECT name FROM groups WHERE gid = ?", gid)
+
+
+def change_group_members(
+    db: sqlite3.Connection, gid: str, add: Iterable[str], remove: Iterable[str]
+) -> None:
+    """Add users at the end of a group, and remove others."""
+    db.executemany("DELETE FROM members WHERE gid = ? AND uid = ?", ((gid, uid) for uid in remove))
+    for uid in add:
+        db.execute(
+            "INSERT INTO members SELECT ?, COALESCE(MAX(position), 0) + 1, ? FROM members"
+            " WHERE gid = ?",
+            (gid, uid, gid),
+        )
+
+
+def users_json(db: sqlite3.Connection, uids: Iterable[str]) -> str:
+    """A JSON array of the users with these ids, each once, in the order of the ids."""
+    rows = db.execute(
+        "SELECT uid, document FROM users WHERE uid IN (SELECT value FROM json_each(?))",
+        (dump(list(uids)),),
+    )
+    return _in_order(uids, dict(rows.fetchall()))
+
+
+def named_by(
+    db: sqlite3.Connection,
+    chats: Sequence[Document],
+    more_uids: Iterable[str] = (),
+    more_gids: Iterable[str] = (),
+) -> tuple[str, str]:
+    """JSON arrays of the users and of the groups that chats and others name, each once."""
+    gids = dict.fromkeys(gid for chat in chats for gid in chat["group_ids"])
+    gids.update(dict.fromkeys(more_gids))
+    rows = db.execute(
+        "SELECT gid, document FROM groups WHERE gid IN (SELECT value FROM json_each(?))",
+        (dump(list(gids)),),
+    )
+    groups = dict(rows.fetchall())
+    uids = dict.fromkeys(
+        uid for chat in chats for names in ("user_ids", "admin_ids") for uid in chat[names]
+    )
+    uids.update(dict.fromkeys(more_uids))
+    owners = (json.loads(document)["owner_id"] for document in groups.values())
+    uids.update(dict.fromkeys(owner for owner in owners if owner is not None))
+    return users_json(db, uids), _in_order(gids, groups)
+
+
+def present_chat(db: sqlite3.Connection, tid: str) -> Document | None:
+    """The present version of a chat, None for an unknown or removed one."""
+    text = _value(db, "SELECT document FROM chats WHERE tid = ? AND to_seq IS NULL", tid)
+    return None if text is None else cast("Document", json.loads(text))
+
+
+def require_chat(db: sqlite3.Connection, tid: str) -> Document:
+    """The present version of a chat.
+
+    Raises:
+        LookupError: There is no such chat.
+    """
+    chat = present_chat(db, tid)
+    if chat is None:
+        message = f"no chat {tid!r}"
+        raise LookupError(message)
+    return chat
+
+
+def latest_chat(db: sqlite3.Connection, tid: str) -> Document | None:
+    """The present version of a chat, or the last one that the bot knew."""
+    present = present_chat(db, tid)
+    if present is not None:
+        return present
+    text = _value(
+        db,
+        "SELECT document FROM chats WHERE tid = ? AND to_seq IS NOT NULL"
+        " ORDER BY to_seq DESC LIMIT 1",
+        tid,
+    )
+    return None if text is None else cast("Document", json.loads(text))
+
+
+def add_message(db: sqlite3.Connection, message: Document) -> None:
+    """Store a message, and where its attachments are used."""
+    mid, tid = message["mid"], message["tid"]
+    db.execute(
+        "INSERT INTO messages (mid, tid, document) VALUES (?, ?, ?)", (mid, tid, dump(message))
+    )
+    db.executemany(
+        "INSERT OR IGNORE INTO uses VALUES (?, ?, ?)",
+        (
+            (attachment["attachment_id"], mid, tid)
+            for attachment in message["attachments"]
+            if "attachment_id" in attachment
+        ),
+    )
+
+
+def add_attachment(
+    db: sqlite3.Connection, attachment: Document, content: bytes | None, *, is_own: bool
+) -> None:
+    """Store an attachment, and its content unless that is in a file."""
+    values = (attachment[name] for name in ("attachment_id", "name", "size", "content_type"))
+    db.execute("INSERT INTO attachments VALUES (?, ?, ?, ?, ?, ?)", (*values, is_own, content))
+
+
+def replace_message(db: sqlite3.Connection, message: Document) -> None:
+    """Store what a message has become, without attachments."""
+    mid = message["mid"]
+    db.execute("UPDATE messages SET document = ? WHERE mid = ?", (dump(message), mid))
+    db.execute("DELETE FROM uses WHERE mid = ?", (mid,))
+
+
+def message_number(db: sqlite3.Connection, tid: str, mid: str) -> int | None:
+    """The place of a message in the order of all."""
+    row = db.execute("SELECT number FROM messages WHERE mid = ? AND tid = ?", (mid, tid)).fetchone()
+    return None if row is None else cast("int", row[0])
+
+
+def messages_before(db: sqlite3.Connection, tid: str, number: int, limit: int) -> list[Document]:
+    """Messages of a chat that come before a place, the last ones first."""
+    found = db.execute(
+        "SELECT document FROM messages WHERE tid = ? AND number < ? ORDER BY number DESC LIMIT ?",
+        (tid, number, limit),
+    )
+    return [json.loads(document) for (document,) in found]
+
+
+def message(db: sqlite3.Connection, tid: str, mid: str) -> Document | None:
+    """A message of a chat, as it is now."""
+    row = db.execute(
+        "SELECT document FROM messages WHERE mid = ? AND tid = ?", (mid, tid)
+    ).fetchone()
+    return None if row is None else cast("Document", json.loads(row[0]))
+
+
+def some_group_chat(db: sqlite3.Connection, share: float) -> Document | None:
+    """The open group chat that is at a share, from 0 to 1, of the way through all chats."""
+    row = db.execute(
+        "SELECT document FROM chats WHERE to_seq IS NULL AND peer_uid IS NULL"
+        " AND NOT json_extract(document, '$.is_closed') AND ordinal >="
+        " (SELECT CAST(MAX(ordinal) * ? AS INTEGER) FROM chats) ORDER BY ordinal LIMIT 1",
+        (share,),
+    ).fetchone()
+    return None if row is None else cast("Document", json.loads(row[0]))
+
+
+def some_person(db: sqlite3.Connection, share: float, bot_uid: str) -> str:
+    """The user who is at a share, from 0 to 1, of the way through all whom the bot sees."""
+    where = "FROM users WHERE is_visible AND uid != ?"
+    (count,) = db.execute(f"SELECT COUNT(*) {where}", (bot_uid,)).fetchone()
+    (uid,) = db.execute(
+        f"SELECT uid {where} ORDER BY uid LIMIT 1 OFFSET ?", (bot_uid, int(share * count))
+    ).fetchone()
+    return cast("str", uid)
+
+
+def all_members(db: sqlite3.Connection, chat: Document) -> dict[str, None]:
+    """Everybody in a chat but the bot, directly or by a group, in order."""
+    uids = dict.fromkeys(chat["user_ids"])
+    for gid in chat["group_ids"]:
+        uids.update(dict.fromkeys(group_members(db, gid)))
+    return uids
+
+
+def present_one_to_one(db: sqlite3.Connection, uid: str) -> str | None:
+    """The id of the 1:1 chat with a user."""
+    return _value(db, "SELECT tid FROM chats WHERE peer_uid = ? AND to_seq IS NULL", uid)
+
+
+def start_chat(db: sqlite3.Connection, chat: Document, peer_uid: str | None, at: float) -> None:
+    """Store the first version of a chat."""
+    seq = _log_change(db, at)
+    db.execute(
+        "INSERT INTO chats (ordinal, from_seq, tid, peer_uid, document)"
+        " VALUES ((SELECT COALESCE(MAX(ordinal), 0) + 1 FROM chats), ?, ?, ?, ?)",
+        (seq, chat["tid"], peer_uid, dump(chat)),
+    )
+
+
+def change_chat(db: sqlite3.Connection, chat: Document, at: float) -> None:
+    """Store the next version of a chat in its old place of the order."""
+    ordinal, peer_uid = db.execute(
+        "SELECT ordinal, peer_uid FROM chats WHERE tid = ? AND to_seq IS NULL", (chat["tid"],)
+    ).fetchone()
+    seq = end_chat(db, chat["tid"], at)
+    db.execute(
+        "INSERT INTO chats (ordinal, from_seq, tid, peer_uid, document) VALUES (?, ?, ?, ?, ?)",
+        (ordinal, seq, chat["tid"], peer_uid, dump(chat)),
+    )
+
+
+def end_chat(db: sqlite3.Connection, tid: str, at: float) -> int:
+    """End the present version of a chat; returns the number of that change."""
+    seq = _log_change(db, at)
+    db.execute("UPDATE chats SET to_seq = ? WHERE tid = ? AND to_seq IS NULL", (seq, tid))
+    return seq
+
+
+def _log_change(db: sqlite3.Connection, at: float) -> int:
+    return cast("int", db.execute("INSERT INTO log (at) VALUES (?)", (at,)).lastrowid)
+
+
+def _value(db: sqlite3.Connection, query: str, key: str) -> str | None:
+    row = db.execute(query, (key,)).fetchone()
+    return None if row is None else cast("str", row[0])
+
+
+def _in_order(ids: Iterable[str], documents: dict[str, str]) -> str:
+    return f"[{','.join(documents[key] for key in dict.fromkeys(ids) if key in documents)}]"

@@ -1,0 +1,283 @@
+"""Users and groups: one at a time, by name, and all of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Callable
+
+from attrs import frozen
+
+from teamwire_sync._cache.expiring_cache import Kept
+from teamwire_sync._cache.single_flight import within
+from teamwire_sync._internal.log import logger
+from teamwire_sync._models.base import bind
+from teamwire_sync._services.paging import Pages
+from teamwire_sync._services.validation import (
+    deadline_of,
+    require_id,
+    require_str,
+    require_text,
+    user_ids,
+)
+from teamwire_sync._transport import MemberEdit
+from teamwire_sync.exceptions import (
+    TWAuthError,
+    TWClosedError,
+    TWError,
+    TWNotFoundError,
+    TWProtocolError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from teamwire_sync._models.people import Group, User
+    from teamwire_sync._transport import Page, Transport
+
+
+class Users:
+    """The people and bots that the bot can see; ``connection.users``."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        clock: Callable[[], float],
+        ttl: float,
+        ttl_of_none: float,
+        listing_timeout: float = 600,
+    ) -> None:
+        self._transport = transport
+        self._listing_timeout = listing_timeout
+        self._clock = clock
+        self._kept: Kept[User] = Kept(self._load, clock=clock, ttl=ttl, ttl_of_none=ttl_of_none)
+        # That nobody is called so is no longer true than that there is no such user.
+        self._found: Kept[tuple[User, ...]] = Kept(
+            self._search, clock=clock, ttl=ttl, ttl_of_none=ttl_of_none
+        )
+
+    def get_user(self, uid: str, *, timeout: float | None = None) -> User | None:
+        """The user with the id *uid*, or None. Kept for ``cache_ttl`` seconds.
+
+        Args:
+            uid: The user id.
+            timeout: Seconds that this call may take at most.
+
+        Raises:
+            TWError: The server could not be asked.
+        """
+        return self._kept.get(require_id(uid, "uid"), deadline_of(timeout))
+
+    def find(self, text: str, *, timeout: float | None = None) -> list[User]:
+        """Those whose name has *text* in it, whatever its case, as the server finds them.
+
+        Kept for ``cache_ttl`` seconds; that there is none, for ``recheck_after``.
+
+        Args:
+            text: Part of a name, "first last"; not empty.
+            timeout: Seconds that this call may take at most.
+
+        Raises:
+            TWError: The server could not be asked.
+        """
+        require_text(text, "text", empty=False)
+        return list(self._found.get(text, deadline_of(timeout)) or ())
+
+    def iter_all(self, *, timeout: float | None = None) -> Iterable[User]:
+        """All of them, read page by page as they are needed; each loop over it starts anew.
+
+        `get_user` then knows those that have come.
+
+        Args:
+            timeout: Seconds that reading one page may take at most.
+
+        Raises:
+            TWError: In the loop; the server could not be asked.
+        """
+        deadline_of(timeout)  # that it is none is said here, not in the loop
+        return Pages("users", lambda cursor: self._page(None, cursor, deadline_of(timeout)))
+
+    def _page(self, text: str | None, cursor: str | None, deadline: float | None) -> Page[User]:
+        asked_at = self._clock()
+        page = self._transport.get_users(text=text, cursor=cursor, deadline=deadline)
+        bind(page.items, self)
+        self._kept.put(((user.uid, user) for user in page.items), asked_at)
+        return page
+
+    def _search(self, text: str, deadline: float | None) -> tuple[User, ...] | None:
+        deadline = within(deadline, self._listing_timeout)
+        pages = Pages("users", lambda cursor: self._page(text, cursor, deadline))
+        return tuple(pages) or None
+
+    def _load(self, uid: str, deadline: float | None) -> User | None:
+        user = self._transport.get_user(uid, deadline=deadline)
+        if user is not None:
+            bind([user], self)
+        return user
+
+    def _load_avatar(self, uid: str, *, timeout: float | None) -> bytes:
+        return self._transport.get_avatar(uid, deadline=deadline_of(timeout))
+
+    def _close(self) -> None:
+        self._kept.close()
+        self._found.close()
+
+
+@frozen(eq=False, repr=False)
+class _AllGroups:
+    """The groups as they were listed.
+
+    Attributes:
+        groups: All of them, without their members.
+        by_title: The same by title.
+        asked_at: When they were asked for.
+    """
+
+    groups: Sequence[Group]
+    by_title: Mapping[str, Sequence[Group]]
+    asked_at: float
+
+
+class Groups:
+    """The circles and lists that the bot can see; ``connection.groups``."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        users: Users,
+        *,
+        clock: Callable[[], float],
+        ttl: float,
+        ttl_of_none: float,
+        listing_timeout: float = 600,
+    ) -> None:
+        self._transport = transport
+        self._listing_timeout = listing_timeout
+        self._users = users
+        self._clock = clock
+        self._recheck_after = ttl_of_none
+        self._kept: Kept[Group] = Kept(self._load, clock=clock, ttl=ttl, ttl_of_none=ttl_of_none)
+        self._all: Kept[_AllGroups] = Kept(
+            self._list, clock=clock, ttl=ttl, ttl_of_none=ttl_of_none
+        )
+
+    def get_group(self, gid: str, *, timeout: float | None = None) -> Group | None:
+        """The circle or list with the id *gid*, or None. Kept for ``cache_ttl`` seconds.
+
+        Args:
+            gid: The group id.
+            timeout: Seconds that this call may take at most.
+
+        Raises:
+            TWError: The server could not be asked.
+        """
+        return self._kept.get(require_id(gid, "gid"), deadline_of(timeout))
+
+    def get_all(self, *, timeout: float | None = None) -> list[Group]:
+        """All the circles and lists. Kept for ``cache_ttl`` seconds.
+
+        They come without their members, which `Group.get_members` asks for.
+
+        Args:
+            timeout: Seconds that this call may take at most.
+
+        Raises:
+            TWError: The server could not be asked.
+        """
+        return list(self._listed(deadline_of(timeout)).groups)
+
+    def find(self, title: str, *, timeout: float | None = None) -> list[Group]:
+        """The circles and lists whose title is exactly *title*; none when there are none.
+
+        Looked up in the list that `get_all` keeps; one that finds nothing lists them anew when that
+        is older than ``recheck_after`` seconds.
+
+        Args:
+            title: The title.
+            timeout: Seconds that this call may take at most.
+
+        Raises:
+            TWError: The server could not be asked.
+        """
+        require_str(title, "title")
+        deadline = deadline_of(timeout)
+        listed = self._listed(deadline)
+        if title not in listed.by_title and self._clock() - listed.asked_at > self._recheck_after:
+            try:
+                listed = self._listed(deadline, other_than=listed)
+            except (TWAuthError, TWClosedError):
+                raise
+            except TWError as error:
+                # The list is still good, and says that there is none.
+                logger.warning("groups are looked up in the last list of them: %s", error)
+        return list(listed.by_title.get(title, ()))
+
+    def _listed(
+        self, deadline: float | None, *, other_than: _AllGroups | None = None
+    ) -> _AllGroups:
+        listed = self._all.get("", deadline, other_than)
+        assert listed is not None  # noqa: S101  _list gives none
+        return listed
+
+    def _list(self, _key: str, deadline: float | None) -> _AllGroups:
+        asked_at = self._clock()
+        deadline = within(deadline, self._listing_timeout)
+        pages = Pages(
+            "groups", lambda cursor: self._transport.get_groups(cursor=cursor, deadline=deadline)
+        )
+        groups = tuple(pages)
+        self._bind(groups)
+        by_title: dict[str, list[Group]] = {}
+        for group in groups:
+            by_title.setdefault(group.title, []).append(group)
+        return _AllGroups(groups, by_title, asked_at)
+
+    def _load(self, gid: str, deadline: float | None) -> Group | None:
+        group = self._transport.get_group(gid, deadline=deadline)
+        if group is not None:
+            self._bind([group])
+        return group
+
+    def _bind(self, groups: Sequence[Group]) -> None:
+        bind(groups, self)
+        for group in groups:
+            bind(group._members or (), self._users)
+            if group.owner is not None:
+                bind([group.owner], self._users)
+
+    def _members_of(self, gid: str, *, timeout: float | None) -> list[User]:
+        group = self.get_group(gid, timeout=timeout)
+        if group is None:
+            message = f"there is no group {gid!r} any more, or the bot can't see it"
+            raise TWNotFoundError(message)
+        members = group._members
+        if members is None:
+            message = f"the group {gid!r} came without its members"
+            raise TWProtocolError(message)
+        return list(members)
+
+    def _edit_members(
+        self,
+        gid: str,
+        *,
+        add: Iterable[User | str] = (),
+        remove: Iterable[User | str] = (),
+        timeout: float | None,
+    ) -> Group:
+        edit = MemberEdit(
+            add_users=user_ids(add, "members"), remove_users=user_ids(remove, "members")
+        )
+        if not edit.add_users and not edit.remove_users:
+            message = "members is empty"
+            raise ValueError(message)
+        deadline = deadline_of(timeout)
+        try:
+            group = self._transport.edit_group_members(gid, edit, deadline=deadline)
+        finally:
+            # However it ends: it may have been done.
+            self._kept.forget(gid)
+        self._bind([group])
+        return group
+
+    def _close(self) -> None:
+        self._kept.close()
+        self._all.close()

@@ -1,0 +1,388 @@
+"""Files of this machine: what is sent is read from one, and what comes is written to one."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import mimetypes
+import os
+import secrets
+import shutil
+import stat
+import tempfile
+import threading
+import weakref
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Callable
+
+from attrs import field, frozen
+
+from teamwire_sync._services.validation import require_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from teamwire_sync._models.attachments import AttachmentType
+
+_LONGEST_NAME = 255
+_UNKNOWN_TYPE = "application/octet-stream"
+# Bytes of a file name that leave room for a number, where 255 are the most.
+_LONGEST_FILE_NAME = 200
+_LONGEST_SUFFIX = 20
+# Windows takes these for devices, whatever the suffix.
+_DEVICES = {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"}
+_DEVICES |= {f"{port}{number}" for port in ("COM", "LPT") for number in "123456789\xb9\xb2\xb3"}
+_FORBIDDEN = str.maketrans(dict.fromkeys('<>:"|?*', "_"))
+
+
+def _is_open_for(verb: str, file: Any) -> bool:
+    """Whether bytes can be read from *file*, or written to it."""
+    # What wraps a file of texts is no TextIOBase, but has what that has.
+    is_text = isinstance(file, io.TextIOBase) or hasattr(file, "encoding")
+    if is_text or not callable(getattr(file, verb, None)):
+        return False
+    may: Callable[[], bool] | None = getattr(
+        file, {"read": "readable", "write": "writable"}[verb], None
+    )
+    return may is None or may()
+
+
+# Reading
+
+# All who send a file that was given as an open one share its position.
+_moving = threading.Lock()
+
+
+@frozen
+class LocalFile:
+    """A file that is to be sent. It is opened when that is done, and can be sent again.
+
+    Attributes:
+        type: The kind of attachment that it becomes.
+        name: What receivers see.
+        content_type: Its media type, guessed from the name.
+    """
+
+    type: AttachmentType
+    name: str
+    _source: Path | BinaryIO = field(repr=False)
+    _start: int = field(default=0, repr=False)
+    content_type: str = field(init=False, repr=False)
+
+    @content_type.default
+    def _guess(self) -> str:
+        # Of the whole name it would take one that begins with "data:" for a URL.
+        suffix = os.path.splitext(self.name)[1]  # noqa: PTH122
+        kind, packing = mimetypes.guess_type(f"file{suffix}")
+        return kind if kind and not packing else _UNKNOWN_TYPE
+
+    @classmethod
+    def of(cls, kind: AttachmentType, path_or_file: Any, name: str | None) -> LocalFile:
+        """The file *path_or_file*; see `Attachments.add_file`."""
+        if isinstance(path_or_file, (str, os.PathLike)):
+            # Absolute: the program may be elsewhere when it is sent.
+            path = _path_of(path_or_file).absolute()
+            _require_file(path)
+            return cls(kind, _checked_name(name, path.name), path)
+        if not _is_open_for("read", path_or_file):
+            message = (
+                "path_or_file must be a path or a file that is open for reading bytes (mode 'rb'; "
+                f"bytes in memory are one by io.BytesIO), not {type(path_or_file).__name__}"
+            )
+            raise TypeError(message)
+        own_name = getattr(path_or_file, "name", None)
+        own_name = Path(own_name).name if isinstance(own_name, str) else ""
+        name = _checked_name(name, "" if own_name.startswith("<") else own_name)
+        file = path_or_file if _is_seekable(path_or_file) else _copied(path_or_file)
+        local = cls(kind, name, file, file.tell())
+        if local._start and not local.size:
+            message = f"the file {name!r} is at its end: file.seek(0) first"
+            raise ValueError(message)
+        if file is not path_or_file:
+            weakref.finalize(local, file.close)
+        return local
+
+    @contextmanager
+    def opened(self, moved: Callable[[int], object] | None = None) -> Iterator[OpenFile]:
+        """Have it open for being sent.
+
+        Args:
+            moved: Is told how many of its bytes have been read.
+        """
+        if isinstance(self._source, Path):
+            _require_file(self._source)
+            with self._source.open("rb") as file:
+                yield OpenFile(self, file, 0, moved)
+            return
+        try:
+            yield OpenFile(self, self._source, self._start, moved)
+        finally:
+            # As it was given: it may be attached once more.
+            with contextlib.suppress(OSError, ValueError), _moving:
+                self._source.seek(self._start)
+
+    @property
+    def size(self) -> int:
+        """Bytes that it has now."""
+        if isinstance(self._source, Path):
+            return self._source.stat().st_size
+        with _moving:
+            end = self._source.seek(0, os.SEEK_END)
+            self._source.seek(self._start)
+        return max(0, end - self._start)
+
+
+class OpenFile:
+    """A file that is being sent: exactly as many bytes as it had when it was opened.
+
+    Attributes:
+        name: What receivers see.
+        content_type: Its media type.
+        size: How many bytes it has.
+    """
+
+    def __init__(
+        self,
+        local: LocalFile,
+        file: BinaryIO,
+        start: int,
+        moved: Callable[[int], object] | None,
+    ) -> None:
+        self.name, self.content_type = local.name, local.content_type
+        with _moving:
+            self.size = max(0, file.seek(0, os.SEEK_END) - start)
+        self._file, self._start, self._moved = file, start, moved
+        self._done = 0
+
+    def rewind(self) -> None:
+        """Start again at the first byte."""
+        self._done = 0
+
+    def read(self, size: int) -> bytes:
+        """The next bytes, at most *size*; none at the end.
+
+        Raises:
+            OSError: It can't be read, or has become shorter.
+            TypeError: It gives no bytes.
+        """
+        wanted = min(size, self.size - self._done)
+        if wanted <= 0:
+            return b""
+        with _moving:
+            self._file.seek(self._start + self._done)
+            piece = self._file.read(wanted)
+        # What is sent beyond the announced length would be the beginning of another request.
+        if not isinstance(piece, bytes) or len(piece) > wanted:
+            message = f"{self.name!r} gives no bytes, or more than it is asked for"
+            raise TypeError(message)
+        if not piece:
+            message = f"{self.name!r} has become shorter while it was sent"
+            raise OSError(message)
+        self._done += len(piece)
+        if self._moved is not None:
+            self._moved(self._done)
+        return piece
+
+
+def _path_of(path: str | os.PathLike[str]) -> Path:
+    if not os.fspath(path):
+        message = "path_or_file is empty"  # to pathlib, the folder that the program is in
+        raise ValueError(message)
+    return Path(path)
+
+
+def _require_file(path: Path) -> None:
+    mode = path.stat().st_mode
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(mode):
+        # To open a pipe would wait for who writes into it.
+        message = f"{path} is no file with an end: open it, and give that"
+        raise OSError(message)
+    # That it can't be read is said now, not when the message is posted.
+    path.open("rb").close()
+
+
+def _checked_name(name: str | None, default: str) -> str:
+    if name is None:
+        if not default:
+            message = "the file has no name of its own: give one, add_file(file, name='report.pdf')"
+            raise ValueError(message)
+        # A name that is no Unicode, as Linux allows, has surrogates.
+        name = default.encode("utf-8", "replace").decode()[:_LONGEST_NAME]
+    require_text(name, "name", empty=False, most=_LONGEST_NAME)
+    return name
+
+
+def _is_seekable(file: BinaryIO) -> bool:
+    try:
+        return file.seekable()
+    except AttributeError:
+        return False
+
+
+def _copied(file: BinaryIO) -> BinaryIO:
+    copy: Any = tempfile.TemporaryFile()  # noqa: SIM115  it is closed with the LocalFile
+    try:
+        shutil.copyfileobj(file, copy)
+        copy.seek(0)
+    except BaseException:
+        copy.close()
+        raise
+    return copy  # type: ignore[no-any-return]
+
+
+# Writing
+
+
+class Target:
+    """Where what comes is written to; made by `target_of`."""
+
+    def __init__(self, file: BinaryIO, moved: Callable[[int], object] | None = None) -> None:
+        self._file = file
+        self._moved = moved
+        self._start = file.tell() if _is_seekable(file) else None
+        # What stood behind the position is written over, and not cut off.
+        self._cuts = self._start is not None and file.seek(0, os.SEEK_END) == self._start
+        if self._start is not None:
+            file.seek(self._start)
+        self._count = 0
+
+    def restart(self) -> bool:
+        """Drop what has been written; False where that can't be done."""
+        if self._count:
+            if self._start is None:
+                return False
+            self._file.seek(self._start)
+            if self._cuts:
+                self._file.truncate()
+            self._count = 0
+        return True
+
+    def write(self, piece: bytes) -> None:
+        """Append *piece*."""
+        self._count += len(piece)
+        left = memoryview(piece)
+        while left:
+            count = self._file.write(left)  # of a raw file not always all
+            if count == 0 or (count is None and isinstance(self._file, io.RawIOBase)):
+                message = "the file takes no more bytes"
+                raise OSError(message)
+            left = left[len(left) if count is None else count :]
+        if self._moved is not None:
+            self._moved(self._count)
+
+
+@contextmanager
+def target_of(
+    path_or_file: Any, name: str, moved: Callable[[int], object] | None = None
+) -> Iterator[tuple[Target, list[Path]]]:
+    """Have a target to write to.
+
+    Args:
+        path_or_file: See `FileAttachment.download`.
+        name: What the attachment is called, for a file in a folder.
+        moved: Is told how many bytes have been written.
+
+    Yields:
+        The target, and a list that has the path once the block has ended well.
+    """
+    paths: list[Path] = []
+    if not isinstance(path_or_file, (str, os.PathLike)):
+        if not _is_open_for("write", path_or_file):
+            message = (
+                "path_or_file must be a path or a file that is open for writing bytes (mode 'wb'), "
+                f"not {type(path_or_file).__name__}"
+            )
+            raise TypeError(message)
+        target = Target(path_or_file, moved)
+        try:
+            yield target, paths
+            # A disk that is full is an error of the download.
+            getattr(path_or_file, "flush", lambda: None)()
+        except BaseException:
+            # As it was, where that can be done; and the error is that of what came before.
+            with contextlib.suppress(Exception):
+                target.restart()
+            raise
+        return
+    path = _path_of(path_or_file)
+    # A Path is without the slash at the end, which says that a folder is meant.
+    is_folder = path.is_dir() or os.fspath(path_or_file).endswith(("/", os.sep))
+    folder = path if is_folder else path.parent
+    if folder is not path and path.exists() and not path.is_file():
+        message = f"{path} is neither a file nor a folder: open it, and give that"
+        raise OSError(message)
+    if folder is not path and not path.name:
+        message = f"{path_or_file!r} names no file"
+        raise ValueError(message)
+    if not folder.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "there is no such folder", str(folder))
+    part = folder / f".{secrets.token_hex(8)}.part"
+    try:
+        with _made(part, path) as file:
+            yield Target(file, moved), paths
+            file.flush()
+            os.fsync(file.fileno())
+        if folder is path:
+            paths.append(_placed(part, folder, safe_name(name)))
+        else:
+            part.replace(path)
+            paths.append(path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            part.unlink()
+
+
+def _made(part: Path, path: Path) -> BinaryIO:
+    try:
+        return part.open("xb")
+    except OSError as error:
+        number, reason = error.errno, error.strerror
+    # Of the file that was asked for: the other one is our affair.
+    raise OSError(number, reason, str(path))
+
+
+def _placed(part: Path, folder: Path, name: str) -> Path:
+    """Give *part* the name *name* in *folder*, or one like it: what is there stays as it is."""
+    stem, suffix = os.path.splitext(name)  # noqa: PTH122  a Path would take the name apart anew
+    number = 0
+    while True:
+        path = folder / (f"{stem} ({number}){suffix}" if number else name)
+        number += 1
+        try:
+            os.link(part, path)
+        except FileExistsError:
+            continue
+        except OSError:
+            # A file system without links: hold the name by an empty file.
+            try:
+                path.touch(exist_ok=False)
+            except FileExistsError:
+                continue
+            try:
+                part.replace(path)
+            except BaseException:
+                path.unlink()
+                raise
+        return path
+
+
+def safe_name(name: str) -> str:
+    """A file name, on every system, made of what a sender calls a file.
+
+    It names a file in the folder that it is put into, never one elsewhere, and none that is hidden.
+    """
+    last = name.replace("\\", "/").rpartition("/")[2]
+    shown = "".join(each for each in last if each.isprintable()).translate(_FORBIDDEN)
+    stem, suffix = os.path.splitext(shown.strip(" ."))  # noqa: PTH122
+    if len(suffix.encode()) > _LONGEST_SUFFIX:
+        stem, suffix = stem + suffix, ""
+    room = _LONGEST_FILE_NAME - len(suffix.encode())
+    stem = stem.encode()[:room].decode(errors="ignore").rstrip(" .")
+    # What begins with a dash is an option to whoever passes it on.
+    if stem.startswith("-") or stem.partition(".")[0].rstrip(" ").upper() in _DEVICES:
+        stem = f"_{stem}"
+    return f"{stem}{suffix}" or "attachment"

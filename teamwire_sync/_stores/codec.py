@@ -1,0 +1,282 @@
+"""A listing as bytes, as every store holds it.
+
+The first line names the format, its version and the digest of the rest, which is JSON. In it are
+columns, one for each field, which are read several times as fast as an object for each chat. Chats
+name users and groups by their places, in numbers of 32 bits in Base64.
+
+The members of a group are left out: a listing is without them, and they are asked for when needed.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from base64 import b64decode, b64encode
+from itertools import accumulate, chain
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from teamwire_sync._internal.fields import FLAG, OPTIONAL, STRING, Fields, extra_of
+from teamwire_sync._models.chats import Chat, ChatType, FillableChat
+from teamwire_sync._models.people import Bot, Group, LoggedInUser, User
+from teamwire_sync._stores.base import Contents, StoreError
+from teamwire_sync.exceptions import TWProtocolError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+_FORMAT, _VERSION = b"teamwire_sync snapshot", b"1"
+
+_USER: Fields = {
+    "uid": STRING,
+    "first_name": STRING,
+    "last_name": STRING,
+    "organisation": OPTIONAL,
+    "is_bot": FLAG,
+    "_has_avatar": (bool, type(None)),
+}
+_GROUP: Fields = {
+    "gid": STRING,
+    "title": STRING,
+    "is_circle": FLAG,
+    "is_list": FLAG,
+    "is_public": FLAG,
+}
+_CHAT: Fields = {"tid": STRING, "title": OPTIONAL}
+# Most chats have the same of these: each combination of them is stored once.
+_KIND: Fields = {
+    "type": STRING,
+    "is_alert": FLAG,
+    "allow_sending": FLAG,
+    "allow_mute_notifications": FLAG,
+    "is_closed": FLAG,
+}
+_CLASSES = {cls.__name__: cls for cls in (User, Bot, LoggedInUser)}
+
+# As many digits as an answer of the server may have in one number.
+_MOST_DIGITS = 640
+# What JSON and objects of the wrong kind lead to.
+_FAULTS = (
+    ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError,
+    MemoryError, struct.error, TWProtocolError,
+)  # fmt: skip
+
+
+def pack(contents: Contents) -> bytes:
+    """*contents* as bytes, with the users and groups that its chats name.
+
+    Raises:
+        StoreError: It has what JSON has not, such as infinity.
+    """
+    try:
+        body = _encode(_document(contents)).encode("ascii")
+    except _FAULTS:
+        body = b""
+    if not body:
+        message = "the chats have something that can't be stored"
+        raise StoreError(message)
+    return b"%s %s %s\n%s" % (_FORMAT, _VERSION, _digest(body), body)
+
+
+def unpack(packed: bytes) -> Contents:
+    """The listing that `pack` made *packed* of. Its chats can't act yet.
+
+    Raises:
+        StoreError: It is damaged, cut off, of another version or no snapshot at all.
+    """
+    head, _, body = packed.partition(b"\n")
+    name, _, digest = head.rpartition(b" ")
+    if not name.startswith(_FORMAT + b" "):
+        message = "what is stored is no snapshot"
+    elif name != _FORMAT + b" " + _VERSION:
+        message = "the snapshot is of another version"
+    elif digest != _digest(body):
+        message = "the snapshot is damaged or cut off"
+    else:
+        try:
+            return _contents(_decode(str(body, "ascii")))
+        except _FAULTS:
+            message = "the snapshot has something else than chats"
+    raise StoreError(message)
+
+
+def _digest(body: bytes) -> bytes:
+    import hashlib  # noqa: PLC0415  only a store needs it
+
+    return hashlib.blake2b(body, digest_size=16).hexdigest().encode()
+
+
+def _whole_number(digits: str) -> int:
+    _require(len(digits) <= _MOST_DIGITS)
+    return int(digits)
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+_kind_of = attrgetter(*_KIND)
+_encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+_decode = json.JSONDecoder(parse_int=_whole_number, parse_constant=_no_number).decode
+
+
+def _require(right: bool) -> None:
+    if not right:
+        raise ValueError
+
+
+def _document(contents: Contents) -> dict[str, Any]:
+    chats = list(contents.chats.values())
+    examples = {_kind_of(chat): chat for chat in chats}
+    kinds = {kind: place for place, kind in enumerate(examples)}
+    named = {name: list(map(attrgetter(name), chats)) for name in ("users", "groups", "admins")}
+    groups = _distinct(named["groups"])
+    owners = [() if group.owner is None else (group.owner,) for group in groups.values()]
+    users = _distinct(chain(named["users"], named["admins"], owners))
+    return {
+        "validator": contents.validator,
+        "users": {
+            **_columns(users.values(), _USER),
+            "extra": _extra(users.values()),
+            "class": [type(user).__name__ for user in users.values()],
+        },
+        "groups": {
+            **_columns(groups.values(), _GROUP),
+            "owner": _places(owners, users),
+            "extra": _extra(groups.values()),
+        },
+        "kinds": _columns(examples.values(), _KIND),
+        "chats": {
+            **_columns(chats, _CHAT),
+            "extra": _extra(chats),
+            "kind": _text([kinds[kind] for kind in map(_kind_of, chats)]),
+            "users": _places(named["users"], users),
+            "groups": _places(named["groups"], groups),
+            "admins": _places(named["admins"], users),
+        },
+    }
+
+
+def _distinct(tuples: Iterable[tuple[Any, ...]]) -> dict[int, Any]:
+    # The same user or group is one object in a listing, whatever it is equal to.
+    return {id(each): each for each in chain.from_iterable(tuples)}
+
+
+def _columns(objects: Collection[Any], fields: Fields) -> dict[str, Any]:
+    return {name: list(map(attrgetter(name), objects)) for name in fields}
+
+
+def _extra(objects: Iterable[Any]) -> list[tuple[int, dict[str, Any]]]:
+    return [(place, each.extra) for place, each in enumerate(objects) if each._extra]
+
+
+def _places(tuples: Sequence[tuple[Any, ...]], objects: Iterable[int]) -> dict[str, str]:
+    place_of = {key: place for place, key in enumerate(objects)}
+    places = [place_of[id(each)] for each in chain.from_iterable(tuples)]
+    return {"counts": _text(list(map(len, tuples))), "places": _text(places)}
+
+
+def _text(numbers: Sequence[int]) -> str:
+    return b64encode(struct.pack(f"<{len(numbers)}I", *numbers)).decode("ascii")
+
+
+def _contents(document: Any) -> Contents:
+    validator = document["validator"]
+    if validator is not None:
+        # It is to stand in a header.
+        _require(validator.isprintable() and validator == validator.strip())
+        validator.encode("latin-1")
+    users = _users(document["users"])
+    groups = _groups(document["groups"], users)
+    return Contents(_chats(document, users, groups), validator, users, groups)
+
+
+def _checked(table: Any, fields: Fields) -> list[list[Any]]:
+    columns = [table[name] for name in fields]
+    for column, types in zip(columns, fields.values()):
+        _require(type(column) is list and len(column) == len(columns[0]))
+        _require({*types}.issuperset(map(type, column)))
+    return columns
+
+
+def _extras(table: Any, size: int) -> list[tuple[tuple[str, Any], ...]]:
+    extras: list[tuple[tuple[str, Any], ...]] = [()] * size
+    for place, extra in table["extra"]:
+        _require(type(place) is int and place >= 0 and type(extra) is dict)
+        extras[place] = extra_of(extra, {})
+    return extras
+
+
+def _numbers(text: Any) -> tuple[int, ...]:
+    packed = b64decode(text)
+    return struct.unpack(f"<{len(packed) // 4}I", packed)
+
+
+def _named(table: Any, objects: Sequence[Any], size: int) -> list[tuple[Any, ...]]:
+    counts, places = _numbers(table["counts"]), _numbers(table["places"])
+    _require(len(counts) == size and sum(counts) == len(places))
+    every = (*map(objects.__getitem__, places),)
+    # One tuple for all that name the same one alone: it takes memory only once.
+    alone = [(each,) for each in objects]
+    return [
+        alone[places[end - 1]] if count == 1 else every[end - count : end]
+        for count, end in zip(counts, accumulate(counts))
+    ]
+
+
+def _users(table: Any) -> list[User]:
+    *columns, classes = _checked(table, {**_USER, "class": STRING})
+    extras = _extras(table, len(classes))
+    return [_CLASSES[cls](*values) for cls, *values in zip(classes, *columns, extras)]
+
+
+def _groups(table: Any, users: list[User]) -> list[Group]:
+    gids, titles, *flags = _checked(table, _GROUP)
+    size = len(gids)
+    owners = _named(table["owner"], users, size)
+    _require(max(map(len, owners), default=0) <= 1)
+    return [
+        Group(gid, title, owner, is_circle, is_list, is_public, None, extra)
+        for gid, title, owner, is_circle, is_list, is_public, extra in zip(
+            gids,
+            titles,
+            [owner[0] if owner else None for owner in owners],
+            *flags,
+            _extras(table, size),
+        )
+    ]
+
+
+def _chats(document: Any, users: list[User], groups: list[Group]) -> dict[str, Chat]:
+    table = document["chats"]
+    tids, titles = _checked(table, _CHAT)
+    size, places = len(tids), _numbers(table["kind"])
+    types, *flags = _checked(document["kinds"], _KIND)
+    kinds = [*zip(map(ChatType, types), *flags)]
+    _require(len(places) == size)
+    chats: dict[str, Chat] = {}
+    new = FillableChat.__new__
+    # As in the decoder of the pages: calls in this loop would cost more than what they do.
+    for tid, title, kind, members, invited, admins, extra in zip(
+        tids,
+        titles,
+        map(kinds.__getitem__, places),
+        _named(table["users"], users, size),
+        _named(table["groups"], groups, size),
+        _named(table["admins"], users, size),
+        _extras(table, size),
+    ):
+        chats[tid] = chat = new(FillableChat)
+        chat.tid = tid
+        chat.title = title
+        (
+            chat.type, chat.is_alert, chat.allow_sending, chat.allow_mute_notifications,
+            chat.is_closed,
+        ) = kind  # fmt: skip
+        chat.users = members
+        chat.groups = invited
+        chat.admins = admins
+        chat._extra = extra
+        chat.__class__ = Chat
+    _require(len(chats) == size)
+    return chats

@@ -1,0 +1,300 @@
+"""A place in a store, as the cache uses it: what fails there is told once, and stops nobody."""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Callable, TypeVar
+
+from attrs import evolve
+
+from teamwire_sync import exceptions
+from teamwire_sync._cache.state import COOL_DOWN
+from teamwire_sync._internal.fork import renew_after_fork
+from teamwire_sync._internal.log import logger
+from teamwire_sync._stores.base import Contents, DamagedError, Failure, Stamp, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from teamwire_sync._cache.state import LastGood
+    from teamwire_sync._stores.base import Head, Lease, Place
+    from teamwire_sync.exceptions import TWError
+
+T = TypeVar("T")
+
+_here = threading.local()
+
+# Seconds that a leader who was killed keeps the others waiting at most.
+LEASE = 10.0
+# Seconds after a failure of the store in which it is left alone.
+_PAUSE = 5.0
+# Seconds that a server's wish to be left alone is passed on for at most.
+_LONGEST_FAILURE = 3600.0
+# Seconds between two looks of who waits for another process's listing: at first, and at most.
+_FIRST_WAIT, _LONGEST_WAIT = 0.01, 0.1
+
+# What a server that refuses says to all who share it.
+_SHARED = ("TWRateLimitError", "TWServerError")
+# What may be one process's own. The others don't fail with it, nor one after the other.
+_OWN = ("TWConnectionError", "TWTimeoutError")
+_CONTEXT = ("status", "code", "request_id", "method", "path", "retry_after")
+
+
+class _Paused(Exception):  # noqa: N818  it is no error: the store is left alone
+    """The store has failed a moment ago."""
+
+
+class Sharing:
+    """The place of one bot's chats, of which no failure reaches a look-up.
+
+    A renewal that fails is owed: until it could be made, nothing that the place has is used.
+
+    Args:
+        place: Where the chats are.
+        check_interval: Seconds between two looks at a place whose listing is in use.
+        adopt: Lets the chats of a listing act, and whom they name.
+        patience: Seconds to wait for another process's listing.
+    """
+
+    def __init__(
+        self,
+        place: Place,
+        *,
+        check_interval: float,
+        adopt: Callable[[Contents], None],
+        patience: float = math.inf,
+    ) -> None:
+        self.check_interval = check_interval
+        self.patience = patience
+        self.held: set[Held] = set()
+        self._renewing = threading.Lock()
+        self._place = place
+        self._adopt = adopt
+        # The number of renewals that are owed, and of those that were made.
+        self._owed = self._made = 0
+        self._failed_until = -math.inf
+        self._is_warned = False
+        self.clock: Callable[[], float] = time.monotonic
+        self.sleep: Callable[[float], object] = time.sleep
+        renew_after_fork(self)
+
+    def after_fork(self) -> None:
+        """Make the lock anew, which a thread of the parent may have."""
+        self._renewing = threading.Lock()
+        self.held = set()
+
+    @property
+    def next_look(self) -> float:
+        """Seconds until the next look: longer while the store fails."""
+        return max(self.check_interval, self._failed_until - self.clock())
+
+    @staticmethod
+    def pauses() -> Iterator[float]:
+        """Seconds to wait before each further look, for another process's listing; never ends."""
+        pause = _FIRST_WAIT
+        while True:
+            yield pause
+            pause = min(pause * 1.5, _LONGEST_WAIT)
+
+    @property
+    def is_leading(self) -> bool:
+        """Whether one who waits for the lease waits for this thread, or for this Connection."""
+        return bool(self.held) or getattr(_here, "leads", 0) > 0
+
+    def owe(self) -> None:
+        """What the place has is outdated; to be followed by `settle`. Does no I/O."""
+        self._owed += 1
+
+    def settle(self, *, at_once: bool = False) -> None:
+        """Have all the others know that what the place has is outdated.
+
+        Args:
+            at_once: Even if the store has just failed: there is no later.
+        """
+        if self._owed != self._made:
+            if at_once:
+                self._failed_until = -math.inf
+            self._try(self._renew)
+
+    def _renew(self) -> None:
+        with self._renewing:
+            # A write that ends meanwhile owes another one.
+            owed = self._owed
+            if owed == self._made:
+                return
+            if self.clock() < self._failed_until:
+                # Those who waited here don't wait for the store one after the other.
+                raise _Paused
+            try:
+                self._place.renew()
+            except StoreError:
+                self._failed_until = self.clock() + _PAUSE
+                raise
+            self._made = owed
+
+    def look(self) -> Head | None:
+        """What the place has; None while the store fails."""
+        return self._try(self._look)
+
+    def _look(self) -> Head:
+        if self._owed != self._made:
+            self._renew()
+        try:
+            return self._place.look()
+        except DamagedError as error:
+            self._warn_of(error)
+            return self._place.look()
+
+    def load(self, stamp: Stamp) -> Contents | None:
+        """The listing *stamp*; None when it is gone."""
+        contents = self._try(lambda: self._place.load(stamp))
+        if contents is not None:
+            self._adopt(contents)
+        return contents
+
+    @staticmethod
+    def unsaved(head: Head) -> Stamp:
+        """What a listing that was asked for after *head* has for a stamp until it is stored."""
+        return Stamp("", head.generation, head.now)
+
+    def keep(self, good: LastGood, head: Head, *, unchanged: Stamp | None) -> Stamp | None:
+        """Store what the server said.
+
+        Args:
+            good: The listing.
+            head: The look before the server was asked.
+            unchanged: What the place had of it by then, where the server said that this is so yet.
+
+        Returns:
+            The stamp that it has now; None where it is not stored.
+        """
+        return self._try(lambda: self._keep(good, head, unchanged))
+
+    def _keep(self, good: LastGood, head: Head, unchanged: Stamp | None) -> Stamp | None:
+        place, asked_at = self._place, head.now
+        before = place.look()
+        if before.generation != head.generation:
+            return None  # one that counts may be there by now
+        # What was asked for before a renewal counts only when it is stored anew.
+        if unchanged is not None and unchanged == head.stamp == evolve(
+            unchanged, generation=head.generation
+        ):
+            confirmed = place.confirm(unchanged, asked_at=asked_at)
+            if confirmed is not None:
+                return confirmed
+        contents = Contents(good.listed.by_tid, good.validator)
+        try:
+            return place.save(contents, generation=head.generation, asked_at=asked_at)
+        except StoreError:
+            # Those who wait for it would list one after the other.
+            with suppress(StoreError):
+                until = before.now + COOL_DOWN
+                place.fail(Failure(head.generation, before.now, until, {"type": "StoreError"}))
+            raise
+
+    def failed(self, error: TWError, head: Head, *, took: float, pause: float) -> None:
+        """Tell those who wait that the server has not listed the chats.
+
+        Args:
+            error: What it says.
+            head: The look before it was asked.
+            took: Seconds since then.
+            pause: Seconds in which it is not to be asked again.
+        """
+        kind = type(error).__name__
+        if kind not in _SHARED + _OWN:
+            return
+        said = {name: getattr(error, name, None) for name in _CONTEXT}
+        failed_at = head.now + took
+        failure = Failure(
+            generation=head.generation,
+            failed_at=failed_at,
+            until=failed_at + min(pause, _LONGEST_FAILURE),
+            error={"type": kind, "text": str(error), **said},
+        )
+        self._try(lambda: self._place.fail(failure))
+
+    @staticmethod
+    def shared_error(failure: Failure, head: Head) -> TWError | None:
+        """The error of which *failure* tells; None for one that may be the other process's own."""
+        said = dict(failure.error)
+        kind, text = said.get("type"), said.get("text")
+        if kind not in _SHARED or not isinstance(text, str):
+            return None
+        context = {name: said[name] for name in _CONTEXT if said.get(name) is not None}
+        if said.get("retry_after"):
+            context["retry_after"] = failure.until - head.now
+        error: TWError = getattr(exceptions, kind)(text, **context)
+        return error
+
+    def lease(self) -> Held | None:
+        """The right to ask the server for all; None while another has it, or the store fails."""
+        lease = self._try(lambda: self._place.lease(LEASE))
+        return None if lease is None else Held(lease, self)
+
+    def _try(self, call: Callable[[], T]) -> T | None:
+        if self.clock() < self._failed_until:
+            return None
+        try:
+            result = call()
+        except _Paused:
+            return None
+        except DamagedError as error:
+            self._warn_of(error)
+            return None
+        except StoreError as error:
+            # First: a logging handler may look chats up.
+            self._failed_until = self.clock() + _PAUSE
+            self._warn_of(error)
+            return None
+        if self._is_warned:
+            self._is_warned = False
+            logger.info("the store of the chats works again")
+        return result
+
+    def _warn_of(self, error: StoreError) -> None:
+        known, self._is_warned = self._is_warned, True
+        if not known:
+            logger.warning("the store of the chats can't be used, going on without it: %s", error)
+
+
+class Held:
+    """A lease that lasts as long as the block that it surrounds."""
+
+    def __init__(self, lease: Lease, sharing: Sharing) -> None:
+        self._lease = lease
+        self._sharing = sharing
+        self._is_kept = False
+        self._ended = threading.Event()
+        self._owner = os.getpid()
+
+    def keep(self) -> None:
+        """Extend it, as long as nobody has ended it."""
+        self._sharing.held.add(self)
+        _here.leads = getattr(_here, "leads", 0) + 1
+        self._is_kept = True
+        thread = threading.Thread(target=self._extend, name="teamwire_sync lease", daemon=True)
+        with suppress(RuntimeError):  # the interpreter is ending
+            thread.start()
+
+    def __enter__(self) -> Held:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._sharing.held.discard(self)
+        _here.leads = getattr(_here, "leads", 0) - self._is_kept
+        # In a child that was forked meanwhile, it is the parent's.
+        if os.getpid() == self._owner:
+            with suppress(StoreError):  # it ends by itself
+                self._lease.release()
+
+    def _extend(self) -> None:
+        is_ours = True
+        while is_ours and not self._ended.wait(LEASE / 3):
+            with suppress(StoreError):  # the next time, perhaps
+                is_ours = self._lease.extend()

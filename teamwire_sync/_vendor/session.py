@@ -1,0 +1,342 @@
+"""One life of the vendor's connection: from its making to its end, on a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import inspect
+import os
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Callable
+from weakref import WeakSet
+
+from teamwire_sync._cache.single_flight import work_for
+from teamwire_sync._internal.log import logger
+from teamwire_sync._vendor.errors import (
+    cause_of,
+    documented,
+    is_lasting,
+    is_network,
+)
+from teamwire_sync.exceptions import TWAuthError, TWConfigError, TWConnectionError, TWError
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterator
+
+    from teamwire_sync._vendor.calls import Call
+
+# Seconds that tasks have for their end after they were cancelled.
+_LAST_WORDS = 1.0
+# Seconds that the end of the interpreter waits for the vendor's connections to be left.
+_AT_EXIT = 2.0
+
+_runs: WeakSet[Run] = WeakSet()
+
+
+class Run:
+    """A thread that enters the vendor's connection, and runs calls on it side by side.
+
+    Attributes:
+        is_doubtful: Whether the vendor's connection may be of no use any more.
+
+    Args:
+        factory: Makes the vendor's connection.
+    """
+
+    def __init__(self, factory: Callable[[], Any]) -> None:
+        self._factory = factory
+        self._pid = os.getpid()
+        # The garbage collector may come to `stop` at any point, in the thread that holds it.
+        self._lock = threading.RLock()
+        self._calls: set[Call[Any]] = set()
+        # Those of calls that nobody waits for are among them until they end.
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._vendor: Any = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._dispatcher: asyncio.Task[Any] | None = None
+        # The same, unless the vendor's SDK has one of its own for its loop.
+        self._dispatching_thread: threading.Thread | None = None
+        self._stop: asyncio.Event | None = None
+        self._retired = self._stopped = self._leaving = self._ended = False
+        self.is_doubtful = False
+        self._thread = threading.Thread(target=self._main, name="teamwire_sync vendor", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        _runs.add(self)
+        self._thread.start()
+
+    @property
+    def is_here(self) -> bool:
+        """Whether this is its thread, which would wait for itself."""
+        return threading.current_thread() in {self._thread, self._dispatching_thread}
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it takes calls."""
+        return not (self._retired or self._stopped or self._leaving or self._ended)
+
+    def submit(self, call: Call[Any]) -> bool:
+        """Have *call* run; False when it is too late for that."""
+        with self._lock:
+            if not self.is_open:
+                return False
+            # Until the connection is made, they wait in the set.
+            if self._loop is not None and not self._soon(self._launch, call):
+                self._leaving = True  # its loop is gone
+                return False
+            self._calls.add(call)
+        return True
+
+    def cancel(self, call: Call[Any]) -> None:
+        """Have the task of *call* end: nobody waits for it."""
+        with self._lock:
+            self._calls.discard(call)
+            self._soon(call.give_up)
+            if call.is_unanswered and self._loop is not None:
+                self.is_doubtful = True  # something blocks its loop
+        self._end_if_idle()
+
+    def retire(self) -> None:
+        """End it when the last of its calls has ended."""
+        self._retired = True
+        self._end_if_idle()
+
+    def _end_if_idle(self) -> None:
+        with self._lock:
+            idle = self._retired and not self._calls
+        if idle:
+            self.stop()
+
+    def stop(self) -> None:
+        """End it, and all its calls. Does not wait; see `join`."""
+        # What a fork has copied has no thread, and its loop would wake that of the parent.
+        if os.getpid() != self._pid:
+            return
+        with self._lock:
+            self._stopped = True
+            calls, stop = list(self._calls), self._stop
+        for call in calls:
+            call.close()
+        if stop is not None:
+            self._soon(stop.set)
+
+    def _soon(self, act: Callable[..., object], *arguments: Any) -> bool:
+        try:
+            if self._loop is None:
+                return False
+            self._loop.call_soon_threadsafe(act, *arguments)
+        except RuntimeError:  # the loop is closed
+            return False
+        return True
+
+    def join(self, seconds: float) -> bool:
+        """Wait for its end; whether it has come."""
+        # One that was never started has ended.
+        if self._thread.is_alive() and not self.is_here:
+            self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def let_go(self) -> None:
+        """Let the end of the interpreter not wait for it."""
+        _runs.discard(self)
+
+    # Its thread
+
+    def _main(self) -> None:
+        work_for(self._is_awaited_by)
+        failure: BaseException | None = None
+        try:
+            with _loop_of_this_thread():
+                failure = self._live()
+        except BaseException as error:  # noqa: BLE001  it goes to those who wait
+            failure = error
+        finally:
+            self._end(failure)
+
+    def _is_awaited_by(self, thread: int) -> bool:
+        with self._lock:
+            return any(call.caller == thread for call in self._calls)
+
+    def _live(self) -> BaseException | None:
+        try:
+            manager = self._factory()
+        except Exception as error:  # noqa: BLE001  it goes to those who wait
+            return error if documented(error) or is_network(error) else _unmade(error)
+        if not all(hasattr(type(manager), name) for name in ("__enter__", "__exit__")):
+            return _no_connection("connection_factory", manager)
+        with manager as vendor:
+            if not hasattr(vendor, "exec_async"):
+                return _no_connection(f"entering a {type(manager).__name__}", vendor)
+            dispatching = self._dispatch(vendor)
+            try:
+                vendor.exec_async(dispatching)
+            except BaseException as error:
+                self._end(error)
+                raise
+            else:
+                # Not only when the vendor's connection is left: that may take its time.
+                self._end(_early(dispatching))
+            finally:
+                self._clear_up(dispatching)
+        return None
+
+    async def _dispatch(self, vendor: Any) -> None:
+        work_for(self._is_awaited_by)
+        self._dispatching_thread = threading.current_thread()
+        stop = asyncio.Event()
+        with self._lock:
+            self._vendor = vendor
+            self._dispatcher = asyncio.current_task()
+            self._loop, self._stop = asyncio.get_running_loop(), stop
+            waiting = list(self._calls)
+            if self._stopped:
+                stop.set()
+        self._launch_all(waiting)
+        del waiting  # this goes on, and would keep them
+        try:
+            await stop.wait()
+        except asyncio.CancelledError:
+            await self._cancel_all()
+            raise
+        await self._cancel_all()
+
+    def _launch_all(self, calls: list[Call[Any]]) -> None:
+        for call in calls:
+            self._launch(call)
+
+    def _launch(self, call: Call[Any]) -> None:
+        if self._leaving:
+            return
+        call.task = task = asyncio.ensure_future(self._run(call))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, call: Call[Any]) -> None:
+        try:
+            error = await call.run(self._vendor)
+            if error is not None and is_lasting(error):
+                self.is_doubtful = True
+        finally:
+            with self._lock:
+                self._calls.discard(call)
+            self._end_if_idle()
+
+    async def _cancel_all(self) -> None:
+        with self._lock:
+            self._leaving = True
+        await _cancelled(set(self._tasks))
+
+    def _clear_up(self, dispatching: Coroutine[Any, Any, None]) -> None:
+        """After a crash: leave no task half done, which asyncio would complain of."""
+        if inspect.getcoroutinestate(dispatching) == inspect.CORO_CREATED:
+            dispatching.close()
+        loop, dispatcher = self._loop, self._dispatcher
+        if loop is None or dispatcher is None or dispatcher.done():
+            return
+        if loop.is_closed() or loop.is_running():
+            return
+        dispatcher.cancel()
+        loop.run_until_complete(asyncio.wait({dispatcher}, timeout=2 * _LAST_WORDS))
+
+    def _end(self, failure: BaseException | None) -> None:
+        with self._lock:
+            has_ended, self._ended = self._ended, True
+            calls, self._calls = self._calls, set()
+            entered, expected = self._loop is not None, self._stopped
+        if expected or has_ended:
+            for call in calls:
+                call.close()
+            if failure is not None:
+                logger.debug("the vendor's connection was left with %s", cause_of(failure))
+            return
+        if not entered and failure is not None:
+            refusal = _refusal(failure)
+            for call in calls:
+                call.refuse(refusal)
+            return
+        for call in calls:
+            call.crash(failure)
+        text = "the vendor's connection ended by itself%s; the next call makes a new one"
+        logger.warning(text, f" with {cause_of(failure)}" if failure is not None else "")
+
+
+@contextmanager
+def _loop_of_this_thread() -> Iterator[None]:
+    """An older SDK asks for it; without this only a main thread has one."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        yield
+    finally:
+        # An older SDK takes it for one that goes on after it.
+        tasks = asyncio.all_tasks(loop)
+        try:
+            if tasks:
+                loop.run_until_complete(_cancelled(tasks))
+        finally:
+            asyncio.set_event_loop(None)
+            loop.close()
+
+
+async def _cancelled(tasks: set[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    if not tasks:
+        return
+    _, pending = await asyncio.wait(tasks, timeout=_LAST_WORDS)
+    if pending:
+        # Nothing ends them. asyncio would say so when they are collected, at any time.
+        for task in asyncio.all_tasks():
+            task._log_destroy_pending = False  # type: ignore[attr-defined]
+
+
+def _unmade(error: Exception) -> TWConfigError:
+    cause = cause_of(error)
+    message = (
+        f"the vendor's connection can't be made: {cause}; it takes its settings where the vendor's "
+        "SDK looks for them"
+    )
+    return TWConfigError(message, cause=cause)
+
+
+def _no_connection(source: str, given: object) -> TWConfigError:
+    message = (
+        f"{source} gave a {type(given).__name__}, which is none of the vendor's connections: "
+        "connection_factory is to be teamwire_api.Connection, or what makes one"
+    )
+    return TWConfigError(message)
+
+
+def _early(dispatching: Coroutine[Any, Any, None]) -> TWConfigError | None:
+    if inspect.getcoroutinestate(dispatching) == inspect.CORO_CLOSED:
+        return None
+    message = (
+        "exec_async of the vendor's connection did not wait for the end of what it was to run; is "
+        "it the vendor's?"
+    )
+    return TWConfigError(message)
+
+
+def _refusal(failure: BaseException) -> TWError:
+    if isinstance(failure, TWError):
+        return failure
+    cause = cause_of(failure)
+    kind = documented(failure) or TWConnectionError
+    # Whoever can't log in is not known to the server.
+    code = "unauthorized" if kind is TWAuthError else None
+    return kind(f"the vendor's connection could not be opened: {cause}", code=code, cause=cause)
+
+
+def _end_all() -> None:
+    runs = list(_runs)
+    for run in runs:
+        run.stop()
+    ends_at = time.monotonic() + _AT_EXIT
+    for run in runs:
+        run.join(max(0.0, ends_at - time.monotonic()))
+
+
+atexit.register(_end_all)
