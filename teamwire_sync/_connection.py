@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Callable, NoReturn, cast
 from attrs import evolve
 
 from teamwire_sync._config import ConnectionConfig
-from teamwire_sync._internal.secret import concealed
-from teamwire_sync._models.base import bind
+from teamwire_sync._internal.secret import as_secrets
+from teamwire_sync._models.base import attach
 from teamwire_sync._services.validation import deadline_of, require_bool, require_id
 from teamwire_sync.exceptions import TWClosedError
 
@@ -72,7 +72,7 @@ class Connection:
         clock: Callable[[], float] | None = None,
         app_name: str | None = None,
     ) -> None:
-        given = concealed(app_id, secret, url)
+        given = as_secrets(app_id, secret, url)
         # Locals may be shown with an error, and then self is one of them.
         del app_id, secret, url
         self._closed = False
@@ -169,7 +169,7 @@ class Connection:
             TWError: Something else is wrong; the text says what.
         """
         me = self._transport.get_me(deadline=deadline_of(timeout))
-        bind([me], self.users)
+        attach([me], self.users)
         return me
 
     def events(

@@ -13,7 +13,7 @@ from warnings import warn
 
 from attrs import field, frozen
 
-from teamwire_sync._internal.secret import SHORTEST, Concealed, concealed, refuse_to_copy
+from teamwire_sync._internal.secret import SHORTEST, Secret, as_secrets, refuse_to_copy
 from teamwire_sync.exceptions import TWConfigError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Credentials:
 
     # Who mixes up the arguments gives the Secret as the App ID.
     app_id: str = field(repr=False)
-    secret: Concealed = field(converter=Concealed)
+    secret: Secret = field(converter=Secret)
     url: str
 
     @property
@@ -53,9 +53,9 @@ class Credentials:
 
 
 def find_credentials(
-    app_id: str | Concealed | None = None,
-    secret: str | Concealed | None = None,
-    url: str | Concealed | None = None,
+    app_id: str | Secret | None = None,
+    secret: str | Secret | None = None,
+    url: str | Secret | None = None,
     *,
     allow_insecure_http: bool = False,
 ) -> Credentials:
@@ -65,7 +65,7 @@ def find_credentials(
         TypeError: An argument is no str.
         TWConfigError: One is nowhere, or unusable.
     """
-    given = dict(zip(_VARIABLES, concealed(app_id, secret, url)))
+    given = dict(zip(_VARIABLES, as_secrets(app_id, secret, url)))
     # Each of them: the Secret may be in the wrong place.
     del app_id, secret, url
     for name, value in given.items():
@@ -80,9 +80,7 @@ def find_credentials(
             if value is None:
                 given[name] = in_file.get(name)
     found = {
-        name: Concealed(value.reveal().strip())
-        for name, value in given.items()
-        if value is not None
+        name: Secret(value.reveal().strip()) for name, value in given.items() if value is not None
     }
     missing = [name for name in given if name not in found]
     if missing:
@@ -101,9 +99,9 @@ def find_credentials(
     )
 
 
-def _in_environment(name: str) -> Concealed | None:
+def _in_environment(name: str) -> Secret | None:
     value = os.environ.get(_VARIABLES[name])
-    return Concealed(value) if value else None
+    return Secret(value) if value else None
 
 
 def config_path(environ: Mapping[str, str] = os.environ) -> Path:
@@ -130,7 +128,7 @@ def _how_to_give(missing: list[str], profile: str | None) -> str:
     )
 
 
-def _read_file() -> dict[str, Concealed]:
+def _read_file() -> dict[str, Secret]:
     path = config_path()
     profile = os.environ.get("TEAMWIRE_PROFILE")
     asked_for = [name for name in ("TEAMWIRE_CONFIG", "TEAMWIRE_PROFILE") if os.environ.get(name)]
@@ -164,7 +162,7 @@ def _read_file() -> dict[str, Concealed]:
     section = profile or "default"
     if parser.has_section(section):
         values = parser[section]
-        return {name: Concealed(values[name]) for name in _VARIABLES if name in values}
+        return {name: Secret(values[name]) for name in _VARIABLES if name in values}
     if profile:
         names = ", ".join(parser.sections()) or "none"
         message = f"TEAMWIRE_PROFILE is {profile!r}, but {path} has only the sections: {names}"
@@ -220,13 +218,13 @@ def is_host(host: str) -> bool:
     return ":" in host or all(0 < len(label) < 64 for label in labels)
 
 
-def check_url(url: str | Concealed, *, allow_insecure_http: bool = False) -> str:
+def check_url(url: str | Secret, *, allow_insecure_http: bool = False) -> str:
     """Give *url* without a slash at the end.
 
     Raises:
         TWConfigError: It is no URL of a server, or not https.
     """
-    given = Concealed(url)
+    given = Secret(url)
     del url
     problem = _problem_of_url(_trimmed(given.reveal()), allow_insecure_http=allow_insecure_http)
     if problem:

@@ -11,7 +11,7 @@ from attrs import asdict
 
 from teamwire_sync._cache.expiring_view import ExpiringView
 from teamwire_sync._cache.info import CacheInfo
-from teamwire_sync._cache.state import Need
+from teamwire_sync._cache.state import Freshness
 from teamwire_sync.exceptions import (
     TWAuthError,
     TWClosedError,
@@ -24,7 +24,7 @@ from teamwire_sync.exceptions import (
 
 if TYPE_CHECKING:
     from teamwire_sync._cache.listing import Progress
-    from teamwire_sync._cache.snapshot import View
+    from teamwire_sync._cache.snapshot import ChatSnapshot
     from teamwire_sync._models.chats import Chat
 
 T = TypeVar("T")
@@ -42,7 +42,7 @@ class ChatCache(ExpiringView):
     another.
     """
 
-    def find(self, pick: Callable[[View], T | None], deadline: float | None) -> T | None:
+    def find(self, pick: Callable[[ChatSnapshot], T | None], deadline: float | None) -> T | None:
         """What *pick* finds in the chats; it is asked again after a refresh when it finds nothing.
 
         Args:
@@ -89,7 +89,7 @@ class ChatCache(ExpiringView):
         if refresh:
             with self._lock:
                 self._cool_down = None
-                need = Need(newer_than=self._flights_made, since=now, urgent=True)
+                need = Freshness(newer_than=self._flights_made, since=now, urgent=True)
             # The view stays until there is a newer one: a failure costs nobody what is still good.
             chats = self.refreshed(view, deadline, progress, need=need).chats
         else:
@@ -99,11 +99,11 @@ class ChatCache(ExpiringView):
         return chats
 
     def _recheck(
-        self, pick: Callable[[View], T | None], view: View, deadline: float | None
+        self, pick: Callable[[ChatSnapshot], T | None], view: ChatSnapshot, deadline: float | None
     ) -> T | None:
         since = self.clock() - self._recheck_after
         try:
-            return pick(self.refreshed(view, deadline, need=Need(view.number, since)))
+            return pick(self.refreshed(view, deadline, need=Freshness(view.number, since)))
         except (TWAuthError, TWClosedError):
             raise
         except TWError as error:
@@ -116,8 +116,8 @@ class ChatCache(ExpiringView):
 
     def _find_anew(
         self,
-        pick: Callable[[View], T | None],
-        seen: View,
+        pick: Callable[[ChatSnapshot], T | None],
+        seen: ChatSnapshot,
         deadline: float | None,
         progress: Progress | None = None,
     ) -> T | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Callable, Generic, TypeVar
 
-from teamwire_sync._cache.single_flight import Flight, Void, own_haste
-from teamwire_sync._internal.fork import renew_after_fork
+from teamwire_sync._cache.single_flight import Flight, Void, is_own_timeout
+from teamwire_sync._internal.fork import on_fork
 from teamwire_sync.exceptions import TWClosedError, TWError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ T = TypeVar("T")
 _MOST = 4096
 
 
-class Kept(Generic[T]):
+class ExpiringCache(Generic[T]):
     """Something by key, or that there is no such thing, until it expires.
 
     Args:
@@ -43,7 +43,7 @@ class Kept(Generic[T]):
         self._ttl_of_none = min(ttl, ttl_of_none)
         self._closed = False
         self.after_fork()
-        renew_after_fork(self)
+        on_fork(self)
 
     def after_fork(self) -> None:
         """Start empty: another thread may have been in the middle of a change."""
@@ -100,7 +100,7 @@ class Kept(Generic[T]):
         try:
             value = self._load(key, deadline)
         except TWError as error:
-            if not own_haste(error, deadline):
+            if not is_own_timeout(error, deadline):
                 flight.fail(error)
             raise
         with self._lock:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from teamwire_sync._cache.facts import Write, live, own_write
-from teamwire_sync._cache.snapshot import View
+from teamwire_sync._cache.snapshot import ChatSnapshot
 from teamwire_sync._stores.source import StoredView
 from teamwire_sync.exceptions import (
     TWClosedError,
@@ -135,7 +135,7 @@ class ExpiringView(StoredView):
         with self._lock:
             self._outdate()
             self._drop()
-            self.view = View()
+            self.view = ChatSnapshot()
         self._settle()
 
     def _drop(self) -> None:
@@ -145,7 +145,7 @@ class ExpiringView(StoredView):
     def _expire(self) -> None:
         self._generation += 1
         self._flight = None
-        self.view = View()
+        self.view = ChatSnapshot()
 
     def close(self) -> None:
         """Drop everything and wake all who wait; look-ups raise TWClosedError from now on."""

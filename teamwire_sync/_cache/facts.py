@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from teamwire_sync._cache.snapshot import View
+from teamwire_sync._cache.snapshot import ChatSnapshot
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +36,7 @@ class Write:
 
 
 @frozen(eq=False, repr=False)
-class OwnWrite:
+class Fact:
     """What a write of ours made of one chat, which the listing may not show yet.
 
     Attributes:
@@ -70,12 +70,12 @@ class OwnWrite:
 def own_write(
     write: Write,
     tid: str,
-    earlier: OwnWrite | None,
-    listed: View | None,
+    earlier: Fact | None,
+    listed: ChatSnapshot | None,
     *,
     now: float,
     expires_at: float,
-) -> OwnWrite:
+) -> Fact:
     """What *write* made of the chat *tid*.
 
     Args:
@@ -101,15 +101,15 @@ def own_write(
     for chat, until in past:
         if chat is not None and chat != write.chat:
             supersedes.setdefault(id(chat), (chat, until))
-    return OwnWrite(write.chat, tuple(supersedes.values()), is_new, expires_at)
+    return Fact(write.chat, tuple(supersedes.values()), is_new, expires_at)
 
 
-def live(overlay: Mapping[str, OwnWrite], now: float) -> dict[str, OwnWrite]:
+def live(overlay: Mapping[str, Fact], now: float) -> dict[str, Fact]:
     """Those that a listing asked for *now* may not show yet."""
     return {tid: own for tid, own in overlay.items() if now < own.expires_at}
 
 
-def merge(listed: View, overlay: Mapping[str, OwnWrite]) -> View:
+def merge(listed: ChatSnapshot, overlay: Mapping[str, Fact]) -> ChatSnapshot:
     """*listed* with the own writes that it is behind; new chats are at its end."""
     changed = {}
     for tid, own in overlay.items():
@@ -120,4 +120,6 @@ def merge(listed: View, overlay: Mapping[str, OwnWrite]) -> View:
     if not changed:
         return listed
     chats = {tid: changed.pop(tid, chat) for tid, chat in listed.by_tid.items()}
-    return View.of({tid: chat for tid, chat in {**chats, **changed}.items() if chat is not None})
+    return ChatSnapshot.of(
+        {tid: chat for tid, chat in {**chats, **changed}.items() if chat is not None}
+    )

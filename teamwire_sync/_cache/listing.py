@@ -26,7 +26,7 @@ class Listing:
     validator: str | None = None
 
 
-class Load:
+class ListingRequest:
     """What a load is told, and whom it tells how far it is.
 
     Attributes:
@@ -56,5 +56,5 @@ class Load:
             self._progress(self.pages, chats)
 
 
-Loader = Callable[[Load], Optional[Listing]]
+Loader = Callable[[ListingRequest], Optional[Listing]]
 """Brings the chats; None when they are as the validator says."""

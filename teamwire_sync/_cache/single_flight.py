@@ -29,7 +29,7 @@ def within(deadline: float | None, seconds: float) -> float:
     return latest if deadline is None else min(deadline, latest)
 
 
-def own_haste(error: TWError, deadline: float | None) -> bool:
+def is_own_timeout(error: TWError, deadline: float | None) -> bool:
     """Whether *error* says only that a leader with this *deadline* had no more time.
 
     Then it fails alone: those who wait for it may have the time.

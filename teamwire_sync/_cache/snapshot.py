@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @frozen(eq=False, repr=False)
-class View:
+class ChatSnapshot:
     """What look-ups read. Never changed: the next one takes its place.
 
     Attributes:
@@ -36,7 +36,7 @@ class View:
     generation: str | None = None
 
     @classmethod
-    def of(cls, by_tid: dict[str, Chat]) -> View:
+    def of(cls, by_tid: dict[str, Chat]) -> ChatSnapshot:
         """Index the chats in *by_tid* by title too; the view is not fresh yet."""
         by_title: dict[str, Any] = {}
         repeated: dict[str, list[Chat]] = {}
@@ -53,6 +53,6 @@ class View:
         found = self.by_title.get(title)
         return (found,) if isinstance(found, Chat) else found
 
-    def until(self, covered: float, deadline: float = math.inf) -> View:
+    def until(self, covered: float, deadline: float = math.inf) -> ChatSnapshot:
         """The same chats, fresh until *covered*, or until *deadline* if that comes before."""
         return evolve(self, deadline=min(covered, deadline), covered=covered)

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Callable
 
 from attrs import evolve, frozen
 
-from teamwire_sync._cache.facts import OwnWrite, live, merge
+from teamwire_sync._cache.facts import Fact, live, merge
 from teamwire_sync._cache.info import Counts
-from teamwire_sync._cache.listing import Load, Loader, Progress
-from teamwire_sync._cache.single_flight import Flight, Void, own_haste
-from teamwire_sync._cache.snapshot import View
-from teamwire_sync._internal.fork import renew_after_fork
+from teamwire_sync._cache.listing import ListingRequest, Loader, Progress
+from teamwire_sync._cache.single_flight import Flight, Void, is_own_timeout
+from teamwire_sync._cache.snapshot import ChatSnapshot
+from teamwire_sync._internal.fork import on_fork
 from teamwire_sync.exceptions import (
     TWAuthError,
     TWClosedError,
@@ -29,8 +29,8 @@ from teamwire_sync.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from teamwire_sync._stores.base import Stamp
-    from teamwire_sync._stores.sharing import Sharing
+    from teamwire_sync._stores.base import SlotRevision
+    from teamwire_sync._stores.sharing import SharedListing
 
 _UNASKED = "the server says that nothing has changed, but it was not asked that"
 
@@ -48,7 +48,7 @@ class Outdated(Exception):  # noqa: N818  it is no error: a load gives up, since
 
 
 @frozen(eq=False, repr=False)
-class LastGood:
+class ConfirmedListing:
     """What the server sent last, and nothing else.
 
     Attributes:
@@ -58,14 +58,14 @@ class LastGood:
         stamp: What the store says of it; None for one that is in no store.
     """
 
-    listed: View
+    listed: ChatSnapshot
     validator: str | None
     asked_at: float
-    stamp: Stamp | None = None
+    stamp: SlotRevision | None = None
 
 
 @frozen(eq=False, repr=False)
-class Need:
+class Freshness:
     """What a look-up needs of a view that it has not seen yet.
 
     Attributes:
@@ -79,7 +79,7 @@ class Need:
     urgent: bool = False
 
 
-ANY = Need()
+ANY = Freshness()
 
 
 @frozen(eq=False, repr=False)
@@ -129,7 +129,7 @@ class SharedView:
         recheck_after: float,
         own_write_grace: float,
         stale_if_error: float,
-        sharing: Sharing | None = None,
+        sharing: SharedListing | None = None,
     ) -> None:
         from teamwire_sync._internal.log import logger  # noqa: PLC0415  see there
 
@@ -141,23 +141,23 @@ class SharedView:
         self._stale_if_error = stale_if_error
         self._sharing = sharing
         self.clock = clock
-        self.view = View()
+        self.view = ChatSnapshot()
         self.tries = itertools.count()
         self.fails = itertools.count()
         self._lock = threading.Lock()
         self._closed = False
         self._generation = 0
         self._flights_made = self._drops = 0
-        self._flight: Flight[View] | None = None
-        self._flights: set[Flight[View]] = set()
-        self._last_good: LastGood | None = None
-        self._overlay: dict[str, OwnWrite] = {}
+        self._flight: Flight[ChatSnapshot] | None = None
+        self._flights: set[Flight[ChatSnapshot]] = set()
+        self._last_good: ConfirmedListing | None = None
+        self._overlay: dict[str, Fact] = {}
         self._last_attempt = self._doubt_until = -math.inf
         self._cool_down: _CoolDown | None = None
         self._stale_allowed = True
         self._overdue_warned = self._failure_warned = False
         self._counts = Counts()
-        renew_after_fork(self)
+        on_fork(self)
 
     def after_fork(self) -> None:
         """Forget the loads of threads that the child has not; what is known stays."""
@@ -167,12 +167,12 @@ class SharedView:
 
     def refreshed(
         self,
-        seen: View,
+        seen: ChatSnapshot,
         deadline: float | None,
         progress: Progress | None = None,
         *,
-        need: Need = ANY,
-    ) -> View:
+        need: Freshness = ANY,
+    ) -> ChatSnapshot:
         """A view other than *seen*: by a load of our own, or by one that is under way.
 
         Args:
@@ -186,12 +186,12 @@ class SharedView:
         """
         restarts = 0
         while True:
-            led: Flight[View] = Flight()
+            led: Flight[ChatSnapshot] = Flight()
             # From here on, whatever ends this thread's work ends the flight too: Ctrl-C may come
             # anywhere, and would leave all the others waiting.
             try:
                 flight = self._join_or_start(led, seen, deadline, need.newer_than)
-                if isinstance(flight, View):
+                if isinstance(flight, ChatSnapshot):
                     return flight
                 if flight is led:
                     load = self._new_load(led, deadline, progress, may_stop=restarts < _RESTARTS)
@@ -211,8 +211,8 @@ class SharedView:
                     self._end(led)
 
     def _join_or_start(
-        self, led: Flight[View], seen: View, deadline: float | None, newer_than: int
-    ) -> Flight[View] | View:
+        self, led: Flight[ChatSnapshot], seen: ChatSnapshot, deadline: float | None, newer_than: int
+    ) -> Flight[ChatSnapshot] | ChatSnapshot:
         now = self.clock()
         patience = _patience(deadline)
         with self._lock:
@@ -232,7 +232,7 @@ class SharedView:
             self._flight = led
             return led
 
-    def _end(self, led: Flight[View]) -> None:
+    def _end(self, led: Flight[ChatSnapshot]) -> None:
         if led.number:
             with self._lock:
                 self._flights.discard(led)
@@ -242,26 +242,28 @@ class SharedView:
 
     def _new_load(
         self,
-        flight: Flight[View],
+        flight: Flight[ChatSnapshot],
         deadline: float | None,
         progress: Progress | None,
         *,
         may_stop: bool,
-    ) -> Load:
+    ) -> ListingRequest:
         def go_on() -> None:
             if may_stop and flight.generation != self._generation:
                 raise Outdated
 
-        return Load(validator=None, deadline=deadline, go_on=go_on, progress=progress)
+        return ListingRequest(validator=None, deadline=deadline, go_on=go_on, progress=progress)
 
-    def _lead(self, flight: Flight[View], load: Load, need: Need) -> View:
+    def _lead(
+        self, flight: Flight[ChatSnapshot], load: ListingRequest, need: Freshness
+    ) -> ChatSnapshot:
         patience = _patience(load.deadline)
         try:
             view = self._bring(flight, load, need)
         except TWClosedError:
             raise
         except TWError as error:
-            if own_haste(error, load.deadline):
+            if is_own_timeout(error, load.deadline):
                 self._failed(flight, error, enough=patience * _MORE_TIME)
             else:
                 self._failed(flight, error, enough=math.inf)
@@ -273,11 +275,18 @@ class SharedView:
         flight.land(view)
         return view
 
-    def _bring(self, flight: Flight[View], load: Load, need: Need) -> View:  # noqa: ARG002
+    def _bring(
+        self,
+        flight: Flight[ChatSnapshot],
+        load: ListingRequest,
+        need: Freshness,  # noqa: ARG002
+    ) -> ChatSnapshot:
         # The need is for a view with a store: the server's answer will always do.
         return self._publish(flight, self._ask(flight, load, self._last_good), self.clock())
 
-    def _ask(self, flight: Flight[View], load: Load, good: LastGood | None) -> LastGood:
+    def _ask(
+        self, flight: Flight[ChatSnapshot], load: ListingRequest, good: ConfirmedListing | None
+    ) -> ConfirmedListing:
         """Ask the server for the chats, or whether they are still those of *good*."""
         asked_at = self.clock()
         with self._lock:
@@ -286,7 +295,9 @@ class SharedView:
         try:
             listing = self._load(load)
             if listing is not None:
-                known = LastGood(View.of(listing.chats), listing.validator, asked_at)
+                known = ConfirmedListing(
+                    ChatSnapshot.of(listing.chats), listing.validator, asked_at
+                )
             elif good is not None:
                 known = evolve(good, asked_at=asked_at)
             else:
@@ -306,7 +317,7 @@ class SharedView:
                 flight.drops = self._drops
         return known
 
-    def _covered(self, asked_at: float) -> tuple[float, dict[str, OwnWrite]]:
+    def _covered(self, asked_at: float) -> tuple[float, dict[str, Fact]]:
         """Until when a listing asked for at *asked_at* answers, and the own writes it may lack."""
         with self._lock:
             # As of the question: what ran out since then may be in no listing that came for it.
@@ -318,13 +329,13 @@ class SharedView:
 
     def _publish(
         self,
-        flight: Flight[View],
-        good: LastGood,
+        flight: Flight[ChatSnapshot],
+        good: ConfirmedListing,
         ended_at: float,
         *,
         look_at: float = math.inf,
         is_ours: bool = True,
-    ) -> View:
+    ) -> ChatSnapshot:
         """Show what *good* has, if no write came since *flight* began.
 
         Args:
@@ -368,7 +379,7 @@ class SharedView:
             )
         return view
 
-    def _failed(self, flight: Flight[View], error: TWError, *, enough: float) -> None:
+    def _failed(self, flight: Flight[ChatSnapshot], error: TWError, *, enough: float) -> None:
         ended_at = self.clock()
         with self._lock:
             if flight.generation == self._generation:
@@ -378,7 +389,7 @@ class SharedView:
                 if isinstance(error, TWAuthError):
                     self._stale_allowed = False
 
-    def stale(self) -> View | None:
+    def stale(self) -> ChatSnapshot | None:
         """The last listing with the own writes, while it may be used for a server that fails."""
         now = self.clock()
         with self._lock:

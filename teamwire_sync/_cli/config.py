@@ -16,7 +16,7 @@ from teamwire_sync._cli.output import is_terminal, say, visible
 from teamwire_sync._cli.settings import Settings, pass_settings, without_store
 from teamwire_sync._connection import Connection
 from teamwire_sync._credentials import config_path, find_credentials
-from teamwire_sync._internal.secret import Concealed
+from teamwire_sync._internal.secret import Secret
 from teamwire_sync.exceptions import TWError
 
 if TYPE_CHECKING:
@@ -111,10 +111,10 @@ def _ask(what: str, option: str) -> str:
     return line
 
 
-def _ask_secret() -> Concealed:
+def _ask_secret() -> Secret:
     if is_terminal(sys.stdin):
-        return Concealed(click.prompt("Secret (it is not shown)", hide_input=True, err=True))
-    secret = Concealed("" if sys.stdin is None else sys.stdin.readline())
+        return Secret(click.prompt("Secret (it is not shown)", hide_input=True, err=True))
+    secret = Secret("" if sys.stdin is None else sys.stdin.readline())
     if not secret.reveal().strip():
         text = "the Secret is missing: it is the next line on stdin"
         raise click.UsageError(text)

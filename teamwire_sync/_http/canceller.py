@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 
-class Tether:
+class Canceller:
     """By which another thread ends an exchange that waits for its answer."""
 
     def __init__(self) -> None:

@@ -12,19 +12,19 @@ from urllib.parse import urlencode, urlsplit
 from urllib3.exceptions import HTTPError
 
 from teamwire_sync._http.body import LocalFailure, Outgoing
-from teamwire_sync._http.canceller import Tether
-from teamwire_sync._http.connection_limit import Slots
+from teamwire_sync._http.canceller import Canceller
+from teamwire_sync._http.connection_limit import ConnectionLimit
 from teamwire_sync._http.contract import OPERATIONS
 from teamwire_sync._http.errors import (
-    Answer,
+    Response,
     may_pass,
     network_error,
     one_line,
     seconds,
 )
-from teamwire_sync._http.retries import Failed, Retries
+from teamwire_sync._http.retries import FailedAttempt, Retries
 from teamwire_sync._http.sessions import BasicAuth, GivenSession, OwnSession
-from teamwire_sync._internal.fork import renew_after_fork
+from teamwire_sync._internal.fork import on_fork
 from teamwire_sync._internal.secret import refuse_to_copy
 from teamwire_sync.exceptions import (
     TWClosedError,
@@ -42,13 +42,13 @@ if TYPE_CHECKING:
     from teamwire_sync._credentials import Credentials
     from teamwire_sync._http.body import Incoming
     from teamwire_sync._http.contract import Operation
-    from teamwire_sync._http.sessions import Received
+    from teamwire_sync._http.sessions import RawResponse
 
 # After these an answer may be another one soon; the work was not done, or its answer was lost.
 _PASSING = {429, 502, 503, 504}
 
 
-class Exchange:
+class HttpClient:
     """Asks the server over a `requests.Session`, within its budgets.
 
     Args:
@@ -96,18 +96,18 @@ class Exchange:
             "Accept-Encoding": "gzip, deflate",
             "User-Agent": _user_agent(app_name),
         }
-        self._slots = Slots(config.pool_size)
+        self._slots = ConnectionLimit(config.pool_size)
         self._clock = clock
         self._retries = Retries(config.retries, clock=clock, pause=pause or self.pause)
         self._keeps_contract = False
         self._closed = False
-        self._tethers: set[Tether] = set()
+        self._tethers: set[Canceller] = set()
         self.on_unauthorized: Callable[[], None] = lambda: None
-        renew_after_fork(self)
+        on_fork(self)
 
     def after_fork(self) -> None:
         """Make new sockets: two processes on one would take each other's answers."""
-        self._slots = Slots(self._config.pool_size)
+        self._slots = ConnectionLimit(self._config.pool_size)
         self._tethers = set()
         self._session.after_fork()
 
@@ -124,7 +124,7 @@ class Exchange:
         headers: Mapping[str, str] | None = None,
         incoming: Incoming | None = None,
         once: bool = False,
-    ) -> Answer:
+    ) -> Response:
         """What the server answers, whatever its status.
 
         Args:
@@ -157,9 +157,9 @@ class Exchange:
         ends_at = self._clock() + (self._config.total_timeout if total is None else total)
         if deadline is not None:
             ends_at = min(ends_at, deadline)
-        tether = Tether() if once else None
+        tether = Canceller() if once else None
 
-        def attempt() -> Answer | Failed:
+        def attempt() -> Response | FailedAttempt:
             with self._slot(ends_at, context), self._tied(tether, context):
                 left = self._time_left(ends_at, context)
                 at_once = min(timeout, left)
@@ -188,10 +188,10 @@ class Exchange:
                     if not (once and self._closed):
                         return self._judged(self._answer(operation, received, context), once=once)
                 if once and self._closed:
-                    return Failed(_closed_error(context))
+                    return FailedAttempt(_closed_error(context))
                 # Whoever has what came so far must be able to forget it. Out of the except block:
                 # what goes wrong then is no consequence of the error, which leads to the request.
-                return Failed(failure, again=_is_forgotten(incoming) and again)
+                return FailedAttempt(failure, again=_is_forgotten(incoming) and again)
 
         try:
             return self._retries.run(attempt, ends_at, self._config.total_timeout)
@@ -217,7 +217,7 @@ class Exchange:
         refuse_to_copy()
 
     @contextmanager
-    def _tied(self, tether: Tether | None, context: Mapping[str, Any]) -> Iterator[None]:
+    def _tied(self, tether: Canceller | None, context: Mapping[str, Any]) -> Iterator[None]:
         if tether is None:
             yield
             return
@@ -230,7 +230,7 @@ class Exchange:
         finally:
             self._tethers.discard(tether)
 
-    def _judged(self, answer: Answer, *, once: bool) -> Answer | Failed:
+    def _judged(self, answer: Response, *, once: bool) -> Response | FailedAttempt:
         writes, passing = answer.operation.writes, answer.received.status in _PASSING
         if not passing and not (writes and _leaves_open(answer.received)):
             return answer
@@ -239,20 +239,22 @@ class Exchange:
         except TWError as error:
             failure = error
         again = passing and (self._keeps_contract or not writes)
-        return Failed(failure, again=again and not once)
+        return FailedAttempt(failure, again=again and not once)
 
     def _may_repeat(self, failure: TWError) -> bool:
         # Two times the same key is once the work, but only a server that keeps the contract knows.
         return self._keeps_contract or not isinstance(failure, TWDeliveryUnknownError)
 
-    def _answer(self, operation: Operation, received: Received, context: dict[str, Any]) -> Answer:
+    def _answer(
+        self, operation: Operation, received: RawResponse, context: dict[str, Any]
+    ) -> Response:
         if _declares_contract(received):
             self._keeps_contract = True
         if received.status == 401:
             self.on_unauthorized()
         given_id = received.headers.get("X-Request-ID", "")
         request_id = one_line(self._auth.scrub(given_id), 128) or context["request_id"]
-        return Answer(
+        return Response(
             operation=operation,
             received=received,
             context={**context, "status": received.status, "request_id": request_id},
@@ -315,7 +317,7 @@ def _user_agent(app_name: str | None) -> str:
     return f"{agent} ({app_name})" if app_name else agent
 
 
-def _leaves_open(received: Received) -> bool:
+def _leaves_open(received: RawResponse) -> bool:
     """Whether an answer says nothing about an earlier try of the same write.
 
     The application's own refusal does: it would have refused that one, too, or it repeats what came
@@ -325,5 +327,5 @@ def _leaves_open(received: Received) -> bool:
     return received.status != 200 and not (refuses and _declares_contract(received))
 
 
-def _declares_contract(received: Received) -> bool:
+def _declares_contract(received: RawResponse) -> bool:
     return received.headers.get("Teamwire-Bot-Contract") == "1"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 
-class Slots:
+class ConnectionLimit:
     """So many requests at once; further ones wait, which in urllib3's own pool has no end.
 
     Args:

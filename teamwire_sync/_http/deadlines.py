@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from urllib3.response import BaseHTTPResponse
 
-    from teamwire_sync._http.canceller import Tether
+    from teamwire_sync._http.canceller import Canceller
 
 # More than a group of 100,000 members; an answer without an end is given up there.
 MOST_BYTES = 32 * 2**20
@@ -57,14 +57,14 @@ class AnswerRefusedError(HTTPError):
 
 class _Exchange(threading.local):
     ends_at = math.inf
-    tether: Tether | None = None
+    tether: Canceller | None = None
 
 
 _exchange = _Exchange()
 
 
 @contextmanager
-def ending_at(moment: float, tether: Tether | None = None) -> Iterator[None]:
+def ending_at(moment: float, tether: Canceller | None = None) -> Iterator[None]:
     """Have what this thread reads and writes meanwhile end at *moment* of `time.monotonic`.
 
     Args:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, Callable, NoReturn
 
-from teamwire_sync._internal.fork import renew_after_fork
-from teamwire_sync._internal.imports import import_whole
+from teamwire_sync._internal.fork import on_fork
+from teamwire_sync._internal.imports import import_in_thread
 from teamwire_sync._internal.secret import refuse_to_copy
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class DeferredTransport:
         self._lock = threading.Lock()
         self._made: Transport | None = None
         self._closed = False
-        renew_after_fork(self)
+        on_fork(self)
 
     def after_fork(self) -> None:
         """Make the lock anew, which a thread of the parent may have."""
@@ -53,7 +53,7 @@ class DeferredTransport:
     def _transport(self) -> Transport:
         with self._lock:
             if self._made is None:
-                import_whole("teamwire_sync._http.transport")
+                import_in_thread("teamwire_sync._http.transport")
                 made = self._make()
                 made.on_unauthorized = self._refused
                 if self._closed:

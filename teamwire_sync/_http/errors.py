@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from teamwire_sync._http.contract import Operation
-    from teamwire_sync._http.sessions import Received
+    from teamwire_sync._http.sessions import RawResponse
 
 # Each comes before a request is sent, also where the connections are the caller's.
 _NEVER_LEFT = (
@@ -102,7 +102,7 @@ _IDS = ("user_ids", "group_ids")
 
 
 @frozen
-class Answer:
+class Response:
     """What a server answered.
 
     Attributes:
@@ -113,7 +113,7 @@ class Answer:
     """
 
     operation: Operation
-    received: Received
+    received: RawResponse
     context: dict[str, Any]
     scrub: Callable[[str], str]
 

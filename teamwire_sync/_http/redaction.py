@@ -8,7 +8,7 @@ from string import ascii_lowercase, ascii_uppercase
 from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
 
-from teamwire_sync._internal.secret import SHORTEST, Concealed
+from teamwire_sync._internal.secret import SHORTEST, Secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,7 +22,7 @@ _URLSAFE = str.maketrans("+/", "-_")
 _HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"})
 
 
-class Scrubber:
+class Redactor:
     """Takes out of a text the Secret, and each longer part of it, in any spelling.
 
     Args:
@@ -33,7 +33,7 @@ class Scrubber:
     __slots__ = ("_traces",)
 
     def __init__(self, secret: str, pair: str) -> None:
-        self._traces = Concealed(_traces({pair, *_spellings(secret)}))
+        self._traces = Secret(_traces({pair, *_spellings(secret)}))
 
     def __call__(self, text: str) -> str:
         """*text* without the Secret, and cut off where it is longer than is shown of any."""

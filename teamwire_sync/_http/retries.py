@@ -13,7 +13,7 @@ from teamwire_sync._internal.log import logger
 from teamwire_sync.exceptions import TWDeliveryUnknownError, TWError
 
 if TYPE_CHECKING:
-    from teamwire_sync._http.errors import Answer
+    from teamwire_sync._http.errors import Response
 
 # Seconds before the first further try, and between two at most, unless the server asks for more.
 _FIRST_PAUSE = 0.25
@@ -21,7 +21,7 @@ _LONGEST_PAUSE = 8.0
 
 
 @frozen(eq=False)
-class Failed:
+class FailedAttempt:
     """A try that failed.
 
     Attributes:
@@ -58,8 +58,11 @@ class Retries:
         self._jitter = jitter
 
     def run(
-        self, attempt: Callable[[], Answer | Failed], ends_at: float, longest: float = math.inf
-    ) -> Answer:
+        self,
+        attempt: Callable[[], Response | FailedAttempt],
+        ends_at: float,
+        longest: float = math.inf,
+    ) -> Response:
         """What *attempt* answers.
 
         Args:
@@ -76,8 +79,8 @@ class Retries:
             try:
                 answer = attempt()
             except TWError as raised:
-                answer = Failed(raised)
-            if not isinstance(answer, Failed):
+                answer = FailedAttempt(raised)
+            if not isinstance(answer, FailedAttempt):
                 return answer
             error = answer.error
             if unknown is None and isinstance(error, TWDeliveryUnknownError):

@@ -15,7 +15,7 @@ from requests.structures import CaseInsensitiveDict
 from teamwire_sync._http.body import Outgoing
 from teamwire_sync._http.deadlines import BudgetAdapter, ending_at, read_body
 from teamwire_sync._http.network import is_usable_proxy, network_settings
-from teamwire_sync._http.redaction import Scrubber, base64_of
+from teamwire_sync._http.redaction import Redactor, base64_of
 from teamwire_sync.exceptions import TWConfigError
 
 if TYPE_CHECKING:
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
     from teamwire_sync._config import ConnectionConfig
     from teamwire_sync._http.body import Incoming
-    from teamwire_sync._http.canceller import Tether
-    from teamwire_sync._internal.secret import Concealed
+    from teamwire_sync._http.canceller import Canceller
+    from teamwire_sync._internal.secret import Secret
 
 
 @frozen
-class Received:
+class RawResponse:
     """What came back. Its repr shows none of it, which may quote the Secret.
 
     Attributes:
@@ -54,11 +54,11 @@ class BasicAuth(AuthBase):
 
     __slots__ = ("_header", "scrub")
 
-    def __init__(self, app_id: str, secret: Concealed) -> None:
+    def __init__(self, app_id: str, secret: Secret) -> None:
         # Nothing here can raise, so no rendering of an error has this frame.
         pair = base64_of(f"{app_id}:{secret.reveal()}".encode())
         self._header = _Header(f"Basic {pair}")
-        self.scrub = Scrubber(secret.reveal(), pair)
+        self.scrub = Redactor(secret.reveal(), pair)
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers["Authorization"] = self._header
@@ -156,8 +156,8 @@ class OwnSession:
         left: float,
         *,
         incoming: Incoming | None = None,
-        tether: Tether | None = None,
-    ) -> Received:
+        tether: Canceller | None = None,
+    ) -> RawResponse:
         """Send *prepared*, and read all of the answer.
 
         Args:
@@ -172,7 +172,7 @@ class OwnSession:
             response = adapter.send(prepared, stream=True, timeout=timeout, **self._settings)
             headers = response.headers
             body = _body(response, incoming)
-        return Received(response.status_code, headers, headers.get("Location", ""), body)
+        return RawResponse(response.status_code, headers, headers.get("Location", ""), body)
 
     def repeats(self, _prepared: requests.PreparedRequest) -> bool:
         """Whether a request may be sent more than once in one `send`."""
@@ -251,8 +251,8 @@ class GivenSession:
         left: float,
         *,
         incoming: Incoming | None = None,
-        tether: Tether | None = None,  # noqa: ARG002  the connections are the caller's
-    ) -> Received:
+        tether: Canceller | None = None,  # noqa: ARG002  the connections are the caller's
+    ) -> RawResponse:
         """Send *prepared*, and read all of the answer.
 
         Args:
@@ -280,7 +280,7 @@ class GivenSession:
             response = error.response
         body = _body(response, incoming, ends_at)
         location = disarm.location or response.headers.get("Location", "")
-        return Received(response.status_code, response.headers, location, body)
+        return RawResponse(response.status_code, response.headers, location, body)
 
     def repeats(self, prepared: requests.PreparedRequest) -> bool:
         """Whether a request may be sent more than once in one `send`."""

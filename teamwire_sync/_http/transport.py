@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any, Callable, NoReturn, TypeVar
 
 from teamwire_sync._http.body import Incoming, Outgoing
-from teamwire_sync._http.client import Exchange
+from teamwire_sync._http.client import HttpClient
 from teamwire_sync._http.contract import (
     Decoder,
     decode_done,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from teamwire_sync._config import ConnectionConfig
     from teamwire_sync._credentials import Credentials
-    from teamwire_sync._http.errors import Answer
+    from teamwire_sync._http.errors import Response
     from teamwire_sync._models.chats import Chat, ChatHandle
     from teamwire_sync._models.messages import Message
     from teamwire_sync._models.people import Group, LoggedInUser, User
@@ -89,7 +89,7 @@ class HttpTransport:
         self._url = credentials.url
         self.identity = credentials.identity
         self._config = config
-        self._exchange = Exchange(
+        self._exchange = HttpClient(
             credentials, config, session=session, app_name=app_name, clock=clock, pause=pause
         )
 
@@ -350,7 +350,7 @@ class HttpTransport:
         return _decoded(answer, decode)
 
 
-def _decoded(answer: Answer, decode: Callable[[Any], T]) -> T:
+def _decoded(answer: Response, decode: Callable[[Any], T]) -> T:
     try:
         return decode(decode_json(answer.received.body))
     except TWProtocolError as error:

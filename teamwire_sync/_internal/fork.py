@@ -22,7 +22,7 @@ class Renewable(Protocol):
 _alive: WeakSet[Renewable] = WeakSet()
 
 
-def renew_after_fork(one: Renewable) -> None:
+def on_fork(one: Renewable) -> None:
     """Have *one* renewed in each forked child, while it lives."""
     _alive.add(one)
 

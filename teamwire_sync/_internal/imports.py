@@ -12,7 +12,7 @@ from importlib import import_module
 _under_way = threading.RLock()
 
 
-def import_whole(name: str) -> None:
+def import_in_thread(name: str) -> None:
     """Import the module *name*, which takes long, in the middle of a program.
 
     It is done in a thread of its own, as Ctrl-C comes in the main one: that would leave half of the

@@ -8,7 +8,7 @@ SHORTEST = 6
 """A Secret of fewer letters is for trying things out: they are in every text."""
 
 
-class Concealed:
+class Secret:
     """A value that may be the Secret, or hold it: also by mistake, as a URL may.
 
     A name in a frame that can raise stands for one of these. So `reveal` is called where its result
@@ -21,7 +21,7 @@ class Concealed:
     __slots__ = ("_value",)
 
     def __init__(self, value: object) -> None:
-        self._value: Any = value._value if isinstance(value, Concealed) else value
+        self._value: Any = value._value if isinstance(value, Secret) else value
 
     def reveal(self) -> Any:
         """The value."""
@@ -31,7 +31,7 @@ class Concealed:
         return "***"
 
     def __eq__(self, other: object) -> bool:
-        return bool(self._value == (other._value if isinstance(other, Concealed) else other))
+        return bool(self._value == (other._value if isinstance(other, Secret) else other))
 
     def __hash__(self) -> int:
         return hash(self._value)
@@ -50,6 +50,6 @@ def refuse_to_copy() -> NoReturn:
     raise TypeError(message)
 
 
-def concealed(*values: object) -> list[Concealed | None]:
+def as_secrets(*values: object) -> list[Secret | None]:
     """Each of *values*, concealed; None stays None."""
-    return [None if value is None else Concealed(value) for value in values]
+    return [None if value is None else Secret(value) for value in values]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
-from teamwire_sync._models.base import Acting, Extensible, OpenEnum, extra_field, text_repr
+from teamwire_sync._models.base import Bound, Extensible, OpenEnum, extra_field, text_repr
 
 if TYPE_CHECKING:
     import os
@@ -30,7 +30,7 @@ class AttachmentType(OpenEnum):
     LIVE_LOCATION = "live_location"
 
 
-class Attachment(Extensible, Acting):
+class Attachment(Extensible, Bound):
     """What is attached to a message; the classes below say more.
 
     Attributes:

@@ -73,7 +73,7 @@ class Extensible:
         return html_of(self)
 
 
-class Acting:
+class Bound:
     """Lets a value act through the service that made it."""
 
     # Weak references here, so that a class below adds its fields and nothing else; see `fillable`.
@@ -98,10 +98,10 @@ class Acting:
         return self
 
 
-_set_service = Acting.__dict__["_service"].__set__
+_set_service = Bound.__dict__["_service"].__set__
 
 
-def bind(values: Iterable[Acting], service: object) -> None:
+def attach(values: Iterable[Bound], service: object) -> None:
     """Let *values*, which are frozen, act through *service*."""
     for value in values:
         _set_service(value, service)

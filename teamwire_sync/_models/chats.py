@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import field, frozen
 
 from teamwire_sync._models.base import (
-    Acting,
+    Bound,
     Extensible,
     OpenEnum,
     extra_field,
@@ -33,7 +33,7 @@ class ChatType(OpenEnum):
     GROUP = "group"
 
 
-class _ChatActions(Acting):
+class _ChatActions(Bound):
     """What can be done with a chat when its thread ID is known.
 
     Each asks the server about the chat with this thread ID, however old the object is.

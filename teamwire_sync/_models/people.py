@@ -7,7 +7,7 @@ from warnings import warn
 
 from attrs import field, frozen
 
-from teamwire_sync._models.base import Acting, Extensible, extra_field, text_repr
+from teamwire_sync._models.base import Bound, Extensible, extra_field, text_repr
 from teamwire_sync.exceptions import TWImageLoadError
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @frozen(eq=False)
-class User(Extensible, Acting):
+class User(Extensible, Bound):
     """A person or a bot. Two are equal when their fields are, whatever their class.
 
     Attributes:
@@ -106,7 +106,7 @@ class LoggedInUser(Bot):
 
 
 @frozen
-class Group(Extensible, Acting):
+class Group(Extensible, Bound):
     """A circle, kept by an admin, or a list, kept by a user.
 
     Attributes:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Callable
 
 from teamwire_sync._cache.single_flight import within
 from teamwire_sync._display.html import MessageList
-from teamwire_sync._models.base import bind
+from teamwire_sync._models.base import attach
 from teamwire_sync._models.chats import Chat
 from teamwire_sync._services.paging import Pages
 from teamwire_sync._services.validation import (
@@ -86,9 +86,9 @@ class ChatService:
         groups: Iterable[Group] = (),
     ) -> None:
         """Let *chats* act, and the *users* and *groups* that they name."""
-        bind(chats, self)
-        bind(users, self._users)
-        bind(groups, self._groups)
+        attach(chats, self)
+        attach(users, self._users)
+        attach(groups, self._groups)
 
     def adopt_one(self, chat: Chat) -> None:
         """Let *chat* act, and whom it names."""
@@ -98,8 +98,8 @@ class ChatService:
     def adopt_messages(self, messages: Iterable[Message]) -> None:
         """Let the authors and the attachments of *messages* act."""
         for message in messages:
-            bind([message.from_user], self._users)
-            bind(message._attachments, self)
+            attach([message.from_user], self._users)
+            attach(message._attachments, self)
 
     def adopt_events(self, page: EventPage) -> None:
         """Let what the events of *page* are about act."""

@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from teamwire_sync._cache.info import CacheInfo
-    from teamwire_sync._cache.listing import Listing, Load
-    from teamwire_sync._cache.snapshot import View
+    from teamwire_sync._cache.listing import Listing, ListingRequest
+    from teamwire_sync._cache.snapshot import ChatSnapshot
     from teamwire_sync._config import ConnectionConfig
     from teamwire_sync._display.progress import Progress
     from teamwire_sync._models.people import Group, User
     from teamwire_sync._services.directory import Groups, Users
-    from teamwire_sync._stores.base import Contents, Place
-    from teamwire_sync._stores.sharing import Sharing
+    from teamwire_sync._stores.base import StoredListing, StoreSlot
+    from teamwire_sync._stores.sharing import SharedListing
     from teamwire_sync._transport import Transport
 
 # Thread IDs that the text of an error names at most.
@@ -56,7 +56,7 @@ class Chats:
         config: ConnectionConfig,
         *,
         clock: Callable[[], float],
-        place: Place | None = None,
+        place: StoreSlot | None = None,
     ) -> None:
         self._transport = transport
         self._listing_timeout = config.listing_timeout
@@ -171,9 +171,9 @@ class Chats:
             TWError: The chats could not be listed.
         """
         require_str(title, "title")
-        seen: list[View] = []
+        seen: list[ChatSnapshot] = []
 
-        def pick(view: View) -> tuple[Chat, ...] | None:
+        def pick(view: ChatSnapshot) -> tuple[Chat, ...] | None:
             seen[:] = [view]
             return view.titled(title)
 
@@ -265,18 +265,18 @@ class Chats:
         """What the cache has done so far, and how old it is."""
         return self._cache.info()
 
-    def _load(self, load: Load) -> Listing | None:
+    def _load(self, load: ListingRequest) -> Listing | None:
         return read_listing(
             self._transport, load, timeout=self._listing_timeout, adopt=self._service.adopt
         )
 
-    def _shared(self, place: Place, config: ConnectionConfig) -> Sharing:
-        from teamwire_sync._stores.sharing import Sharing  # noqa: PLC0415  few have a store
+    def _shared(self, place: StoreSlot, config: ConnectionConfig) -> SharedListing:
+        from teamwire_sync._stores.sharing import SharedListing  # noqa: PLC0415  few have a store
 
-        def adopt(contents: Contents) -> None:
+        def adopt(contents: StoredListing) -> None:
             self._service.adopt(list(contents.chats.values()), contents.users, contents.groups)
 
-        return Sharing(
+        return SharedListing(
             place,
             check_interval=config.store_check_interval,
             adopt=adopt,

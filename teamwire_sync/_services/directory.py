@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Callable
 
 from attrs import frozen
 
-from teamwire_sync._cache.expiring_cache import Kept
+from teamwire_sync._cache.expiring_cache import ExpiringCache
 from teamwire_sync._cache.single_flight import within
 from teamwire_sync._internal.log import logger
-from teamwire_sync._models.base import bind
+from teamwire_sync._models.base import attach
 from teamwire_sync._services.paging import Pages
 from teamwire_sync._services.validation import (
     deadline_of,
@@ -49,9 +49,11 @@ class Users:
         self._transport = transport
         self._listing_timeout = listing_timeout
         self._clock = clock
-        self._kept: Kept[User] = Kept(self._load, clock=clock, ttl=ttl, ttl_of_none=ttl_of_none)
+        self._kept: ExpiringCache[User] = ExpiringCache(
+            self._load, clock=clock, ttl=ttl, ttl_of_none=ttl_of_none
+        )
         # That nobody is called so is no longer true than that there is no such user.
-        self._found: Kept[tuple[User, ...]] = Kept(
+        self._found: ExpiringCache[tuple[User, ...]] = ExpiringCache(
             self._search, clock=clock, ttl=ttl, ttl_of_none=ttl_of_none
         )
 
@@ -99,7 +101,7 @@ class Users:
     def _page(self, text: str | None, cursor: str | None, deadline: float | None) -> Page[User]:
         asked_at = self._clock()
         page = self._transport.get_users(text=text, cursor=cursor, deadline=deadline)
-        bind(page.items, self)
+        attach(page.items, self)
         self._kept.put(((user.uid, user) for user in page.items), asked_at)
         return page
 
@@ -111,7 +113,7 @@ class Users:
     def _load(self, uid: str, deadline: float | None) -> User | None:
         user = self._transport.get_user(uid, deadline=deadline)
         if user is not None:
-            bind([user], self)
+            attach([user], self)
         return user
 
     def _load_avatar(self, uid: str, *, timeout: float | None) -> bytes:
@@ -155,8 +157,10 @@ class Groups:
         self._users = users
         self._clock = clock
         self._recheck_after = ttl_of_none
-        self._kept: Kept[Group] = Kept(self._load, clock=clock, ttl=ttl, ttl_of_none=ttl_of_none)
-        self._all: Kept[_AllGroups] = Kept(
+        self._kept: ExpiringCache[Group] = ExpiringCache(
+            self._load, clock=clock, ttl=ttl, ttl_of_none=ttl_of_none
+        )
+        self._all: ExpiringCache[_AllGroups] = ExpiringCache(
             self._list, clock=clock, ttl=ttl, ttl_of_none=ttl_of_none
         )
 
@@ -238,11 +242,11 @@ class Groups:
         return group
 
     def _bind(self, groups: Sequence[Group]) -> None:
-        bind(groups, self)
+        attach(groups, self)
         for group in groups:
-            bind(group._members or (), self._users)
+            attach(group._members or (), self._users)
             if group.owner is not None:
-                bind([group.owner], self._users)
+                attach([group.owner], self._users)
 
     def _members_of(self, gid: str, *, timeout: float | None) -> list[User]:
         group = self.get_group(gid, timeout=timeout)

@@ -10,7 +10,7 @@ from teamwire_sync._cache.listing import Listing
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from teamwire_sync._cache.listing import Load
+    from teamwire_sync._cache.listing import ListingRequest
     from teamwire_sync._models.chats import Chat
     from teamwire_sync._transport import ChatPage, Transport
 
@@ -20,7 +20,7 @@ class _Changed(Exception):  # noqa: N818  it is no error: the pages are to be re
 
 
 def read_listing(
-    transport: Transport, load: Load, *, timeout: float, adopt: Callable[..., None]
+    transport: Transport, load: ListingRequest, *, timeout: float, adopt: Callable[..., None]
 ) -> Listing | None:
     """Read all the pages; None when the chats are as ``load.validator`` says.
 
@@ -52,7 +52,7 @@ def read_listing(
 
 def _read_pages(
     pages: Iterator[ChatPage],
-    load: Load,
+    load: ListingRequest,
     adopt: Callable[..., None],
     *,
     steady: bool,

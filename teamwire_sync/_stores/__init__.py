@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from teamwire_sync._internal.secret import Concealed
+from teamwire_sync._internal.secret import Secret
 from teamwire_sync.exceptions import TWConfigError
 
 if TYPE_CHECKING:
-    from teamwire_sync._stores.base import Place, Store
+    from teamwire_sync._stores.base import Store, StoreSlot
 
 _KINDS = "none, file, file:FOLDER, redis://HOST, rediss://HOST or unix://SOCKET"
 
 
-def place_in(store: Store | None, identity: str | None) -> Place | None:
+def place_in(store: Store | None, identity: str | None) -> StoreSlot | None:
     """The place of the bot *identity* in *store*, else in the one that the environment names.
 
     Raises:
@@ -51,7 +51,7 @@ def find_store(text: str, source: str) -> Store | None:
         TWConfigError: It names none.
         ImportError: The store needs a package that is not there.
     """
-    given = Concealed(text.strip())
+    given = Secret(text.strip())
     # Locals may be shown with an error, and this one may hold a password.
     del text
     kind = given.reveal().partition(":")[0]

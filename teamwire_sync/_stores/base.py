@@ -40,7 +40,7 @@ class DamagedError(StoreError):
 
 
 @frozen(eq=False, repr=False)
-class Contents:
+class StoredListing:
     """A listing as it is stored: what the server sent, and nothing else.
 
     Attributes:
@@ -57,7 +57,7 @@ class Contents:
 
 
 @frozen
-class Stamp:
+class SlotRevision:
     """Which listing there is, without its chats.
 
     Attributes:
@@ -89,7 +89,7 @@ class Failure:
 
 
 @frozen
-class Head:
+class SlotStatus:
     """What a look at a place tells.
 
     Attributes:
@@ -101,7 +101,7 @@ class Head:
 
     now: float
     generation: str
-    stamp: Stamp | None = None
+    stamp: SlotRevision | None = None
     failure: Failure | None = None
 
 
@@ -125,7 +125,7 @@ class Lease(Protocol):
         ...
 
 
-class Place(Protocol):
+class StoreSlot(Protocol):
     """Where the chats of one bot are stored. Threads and processes share it.
 
     Each method raises `StoreError` when the store can't do it now, within a second or two. What is
@@ -133,15 +133,15 @@ class Place(Protocol):
     `DamagedError` that says so; where it can't be removed, it is a `StoreError` each time.
     """
 
-    def look(self) -> Head:
+    def look(self) -> SlotStatus:
         """What there is. A place that has no generation yet is given one."""
         ...
 
-    def load(self, stamp: Stamp) -> Contents | None:
+    def load(self, stamp: SlotRevision) -> StoredListing | None:
         """The listing *stamp*; None when another has taken its place."""
         ...
 
-    def save(self, contents: Contents, *, generation: str, asked_at: float) -> Stamp:
+    def save(self, contents: StoredListing, *, generation: str, asked_at: float) -> SlotRevision:
         """Have *contents* take the place of the listing.
 
         Args:
@@ -151,7 +151,7 @@ class Place(Protocol):
         """
         ...
 
-    def confirm(self, stamp: Stamp, *, asked_at: float) -> Stamp | None:
+    def confirm(self, stamp: SlotRevision, *, asked_at: float) -> SlotRevision | None:
         """Note that the server was asked at *asked_at*, and the listing *stamp* has not changed.
 
         Returns:
@@ -182,7 +182,7 @@ class Place(Protocol):
 class Store(Protocol):
     """Where snapshots of the chats outlive a process: `MemoryStore`, `FileStore`, `RedisStore`."""
 
-    def _place(self, identity: str) -> Place:
+    def _place(self, identity: str) -> StoreSlot:
         """The place of the bot *identity*. Does no I/O."""
         ...
 

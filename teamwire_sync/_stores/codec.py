@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from teamwire_sync._internal.fields import FLAG, OPTIONAL, STRING, Fields, extra_of
 from teamwire_sync._models.chats import Chat, ChatType, FillableChat
 from teamwire_sync._models.people import Bot, Group, LoggedInUser, User
-from teamwire_sync._stores.base import Contents, StoreError
+from teamwire_sync._stores.base import StoredListing, StoreError
 from teamwire_sync.exceptions import TWProtocolError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ _FAULTS = (
 )  # fmt: skip
 
 
-def pack(contents: Contents) -> bytes:
+def pack(contents: StoredListing) -> bytes:
     """*contents* as bytes, with the users and groups that its chats name.
 
     Raises:
@@ -78,7 +78,7 @@ def pack(contents: Contents) -> bytes:
     return b"%s %s %s\n%s" % (_FORMAT, _VERSION, _digest(body), body)
 
 
-def unpack(packed: bytes) -> Contents:
+def unpack(packed: bytes) -> StoredListing:
     """The listing that `pack` made *packed* of. Its chats can't act yet.
 
     Raises:
@@ -125,7 +125,7 @@ def _require(right: bool) -> None:
         raise ValueError
 
 
-def _document(contents: Contents) -> dict[str, Any]:
+def _document(contents: StoredListing) -> dict[str, Any]:
     chats = list(contents.chats.values())
     examples = {_kind_of(chat): chat for chat in chats}
     kinds = {kind: place for place, kind in enumerate(examples)}
@@ -180,7 +180,7 @@ def _text(numbers: Sequence[int]) -> str:
     return b64encode(struct.pack(f"<{len(numbers)}I", *numbers)).decode("ascii")
 
 
-def _contents(document: Any) -> Contents:
+def _contents(document: Any) -> StoredListing:
     validator = document["validator"]
     if validator is not None:
         # It is to stand in a header.
@@ -188,7 +188,7 @@ def _contents(document: Any) -> Contents:
         validator.encode("latin-1")
     users = _users(document["users"])
     groups = _groups(document["groups"], users)
-    return Contents(_chats(document, users, groups), validator, users, groups)
+    return StoredListing(_chats(document, users, groups), validator, users, groups)
 
 
 def _checked(table: Any, fields: Fields) -> list[list[Any]]:

@@ -18,16 +18,16 @@ from typing import TYPE_CHECKING, Any, Callable
 from attrs import asdict, evolve
 
 from teamwire_sync._config import check_seconds
-from teamwire_sync._internal.imports import import_whole
+from teamwire_sync._internal.imports import import_in_thread
 from teamwire_sync._services.validation import require_count
 from teamwire_sync._stores.base import (
     MAX_AGE,
     MAX_BYTES,
-    Contents,
     DamagedError,
     Failure,
-    Head,
-    Stamp,
+    SlotRevision,
+    SlotStatus,
+    StoredListing,
     StoreError,
     key_of,
     new_token,
@@ -81,7 +81,7 @@ class FileStore:
 
     @staticmethod
     def _file_lock(path: str) -> FileLock:
-        import_whole("filelock")
+        import_in_thread("filelock")
         from filelock import FileLock  # noqa: PLC0415  see above
 
         return FileLock(path, timeout=_LOCK_TIMEOUT, mode=0o600)
@@ -153,7 +153,7 @@ class _FilePlace:
         self._folder = store._folder
         self._key = key
 
-    def look(self) -> Head:
+    def look(self) -> SlotStatus:
         with self._folder.opened():
             stamp = self._stamp()
             failure = self._read("failure")
@@ -163,9 +163,9 @@ class _FilePlace:
             if stamp is not None and not 0 <= now - stamp.asked_at < self._store._max_age:
                 self._drop()
                 stamp = None
-        return Head(now, generation, stamp, None if failure is None else Failure(**failure))
+        return SlotStatus(now, generation, stamp, None if failure is None else Failure(**failure))
 
-    def load(self, stamp: Stamp) -> Contents | None:
+    def load(self, stamp: SlotRevision) -> StoredListing | None:
         with self._folder.opened():
             try:
                 packed = self._folder.read(self._body(stamp), self._store._max_bytes)
@@ -180,12 +180,12 @@ class _FilePlace:
                     self._drop()
         return contents
 
-    def save(self, contents: Contents, *, generation: str, asked_at: float) -> Stamp:
+    def save(self, contents: StoredListing, *, generation: str, asked_at: float) -> SlotRevision:
         packed, most = pack(contents), self._store._max_bytes
         if len(packed) > most:
             message = f"the chats have {len(packed):,} bytes, more than max_bytes ({most:,})"
             raise self._folder.error(message)
-        stamp = Stamp(new_token(), generation, asked_at)
+        stamp = SlotRevision(new_token(), generation, asked_at)
         with self._folder.opened():
             previous = None
             with suppress(DamagedError):
@@ -202,7 +202,7 @@ class _FilePlace:
             self._sweep(stamp)
         return stamp
 
-    def confirm(self, stamp: Stamp, *, asked_at: float) -> Stamp | None:
+    def confirm(self, stamp: SlotRevision, *, asked_at: float) -> SlotRevision | None:
         with self._folder.opened():
             named = self._stamp()
             if named is None or named.body != stamp.body:
@@ -237,7 +237,7 @@ class _FilePlace:
     def _name(self, kind: str) -> str:
         return f"{self._key}.{kind}"
 
-    def _body(self, stamp: Stamp) -> str:
+    def _body(self, stamp: SlotRevision) -> str:
         return f"{self._key}.{stamp.body}.chats"
 
     def _read(self, kind: str) -> dict[str, Any] | None:
@@ -261,15 +261,15 @@ class _FilePlace:
             raise self._folder.error(message)
         self._folder.write(self._name(kind), data)
 
-    def _stamp(self) -> Stamp | None:
+    def _stamp(self) -> SlotRevision | None:
         try:
             found = self._read("head")
         except DamagedError:
             self._drop()
             raise
-        return None if found is None else Stamp(**found)
+        return None if found is None else SlotRevision(**found)
 
-    def _write_stamp(self, stamp: Stamp) -> None:
+    def _write_stamp(self, stamp: SlotRevision) -> None:
         self._write("head", asdict(stamp))
         self._folder.remove(self._name("failure"))
 
@@ -295,7 +295,7 @@ class _FilePlace:
             if entry.name.endswith((".head", ".chats")):
                 self._folder.remove(entry.name)
 
-    def _sweep(self, stamp: Stamp) -> None:
+    def _sweep(self, stamp: SlotRevision) -> None:
         """Remove what was left behind, and what is too old, of the other bots too."""
         now, file_time = self._store._now(), time.time()
         for entry in self._folder.files():

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Callable, NoReturn
 
 from attrs import evolve
 
-from teamwire_sync._internal.fork import renew_after_fork
+from teamwire_sync._internal.fork import on_fork
 from teamwire_sync._stores.base import (
     MAX_AGE,
-    Contents,
     Failure,
-    Head,
-    Stamp,
+    SlotRevision,
+    SlotStatus,
+    StoredListing,
     new_token,
 )
 from teamwire_sync._stores.codec import pack, unpack
@@ -65,36 +65,36 @@ class _MemoryPlace:
         self._lock = threading.Lock()
         self._generation = new_token()
         # As bytes: a chat acts through one Connection, and these are for several.
-        self._body: tuple[Stamp, bytes] | None = None
+        self._body: tuple[SlotRevision, bytes] | None = None
         self._failure: Failure | None = None
         self._owner, self._leased_until = "", 0.0
-        renew_after_fork(self)
+        on_fork(self)
 
     def after_fork(self) -> None:
         """Make the lock anew, which a thread of the parent may have."""
         self._lock = threading.Lock()
         self._owner, self._leased_until = "", 0.0
 
-    def look(self) -> Head:
+    def look(self) -> SlotStatus:
         with self._lock:
             now = self._store._now()
             stamp = self._body[0] if self._body else None
             if stamp is not None and not 0 <= now - stamp.asked_at < self._store._max_age:
                 self._body = stamp = None
-            return Head(now, self._generation, stamp, self._failure)
+            return SlotStatus(now, self._generation, stamp, self._failure)
 
-    def load(self, stamp: Stamp) -> Contents | None:
+    def load(self, stamp: SlotRevision) -> StoredListing | None:
         with self._lock:
             body = self._body
         return unpack(body[1]) if body and body[0].body == stamp.body else None
 
-    def save(self, contents: Contents, *, generation: str, asked_at: float) -> Stamp:
-        stamp, packed = Stamp(new_token(), generation, asked_at), pack(contents)
+    def save(self, contents: StoredListing, *, generation: str, asked_at: float) -> SlotRevision:
+        stamp, packed = SlotRevision(new_token(), generation, asked_at), pack(contents)
         with self._lock:
             self._body, self._failure = (stamp, packed), None
         return stamp
 
-    def confirm(self, stamp: Stamp, *, asked_at: float) -> Stamp | None:
+    def confirm(self, stamp: SlotRevision, *, asked_at: float) -> SlotRevision | None:
         with self._lock:
             if self._body is None or self._body[0].body != stamp.body:
                 return None

@@ -9,16 +9,16 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Callable, NoReturn
 
 from teamwire_sync._config import check_seconds
-from teamwire_sync._internal.secret import Concealed
+from teamwire_sync._internal.secret import Secret
 from teamwire_sync._services.validation import require_count
 from teamwire_sync._stores.base import (
     MAX_AGE,
     MAX_BYTES,
-    Contents,
     DamagedError,
     Failure,
-    Head,
-    Stamp,
+    SlotRevision,
+    SlotStatus,
+    StoredListing,
     StoreError,
     key_of,
     new_token,
@@ -92,7 +92,7 @@ class RedisStore:
         max_bytes: int = MAX_BYTES,
         timeout: float = 0.5,
     ) -> None:
-        given = Concealed(url)
+        given = Secret(url)
         # Locals may be shown with an error, and this one holds a password.
         del url
         if not isinstance(given.reveal(), str):
@@ -153,7 +153,7 @@ class RedisStore:
         return f"RedisStore({self._where!r})"
 
 
-def _link(url: Concealed, timeout: float) -> Link:
+def _link(url: Secret, timeout: float) -> Link:
     try:
         from teamwire_sync._stores.redis_link import Link  # noqa: PLC0415  an extra
     except ModuleNotFoundError as error:
@@ -176,7 +176,7 @@ class _RedisPlace:
         self._generation, self._head, self._body, self._failure = (own + name for name in _KEPT)
         self._leased = own + "lease"
 
-    def look(self) -> Head:
+    def look(self) -> SlotStatus:
         until = self._link.until()
         # The time last: what others have stored meanwhile would be of the future.
         failure, head, generation, moment = self._link.run(
@@ -207,9 +207,9 @@ class _RedisPlace:
         (now,), (token,), (stamp,), (failed,) = parsed.values()
         if stamp is not None and not 0 <= now - stamp.asked_at < self._max_age:
             stamp = None
-        return Head(now, token, stamp, failed)
+        return SlotStatus(now, token, stamp, failed)
 
-    def load(self, stamp: Stamp) -> Contents | None:
+    def load(self, stamp: SlotRevision) -> StoredListing | None:
         until = self._link.until(_LONG)
         keys = [self._head, self._body]
         (packed,) = self._link.run(
@@ -222,14 +222,14 @@ class _RedisPlace:
                 return unpack(packed)
         raise self._removed(keys, until)
 
-    def save(self, contents: Contents, *, generation: str, asked_at: float) -> Stamp:
+    def save(self, contents: StoredListing, *, generation: str, asked_at: float) -> SlotRevision:
         packed = pack(contents)
         if len(packed) > self._max_bytes:
             message = (
                 f"the chats have {len(packed):,} bytes, more than max_bytes ({self._max_bytes:,})"
             )
             raise StoreError(message)
-        stamp = Stamp(new_token(), generation, asked_at)
+        stamp = SlotRevision(new_token(), generation, asked_at)
         values = (_VERSION, stamp.body, generation, repr(float(asked_at)))
         fields = [part for field in zip(_FIELDS, values) for part in field]
         self._link.run(
@@ -243,7 +243,7 @@ class _RedisPlace:
         )
         return stamp
 
-    def confirm(self, stamp: Stamp, *, asked_at: float) -> Stamp | None:
+    def confirm(self, stamp: SlotRevision, *, asked_at: float) -> SlotRevision | None:
         until = self._link.until()
         keys = (self._head, self._body, self._generation, self._failure)
         arguments = (stamp.body, repr(float(asked_at)), self._age)
@@ -253,7 +253,7 @@ class _RedisPlace:
         if generation is None:
             return None
         with suppress(*_BROKEN):
-            return Stamp(stamp.body, _text_of(generation), asked_at)
+            return SlotRevision(stamp.body, _text_of(generation), asked_at)
         raise self._removed([self._head, self._body], until)
 
     def fail(self, failure: Failure) -> None:
@@ -341,12 +341,12 @@ def _text_of(answer: Any) -> str:
     return str(answer, "ascii")
 
 
-def _stamp_of(answer: Any) -> Stamp | None:
+def _stamp_of(answer: Any) -> SlotRevision | None:
     version, body, generation, asked_at = answer
     if version is body is generation is asked_at is None:
         return None
     _require(version == _VERSION)
-    return Stamp(_text_of(body), _text_of(generation), _finite(float(asked_at)))
+    return SlotRevision(_text_of(body), _text_of(generation), _finite(float(asked_at)))
 
 
 def _failure_of(answer: Any) -> Failure | None:

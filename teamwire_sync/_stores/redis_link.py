@@ -17,11 +17,11 @@ from urllib.parse import parse_qsl, urlsplit
 import redis
 from redis.connection import parse_url
 
-from teamwire_sync._internal.fork import renew_after_fork
+from teamwire_sync._internal.fork import on_fork
 from teamwire_sync._stores.base import StoreError
 
 if TYPE_CHECKING:
-    from teamwire_sync._internal.secret import Concealed
+    from teamwire_sync._internal.secret import Secret
 
 # The other options of a URL are left out: some would undo the end to each wait.
 _TAKEN = frozenset({"host", "port", "path", "db", "username", "password", "client_name"})
@@ -61,7 +61,7 @@ class Link:
         ValueError: The URL is bad; the text does not repeat it.
     """
 
-    def __init__(self, url: Concealed, timeout: float) -> None:
+    def __init__(self, url: Secret, timeout: float) -> None:
         self._timeout = timeout
         # In a closure: a debugger may show the attributes of an object.
         make = _maker(url.reveal(), timeout)
@@ -71,7 +71,7 @@ class Link:
         self.where = _where(url.reveal().partition(":")[0], self._make())
         self._free: deque[Any] = deque()
         weakref.finalize(self, _close, self._free)
-        renew_after_fork(self)
+        on_fork(self)
 
     def after_fork(self) -> None:
         """Leave the parent its sockets: that they are closed here tells the server nothing."""

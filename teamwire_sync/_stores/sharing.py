@@ -13,15 +13,21 @@ from attrs import evolve
 
 from teamwire_sync import exceptions
 from teamwire_sync._cache.state import COOL_DOWN
-from teamwire_sync._internal.fork import renew_after_fork
+from teamwire_sync._internal.fork import on_fork
 from teamwire_sync._internal.log import logger
-from teamwire_sync._stores.base import Contents, DamagedError, Failure, Stamp, StoreError
+from teamwire_sync._stores.base import (
+    DamagedError,
+    Failure,
+    SlotRevision,
+    StoredListing,
+    StoreError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from teamwire_sync._cache.state import LastGood
-    from teamwire_sync._stores.base import Head, Lease, Place
+    from teamwire_sync._cache.state import ConfirmedListing
+    from teamwire_sync._stores.base import Lease, SlotStatus, StoreSlot
     from teamwire_sync.exceptions import TWError
 
 T = TypeVar("T")
@@ -48,7 +54,7 @@ class _Paused(Exception):  # noqa: N818  it is no error: the store is left alone
     """The store has failed a moment ago."""
 
 
-class Sharing:
+class SharedListing:
     """The place of one bot's chats, of which no failure reaches a look-up.
 
     A renewal that fails is owed: until it could be made, nothing that the place has is used.
@@ -62,15 +68,15 @@ class Sharing:
 
     def __init__(
         self,
-        place: Place,
+        place: StoreSlot,
         *,
         check_interval: float,
-        adopt: Callable[[Contents], None],
+        adopt: Callable[[StoredListing], None],
         patience: float = math.inf,
     ) -> None:
         self.check_interval = check_interval
         self.patience = patience
-        self.held: set[Held] = set()
+        self.held: set[LeaseKeeper] = set()
         self._renewing = threading.Lock()
         self._place = place
         self._adopt = adopt
@@ -80,7 +86,7 @@ class Sharing:
         self._is_warned = False
         self.clock: Callable[[], float] = time.monotonic
         self.sleep: Callable[[float], object] = time.sleep
-        renew_after_fork(self)
+        on_fork(self)
 
     def after_fork(self) -> None:
         """Make the lock anew, which a thread of the parent may have."""
@@ -136,11 +142,11 @@ class Sharing:
                 raise
             self._made = owed
 
-    def look(self) -> Head | None:
+    def look(self) -> SlotStatus | None:
         """What the place has; None while the store fails."""
         return self._try(self._look)
 
-    def _look(self) -> Head:
+    def _look(self) -> SlotStatus:
         if self._owed != self._made:
             self._renew()
         try:
@@ -149,7 +155,7 @@ class Sharing:
             self._warn_of(error)
             return self._place.look()
 
-    def load(self, stamp: Stamp) -> Contents | None:
+    def load(self, stamp: SlotRevision) -> StoredListing | None:
         """The listing *stamp*; None when it is gone."""
         contents = self._try(lambda: self._place.load(stamp))
         if contents is not None:
@@ -157,11 +163,13 @@ class Sharing:
         return contents
 
     @staticmethod
-    def unsaved(head: Head) -> Stamp:
+    def unsaved(head: SlotStatus) -> SlotRevision:
         """What a listing that was asked for after *head* has for a stamp until it is stored."""
-        return Stamp("", head.generation, head.now)
+        return SlotRevision("", head.generation, head.now)
 
-    def keep(self, good: LastGood, head: Head, *, unchanged: Stamp | None) -> Stamp | None:
+    def keep(
+        self, good: ConfirmedListing, head: SlotStatus, *, unchanged: SlotRevision | None
+    ) -> SlotRevision | None:
         """Store what the server said.
 
         Args:
@@ -174,7 +182,9 @@ class Sharing:
         """
         return self._try(lambda: self._keep(good, head, unchanged))
 
-    def _keep(self, good: LastGood, head: Head, unchanged: Stamp | None) -> Stamp | None:
+    def _keep(
+        self, good: ConfirmedListing, head: SlotStatus, unchanged: SlotRevision | None
+    ) -> SlotRevision | None:
         place, asked_at = self._place, head.now
         before = place.look()
         if before.generation != head.generation:
@@ -186,7 +196,7 @@ class Sharing:
             confirmed = place.confirm(unchanged, asked_at=asked_at)
             if confirmed is not None:
                 return confirmed
-        contents = Contents(good.listed.by_tid, good.validator)
+        contents = StoredListing(good.listed.by_tid, good.validator)
         try:
             return place.save(contents, generation=head.generation, asked_at=asked_at)
         except StoreError:
@@ -196,7 +206,7 @@ class Sharing:
                 place.fail(Failure(head.generation, before.now, until, {"type": "StoreError"}))
             raise
 
-    def failed(self, error: TWError, head: Head, *, took: float, pause: float) -> None:
+    def failed(self, error: TWError, head: SlotStatus, *, took: float, pause: float) -> None:
         """Tell those who wait that the server has not listed the chats.
 
         Args:
@@ -219,7 +229,7 @@ class Sharing:
         self._try(lambda: self._place.fail(failure))
 
     @staticmethod
-    def shared_error(failure: Failure, head: Head) -> TWError | None:
+    def shared_error(failure: Failure, head: SlotStatus) -> TWError | None:
         """The error of which *failure* tells; None for one that may be the other process's own."""
         said = dict(failure.error)
         kind, text = said.get("type"), said.get("text")
@@ -231,10 +241,10 @@ class Sharing:
         error: TWError = getattr(exceptions, kind)(text, **context)
         return error
 
-    def lease(self) -> Held | None:
+    def lease(self) -> LeaseKeeper | None:
         """The right to ask the server for all; None while another has it, or the store fails."""
         lease = self._try(lambda: self._place.lease(LEASE))
-        return None if lease is None else Held(lease, self)
+        return None if lease is None else LeaseKeeper(lease, self)
 
     def _try(self, call: Callable[[], T]) -> T | None:
         if self.clock() < self._failed_until:
@@ -262,10 +272,10 @@ class Sharing:
             logger.warning("the store of the chats can't be used, going on without it: %s", error)
 
 
-class Held:
+class LeaseKeeper:
     """A lease that lasts as long as the block that it surrounds."""
 
-    def __init__(self, lease: Lease, sharing: Sharing) -> None:
+    def __init__(self, lease: Lease, sharing: SharedListing) -> None:
         self._lease = lease
         self._sharing = sharing
         self._is_kept = False
@@ -281,7 +291,7 @@ class Held:
         with suppress(RuntimeError):  # the interpreter is ending
             thread.start()
 
-    def __enter__(self) -> Held:
+    def __enter__(self) -> LeaseKeeper:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from teamwire_sync._cache.single_flight import own_haste
-from teamwire_sync._cache.snapshot import View
-from teamwire_sync._cache.state import LastGood, SharedView, pause_of
+from teamwire_sync._cache.single_flight import is_own_timeout
+from teamwire_sync._cache.snapshot import ChatSnapshot
+from teamwire_sync._cache.state import ConfirmedListing, SharedView, pause_of
 from teamwire_sync.exceptions import TWError, TWTimeoutError
 
 if TYPE_CHECKING:
-    from teamwire_sync._cache.listing import Load
+    from teamwire_sync._cache.listing import ListingRequest
     from teamwire_sync._cache.single_flight import Flight
-    from teamwire_sync._cache.state import Need
-    from teamwire_sync._stores.base import Failure, Head, Stamp
-    from teamwire_sync._stores.sharing import Sharing
+    from teamwire_sync._cache.state import Freshness
+    from teamwire_sync._stores.base import Failure, SlotRevision, SlotStatus
+    from teamwire_sync._stores.sharing import SharedListing
 
 
 class StoredView(SharedView):
@@ -32,7 +32,7 @@ class StoredView(SharedView):
     # Only a listing for which the server was asked since then will do, whoever asked.
     _listed_since = -math.inf
 
-    def extended(self, view: View, now: float) -> View:
+    def extended(self, view: ChatSnapshot, now: float) -> ChatSnapshot:
         """*view*, or the same for longer, if no other process has written since the last look.
 
         Only one thread looks. The others go on with what they have: that is as old as the interval
@@ -63,7 +63,9 @@ class StoredView(SharedView):
         # For this look-up in any case, though the next may have to look again.
         return view.until(view.covered)
 
-    def _bring(self, flight: Flight[View], load: Load, need: Need) -> View:
+    def _bring(
+        self, flight: Flight[ChatSnapshot], load: ListingRequest, need: Freshness
+    ) -> ChatSnapshot:
         sharing = self._sharing
         if sharing is None or self._ttl <= 0:
             return super()._bring(flight, load, need)
@@ -102,7 +104,9 @@ class StoredView(SharedView):
                     _wait(sharing, pause, load.deadline)
         raise AssertionError  # pragma: no cover  the pauses do not end
 
-    def _taken_over(self, sharing: Sharing, head: Head, now: float, need: Need) -> LastGood | None:
+    def _taken_over(
+        self, sharing: SharedListing, head: SlotStatus, now: float, need: Freshness
+    ) -> ConfirmedListing | None:
         """The listing of the place, if it will do; it is read only then."""
         stamp = _counting(head)
         if stamp is None:
@@ -120,31 +124,40 @@ class StoredView(SharedView):
             )
         return found
 
-    def _asked_at(self, stamp: Stamp, head: Head, now: float) -> float:
+    def _asked_at(self, stamp: SlotRevision, head: SlotStatus, now: float) -> float:
         mine = self._last_good
         if mine is not None and mine.stamp == stamp:
             return mine.asked_at
         return _moment(stamp.asked_at, head, now)
 
-    def _read(self, sharing: Sharing, stamp: Stamp, asked_at: float) -> LastGood | None:
+    def _read(
+        self, sharing: SharedListing, stamp: SlotRevision, asked_at: float
+    ) -> ConfirmedListing | None:
         mine = self._last_good
         if mine is not None and mine.stamp is not None and mine.stamp.body == stamp.body:
             return evolve(mine, asked_at=asked_at, stamp=stamp)
         contents = sharing.load(stamp)
         if contents is None:
             return None
-        return LastGood(View.of(dict(contents.chats)), contents.validator, asked_at, stamp)
+        return ConfirmedListing(
+            ChatSnapshot.of(dict(contents.chats)), contents.validator, asked_at, stamp
+        )
 
     def _list(
-        self, sharing: Sharing, head: Head, now: float, flight: Flight[View], load: Load
-    ) -> View:
+        self,
+        sharing: SharedListing,
+        head: SlotStatus,
+        now: float,
+        flight: Flight[ChatSnapshot],
+        load: ListingRequest,
+    ) -> ChatSnapshot:
         """Ask the server for all who share the place."""
         began = self.clock()
         base = self._base(sharing, head, now, flight)
         try:
             good = self._ask(flight, load, base)
         except TWError as error:
-            if not own_haste(error, load.deadline):
+            if not is_own_timeout(error, load.deadline):
                 sharing.failed(error, head, took=self.clock() - began, pause=pause_of(error))
             raise
         ended_at = self.clock()
@@ -161,8 +174,8 @@ class StoredView(SharedView):
         return view
 
     def _base(
-        self, sharing: Sharing, head: Head, now: float, flight: Flight[View]
-    ) -> LastGood | None:
+        self, sharing: SharedListing, head: SlotStatus, now: float, flight: Flight[ChatSnapshot]
+    ) -> ConfirmedListing | None:
         """The newest listing, to ask whether it has changed."""
         with self._lock:
             mine, drops = self._last_good, self._drops
@@ -182,7 +195,12 @@ class StoredView(SharedView):
         return stored
 
     def _raise_shared(
-        self, sharing: Sharing, failure: Failure, head: Head, now: float, flight: Flight[View]
+        self,
+        sharing: SharedListing,
+        failure: Failure,
+        head: SlotStatus,
+        now: float,
+        flight: Flight[ChatSnapshot],
     ) -> None:
         error = sharing.shared_error(failure, head)
         if error is None:
@@ -201,13 +219,13 @@ class StoredView(SharedView):
             self._sharing.settle(at_once=at_once)
 
 
-def _counting(head: Head) -> Stamp | None:
+def _counting(head: SlotStatus) -> SlotRevision | None:
     """The listing of the place, unless a write has outdated it."""
     stamp = head.stamp
     return stamp if stamp is not None and stamp.generation == head.generation else None
 
 
-def _failure_that_counts(head: Head, now: float, need: Need) -> Failure | None:
+def _failure_that_counts(head: SlotStatus, now: float, need: Freshness) -> Failure | None:
     failure = head.failure
     if failure is None or failure.generation != head.generation:
         return None
@@ -217,12 +235,12 @@ def _failure_that_counts(head: Head, now: float, need: Need) -> Failure | None:
     return None if too_old else failure
 
 
-def _moment(stored: float, head: Head, now: float) -> float:
+def _moment(stored: float, head: SlotStatus, now: float) -> float:
     """The moment *stored*, of the store's clock, on the cache's."""
     return now - (head.now - stored)
 
 
-def _wait(sharing: Sharing, pause: float, deadline: float | None) -> None:
+def _wait(sharing: SharedListing, pause: float, deadline: float | None) -> None:
     left = math.inf if deadline is None else deadline - time.monotonic()
     if left <= 0:
         message = "no answer within the timeout of this call; another process still lists the chats"

@@ -7,11 +7,11 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
-from teamwire_sync._internal.fork import renew_after_fork
+from teamwire_sync._internal.fork import on_fork
 from teamwire_sync._internal.log import logger
 from teamwire_sync._vendor.calls import Call
 from teamwire_sync._vendor.errors import cause_of
-from teamwire_sync._vendor.session import Run
+from teamwire_sync._vendor.session import VendorSession
 from teamwire_sync.exceptions import TWClosedError, TWConnectionError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _GOODBYE = 5.0
 _MOST_LEFT = 4
 
 # Of the parent of a forked process: what they hold is not to be closed by the child.
-_left_behind: list[Run] = []
+_left_behind: list[VendorSession] = []
 
 
 class VendorThread:
@@ -44,10 +44,10 @@ class VendorThread:
         self._closed = False
         # A signal handler may close it in the thread that holds the lock.
         self._lock = threading.RLock()
-        self._run: Run | None = None
-        self._runs: list[Run] = []  # with those that have calls left
+        self._run: VendorSession | None = None
+        self._runs: list[VendorSession] = []  # with those that have calls left
         weakref.finalize(self, _stop, self._runs).atexit = False
-        renew_after_fork(self)
+        on_fork(self)
 
     def after_fork(self) -> None:
         """Let the child make a connection of its own."""
@@ -78,7 +78,7 @@ class VendorThread:
             TWError: It failed, or its time is over.
         """
         call = Call(what, work, deadline=deadline, find_out=find_out)
-        run: Run | None = None
+        run: VendorSession | None = None
         try:
             run = self._submitted(call)
             return call.wait()
@@ -89,7 +89,7 @@ class VendorThread:
                 run.cancel(call)
             raise
 
-    def _submitted(self, call: Call[Any]) -> Run:
+    def _submitted(self, call: Call[Any]) -> VendorSession:
         while True:
             with self._lock:
                 if self._closed:
@@ -122,8 +122,8 @@ class VendorThread:
         # An SDK that hangs again and again shall not have a thread for each time.
         return sum(not run.join(0) for run in self._runs) <= _MOST_LEFT
 
-    def _renewed(self, old: Run | None, call: Call[Any]) -> Run:
-        run = Run(self._factory)
+    def _renewed(self, old: VendorSession | None, call: Call[Any]) -> VendorSession:
+        run = VendorSession(self._factory)
         run.submit(call)  # before the thread starts, which may end at once
         self._runs[:] = [*(each for each in self._runs if not each.join(0)), run]
         self._run = run
@@ -161,6 +161,6 @@ class VendorThread:
             self._runs.clear()
 
 
-def _stop(runs: list[Run]) -> None:
+def _stop(runs: list[VendorSession]) -> None:
     for run in list(runs):
         run.stop()

@@ -32,10 +32,10 @@ _LAST_WORDS = 1.0
 # Seconds that the end of the interpreter waits for the vendor's connections to be left.
 _AT_EXIT = 2.0
 
-_runs: WeakSet[Run] = WeakSet()
+_runs: WeakSet[VendorSession] = WeakSet()
 
 
-class Run:
+class VendorSession:
     """A thread that enters the vendor's connection, and runs calls on it side by side.
 
     Attributes:

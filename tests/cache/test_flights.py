@@ -24,7 +24,7 @@ from tests.support.waiting import PATIENCE, Gate, Threads, wait_until
 
 if TYPE_CHECKING:
     from teamwire_sync._cache.chat_cache import ChatCache
-    from teamwire_sync._cache.listing import Load
+    from teamwire_sync._cache.listing import ListingRequest
     from tests.support.chat_server import ChatServer
 
 
@@ -89,7 +89,7 @@ class TestSingleFlight:
         gate, now = Gate(), Clock()
         monkeypatch.setattr(time, "monotonic", now)
 
-        def late(load: Load) -> None:
+        def late(load: ListingRequest) -> None:
             gate()
             if load.deadline is not None:
                 now.advance(10)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Callable
 
 import pytest
 
-from teamwire_sync._cache.expiring_cache import Kept
+from teamwire_sync._cache.expiring_cache import ExpiringCache
 from teamwire_sync._cache.single_flight import Flight
 from tests.support.waiting import PATIENCE, Gate, Threads
 
@@ -34,12 +34,14 @@ def source() -> Source:
 
 
 @pytest.fixture
-def kept(source: Source, clock: Clock) -> Kept[list[str]]:
-    return Kept(source.load, clock=clock, ttl=300, ttl_of_none=5)
+def kept(source: Source, clock: Clock) -> ExpiringCache[list[str]]:
+    return ExpiringCache(source.load, clock=clock, ttl=300, ttl_of_none=5)
 
 
 class TestPut:
-    def test_what_was_put_is_not_asked_for(self, kept: Kept[list[str]], source: Source) -> None:
+    def test_what_was_put_is_not_asked_for(
+        self, kept: ExpiringCache[list[str]], source: Source
+    ) -> None:
         one, other = ["one"], ["other"]
         kept.put([("a", one), ("b", other)], 1000.0)
 
@@ -48,7 +50,7 @@ class TestPut:
         assert source.asked == []
 
     def test_its_time_counts_from_when_it_was_asked_for(
-        self, kept: Kept[list[str]], source: Source, clock: Clock
+        self, kept: ExpiringCache[list[str]], source: Source, clock: Clock
     ) -> None:
         counts = []
         kept.put([("a", ["put"])], clock() - 100)
@@ -60,13 +62,15 @@ class TestPut:
         assert counts == [0, 1]
 
     def test_what_came_too_late_is_not_kept(
-        self, kept: Kept[list[str]], source: Source, clock: Clock
+        self, kept: ExpiringCache[list[str]], source: Source, clock: Clock
     ) -> None:
         kept.put([("a", ["put"])], clock() - 300)
 
         assert kept.get("a", None) == ["answer 1"]
 
-    def test_it_takes_the_place_of_what_was_kept(self, kept: Kept[list[str]], clock: Clock) -> None:
+    def test_it_takes_the_place_of_what_was_kept(
+        self, kept: ExpiringCache[list[str]], clock: Clock
+    ) -> None:
         for key in ("a", "ghost"):
             kept.get(key, None)
         kept.put([("a", ["put"]), ("ghost", ["found"])], clock())
@@ -74,12 +78,14 @@ class TestPut:
         assert (kept.get("a", None), kept.get("ghost", None)) == (["put"], ["found"])
 
     def test_nothing_is_kept_where_nothing_is_to_be(self, source: Source, clock: Clock) -> None:
-        kept = Kept(source.load, clock=clock, ttl=0, ttl_of_none=5)
+        kept = ExpiringCache(source.load, clock=clock, ttl=0, ttl_of_none=5)
         kept.put([("a", ["put"])], clock())
 
         assert kept.get("a", None) == ["answer 1"]
 
-    def test_no_more_than_4096_are_kept(self, kept: Kept[list[str]], source: Source) -> None:
+    def test_no_more_than_4096_are_kept(
+        self, kept: ExpiringCache[list[str]], source: Source
+    ) -> None:
         kept.put(((str(number), ["put"]) for number in range(5000)), 1000.0)
         kept.get("4999", None)
         assert source.asked == []
@@ -90,14 +96,16 @@ class TestPut:
 
 class TestForget:
     @pytest.mark.parametrize("key", ["a", "ghost"])
-    def test_it_is_asked_for_anew(self, key: str, kept: Kept[list[str]], source: Source) -> None:
+    def test_it_is_asked_for_anew(
+        self, key: str, kept: ExpiringCache[list[str]], source: Source
+    ) -> None:
         kept.get(key, None)
         kept.forget(key)
         kept.get(key, None)
 
         assert source.asked == [(key, None)] * 2
 
-    def test_the_others_stay(self, kept: Kept[list[str]], source: Source) -> None:
+    def test_the_others_stay(self, kept: ExpiringCache[list[str]], source: Source) -> None:
         kept.get("a", None)
         kept.forget("b")
         kept.get("a", None)
@@ -105,7 +113,7 @@ class TestForget:
         assert len(source.asked) == 1
 
     def test_a_question_under_way_answers_who_asked_it_and_nobody_after(
-        self, kept: Kept[list[str]], source: Source
+        self, kept: ExpiringCache[list[str]], source: Source
     ) -> None:
         gate = Gate()
         source.before_answer = gate
@@ -119,7 +127,7 @@ class TestForget:
         assert kept.get("a", None) == ["answer 2"]
 
     def test_it_does_not_take_the_place_of_a_newer_answer(
-        self, kept: Kept[list[str]], source: Source
+        self, kept: ExpiringCache[list[str]], source: Source
     ) -> None:
         gate = Gate()
         source.before_answer = gate
@@ -135,7 +143,7 @@ class TestForget:
         assert kept.get("a", None) == ["answer 2"]
 
     def test_one_who_waited_for_it_asks_anew(
-        self, kept: Kept[list[str]], source: Source, monkeypatch: pytest.MonkeyPatch
+        self, kept: ExpiringCache[list[str]], source: Source, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         gate, waiting = Gate(), Gate()
         waiting.open()
@@ -160,7 +168,7 @@ class TestForget:
             assert second.result(PATIENCE) == ["answer 2"]
 
 
-def test_after_a_fork_it_starts_empty(kept: Kept[list[str]], source: Source) -> None:
+def test_after_a_fork_it_starts_empty(kept: ExpiringCache[list[str]], source: Source) -> None:
     kept.put([("a", ["put"])], 1000.0)
     kept.after_fork()
 
@@ -168,7 +176,9 @@ def test_after_a_fork_it_starts_empty(kept: Kept[list[str]], source: Source) -> 
 
 
 class TestOtherThan:
-    def test_what_is_kept_is_not_good_enough(self, kept: Kept[list[str]], source: Source) -> None:
+    def test_what_is_kept_is_not_good_enough(
+        self, kept: ExpiringCache[list[str]], source: Source
+    ) -> None:
         old = kept.get("a", None)
         new = kept.get("a", None, old)
 
@@ -176,7 +186,7 @@ class TestOtherThan:
         assert kept.get("a", None) is new
         assert len(source.asked) == 2
 
-    def test_what_is_newer_is(self, kept: Kept[list[str]], source: Source) -> None:
+    def test_what_is_newer_is(self, kept: ExpiringCache[list[str]], source: Source) -> None:
         """Of many who find the same wanting, the first has it asked for anew, for all of them."""
         old = kept.get("a", None)
         new = kept.get("a", None, old)
@@ -184,7 +194,9 @@ class TestOtherThan:
         assert kept.get("a", None, old) is new
         assert len(source.asked) == 2
 
-    def test_it_stays_for_others_meanwhile(self, kept: Kept[list[str]], source: Source) -> None:
+    def test_it_stays_for_others_meanwhile(
+        self, kept: ExpiringCache[list[str]], source: Source
+    ) -> None:
         old = kept.get("a", None)
         source.before_answer = gate = Gate()
         with Threads() as threads:

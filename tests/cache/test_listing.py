@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
 
-from teamwire_sync._cache.listing import Load, Progress
+from teamwire_sync._cache.listing import ListingRequest, Progress
 from teamwire_sync._services.listing import read_listing
 from teamwire_sync._transport import ChatPage
 from teamwire_sync.exceptions import TWServerError
@@ -54,7 +54,7 @@ def read(
     progress: Progress | None = None,
     adopt: Callable[..., None] = lambda *_: None,
 ) -> Listing | None:
-    load = Load(validator=validator, deadline=deadline, go_on=go_on, progress=progress)
+    load = ListingRequest(validator=validator, deadline=deadline, go_on=go_on, progress=progress)
     return read_listing(pages, load, timeout=timeout, adopt=adopt)  # type: ignore[arg-type]
 
 
@@ -212,7 +212,7 @@ class TestLoad:
         assert told == [(1, 2), (2, 3), (3, 3)]
 
     def test_the_pages_of_all_readings_are_counted(self) -> None:
-        load = Load(validator=None, deadline=None, go_on=lambda: None, progress=None)
+        load = ListingRequest(validator=None, deadline=None, go_on=lambda: None, progress=None)
         pages: Any = Pages(CHANGED, [page("a", is_last=True)])
         read_listing(pages, load, timeout=1, adopt=lambda *_: None)
 

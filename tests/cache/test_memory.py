@@ -11,7 +11,7 @@ from tests.support.builders import make_chat
 
 if TYPE_CHECKING:
     from teamwire_sync._cache.chat_cache import ChatCache
-    from teamwire_sync._cache.listing import Load
+    from teamwire_sync._cache.listing import ListingRequest
     from tests.support.chat_server import ChatServer
 
 
@@ -20,7 +20,7 @@ def test_a_connection_that_is_refreshed_two_hundred_times_keeps_one_listing(
 ) -> None:
     seen = []
 
-    def load(load: Load) -> Listing:
+    def load(load: ListingRequest) -> Listing:
         chats = {f"t{n}": make_chat(f"t{n}", f"title {n}") for n in range(10)}
         seen.append(weakref.ref(chats["t5"]))
         return Listing(chats, str(len(seen)))

@@ -53,7 +53,7 @@ from hypothesis.stateful import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from teamwire_sync._cache.listing import Load
+    from teamwire_sync._cache.listing import ListingRequest
 
 Chats = tuple[Chat, ...]
 Pick = Callable[[Chats], Optional[object]]
@@ -318,7 +318,7 @@ class CacheMachine(RuleBasedStateMachine):
         tid = f"t{self.made}"
         return tid, make_chat(tid, title)
 
-    def load(self, load: Load) -> Listing | None:
+    def load(self, load: ListingRequest) -> Listing | None:
         server, promised = self.server, self.promised
         asked = Asked(self.clock(), promised.epoch, load.validator, is_stuck=server.lag > MOST_LAG)
         assert asked.validator == promised.validator()

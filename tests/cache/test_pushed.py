@@ -13,7 +13,7 @@ from tests.support.waiting import PATIENCE, Gate, Threads
 if TYPE_CHECKING:
     from teamwire_sync import Chat
     from teamwire_sync._cache.chat_cache import ChatCache
-    from teamwire_sync._cache.listing import Load
+    from teamwire_sync._cache.listing import ListingRequest
     from tests.support.builders import Clock
     from tests.support.chat_server import ChatServer
 
@@ -103,7 +103,7 @@ class TestUnderWay:
         """What a look-up finds that has read the chats before *chat* was pushed."""
         gate, loads = Gate(), []
 
-        def hold(load: Load) -> None:
+        def hold(load: ListingRequest) -> None:
             loads.append(load)
             if len(loads) == 1:
                 gate()

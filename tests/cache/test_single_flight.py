@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from teamwire_sync._cache.single_flight import Flight, Void, deadline_after, own_haste
+from teamwire_sync._cache.single_flight import Flight, Void, deadline_after, is_own_timeout
 from teamwire_sync.exceptions import (
     TWConnectionError,
     TWDeliveryUnknownError,
@@ -147,4 +147,4 @@ class TestDeadlines:
     ) -> None:
         monkeypatch.setattr(time, "monotonic", lambda: 100.0)
 
-        assert own_haste(error("late"), deadline) is own
+        assert is_own_timeout(error("late"), deadline) is own

@@ -19,7 +19,7 @@ from tests.support.waiting import Gate, Threads
 
 if TYPE_CHECKING:
     from teamwire_sync._cache.chat_cache import ChatCache
-    from teamwire_sync._cache.listing import Load
+    from teamwire_sync._cache.listing import ListingRequest
     from tests.support.builders import Clock
     from tests.support.chat_server import ChatServer
 
@@ -147,7 +147,7 @@ class TestOwnWrites:
         server.pages = 10
         written = []
 
-        def write_once(load: Load) -> None:
+        def write_once(load: ListingRequest) -> None:
             if not written:
                 written.append(True)
                 create(cache, make_chat("t3"))
@@ -162,7 +162,7 @@ class TestOwnWrites:
     ) -> None:
         server.pages = 2
 
-        def write(load: Load) -> None:
+        def write(load: ListingRequest) -> None:
             if len(server.asked) < 10:
                 create(cache, make_chat("t3"))
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Callable, NoReturn
 import pytest
 
 from teamwire_sync._internal import imports
-from teamwire_sync._internal.imports import import_whole
+from teamwire_sync._internal.imports import import_in_thread
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -58,13 +58,13 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
 class TestImportWhole:
     def test_imports(self, write: Callable[[str], None]) -> None:
         write("VALUE = 7")
-        import_whole(NAME)
+        import_in_thread(NAME)
 
         assert sys.modules[NAME].VALUE == 7
 
     def test_is_done_where_no_interrupt_comes(self, write: Callable[[str], None]) -> None:
         write("import threading\nTHREAD = threading.current_thread()")
-        import_whole(NAME)
+        import_in_thread(NAME)
 
         assert sys.modules[NAME].THREAD is not threading.main_thread()
 
@@ -79,12 +79,12 @@ class TestImportWhole:
         with monkeypatch.context() as patch:
             patch.setattr(threading.Thread, "join", interrupt)
             with pytest.raises(KeyboardInterrupt):
-                import_whole(NAME)
+                import_in_thread(NAME)
         wait_until(lambda: hasattr(sys.modules.get(NAME), "VALUE"))
 
     def test_leaves_an_error_to_the_import_that_follows(self, write: Callable[[str], None]) -> None:
         write("raise ImportError('broken')")
-        import_whole(NAME)
+        import_in_thread(NAME)
 
         with pytest.raises(ImportError, match="broken"):
             import_module(NAME)
@@ -92,7 +92,7 @@ class TestImportWhole:
     def test_of_what_is_there_starts_no_thread(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(threading, "Thread", None)
 
-        import_whole("sys")
+        import_in_thread("sys")
 
     def test_holds_off_forks(self, write: Callable[[str], None]) -> None:
         write(
@@ -104,7 +104,7 @@ class TestImportWhole:
             "thread.start()\n"
             "thread.join()\n"
         )
-        import_whole(NAME)
+        import_in_thread(NAME)
 
         assert sys.modules[NAME].took == [False]
 

@@ -19,7 +19,7 @@ from teamwire_sync import (
     TWConfigError,
 )
 from teamwire_sync._display.html import html_table
-from teamwire_sync._models.base import bind
+from teamwire_sync._models.base import attach
 from tests.support.builders import (
     make_chat,
     make_event,
@@ -274,7 +274,7 @@ class TestOne:
     @pytest.mark.parametrize("known", [None, (make_user(),)], ids=["unknown", "known"])
     def test_a_groups_members_are_not_asked_for(self, known: Any) -> None:
         group = make_group(owner=make_user(), members=known)
-        bind([group], object())
+        attach([group], object())
 
         assert rows_of(group) == {
             "gid": "g1",

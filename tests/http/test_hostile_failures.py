@@ -20,8 +20,8 @@ from teamwire_sync import (
     TWServerError,
 )
 from teamwire_sync._http.contract import OPERATIONS
-from teamwire_sync._http.errors import Answer
-from teamwire_sync._http.sessions import Received
+from teamwire_sync._http.errors import Response
+from teamwire_sync._http.sessions import RawResponse
 from tests.support.builders import pickled
 
 pytest.importorskip("hypothesis", reason="the answers are spoilt by hypothesis")
@@ -47,10 +47,10 @@ ERROR = {
 
 
 def failed(status: int, body: bytes, headers: dict[str, str] | None = None) -> TWError | None:
-    received = Received(status, headers or {}, (headers or {}).get("Location", ""), body)
+    received = RawResponse(status, headers or {}, (headers or {}).get("Location", ""), body)
     context = {"method": "GET", "path": "/v1/bot/me/", "status": status, "request_id": "r1"}
     try:
-        Answer(OPERATIONS["get_me"], received, context, str).require_success()
+        Response(OPERATIONS["get_me"], received, context, str).require_success()
     except TWError as error:
         return error
     return None

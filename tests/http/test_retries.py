@@ -18,7 +18,7 @@ from teamwire_sync import (
     TWServerError,
     TWTimeoutError,
 )
-from teamwire_sync._http.retries import Failed, Retries
+from teamwire_sync._http.retries import FailedAttempt, Retries
 from tests.http.test_network import LASTING, LOST, PASSING
 from tests.support.transport_calls import (
     CALLS,
@@ -145,7 +145,7 @@ class TestBackoff:
         retries = Retries(tries, clock=clock, pause=pauses, jitter=lambda: jitter)
         error = TWRateLimitError("busy", retry_after=retry_after)
         with pytest.raises(TWRateLimitError):
-            retries.run(lambda: Failed(error, again=True), clock() + 1e6)
+            retries.run(lambda: FailedAttempt(error, again=True), clock() + 1e6)
         return pauses.taken
 
     def test_doubles_each_pause_up_to_a_maximum(self, clock: Clock) -> None:

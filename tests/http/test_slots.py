@@ -12,7 +12,7 @@ import pytest
 
 from teamwire_sync import ConnectionConfig, TWClosedError, TWDeliveryUnknownError, TWError
 from teamwire_sync._http import connection_limit as module
-from teamwire_sync._http.connection_limit import Slots
+from teamwire_sync._http.connection_limit import ConnectionLimit
 from tests.support.transport_calls import CONTRACT, Make, answer, call, failure, outcome
 from tests.support.waiting import PATIENCE, Gate, Threads, wait_until
 
@@ -42,12 +42,12 @@ def waiting(number: int) -> Callable[[], bool]:
 
 class TestSlots:
     def test_there_are_no_more_than_its_size(self) -> None:
-        slots = Slots(2)
+        slots = ConnectionLimit(2)
 
         assert [slots.take(0) for _ in range(3)] == [True, True, False]
 
     def test_all_that_are_given_back_are_taken_again(self) -> None:
-        slots = Slots(2)
+        slots = ConnectionLimit(2)
         for _ in range(10):
             assert slots.take(0)
             slots.give_back()
@@ -56,7 +56,7 @@ class TestSlots:
 
     def test_whoever_waits_gets_the_one_that_is_given_back_though_another_pauses(self) -> None:
         """What wakes the next one must not be spent on a thread that only lets time pass."""
-        slots = Slots(1)
+        slots = ConnectionLimit(1)
         assert slots.take(0)
         with Threads(2) as threads:
             try:
@@ -71,7 +71,7 @@ class TestSlots:
                 slots.close()
 
     def test_the_end_wakes_all_who_wait_for_one_and_who_pause(self) -> None:
-        slots = Slots(1)
+        slots = ConnectionLimit(1)
         assert slots.take(0)
         with Threads(4) as threads:
             takers = [threads.start(lambda: slots.take(FOR_EVER)) for _ in range(3)]
@@ -83,7 +83,7 @@ class TestSlots:
             assert pausing.result(PATIENCE) is None
 
     def test_nobody_pauses_after_the_end(self) -> None:
-        slots = Slots(1)
+        slots = ConnectionLimit(1)
         slots.close()
         slots.pause(FOR_EVER)
 
@@ -94,7 +94,7 @@ class TestSlots:
         event = SimpleNamespace(wait=waits.append)
         seam = {"Event": lambda: event, "TIMEOUT_MAX": 1000, "Condition": threading.Condition}
         monkeypatch.setattr(module, "threading", SimpleNamespace(**seam))
-        Slots(1).pause(7.5)
+        ConnectionLimit(1).pause(7.5)
 
         assert waits == [7.5]
 
@@ -165,7 +165,7 @@ class TestPause:
         self, make: Make, server: responses.RequestsMock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         pauses: list[Any] = []
-        monkeypatch.setattr(Slots, "pause", lambda _, seconds: pauses.append(seconds))
+        monkeypatch.setattr(ConnectionLimit, "pause", lambda _, seconds: pauses.append(seconds))
         answer(server, "get_me", status=503, headers={"Retry-After": "7"})
         answer(server, "get_me")
         call("get_me", make(ConnectionConfig()))

@@ -20,7 +20,7 @@ from teamwire_sync import (
     TWTimeoutError,
 )
 from teamwire_sync._http import deadlines
-from teamwire_sync._http.canceller import Tether
+from teamwire_sync._http.canceller import Canceller
 from teamwire_sync._sandbox.world.seed import KNOWN_CHAT
 from tests.support.forks import exit_status, in_child
 from tests.support.raw_server import (
@@ -85,16 +85,16 @@ def after_request(data: bytes) -> Script:
 
 
 @pytest.fixture
-def tied(monkeypatch: pytest.MonkeyPatch) -> list[Tether]:
+def tied(monkeypatch: pytest.MonkeyPatch) -> list[Canceller]:
     """Each tether, as soon as it has a socket."""
-    found: list[Tether] = []
-    tie = Tether.tie
+    found: list[Canceller] = []
+    tie = Canceller.tie
 
-    def note(tether: Tether, sock: Any) -> None:
+    def note(tether: Canceller, sock: Any) -> None:
         tie(tether, sock)
         found.append(tether)
 
-    monkeypatch.setattr(Tether, "tie", note)
+    monkeypatch.setattr(Canceller, "tie", note)
     return found
 
 
@@ -167,7 +167,7 @@ class TestClose:
 
         assert type(error) is TWClosedError
 
-    def test_while_it_connects(self, tied: list[Tether]) -> None:
+    def test_while_it_connects(self, tied: list[Canceller]) -> None:
         with deaf_ports() as listen:
             url = f"http://127.0.0.1:{listen()}"
             connection = Connection("app", "secret", url, config=settings())
@@ -233,7 +233,7 @@ class TestClose:
 
     @pytest.mark.parametrize("data", [whole(NO_EVENTS), b""], ids=["an answer", "none"])
     def test_of_a_given_session_lets_it_wait_for_its_answer(
-        self, data: bytes, tied: list[Tether]
+        self, data: bytes, tied: list[Canceller]
     ) -> None:
         """Its connections are the caller's; but what becomes of the poll is the same."""
         arrived = Gate()
@@ -277,7 +277,7 @@ class TestOthers:
             assert posting.result(PATIENCE).msg == "in flight"
 
     def test_a_connection_that_has_gone_back_to_the_pool(
-        self, tied: list[Tether], monkeypatch: pytest.MonkeyPatch
+        self, tied: list[Canceller], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Another request may be on its way by then."""
         put = deadlines._Pool._put_conn

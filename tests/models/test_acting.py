@@ -20,7 +20,7 @@ from teamwire_sync import (
     TWConnectionError,
     TWImageLoadError,
 )
-from teamwire_sync._models.base import bind
+from teamwire_sync._models.base import attach
 from tests.support.builders import (
     make_chat,
     make_event,
@@ -54,7 +54,7 @@ class Service:
 
 def bound(value: Any, answer: Any = None) -> tuple[Any, Service]:
     service = Service(answer)
-    bind([value], service)
+    attach([value], service)
     return value, service
 
 

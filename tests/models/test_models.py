@@ -30,7 +30,7 @@ from teamwire_sync import (
     TWClosedError,
     User,
 )
-from teamwire_sync._models.base import bind
+from teamwire_sync._models.base import attach
 from tests.support.builders import (
     make_chat,
     make_event,
@@ -240,7 +240,7 @@ class TestGroup:
 
     def test_members_that_are_not_known_come_from_the_service(self) -> None:
         group, service = make_group(), Service()
-        bind([group], service)
+        attach([group], service)
 
         assert group.get_members(timeout=3) == [make_user("u7")]
         assert service.calls == [("g1", 3)]
@@ -307,14 +307,14 @@ class TestChat:
 
     def test_equality_and_hash_do_not_see_the_service(self) -> None:
         bound = make_chat()
-        bind([bound], Service())
+        attach([bound], Service())
 
         assert bound == make_chat()
         assert hash(bound) == hash(make_chat())
 
     def test_repr_and_asdict_do_not_see_the_service(self) -> None:
         bound = make_chat()
-        bind([bound], Service())
+        attach([bound], Service())
 
         assert repr(bound) == repr(make_chat())
         assert attrs.asdict(bound) == attrs.asdict(make_chat())
@@ -324,7 +324,7 @@ class TestChat:
 class TestPosting:
     def test_goes_through_the_service(self, chat: Any) -> None:
         bound, service = chat(), Service()
-        bind([bound], service)
+        attach([bound], service)
 
         assert bound.post("hello", timeout=2).msg == "hello"
         assert service.calls == [(bound, "hello", 2)]
@@ -332,14 +332,14 @@ class TestPosting:
     @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])
     def test_a_copy_acts_too(self, chat: Any, copied: Any) -> None:
         bound, service = chat(), Service()
-        bind([bound], service)
+        attach([bound], service)
         copied(bound).post("hello")
 
         assert len(service.calls) == 1
 
     def test_a_pickle_does_not(self, chat: Any) -> None:
         bound = chat()
-        bind([bound], Service())
+        attach([bound], Service())
 
         with pytest.raises(TWClosedError, match=r"belongs to no Connection \(it was unpickled"):
             pickled(bound).post("hello")

@@ -7,13 +7,13 @@ from itertools import product
 import pytest
 
 from teamwire_sync._http.sessions import BasicAuth
-from teamwire_sync._internal.secret import Concealed
+from teamwire_sync._internal.secret import Secret
 from tests.support.leaks import PLAIN, leaks, no_leaks, spellings
 from tests.support.quotes import APP_ID, header_of
 
 
 def scrubbed(text: str, secret: str = PLAIN) -> str:
-    return BasicAuth(APP_ID, Concealed(secret.strip())).scrub(text)
+    return BasicAuth(APP_ID, Secret(secret.strip())).scrub(text)
 
 
 @no_leaks

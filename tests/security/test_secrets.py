@@ -15,11 +15,11 @@ import requests
 from teamwire_sync import Attachments, AttachmentType, Connection, ConnectionConfig, TWError
 from teamwire_sync._credentials import find_credentials
 from teamwire_sync._http.body import Incoming, Outgoing
-from teamwire_sync._http.canceller import Tether
+from teamwire_sync._http.canceller import Canceller
 from teamwire_sync._http.contract import OPERATIONS
-from teamwire_sync._http.errors import Answer
-from teamwire_sync._http.sessions import BasicAuth, Received
-from teamwire_sync._internal.secret import Concealed
+from teamwire_sync._http.errors import Response
+from teamwire_sync._http.sessions import BasicAuth, RawResponse
+from teamwire_sync._internal.secret import Secret
 from teamwire_sync._services.files import LocalFile, Target
 from tests.support.leaks import (
     PLAIN,
@@ -65,7 +65,7 @@ def reachable(thing: Any) -> Iterator[Any]:
     seen: set[int] = set()
     kept = [thing]
     for one in kept:
-        if id(one) in seen or isinstance(one, (type, Concealed)):
+        if id(one) in seen or isinstance(one, (type, Secret)):
             continue
         seen.add(id(one))
         yield one
@@ -84,7 +84,7 @@ def beside(connection: Connection) -> Iterator[Any]:
     with LocalFile.of(AttachmentType.FILE, io.BytesIO(b"some"), "x.txt").opened() as source:
         yield Outgoing(source)
     yield Incoming(Target(io.BytesIO()), 4)
-    yield Tether()
+    yield Canceller()
 
 
 class TestConnection:
@@ -150,18 +150,18 @@ class TestCredentials:
     @pytest.mark.parametrize("take", [pickle.dumps, copy.copy, copy.deepcopy])
     def test_what_conceals_the_secret_is_not_copied(self, take: Callable[[Any], Any]) -> None:
         with pytest.raises(TypeError, match=r"^what holds a Secret can't be pickled or copied$"):
-            take(Concealed(PLAIN))
+            take(Secret(PLAIN))
 
     def test_what_is_concealed_twice_is_concealed_once(self) -> None:
-        assert Concealed(Concealed(PLAIN)).reveal() == PLAIN
+        assert Secret(Secret(PLAIN)).reveal() == PLAIN
 
     def test_what_is_concealed_is_equal_to_itself_and_as_a_key(self) -> None:
-        assert {Concealed(PLAIN): 1} == {Concealed(PLAIN): 1}
-        assert Concealed(PLAIN) != Concealed("other")
+        assert {Secret(PLAIN): 1} == {Secret(PLAIN): 1}
+        assert Secret(PLAIN) != Secret("other")
 
 
 def request_of(secret: str) -> requests.PreparedRequest:
-    auth = BasicAuth(APP_ID, Concealed(secret.strip()))
+    auth = BasicAuth(APP_ID, Secret(secret.strip()))
     return requests.Request("GET", URL, auth=auth).prepare()
 
 
@@ -193,8 +193,8 @@ class TestRequest:
 class TestAnswer:
     @no_leaks
     def test_what_came_back_is_in_no_repr(self, secret: str) -> list[str]:
-        received = Received(400, {"X": secret}, secret, secret.encode())
-        answer = Answer(OPERATIONS["get_me"], received, {}, str)
+        received = RawResponse(400, {"X": secret}, secret, secret.encode())
+        answer = Response(OPERATIONS["get_me"], received, {}, str)
         return leaks([("it", f"{answer} {received}")], secret)
 
 

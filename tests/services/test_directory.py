@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Callable
 import pytest
 
 from teamwire_sync._cache.single_flight import Flight
-from teamwire_sync._models.base import bind
+from teamwire_sync._models.base import attach
 from teamwire_sync._services.directory import Groups, Users
 from teamwire_sync._services.validation import deadline_of
 from teamwire_sync.exceptions import (
@@ -245,7 +245,7 @@ class TestGroups:
         self, groups: Groups, server: Directory
     ) -> None:
         bare = make_group()
-        bind([bare], groups)
+        attach([bare], groups)
 
         assert bare.members == bare.get_members() == [make_user()]
         assert bare.is_member("u1")
@@ -255,7 +255,7 @@ class TestGroups:
         self, groups: Groups, server: Directory
     ) -> None:
         bare = make_group()
-        bind([bare], groups)
+        attach([bare], groups)
         groups.get_group("g1")
 
         assert bare.members == [make_user()]
@@ -265,7 +265,7 @@ class TestGroups:
         self, groups: Groups, server: Directory, clock: Clock
     ) -> None:
         bare = make_group()
-        bind([bare], groups)
+        attach([bare], groups)
         bare.get_members()
         clock.advance(300)
         server.known["g1"] = make_group(members=())
@@ -274,7 +274,7 @@ class TestGroups:
 
     def test_members_of_a_group_that_is_gone(self, groups: Groups) -> None:
         bare = make_group("ghost")
-        bind([bare], groups)
+        attach([bare], groups)
 
         with pytest.raises(TWNotFoundError, match=r"^there is no group 'ghost' any more"):
             bare.get_members()
@@ -284,7 +284,7 @@ class TestGroups:
     ) -> None:
         monkeypatch.setattr(time, "monotonic", lambda: 100.0)
         bare = make_group()
-        bind([bare], groups)
+        attach([bare], groups)
         bare.get_members(timeout=7)
 
         assert server.asked == [("g1", 107.0)]
@@ -442,7 +442,7 @@ class TestClosing:
 
     def test_groups_close_too(self, groups: Groups) -> None:
         bare = make_group()
-        bind([bare], groups)
+        attach([bare], groups)
         groups._close()
 
         with pytest.raises(TWClosedError):

@@ -17,7 +17,7 @@ from tests.support.waiting import PATIENCE
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from teamwire_sync._stores.base import Place
+    from teamwire_sync._stores.base import StoreSlot
     from tests.support.redis_process import RedisProcess
 
 
@@ -107,21 +107,21 @@ def store(kit: MemoryKit) -> Any:
 
 
 @pytest.fixture
-def place(store: Any) -> Place:
+def place(store: Any) -> StoreSlot:
     """The place of a bot in it."""
-    found: Place = place_in(store)
+    found: StoreSlot = place_in(store)
     return found
 
 
 @pytest.fixture
-def other(kit: MemoryKit) -> Place:
+def other(kit: MemoryKit) -> StoreSlot:
     """The same place, as another process has it."""
-    found: Place = place_in(kit.again)
+    found: StoreSlot = place_in(kit.again)
     return found
 
 
 @pytest.fixture
-def stranger(kit: MemoryKit) -> Place:
+def stranger(kit: MemoryKit) -> StoreSlot:
     """The place of another bot, as another process has it."""
-    found: Place = place_in(kit.again, "https://a.example\nbot\n2")
+    found: StoreSlot = place_in(kit.again, "https://a.example\nbot\n2")
     return found

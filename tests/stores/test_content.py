@@ -12,9 +12,9 @@ import pytest
 from teamwire_sync import Chat, ChatType, Group, User
 from teamwire_sync._http.contract import Decoder
 from teamwire_sync._http.contract.strict_json import decode_json
-from teamwire_sync._models.base import bind
+from teamwire_sync._models.base import attach
 from teamwire_sync._models.people import Bot, LoggedInUser
-from teamwire_sync._stores.base import Contents, StoreError
+from teamwire_sync._stores.base import StoredListing, StoreError
 from teamwire_sync._stores.codec import pack, unpack
 from tests.support.builders import chat_doc, make_chat, make_group, make_user, page_doc, user_doc
 
@@ -76,8 +76,8 @@ def changed(fields: dict[str, list[Any]], model: Any, back: Callable[[Any], Any]
     return [name for name, each in models.items() if plain(back(each)) != plain(each)]
 
 
-def contents(*chats: Chat, validator: str | None = None) -> Contents:
-    return Contents({chat.tid: chat for chat in chats}, validator)
+def contents(*chats: Chat, validator: str | None = None) -> StoredListing:
+    return StoredListing({chat.tid: chat for chat in chats}, validator)
 
 
 def again(*chats: Chat) -> list[Chat]:
@@ -94,7 +94,7 @@ def plain(value: Any) -> Any:
     return type(value), value
 
 
-def full() -> Contents:
+def full() -> StoredListing:
     eve = make_user("eve", organisation="Süd", extra=(("n", 1),))
     one = make_chat("t1", users=(ADA, eve), admins=(BOB,), extra=(("mood", ["fine"]),))
     two = make_chat("t2", None, type=ChatType.ONE_TO_ONE, users=(ADA,), groups=(TEAM,))
@@ -227,7 +227,7 @@ class TestIdentity:
         assert unpacked.users[0] is unpacked.chats["t1"].users[0]
 
     def test_nobody_is_stored_whom_no_chat_names(self) -> None:
-        given = Contents({"t1": make_chat(users=(ADA,))}, users=(ADA, BOB), groups=(TEAM,))
+        given = StoredListing({"t1": make_chat(users=(ADA,))}, users=(ADA, BOB), groups=(TEAM,))
         unpacked = unpack(pack(given))
 
         assert ([user.uid for user in unpacked.users], unpacked.groups) == (["ada"], [])
@@ -235,7 +235,7 @@ class TestIdentity:
     def test_what_comes_back_acts_through_no_connection(self) -> None:
         user, group = make_user(), make_group()
         chat = make_chat(users=(user,), groups=(group,))
-        bind([user, group, chat], object())
+        attach([user, group, chat], object())
         (unpacked,) = again(chat)
 
         found = (unpacked, *unpacked.users, *unpacked.groups)
@@ -247,7 +247,7 @@ class TestIdentity:
         assert list(unpack(pack(contents(*map(make_chat, tids)))).chats) == tids
 
     def test_no_chats_are_a_listing_too(self) -> None:
-        unpacked = unpack(pack(Contents({})))
+        unpacked = unpack(pack(StoredListing({})))
 
         assert (unpacked.chats, unpacked.users, unpacked.groups) == ({}, [], [])
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from teamwire_sync._stores.base import Place
+    from teamwire_sync._stores.base import StoreSlot
     from tests.support.builders import Clock
 
 pytestmark = posix
@@ -99,7 +99,7 @@ class TestTheFolderThatIsGiven(OnFiles):
         with pytest.raises(error, match=next(iter(bounds))):
             FileStore(path, **bounds)
 
-    def test_nothing_is_made_before_it_is_needed(self, place: Place, path: Path) -> None:
+    def test_nothing_is_made_before_it_is_needed(self, place: StoreSlot, path: Path) -> None:
         assert not path.exists()
 
 
@@ -138,14 +138,14 @@ class TestModes(OnFiles):
 
         assert [mode_of(above), mode_of(above / "stored")] == [0o700, 0o700]
 
-    def test_each_file_is_for_the_user_alone(self, place: Place, path: Path) -> None:
+    def test_each_file_is_for_the_user_alone(self, place: StoreSlot, path: Path) -> None:
         fill(place)
         modes = {each.name.rpartition(".")[2]: mode_of(each) for each in path.iterdir()}
 
         kinds = ["chats", "failure", "generation", "head", "lease", "lock"]
         assert modes == dict.fromkeys(kinds, 0o600)
 
-    def test_no_name_gives_the_bot_away(self, place: Place, path: Path) -> None:
+    def test_no_name_gives_the_bot_away(self, place: StoreSlot, path: Path) -> None:
         fill(place)
         rest = {each.name.replace(KEY, "") for each in path.iterdir()}
 
@@ -155,7 +155,7 @@ class TestModes(OnFiles):
 class TestAge(OnFiles):
     @pytest.mark.parametrize("seconds", [DAY, -1.0], ids=["too old", "of the future"])
     def test_the_chats_are_removed_by_a_look(
-        self, seconds: float, place: Place, path: Path, now: Clock
+        self, seconds: float, place: StoreSlot, path: Path, now: Clock
     ) -> None:
         save(place, "one")
         now.advance(seconds)
@@ -164,7 +164,7 @@ class TestAge(OnFiles):
         assert not [*path.glob("*.head"), *path.glob("*.chats")]
 
     def test_what_other_bots_have_goes_when_one_is_saved(
-        self, store: FileStore, place: Place, path: Path, now: Clock
+        self, store: FileStore, place: StoreSlot, path: Path, now: Clock
     ) -> None:
         other = place_in(store, "other")
         fill(other)
@@ -175,7 +175,7 @@ class TestAge(OnFiles):
         assert left == {".generation", ".lease", ".lock"}
 
     def test_what_another_bot_has_confirmed_stays(
-        self, store: FileStore, place: Place, now: Clock
+        self, store: FileStore, place: StoreSlot, now: Clock
     ) -> None:
         other = place_in(store, "other")
         stamp = save(other, "one")
@@ -188,7 +188,7 @@ class TestAge(OnFiles):
 
     @pytest.mark.parametrize(("age", "left"), [(HOUR - 60, 1), (HOUR + 60, 0)])
     def test_what_a_killed_process_was_writing_goes_after_an_hour(
-        self, age: float, left: int, place: Place, path: Path
+        self, age: float, left: int, place: StoreSlot, path: Path
     ) -> None:
         place.look()
         temp = path / f"{key_of('other')}.{'0' * 32}.tmp"
@@ -200,7 +200,7 @@ class TestAge(OnFiles):
 
     @pytest.mark.parametrize(("age", "left"), [(HOUR - 60, 2), (HOUR + 60, 1)])
     def test_chats_that_no_head_names_go_after_an_hour(
-        self, age: float, left: int, place: Place, path: Path, now: Clock
+        self, age: float, left: int, place: StoreSlot, path: Path, now: Clock
     ) -> None:
         place.look()
         orphan = path / f"{KEY}.{'0' * 32}.chats"
@@ -210,7 +210,7 @@ class TestAge(OnFiles):
 
         assert len(list(path.glob("*.chats"))) == left
 
-    def test_of_two_listings_only_the_later_is_there(self, place: Place, path: Path) -> None:
+    def test_of_two_listings_only_the_later_is_there(self, place: StoreSlot, path: Path) -> None:
         for title in ("one", "two"):
             save(place, title)
 
@@ -225,20 +225,22 @@ class TestClear(OnFiles):
 
         assert store.clear() == 2
 
-    def test_what_counted_before_counts_no_more(self, store: FileStore, place: Place) -> None:
+    def test_what_counted_before_counts_no_more(self, store: FileStore, place: StoreSlot) -> None:
         before = place.look().generation
         store.clear()
 
         assert place.look().generation != before
 
-    def test_no_chats_are_left(self, store: FileStore, place: Place, path: Path) -> None:
+    def test_no_chats_are_left(self, store: FileStore, place: StoreSlot, path: Path) -> None:
         fill(place)
         (path / f"{KEY}.{'0' * 32}.tmp").touch(0o600)
         store.clear()
 
         assert {each.suffix for each in path.iterdir()} == {".lease", ".lock"}
 
-    def test_files_that_are_not_ours_stay(self, store: FileStore, place: Place, path: Path) -> None:
+    def test_files_that_are_not_ours_stay(
+        self, store: FileStore, place: StoreSlot, path: Path
+    ) -> None:
         fill(place)
         foreign = {"notes.chats", "head", f"{KEY}.head.bak", f"{KEY[1:]}.head", f"{KEY}.x.chats"}
         for name in foreign:
@@ -248,7 +250,7 @@ class TestClear(OnFiles):
         assert foreign <= {each.name for each in path.iterdir()}
 
     def test_the_rest_goes_when_one_can_not_be_removed(
-        self, store: FileStore, place: Place, path: Path
+        self, store: FileStore, place: StoreSlot, path: Path
     ) -> None:
         save(place, "one")
         (path / f"{key_of('other')}.head").mkdir()

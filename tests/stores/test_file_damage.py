@@ -30,7 +30,7 @@ from tests.support.tables import instead_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from teamwire_sync._stores.base import Place
+    from teamwire_sync._stores.base import StoreSlot
     from tests.support.builders import Clock
 
 pytestmark = posix
@@ -43,14 +43,14 @@ class TestAFolderThatIsNotOurs(OnFiles):
         with pytest.raises(StoreError, match="give the folder that it leads to"):
             place_in(store).look()
 
-    def test_a_file_is_refused(self, place: Place, path: Path) -> None:
+    def test_a_file_is_refused(self, place: StoreSlot, path: Path) -> None:
         path.touch(0o600)
         with pytest.raises(StoreError, match="it is no folder"):
             place.look()
 
     @pytest.mark.parametrize("mode", [0o750, 0o701, 0o720])
     def test_one_that_is_open_to_others_is_refused(
-        self, mode: int, place: Place, path: Path
+        self, mode: int, place: StoreSlot, path: Path
     ) -> None:
         path.mkdir()
         path.chmod(mode)
@@ -58,7 +58,7 @@ class TestAFolderThatIsNotOurs(OnFiles):
             place.look()
 
     def test_that_of_another_user_is_refused(
-        self, place: Place, path: Path, monkeypatch: pytest.MonkeyPatch
+        self, place: StoreSlot, path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         path.mkdir(0o700)
         disown(path, monkeypatch)
@@ -127,7 +127,7 @@ def to_socket(path: Path) -> None:
 SPOIL = [truncate, garble, nest, empty, open_to_all, to_link, to_pipe, to_socket, enlarge]
 
 
-def use(place: Place, kind: str) -> None:
+def use(place: StoreSlot, kind: str) -> None:
     """Have the file of the *kind* be read."""
     if kind == "chats":
         titles(place)
@@ -163,7 +163,7 @@ class TestDamage(OnFiles):
 
     @pytest.mark.parametrize("kind", [*KINDS, "lock"])
     def test_that_of_another_user_is_said_once_and_gone(
-        self, kind: str, place: Place, path: Path, monkeypatch: pytest.MonkeyPatch
+        self, kind: str, place: StoreSlot, path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         fill(place)
         disown(only(path, kind), monkeypatch)
@@ -174,7 +174,7 @@ class TestDamage(OnFiles):
         use(place, kind)
 
     @pytest.mark.parametrize("kind", ["failure", "head", "lease"])
-    def test_another_version_is_said_once(self, kind: str, place: Place, path: Path) -> None:
+    def test_another_version_is_said_once(self, kind: str, place: StoreSlot, path: Path) -> None:
         fill(place)
         changed = only(path, kind)
         changed.write_text(json.dumps({**json.loads(changed.read_text()), "version": 2}))
@@ -184,7 +184,9 @@ class TestDamage(OnFiles):
         use(place, kind)
 
     @pytest.mark.parametrize("body", ["../../x", "", None, 1])
-    def test_a_head_can_name_no_file_elsewhere(self, body: Any, place: Place, path: Path) -> None:
+    def test_a_head_can_name_no_file_elsewhere(
+        self, body: Any, place: StoreSlot, path: Path
+    ) -> None:
         fill(place)
         changed = only(path, "head")
         changed.write_text(json.dumps({**json.loads(changed.read_text()), "body": body}))
@@ -193,7 +195,7 @@ class TestDamage(OnFiles):
 
     @pytest.mark.parametrize("kind", ["head", "chats"])
     def test_the_listing_goes_with_its_head_and_its_chats(
-        self, kind: str, place: Place, path: Path
+        self, kind: str, place: StoreSlot, path: Path
     ) -> None:
         save(place, "one")
         garble(only(path, kind))
@@ -202,7 +204,7 @@ class TestDamage(OnFiles):
 
         assert not [*path.glob("*.head"), *path.glob("*.chats")]
 
-    def test_what_a_link_leads_to_stays_as_it_is(self, place: Place, path: Path) -> None:
+    def test_what_a_link_leads_to_stays_as_it_is(self, place: StoreSlot, path: Path) -> None:
         fill(place)
         lock = only(path, "lock")
         target = path.parent / "precious"
@@ -214,7 +216,7 @@ class TestDamage(OnFiles):
 
         assert target.read_text() == "precious"
 
-    def test_what_can_not_be_removed_is_said_each_time(self, place: Place, path: Path) -> None:
+    def test_what_can_not_be_removed_is_said_each_time(self, place: StoreSlot, path: Path) -> None:
         save(place, "one")
         head = only(path, "head")
         head.unlink()
@@ -224,7 +226,7 @@ class TestDamage(OnFiles):
                 place.look()
             assert not isinstance(caught.value, DamagedError)
 
-    def test_a_listing_takes_the_place_of_a_damaged_one(self, place: Place, path: Path) -> None:
+    def test_a_listing_takes_the_place_of_a_damaged_one(self, place: StoreSlot, path: Path) -> None:
         stamp = save(place, "one")
         garble(only(path, "head"))
         place.save(contents("two"), generation=stamp.generation, asked_at=stamp.asked_at)
@@ -233,14 +235,14 @@ class TestDamage(OnFiles):
 
 
 class TestChatsThatAreGone(OnFiles):
-    def test_there_is_no_listing_then(self, place: Place, path: Path) -> None:
+    def test_there_is_no_listing_then(self, place: StoreSlot, path: Path) -> None:
         stamp = save(place, "one")
         only(path, "chats").unlink()
 
         assert place.load(stamp) is None
         assert place.look().stamp is None
 
-    def test_they_can_not_be_confirmed(self, place: Place, path: Path, now: Clock) -> None:
+    def test_they_can_not_be_confirmed(self, place: StoreSlot, path: Path, now: Clock) -> None:
         stamp = save(place, "one")
         only(path, "chats").unlink()
 
@@ -273,7 +275,7 @@ def refuse_to_write(how: str, monkeypatch: pytest.MonkeyPatch) -> str:
 class TestADiskThatRefuses(OnFiles):
     @pytest.mark.parametrize("how", ["full", "full at the end", "read-only"])
     def test_the_error_gives_the_reason_and_nothing_is_left_behind(
-        self, how: str, place: Place, path: Path, monkeypatch: pytest.MonkeyPatch
+        self, how: str, place: StoreSlot, path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         stamp = save(place, "one")
         before = sorted(path.iterdir())
@@ -296,14 +298,14 @@ class TestADiskThatRefuses(OnFiles):
 
     @pytest.mark.parametrize("how", ["full", "read-only"])
     def test_the_first_look_gives_it_too(
-        self, how: str, place: Place, monkeypatch: pytest.MonkeyPatch
+        self, how: str, place: StoreSlot, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         reason = refuse_to_write(how, monkeypatch)
         with pytest.raises(StoreError, match=reason):
             place.look()
 
     def test_a_file_system_without_links_has_a_generation_too(
-        self, place: Place, monkeypatch: pytest.MonkeyPatch
+        self, place: StoreSlot, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(os, "link", refuse(errno.EPERM))
 
@@ -316,12 +318,12 @@ class TestADiskThatRefuses(OnFiles):
 
         assert not list(path.glob("*.chats"))
 
-    def test_a_failure_too_large_to_be_read_is_refused(self, place: Place) -> None:
+    def test_a_failure_too_large_to_be_read_is_refused(self, place: StoreSlot) -> None:
         with pytest.raises(StoreError, match="the failure has"):
             place.fail(Failure("g", 1.0, 2.0, {"text": "x" * folder.SMALL}))
 
     def test_a_file_that_can_not_be_read_stays(
-        self, place: Place, monkeypatch: pytest.MonkeyPatch
+        self, place: StoreSlot, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         save(place, "one")
         with monkeypatch.context() as patch:
@@ -332,7 +334,7 @@ class TestADiskThatRefuses(OnFiles):
         assert titles(place) == ["one"]
 
     def test_a_file_that_comes_in_pieces_is_read_whole(
-        self, place: Place, monkeypatch: pytest.MonkeyPatch
+        self, place: StoreSlot, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         save(place, "one")
         read = os.read
@@ -341,7 +343,7 @@ class TestADiskThatRefuses(OnFiles):
         assert titles(place) == ["one"]
 
     def test_a_file_that_is_taken_in_pieces_is_written_whole(
-        self, place: Place, monkeypatch: pytest.MonkeyPatch
+        self, place: StoreSlot, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         write = os.write
         monkeypatch.setattr(os, "write", lambda file, data: write(file, data[:7]))
@@ -350,7 +352,7 @@ class TestADiskThatRefuses(OnFiles):
         assert titles(place) == ["one"]
 
     def test_a_file_system_without_locks_is_an_error(
-        self, place: Place, monkeypatch: pytest.MonkeyPatch
+        self, place: StoreSlot, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         class NoLock:
             def __init__(self, *_: object, **__: object) -> None:

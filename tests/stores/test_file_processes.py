@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from teamwire_sync._stores.base import Place
+    from teamwire_sync._stores.base import StoreSlot
     from tests.support.builders import Clock
 
 pytestmark = [
@@ -85,13 +85,13 @@ def side_by_side(count: int, work: Callable[[int], bool]) -> list[bool]:
 
 
 class TestLease(OnFiles):
-    def test_one_that_was_taken_later_than_now_is_free(self, place: Place, now: Clock) -> None:
+    def test_one_that_was_taken_later_than_now_is_free(self, place: StoreSlot, now: Clock) -> None:
         place.lease(10)
         now.advance(-DAY)
 
         assert place.lease(10) is not None
 
-    def test_a_forked_child_neither_extends_nor_releases_it(self, place: Place) -> None:
+    def test_a_forked_child_neither_extends_nor_releases_it(self, place: StoreSlot) -> None:
         lease = place.lease(10)
         assert lease is not None
 
@@ -102,7 +102,7 @@ class TestLease(OnFiles):
         assert side_by_side(1, work) == [False]
         assert place.lease(10) is None
 
-    def test_that_of_a_killed_process_ends_by_itself(self, place: Place, now: Clock) -> None:
+    def test_that_of_a_killed_process_ends_by_itself(self, place: StoreSlot, now: Clock) -> None:
         killed_in(lambda stop: (place.lease(10), stop()))
         taken = []
         for step in (9.0, 1.0):
@@ -111,7 +111,7 @@ class TestLease(OnFiles):
 
         assert taken == [False, True]
 
-    def test_a_process_that_is_killed_under_the_lock_leaves_it_free(self, place: Place) -> None:
+    def test_a_process_that_is_killed_under_the_lock_leaves_it_free(self, place: StoreSlot) -> None:
         def work(stop: Callable[[], object]) -> None:
             # The file of the lease takes its place under the lock.
             os.replace = lambda *_: stop()  # type: ignore[assignment]
@@ -122,7 +122,7 @@ class TestLease(OnFiles):
         assert place.lease(10) is not None
 
     def test_a_lock_that_another_holds_is_an_error(
-        self, place: Place, path: Path, monkeypatch: pytest.MonkeyPatch
+        self, place: StoreSlot, path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(file, "_LOCK_TIMEOUT", 0.01)
         place.look()
@@ -136,7 +136,7 @@ class TestLease(OnFiles):
             assert side_by_side(1, work) == [True]
 
     def test_who_comes_to_the_lock_late_does_not_have_it(
-        self, place: Place, path: Path, now: Clock, monkeypatch: pytest.MonkeyPatch
+        self, place: StoreSlot, path: Path, now: Clock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         other = FileStore(path)
         set_clock(other, now)
@@ -150,7 +150,7 @@ class TestLease(OnFiles):
 
         assert place.lease(10) is None
 
-    def test_of_4_processes_one_has_it(self, place: Place) -> None:
+    def test_of_4_processes_one_has_it(self, place: StoreSlot) -> None:
         taken = side_by_side(4, lambda _number: place.lease(10) is not None)
 
         assert sum(taken) == 1
@@ -158,7 +158,7 @@ class TestLease(OnFiles):
 
 class TestSideBySide(OnFiles):
     def test_of_two_that_make_a_generation_the_first_has_made_it(
-        self, place: Place, path: Path, monkeypatch: pytest.MonkeyPatch
+        self, place: StoreSlot, path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         first = []
 
@@ -171,7 +171,7 @@ class TestSideBySide(OnFiles):
 
         assert [place.look().generation] == first
 
-    def test_4_processes_at_once_never_see_a_damaged_listing(self, place: Place) -> None:
+    def test_4_processes_at_once_never_see_a_damaged_listing(self, place: StoreSlot) -> None:
         place.look()
 
         def work(number: int) -> bool:
@@ -186,7 +186,7 @@ class TestSideBySide(OnFiles):
         assert all(side_by_side(4, work))
 
     def test_of_4_processes_that_come_first_all_see_one_generation(
-        self, place: Place, path: Path
+        self, place: StoreSlot, path: Path
     ) -> None:
         def work(number: int) -> bool:
             generation = place.look().generation

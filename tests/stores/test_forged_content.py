@@ -21,7 +21,7 @@ from tests.support.whole_models import check_chat, check_group, check_user
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from teamwire_sync._stores.base import Contents
+    from teamwire_sync._stores.base import StoredListing
 
 
 def signed(body: bytes) -> bytes:
@@ -77,7 +77,7 @@ def forgeries(document: Any) -> Iterator[Any]:
             yield forged
 
 
-def check(unpacked: Contents) -> None:
+def check(unpacked: StoredListing) -> None:
     """Everything in it is whole."""
     assert list(unpacked.chats) == [chat.tid for chat in unpacked.chats.values()]
     assert type(unpacked.validator) in {str, type(None)}

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from teamwire_sync._stores.base import Place
+    from teamwire_sync._stores.base import StoreSlot
     from teamwire_sync.testing import Sandbox
     from tests.support.redis_process import RedisProcess
     from tests.support.store_worker_process import WorkerProcess
@@ -98,7 +98,7 @@ class TestExpired:
     """Processes that have seen the stored snapshot, and all meet it when it has expired."""
 
     @pytest.fixture
-    def place(self, box: Sandbox, store: str) -> Place:
+    def place(self, box: Sandbox, store: str) -> StoreSlot:
         """Where the snapshot is stored."""
         kept = store_at(store)
         with Connection(box.app_id, box.secret, box.url, store=kept) as connection:
@@ -110,7 +110,7 @@ class TestExpired:
     def meet(
         self,
         box: Sandbox,
-        place: Place,
+        place: StoreSlot,
         workers: Workers,
         *,
         processes: int,
@@ -130,7 +130,7 @@ class TestExpired:
         return started
 
     def list_once(
-        self, box: Sandbox, place: Place, workers: Workers, processes: int, threads: int
+        self, box: Sandbox, place: StoreSlot, workers: Workers, processes: int, threads: int
     ) -> None:
         with box.hold(*LIST) as held:
             started = self.meet(box, place, workers, processes=processes, threads=threads)
@@ -143,19 +143,19 @@ class TestExpired:
         assert box.count(*LIST) == 2
 
     def test_3_processes_of_2_threads_list_once(
-        self, box: Sandbox, place: Place, workers: Workers
+        self, box: Sandbox, place: StoreSlot, workers: Workers
     ) -> None:
         self.list_once(box, place, workers, 3, 2)
 
     @pytest.mark.slow
     def test_16_processes_of_4_threads_list_once(
-        self, box: Sandbox, place: Place, workers: Workers
+        self, box: Sandbox, place: StoreSlot, workers: Workers
     ) -> None:
         self.list_once(box, place, workers, 16, 4)
 
     @pytest.mark.slow
     def test_when_the_leader_is_killed_the_others_go_on_and_list_once_more(
-        self, box: Sandbox, place: Place, workers: Workers
+        self, box: Sandbox, place: StoreSlot, workers: Workers
     ) -> None:
         with box.hold(*LIST) as held:
             started = self.meet(box, place, workers, processes=4, threads=2, lease=LEASE)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from attrs import evolve
 
-from teamwire_sync._stores.base import MAX_AGE, Contents
+from teamwire_sync._stores.base import MAX_AGE, StoredListing
 from tests.support.builders import make_chat, make_group, make_user
 from tests.support.store_listings import (
     IDENTITY,
@@ -22,7 +22,7 @@ from tests.support.store_listings import (
 from tests.support.waiting import PATIENCE, Threads
 
 if TYPE_CHECKING:
-    from teamwire_sync._stores.base import Place
+    from teamwire_sync._stores.base import StoreSlot
     from tests.stores.conftest import MemoryKit
 
 # Real time passes for Redis, and a test may take some of it.
@@ -30,19 +30,19 @@ HOUR = 3600.0
 
 
 class TestPlace:
-    def test_a_new_one_has_a_generation_and_nothing_else(self, place: Place) -> None:
+    def test_a_new_one_has_a_generation_and_nothing_else(self, place: StoreSlot) -> None:
         head = place.look()
 
         assert head.generation
         assert (head.stamp, head.failure) == (None, None)
 
-    def test_a_look_keeps_the_generation(self, place: Place, other: Place) -> None:
+    def test_a_look_keeps_the_generation(self, place: StoreSlot, other: StoreSlot) -> None:
         assert place.look().generation == other.look().generation == place.look().generation
 
-    def test_time_does_not_run_backwards(self, place: Place, other: Place) -> None:
+    def test_time_does_not_run_backwards(self, place: StoreSlot, other: StoreSlot) -> None:
         assert place.look().now <= other.look().now
 
-    def test_what_is_saved_is_loaded(self, place: Place, other: Place) -> None:
+    def test_what_is_saved_is_loaded(self, place: StoreSlot, other: StoreSlot) -> None:
         ada = make_user("u1", first_name="Ådä", extra=(("x", 1),))
         group = make_group("g1", title="図", owner=ada)
         chat = make_chat(
@@ -50,7 +50,7 @@ class TestPlace:
         )
         head = place.look()
         stamp = place.save(
-            Contents({"t1": chat}, 'W/"é"', (ada,), (group,)),
+            StoredListing({"t1": chat}, 'W/"é"', (ada,), (group,)),
             generation=head.generation,
             asked_at=head.now,
         )
@@ -61,15 +61,17 @@ class TestPlace:
         assert loaded.chats["t1"].extra == {"y": [1]}
         assert (loaded.validator, *loaded.users, *loaded.groups) == ('W/"é"', ada, group)
 
-    def test_the_order_stays(self, place: Place) -> None:
+    def test_the_order_stays(self, place: StoreSlot) -> None:
         stamp = save(place, "z", "a", "m")
 
         assert titles(place, stamp) == ["z", "a", "m"]
 
-    def test_nothing_is_a_listing_too(self, place: Place) -> None:
+    def test_nothing_is_a_listing_too(self, place: StoreSlot) -> None:
         assert titles(place, save(place)) == []
 
-    def test_a_look_gives_the_stamp_of_the_last_one(self, place: Place, other: Place) -> None:
+    def test_a_look_gives_the_stamp_of_the_last_one(
+        self, place: StoreSlot, other: StoreSlot
+    ) -> None:
         head = place.look()
         save(place, "old", head=head)
         stamp = save(other, "new", head=head)
@@ -77,19 +79,21 @@ class TestPlace:
         assert place.look().stamp == stamp
         assert (stamp.generation, stamp.asked_at) == (head.generation, head.now)
 
-    def test_one_that_was_replaced_is_not_there(self, place: Place, other: Place) -> None:
+    def test_one_that_was_replaced_is_not_there(self, place: StoreSlot, other: StoreSlot) -> None:
         old = save(place, "old")
         new = save(other, "new")
 
         assert titles(place, old) is None
         assert titles(place, new) == ["new"]
 
-    def test_one_that_never_was_is_not_there(self, place: Place) -> None:
+    def test_one_that_never_was_is_not_there(self, place: StoreSlot) -> None:
         stamp = save(place, "a")
 
         assert place.load(evolve(stamp, body="0" * 32)) is None
 
-    def test_one_of_an_older_generation_shows_that(self, place: Place, other: Place) -> None:
+    def test_one_of_an_older_generation_shows_that(
+        self, place: StoreSlot, other: StoreSlot
+    ) -> None:
         head = place.look()
         generation = other.renew()
         save(place, "late", head=head)
@@ -101,21 +105,21 @@ class TestPlace:
 
 
 class TestConfirm:
-    def test_only_the_time_changes(self, place: Place, other: Place) -> None:
+    def test_only_the_time_changes(self, place: StoreSlot, other: StoreSlot) -> None:
         stamp = save(place, "a")
         confirmed = other.confirm(stamp, asked_at=stamp.asked_at - 1.5)
 
         assert confirmed == evolve(stamp, asked_at=stamp.asked_at - 1.5)
         assert place.look().stamp == confirmed
 
-    def test_the_chats_stay(self, place: Place) -> None:
+    def test_the_chats_stay(self, place: StoreSlot) -> None:
         stamp = save(place, "a")
         confirmed = place.confirm(stamp, asked_at=stamp.asked_at)
 
         assert confirmed is not None
         assert titles(place, confirmed) == ["a"]
 
-    def test_the_generation_is_that_of_the_listing(self, place: Place) -> None:
+    def test_the_generation_is_that_of_the_listing(self, place: StoreSlot) -> None:
         stamp = save(place, "a")
         place.renew()
         confirmed = place.confirm(stamp, asked_at=stamp.asked_at)
@@ -123,21 +127,23 @@ class TestConfirm:
         assert confirmed is not None
         assert confirmed.generation == stamp.generation
 
-    def test_one_that_was_replaced_is_not_confirmed(self, place: Place, other: Place) -> None:
+    def test_one_that_was_replaced_is_not_confirmed(
+        self, place: StoreSlot, other: StoreSlot
+    ) -> None:
         old = save(place, "old")
         new = save(other, "new")
 
         assert place.confirm(old, asked_at=old.asked_at - 1) is None
         assert place.look().stamp == new
 
-    def test_where_there_is_none_nothing_is_confirmed(self, place: Place, store: Any) -> None:
+    def test_where_there_is_none_nothing_is_confirmed(self, place: StoreSlot, store: Any) -> None:
         stamp = save(place, "a")
         store.clear()
 
         assert place.confirm(stamp, asked_at=stamp.asked_at) is None
         assert place.look().stamp is None
 
-    def test_it_lasts_longer(self, place: Place, kit: MemoryKit) -> None:
+    def test_it_lasts_longer(self, place: StoreSlot, kit: MemoryKit) -> None:
         stamp = save(place, "a")
         kit.let_pass(MAX_AGE - 60)
         place.confirm(stamp, asked_at=place.look().now)
@@ -147,13 +153,13 @@ class TestConfirm:
 
 
 class TestFailure:
-    def test_it_is_shared(self, place: Place, other: Place) -> None:
+    def test_it_is_shared(self, place: StoreSlot, other: StoreSlot) -> None:
         failure = failure_of(place.look())
         place.fail(failure)
 
         assert fields(other.look().failure) == fields(failure)
 
-    def test_the_last_one_counts(self, place: Place, other: Place) -> None:
+    def test_the_last_one_counts(self, place: StoreSlot, other: StoreSlot) -> None:
         first = failure_of(place.look())
         last = evolve(first, until=first.until + 5)
         place.fail(first)
@@ -161,20 +167,22 @@ class TestFailure:
 
         assert fields(place.look().failure) == fields(last)
 
-    def test_a_listing_removes_it(self, place: Place, other: Place) -> None:
+    def test_a_listing_removes_it(self, place: StoreSlot, other: StoreSlot) -> None:
         place.fail(failure_of(place.look()))
         save(other, "a")
 
         assert place.look().failure is None
 
-    def test_a_listing_that_has_not_changed_removes_it(self, place: Place, other: Place) -> None:
+    def test_a_listing_that_has_not_changed_removes_it(
+        self, place: StoreSlot, other: StoreSlot
+    ) -> None:
         stamp = save(place, "a")
         place.fail(failure_of(place.look()))
         other.confirm(stamp, asked_at=stamp.asked_at)
 
         assert place.look().failure is None
 
-    def test_the_listing_stays(self, place: Place) -> None:
+    def test_the_listing_stays(self, place: StoreSlot) -> None:
         stamp = save(place, "a")
         place.fail(failure_of(place.look()))
 
@@ -182,17 +190,17 @@ class TestFailure:
 
 
 class TestRenew:
-    def test_each_generation_is_another(self, place: Place, other: Place) -> None:
+    def test_each_generation_is_another(self, place: StoreSlot, other: StoreSlot) -> None:
         generations = [place.look().generation]
         for each in (place, other, place):
             generations.append(each.renew())
             assert other.look().generation == generations[-1]
         assert len(set(generations)) == 4
 
-    def test_it_needs_no_look_before(self, place: Place, other: Place) -> None:
+    def test_it_needs_no_look_before(self, place: StoreSlot, other: StoreSlot) -> None:
         assert place.renew() == other.look().generation
 
-    def test_the_listing_stays(self, place: Place) -> None:
+    def test_the_listing_stays(self, place: StoreSlot) -> None:
         stamp = save(place, "a")
         place.renew()
 
@@ -200,25 +208,25 @@ class TestRenew:
 
 
 class TestLease:
-    def test_one_has_it(self, place: Place, other: Place) -> None:
+    def test_one_has_it(self, place: StoreSlot, other: StoreSlot) -> None:
         assert place.lease(HOUR) is not None
         assert (place.lease(HOUR), other.lease(HOUR)) == (None, None)
 
-    def test_released_it_is_free(self, place: Place, other: Place) -> None:
+    def test_released_it_is_free(self, place: StoreSlot, other: StoreSlot) -> None:
         lease = place.lease(HOUR)
         assert lease is not None
         lease.release()
 
         assert other.lease(HOUR) is not None
 
-    def test_it_ends_by_itself(self, place: Place, other: Place, kit: MemoryKit) -> None:
+    def test_it_ends_by_itself(self, place: StoreSlot, other: StoreSlot, kit: MemoryKit) -> None:
         assert place.lease(HOUR) is not None
         kit.let_pass(HOUR + 0.5)
 
         assert other.lease(HOUR) is not None
 
     def test_extended_it_lasts_as_long_again(
-        self, place: Place, other: Place, kit: MemoryKit
+        self, place: StoreSlot, other: StoreSlot, kit: MemoryKit
     ) -> None:
         lease = place.lease(HOUR)
         assert lease is not None
@@ -227,7 +235,9 @@ class TestLease:
         kit.let_pass(HOUR * 2 / 3)
         assert other.lease(HOUR) is None
 
-    def test_a_lost_one_is_not_extended(self, place: Place, other: Place, kit: MemoryKit) -> None:
+    def test_a_lost_one_is_not_extended(
+        self, place: StoreSlot, other: StoreSlot, kit: MemoryKit
+    ) -> None:
         lease = place.lease(HOUR)
         assert lease is not None
         kit.let_pass(HOUR + 0.5)
@@ -236,7 +246,7 @@ class TestLease:
         assert not lease.extend()
 
     def test_a_lost_one_is_not_released_from_who_has_it(
-        self, place: Place, other: Place, kit: MemoryKit
+        self, place: StoreSlot, other: StoreSlot, kit: MemoryKit
     ) -> None:
         lost = place.lease(HOUR)
         assert lost is not None
@@ -248,7 +258,7 @@ class TestLease:
         assert taken.extend()
         assert place.lease(HOUR) is None
 
-    def test_released_it_is_not_extended(self, place: Place, other: Place) -> None:
+    def test_released_it_is_not_extended(self, place: StoreSlot, other: StoreSlot) -> None:
         lease = place.lease(HOUR)
         assert lease is not None
         lease.release()
@@ -256,27 +266,27 @@ class TestLease:
         assert not lease.extend()
         assert other.lease(HOUR) is not None
 
-    def test_to_clear_the_place_leaves_it(self, place: Place, other: Place) -> None:
+    def test_to_clear_the_place_leaves_it(self, place: StoreSlot, other: StoreSlot) -> None:
         lease = place.lease(HOUR)
         assert lease is not None
         other.clear()
 
         assert lease.extend()
 
-    def test_a_renewal_frees_it(self, place: Place, other: Place) -> None:
+    def test_a_renewal_frees_it(self, place: StoreSlot, other: StoreSlot) -> None:
         assert place.lease(HOUR) is not None
         other.renew()
 
         assert other.lease(HOUR) is not None
 
-    def test_one_from_before_a_renewal_is_lost(self, place: Place, other: Place) -> None:
+    def test_one_from_before_a_renewal_is_lost(self, place: StoreSlot, other: StoreSlot) -> None:
         lease = place.lease(HOUR)
         assert lease is not None
         other.renew()
 
         assert not lease.extend()
 
-    def test_of_8_threads_one_has_it(self, place: Place, other: Place) -> None:
+    def test_of_8_threads_one_has_it(self, place: StoreSlot, other: StoreSlot) -> None:
         with Threads() as threads:
             each = [threads.start(lambda at=at: at.lease(HOUR)) for at in [place, other] * 4]  # type: ignore[misc]
             leases = [one.result(PATIENCE) for one in each]
@@ -285,7 +295,7 @@ class TestLease:
 
 
 class TestBots:
-    def test_they_do_not_see_each_other(self, place: Place, stranger: Place) -> None:
+    def test_they_do_not_see_each_other(self, place: StoreSlot, stranger: StoreSlot) -> None:
         stamp = save(place, "a")
         place.fail(failure_of(place.look()))
         seen = stranger.look()
@@ -294,17 +304,17 @@ class TestBots:
         assert stranger.load(stamp) is None
         assert stranger.confirm(stamp, asked_at=stamp.asked_at) is None
 
-    def test_each_has_a_generation(self, place: Place, stranger: Place) -> None:
+    def test_each_has_a_generation(self, place: StoreSlot, stranger: StoreSlot) -> None:
         generation = stranger.look().generation
 
         assert place.renew() != generation
         assert stranger.look().generation == generation
 
-    def test_each_has_a_lease(self, place: Place, stranger: Place) -> None:
+    def test_each_has_a_lease(self, place: StoreSlot, stranger: StoreSlot) -> None:
         assert place.lease(60) is not None
         assert stranger.lease(60) is not None
 
-    def test_to_clear_one_leaves_the_other(self, place: Place, stranger: Place) -> None:
+    def test_to_clear_one_leaves_the_other(self, place: StoreSlot, stranger: StoreSlot) -> None:
         save(place, "a")
         stamp = save(stranger, "b")
         place.clear()
@@ -312,7 +322,7 @@ class TestBots:
         assert titles(stranger, stamp) == ["b"]
 
     def test_to_clear_the_store_counts_them(
-        self, place: Place, stranger: Place, store: Any
+        self, place: StoreSlot, stranger: StoreSlot, store: Any
     ) -> None:
         save(place, "a")
         save(stranger, "b")
@@ -322,10 +332,10 @@ class TestBots:
 
 class TestClear:
     @pytest.fixture(params=["place", "store"])
-    def cleared(self, request: pytest.FixtureRequest, place: Place, store: Any) -> Any:
+    def cleared(self, request: pytest.FixtureRequest, place: StoreSlot, store: Any) -> Any:
         return place if request.param == "place" else store
 
-    def test_nothing_is_left(self, cleared: Any, place: Place, other: Place) -> None:
+    def test_nothing_is_left(self, cleared: Any, place: StoreSlot, other: StoreSlot) -> None:
         stamp = save(place, "a")
         place.fail(failure_of(place.look()))
         cleared.clear()
@@ -334,7 +344,9 @@ class TestClear:
         assert (head.stamp, head.failure) == (None, None)
         assert other.load(stamp) is None
 
-    def test_the_generation_is_another(self, cleared: Any, place: Place, other: Place) -> None:
+    def test_the_generation_is_another(
+        self, cleared: Any, place: StoreSlot, other: StoreSlot
+    ) -> None:
         generation = other.look().generation
         cleared.clear()
 
@@ -344,7 +356,7 @@ class TestClear:
         assert not cleared.clear()
 
     def test_what_was_asked_for_before_shows_that(
-        self, cleared: Any, place: Place, other: Place
+        self, cleared: Any, place: StoreSlot, other: StoreSlot
     ) -> None:
         head = place.look()
         cleared.clear()
@@ -356,14 +368,14 @@ class TestClear:
 
 
 class TestAge:
-    def test_what_is_too_old_is_gone(self, place: Place, kit: MemoryKit) -> None:
+    def test_what_is_too_old_is_gone(self, place: StoreSlot, kit: MemoryKit) -> None:
         stamp = save(place, "a")
         kit.let_pass(MAX_AGE + 1)
 
         assert place.look().stamp is None
         assert place.load(stamp) is None
 
-    def test_before_that_it_is_there(self, place: Place, kit: MemoryKit) -> None:
+    def test_before_that_it_is_there(self, place: StoreSlot, kit: MemoryKit) -> None:
         stamp = save(place, "a")
         kit.let_pass(MAX_AGE - 60)
         head = place.look()
@@ -373,7 +385,7 @@ class TestAge:
         assert head.now - head.stamp.asked_at >= MAX_AGE - 60.001
 
     @pytest.mark.parametrize("ahead", [60, -MAX_AGE - 1], ids=["future", "past"])
-    def test_a_listing_of_another_time_is_none(self, ahead: float, place: Place) -> None:
+    def test_a_listing_of_another_time_is_none(self, ahead: float, place: StoreSlot) -> None:
         head = place.look()
         place.save(contents("a"), generation=head.generation, asked_at=head.now + ahead)
 
@@ -381,10 +393,10 @@ class TestAge:
 
 
 class TestTogether:
-    def test_8_threads_find_each_listing_whole(self, place: Place, other: Place) -> None:
+    def test_8_threads_find_each_listing_whole(self, place: StoreSlot, other: StoreSlot) -> None:
         generation = place.look().generation
 
-        def work(at: Place, name: str) -> None:
+        def work(at: StoreSlot, name: str) -> None:
             for _ in range(10):
                 save(at, name, name, head=evolve(at.look(), generation=generation))
                 head = at.look()
@@ -402,7 +414,9 @@ class TestTogether:
                 one.result(PATIENCE)
 
     @pytest.mark.parametrize("kit", ["file", "redis"], indirect=True)
-    def test_another_process_finds_what_this_one_saved(self, kit: MemoryKit, place: Place) -> None:
+    def test_another_process_finds_what_this_one_saved(
+        self, kit: MemoryKit, place: StoreSlot
+    ) -> None:
         save(place, "früh")
         place.fail(failure_of(place.look()))
         lease = place.lease(60)

@@ -13,7 +13,7 @@ from tests.support.store_sharers import Sharers, SpiedPlace, unavailable
 from tests.support.waiting import PATIENCE, Gate, Threads, wait_until
 
 if TYPE_CHECKING:
-    from teamwire_sync._stores.sharing import Sharing
+    from teamwire_sync._stores.sharing import SharedListing
     from tests.support.builders import Clock
 
 
@@ -28,7 +28,7 @@ def place(sharers: Sharers) -> SpiedPlace:
 
 
 @pytest.fixture
-def sharing(sharers: Sharers, place: SpiedPlace) -> Sharing:
+def sharing(sharers: Sharers, place: SpiedPlace) -> SharedListing:
     return sharers.sharing(place)
 
 
@@ -94,7 +94,7 @@ class TestLeases:
 
         assert lease.released == 1
 
-    def test_who_does_not_keep_it_does_not_lead(self, sharing: Sharing) -> None:
+    def test_who_does_not_keep_it_does_not_lead(self, sharing: SharedListing) -> None:
         """Ctrl-C may come before that, and nothing would end it."""
         assert sharing.lease() is not None
 
@@ -130,7 +130,7 @@ class TestLeases:
 
         assert lease.released == 0
 
-    def test_another_has_it_meanwhile(self, sharing: Sharing, place: SpiedPlace) -> None:
+    def test_another_has_it_meanwhile(self, sharing: SharedListing, place: SpiedPlace) -> None:
         gate = Gate()
 
         def hold() -> None:

@@ -11,8 +11,8 @@ from teamwire_sync import (
     TWRateLimitError,
     TWServerError,
 )
-from teamwire_sync._cache.snapshot import View
-from teamwire_sync._cache.state import Need
+from teamwire_sync._cache.snapshot import ChatSnapshot
+from teamwire_sync._cache.state import Freshness
 from tests.support.builders import make_chat
 from tests.support.chat_server import by_tid, create
 from tests.support.store_sharers import Sharers
@@ -300,12 +300,12 @@ class TestRefresh:
         sharers.cache().all(None)
         sharers.clock.advance(10)
         place, gate = sharers.place(), Gate()
-        cache, need = sharers.cache(place), Need(newer_than=0, since=sharers.clock() - 5)
+        cache, need = sharers.cache(place), Freshness(newer_than=0, since=sharers.clock() - 5)
         place.once("load", gate)
         with Threads() as threads:
             threads.start(lambda: cache.all(None))
             gate.wait_arrived()
-            threads.start(lambda: cache.refreshed(View(), None, need=need))
+            threads.start(lambda: cache.refreshed(ChatSnapshot(), None, need=need))
             wait_until(lambda: cache.info().joined == 1)
             gate.open()
 

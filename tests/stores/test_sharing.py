@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from teamwire_sync import TWAuthError, TWConnectionError, TWRateLimitError, TWServerError
-from teamwire_sync._cache.snapshot import View
-from teamwire_sync._cache.state import LastGood
-from teamwire_sync._stores.base import Contents, DamagedError, Head
+from teamwire_sync._cache.snapshot import ChatSnapshot
+from teamwire_sync._cache.state import ConfirmedListing
+from teamwire_sync._stores.base import DamagedError, SlotStatus, StoredListing
 from tests.support.builders import make_chat
 from tests.support.store_sharers import Sharers, SpiedPlace, unavailable
 from tests.support.waiting import Gate, Threads
 
 if TYPE_CHECKING:
-    from teamwire_sync._stores.sharing import Sharing
+    from teamwire_sync._stores.sharing import SharedListing
     from tests.support.builders import Clock
 
 LOGGER = "teamwire_sync"
@@ -39,23 +39,23 @@ def place(sharers: Sharers) -> SpiedPlace:
 
 
 @pytest.fixture
-def sharing(sharers: Sharers, place: SpiedPlace) -> Sharing:
+def sharing(sharers: Sharers, place: SpiedPlace) -> SharedListing:
     return sharers.sharing(place)
 
 
-def looked(sharing: Sharing) -> Head:
+def looked(sharing: SharedListing) -> SlotStatus:
     head = sharing.look()
     assert head is not None
     return head
 
 
-def good() -> LastGood:
-    return LastGood(View.of({"t1": make_chat()}), "v1", 0.0)
+def good() -> ConfirmedListing:
+    return ConfirmedListing(ChatSnapshot.of({"t1": make_chat()}), "v1", 0.0)
 
 
 class TestAFailingStore:
     def test_it_is_left_alone_for_five_seconds(
-        self, sharing: Sharing, place: SpiedPlace, clock: Clock
+        self, sharing: SharedListing, place: SpiedPlace, clock: Clock
     ) -> None:
         place.break_down()
         counts = []
@@ -67,7 +67,7 @@ class TestAFailingStore:
         assert counts == [1, 1, 2]
 
     def test_the_next_look_comes_after_that(
-        self, sharing: Sharing, place: SpiedPlace, clock: Clock
+        self, sharing: SharedListing, place: SpiedPlace, clock: Clock
     ) -> None:
         place.break_down()
         sharing.look()
@@ -77,7 +77,7 @@ class TestAFailingStore:
 
     def test_it_is_told_once(
         self,
-        sharing: Sharing,
+        sharing: SharedListing,
         place: SpiedPlace,
         clock: Clock,
         caplog: pytest.LogCaptureFixture,
@@ -93,7 +93,7 @@ class TestAFailingStore:
 
     def test_that_it_works_again_is_told_once(
         self,
-        sharing: Sharing,
+        sharing: SharedListing,
         place: SpiedPlace,
         clock: Clock,
         caplog: pytest.LogCaptureFixture,
@@ -113,7 +113,7 @@ class TestAFailingStore:
 
     @pytest.mark.parametrize("method", ["load", "save", "fail", "lease"])
     def test_no_failure_reaches_a_look_up(
-        self, sharing: Sharing, place: SpiedPlace, method: str
+        self, sharing: SharedListing, place: SpiedPlace, method: str
     ) -> None:
         head = looked(sharing)
         saved = sharing.keep(good(), head, unchanged=None)
@@ -133,14 +133,14 @@ class TestAFailingStore:
 
 class TestDamage:
     def test_a_damaged_place_is_looked_at_again_at_once(
-        self, sharing: Sharing, place: SpiedPlace
+        self, sharing: SharedListing, place: SpiedPlace
     ) -> None:
         place.once("look", damaged)
 
         assert sharing.look() is not None
 
     def test_it_is_told(
-        self, sharing: Sharing, place: SpiedPlace, caplog: pytest.LogCaptureFixture
+        self, sharing: SharedListing, place: SpiedPlace, caplog: pytest.LogCaptureFixture
     ) -> None:
         place.once("look", damaged)
         sharing.look()
@@ -150,7 +150,7 @@ class TestDamage:
         ]
 
     def test_damaged_chats_do_not_stop_the_store_from_being_used(
-        self, sharing: Sharing, place: SpiedPlace
+        self, sharing: SharedListing, place: SpiedPlace
     ) -> None:
         saved = sharing.keep(good(), looked(sharing), unchanged=None)
         assert saved is not None
@@ -162,7 +162,7 @@ class TestDamage:
 
 class TestRenewals:
     def test_one_that_failed_is_made_before_the_next_look(
-        self, sharing: Sharing, place: SpiedPlace, clock: Clock
+        self, sharing: SharedListing, place: SpiedPlace, clock: Clock
     ) -> None:
         before = looked(sharing).generation
         place.break_down()
@@ -174,7 +174,7 @@ class TestRenewals:
         assert looked(sharing).generation != before
 
     def test_nothing_of_the_place_is_used_while_one_fails(
-        self, sharing: Sharing, place: SpiedPlace
+        self, sharing: SharedListing, place: SpiedPlace
     ) -> None:
         place.before["renew"] = unavailable
         sharing.owe()
@@ -182,7 +182,7 @@ class TestRenewals:
         assert sharing.look() is None
 
     def test_one_that_was_made_is_not_owed_any_more(
-        self, sharing: Sharing, place: SpiedPlace
+        self, sharing: SharedListing, place: SpiedPlace
     ) -> None:
         sharing.owe()
         for _ in range(2):
@@ -191,7 +191,7 @@ class TestRenewals:
         assert place.calls == ["renew"]
 
     def test_a_write_that_ends_while_one_is_under_way_owes_another(
-        self, sharing: Sharing, place: SpiedPlace
+        self, sharing: SharedListing, place: SpiedPlace
     ) -> None:
         place.once("renew", sharing.owe)
         sharing.owe()
@@ -201,7 +201,7 @@ class TestRenewals:
         assert place.calls == ["renew", "renew"]
 
     def test_who_waits_for_one_that_fails_does_not_try_as_well(
-        self, sharing: Sharing, place: SpiedPlace
+        self, sharing: SharedListing, place: SpiedPlace
     ) -> None:
         gate = Gate()
 
@@ -219,7 +219,9 @@ class TestRenewals:
 
         assert place.calls.count("renew") == 1
 
-    def test_one_that_is_interrupted_is_owed(self, sharing: Sharing, place: SpiedPlace) -> None:
+    def test_one_that_is_interrupted_is_owed(
+        self, sharing: SharedListing, place: SpiedPlace
+    ) -> None:
         def interrupt() -> None:
             raise KeyboardInterrupt
 
@@ -232,10 +234,10 @@ class TestRenewals:
         assert place.calls == ["renew", "renew"]
 
     def test_who_looks_while_one_is_under_way_sees_it(
-        self, sharing: Sharing, place: SpiedPlace
+        self, sharing: SharedListing, place: SpiedPlace
     ) -> None:
         before = looked(sharing).generation
-        seen: list[Head] = []
+        seen: list[SlotStatus] = []
         looks = threading.Thread(target=lambda: seen.append(looked(sharing)))
 
         def meanwhile() -> None:
@@ -251,12 +253,12 @@ class TestRenewals:
 
 
 class TestFailuresOfTheServer:
-    def shared(self, sharing: Sharing, error: Any, pause: float = 1.0) -> Any:
+    def shared(self, sharing: SharedListing, error: Any, pause: float = 1.0) -> Any:
         sharing.failed(error, looked(sharing), took=0, pause=pause)
         return looked(sharing).failure
 
     @pytest.mark.parametrize("kind", [TWServerError, TWRateLimitError])
-    def test_what_the_server_says_is_shared(self, sharing: Sharing, kind: Any) -> None:
+    def test_what_the_server_says_is_shared(self, sharing: SharedListing, kind: Any) -> None:
         given = kind("no", status=599, code="c", request_id="r", method="GET", path="/v1/x")
         failure = self.shared(sharing, given)
         error = sharing.shared_error(failure, looked(sharing))
@@ -267,23 +269,23 @@ class TestFailuresOfTheServer:
 
         assert context[0] == context[1]
 
-    def test_what_the_network_does_is_not(self, sharing: Sharing) -> None:
+    def test_what_the_network_does_is_not(self, sharing: SharedListing) -> None:
         failure = self.shared(sharing, TWConnectionError("no route"))
 
         assert sharing.shared_error(failure, looked(sharing)) is None
 
-    def test_that_the_bot_may_not_is_nobody_s_business(self, sharing: Sharing) -> None:
+    def test_that_the_bot_may_not_is_nobody_s_business(self, sharing: SharedListing) -> None:
         assert self.shared(sharing, TWAuthError("no")) is None
 
     @pytest.mark.parametrize(("pause", "shared_for"), [(7.0, 7.0), (1e9, 3600.0)])
     def test_it_counts_for_an_hour_at_most(
-        self, sharing: Sharing, pause: float, shared_for: float
+        self, sharing: SharedListing, pause: float, shared_for: float
     ) -> None:
         failure = self.shared(sharing, TWRateLimitError("no", retry_after=pause), pause)
 
         assert failure.until - failure.failed_at == pytest.approx(shared_for)
 
-    def test_who_gets_it_is_told_how_long_it_still_counts(self, sharing: Sharing) -> None:
+    def test_who_gets_it_is_told_how_long_it_still_counts(self, sharing: SharedListing) -> None:
         failure = self.shared(sharing, TWRateLimitError("no", retry_after=7), 7.0)
         head = looked(sharing)
         error = sharing.shared_error(failure, head)
@@ -291,7 +293,9 @@ class TestFailuresOfTheServer:
         assert isinstance(error, TWRateLimitError)
         assert error.retry_after == failure.until - head.now
 
-    def test_who_gets_the_one_of_a_server_that_rests_is_told_too(self, sharing: Sharing) -> None:
+    def test_who_gets_the_one_of_a_server_that_rests_is_told_too(
+        self, sharing: SharedListing
+    ) -> None:
         failure = self.shared(sharing, TWServerError("no", retry_after=7), 7.0)
         error = sharing.shared_error(failure, looked(sharing))
 
@@ -301,7 +305,9 @@ class TestFailuresOfTheServer:
     @pytest.mark.parametrize(
         "said", [{"type": "TWAuthError", "text": "x"}, {"type": "TWServerError", "text": 1}, {}]
     )
-    def test_what_is_none_of_them_is_ignored(self, sharing: Sharing, said: dict[str, Any]) -> None:
+    def test_what_is_none_of_them_is_ignored(
+        self, sharing: SharedListing, said: dict[str, Any]
+    ) -> None:
         failure = self.shared(sharing, TWServerError("down"))
         forged = type(failure)(failure.generation, failure.failed_at, failure.until, said)
 
@@ -310,7 +316,7 @@ class TestFailuresOfTheServer:
 
 class TestAdoption:
     def test_chats_are_adopted_as_they_are_loaded(self, sharers: Sharers) -> None:
-        adopted: list[Contents] = []
+        adopted: list[StoredListing] = []
         sharing = sharers.sharing(adopt=adopted.append)
         saved = sharing.keep(good(), looked(sharing), unchanged=None)
         assert saved is not None
@@ -319,21 +325,25 @@ class TestAdoption:
         assert [sharing.load(saved)] == adopted
 
     def test_an_unchanged_listing_is_not_written_again(
-        self, sharing: Sharing, place: SpiedPlace
+        self, sharing: SharedListing, place: SpiedPlace
     ) -> None:
         saved = sharing.keep(good(), looked(sharing), unchanged=None)
         sharing.keep(good(), looked(sharing), unchanged=saved)
 
         assert place.calls.count("save") == 1
 
-    def test_one_that_was_replaced_meanwhile_is(self, sharing: Sharing, place: SpiedPlace) -> None:
+    def test_one_that_was_replaced_meanwhile_is(
+        self, sharing: SharedListing, place: SpiedPlace
+    ) -> None:
         saved = sharing.keep(good(), looked(sharing), unchanged=None)
         head = looked(sharing)
         sharing.keep(good(), head, unchanged=None)
 
         assert sharing.keep(good(), head, unchanged=saved) is not None
 
-    def test_one_that_a_write_has_outdated_takes_the_place_of_none(self, sharing: Sharing) -> None:
+    def test_one_that_a_write_has_outdated_takes_the_place_of_none(
+        self, sharing: SharedListing
+    ) -> None:
         head = looked(sharing)
         sharing.owe()
         sharing.settle()

@@ -12,7 +12,7 @@ from teamwire_sync._cache.single_flight import deadline_after
 if TYPE_CHECKING:
     from teamwire_sync import Chat
     from teamwire_sync._cache.chat_cache import ChatCache
-    from teamwire_sync._cache.listing import Load
+    from teamwire_sync._cache.listing import ListingRequest
 
 
 class ChatServer:
@@ -30,7 +30,7 @@ class ChatServer:
         self._version = 0
         self.asked: list[str | None] = []
         self.error: BaseException | None = None
-        self.on_load: Callable[[Load], object] = lambda load: None
+        self.on_load: Callable[[ListingRequest], object] = lambda load: None
         self.pages = 1
 
     def put(self, chat: Chat) -> Chat:
@@ -42,7 +42,7 @@ class ChatServer:
         del self._chats[tid]
         self._version += 1
 
-    def load(self, load: Load) -> Listing | None:
+    def load(self, load: ListingRequest) -> Listing | None:
         self.asked.append(load.validator)
         chats, version, error = dict(self._chats), f"v{self._version}", self.error
         self.on_load(load)

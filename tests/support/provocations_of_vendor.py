@@ -7,7 +7,7 @@ from typing import Any
 from unittest.mock import patch
 
 from teamwire_sync import Connection
-from teamwire_sync._vendor.session import Run
+from teamwire_sync._vendor.session import VendorSession
 from tests.support.fake_sdk import FakeConnection, FakeSdk, vendor_error
 from tests.support.provocations import logs, shows
 
@@ -103,6 +103,6 @@ def _() -> object:
 def _() -> object:
     with connected(FakeSdk()) as connection:
         connection.chats.get_subscriptions()
-        with patch.object(Run, "join", lambda *_: False):
+        with patch.object(VendorSession, "join", lambda *_: False):
             connection.close()
     return None

@@ -6,21 +6,21 @@ from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
 
-from teamwire_sync._stores.base import Failure, Stamp, key_of
+from teamwire_sync._stores.base import Failure, SlotRevision, key_of
 from teamwire_sync._stores.redis import RedisStore
 from tests.support.store_listings import IDENTITY, contents, place_in
 from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
-    from teamwire_sync._stores.base import Place
+    from teamwire_sync._stores.base import StoreSlot
 
 PASSWORD = "Tr0ub4dor-and-3"
 KEY = f"teamwire_sync:{{{key_of(IDENTITY)}}}:"
 
 
-def place_at(url: str, **options: Any) -> Place:
+def place_at(url: str, **options: Any) -> StoreSlot:
     """The place of a bot in the store at *url*."""
-    found: Place = place_in(RedisStore(url, **{"timeout": PATIENCE, **options}))
+    found: StoreSlot = place_in(RedisStore(url, **{"timeout": PATIENCE, **options}))
     return found
 
 
@@ -35,7 +35,7 @@ def call(name: str, url: str, timeout: float = PATIENCE) -> object:
     return _CALLS[name](store, place_in(store))
 
 
-_STAMP = Stamp("0" * 32, "g", 1.0)
+_STAMP = SlotRevision("0" * 32, "g", 1.0)
 _CALLS: dict[str, Callable[[Any, Any], object]] = {
     "look": lambda _, place: place.look(),
     "load": lambda _, place: place.load(_STAMP),

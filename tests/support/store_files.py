@@ -18,7 +18,7 @@ from tests.support.store_listings import titles as titles_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from teamwire_sync._stores.base import Place
+    from teamwire_sync._stores.base import StoreSlot
 
 posix = pytest.mark.skipif(not hasattr(os, "geteuid"), reason="modes and owners are those of POSIX")
 
@@ -44,18 +44,18 @@ class OnFiles:
         return store
 
     @pytest.fixture
-    def place(self, store: FileStore) -> Place:
-        found: Place = place_in(store)
+    def place(self, store: FileStore) -> StoreSlot:
+        found: StoreSlot = place_in(store)
         return found
 
 
-def titles(place: Place) -> list[str | None] | None:
+def titles(place: StoreSlot) -> list[str | None] | None:
     """The titles that are stored; None when there is no listing."""
     stamp = place.look().stamp
     return None if stamp is None else titles_of(place, stamp)
 
 
-def fill(place: Place) -> None:
+def fill(place: StoreSlot) -> None:
     """Have a file of each kind there."""
     save(place, "one")
     place.fail(failure_of(place.look()))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Callable
 
-from teamwire_sync._stores.base import Contents, Failure, Stamp
+from teamwire_sync._stores.base import Failure, SlotRevision, StoredListing
 from tests.support.builders import make_chat
 
 if TYPE_CHECKING:
-    from teamwire_sync._stores.base import Head, Place
+    from teamwire_sync._stores.base import SlotStatus, StoreSlot
 
 IDENTITY = "https://a.example\nbot\n1"
 
@@ -23,25 +23,25 @@ def set_clock(store: Any, clock: Callable[[], float]) -> None:
     store._now = clock
 
 
-def contents(*titles: str, validator: str | None = "v1") -> Contents:
+def contents(*titles: str, validator: str | None = "v1") -> StoredListing:
     """A listing of chats with these titles."""
     chats = [make_chat(f"t{number}", title) for number, title in enumerate(titles)]
-    return Contents({chat.tid: chat for chat in chats}, validator)
+    return StoredListing({chat.tid: chat for chat in chats}, validator)
 
 
-def save(place: Place, *titles: str, head: Head | None = None) -> Stamp:
+def save(place: StoreSlot, *titles: str, head: SlotStatus | None = None) -> SlotRevision:
     """Save such a listing, as of *head* or now."""
     head = head or place.look()
     return place.save(contents(*titles), generation=head.generation, asked_at=head.now)
 
 
-def titles(place: Place, stamp: Stamp) -> list[str | None] | None:
+def titles(place: StoreSlot, stamp: SlotRevision) -> list[str | None] | None:
     """The titles in the listing *stamp*; None when it is not there."""
     loaded = place.load(stamp)
     return None if loaded is None else [chat.title for chat in loaded.chats.values()]
 
 
-def failure_of(head: Head) -> Failure:
+def failure_of(head: SlotStatus) -> Failure:
     """A refusal at the time of *head*."""
     error = {"type": "TWServerError", "status": 503, "text": "früh"}
     return Failure(head.generation, head.now, head.now + 5.5, error)

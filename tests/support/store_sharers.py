@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Callable, NoReturn
 from teamwire_sync._cache.chat_cache import ChatCache
 from teamwire_sync._stores.base import StoreError
 from teamwire_sync._stores.memory import MemoryStore
-from teamwire_sync._stores.sharing import Sharing
+from teamwire_sync._stores.sharing import SharedListing
 from tests.support.builders import make_chat
 from tests.support.chat_server import ChatServer
 from tests.support.store_listings import place_in, set_clock
@@ -96,10 +96,10 @@ class Sharers:
         """The place, with a spy of its own."""
         return SpiedPlace(place_in(self.store))
 
-    def sharing(self, place: Any = None, **settings: Any) -> Sharing:
+    def sharing(self, place: Any = None, **settings: Any) -> SharedListing:
         """What a cache uses a place with."""
         defaults = {"check_interval": 1, "adopt": lambda _: None}
-        made = Sharing(place or self.place(), **{**defaults, **settings})
+        made = SharedListing(place or self.place(), **{**defaults, **settings})
         made.clock = self.clock
         return made
 

@@ -17,7 +17,7 @@ from teamwire_sync import (
     LocationAttachment,
 )
 from teamwire_sync._http.transport import HttpTransport
-from teamwire_sync._models.base import bind
+from teamwire_sync._models.base import attach
 from teamwire_sync._transport import Ability, Transport
 from teamwire_sync._vendor import VendorTransport
 from teamwire_sync._vendor.unsupported import LimitedTransport
@@ -75,7 +75,7 @@ def chat(connection: Connection) -> Chat:
 
 def downloaded(chat: Chat, target: Any) -> object:
     attachment = make_file()
-    bind([attachment], chat._service)
+    attach([attachment], chat._service)
     return attachment.download(target)
 
 
@@ -234,7 +234,7 @@ class TestVendor:
 
     def test_of_an_empty_file_is_refused_a_download_too(self, chat: Chat) -> None:
         attachment = FileAttachment(AttachmentType.FILE, "a1", "empty", 0)
-        bind([attachment], chat._service)
+        attach([attachment], chat._service)
 
         with pytest.raises(TWUnsupportedError):
             attachment.download(Nowhere())

@@ -17,7 +17,7 @@ from tests.support.waiting import PATIENCE, Threads, wait_until
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from teamwire_sync._vendor.session import Run
+    from teamwire_sync._vendor.session import VendorSession
     from tests.support.builders import Clock
     from tests.vendor.conftest import Vendor
 
@@ -224,7 +224,7 @@ def test_however_many_threads_hang_there_is_one_goodbye(
 ) -> None:
     waited = []
 
-    def join(run: Run, seconds: float) -> bool:
+    def join(run: VendorSession, seconds: float) -> bool:
         waited.append(seconds)
         clock.advance(seconds)
         return False
@@ -236,7 +236,7 @@ def test_however_many_threads_hang_there_is_one_goodbye(
             wait_until(lambda number=number: len(ended) == number)
         monkeypatch.setattr(loop_thread, "_GOODBYE", 5.0)
         monkeypatch.setattr(loop_thread, "time", SimpleNamespace(monotonic=clock))
-        monkeypatch.setattr(loop_thread.Run, "join", join)
+        monkeypatch.setattr(loop_thread.VendorSession, "join", join)
         uncached.close()
 
     assert (len(waited), sum(waited)) == (4, 5.0)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from teamwire_sync._credentials import is_loopback
 from teamwire_sync._sandbox.app import create_app
 from teamwire_sync._sandbox.controls.live import Live
-from teamwire_sync._sandbox.controls.other_users import Others
+from teamwire_sync._sandbox.controls.other_users import OtherUsers
 from teamwire_sync._sandbox.middleware import Front
 from teamwire_sync._sandbox.request_log import Route
 from teamwire_sync._sandbox.server import Server
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from teamwire_sync._sandbox.request_log import ServedRequest
 
 
-class Sandbox(Others):
+class Sandbox(OtherUsers):
     """A running local server; made by `teamwire_sync.testing.sandbox`.
 
     Paths are given without query, and ``*`` stands for one segment: ``/v1/bot/chats/*/messages/``.

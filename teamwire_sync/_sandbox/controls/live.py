@@ -12,7 +12,7 @@ from teamwire_sync._sandbox.serializers import location_document
 from teamwire_sync._sandbox.world import queries
 
 if TYPE_CHECKING:
-    from teamwire_sync._sandbox.controls.other_users import Others
+    from teamwire_sync._sandbox.controls.other_users import OtherUsers
     from teamwire_sync._sandbox.serializers import Document
     from teamwire_sync._sandbox.world.world import World
 
@@ -38,7 +38,7 @@ class Live:
         seed: Decides what they do.
     """
 
-    def __init__(self, world: World, others: Others, interval: float, seed: int) -> None:
+    def __init__(self, world: World, others: OtherUsers, interval: float, seed: int) -> None:
         self._world = world
         self._others = others
         self._interval = interval

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _PROPERTIES = ("title", "allow_sending", "allow_mute_notifications", "is_closed", "is_alert")
 
 
-class Others:
+class OtherUsers:
     """What a test can let others do; the rules for bots are not theirs.
 
     Chats, users and groups are given as objects or by id. What changes something is an event for
