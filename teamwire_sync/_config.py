@@ -3,34 +3,16 @@
 from __future__ import annotations
 
 import os
-import threading
-from reprlib import repr as short_repr
 from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
+
+from teamwire_sync._internal.validation import check_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from attrs import Attribute
-
-
-def check_seconds(name: str, value: object, *, zero: bool = False) -> None:
-    """Raise unless *value* is a finite number of seconds above zero, or zero where *zero* allows.
-
-    Raises:
-        TypeError: It is no number.
-        ValueError: It is out of range.
-    """
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        message = f"{name} must be a number of seconds, not {type(value).__name__}"
-        raise TypeError(message)
-    # No socket and no lock can wait longer than TIMEOUT_MAX; nan fails both comparisons.
-    if not 0 <= value <= threading.TIMEOUT_MAX or (value == 0 and not zero):
-        least = "zero or more" if zero else "more than zero"
-        limits = f"{least} and at most {threading.TIMEOUT_MAX:,.0f} seconds"
-        message = f"{name} must be {limits}, got {short_repr(value)}"
-        raise ValueError(message)
 
 
 def _seconds(*, zero: bool = False) -> Callable[[Any, Attribute[Any], Any], None]:

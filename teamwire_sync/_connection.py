@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Callable, NoReturn, cast
 from attrs import evolve
 
 from teamwire_sync._config import ConnectionConfig
+from teamwire_sync._internal.deadlines import deadline_of
 from teamwire_sync._internal.secret import as_secrets
+from teamwire_sync._internal.validation import require_bool, require_id
 from teamwire_sync._models.base import attach
-from teamwire_sync._services.validation import deadline_of, require_bool, require_id
 from teamwire_sync.exceptions import TWClosedError
 
 if TYPE_CHECKING:

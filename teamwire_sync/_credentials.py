@@ -5,7 +5,6 @@ from __future__ import annotations
 import configparser
 import os
 import stat
-from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import unquote, urlsplit
@@ -13,6 +12,7 @@ from warnings import warn
 
 from attrs import field, frozen
 
+from teamwire_sync._internal.hosts import is_host, is_loopback
 from teamwire_sync._internal.secret import SHORTEST, Secret, as_secrets, refuse_to_copy
 from teamwire_sync.exceptions import TWConfigError
 
@@ -200,22 +200,6 @@ def _problem_of_both(url: str, secret: str) -> str | None:
     if len(secret) >= SHORTEST and (secret in path or secret in unquote(path)):
         return "url must not hold the secret; errors and logs would show it"
     return None
-
-
-def is_loopback(host: str) -> bool:
-    """Whether *host* is this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def is_host(host: str) -> bool:
-    """Whether *host* is one that can be looked up."""
-    labels = host.rstrip(".").split(".")
-    return ":" in host or all(0 < len(label) < 64 for label in labels)
 
 
 def check_url(url: str | Secret, *, allow_insecure_http: bool = False) -> str:

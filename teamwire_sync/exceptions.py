@@ -31,7 +31,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from teamwire_sync._models.chats import Chat
 
 __all__ = [
     "TWAmbiguousTitleError",
@@ -118,7 +117,7 @@ class TWAmbiguousTitleError(TWError):
     """
 
     def __init__(
-        self, message: str, *, title: str = "", candidates: Iterable[Chat] = (), **context: Any
+        self, message: str, *, title: str = "", candidates: Iterable[Any] = (), **context: Any
     ) -> None:
         super().__init__(message, **context)
         self.title = title

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Callable, Generic, TypeVar
 
-from teamwire_sync._cache.single_flight import Flight, Void, is_own_timeout
+from teamwire_sync._cache.single_flight import Flight, Void
+from teamwire_sync._internal.deadlines import is_own_timeout
 from teamwire_sync._internal.fork import on_fork
 from teamwire_sync.exceptions import TWClosedError, TWError
 

@@ -6,45 +6,12 @@ import copy
 import math
 import threading
 import time
-from typing import Callable, Generic, TypeVar
+from typing import Generic, TypeVar
 
+from teamwire_sync._internal.waiting import works_for
 from teamwire_sync.exceptions import TWError, TWTimeoutError
 
 T = TypeVar("T")
-
-_here = threading.local()
-
-# Seconds by which a time-out may come before the deadline that it is for: timers round.
-_ALMOST = 0.05
-
-
-def deadline_after(timeout: float | None) -> float | None:
-    """The moment of `time.monotonic` at which a call with *timeout* seconds has to end."""
-    return None if timeout is None else time.monotonic() + timeout
-
-
-def within(deadline: float | None, seconds: float) -> float:
-    """*deadline*, but not more than *seconds* from now."""
-    latest = time.monotonic() + seconds
-    return latest if deadline is None else min(deadline, latest)
-
-
-def is_own_timeout(error: TWError, deadline: float | None) -> bool:
-    """Whether *error* says only that a leader with this *deadline* had no more time.
-
-    Then it fails alone: those who wait for it may have the time.
-    """
-    late = deadline is not None and time.monotonic() >= deadline - _ALMOST
-    return late and isinstance(error, TWTimeoutError)
-
-
-def work_for(is_awaited_by: Callable[[int], bool]) -> None:
-    """Have this thread never wait for those that wait for it.
-
-    Args:
-        is_awaited_by: Whether the thread of an identity waits for this one.
-    """
-    _here.is_awaited_by = is_awaited_by
 
 
 class Void(Exception):  # noqa: N818  it is no error: the flight brought nothing, so make another
@@ -107,8 +74,7 @@ class Flight(Generic[T]):
             TWError: What the leader met.
             Void: There is no answer.
         """
-        is_awaited_by = getattr(_here, "is_awaited_by", None)
-        if self.leader == threading.get_ident() or (is_awaited_by and is_awaited_by(self.leader)):
+        if self.leader == threading.get_ident() or works_for(self.leader):
             message = (
                 "a look-up inside of the look-up that it would wait for; don't look up chats, "
                 "users or groups in a progress callback or a logging handler"

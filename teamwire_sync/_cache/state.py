@@ -18,8 +18,9 @@ from attrs import evolve, frozen
 from teamwire_sync._cache.facts import Fact, live, merge
 from teamwire_sync._cache.info import Counts
 from teamwire_sync._cache.listing import ListingRequest, Loader, Progress
-from teamwire_sync._cache.single_flight import Flight, Void, is_own_timeout
+from teamwire_sync._cache.single_flight import Flight, Void
 from teamwire_sync._cache.snapshot import ChatSnapshot
+from teamwire_sync._internal.deadlines import is_own_timeout
 from teamwire_sync._internal.fork import on_fork
 from teamwire_sync.exceptions import (
     TWAuthError,

@@ -13,10 +13,10 @@ import click
 
 from teamwire_sync._cli.failures import extras, not_found
 from teamwire_sync._cli.output import count_of, say, visible_lines
-from teamwire_sync._config import check_seconds
 from teamwire_sync._connection import Connection
 from teamwire_sync._credentials import config_path
 from teamwire_sync._internal.log import logger
+from teamwire_sync._internal.validation import check_seconds
 from teamwire_sync._stores import find_store
 from teamwire_sync.exceptions import TWConfigError
 

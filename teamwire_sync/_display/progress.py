@@ -6,7 +6,7 @@ from contextlib import closing, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Union
 
-from teamwire_sync._services.validation import require_progress
+from teamwire_sync._internal.validation import require_progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

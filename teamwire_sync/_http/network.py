@@ -11,8 +11,8 @@ import requests
 from urllib3.exceptions import HTTPError
 from urllib3.util import parse_url
 
-from teamwire_sync._credentials import is_host, is_loopback
 from teamwire_sync._http.tls import trusted
+from teamwire_sync._internal.hosts import is_host, is_loopback
 from teamwire_sync.exceptions import TWConfigError
 
 if TYPE_CHECKING:

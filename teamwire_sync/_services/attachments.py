@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from teamwire_sync._internal.validation import require_date, require_number, require_text
 from teamwire_sync._models.attachments import (
     Attachment,
     AttachmentType,
@@ -11,7 +12,6 @@ from teamwire_sync._models.attachments import (
     LocationAttachment,
 )
 from teamwire_sync._services.files import LocalFile
-from teamwire_sync._services.validation import require_date, require_number, require_text
 
 if TYPE_CHECKING:
     import os

@@ -7,22 +7,20 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Callable
 
-from teamwire_sync._cache.single_flight import within
 from teamwire_sync._display.html import MessageList
-from teamwire_sync._models.base import attach
-from teamwire_sync._models.chats import Chat
-from teamwire_sync._services.paging import Pages
-from teamwire_sync._services.validation import (
-    deadline_of,
-    group_ids,
+from teamwire_sync._internal.deadlines import deadline_of, within
+from teamwire_sync._internal.validation import (
     require_bool,
     require_count,
     require_id,
     require_progress,
     require_str,
     require_text,
-    user_ids,
 )
+from teamwire_sync._models.base import attach
+from teamwire_sync._models.chats import Chat
+from teamwire_sync._services.paging import Pages
+from teamwire_sync._services.validation import group_ids, user_ids
 from teamwire_sync._transport import MemberEdit, MessageDraft, Page
 from teamwire_sync.exceptions import TWNotFoundError
 

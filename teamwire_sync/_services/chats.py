@@ -7,18 +7,12 @@ from typing import TYPE_CHECKING, Callable
 
 from teamwire_sync._cache.chat_cache import ChatCache
 from teamwire_sync._display.html import ChatList
+from teamwire_sync._internal.deadlines import deadline_of
+from teamwire_sync._internal.validation import require_bool, require_id, require_str, require_text
 from teamwire_sync._models.chats import Chat, ChatHandle
 from teamwire_sync._services.chat_actions import ChatService
 from teamwire_sync._services.listing import read_listing
-from teamwire_sync._services.validation import (
-    deadline_of,
-    group_ids,
-    require_bool,
-    require_id,
-    require_str,
-    require_text,
-    user_ids,
-)
+from teamwire_sync._services.validation import group_ids, user_ids
 from teamwire_sync._transport import ChatDraft
 from teamwire_sync.exceptions import TWAmbiguousTitleError, TWNotFoundError
 

@@ -7,17 +7,12 @@ from typing import TYPE_CHECKING, Callable
 from attrs import frozen
 
 from teamwire_sync._cache.expiring_cache import ExpiringCache
-from teamwire_sync._cache.single_flight import within
+from teamwire_sync._internal.deadlines import deadline_of, within
 from teamwire_sync._internal.log import logger
+from teamwire_sync._internal.validation import require_id, require_str, require_text
 from teamwire_sync._models.base import attach
 from teamwire_sync._services.paging import Pages
-from teamwire_sync._services.validation import (
-    deadline_of,
-    require_id,
-    require_str,
-    require_text,
-    user_ids,
-)
+from teamwire_sync._services.validation import user_ids
 from teamwire_sync._transport import MemberEdit
 from teamwire_sync.exceptions import (
     TWAuthError,

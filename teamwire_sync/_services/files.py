@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Callable
 
 from attrs import field, frozen
 
-from teamwire_sync._services.validation import require_text
+from teamwire_sync._internal.validation import require_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,9 +17,8 @@ from typing import TYPE_CHECKING, Any, Callable
 
 from attrs import asdict, evolve
 
-from teamwire_sync._config import check_seconds
 from teamwire_sync._internal.imports import import_in_thread
-from teamwire_sync._services.validation import require_count
+from teamwire_sync._internal.validation import check_seconds, require_count
 from teamwire_sync._stores.base import (
     MAX_AGE,
     MAX_BYTES,

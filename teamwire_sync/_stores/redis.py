@@ -8,9 +8,8 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Callable, NoReturn
 
-from teamwire_sync._config import check_seconds
 from teamwire_sync._internal.secret import Secret
-from teamwire_sync._services.validation import require_count
+from teamwire_sync._internal.validation import check_seconds, require_count
 from teamwire_sync._stores.base import (
     MAX_AGE,
     MAX_BYTES,

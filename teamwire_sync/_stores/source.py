@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from teamwire_sync._cache.single_flight import is_own_timeout
 from teamwire_sync._cache.snapshot import ChatSnapshot
 from teamwire_sync._cache.state import ConfirmedListing, SharedView, pause_of
+from teamwire_sync._internal.deadlines import is_own_timeout
 from teamwire_sync.exceptions import TWError, TWTimeoutError
 
 if TYPE_CHECKING:

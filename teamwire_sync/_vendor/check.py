@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Callable
 from attrs import frozen
 
 from teamwire_sync import __version__
-from teamwire_sync._config import ConnectionConfig, check_seconds
+from teamwire_sync._config import ConnectionConfig
 from teamwire_sync._connection import Connection
+from teamwire_sync._internal.validation import check_seconds
 from teamwire_sync._vendor import VendorTransport
 from teamwire_sync.exceptions import TWError
 

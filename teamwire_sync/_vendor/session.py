@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Callable
 from weakref import WeakSet
 
-from teamwire_sync._cache.single_flight import work_for
 from teamwire_sync._internal.log import logger
+from teamwire_sync._internal.waiting import work_for
 from teamwire_sync._vendor.errors import (
     cause_of,
     documented,

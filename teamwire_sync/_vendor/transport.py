@@ -7,9 +7,8 @@ import inspect
 import sys
 from typing import TYPE_CHECKING, Any, Callable, NoReturn, TypeVar
 
-from teamwire_sync._cache.single_flight import within
-from teamwire_sync._config import check_seconds
-from teamwire_sync._services.validation import require_id
+from teamwire_sync._internal.deadlines import within
+from teamwire_sync._internal.validation import check_seconds, require_id
 from teamwire_sync._transport import Ability, ChatPage
 from teamwire_sync._vendor.errors import cause_of, documented, is_lasting
 from teamwire_sync._vendor.loop_thread import VendorThread

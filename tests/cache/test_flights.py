@@ -16,7 +16,7 @@ from teamwire_sync import (
     TWServerError,
     TWTimeoutError,
 )
-from teamwire_sync._cache.single_flight import deadline_after
+from teamwire_sync._internal.deadlines import deadline_after
 from tests.support.builders import Clock, make_chat
 from tests.support.chat_server import by_tid, create
 from tests.support.interrupts import interrupt_at

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from teamwire_sync._cache.single_flight import Flight, Void, deadline_after, is_own_timeout
+from teamwire_sync._cache.single_flight import Flight, Void
+from teamwire_sync._internal.deadlines import deadline_after, is_own_timeout
 from teamwire_sync.exceptions import (
     TWConnectionError,
     TWDeliveryUnknownError,
@@ -142,7 +143,7 @@ class TestDeadlines:
             (TWDeliveryUnknownError, 99.0, False),
         ],
     )
-    def test_a_timeout_after_the_own_deadline_is_own_haste(
+    def test_a_timeout_after_the_own_deadline_is_an_own_timeout(
         self, error: Any, deadline: float | None, own: bool, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(time, "monotonic", lambda: 100.0)

@@ -10,7 +10,7 @@ import attrs
 import pytest
 
 from teamwire_sync import ConnectionConfig
-from teamwire_sync._config import check_seconds
+from teamwire_sync._internal.validation import check_seconds
 from tests.support.leaks import assert_no_secret
 from tests.support.tables import unlike
 

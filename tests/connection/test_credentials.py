@@ -8,13 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from teamwire_sync import Connection, TWConfigError
-from teamwire_sync._credentials import (
-    Credentials,
-    check_url,
-    config_path,
-    find_credentials,
-    is_loopback,
-)
+from teamwire_sync._credentials import Credentials, check_url, config_path, find_credentials
+from teamwire_sync._internal.hosts import is_loopback
 from tests.support.leaks import assert_no_secret
 from tests.support.tables import unlike
 

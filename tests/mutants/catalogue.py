@@ -234,8 +234,8 @@ MUTANTS = (
     ),
     _mutant(
         "haste shared",
-        "if own_haste(error, load.deadline):",
-        "if own_haste(error, None):",
+        "if is_own_timeout(error, load.deadline):",
+        "if is_own_timeout(error, None):",
         f"{_FLIGHTS}::TestSingleFlight::test_who_leads_in_haste_fails_alone",
     ),
     _mutant(
@@ -282,7 +282,7 @@ MUTANTS = (
     ),
     _mutant(
         "what a 401 ends kept in memory",
-        "            self._outdate()\n            self._drop()\n            self.view = View()\n",
+        "            self._drop()\n            self.view = ChatSnapshot()\n",
         "            pass\n",
         f"{_STALE}::TestStale::test_credentials_that_are_refused_end_what_is_in_memory",
         file="_cache/expiring_view.py",
@@ -417,13 +417,13 @@ MUTANTS = (
         "        renew_after_fork(self)\n        self._renewed(None)\n",
         f"{_MUST_SHOW}::TestListings::"
         "test_a_connection_that_was_not_asked_for_anything_asks_nothing[1.8]",
-        file=f"{_VENDOR}/thread.py",
+        file=f"{_VENDOR}/loop_thread.py",
     ),
     _mutant(
         "each call of the vendor's SDK has a connection of its own",
         "        self._run = run\n",
         "",
         f"{_MUST_SHOW}::TestListings::test_what_they_share_is_one_connection_of_the_vendors[1.8]",
-        file=f"{_VENDOR}/thread.py",
+        file=f"{_VENDOR}/loop_thread.py",
     ),
 )

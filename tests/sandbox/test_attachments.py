@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from teamwire_sync._sandbox import app, front
+from teamwire_sync._sandbox import app, middleware
 from teamwire_sync._sandbox.world.history import KNOWN_ATTACHMENT
 from teamwire_sync._sandbox.world.seed import KNOWN_CHAT
 from teamwire_sync.testing import Sandbox, sandbox
@@ -116,7 +116,7 @@ def test_upload_needs_credentials(api: Api, temporary: Path) -> None:
 
 def test_upload_beyond_the_limit_is_refused(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """One byte more than the limit is too large; the limit is lowered here to spare the disk."""
-    for module in (app, front):
+    for module in (app, middleware):
         monkeypatch.setattr(module, "MAX_UPLOAD", MIB)
     answers = [api.post(f"{UPLOADS}?name=a", data=bytes(MIB + more)) for more in (0, 1)]
     assert [answer.status_code for answer in answers] == [200, 413]

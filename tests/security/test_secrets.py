@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 # The header is a text, which has to hold it. Half a copy of the others, whose parts are not to be
 # copied, has no repr.
-BARE = {"_Header", "Slots", "PoolManager", "RecentlyUsedContainer", "_Pool"}
+BARE = {"_Header", "ConnectionLimit", "PoolManager", "RecentlyUsedContainer", "_Pool"}
 
 
 def worked(connection: Connection) -> Connection:
@@ -124,7 +124,7 @@ class TestConnection:
             things = reachable([connection, *beside(connection)])
             of_type = {type(one).__name__: one for one in things}
             for name in (
-                "Connection", "HttpTransport", "Exchange", "OwnSession", "BasicAuth", "Scrubber",
+                "Connection", "HttpTransport", "HttpClient", "OwnSession", "BasicAuth", "Redactor",
                 "ChatService", "EventStream",
             ):  # fmt: skip
                 # On its way to the Secret pickle may meet a lock first, and refuse that.

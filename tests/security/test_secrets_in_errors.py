@@ -153,7 +153,7 @@ class TestErrorsThatComeThrough:
         source: Any = Nothing(what)
         with transport_to(server, secret) as transport:
             upload = partial(transport.upload, source, deadline=None)
-            return leaks_of(upload, LookupError, secret, has="streams.py")
+            return leaks_of(upload, LookupError, secret, has="body.py")
 
     @pytest.mark.parametrize(
         ("what", "body"),

@@ -11,9 +11,8 @@ from typing import Any, Callable
 import pytest
 
 from teamwire_sync import Bot
-from teamwire_sync._services.validation import (
-    deadline_of,
-    group_ids,
+from teamwire_sync._internal.deadlines import deadline_of
+from teamwire_sync._internal.validation import (
     require_bool,
     require_count,
     require_date,
@@ -22,8 +21,8 @@ from teamwire_sync._services.validation import (
     require_progress,
     require_str,
     require_text,
-    user_ids,
 )
+from teamwire_sync._services.validation import group_ids, user_ids
 from tests.support.builders import make_group, make_user
 from tests.support.tables import unlike
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Callable
 import pytest
 
 from teamwire_sync._cache.single_flight import Flight
+from teamwire_sync._internal.deadlines import deadline_of
 from teamwire_sync._models.base import attach
 from teamwire_sync._services.directory import Groups, Users
-from teamwire_sync._services.validation import deadline_of
 from teamwire_sync.exceptions import (
     TWClosedError,
     TWError,

@@ -329,7 +329,7 @@ assert lease.extend() and place.look().generation == generation
 _EIGHT = """
 import os, redis, sys, traceback
 from teamwire_sync._models.chats import Chat
-from teamwire_sync._stores.base import Contents
+from teamwire_sync._stores.base import StoredListing
 from teamwire_sync._stores.redis import RedisStore
 
 store = RedisStore(sys.argv[1], timeout=30)
@@ -344,7 +344,7 @@ def work(name):
             assert client.incr("inside") == 1, "two have the lease"
             head = place.look()
             chats = {str(number): Chat(str(number), name) for number in range(200)}
-            place.save(Contents(chats), generation=head.generation, asked_at=head.now)
+            place.save(StoredListing(chats), generation=head.generation, asked_at=head.now)
             assert client.decr("inside") == 0, "two have the lease"
             lease.release()
             asked += 1

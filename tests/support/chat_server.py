@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Callable
 import pytest
 
 from teamwire_sync._cache.listing import Listing
-from teamwire_sync._cache.single_flight import deadline_after
+from teamwire_sync._internal.deadlines import deadline_after
 
 if TYPE_CHECKING:
     from teamwire_sync import Chat

@@ -30,7 +30,7 @@ pytestmark = [
 
 new = pytest.mark.parametrize("vendor", ["1.8"], indirect=True)
 
-FILES = ("vendor/calls.py", "vendor/run.py", "vendor/thread.py", "vendor/transport.py")
+FILES = ("vendor/calls.py", "vendor/session.py", "vendor/loop_thread.py", "vendor/transport.py")
 
 
 def interrupt(is_ready: Callable[[], object], call: Callable[[], object]) -> None:

@@ -9,7 +9,7 @@ import warnings
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from teamwire_sync._credentials import is_loopback
+from teamwire_sync._internal.hosts import is_loopback
 from teamwire_sync._sandbox.app import create_app
 from teamwire_sync._sandbox.controls.live import Live
 from teamwire_sync._sandbox.controls.other_users import OtherUsers

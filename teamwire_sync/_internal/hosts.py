@@ -1,0 +1,21 @@
+"""Names and addresses of hosts."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+
+def is_loopback(host: str) -> bool:
+    """Whether *host* is this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def is_host(host: str) -> bool:
+    """Whether *host* is one that can be looked up."""
+    labels = host.rstrip(".").split(".")
+    return ":" in host or all(0 < len(label) < 64 for label in labels)
