@@ -116,12 +116,12 @@ class Connection:
         }
         self.users = Users(transport, **ttls)
         self.groups = Groups(transport, self.users, **ttls)
-        place = None
+        slot = None
         if has_store:
-            from teamwire_sync._stores import place_in  # noqa: PLC0415  few have one
+            from teamwire_sync._stores import slot_in  # noqa: PLC0415  few have one
 
-            place = place_in(store, getattr(transport, "identity", None))
-        self.chats = Chats(transport, self.users, self.groups, config, clock=clock, place=place)
+            slot = slot_in(store, getattr(transport, "identity", None))
+        self.chats = Chats(transport, self.users, self.groups, config, clock=clock, slot=slot)
         self._hide_deleted_messages = config.hide_deleted_messages
         transport.on_unauthorized = self.chats._cache.refused
 

@@ -56,13 +56,13 @@ class ConfirmedListing:
         listed: The chats.
         validator: What a conditional request sends back to ask whether they changed.
         asked_at: When the server was asked, on the cache's clock.
-        stamp: What the store says of it; None for one that is in no store.
+        revision: What the store says of it; None for one that is in no store.
     """
 
     listed: ChatSnapshot
     validator: str | None
     asked_at: float
-    stamp: SlotRevision | None = None
+    revision: SlotRevision | None = None
 
 
 @frozen(eq=False, repr=False)
@@ -349,7 +349,7 @@ class SharedView:
         covered, overlay = self._covered(good.asked_at)
         view = evolve(
             merge(good.listed, overlay).until(covered, look_at),
-            generation=good.stamp.generation if good.stamp else None,
+            generation=good.revision.generation if good.revision else None,
             number=flight.number if is_ours else 0,
         )
         if not is_ours:

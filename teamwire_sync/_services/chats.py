@@ -50,7 +50,7 @@ class Chats:
         config: ConnectionConfig,
         *,
         clock: Callable[[], float],
-        place: StoreSlot | None = None,
+        slot: StoreSlot | None = None,
     ) -> None:
         self._transport = transport
         self._listing_timeout = config.listing_timeout
@@ -61,7 +61,7 @@ class Chats:
             recheck_after=config.recheck_after,
             own_write_grace=config.own_write_grace,
             stale_if_error=config.stale_if_error,
-            sharing=None if place is None else self._shared(place, config),
+            sharing=None if slot is None else self._shared(slot, config),
         )
         self._service = ChatService(
             transport,
@@ -264,14 +264,14 @@ class Chats:
             self._transport, load, timeout=self._listing_timeout, adopt=self._service.adopt
         )
 
-    def _shared(self, place: StoreSlot, config: ConnectionConfig) -> SharedListing:
+    def _shared(self, slot: StoreSlot, config: ConnectionConfig) -> SharedListing:
         from teamwire_sync._stores.sharing import SharedListing  # noqa: PLC0415  few have a store
 
         def adopt(contents: StoredListing) -> None:
             self._service.adopt(list(contents.chats.values()), contents.users, contents.groups)
 
         return SharedListing(
-            place,
+            slot,
             check_interval=config.store_check_interval,
             adopt=adopt,
             patience=config.listing_timeout,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _KINDS = "none, file, file:FOLDER, redis://HOST, rediss://HOST or unix://SOCKET"
 
 
-def place_in(store: Store | None, identity: str | None) -> StoreSlot | None:
+def slot_in(store: Store | None, identity: str | None) -> StoreSlot | None:
     """The place of the bot *identity* in *store*, else in the one that the environment names.
 
     Raises:
@@ -26,7 +26,7 @@ def place_in(store: Store | None, identity: str | None) -> StoreSlot | None:
         store = find_store(os.environ.get("TEAMWIRE_STORE", ""), "TEAMWIRE_STORE")
         if store is None:
             return None
-    elif isinstance(store, type) or not hasattr(store, "_place"):
+    elif isinstance(store, type) or not hasattr(store, "_slot"):
         kind = f"the class {store.__name__}" if isinstance(store, type) else type(store).__name__
         message = f"store must be made by FileStore(), RedisStore(url) or MemoryStore(), not {kind}"
         raise TypeError(message)
@@ -37,7 +37,7 @@ def place_in(store: Store | None, identity: str | None) -> StoreSlot | None:
             "store: no store=..., and TEAMWIRE_STORE=none"
         )
         raise TWConfigError(message)
-    return store._place(identity)
+    return store._slot(identity)
 
 
 def find_store(text: str, source: str) -> Store | None:

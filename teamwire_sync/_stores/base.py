@@ -95,13 +95,13 @@ class SlotStatus:
     Attributes:
         now: The store's time.
         generation: The place's.
-        stamp: Of the listing, whether it counts or not; None when there is none.
+        revision: Of the listing, whether it counts or not; None when there is none.
         failure: The last refusal, whether it counts or not.
     """
 
     now: float
     generation: str
-    stamp: SlotRevision | None = None
+    revision: SlotRevision | None = None
     failure: Failure | None = None
 
 
@@ -133,12 +133,12 @@ class StoreSlot(Protocol):
     `DamagedError` that says so; where it can't be removed, it is a `StoreError` each time.
     """
 
-    def look(self) -> SlotStatus:
+    def status(self) -> SlotStatus:
         """What there is. A place that has no generation yet is given one."""
         ...
 
-    def load(self, stamp: SlotRevision) -> StoredListing | None:
-        """The listing *stamp*; None when another has taken its place."""
+    def load(self, revision: SlotRevision) -> StoredListing | None:
+        """The listing *revision*; None when another has taken its place."""
         ...
 
     def save(self, contents: StoredListing, *, generation: str, asked_at: float) -> SlotRevision:
@@ -151,8 +151,8 @@ class StoreSlot(Protocol):
         """
         ...
 
-    def confirm(self, stamp: SlotRevision, *, asked_at: float) -> SlotRevision | None:
-        """Note that the server was asked at *asked_at*, and the listing *stamp* has not changed.
+    def mark_unchanged(self, revision: SlotRevision, *, asked_at: float) -> SlotRevision | None:
+        """Note that the server was asked at *asked_at*, and the listing *revision* has not changed.
 
         Returns:
             The stamp that it has now; None when another has taken its place.
@@ -163,7 +163,7 @@ class StoreSlot(Protocol):
         """Have *failure* take the place of the last one; a listing that is saved removes it."""
         ...
 
-    def renew(self) -> str:
+    def bump_generation(self) -> str:
         """Give the place a new generation: what was asked for before counts no more.
 
         The lease is free then: nobody has to wait for an answer that will not count.
@@ -182,7 +182,7 @@ class StoreSlot(Protocol):
 class Store(Protocol):
     """Where snapshots of the chats outlive a process: `MemoryStore`, `FileStore`, `RedisStore`."""
 
-    def _place(self, identity: str) -> StoreSlot:
+    def _slot(self, identity: str) -> StoreSlot:
         """The place of the bot *identity*. Does no I/O."""
         ...
 

@@ -84,8 +84,8 @@ def unpack(packed: bytes) -> StoredListing:
     Raises:
         StoreError: It is damaged, cut off, of another version or no snapshot at all.
     """
-    head, _, body = packed.partition(b"\n")
-    name, _, digest = head.rpartition(b" ")
+    status, _, body = packed.partition(b"\n")
+    name, _, digest = status.rpartition(b" ")
     if not name.startswith(_FORMAT + b" "):
         message = "what is stored is no snapshot"
     elif name != _FORMAT + b" " + _VERSION:
@@ -128,7 +128,7 @@ def _require(right: bool) -> None:
 def _document(contents: StoredListing) -> dict[str, Any]:
     chats = list(contents.chats.values())
     examples = {_kind_of(chat): chat for chat in chats}
-    kinds = {kind: place for place, kind in enumerate(examples)}
+    kinds = {kind: slot for slot, kind in enumerate(examples)}
     named = {name: list(map(attrgetter(name), chats)) for name in ("users", "groups", "admins")}
     groups = _distinct(named["groups"])
     owners = [() if group.owner is None else (group.owner,) for group in groups.values()]
@@ -142,7 +142,7 @@ def _document(contents: StoredListing) -> dict[str, Any]:
         },
         "groups": {
             **_columns(groups.values(), _GROUP),
-            "owner": _places(owners, users),
+            "owner": _slots(owners, users),
             "extra": _extra(groups.values()),
         },
         "kinds": _columns(examples.values(), _KIND),
@@ -150,9 +150,9 @@ def _document(contents: StoredListing) -> dict[str, Any]:
             **_columns(chats, _CHAT),
             "extra": _extra(chats),
             "kind": _text([kinds[kind] for kind in map(_kind_of, chats)]),
-            "users": _places(named["users"], users),
-            "groups": _places(named["groups"], groups),
-            "admins": _places(named["admins"], users),
+            "users": _slots(named["users"], users),
+            "groups": _slots(named["groups"], groups),
+            "admins": _slots(named["admins"], users),
         },
     }
 
@@ -167,11 +167,11 @@ def _columns(objects: Collection[Any], fields: Fields) -> dict[str, Any]:
 
 
 def _extra(objects: Iterable[Any]) -> list[tuple[int, dict[str, Any]]]:
-    return [(place, each.extra) for place, each in enumerate(objects) if each._extra]
+    return [(slot, each.extra) for slot, each in enumerate(objects) if each._extra]
 
 
-def _places(tuples: Sequence[tuple[Any, ...]], objects: Iterable[int]) -> dict[str, str]:
-    place_of = {key: place for place, key in enumerate(objects)}
+def _slots(tuples: Sequence[tuple[Any, ...]], objects: Iterable[int]) -> dict[str, str]:
+    place_of = {key: slot for slot, key in enumerate(objects)}
     places = [place_of[id(each)] for each in chain.from_iterable(tuples)]
     return {"counts": _text(list(map(len, tuples))), "places": _text(places)}
 
@@ -201,9 +201,9 @@ def _checked(table: Any, fields: Fields) -> list[list[Any]]:
 
 def _extras(table: Any, size: int) -> list[tuple[tuple[str, Any], ...]]:
     extras: list[tuple[tuple[str, Any], ...]] = [()] * size
-    for place, extra in table["extra"]:
-        _require(type(place) is int and place >= 0 and type(extra) is dict)
-        extras[place] = extra_of(extra, {})
+    for slot, extra in table["extra"]:
+        _require(type(slot) is int and slot >= 0 and type(extra) is dict)
+        extras[slot] = extra_of(extra, {})
     return extras
 
 

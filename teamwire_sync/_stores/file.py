@@ -85,8 +85,8 @@ class FileStore:
 
         return FileLock(path, timeout=_LOCK_TIMEOUT, mode=0o600)
 
-    def _place(self, identity: str) -> _FilePlace:
-        return _FilePlace(self, key_of(identity))
+    def _slot(self, identity: str) -> _FileSlot:
+        return _FileSlot(self, key_of(identity))
 
     def clear(self) -> int:
         """Remove what is stored, of all the bots. Other files in the folder stay.
@@ -146,28 +146,30 @@ _FIELDS: dict[str, dict[str, Callable[[object], bool]]] = {
 }
 
 
-class _FilePlace:
+class _FileSlot:
     def __init__(self, store: FileStore, key: str) -> None:
         self._store = store
         self._folder = store._folder
         self._key = key
 
-    def look(self) -> SlotStatus:
+    def status(self) -> SlotStatus:
         with self._folder.opened():
-            stamp = self._stamp()
+            revision = self._stamp()
             failure = self._read("failure")
             # After what it is compared with: that must not count any longer than it does.
             generation = self._generation()
             now = self._store._now()
-            if stamp is not None and not 0 <= now - stamp.asked_at < self._store._max_age:
+            if revision is not None and not 0 <= now - revision.asked_at < self._store._max_age:
                 self._drop()
-                stamp = None
-        return SlotStatus(now, generation, stamp, None if failure is None else Failure(**failure))
+                revision = None
+        return SlotStatus(
+            now, generation, revision, None if failure is None else Failure(**failure)
+        )
 
-    def load(self, stamp: SlotRevision) -> StoredListing | None:
+    def load(self, revision: SlotRevision) -> StoredListing | None:
         with self._folder.opened():
             try:
-                packed = self._folder.read(self._body(stamp), self._store._max_bytes)
+                packed = self._folder.read(self._body(revision), self._store._max_bytes)
                 contents = None if packed is None else unpack(packed)
             except StoreError as error:
                 self._drop()
@@ -175,7 +177,7 @@ class _FilePlace:
             if contents is None:
                 named = self._stamp()
                 # Chats are written before they are named: so these do not come any more.
-                if named is not None and named.body == stamp.body:
+                if named is not None and named.body == revision.body:
                     self._drop()
         return contents
 
@@ -184,30 +186,30 @@ class _FilePlace:
         if len(packed) > most:
             message = f"the chats have {len(packed):,} bytes, more than max_bytes ({most:,})"
             raise self._folder.error(message)
-        stamp = SlotRevision(new_token(), generation, asked_at)
+        revision = SlotRevision(new_token(), generation, asked_at)
         with self._folder.opened():
             previous = None
             with suppress(DamagedError):
                 previous = self._stamp()
             try:
-                self._folder.write(self._body(stamp), packed)
-                self._write_stamp(stamp)
+                self._folder.write(self._body(revision), packed)
+                self._write_stamp(revision)
             except BaseException:
                 with suppress(OSError):
-                    self._folder.remove(self._body(stamp))
+                    self._folder.remove(self._body(revision))
                 raise
             if previous is not None:
                 self._folder.remove(self._body(previous))
-            self._sweep(stamp)
-        return stamp
+            self._sweep(revision)
+        return revision
 
-    def confirm(self, stamp: SlotRevision, *, asked_at: float) -> SlotRevision | None:
+    def mark_unchanged(self, revision: SlotRevision, *, asked_at: float) -> SlotRevision | None:
         with self._folder.opened():
             named = self._stamp()
-            if named is None or named.body != stamp.body:
+            if named is None or named.body != revision.body:
                 return None
             try:
-                self._folder.touch(self._folder.path_of(self._body(stamp)))
+                self._folder.touch(self._folder.path_of(self._body(revision)))
             except FileNotFoundError:
                 return None
             confirmed = evolve(named, asked_at=asked_at)
@@ -218,7 +220,7 @@ class _FilePlace:
         with self._folder.opened():
             self._write("failure", {**asdict(failure), "error": dict(failure.error)})
 
-    def renew(self) -> str:
+    def bump_generation(self) -> str:
         generation = new_token()
         with self._folder.opened():
             self._folder.write(self._name("generation"), generation.encode())
@@ -236,8 +238,8 @@ class _FilePlace:
     def _name(self, kind: str) -> str:
         return f"{self._key}.{kind}"
 
-    def _body(self, stamp: SlotRevision) -> str:
-        return f"{self._key}.{stamp.body}.chats"
+    def _body(self, revision: SlotRevision) -> str:
+        return f"{self._key}.{revision.body}.chats"
 
     def _read(self, kind: str) -> dict[str, Any] | None:
         data = self._folder.read(self._name(kind))
@@ -268,8 +270,8 @@ class _FilePlace:
             raise
         return None if found is None else SlotRevision(**found)
 
-    def _write_stamp(self, stamp: SlotRevision) -> None:
-        self._write("head", asdict(stamp))
+    def _write_stamp(self, revision: SlotRevision) -> None:
+        self._write("head", asdict(revision))
         self._folder.remove(self._name("failure"))
 
     def _generation(self) -> str:
@@ -294,12 +296,14 @@ class _FilePlace:
             if entry.name.endswith((".head", ".chats")):
                 self._folder.remove(entry.name)
 
-    def _sweep(self, stamp: SlotRevision) -> None:
+    def _sweep(self, revision: SlotRevision) -> None:
         """Remove what was left behind, and what is too old, of the other bots too."""
         now, file_time = self._store._now(), time.time()
         for entry in self._folder.files():
             kind = entry.name.rpartition(".")[2]
-            if kind not in {"head", "chats", "failure", "tmp"} or entry.name == self._body(stamp):
+            if kind not in {"head", "chats", "failure", "tmp"} or entry.name == self._body(
+                revision
+            ):
                 continue
             most, clock = self._store._max_age, now
             if kind == "tmp":
@@ -343,23 +347,23 @@ class _FilePlace:
 
 
 class _FileLease:
-    def __init__(self, place: _FilePlace, seconds: float) -> None:
-        self._place, self._owner, self._seconds = place, new_token(), seconds
+    def __init__(self, slot: _FileSlot, seconds: float) -> None:
+        self._slot, self._owner, self._seconds = slot, new_token(), seconds
         # A forked child is not the one that asks the server.
         self._process = os.getpid()
 
     def _take(self, *, free: bool) -> bool:
-        place = self._place
-        with place._folder.opened():
-            if free and place._holder()[1]:
+        slot = self._slot
+        with slot._folder.opened():
+            if free and slot._holder()[1]:
                 return False
-            with place._locked():
-                owner, counts = place._holder()
+            with slot._locked():
+                owner, counts = slot._holder()
                 if owner != self._owner and (counts or not free):
                     return False
-                now = place._store._now()
+                now = slot._store._now()
                 until = now + self._seconds
-                place._write("lease", {"owner": self._owner, "since": now, "until": until})
+                slot._write("lease", {"owner": self._owner, "since": now, "until": until})
         return True
 
     def extend(self) -> bool:
@@ -368,7 +372,7 @@ class _FileLease:
     def release(self) -> None:
         if self._process != os.getpid():
             return
-        place = self._place
-        with place._folder.opened(), place._locked():
-            if place._holder()[0] == self._owner:
-                place._folder.remove(place._name("lease"))
+        slot = self._slot
+        with slot._folder.opened(), slot._locked():
+            if slot._holder()[0] == self._owner:
+                slot._folder.remove(slot._name("lease"))

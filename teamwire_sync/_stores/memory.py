@@ -32,12 +32,12 @@ class MemoryStore:
 
     def __init__(self, *, max_age: float = MAX_AGE) -> None:
         self._max_age = max_age
-        self._places: dict[str, _MemoryPlace] = {}
+        self._slots: dict[str, _MemorySlot] = {}
         self._now: Callable[[], float] = time.time
 
-    def _place(self, identity: str) -> _MemoryPlace:
-        made = _MemoryPlace(self)
-        return self._places.setdefault(identity, made)
+    def _slot(self, identity: str) -> _MemorySlot:
+        made = _MemorySlot(self)
+        return self._slots.setdefault(identity, made)
 
     def clear(self) -> int:
         """Remove what is stored, of all the bots.
@@ -45,10 +45,10 @@ class MemoryStore:
         Returns:
             How many snapshots there were.
         """
-        places = list(self._places.values())
-        had = sum(place._body is not None for place in places)
-        for place in places:
-            place.clear()
+        places = list(self._slots.values())
+        had = sum(slot._body is not None for slot in places)
+        for slot in places:
+            slot.clear()
         return had
 
     def __reduce__(self) -> NoReturn:
@@ -59,7 +59,7 @@ class MemoryStore:
         return "MemoryStore()"
 
 
-class _MemoryPlace:
+class _MemorySlot:
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
         self._lock = threading.Lock()
@@ -75,28 +75,28 @@ class _MemoryPlace:
         self._lock = threading.Lock()
         self._owner, self._leased_until = "", 0.0
 
-    def look(self) -> SlotStatus:
+    def status(self) -> SlotStatus:
         with self._lock:
             now = self._store._now()
-            stamp = self._body[0] if self._body else None
-            if stamp is not None and not 0 <= now - stamp.asked_at < self._store._max_age:
-                self._body = stamp = None
-            return SlotStatus(now, self._generation, stamp, self._failure)
+            revision = self._body[0] if self._body else None
+            if revision is not None and not 0 <= now - revision.asked_at < self._store._max_age:
+                self._body = revision = None
+            return SlotStatus(now, self._generation, revision, self._failure)
 
-    def load(self, stamp: SlotRevision) -> StoredListing | None:
+    def load(self, revision: SlotRevision) -> StoredListing | None:
         with self._lock:
             body = self._body
-        return unpack(body[1]) if body and body[0].body == stamp.body else None
+        return unpack(body[1]) if body and body[0].body == revision.body else None
 
     def save(self, contents: StoredListing, *, generation: str, asked_at: float) -> SlotRevision:
-        stamp, packed = SlotRevision(new_token(), generation, asked_at), pack(contents)
+        revision, packed = SlotRevision(new_token(), generation, asked_at), pack(contents)
         with self._lock:
-            self._body, self._failure = (stamp, packed), None
-        return stamp
+            self._body, self._failure = (revision, packed), None
+        return revision
 
-    def confirm(self, stamp: SlotRevision, *, asked_at: float) -> SlotRevision | None:
+    def mark_unchanged(self, revision: SlotRevision, *, asked_at: float) -> SlotRevision | None:
         with self._lock:
-            if self._body is None or self._body[0].body != stamp.body:
+            if self._body is None or self._body[0].body != revision.body:
                 return None
             confirmed = evolve(self._body[0], asked_at=asked_at)
             self._body, self._failure = (confirmed, self._body[1]), None
@@ -106,7 +106,7 @@ class _MemoryPlace:
         with self._lock:
             self._failure = failure
 
-    def renew(self) -> str:
+    def bump_generation(self) -> str:
         with self._lock:
             self._generation = new_token()
             self._owner, self._leased_until = "", 0.0
@@ -123,21 +123,21 @@ class _MemoryPlace:
 
 
 class _MemoryLease:
-    def __init__(self, place: _MemoryPlace, owner: str, seconds: float) -> None:
-        self._place, self._owner, self._seconds = place, owner, seconds
+    def __init__(self, slot: _MemorySlot, owner: str, seconds: float) -> None:
+        self._slot, self._owner, self._seconds = slot, owner, seconds
 
     def _take(self, *, free: bool) -> bool:
-        place, now = self._place, self._place._store._now()
-        with place._lock:
-            if place._owner != self._owner and not (free and now >= place._leased_until):
+        slot, now = self._slot, self._slot._store._now()
+        with slot._lock:
+            if slot._owner != self._owner and not (free and now >= slot._leased_until):
                 return False
-            place._owner, place._leased_until = self._owner, now + self._seconds
+            slot._owner, slot._leased_until = self._owner, now + self._seconds
         return True
 
     def extend(self) -> bool:
         return self._take(free=False)
 
     def release(self) -> None:
-        with self._place._lock:
-            if self._place._owner == self._owner:
-                self._place._owner, self._place._leased_until = "", 0.0
+        with self._slot._lock:
+            if self._slot._owner == self._owner:
+                self._slot._owner, self._slot._leased_until = "", 0.0

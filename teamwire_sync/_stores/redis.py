@@ -105,8 +105,8 @@ class RedisStore:
         self._max_age = max_age
         self._max_bytes = max_bytes
 
-    def _place(self, identity: str) -> _RedisPlace:
-        return _RedisPlace(self._link, key_of(identity), self._max_age, self._max_bytes)
+    def _slot(self, identity: str) -> _RedisSlot:
+        return _RedisSlot(self._link, key_of(identity), self._max_age, self._max_bytes)
 
     def clear(self) -> int:
         """Remove what is stored, of all the bots.
@@ -164,7 +164,7 @@ def _link(url: Secret, timeout: float) -> Link:
     raise ImportError(message, name="redis")
 
 
-class _RedisPlace:
+class _RedisSlot:
     def __init__(self, link: Link, key: str, max_age: float, max_bytes: int) -> None:
         self._link = link
         self._max_age = max_age
@@ -175,10 +175,10 @@ class _RedisPlace:
         self._generation, self._head, self._body, self._failure = (own + name for name in _KEPT)
         self._leased = own + "lease"
 
-    def look(self) -> SlotStatus:
+    def status(self) -> SlotStatus:
         until = self._link.until()
         # The time last: what others have stored meanwhile would be of the future.
-        failure, head, generation, moment = self._link.run(
+        failure, status, generation, moment = self._link.run(
             ("GET", self._failure),
             ("HMGET", self._head, *_FIELDS),
             ("GET", self._generation),
@@ -194,7 +194,7 @@ class _RedisPlace:
         parsed = {
             (): _parsed(_time_of, moment),
             (self._generation,): _parsed(_text_of, generation),
-            (self._head, self._body): _parsed(_stamp_of, head),
+            (self._head, self._body): _parsed(_stamp_of, status),
             (self._failure,): _parsed(_failure_of, failure),
         }
         damaged = [key for keys, value in parsed.items() for key in keys if not value]
@@ -203,16 +203,16 @@ class _RedisPlace:
         if not parsed[()]:
             message = "Redis does not tell the time"
             raise StoreError(message)
-        (now,), (token,), (stamp,), (failed,) = parsed.values()
-        if stamp is not None and not 0 <= now - stamp.asked_at < self._max_age:
-            stamp = None
-        return SlotStatus(now, token, stamp, failed)
+        (now,), (token,), (revision,), (failed,) = parsed.values()
+        if revision is not None and not 0 <= now - revision.asked_at < self._max_age:
+            revision = None
+        return SlotStatus(now, token, revision, failed)
 
-    def load(self, stamp: SlotRevision) -> StoredListing | None:
+    def load(self, revision: SlotRevision) -> StoredListing | None:
         until = self._link.until(_LONG)
         keys = [self._head, self._body]
         (packed,) = self._link.run(
-            ("EVAL", _LOAD, 2, *keys, stamp.body, self._max_bytes), until=until
+            ("EVAL", _LOAD, 2, *keys, revision.body, self._max_bytes), until=until
         )
         if packed is None:
             return None
@@ -228,8 +228,8 @@ class _RedisPlace:
                 f"the chats have {len(packed):,} bytes, more than max_bytes ({self._max_bytes:,})"
             )
             raise StoreError(message)
-        stamp = SlotRevision(new_token(), generation, asked_at)
-        values = (_VERSION, stamp.body, generation, repr(float(asked_at)))
+        revision = SlotRevision(new_token(), generation, asked_at)
+        values = (_VERSION, revision.body, generation, repr(float(asked_at)))
         fields = [part for field in zip(_FIELDS, values) for part in field]
         self._link.run(
             ("DEL", self._head, self._failure),
@@ -240,19 +240,19 @@ class _RedisPlace:
             until=self._link.until(_LONG),
             atomic=True,
         )
-        return stamp
+        return revision
 
-    def confirm(self, stamp: SlotRevision, *, asked_at: float) -> SlotRevision | None:
+    def mark_unchanged(self, revision: SlotRevision, *, asked_at: float) -> SlotRevision | None:
         until = self._link.until()
         keys = (self._head, self._body, self._generation, self._failure)
-        arguments = (stamp.body, repr(float(asked_at)), self._age)
+        arguments = (revision.body, repr(float(asked_at)), self._age)
         (generation,) = self._link.run(
             ("EVAL", _CONFIRM, len(keys), *keys, *arguments), until=until
         )
         if generation is None:
             return None
         with suppress(*_BROKEN):
-            return SlotRevision(stamp.body, _text_of(generation), asked_at)
+            return SlotRevision(revision.body, _text_of(generation), asked_at)
         raise self._removed([self._head, self._body], until)
 
     def fail(self, failure: Failure) -> None:
@@ -268,7 +268,7 @@ class _RedisPlace:
             until=self._link.until(),
         )
 
-    def renew(self) -> str:
+    def bump_generation(self) -> str:
         generation = new_token()
         # Where there is no memory left for the new one, the old one is gone nevertheless.
         self._link.run(

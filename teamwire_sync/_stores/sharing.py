@@ -60,7 +60,7 @@ class SharedListing:
     A renewal that fails is owed: until it could be made, nothing that the place has is used.
 
     Args:
-        place: Where the chats are.
+        slot: Where the chats are.
         check_interval: Seconds between two looks at a place whose listing is in use.
         adopt: Lets the chats of a listing act, and whom they name.
         patience: Seconds to wait for another process's listing.
@@ -68,7 +68,7 @@ class SharedListing:
 
     def __init__(
         self,
-        place: StoreSlot,
+        slot: StoreSlot,
         *,
         check_interval: float,
         adopt: Callable[[StoredListing], None],
@@ -78,7 +78,7 @@ class SharedListing:
         self.patience = patience
         self.held: set[LeaseKeeper] = set()
         self._renewing = threading.Lock()
-        self._place = place
+        self._slot = slot
         self._adopt = adopt
         # The number of renewals that are owed, and of those that were made.
         self._owed = self._made = 0
@@ -136,13 +136,13 @@ class SharedListing:
                 # Those who waited here don't wait for the store one after the other.
                 raise _Paused
             try:
-                self._place.renew()
+                self._slot.bump_generation()
             except StoreError:
                 self._failed_until = self.clock() + _PAUSE
                 raise
             self._made = owed
 
-    def look(self) -> SlotStatus | None:
+    def status(self) -> SlotStatus | None:
         """What the place has; None while the store fails."""
         return self._try(self._look)
 
@@ -150,68 +150,68 @@ class SharedListing:
         if self._owed != self._made:
             self._renew()
         try:
-            return self._place.look()
+            return self._slot.status()
         except DamagedError as error:
             self._warn_of(error)
-            return self._place.look()
+            return self._slot.status()
 
-    def load(self, stamp: SlotRevision) -> StoredListing | None:
-        """The listing *stamp*; None when it is gone."""
-        contents = self._try(lambda: self._place.load(stamp))
+    def load(self, revision: SlotRevision) -> StoredListing | None:
+        """The listing *revision*; None when it is gone."""
+        contents = self._try(lambda: self._slot.load(revision))
         if contents is not None:
             self._adopt(contents)
         return contents
 
     @staticmethod
-    def unsaved(head: SlotStatus) -> SlotRevision:
-        """What a listing that was asked for after *head* has for a stamp until it is stored."""
-        return SlotRevision("", head.generation, head.now)
+    def unsaved(status: SlotStatus) -> SlotRevision:
+        """What a listing that was asked for after *status* has for a stamp until it is stored."""
+        return SlotRevision("", status.generation, status.now)
 
     def keep(
-        self, good: ConfirmedListing, head: SlotStatus, *, unchanged: SlotRevision | None
+        self, good: ConfirmedListing, status: SlotStatus, *, unchanged: SlotRevision | None
     ) -> SlotRevision | None:
         """Store what the server said.
 
         Args:
             good: The listing.
-            head: The look before the server was asked.
+            status: The look before the server was asked.
             unchanged: What the place had of it by then, where the server said that this is so yet.
 
         Returns:
             The stamp that it has now; None where it is not stored.
         """
-        return self._try(lambda: self._keep(good, head, unchanged))
+        return self._try(lambda: self._keep(good, status, unchanged))
 
     def _keep(
-        self, good: ConfirmedListing, head: SlotStatus, unchanged: SlotRevision | None
+        self, good: ConfirmedListing, status: SlotStatus, unchanged: SlotRevision | None
     ) -> SlotRevision | None:
-        place, asked_at = self._place, head.now
-        before = place.look()
-        if before.generation != head.generation:
+        slot, asked_at = self._slot, status.now
+        before = slot.status()
+        if before.generation != status.generation:
             return None  # one that counts may be there by now
         # What was asked for before a renewal counts only when it is stored anew.
-        if unchanged is not None and unchanged == head.stamp == evolve(
-            unchanged, generation=head.generation
+        if unchanged is not None and unchanged == status.revision == evolve(
+            unchanged, generation=status.generation
         ):
-            confirmed = place.confirm(unchanged, asked_at=asked_at)
+            confirmed = slot.mark_unchanged(unchanged, asked_at=asked_at)
             if confirmed is not None:
                 return confirmed
         contents = StoredListing(good.listed.by_tid, good.validator)
         try:
-            return place.save(contents, generation=head.generation, asked_at=asked_at)
+            return slot.save(contents, generation=status.generation, asked_at=asked_at)
         except StoreError:
             # Those who wait for it would list one after the other.
             with suppress(StoreError):
                 until = before.now + COOL_DOWN
-                place.fail(Failure(head.generation, before.now, until, {"type": "StoreError"}))
+                slot.fail(Failure(status.generation, before.now, until, {"type": "StoreError"}))
             raise
 
-    def failed(self, error: TWError, head: SlotStatus, *, took: float, pause: float) -> None:
+    def failed(self, error: TWError, status: SlotStatus, *, took: float, pause: float) -> None:
         """Tell those who wait that the server has not listed the chats.
 
         Args:
             error: What it says.
-            head: The look before it was asked.
+            status: The look before it was asked.
             took: Seconds since then.
             pause: Seconds in which it is not to be asked again.
         """
@@ -219,17 +219,17 @@ class SharedListing:
         if kind not in _SHARED + _OWN:
             return
         said = {name: getattr(error, name, None) for name in _CONTEXT}
-        failed_at = head.now + took
+        failed_at = status.now + took
         failure = Failure(
-            generation=head.generation,
+            generation=status.generation,
             failed_at=failed_at,
             until=failed_at + min(pause, _LONGEST_FAILURE),
             error={"type": kind, "text": str(error), **said},
         )
-        self._try(lambda: self._place.fail(failure))
+        self._try(lambda: self._slot.fail(failure))
 
     @staticmethod
-    def shared_error(failure: Failure, head: SlotStatus) -> TWError | None:
+    def shared_error(failure: Failure, status: SlotStatus) -> TWError | None:
         """The error of which *failure* tells; None for one that may be the other process's own."""
         said = dict(failure.error)
         kind, text = said.get("type"), said.get("text")
@@ -237,13 +237,13 @@ class SharedListing:
             return None
         context = {name: said[name] for name in _CONTEXT if said.get(name) is not None}
         if said.get("retry_after"):
-            context["retry_after"] = failure.until - head.now
+            context["retry_after"] = failure.until - status.now
         error: TWError = getattr(exceptions, kind)(text, **context)
         return error
 
     def lease(self) -> LeaseKeeper | None:
         """The right to ask the server for all; None while another has it, or the store fails."""
-        lease = self._try(lambda: self._place.lease(LEASE))
+        lease = self._try(lambda: self._slot.lease(LEASE))
         return None if lease is None else LeaseKeeper(lease, self)
 
     def _try(self, call: Callable[[], T]) -> T | None:

@@ -51,8 +51,8 @@ class StoredView(SharedView):
             if self.view is not view:
                 return self.view
             self.view = longer
-        head = sharing.look()
-        outdated = head is not None and head.generation != view.generation
+        status = sharing.status()
+        outdated = status is not None and status.generation != view.generation
         with self._lock:
             if self.view is not longer:
                 return self.view
@@ -74,23 +74,23 @@ class StoredView(SharedView):
             for pause in sharing.pauses():
                 load.go_on()
                 self._require_open()
-                now, head = self.clock(), sharing.look()
-                if head is None:
+                now, status = self.clock(), sharing.status()
+                if status is None:
                     good = self._ask(flight, load, self._last_good)
-                    good = evolve(good, stamp=None)
+                    good = evolve(good, revision=None)
                     look_at = now + sharing.next_look
                     return self._publish(flight, good, self.clock(), look_at=look_at)
-                known = self._taken_over(sharing, head, now, need)
+                known = self._taken_over(sharing, status, now, need)
                 if known is not None:
                     look_at = now + sharing.next_look
                     return self._publish(flight, known, now, look_at=look_at, is_ours=False)
                 if leads:
-                    return self._list(sharing, head, now, flight, load)
-                failure = _failure_that_counts(head, now, need)
+                    return self._list(sharing, status, now, flight, load)
+                failure = _failure_that_counts(status, now, need)
                 if failure is not None:
-                    self._raise_shared(sharing, failure, head, now, flight)
+                    self._raise_shared(sharing, failure, status, now, flight)
                     # It was the leader's own, its network's perhaps: each tries for itself.
-                    return self._list(sharing, head, now, flight, load)
+                    return self._list(sharing, status, now, flight, load)
                 lease = sharing.lease()
                 if lease is not None:
                     # First: Ctrl-C may come as it starts.
@@ -99,24 +99,24 @@ class StoredView(SharedView):
                     # What the last leader stored may have come since the look.
                     leads = True
                 elif sharing.is_leading or sharing.clock() >= gives_up_at:
-                    return self._list(sharing, head, now, flight, load)
+                    return self._list(sharing, status, now, flight, load)
                 else:
                     _wait(sharing, pause, load.deadline)
         raise AssertionError  # pragma: no cover  the pauses do not end
 
     def _taken_over(
-        self, sharing: SharedListing, head: SlotStatus, now: float, need: Freshness
+        self, sharing: SharedListing, status: SlotStatus, now: float, need: Freshness
     ) -> ConfirmedListing | None:
         """The listing of the place, if it will do; it is read only then."""
-        stamp = _counting(head)
-        if stamp is None:
+        revision = _counting(status)
+        if revision is None:
             return None
-        asked_at = self._asked_at(stamp, head, now)
+        asked_at = self._asked_at(revision, status, now)
         doubtful = now < self._doubt_until
         since = max(need.since, self._listed_since, now if doubtful else -math.inf)
         if asked_at <= since or now >= self._covered(asked_at)[0]:
             return None
-        found = self._read(sharing, stamp, asked_at)
+        found = self._read(sharing, revision, asked_at)
         with self._lock:
             known = self._last_good
             self._counts.store_loads += found is not None and (
@@ -124,68 +124,68 @@ class StoredView(SharedView):
             )
         return found
 
-    def _asked_at(self, stamp: SlotRevision, head: SlotStatus, now: float) -> float:
+    def _asked_at(self, revision: SlotRevision, status: SlotStatus, now: float) -> float:
         mine = self._last_good
-        if mine is not None and mine.stamp == stamp:
+        if mine is not None and mine.revision == revision:
             return mine.asked_at
-        return _moment(stamp.asked_at, head, now)
+        return _moment(revision.asked_at, status, now)
 
     def _read(
-        self, sharing: SharedListing, stamp: SlotRevision, asked_at: float
+        self, sharing: SharedListing, revision: SlotRevision, asked_at: float
     ) -> ConfirmedListing | None:
         mine = self._last_good
-        if mine is not None and mine.stamp is not None and mine.stamp.body == stamp.body:
-            return evolve(mine, asked_at=asked_at, stamp=stamp)
-        contents = sharing.load(stamp)
+        if mine is not None and mine.revision is not None and mine.revision.body == revision.body:
+            return evolve(mine, asked_at=asked_at, revision=revision)
+        contents = sharing.load(revision)
         if contents is None:
             return None
         return ConfirmedListing(
-            ChatSnapshot.of(dict(contents.chats)), contents.validator, asked_at, stamp
+            ChatSnapshot.of(dict(contents.chats)), contents.validator, asked_at, revision
         )
 
     def _list(
         self,
         sharing: SharedListing,
-        head: SlotStatus,
+        status: SlotStatus,
         now: float,
         flight: Flight[ChatSnapshot],
         load: ListingRequest,
     ) -> ChatSnapshot:
         """Ask the server for all who share the place."""
         began = self.clock()
-        base = self._base(sharing, head, now, flight)
+        base = self._base(sharing, status, now, flight)
         try:
             good = self._ask(flight, load, base)
         except TWError as error:
             if not is_own_timeout(error, load.deadline):
-                sharing.failed(error, head, took=self.clock() - began, pause=pause_of(error))
+                sharing.failed(error, status, took=self.clock() - began, pause=pause_of(error))
             raise
         ended_at = self.clock()
-        good = evolve(good, stamp=sharing.unsaved(head))
+        good = evolve(good, revision=sharing.unsaved(status))
         view = self._publish(flight, good, ended_at, look_at=now + sharing.next_look)
         # Nobody here has to wait until it is stored.
         flight.land(view)
         is_same = base is not None and base.listed is good.listed
-        saved = sharing.keep(good, head, unchanged=base.stamp if base and is_same else None)
+        saved = sharing.keep(good, status, unchanged=base.revision if base and is_same else None)
         if saved is not None:
             with self._lock:
                 if self._last_good is good:
-                    self._last_good = evolve(good, stamp=saved)
+                    self._last_good = evolve(good, revision=saved)
         return view
 
     def _base(
-        self, sharing: SharedListing, head: SlotStatus, now: float, flight: Flight[ChatSnapshot]
+        self, sharing: SharedListing, status: SlotStatus, now: float, flight: Flight[ChatSnapshot]
     ) -> ConfirmedListing | None:
         """The newest listing, to ask whether it has changed."""
         with self._lock:
             mine, drops = self._last_good, self._drops
-        stamp = _counting(head)
-        if stamp is None:
+        revision = _counting(status)
+        if revision is None:
             return mine
-        asked_at = _moment(stamp.asked_at, head, now)
+        asked_at = _moment(revision.asked_at, status, now)
         if mine is not None and mine.asked_at > asked_at:
             return mine
-        stored = self._read(sharing, stamp, asked_at)
+        stored = self._read(sharing, revision, asked_at)
         if stored is None:
             return mine
         with self._lock:
@@ -198,16 +198,16 @@ class StoredView(SharedView):
         self,
         sharing: SharedListing,
         failure: Failure,
-        head: SlotStatus,
+        status: SlotStatus,
         now: float,
         flight: Flight[ChatSnapshot],
     ) -> None:
-        error = sharing.shared_error(failure, head)
+        error = sharing.shared_error(failure, status)
         if error is None:
             return
         if self._stale_if_error > 0:
             # What the place has may be served instead.
-            self._base(sharing, head, now, flight)
+            self._base(sharing, status, now, flight)
         raise error
 
     def _outdate(self) -> None:
@@ -219,25 +219,25 @@ class StoredView(SharedView):
             self._sharing.settle(at_once=at_once)
 
 
-def _counting(head: SlotStatus) -> SlotRevision | None:
+def _counting(status: SlotStatus) -> SlotRevision | None:
     """The listing of the place, unless a write has outdated it."""
-    stamp = head.stamp
-    return stamp if stamp is not None and stamp.generation == head.generation else None
+    revision = status.revision
+    return revision if revision is not None and revision.generation == status.generation else None
 
 
-def _failure_that_counts(head: SlotStatus, now: float, need: Freshness) -> Failure | None:
-    failure = head.failure
-    if failure is None or failure.generation != head.generation:
+def _failure_that_counts(status: SlotStatus, now: float, need: Freshness) -> Failure | None:
+    failure = status.failure
+    if failure is None or failure.generation != status.generation:
         return None
-    if not failure.failed_at <= head.now < failure.until:
+    if not failure.failed_at <= status.now < failure.until:
         return None
-    too_old = need.urgent and _moment(failure.failed_at, head, now) < need.since
+    too_old = need.urgent and _moment(failure.failed_at, status, now) < need.since
     return None if too_old else failure
 
 
-def _moment(stored: float, head: SlotStatus, now: float) -> float:
+def _moment(stored: float, status: SlotStatus, now: float) -> float:
     """The moment *stored*, of the store's clock, on the cache's."""
-    return now - (head.now - stored)
+    return now - (status.now - stored)
 
 
 def _wait(sharing: SharedListing, pause: float, deadline: float | None) -> None:

@@ -11,7 +11,7 @@ from teamwire_sync._stores.file import FileStore
 from teamwire_sync._stores.memory import MemoryStore
 from teamwire_sync._stores.redis import RedisStore
 from tests.support.builders import Clock
-from tests.support.store_listings import place_in, set_clock
+from tests.support.store_listings import set_clock, slot_in
 from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
@@ -107,21 +107,21 @@ def store(kit: MemoryKit) -> Any:
 
 
 @pytest.fixture
-def place(store: Any) -> StoreSlot:
+def slot(store: Any) -> StoreSlot:
     """The place of a bot in it."""
-    found: StoreSlot = place_in(store)
+    found: StoreSlot = slot_in(store)
     return found
 
 
 @pytest.fixture
 def other(kit: MemoryKit) -> StoreSlot:
     """The same place, as another process has it."""
-    found: StoreSlot = place_in(kit.again)
+    found: StoreSlot = slot_in(kit.again)
     return found
 
 
 @pytest.fixture
 def stranger(kit: MemoryKit) -> StoreSlot:
     """The place of another bot, as another process has it."""
-    found: StoreSlot = place_in(kit.again, "https://a.example\nbot\n2")
+    found: StoreSlot = slot_in(kit.again, "https://a.example\nbot\n2")
     return found

@@ -268,12 +268,12 @@ class TestDamage:
 
     def test_each_flipped_bit_is_noticed(self) -> None:
         packed = bytearray(pack(full()))
-        for place in range(len(packed)):
+        for slot in range(len(packed)):
             for bit in range(8):
-                packed[place] ^= 1 << bit
+                packed[slot] ^= 1 << bit
                 with pytest.raises(StoreError):
                     unpack(bytes(packed))
-                packed[place] ^= 1 << bit
+                packed[slot] ^= 1 << bit
 
     def test_bytes_that_are_too_many_are_noticed(self) -> None:
         with pytest.raises(StoreError, match="damaged"):

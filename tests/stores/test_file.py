@@ -23,7 +23,7 @@ from tests.support.store_files import (
     posix,
     titles,
 )
-from tests.support.store_listings import place_in, save
+from tests.support.store_listings import save, slot_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,7 +99,7 @@ class TestTheFolderThatIsGiven(OnFiles):
         with pytest.raises(error, match=next(iter(bounds))):
             FileStore(path, **bounds)
 
-    def test_nothing_is_made_before_it_is_needed(self, place: StoreSlot, path: Path) -> None:
+    def test_nothing_is_made_before_it_is_needed(self, slot: StoreSlot, path: Path) -> None:
         assert not path.exists()
 
 
@@ -122,7 +122,7 @@ class TestWithoutFilelock(OnFiles):
             monkeypatch.delitem(sys.modules, name)
         monkeypatch.syspath_prepend(tmp_path)
         with pytest.raises(StoreError, match=r"filelock can't be imported: .* 'colours'"):
-            place_in(FileStore(path)).lease(10)
+            slot_in(FileStore(path)).lease(10)
 
 
 class TestModes(OnFiles):
@@ -134,19 +134,19 @@ class TestModes(OnFiles):
 
     def test_the_folder_and_those_above_it_are_for_the_user_alone(self, tmp_path: Path) -> None:
         above = tmp_path / "above"
-        place_in(FileStore(above / "stored")).look()
+        slot_in(FileStore(above / "stored")).status()
 
         assert [mode_of(above), mode_of(above / "stored")] == [0o700, 0o700]
 
-    def test_each_file_is_for_the_user_alone(self, place: StoreSlot, path: Path) -> None:
-        fill(place)
+    def test_each_file_is_for_the_user_alone(self, slot: StoreSlot, path: Path) -> None:
+        fill(slot)
         modes = {each.name.rpartition(".")[2]: mode_of(each) for each in path.iterdir()}
 
         kinds = ["chats", "failure", "generation", "head", "lease", "lock"]
         assert modes == dict.fromkeys(kinds, 0o600)
 
-    def test_no_name_gives_the_bot_away(self, place: StoreSlot, path: Path) -> None:
-        fill(place)
+    def test_no_name_gives_the_bot_away(self, slot: StoreSlot, path: Path) -> None:
+        fill(slot)
         rest = {each.name.replace(KEY, "") for each in path.iterdir()}
 
         assert all(re.fullmatch(r"(\.[0-9a-f]{32})?\.[a-z]+", name) for name in rest)
@@ -155,64 +155,64 @@ class TestModes(OnFiles):
 class TestAge(OnFiles):
     @pytest.mark.parametrize("seconds", [DAY, -1.0], ids=["too old", "of the future"])
     def test_the_chats_are_removed_by_a_look(
-        self, seconds: float, place: StoreSlot, path: Path, now: Clock
+        self, seconds: float, slot: StoreSlot, path: Path, now: Clock
     ) -> None:
-        save(place, "one")
+        save(slot, "one")
         now.advance(seconds)
-        place.look()
+        slot.status()
 
         assert not [*path.glob("*.head"), *path.glob("*.chats")]
 
     def test_what_other_bots_have_goes_when_one_is_saved(
-        self, store: FileStore, place: StoreSlot, path: Path, now: Clock
+        self, store: FileStore, slot: StoreSlot, path: Path, now: Clock
     ) -> None:
-        other = place_in(store, "other")
+        other = slot_in(store, "other")
         fill(other)
         now.advance(DAY + 1)
-        save(place, "one")
+        save(slot, "one")
 
         left = {each.suffix for each in path.glob(f"{key_of('other')}.*")}
         assert left == {".generation", ".lease", ".lock"}
 
     def test_what_another_bot_has_confirmed_stays(
-        self, store: FileStore, place: StoreSlot, now: Clock
+        self, store: FileStore, slot: StoreSlot, now: Clock
     ) -> None:
-        other = place_in(store, "other")
-        stamp = save(other, "one")
+        other = slot_in(store, "other")
+        revision = save(other, "one")
         now.advance(DAY - 1)
-        other.confirm(stamp, asked_at=now())
+        other.mark_unchanged(revision, asked_at=now())
         now.advance(2)
-        save(place, "two")
+        save(slot, "two")
 
         assert titles(other) == ["one"]
 
     @pytest.mark.parametrize(("age", "left"), [(HOUR - 60, 1), (HOUR + 60, 0)])
     def test_what_a_killed_process_was_writing_goes_after_an_hour(
-        self, age: float, left: int, place: StoreSlot, path: Path
+        self, age: float, left: int, slot: StoreSlot, path: Path
     ) -> None:
-        place.look()
+        slot.status()
         temp = path / f"{key_of('other')}.{'0' * 32}.tmp"
         temp.touch(0o600)
         os.utime(temp, (time.time() - age, time.time() - age))
-        save(place, "one")
+        save(slot, "one")
 
         assert len(list(path.glob("*.tmp"))) == left
 
     @pytest.mark.parametrize(("age", "left"), [(HOUR - 60, 2), (HOUR + 60, 1)])
     def test_chats_that_no_head_names_go_after_an_hour(
-        self, age: float, left: int, place: StoreSlot, path: Path, now: Clock
+        self, age: float, left: int, slot: StoreSlot, path: Path, now: Clock
     ) -> None:
-        place.look()
+        slot.status()
         orphan = path / f"{KEY}.{'0' * 32}.chats"
         orphan.touch(0o600)
         os.utime(orphan, (now() - age, now() - age))
-        save(place, "one")
+        save(slot, "one")
 
         assert len(list(path.glob("*.chats"))) == left
 
-    def test_of_two_listings_only_the_later_is_there(self, place: StoreSlot, path: Path) -> None:
+    def test_of_two_listings_only_the_later_is_there(self, slot: StoreSlot, path: Path) -> None:
         for title in ("one", "two"):
-            save(place, title)
+            save(slot, title)
 
         assert len(list(path.glob("*.chats"))) == 1
 
@@ -220,28 +220,28 @@ class TestAge(OnFiles):
 class TestClear(OnFiles):
     def test_it_counts_the_snapshots_of_all_bots(self, store: FileStore) -> None:
         for identity in ("one", "two"):
-            save(place_in(store, identity), "title")
-        place_in(store, "three").look()
+            save(slot_in(store, identity), "title")
+        slot_in(store, "three").status()
 
         assert store.clear() == 2
 
-    def test_what_counted_before_counts_no_more(self, store: FileStore, place: StoreSlot) -> None:
-        before = place.look().generation
+    def test_what_counted_before_counts_no_more(self, store: FileStore, slot: StoreSlot) -> None:
+        before = slot.status().generation
         store.clear()
 
-        assert place.look().generation != before
+        assert slot.status().generation != before
 
-    def test_no_chats_are_left(self, store: FileStore, place: StoreSlot, path: Path) -> None:
-        fill(place)
+    def test_no_chats_are_left(self, store: FileStore, slot: StoreSlot, path: Path) -> None:
+        fill(slot)
         (path / f"{KEY}.{'0' * 32}.tmp").touch(0o600)
         store.clear()
 
         assert {each.suffix for each in path.iterdir()} == {".lease", ".lock"}
 
     def test_files_that_are_not_ours_stay(
-        self, store: FileStore, place: StoreSlot, path: Path
+        self, store: FileStore, slot: StoreSlot, path: Path
     ) -> None:
-        fill(place)
+        fill(slot)
         foreign = {"notes.chats", "head", f"{KEY}.head.bak", f"{KEY[1:]}.head", f"{KEY}.x.chats"}
         for name in foreign:
             (path / name).touch()
@@ -250,9 +250,9 @@ class TestClear(OnFiles):
         assert foreign <= {each.name for each in path.iterdir()}
 
     def test_the_rest_goes_when_one_can_not_be_removed(
-        self, store: FileStore, place: StoreSlot, path: Path
+        self, store: FileStore, slot: StoreSlot, path: Path
     ) -> None:
-        save(place, "one")
+        save(slot, "one")
         (path / f"{key_of('other')}.head").mkdir()
         with pytest.raises(OSError, match=re.escape(str(path))):
             store.clear()

@@ -24,7 +24,7 @@ from tests.support.store_files import (
     posix,
     titles,
 )
-from tests.support.store_listings import contents, place_in, save
+from tests.support.store_listings import contents, save, slot_in
 from tests.support.tables import instead_of
 
 if TYPE_CHECKING:
@@ -41,34 +41,34 @@ class TestAFolderThatIsNotOurs(OnFiles):
         (tmp_path / "real").mkdir(0o700)
         path.symlink_to(tmp_path / "real")
         with pytest.raises(StoreError, match="give the folder that it leads to"):
-            place_in(store).look()
+            slot_in(store).status()
 
-    def test_a_file_is_refused(self, place: StoreSlot, path: Path) -> None:
+    def test_a_file_is_refused(self, slot: StoreSlot, path: Path) -> None:
         path.touch(0o600)
         with pytest.raises(StoreError, match="it is no folder"):
-            place.look()
+            slot.status()
 
     @pytest.mark.parametrize("mode", [0o750, 0o701, 0o720])
     def test_one_that_is_open_to_others_is_refused(
-        self, mode: int, place: StoreSlot, path: Path
+        self, mode: int, slot: StoreSlot, path: Path
     ) -> None:
         path.mkdir()
         path.chmod(mode)
         with pytest.raises(StoreError, match="open to others: give a folder of its own"):
-            place.look()
+            slot.status()
 
     def test_that_of_another_user_is_refused(
-        self, place: StoreSlot, path: Path, monkeypatch: pytest.MonkeyPatch
+        self, slot: StoreSlot, path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         path.mkdir(0o700)
         disown(path, monkeypatch)
         with pytest.raises(StoreError, match="it belongs to another user"):
-            place.look()
+            slot.status()
 
     def test_a_file_above_it_is_an_error_of_the_store(self, tmp_path: Path) -> None:
         (tmp_path / "above").touch()
         with pytest.raises(StoreError, match=os.strerror(errno.ENOTDIR)):
-            place_in(FileStore(tmp_path / "above" / "stored")).look()
+            slot_in(FileStore(tmp_path / "above" / "stored")).status()
 
     def test_clear_raises_an_os_error(self, store: FileStore, path: Path) -> None:
         path.mkdir()
@@ -127,17 +127,17 @@ def to_socket(path: Path) -> None:
 SPOIL = [truncate, garble, nest, empty, open_to_all, to_link, to_pipe, to_socket, enlarge]
 
 
-def use(place: StoreSlot, kind: str) -> None:
+def use(slot: StoreSlot, kind: str) -> None:
     """Have the file of the *kind* be read."""
     if kind == "chats":
-        titles(place)
+        titles(slot)
     elif kind == "lease":
-        place.lease(10)
+        slot.lease(10)
     elif kind == "lock":
-        place.renew()  # ends the lease; with one that counts, no lock is needed
-        place.lease(10)
+        slot.bump_generation()  # ends the lease; with one that counts, no lock is needed
+        slot.lease(10)
     else:
-        place.look()
+        slot.status()
 
 
 KINDS = ["chats", "failure", "generation", "head", "lease"]
@@ -149,13 +149,13 @@ class TestDamage(OnFiles):
         wrong = {}
         for spoil in SPOIL:
             path = tmp_path / spoil.__name__
-            place = place_in(FileStore(path, max_bytes=folder.SMALL))
-            fill(place)
+            slot = slot_in(FileStore(path, max_bytes=folder.SMALL))
+            fill(slot)
             spoiled = only(path, kind)
             spoil(spoiled)
-            said = instead_of(DamagedError, "", partial(use, place, kind))
+            said = instead_of(DamagedError, "", partial(use, slot, kind))
             is_gone = not os.path.lexists(spoiled)
-            then = instead_of(DamagedError, "", partial(use, place, kind))
+            then = instead_of(DamagedError, "", partial(use, slot, kind))
             if (said, is_gone, then) != (None, True, "gave None"):
                 wrong[spoil.__name__] = said, is_gone, then
 
@@ -163,90 +163,90 @@ class TestDamage(OnFiles):
 
     @pytest.mark.parametrize("kind", [*KINDS, "lock"])
     def test_that_of_another_user_is_said_once_and_gone(
-        self, kind: str, place: StoreSlot, path: Path, monkeypatch: pytest.MonkeyPatch
+        self, kind: str, slot: StoreSlot, path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        fill(place)
+        fill(slot)
         disown(only(path, kind), monkeypatch)
         with pytest.raises(DamagedError, match="not ours"):
-            use(place, kind)
+            use(slot, kind)
 
         monkeypatch.undo()
-        use(place, kind)
+        use(slot, kind)
 
     @pytest.mark.parametrize("kind", ["failure", "head", "lease"])
-    def test_another_version_is_said_once(self, kind: str, place: StoreSlot, path: Path) -> None:
-        fill(place)
+    def test_another_version_is_said_once(self, kind: str, slot: StoreSlot, path: Path) -> None:
+        fill(slot)
         changed = only(path, kind)
         changed.write_text(json.dumps({**json.loads(changed.read_text()), "version": 2}))
         with pytest.raises(DamagedError, match="of another version"):
-            use(place, kind)
+            use(slot, kind)
 
-        use(place, kind)
+        use(slot, kind)
 
     @pytest.mark.parametrize("body", ["../../x", "", None, 1])
     def test_a_head_can_name_no_file_elsewhere(
-        self, body: Any, place: StoreSlot, path: Path
+        self, body: Any, slot: StoreSlot, path: Path
     ) -> None:
-        fill(place)
+        fill(slot)
         changed = only(path, "head")
         changed.write_text(json.dumps({**json.loads(changed.read_text()), "body": body}))
         with pytest.raises(DamagedError):
-            place.look()
+            slot.status()
 
     @pytest.mark.parametrize("kind", ["head", "chats"])
     def test_the_listing_goes_with_its_head_and_its_chats(
-        self, kind: str, place: StoreSlot, path: Path
+        self, kind: str, slot: StoreSlot, path: Path
     ) -> None:
-        save(place, "one")
+        save(slot, "one")
         garble(only(path, kind))
         with pytest.raises(DamagedError):
-            titles(place)
+            titles(slot)
 
         assert not [*path.glob("*.head"), *path.glob("*.chats")]
 
-    def test_what_a_link_leads_to_stays_as_it_is(self, place: StoreSlot, path: Path) -> None:
-        fill(place)
+    def test_what_a_link_leads_to_stays_as_it_is(self, slot: StoreSlot, path: Path) -> None:
+        fill(slot)
         lock = only(path, "lock")
         target = path.parent / "precious"
         target.write_text("precious")
         lock.unlink()
         lock.symlink_to(target)
         with pytest.raises(DamagedError):
-            use(place, "lock")
+            use(slot, "lock")
 
         assert target.read_text() == "precious"
 
-    def test_what_can_not_be_removed_is_said_each_time(self, place: StoreSlot, path: Path) -> None:
-        save(place, "one")
-        head = only(path, "head")
-        head.unlink()
-        head.mkdir()
+    def test_what_can_not_be_removed_is_said_each_time(self, slot: StoreSlot, path: Path) -> None:
+        save(slot, "one")
+        status = only(path, "head")
+        status.unlink()
+        status.mkdir()
         for _ in range(2):
             with pytest.raises(StoreError, match="can't be removed") as caught:
-                place.look()
+                slot.status()
             assert not isinstance(caught.value, DamagedError)
 
-    def test_a_listing_takes_the_place_of_a_damaged_one(self, place: StoreSlot, path: Path) -> None:
-        stamp = save(place, "one")
+    def test_a_listing_takes_the_place_of_a_damaged_one(self, slot: StoreSlot, path: Path) -> None:
+        revision = save(slot, "one")
         garble(only(path, "head"))
-        place.save(contents("two"), generation=stamp.generation, asked_at=stamp.asked_at)
+        slot.save(contents("two"), generation=revision.generation, asked_at=revision.asked_at)
 
-        assert titles(place) == ["two"]
+        assert titles(slot) == ["two"]
 
 
 class TestChatsThatAreGone(OnFiles):
-    def test_there_is_no_listing_then(self, place: StoreSlot, path: Path) -> None:
-        stamp = save(place, "one")
+    def test_there_is_no_listing_then(self, slot: StoreSlot, path: Path) -> None:
+        revision = save(slot, "one")
         only(path, "chats").unlink()
 
-        assert place.load(stamp) is None
-        assert place.look().stamp is None
+        assert slot.load(revision) is None
+        assert slot.status().revision is None
 
-    def test_they_can_not_be_confirmed(self, place: StoreSlot, path: Path, now: Clock) -> None:
-        stamp = save(place, "one")
+    def test_they_can_not_be_confirmed(self, slot: StoreSlot, path: Path, now: Clock) -> None:
+        revision = save(slot, "one")
         only(path, "chats").unlink()
 
-        assert place.confirm(stamp, asked_at=now()) is None
+        assert slot.mark_unchanged(revision, asked_at=now()) is None
 
 
 def refuse(number: int) -> Callable[..., Any]:
@@ -275,84 +275,84 @@ def refuse_to_write(how: str, monkeypatch: pytest.MonkeyPatch) -> str:
 class TestADiskThatRefuses(OnFiles):
     @pytest.mark.parametrize("how", ["full", "full at the end", "read-only"])
     def test_the_error_gives_the_reason_and_nothing_is_left_behind(
-        self, how: str, place: StoreSlot, path: Path, monkeypatch: pytest.MonkeyPatch
+        self, how: str, slot: StoreSlot, path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        stamp = save(place, "one")
+        revision = save(slot, "one")
         before = sorted(path.iterdir())
         reason = refuse_to_write(how, monkeypatch)
         acts: dict[str, Callable[[], object]] = {
-            "save": lambda: place.save(contents("two"), generation="g", asked_at=1.0),
-            "confirm": lambda: place.confirm(stamp, asked_at=stamp.asked_at),
-            "fail": lambda: place.fail(Failure("g", 1.0, 2.0, {})),
-            "renew": place.renew,
-            "lease": lambda: place.lease(10),
+            "save": lambda: slot.save(contents("two"), generation="g", asked_at=1.0),
+            "mark_unchanged": lambda: slot.mark_unchanged(revision, asked_at=revision.asked_at),
+            "fail": lambda: slot.fail(Failure("g", 1.0, 2.0, {})),
+            "bump_generation": slot.bump_generation,
+            "lease": lambda: slot.lease(10),
         }
         wrong = {}
         for name, act in acts.items():
             said = instead_of(StoreError, f"{re.escape(str(path))}.*{reason}$", act)
             left = sorted(each for each in path.iterdir() if each.suffix != ".lock")
-            if (said, left, titles(place)) != (None, before, ["one"]):
+            if (said, left, titles(slot)) != (None, before, ["one"]):
                 wrong[name] = said, left
 
         assert wrong == {}
 
     @pytest.mark.parametrize("how", ["full", "read-only"])
     def test_the_first_look_gives_it_too(
-        self, how: str, place: StoreSlot, monkeypatch: pytest.MonkeyPatch
+        self, how: str, slot: StoreSlot, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         reason = refuse_to_write(how, monkeypatch)
         with pytest.raises(StoreError, match=reason):
-            place.look()
+            slot.status()
 
     def test_a_file_system_without_links_has_a_generation_too(
-        self, place: StoreSlot, monkeypatch: pytest.MonkeyPatch
+        self, slot: StoreSlot, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(os, "link", refuse(errno.EPERM))
 
-        assert place.look().generation == place.look().generation
+        assert slot.status().generation == slot.status().generation
 
     def test_more_than_max_bytes_is_refused(self, path: Path) -> None:
-        place = place_in(FileStore(path, max_bytes=100))
+        slot = slot_in(FileStore(path, max_bytes=100))
         with pytest.raises(StoreError, match=r"more than max_bytes \(100\)"):
-            save(place, "one")
+            save(slot, "one")
 
         assert not list(path.glob("*.chats"))
 
-    def test_a_failure_too_large_to_be_read_is_refused(self, place: StoreSlot) -> None:
+    def test_a_failure_too_large_to_be_read_is_refused(self, slot: StoreSlot) -> None:
         with pytest.raises(StoreError, match="the failure has"):
-            place.fail(Failure("g", 1.0, 2.0, {"text": "x" * folder.SMALL}))
+            slot.fail(Failure("g", 1.0, 2.0, {"text": "x" * folder.SMALL}))
 
     def test_a_file_that_can_not_be_read_stays(
-        self, place: StoreSlot, monkeypatch: pytest.MonkeyPatch
+        self, slot: StoreSlot, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        save(place, "one")
+        save(slot, "one")
         with monkeypatch.context() as patch:
             patch.setattr(os, "open", refuse(errno.EIO))
             with pytest.raises(StoreError, match=os.strerror(errno.EIO)):
-                place.look()
+                slot.status()
 
-        assert titles(place) == ["one"]
+        assert titles(slot) == ["one"]
 
     def test_a_file_that_comes_in_pieces_is_read_whole(
-        self, place: StoreSlot, monkeypatch: pytest.MonkeyPatch
+        self, slot: StoreSlot, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        save(place, "one")
+        save(slot, "one")
         read = os.read
         monkeypatch.setattr(os, "read", lambda file, size: read(file, min(size, 7)))
 
-        assert titles(place) == ["one"]
+        assert titles(slot) == ["one"]
 
     def test_a_file_that_is_taken_in_pieces_is_written_whole(
-        self, place: StoreSlot, monkeypatch: pytest.MonkeyPatch
+        self, slot: StoreSlot, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         write = os.write
         monkeypatch.setattr(os, "write", lambda file, data: write(file, data[:7]))
-        save(place, "one")
+        save(slot, "one")
 
-        assert titles(place) == ["one"]
+        assert titles(slot) == ["one"]
 
     def test_a_file_system_without_locks_is_an_error(
-        self, place: StoreSlot, monkeypatch: pytest.MonkeyPatch
+        self, slot: StoreSlot, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         class NoLock:
             def __init__(self, *_: object, **__: object) -> None:
@@ -363,4 +363,4 @@ class TestADiskThatRefuses(OnFiles):
 
         monkeypatch.setattr(filelock, "FileLock", NoLock)
         with pytest.raises(StoreError, match="the file system has no locks"):
-            place.lease(10)
+            slot.lease(10)

@@ -17,7 +17,7 @@ from teamwire_sync._stores.base import StoreError
 from teamwire_sync._stores.file import FileStore
 from tests.support.forks import in_child
 from tests.support.store_files import DAY, KEY, OnFiles, posix, titles
-from tests.support.store_listings import place_in, save, set_clock
+from tests.support.store_listings import save, set_clock, slot_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,14 +85,14 @@ def side_by_side(count: int, work: Callable[[int], bool]) -> list[bool]:
 
 
 class TestLease(OnFiles):
-    def test_one_that_was_taken_later_than_now_is_free(self, place: StoreSlot, now: Clock) -> None:
-        place.lease(10)
+    def test_one_that_was_taken_later_than_now_is_free(self, slot: StoreSlot, now: Clock) -> None:
+        slot.lease(10)
         now.advance(-DAY)
 
-        assert place.lease(10) is not None
+        assert slot.lease(10) is not None
 
-    def test_a_forked_child_neither_extends_nor_releases_it(self, place: StoreSlot) -> None:
-        lease = place.lease(10)
+    def test_a_forked_child_neither_extends_nor_releases_it(self, slot: StoreSlot) -> None:
+        lease = slot.lease(10)
         assert lease is not None
 
         def work(_number: int) -> bool:
@@ -100,96 +100,96 @@ class TestLease(OnFiles):
             return lease.extend()
 
         assert side_by_side(1, work) == [False]
-        assert place.lease(10) is None
+        assert slot.lease(10) is None
 
-    def test_that_of_a_killed_process_ends_by_itself(self, place: StoreSlot, now: Clock) -> None:
-        killed_in(lambda stop: (place.lease(10), stop()))
+    def test_that_of_a_killed_process_ends_by_itself(self, slot: StoreSlot, now: Clock) -> None:
+        killed_in(lambda stop: (slot.lease(10), stop()))
         taken = []
         for step in (9.0, 1.0):
             now.advance(step)
-            taken.append(place.lease(10) is not None)
+            taken.append(slot.lease(10) is not None)
 
         assert taken == [False, True]
 
-    def test_a_process_that_is_killed_under_the_lock_leaves_it_free(self, place: StoreSlot) -> None:
+    def test_a_process_that_is_killed_under_the_lock_leaves_it_free(self, slot: StoreSlot) -> None:
         def work(stop: Callable[[], object]) -> None:
             # The file of the lease takes its place under the lock.
             os.replace = lambda *_: stop()  # type: ignore[assignment]
-            place.lease(10)
+            slot.lease(10)
 
         killed_in(work)
 
-        assert place.lease(10) is not None
+        assert slot.lease(10) is not None
 
     def test_a_lock_that_another_holds_is_an_error(
-        self, place: StoreSlot, path: Path, monkeypatch: pytest.MonkeyPatch
+        self, slot: StoreSlot, path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(file, "_LOCK_TIMEOUT", 0.01)
-        place.look()
+        slot.status()
 
         def work(_number: int) -> bool:
             with pytest.raises(StoreError, match="another process holds"):
-                place.lease(10)
+                slot.lease(10)
             return True
 
         with FileLock(path / f"{KEY}.lock", mode=0o600):
             assert side_by_side(1, work) == [True]
 
     def test_who_comes_to_the_lock_late_does_not_have_it(
-        self, place: StoreSlot, path: Path, now: Clock, monkeypatch: pytest.MonkeyPatch
+        self, slot: StoreSlot, path: Path, now: Clock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         other = FileStore(path)
         set_clock(other, now)
 
         def late(*arguments: Any, **options: Any) -> Any:
             monkeypatch.setattr(filelock, "FileLock", FileLock)
-            assert place_in(other).lease(10) is not None
+            assert slot_in(other).lease(10) is not None
             return FileLock(*arguments, **options)
 
         monkeypatch.setattr(filelock, "FileLock", late)
 
-        assert place.lease(10) is None
+        assert slot.lease(10) is None
 
-    def test_of_4_processes_one_has_it(self, place: StoreSlot) -> None:
-        taken = side_by_side(4, lambda _number: place.lease(10) is not None)
+    def test_of_4_processes_one_has_it(self, slot: StoreSlot) -> None:
+        taken = side_by_side(4, lambda _number: slot.lease(10) is not None)
 
         assert sum(taken) == 1
 
 
 class TestSideBySide(OnFiles):
     def test_of_two_that_make_a_generation_the_first_has_made_it(
-        self, place: StoreSlot, path: Path, monkeypatch: pytest.MonkeyPatch
+        self, slot: StoreSlot, path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         first = []
 
         def late(temp: str, target: str) -> None:
             monkeypatch.undo()
-            first.append(place_in(FileStore(path)).look().generation)
+            first.append(slot_in(FileStore(path)).status().generation)
             os.link(temp, target)
 
         monkeypatch.setattr(os, "link", late)
 
-        assert [place.look().generation] == first
+        assert [slot.status().generation] == first
 
-    def test_4_processes_at_once_never_see_a_damaged_listing(self, place: StoreSlot) -> None:
-        place.look()
+    def test_4_processes_at_once_never_see_a_damaged_listing(self, slot: StoreSlot) -> None:
+        slot.status()
 
         def work(number: int) -> bool:
             for step in range(5):
-                stamp = save(place, *(f"{number}.{step}.{each}" for each in range(50)))
-                place.confirm(stamp, asked_at=stamp.asked_at)
-                found = titles(place)
+                revision = save(slot, *(f"{number}.{step}.{each}" for each in range(50)))
+                slot.mark_unchanged(revision, asked_at=revision.asked_at)
+                found = titles(slot)
                 assert found is None or len({str(title).rpartition(".")[0] for title in found}) == 1
-                place.renew()
+                slot.bump_generation()
             return True
 
         assert all(side_by_side(4, work))
 
     def test_of_4_processes_that_come_first_all_see_one_generation(
-        self, place: StoreSlot, path: Path
+        self, slot: StoreSlot, path: Path
     ) -> None:
         def work(number: int) -> bool:
-            generation = place.look().generation
+            generation = slot.status().generation
             (path / f"seen-{number}").write_text(generation)
             return True
 

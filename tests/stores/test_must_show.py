@@ -16,7 +16,7 @@ import pytest
 from teamwire_sync import Connection
 from teamwire_sync._sandbox.world.seed import KNOWN_USER
 from teamwire_sync.testing import sandbox
-from tests.support.store_listings import place_in
+from tests.support.store_listings import slot_in
 from tests.support.store_worker_process import Workers
 from tests.support.store_workers import TTL, store_at
 from tests.support.waiting import PATIENCE, Threads
@@ -98,19 +98,19 @@ class TestExpired:
     """Processes that have seen the stored snapshot, and all meet it when it has expired."""
 
     @pytest.fixture
-    def place(self, box: Sandbox, store: str) -> StoreSlot:
+    def slot(self, box: Sandbox, store: str) -> StoreSlot:
         """Where the snapshot is stored."""
         kept = store_at(store)
         with Connection(box.app_id, box.secret, box.url, store=kept) as connection:
             connection.chats.get_subscriptions()
             identity = connection._transport.identity
         assert identity is not None
-        return place_in(kept, identity)
+        return slot_in(kept, identity)
 
     def meet(
         self,
         box: Sandbox,
-        place: StoreSlot,
+        slot: StoreSlot,
         workers: Workers,
         *,
         processes: int,
@@ -122,18 +122,18 @@ class TestExpired:
         assert [worker.hear() for worker in started] == [20] * processes
         assert box.count(*LIST) == 1, "the stored snapshot was not used"
         box.add_chat(TITLE, users=[KNOWN_USER])
-        head = place.look()
-        assert head.stamp is not None
-        place.confirm(head.stamp, asked_at=head.now - TTL)
+        status = slot.status()
+        assert status.revision is not None
+        slot.mark_unchanged(status.revision, asked_at=status.now - TTL)
         for worker in started:
             worker.tell("go")
         return started
 
     def list_once(
-        self, box: Sandbox, place: StoreSlot, workers: Workers, processes: int, threads: int
+        self, box: Sandbox, slot: StoreSlot, workers: Workers, processes: int, threads: int
     ) -> None:
         with box.hold(*LIST) as held:
-            started = self.meet(box, place, workers, processes=processes, threads=threads)
+            started = self.meet(box, slot, workers, processes=processes, threads=threads)
             words = sorted(worker.hear() for worker in started)
             held.release()
             found = [worker.result() for worker in started]
@@ -143,22 +143,22 @@ class TestExpired:
         assert box.count(*LIST) == 2
 
     def test_3_processes_of_2_threads_list_once(
-        self, box: Sandbox, place: StoreSlot, workers: Workers
+        self, box: Sandbox, slot: StoreSlot, workers: Workers
     ) -> None:
-        self.list_once(box, place, workers, 3, 2)
+        self.list_once(box, slot, workers, 3, 2)
 
     @pytest.mark.slow
     def test_16_processes_of_4_threads_list_once(
-        self, box: Sandbox, place: StoreSlot, workers: Workers
+        self, box: Sandbox, slot: StoreSlot, workers: Workers
     ) -> None:
-        self.list_once(box, place, workers, 16, 4)
+        self.list_once(box, slot, workers, 16, 4)
 
     @pytest.mark.slow
     def test_when_the_leader_is_killed_the_others_go_on_and_list_once_more(
-        self, box: Sandbox, place: StoreSlot, workers: Workers
+        self, box: Sandbox, slot: StoreSlot, workers: Workers
     ) -> None:
         with box.hold(*LIST) as held:
-            started = self.meet(box, place, workers, processes=4, threads=2, lease=LEASE)
+            started = self.meet(box, slot, workers, processes=4, threads=2, lease=LEASE)
             (leader,) = [worker for worker in started if worker.hear() == "asks"]
             held.wait_arrived(1, timeout=PATIENCE)
             leader.kill()

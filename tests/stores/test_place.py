@@ -30,205 +30,203 @@ HOUR = 3600.0
 
 
 class TestPlace:
-    def test_a_new_one_has_a_generation_and_nothing_else(self, place: StoreSlot) -> None:
-        head = place.look()
+    def test_a_new_one_has_a_generation_and_nothing_else(self, slot: StoreSlot) -> None:
+        status = slot.status()
 
-        assert head.generation
-        assert (head.stamp, head.failure) == (None, None)
+        assert status.generation
+        assert (status.revision, status.failure) == (None, None)
 
-    def test_a_look_keeps_the_generation(self, place: StoreSlot, other: StoreSlot) -> None:
-        assert place.look().generation == other.look().generation == place.look().generation
+    def test_a_look_keeps_the_generation(self, slot: StoreSlot, other: StoreSlot) -> None:
+        assert slot.status().generation == other.status().generation == slot.status().generation
 
-    def test_time_does_not_run_backwards(self, place: StoreSlot, other: StoreSlot) -> None:
-        assert place.look().now <= other.look().now
+    def test_time_does_not_run_backwards(self, slot: StoreSlot, other: StoreSlot) -> None:
+        assert slot.status().now <= other.status().now
 
-    def test_what_is_saved_is_loaded(self, place: StoreSlot, other: StoreSlot) -> None:
+    def test_what_is_saved_is_loaded(self, slot: StoreSlot, other: StoreSlot) -> None:
         ada = make_user("u1", first_name="Ådä", extra=(("x", 1),))
         group = make_group("g1", title="図", owner=ada)
         chat = make_chat(
             "t1", "日本 \U0001f600", users=(ada,), groups=(group,), extra=(("y", [1]),)
         )
-        head = place.look()
-        stamp = place.save(
+        status = slot.status()
+        revision = slot.save(
             StoredListing({"t1": chat}, 'W/"é"', (ada,), (group,)),
-            generation=head.generation,
-            asked_at=head.now,
+            generation=status.generation,
+            asked_at=status.now,
         )
-        loaded = other.load(stamp)
+        loaded = other.load(revision)
 
         assert loaded is not None
         assert dict(loaded.chats) == {"t1": chat}
         assert loaded.chats["t1"].extra == {"y": [1]}
         assert (loaded.validator, *loaded.users, *loaded.groups) == ('W/"é"', ada, group)
 
-    def test_the_order_stays(self, place: StoreSlot) -> None:
-        stamp = save(place, "z", "a", "m")
+    def test_the_order_stays(self, slot: StoreSlot) -> None:
+        revision = save(slot, "z", "a", "m")
 
-        assert titles(place, stamp) == ["z", "a", "m"]
+        assert titles(slot, revision) == ["z", "a", "m"]
 
-    def test_nothing_is_a_listing_too(self, place: StoreSlot) -> None:
-        assert titles(place, save(place)) == []
+    def test_nothing_is_a_listing_too(self, slot: StoreSlot) -> None:
+        assert titles(slot, save(slot)) == []
 
     def test_a_look_gives_the_stamp_of_the_last_one(
-        self, place: StoreSlot, other: StoreSlot
+        self, slot: StoreSlot, other: StoreSlot
     ) -> None:
-        head = place.look()
-        save(place, "old", head=head)
-        stamp = save(other, "new", head=head)
+        status = slot.status()
+        save(slot, "old", status=status)
+        revision = save(other, "new", status=status)
 
-        assert place.look().stamp == stamp
-        assert (stamp.generation, stamp.asked_at) == (head.generation, head.now)
+        assert slot.status().revision == revision
+        assert (revision.generation, revision.asked_at) == (status.generation, status.now)
 
-    def test_one_that_was_replaced_is_not_there(self, place: StoreSlot, other: StoreSlot) -> None:
-        old = save(place, "old")
+    def test_one_that_was_replaced_is_not_there(self, slot: StoreSlot, other: StoreSlot) -> None:
+        old = save(slot, "old")
         new = save(other, "new")
 
-        assert titles(place, old) is None
-        assert titles(place, new) == ["new"]
+        assert titles(slot, old) is None
+        assert titles(slot, new) == ["new"]
 
-    def test_one_that_never_was_is_not_there(self, place: StoreSlot) -> None:
-        stamp = save(place, "a")
+    def test_one_that_never_was_is_not_there(self, slot: StoreSlot) -> None:
+        revision = save(slot, "a")
 
-        assert place.load(evolve(stamp, body="0" * 32)) is None
+        assert slot.load(evolve(revision, body="0" * 32)) is None
 
-    def test_one_of_an_older_generation_shows_that(
-        self, place: StoreSlot, other: StoreSlot
-    ) -> None:
-        head = place.look()
-        generation = other.renew()
-        save(place, "late", head=head)
-        now = other.look()
+    def test_one_of_an_older_generation_shows_that(self, slot: StoreSlot, other: StoreSlot) -> None:
+        status = slot.status()
+        generation = other.bump_generation()
+        save(slot, "late", status=status)
+        now = other.status()
 
         assert now.generation == generation
-        assert now.stamp is not None
-        assert now.stamp.generation == head.generation != generation
+        assert now.revision is not None
+        assert now.revision.generation == status.generation != generation
 
 
 class TestConfirm:
-    def test_only_the_time_changes(self, place: StoreSlot, other: StoreSlot) -> None:
-        stamp = save(place, "a")
-        confirmed = other.confirm(stamp, asked_at=stamp.asked_at - 1.5)
+    def test_only_the_time_changes(self, slot: StoreSlot, other: StoreSlot) -> None:
+        revision = save(slot, "a")
+        confirmed = other.mark_unchanged(revision, asked_at=revision.asked_at - 1.5)
 
-        assert confirmed == evolve(stamp, asked_at=stamp.asked_at - 1.5)
-        assert place.look().stamp == confirmed
+        assert confirmed == evolve(revision, asked_at=revision.asked_at - 1.5)
+        assert slot.status().revision == confirmed
 
-    def test_the_chats_stay(self, place: StoreSlot) -> None:
-        stamp = save(place, "a")
-        confirmed = place.confirm(stamp, asked_at=stamp.asked_at)
-
-        assert confirmed is not None
-        assert titles(place, confirmed) == ["a"]
-
-    def test_the_generation_is_that_of_the_listing(self, place: StoreSlot) -> None:
-        stamp = save(place, "a")
-        place.renew()
-        confirmed = place.confirm(stamp, asked_at=stamp.asked_at)
+    def test_the_chats_stay(self, slot: StoreSlot) -> None:
+        revision = save(slot, "a")
+        confirmed = slot.mark_unchanged(revision, asked_at=revision.asked_at)
 
         assert confirmed is not None
-        assert confirmed.generation == stamp.generation
+        assert titles(slot, confirmed) == ["a"]
+
+    def test_the_generation_is_that_of_the_listing(self, slot: StoreSlot) -> None:
+        revision = save(slot, "a")
+        slot.bump_generation()
+        confirmed = slot.mark_unchanged(revision, asked_at=revision.asked_at)
+
+        assert confirmed is not None
+        assert confirmed.generation == revision.generation
 
     def test_one_that_was_replaced_is_not_confirmed(
-        self, place: StoreSlot, other: StoreSlot
+        self, slot: StoreSlot, other: StoreSlot
     ) -> None:
-        old = save(place, "old")
+        old = save(slot, "old")
         new = save(other, "new")
 
-        assert place.confirm(old, asked_at=old.asked_at - 1) is None
-        assert place.look().stamp == new
+        assert slot.mark_unchanged(old, asked_at=old.asked_at - 1) is None
+        assert slot.status().revision == new
 
-    def test_where_there_is_none_nothing_is_confirmed(self, place: StoreSlot, store: Any) -> None:
-        stamp = save(place, "a")
+    def test_where_there_is_none_nothing_is_confirmed(self, slot: StoreSlot, store: Any) -> None:
+        revision = save(slot, "a")
         store.clear()
 
-        assert place.confirm(stamp, asked_at=stamp.asked_at) is None
-        assert place.look().stamp is None
+        assert slot.mark_unchanged(revision, asked_at=revision.asked_at) is None
+        assert slot.status().revision is None
 
-    def test_it_lasts_longer(self, place: StoreSlot, kit: MemoryKit) -> None:
-        stamp = save(place, "a")
+    def test_it_lasts_longer(self, slot: StoreSlot, kit: MemoryKit) -> None:
+        revision = save(slot, "a")
         kit.let_pass(MAX_AGE - 60)
-        place.confirm(stamp, asked_at=place.look().now)
+        slot.mark_unchanged(revision, asked_at=slot.status().now)
         kit.let_pass(MAX_AGE - 60)
 
-        assert titles(place, stamp) == ["a"]
+        assert titles(slot, revision) == ["a"]
 
 
 class TestFailure:
-    def test_it_is_shared(self, place: StoreSlot, other: StoreSlot) -> None:
-        failure = failure_of(place.look())
-        place.fail(failure)
+    def test_it_is_shared(self, slot: StoreSlot, other: StoreSlot) -> None:
+        failure = failure_of(slot.status())
+        slot.fail(failure)
 
-        assert fields(other.look().failure) == fields(failure)
+        assert fields(other.status().failure) == fields(failure)
 
-    def test_the_last_one_counts(self, place: StoreSlot, other: StoreSlot) -> None:
-        first = failure_of(place.look())
+    def test_the_last_one_counts(self, slot: StoreSlot, other: StoreSlot) -> None:
+        first = failure_of(slot.status())
         last = evolve(first, until=first.until + 5)
-        place.fail(first)
+        slot.fail(first)
         other.fail(last)
 
-        assert fields(place.look().failure) == fields(last)
+        assert fields(slot.status().failure) == fields(last)
 
-    def test_a_listing_removes_it(self, place: StoreSlot, other: StoreSlot) -> None:
-        place.fail(failure_of(place.look()))
+    def test_a_listing_removes_it(self, slot: StoreSlot, other: StoreSlot) -> None:
+        slot.fail(failure_of(slot.status()))
         save(other, "a")
 
-        assert place.look().failure is None
+        assert slot.status().failure is None
 
     def test_a_listing_that_has_not_changed_removes_it(
-        self, place: StoreSlot, other: StoreSlot
+        self, slot: StoreSlot, other: StoreSlot
     ) -> None:
-        stamp = save(place, "a")
-        place.fail(failure_of(place.look()))
-        other.confirm(stamp, asked_at=stamp.asked_at)
+        revision = save(slot, "a")
+        slot.fail(failure_of(slot.status()))
+        other.mark_unchanged(revision, asked_at=revision.asked_at)
 
-        assert place.look().failure is None
+        assert slot.status().failure is None
 
-    def test_the_listing_stays(self, place: StoreSlot) -> None:
-        stamp = save(place, "a")
-        place.fail(failure_of(place.look()))
+    def test_the_listing_stays(self, slot: StoreSlot) -> None:
+        revision = save(slot, "a")
+        slot.fail(failure_of(slot.status()))
 
-        assert titles(place, stamp) == ["a"]
+        assert titles(slot, revision) == ["a"]
 
 
 class TestRenew:
-    def test_each_generation_is_another(self, place: StoreSlot, other: StoreSlot) -> None:
-        generations = [place.look().generation]
-        for each in (place, other, place):
-            generations.append(each.renew())
-            assert other.look().generation == generations[-1]
+    def test_each_generation_is_another(self, slot: StoreSlot, other: StoreSlot) -> None:
+        generations = [slot.status().generation]
+        for each in (slot, other, slot):
+            generations.append(each.bump_generation())
+            assert other.status().generation == generations[-1]
         assert len(set(generations)) == 4
 
-    def test_it_needs_no_look_before(self, place: StoreSlot, other: StoreSlot) -> None:
-        assert place.renew() == other.look().generation
+    def test_it_needs_no_look_before(self, slot: StoreSlot, other: StoreSlot) -> None:
+        assert slot.bump_generation() == other.status().generation
 
-    def test_the_listing_stays(self, place: StoreSlot) -> None:
-        stamp = save(place, "a")
-        place.renew()
+    def test_the_listing_stays(self, slot: StoreSlot) -> None:
+        revision = save(slot, "a")
+        slot.bump_generation()
 
-        assert titles(place, stamp) == ["a"]
+        assert titles(slot, revision) == ["a"]
 
 
 class TestLease:
-    def test_one_has_it(self, place: StoreSlot, other: StoreSlot) -> None:
-        assert place.lease(HOUR) is not None
-        assert (place.lease(HOUR), other.lease(HOUR)) == (None, None)
+    def test_one_has_it(self, slot: StoreSlot, other: StoreSlot) -> None:
+        assert slot.lease(HOUR) is not None
+        assert (slot.lease(HOUR), other.lease(HOUR)) == (None, None)
 
-    def test_released_it_is_free(self, place: StoreSlot, other: StoreSlot) -> None:
-        lease = place.lease(HOUR)
+    def test_released_it_is_free(self, slot: StoreSlot, other: StoreSlot) -> None:
+        lease = slot.lease(HOUR)
         assert lease is not None
         lease.release()
 
         assert other.lease(HOUR) is not None
 
-    def test_it_ends_by_itself(self, place: StoreSlot, other: StoreSlot, kit: MemoryKit) -> None:
-        assert place.lease(HOUR) is not None
+    def test_it_ends_by_itself(self, slot: StoreSlot, other: StoreSlot, kit: MemoryKit) -> None:
+        assert slot.lease(HOUR) is not None
         kit.let_pass(HOUR + 0.5)
 
         assert other.lease(HOUR) is not None
 
     def test_extended_it_lasts_as_long_again(
-        self, place: StoreSlot, other: StoreSlot, kit: MemoryKit
+        self, slot: StoreSlot, other: StoreSlot, kit: MemoryKit
     ) -> None:
-        lease = place.lease(HOUR)
+        lease = slot.lease(HOUR)
         assert lease is not None
         kit.let_pass(HOUR * 2 / 3)
         assert lease.extend()
@@ -236,9 +234,9 @@ class TestLease:
         assert other.lease(HOUR) is None
 
     def test_a_lost_one_is_not_extended(
-        self, place: StoreSlot, other: StoreSlot, kit: MemoryKit
+        self, slot: StoreSlot, other: StoreSlot, kit: MemoryKit
     ) -> None:
-        lease = place.lease(HOUR)
+        lease = slot.lease(HOUR)
         assert lease is not None
         kit.let_pass(HOUR + 0.5)
         assert other.lease(HOUR) is not None
@@ -246,9 +244,9 @@ class TestLease:
         assert not lease.extend()
 
     def test_a_lost_one_is_not_released_from_who_has_it(
-        self, place: StoreSlot, other: StoreSlot, kit: MemoryKit
+        self, slot: StoreSlot, other: StoreSlot, kit: MemoryKit
     ) -> None:
-        lost = place.lease(HOUR)
+        lost = slot.lease(HOUR)
         assert lost is not None
         kit.let_pass(HOUR + 0.5)
         taken = other.lease(HOUR)
@@ -256,75 +254,75 @@ class TestLease:
         lost.release()
 
         assert taken.extend()
-        assert place.lease(HOUR) is None
+        assert slot.lease(HOUR) is None
 
-    def test_released_it_is_not_extended(self, place: StoreSlot, other: StoreSlot) -> None:
-        lease = place.lease(HOUR)
+    def test_released_it_is_not_extended(self, slot: StoreSlot, other: StoreSlot) -> None:
+        lease = slot.lease(HOUR)
         assert lease is not None
         lease.release()
 
         assert not lease.extend()
         assert other.lease(HOUR) is not None
 
-    def test_to_clear_the_place_leaves_it(self, place: StoreSlot, other: StoreSlot) -> None:
-        lease = place.lease(HOUR)
+    def test_to_clear_the_place_leaves_it(self, slot: StoreSlot, other: StoreSlot) -> None:
+        lease = slot.lease(HOUR)
         assert lease is not None
         other.clear()
 
         assert lease.extend()
 
-    def test_a_renewal_frees_it(self, place: StoreSlot, other: StoreSlot) -> None:
-        assert place.lease(HOUR) is not None
-        other.renew()
+    def test_a_renewal_frees_it(self, slot: StoreSlot, other: StoreSlot) -> None:
+        assert slot.lease(HOUR) is not None
+        other.bump_generation()
 
         assert other.lease(HOUR) is not None
 
-    def test_one_from_before_a_renewal_is_lost(self, place: StoreSlot, other: StoreSlot) -> None:
-        lease = place.lease(HOUR)
+    def test_one_from_before_a_renewal_is_lost(self, slot: StoreSlot, other: StoreSlot) -> None:
+        lease = slot.lease(HOUR)
         assert lease is not None
-        other.renew()
+        other.bump_generation()
 
         assert not lease.extend()
 
-    def test_of_8_threads_one_has_it(self, place: StoreSlot, other: StoreSlot) -> None:
+    def test_of_8_threads_one_has_it(self, slot: StoreSlot, other: StoreSlot) -> None:
         with Threads() as threads:
-            each = [threads.start(lambda at=at: at.lease(HOUR)) for at in [place, other] * 4]  # type: ignore[misc]
+            each = [threads.start(lambda at=at: at.lease(HOUR)) for at in [slot, other] * 4]  # type: ignore[misc]
             leases = [one.result(PATIENCE) for one in each]
 
         assert sum(lease is not None for lease in leases) == 1
 
 
 class TestBots:
-    def test_they_do_not_see_each_other(self, place: StoreSlot, stranger: StoreSlot) -> None:
-        stamp = save(place, "a")
-        place.fail(failure_of(place.look()))
-        seen = stranger.look()
+    def test_they_do_not_see_each_other(self, slot: StoreSlot, stranger: StoreSlot) -> None:
+        revision = save(slot, "a")
+        slot.fail(failure_of(slot.status()))
+        seen = stranger.status()
 
-        assert (seen.stamp, seen.failure) == (None, None)
-        assert stranger.load(stamp) is None
-        assert stranger.confirm(stamp, asked_at=stamp.asked_at) is None
+        assert (seen.revision, seen.failure) == (None, None)
+        assert stranger.load(revision) is None
+        assert stranger.mark_unchanged(revision, asked_at=revision.asked_at) is None
 
-    def test_each_has_a_generation(self, place: StoreSlot, stranger: StoreSlot) -> None:
-        generation = stranger.look().generation
+    def test_each_has_a_generation(self, slot: StoreSlot, stranger: StoreSlot) -> None:
+        generation = stranger.status().generation
 
-        assert place.renew() != generation
-        assert stranger.look().generation == generation
+        assert slot.bump_generation() != generation
+        assert stranger.status().generation == generation
 
-    def test_each_has_a_lease(self, place: StoreSlot, stranger: StoreSlot) -> None:
-        assert place.lease(60) is not None
+    def test_each_has_a_lease(self, slot: StoreSlot, stranger: StoreSlot) -> None:
+        assert slot.lease(60) is not None
         assert stranger.lease(60) is not None
 
-    def test_to_clear_one_leaves_the_other(self, place: StoreSlot, stranger: StoreSlot) -> None:
-        save(place, "a")
-        stamp = save(stranger, "b")
-        place.clear()
+    def test_to_clear_one_leaves_the_other(self, slot: StoreSlot, stranger: StoreSlot) -> None:
+        save(slot, "a")
+        revision = save(stranger, "b")
+        slot.clear()
 
-        assert titles(stranger, stamp) == ["b"]
+        assert titles(stranger, revision) == ["b"]
 
     def test_to_clear_the_store_counts_them(
-        self, place: StoreSlot, stranger: StoreSlot, store: Any
+        self, slot: StoreSlot, stranger: StoreSlot, store: Any
     ) -> None:
-        save(place, "a")
+        save(slot, "a")
         save(stranger, "b")
 
         assert (store.clear(), store.clear()) == (2, 0)
@@ -332,104 +330,104 @@ class TestBots:
 
 class TestClear:
     @pytest.fixture(params=["place", "store"])
-    def cleared(self, request: pytest.FixtureRequest, place: StoreSlot, store: Any) -> Any:
-        return place if request.param == "place" else store
+    def cleared(self, request: pytest.FixtureRequest, slot: StoreSlot, store: Any) -> Any:
+        return slot if request.param == "place" else store
 
-    def test_nothing_is_left(self, cleared: Any, place: StoreSlot, other: StoreSlot) -> None:
-        stamp = save(place, "a")
-        place.fail(failure_of(place.look()))
+    def test_nothing_is_left(self, cleared: Any, slot: StoreSlot, other: StoreSlot) -> None:
+        revision = save(slot, "a")
+        slot.fail(failure_of(slot.status()))
         cleared.clear()
-        head = other.look()
+        status = other.status()
 
-        assert (head.stamp, head.failure) == (None, None)
-        assert other.load(stamp) is None
+        assert (status.revision, status.failure) == (None, None)
+        assert other.load(revision) is None
 
     def test_the_generation_is_another(
-        self, cleared: Any, place: StoreSlot, other: StoreSlot
+        self, cleared: Any, slot: StoreSlot, other: StoreSlot
     ) -> None:
-        generation = other.look().generation
+        generation = other.status().generation
         cleared.clear()
 
-        assert other.look().generation != generation
+        assert other.status().generation != generation
 
     def test_where_there_is_nothing_it_does_nothing(self, cleared: Any) -> None:
         assert not cleared.clear()
 
     def test_what_was_asked_for_before_shows_that(
-        self, cleared: Any, place: StoreSlot, other: StoreSlot
+        self, cleared: Any, slot: StoreSlot, other: StoreSlot
     ) -> None:
-        head = place.look()
+        status = slot.status()
         cleared.clear()
-        save(place, "late", head=head)
-        now = other.look()
+        save(slot, "late", status=status)
+        now = other.status()
 
-        assert now.stamp is not None
-        assert now.stamp.generation != now.generation
+        assert now.revision is not None
+        assert now.revision.generation != now.generation
 
 
 class TestAge:
-    def test_what_is_too_old_is_gone(self, place: StoreSlot, kit: MemoryKit) -> None:
-        stamp = save(place, "a")
+    def test_what_is_too_old_is_gone(self, slot: StoreSlot, kit: MemoryKit) -> None:
+        revision = save(slot, "a")
         kit.let_pass(MAX_AGE + 1)
 
-        assert place.look().stamp is None
-        assert place.load(stamp) is None
+        assert slot.status().revision is None
+        assert slot.load(revision) is None
 
-    def test_before_that_it_is_there(self, place: StoreSlot, kit: MemoryKit) -> None:
-        stamp = save(place, "a")
+    def test_before_that_it_is_there(self, slot: StoreSlot, kit: MemoryKit) -> None:
+        revision = save(slot, "a")
         kit.let_pass(MAX_AGE - 60)
-        head = place.look()
+        status = slot.status()
 
-        assert head.stamp is not None
-        assert head.stamp.body == stamp.body
-        assert head.now - head.stamp.asked_at >= MAX_AGE - 60.001
+        assert status.revision is not None
+        assert status.revision.body == revision.body
+        assert status.now - status.revision.asked_at >= MAX_AGE - 60.001
 
     @pytest.mark.parametrize("ahead", [60, -MAX_AGE - 1], ids=["future", "past"])
-    def test_a_listing_of_another_time_is_none(self, ahead: float, place: StoreSlot) -> None:
-        head = place.look()
-        place.save(contents("a"), generation=head.generation, asked_at=head.now + ahead)
+    def test_a_listing_of_another_time_is_none(self, ahead: float, slot: StoreSlot) -> None:
+        status = slot.status()
+        slot.save(contents("a"), generation=status.generation, asked_at=status.now + ahead)
 
-        assert place.look().stamp is None
+        assert slot.status().revision is None
 
 
 class TestTogether:
-    def test_8_threads_find_each_listing_whole(self, place: StoreSlot, other: StoreSlot) -> None:
-        generation = place.look().generation
+    def test_8_threads_find_each_listing_whole(self, slot: StoreSlot, other: StoreSlot) -> None:
+        generation = slot.status().generation
 
         def work(at: StoreSlot, name: str) -> None:
             for _ in range(10):
-                save(at, name, name, head=evolve(at.look(), generation=generation))
-                head = at.look()
+                save(at, name, name, status=evolve(at.status(), generation=generation))
+                status = at.status()
                 # Another may have been saved in between; then there is none.
-                assert head.stamp is not None
-                loaded = titles(at, head.stamp)
+                assert status.revision is not None
+                loaded = titles(at, status.revision)
                 assert loaded is None or (len(loaded) == 2 and len(set(loaded)) == 1)
 
         with Threads() as threads:
             each = [
                 threads.start(lambda at=at, name=str(name): work(at, name))  # type: ignore[misc]
-                for name, at in enumerate([place, other] * 4)
+                for name, at in enumerate([slot, other] * 4)
             ]
             for one in each:
                 one.result(PATIENCE)
 
     @pytest.mark.parametrize("kit", ["file", "redis"], indirect=True)
     def test_another_process_finds_what_this_one_saved(
-        self, kit: MemoryKit, place: StoreSlot
+        self, kit: MemoryKit, slot: StoreSlot
     ) -> None:
-        save(place, "früh")
-        place.fail(failure_of(place.look()))
-        lease = place.lease(60)
+        save(slot, "früh")
+        slot.fail(failure_of(slot.status()))
+        lease = slot.lease(60)
         code = f"""{kit.source}
-place = store._place({IDENTITY!r})
-head = place.look()
-print(*(ascii(chat.title) for chat in place.load(head.stamp).chats.values()))
-print(head.failure.error["status"], place.lease(60), place.renew())
+slot = store._slot({IDENTITY!r})
+status = slot.status()
+print(*(ascii(chat.title) for chat in slot.load(status.revision).chats.values()))
+print(status.failure.error["status"], slot.lease(60), slot.bump_generation())
 """
         done = subprocess.run(
             [sys.executable, "-c", code], check=True, capture_output=True, text=True
         )
-        generation = place.look().generation
+        generation = slot.status().generation
 
         assert lease is not None
         assert done.stdout.split() == ["'fr\\xfch'", "503", "None", generation]

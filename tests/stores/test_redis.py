@@ -13,7 +13,7 @@ from teamwire_sync._stores.base import DamagedError, StoreError
 from teamwire_sync._stores.redis import RedisStore
 from tests.support.leaks import assert_no_secret, leak_in
 from tests.support.redis_calls import KEY, PASSWORD, call, each_call, failure, place_at
-from tests.support.store_listings import contents, place_in, save, titles
+from tests.support.store_listings import contents, save, slot_in, titles
 from tests.support.tables import instead_of, unlike
 from tests.support.waiting import PATIENCE
 
@@ -117,17 +117,17 @@ class TestPermissions:
     def test_damage_is_removed_with_these(self, url: str, own_redis: RedisProcess) -> None:
         own_redis.run("SET", KEY + "head", "x")
         with pytest.raises(DamagedError):
-            place_at(url).look()
+            place_at(url).status()
 
         assert own_redis.run("KEYS", "*") == [(KEY + "generation").encode()]
 
     def test_each_of_these_is_needed(self, url: str, own_redis: RedisProcess) -> None:
         def use_all() -> None:
-            place = place_at(url)
-            stamp = save(place, "a")
-            place.load(stamp)
-            place.confirm(stamp, asked_at=stamp.asked_at)
-            lease = place.lease(60)
+            slot = place_at(url)
+            revision = save(slot, "a")
+            slot.load(revision)
+            slot.mark_unchanged(revision, asked_at=revision.asked_at)
+            lease = slot.lease(60)
             assert lease is not None
             lease.extend()
             RedisStore(url, timeout=PATIENCE).clear()
@@ -160,14 +160,14 @@ class TestPermissions:
         own_redis.run("ACL", "SETUSER", "default", ">another")
         wrong = f"unix://{user}:Wr0ng-{PASSWORD}@{own_redis.path}"
         with pytest.raises(StoreError, match=r"it refuses the user or the password$") as caught:
-            place_at(wrong).look()
+            place_at(wrong).status()
 
         assert_no_secret(caught.value, PASSWORD, in_locals=False)
         assert_no_secret(caught.value, "Wr0ng-", in_locals=False)
 
     def test_its_attributes_do_not_show_the_password(self, url: str) -> None:
         store = RedisStore(url, timeout=PATIENCE)
-        place_in(store).look()
+        slot_in(store).status()
         shown = [repr(each) for each in (vars(store), vars(store._link), store._link._free)]
 
         assert [leak_in(text, PASSWORD) for text in shown] == [None] * 3
@@ -182,42 +182,42 @@ class TestMemory:
         return own_redis
 
     def test_where_there_is_none_left_a_save_changes_nothing(self, full: RedisProcess) -> None:
-        place = place_at(full.url)
-        head = place.look()
+        slot = place_at(full.url)
+        status = slot.status()
         with pytest.raises(StoreError, match=r"it has no memory left$"):
-            place.save(contents("new"), generation=head.generation, asked_at=head.now)
-        after = place.look()
+            slot.save(contents("new"), generation=status.generation, asked_at=status.now)
+        after = slot.status()
 
-        assert (after.stamp, after.generation) == (head.stamp, head.generation)
+        assert (after.revision, after.generation) == (status.revision, status.generation)
         assert after.failure is not None
-        assert after.stamp is not None
-        assert titles(place, after.stamp) == ["old"]
+        assert after.revision is not None
+        assert titles(slot, after.revision) == ["old"]
 
     def test_where_there_is_none_left_the_old_generation_ends(self, full: RedisProcess) -> None:
-        place = place_at(full.url)
-        generation = place.look().generation
+        slot = place_at(full.url)
+        generation = slot.status().generation
         with pytest.raises(StoreError, match=r"it has no memory left$"):
-            place.renew()
+            slot.bump_generation()
         full.run("CONFIG", "SET", "maxmemory", "0")
 
-        assert place.look().generation != generation
+        assert slot.status().generation != generation
 
     def test_a_body_that_redis_evicted_is_not_there(self, redis_server: RedisProcess) -> None:
-        place = place_at(redis_server.url)
-        stamp = save(place, "a")
+        slot = place_at(redis_server.url)
+        revision = save(slot, "a")
         redis_server.run("DEL", KEY + "body")
 
-        assert place.load(stamp) is None
-        assert place.confirm(stamp, asked_at=stamp.asked_at) is None
+        assert slot.load(revision) is None
+        assert slot.mark_unchanged(revision, asked_at=revision.asked_at) is None
 
     def test_a_generation_that_redis_evicted_does_not_come_again(
         self, redis_server: RedisProcess
     ) -> None:
-        place = place_at(redis_server.url)
-        stamp = save(place, "a")
+        slot = place_at(redis_server.url)
+        revision = save(slot, "a")
         redis_server.run("DEL", KEY + "generation")
 
-        assert place.look().generation != stamp.generation
+        assert slot.status().generation != revision.generation
 
     def test_a_listing_that_is_too_large_is_not_stored(self, redis_server: RedisProcess) -> None:
         with pytest.raises(StoreError, match=r"more than max_bytes \(100\)$"):
@@ -226,19 +226,19 @@ class TestMemory:
         assert redis_server.run("EXISTS", KEY + "head", KEY + "body") == 0
 
     def test_one_that_is_too_large_is_not_loaded(self, redis_server: RedisProcess) -> None:
-        stamp = save(place_at(redis_server.url), "a" * 100)
+        revision = save(place_at(redis_server.url), "a" * 100)
         with pytest.raises(DamagedError):
-            place_at(redis_server.url, max_bytes=100).load(stamp)
+            place_at(redis_server.url, max_bytes=100).load(revision)
 
         assert redis_server.run("EXISTS", KEY + "head", KEY + "body") == 0
 
     def test_all_that_is_stored_ends(self, redis_server: RedisProcess) -> None:
         hour = 3600
-        place = place_at(redis_server.url, max_age=10 * hour)
-        stamp = save(place, "a")
-        place.confirm(stamp, asked_at=stamp.asked_at)
-        place.fail(failure())
-        place.lease(6 * hour)
+        slot = place_at(redis_server.url, max_age=10 * hour)
+        revision = save(slot, "a")
+        slot.mark_unchanged(revision, asked_at=revision.asked_at)
+        slot.fail(failure())
+        slot.lease(6 * hour)
         left = {
             key.decode()[len(KEY) :]: round(redis_server.run("PTTL", key) / 1000 / hour)
             for key in redis_server.run("KEYS", "*")
@@ -246,17 +246,17 @@ class TestMemory:
 
         assert left == {"generation": 20, "head": 10, "body": 10, "failure": 10, "lease": 6}
 
-    @pytest.mark.parametrize("call", ["save", "renew", "confirm"])
+    @pytest.mark.parametrize("call", ["save", "bump_generation", "mark_unchanged"])
     def test_the_generation_outlives_the_listing(
         self, call: str, redis_server: RedisProcess
     ) -> None:
-        place = place_at(redis_server.url)
-        stamp = save(place, "a")
+        slot = place_at(redis_server.url)
+        revision = save(slot, "a")
         redis_server.run("PEXPIRE", KEY + "generation", 60_000)
         {
-            "save": lambda: save(place, "b"),
-            "renew": place.renew,
-            "confirm": lambda: place.confirm(stamp, asked_at=stamp.asked_at),
+            "save": lambda: save(slot, "b"),
+            "bump_generation": slot.bump_generation,
+            "mark_unchanged": lambda: slot.mark_unchanged(revision, asked_at=revision.asked_at),
         }[call]()
 
         left = redis_server.run("PTTL", KEY + "generation")
@@ -293,24 +293,24 @@ DAMAGED_GENERATIONS = [("HSET", "generation", "x", "y"), ("SET", "generation", "
 
 class TestDamage:
     def test_a_look_removes_it_and_says_so_once(self, redis_server: RedisProcess) -> None:
-        place, wrong = place_at(redis_server.url), {}
+        slot, wrong = place_at(redis_server.url), {}
         for command in DAMAGED_HEADS + DAMAGED_FAILURES + DAMAGED_GENERATIONS:
             redis_server.run("FLUSHALL")
             self.spoil(redis_server, *command)
-            said = instead_of(DamagedError, r" is removed$", place.look)
-            head = place.look()
-            if (said, head.stamp, head.failure) != (None, None, None):
-                wrong[str(command)[:80]] = said, head
+            said = instead_of(DamagedError, r" is removed$", slot.status)
+            status = slot.status()
+            if (said, status.revision, status.failure) != (None, None, None):
+                wrong[str(command)[:80]] = said, status
 
         assert wrong == {}
 
     def test_the_listing_stays(self, redis_server: RedisProcess) -> None:
-        place, wrong = place_at(redis_server.url), {}
+        slot, wrong = place_at(redis_server.url), {}
         for command in DAMAGED_FAILURES + DAMAGED_GENERATIONS:
-            stamp = save(place, "a")
+            revision = save(slot, "a")
             self.spoil(redis_server, *command)
-            said = instead_of(DamagedError, "", place.look)
-            if (said, titles(place, stamp)) != (None, ["a"]):
+            said = instead_of(DamagedError, "", slot.status)
+            if (said, titles(slot, revision)) != (None, ["a"]):
                 wrong[str(command)[:80]] = said
 
         assert wrong == {}
@@ -322,46 +322,46 @@ class TestDamage:
     def test_a_load_removes_it_and_says_so_once(
         self, command: tuple[str, ...], redis_server: RedisProcess
     ) -> None:
-        place = place_at(redis_server.url)
-        stamp = save(place, "a")
+        slot = place_at(redis_server.url)
+        revision = save(slot, "a")
         self.spoil(redis_server, *command)
         with pytest.raises(DamagedError) as caught:
-            place.load(stamp)
+            slot.load(revision)
 
         assert (caught.value.__cause__, caught.value.__context__) == (None, None)
-        assert place.load(stamp) is None
-        assert place.look().stamp is None
+        assert slot.load(revision) is None
+        assert slot.status().revision is None
 
     def test_to_confirm_it_removes_it_and_says_so_once(self, redis_server: RedisProcess) -> None:
-        place = place_at(redis_server.url)
-        stamp = save(place, "a")
+        slot = place_at(redis_server.url)
+        revision = save(slot, "a")
         self.spoil(redis_server, "SET", "head", "x")
         with pytest.raises(DamagedError):
-            place.confirm(stamp, asked_at=1.0)
+            slot.mark_unchanged(revision, asked_at=1.0)
 
-        assert place.confirm(stamp, asked_at=1.0) is None
+        assert slot.mark_unchanged(revision, asked_at=1.0) is None
 
     @pytest.mark.parametrize("command", [("SET", "lease", "x"), ("RPUSH", "lease", "x")])
     def test_a_lease_without_an_end_is_none(
         self, command: tuple[str, ...], redis_server: RedisProcess
     ) -> None:
-        place = place_at(redis_server.url)
+        slot = place_at(redis_server.url)
         self.spoil(redis_server, *command)
         with pytest.raises(DamagedError):
-            place.lease(60)
+            slot.lease(60)
 
-        assert place.lease(60) is not None
+        assert slot.lease(60) is not None
 
     @pytest.mark.parametrize("command", [*DAMAGED_HEADS[:2], ("RPUSH", "body", "x")])
     def test_a_listing_takes_its_place(
         self, command: tuple[str, ...], redis_server: RedisProcess
     ) -> None:
-        place = place_at(redis_server.url)
-        generation = place.look().generation
+        slot = place_at(redis_server.url)
+        generation = slot.status().generation
         self.spoil(redis_server, *command)
-        stamp = place.save(contents("a"), generation=generation, asked_at=1.0)
+        revision = slot.save(contents("a"), generation=generation, asked_at=1.0)
 
-        assert titles(place, stamp) == ["a"]
+        assert titles(slot, revision) == ["a"]
 
     def spoil(self, server: RedisProcess, command: str, name: str, *arguments: str) -> None:
         server.run("DEL", KEY + name)

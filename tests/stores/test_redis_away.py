@@ -22,7 +22,7 @@ from tests.support.leaks import assert_no_secret
 from tests.support.raw_server import RawServer, bytewise, repeated
 from tests.support.redis_calls import PASSWORD, call, each_call, place_at
 from tests.support.redis_process import RedisProcess
-from tests.support.store_listings import place_in, save, titles
+from tests.support.store_listings import save, slot_in, titles
 from tests.support.tables import instead_of
 from tests.support.waiting import PATIENCE, wait_until
 
@@ -68,30 +68,30 @@ class TestAway:
         assert_no_secret(caught.value, PASSWORD, in_locals=False)
 
     def test_killed_and_started_again_it_is_used_again(self, own_redis: RedisProcess) -> None:
-        place = place_at(own_redis.url)
-        save(place, "a")
+        slot = place_at(own_redis.url)
+        save(slot, "a")
         own_redis.kill()
         with pytest.raises(StoreError):
-            place.look()
+            slot.status()
         own_redis.start()
 
-        assert place.look().stamp is None
-        assert titles(place, save(place, "b")) == ["b"]
+        assert slot.status().revision is None
+        assert titles(slot, save(slot, "b")) == ["b"]
 
     def test_started_again_in_between_it_is_not_missed(self, own_redis: RedisProcess) -> None:
-        place = place_at(own_redis.url)
-        place.look()
+        slot = place_at(own_redis.url)
+        slot.status()
         own_redis.kill()
         own_redis.start()
 
-        assert place.look().stamp is None
+        assert slot.status().revision is None
 
     def test_a_connection_that_redis_closed_is_not_missed(self, own_redis: RedisProcess) -> None:
-        place = place_at(own_redis.url)
-        generation = place.look().generation
+        slot = place_at(own_redis.url)
+        generation = slot.status().generation
         own_redis.run("CLIENT", "KILL", "SKIPME", "yes")
 
-        assert place.look().generation == generation
+        assert slot.status().generation == generation
 
 
 def soon_over(times: int) -> Iterable[float]:
@@ -119,16 +119,16 @@ class TestSlow:
     def test_a_server_that_freezes_is_not_waited_for(
         self, own_redis: RedisProcess, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        place = place_at(own_redis.url)
-        generation = place.look().generation
+        slot = place_at(own_redis.url)
+        generation = slot.status().generation
         own_redis.freeze()
         with monkeypatch.context() as patch:
             have_the_time(patch, soon_over(2))
             with pytest.raises(StoreError, match="no answer in time"):
-                place.look()
+                slot.status()
         own_redis.go_on()
 
-        assert place.look().generation == generation
+        assert slot.status().generation == generation
 
     @each_call
     def test_a_server_that_drips_is_not_waited_for(
@@ -149,22 +149,22 @@ class TestSlow:
     def test_an_answer_to_one_is_not_read_by_the_next(
         self, own_redis: RedisProcess, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        place = place_at(own_redis.url)
-        stamp = save(place, "a")
+        slot = place_at(own_redis.url)
+        revision = save(slot, "a")
         own_redis.freeze()
         with monkeypatch.context() as patch:
             have_the_time(patch, soon_over(10))
             with pytest.raises(StoreError, match="no answer in time"):
-                place.load(stamp)
+                slot.load(revision)
         own_redis.go_on()
 
-        assert place.look().stamp == stamp
+        assert slot.status().revision == revision
 
     def test_an_answer_that_ctrl_c_cut_off_is_not_read_by_the_next(
         self, redis_server: RedisProcess, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        place = place_at(redis_server.url)
-        stamp = save(place, "a")
+        slot = place_at(redis_server.url)
+        revision = save(slot, "a")
 
         def interrupt(_connection: object) -> None:
             raise KeyboardInterrupt
@@ -172,9 +172,9 @@ class TestSlow:
         with monkeypatch.context() as patch:
             patch.setattr(redis_link, "_answer", interrupt)
             with pytest.raises(KeyboardInterrupt):
-                place.load(stamp)
+                slot.load(revision)
 
-        assert place.look().stamp == stamp
+        assert slot.status().revision == revision
 
 
 class TestStrangeAnswers:
@@ -212,7 +212,7 @@ class TestStrangeAnswers:
 
             with RawServer(serve) as server:
                 url = f"redis://:{PASSWORD}@127.0.0.1:{server.port}"
-                look = partial(call, "look", url, timeout=0.3)
+                look = partial(call, "status", url, timeout=0.3)
                 said = instead_of(StoreError, "", look, check)
             if said is not None:
                 wrong[answer[:40]] = said
@@ -229,9 +229,9 @@ class TestStrangeAnswers:
             peer.pause(PATIENCE)
 
         with RawServer(serve) as server:
-            head = place_at(f"redis://127.0.0.1:{server.port}").look()
+            status = place_at(f"redis://127.0.0.1:{server.port}").status()
 
-        assert (head.now, head.generation) == (5.0, "g")
+        assert (status.now, status.generation) == (5.0, "g")
 
 
 class TestTls:
@@ -261,18 +261,18 @@ class TestTls:
 
     def test_it_is_spoken(self, server: tuple[str, Path]) -> None:
         address, bundle = server
-        place = place_at(f"rediss://{address}?ssl_ca_certs={bundle}")
+        slot = place_at(f"rediss://{address}?ssl_ca_certs={bundle}")
 
-        stamp = save(place, *["title" * 100] * 10_000)
+        revision = save(slot, *["title" * 100] * 10_000)
 
-        assert titles(place, stamp) == ["title" * 100] * 10_000
+        assert titles(slot, revision) == ["title" * 100] * 10_000
 
     def test_a_connection_is_used_again(self, redis: tuple[str, Path, RedisProcess]) -> None:
         address, bundle, server = redis
-        place = place_at(f"rediss://{address}?ssl_ca_certs={bundle}")
+        slot = place_at(f"rediss://{address}?ssl_ca_certs={bundle}")
         ids = []
         for _ in range(2):
-            place.look()
+            slot.status()
             ids += re.findall(rb"id=(\d+) addr=127\.", server.run("CLIENT", "LIST"))
 
         assert len(ids) == 2
@@ -280,20 +280,20 @@ class TestTls:
 
     def test_an_unknown_authority_is_refused(self, server: tuple[str, Path]) -> None:
         with pytest.raises(StoreError, match="CERTIFICATE_VERIFY_FAILED"):
-            place_at(f"rediss://:{PASSWORD}@{server[0]}").look()
+            place_at(f"rediss://:{PASSWORD}@{server[0]}").status()
 
     def test_a_certificate_of_another_host_is_refused(self, server: tuple[str, Path]) -> None:
         address, bundle = server
         other = address.replace("127.0.0.2", "127.0.0.3")
         with pytest.raises(StoreError, match="CERTIFICATE_VERIFY_FAILED"):
-            place_at(f"rediss://{other}?ssl_ca_certs={bundle}").look()
+            place_at(f"rediss://{other}?ssl_ca_certs={bundle}").status()
 
     def test_unchecked_it_is_spoken_with_any(self, server: tuple[str, Path]) -> None:
-        assert place_at(f"rediss://{server[0]}?ssl_cert_reqs=none").look().generation
+        assert place_at(f"rediss://{server[0]}?ssl_cert_reqs=none").status().generation
 
     def test_a_bundle_that_is_not_there_is_said(self, server: tuple[str, Path]) -> None:
         with pytest.raises(StoreError, match="No such file"):
-            place_at(f"rediss://{server[0]}?ssl_ca_certs=/nowhere/ca.pem").look()
+            place_at(f"rediss://{server[0]}?ssl_ca_certs=/nowhere/ca.pem").status()
 
     def test_a_handshake_that_drips_is_not_waited_for(self) -> None:
         hello = bytewise(b"\x16\x03\x03\x40\x00\x02\x00\xff\xff")
@@ -302,7 +302,7 @@ class TestTls:
             RawServer(lambda peer: peer.drip(drips)) as server,
             pytest.raises(StoreError, match="no answer in time"),
         ):
-            place_at(f"rediss://127.0.0.1:{server.port}", timeout=0.3).look()
+            place_at(f"rediss://127.0.0.1:{server.port}", timeout=0.3).status()
 
 
 _FORKED = """
@@ -310,20 +310,20 @@ import os, sys
 from teamwire_sync._stores.redis import RedisStore
 
 store = RedisStore(sys.argv[1], timeout=30)
-place = store._place("bot")
+slot = store._slot("bot")
 
 def client_id():
     return store._link.run(("CLIENT", "ID"), until=store._link.until())[0]
 
-generation, parent, lease = place.look().generation, client_id(), place.lease(60)
+generation, parent, lease = slot.status().generation, client_id(), slot.lease(60)
 child = os.fork()
 if child == 0:
-    right = lease.extend() is False and lease.release() is None and place.lease(60) is None
-    right = right and client_id() != parent and place.look().generation == generation
+    right = lease.extend() is False and lease.release() is None and slot.lease(60) is None
+    right = right and client_id() != parent and slot.status().generation == generation
     sys.exit(0 if right else 1)
 assert os.waitpid(child, 0)[1] == 0, "the child"
 assert client_id() == parent, "another connection"
-assert lease.extend() and place.look().generation == generation
+assert lease.extend() and slot.status().generation == generation
 """
 
 _EIGHT = """
@@ -333,23 +333,23 @@ from teamwire_sync._stores.base import StoredListing
 from teamwire_sync._stores.redis import RedisStore
 
 store = RedisStore(sys.argv[1], timeout=30)
-place = store._place("bot")
-place.look()
+slot = store._slot("bot")
+slot.status()
 
 def work(name):
     client, asked = redis.Redis.from_url(sys.argv[1]), 0
     while asked < 3:
-        lease = place.lease(60)
+        lease = slot.lease(60)
         if lease is not None:
             assert client.incr("inside") == 1, "two have the lease"
-            head = place.look()
+            status = slot.status()
             chats = {str(number): Chat(str(number), name) for number in range(200)}
-            place.save(StoredListing(chats), generation=head.generation, asked_at=head.now)
+            slot.save(StoredListing(chats), generation=status.generation, asked_at=status.now)
             assert client.decr("inside") == 0, "two have the lease"
             lease.release()
             asked += 1
-        head = place.look()
-        found = head.stamp and place.load(head.stamp)
+        status = slot.status()
+        found = status.revision and slot.load(status.revision)
         if found:
             assert len(found.chats) == 200 and len({c.title for c in found.chats.values()}) == 1
     client.close()
@@ -392,7 +392,7 @@ class TestProcesses:
             return int(own_redis.run("INFO", "clients")["connected_clients"])
 
         store = RedisStore(own_redis.url, timeout=PATIENCE)
-        place_in(store).look()
+        slot_in(store).status()
         # The other is the one that counts them.
         wait_until(lambda: connected() == 2)
         del store

@@ -62,7 +62,7 @@ class TestFailures:
         sharers.server.error = TWConnectionError("no route")
         with pytest.raises(TWConnectionError):
             sharers.cache().all(None)
-        assert sharers.place().lease(10) is not None
+        assert sharers.slot().lease(10) is not None
         sharers.server.error = None
 
         assert sharers.cache().all(time.monotonic() + PATIENCE)
@@ -72,13 +72,13 @@ class TestFailures:
         with pytest.raises(TWTimeoutError):
             sharers.cache().all(time.monotonic() - 1)
 
-        assert sharers.place().look().failure is None
+        assert sharers.slot().status().failure is None
 
     def test_the_failure_counts_at_once_where_a_look_takes_long(self, sharers: Sharers) -> None:
-        place = sharers.place()
-        place.before["look"] = lambda: sharers.clock.advance(0.2)
+        slot = sharers.slot()
+        slot.before["status"] = lambda: sharers.clock.advance(0.2)
         sharers.server.error = TWServerError("down")
-        for cache in (sharers.cache(place), sharers.cache()):
+        for cache in (sharers.cache(slot), sharers.cache()):
             with pytest.raises(TWServerError):
                 cache.all(None)
 
@@ -97,9 +97,9 @@ class TestFailures:
 
 class TestWithoutTheStore:
     def test_a_failing_store_costs_nothing_but_the_sharing(self, sharers: Sharers) -> None:
-        place = sharers.place()
-        place.break_down()
-        cache = sharers.cache(place)
+        slot = sharers.slot()
+        slot.break_down()
+        cache = sharers.cache(slot)
         cache.all(None)
         create(cache, sharers.server.put(make_chat("t3", "three")))
 
@@ -107,22 +107,22 @@ class TestWithoutTheStore:
         assert len(sharers.server.asked) == 2
 
     def test_a_view_lives_on_while_it_fails(self, sharers: Sharers) -> None:
-        place = sharers.place()
-        cache = sharers.cache(place)
+        slot = sharers.slot()
+        cache = sharers.cache(slot)
         cache.all(None)
-        place.break_down()
+        slot.break_down()
         sharers.clock.advance(200)
         cache.all(None)
 
         assert len(sharers.server.asked) == 1
 
     def test_a_write_is_told_to_the_others_when_it_works_again(self, sharers: Sharers) -> None:
-        place = sharers.place()
-        writer, other = sharers.cache(place), sharers.cache()
+        slot = sharers.slot()
+        writer, other = sharers.cache(slot), sharers.cache()
         other.all(None)
-        place.break_down()
+        slot.break_down()
         create(writer, sharers.server.put(make_chat("t3", "three")))
-        place.recover()
+        slot.recover()
         sharers.clock.advance(5)
         writer.all(None)
 
@@ -131,15 +131,15 @@ class TestWithoutTheStore:
     def test_a_logging_handler_may_look_up_when_a_write_is_not_stored(
         self, sharers: Sharers
     ) -> None:
-        place = sharers.place()
-        cache = sharers.cache(place)
+        slot = sharers.slot()
+        cache = sharers.cache(slot)
         found = []
 
         class LookUp(logging.Handler):
             def emit(self, record: logging.LogRecord) -> None:
                 found.append(by_tid(cache, "t1"))
 
-        place.break_down()
+        slot.break_down()
         logger, handler = logging.getLogger("teamwire_sync"), LookUp()
         logger.addHandler(handler)
         try:
@@ -150,16 +150,16 @@ class TestWithoutTheStore:
         assert found == [make_chat("t1", "one")]
 
     def test_no_cache_reads_no_store(self, sharers: Sharers) -> None:
-        place = sharers.place()
-        cache = sharers.cache(place, ttl=0)
+        slot = sharers.slot()
+        cache = sharers.cache(slot, ttl=0)
         for _ in range(2):
             cache.all(None)
 
-        assert place.calls == []
+        assert slot.calls == []
         assert len(sharers.server.asked) == 2
 
     def test_writes_are_told_to_the_others_all_the_same(self, sharers: Sharers) -> None:
-        place = sharers.place()
-        create(sharers.cache(place, ttl=0), make_chat("t3"))
+        slot = sharers.slot()
+        create(sharers.cache(slot, ttl=0), make_chat("t3"))
 
-        assert place.calls == ["renew"]
+        assert slot.calls == ["bump_generation"]

@@ -31,7 +31,7 @@ def sharers(clock: Clock) -> Sharers:
 @pytest.fixture
 def another_leads(sharers: Sharers) -> Iterator[Any]:
     """The lease of another process, that lists the chats."""
-    lease = sharers.place().lease(1000)
+    lease = sharers.slot().lease(1000)
     yield lease
     lease.release()
 
@@ -63,8 +63,8 @@ class TestWaitingForAnotherProcess:
             found = threads.start(lambda: by_tid(cache, "t3", PATIENCE))
             sleeps.wait_arrived()
             create(cache, sharers.server.put(make_chat("t3", "three")))
-            place = sharers.place()
-            sharers.cache(_FreeForAll(place)).all(None)
+            slot = sharers.slot()
+            sharers.cache(_FreeForAll(slot)).all(None)
             sleeps.open()
 
         assert found.result() is not None
@@ -116,11 +116,11 @@ class TestWaitingForAnotherProcess:
 class _FreeForAll:
     """A place that everybody may ask the server for."""
 
-    def __init__(self, place: Any) -> None:
-        self._place = place
+    def __init__(self, slot: Any) -> None:
+        self._slot = slot
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._place, name)
+        return getattr(self._slot, name)
 
     def lease(self, seconds: float) -> Any:
         class Free:
@@ -142,24 +142,24 @@ class TestALeaderThatIsInterrupted:
         with pytest.raises(type(error)):
             by_tid(sharers.cache(), "t1")
 
-        assert sharers.place().lease(10) is not None
+        assert sharers.slot().lease(10) is not None
 
     @pytest.mark.parametrize("method", ["load", "save"])
     def test_the_lease_is_free_when_it_uses_the_place(self, sharers: Sharers, method: str) -> None:
         sharers.cache().all(None)
         sharers.clock.advance(300)
         sharers.server.put(make_chat("t3", "three"))
-        place = sharers.place()
-        place.before[method] = interrupt
+        slot = sharers.slot()
+        slot.before[method] = interrupt
         with pytest.raises(KeyboardInterrupt):
-            sharers.cache(place).all(None)
+            sharers.cache(slot).all(None)
 
-        assert sharers.place().lease(10) is not None
+        assert sharers.slot().lease(10) is not None
 
     def test_nobody_waits_for_what_is_being_stored(self, sharers: Sharers) -> None:
-        place = sharers.place()
-        cache = sharers.cache(place)
-        place.before["save"] = saving = Gate()
+        slot = sharers.slot()
+        cache = sharers.cache(slot)
+        slot.before["save"] = saving = Gate()
         with Threads() as threads:
             leader = threads.start(lambda: cache.all(None))
             saving.wait_arrived()
@@ -168,9 +168,9 @@ class TestALeaderThatIsInterrupted:
             leader.result()
 
     def test_what_could_not_be_stored_is_shown_all_the_same(self, sharers: Sharers) -> None:
-        place = sharers.place()
-        place.before["save"] = interrupt
-        cache = sharers.cache(place)
+        slot = sharers.slot()
+        slot.before["save"] = interrupt
+        cache = sharers.cache(slot)
         with pytest.raises(KeyboardInterrupt):
             cache.all(None)
 
@@ -180,14 +180,14 @@ class TestALeaderThatIsInterrupted:
     def test_who_is_interrupted_as_it_looks_leaves_the_next_look_to_others(
         self, sharers: Sharers
     ) -> None:
-        place = sharers.place()
-        cache, writer = sharers.cache(place), sharers.cache()
+        slot = sharers.slot()
+        cache, writer = sharers.cache(slot), sharers.cache()
         cache.all(None)
         sharers.clock.advance(1)
-        place.before["look"] = interrupt
+        slot.before["status"] = interrupt
         with pytest.raises(KeyboardInterrupt):
             cache.all(None)
-        del place.before["look"]
+        del slot.before["status"]
         create(writer, sharers.server.put(make_chat("t3", "three")))
         sharers.clock.advance(1)
 

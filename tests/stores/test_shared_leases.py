@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import teamwire_sync._stores.sharing as sharing_module
-from tests.support.store_sharers import Sharers, SpiedPlace, unavailable
+from tests.support.store_sharers import Sharers, SpiedSlot, unavailable
 from tests.support.waiting import PATIENCE, Gate, Threads, wait_until
 
 if TYPE_CHECKING:
@@ -23,13 +23,13 @@ def sharers(clock: Clock) -> Sharers:
 
 
 @pytest.fixture
-def place(sharers: Sharers) -> SpiedPlace:
-    return sharers.place()
+def slot(sharers: Sharers) -> SpiedSlot:
+    return sharers.slot()
 
 
 @pytest.fixture
-def sharing(sharers: Sharers, place: SpiedPlace) -> SharedListing:
-    return sharers.sharing(place)
+def sharing(sharers: Sharers, slot: SpiedSlot) -> SharedListing:
+    return sharers.sharing(slot)
 
 
 class FakeLease:
@@ -130,7 +130,7 @@ class TestLeases:
 
         assert lease.released == 0
 
-    def test_another_has_it_meanwhile(self, sharing: SharedListing, place: SpiedPlace) -> None:
+    def test_another_has_it_meanwhile(self, sharing: SharedListing, slot: SpiedSlot) -> None:
         gate = Gate()
 
         def hold() -> None:
@@ -142,7 +142,7 @@ class TestLeases:
         with Threads() as threads:
             threads.start(hold)
             gate.wait_arrived()
-            taken = place.lease(10)
+            taken = slot.lease(10)
             gate.open()
 
         assert taken is None
@@ -150,17 +150,17 @@ class TestLeases:
     def test_one_whose_start_is_interrupted_is_not_extended_for_ever(
         self, sharers: Sharers, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        lease, place = FakeLease(), sharers.place()
+        lease, slot = FakeLease(), sharers.slot()
 
         class Interrupted(threading.Thread):
             def start(self) -> None:
                 super().start()
                 raise KeyboardInterrupt
 
-        monkeypatch.setattr(place, "lease", lambda _: lease, raising=False)
+        monkeypatch.setattr(slot, "lease", lambda _: lease, raising=False)
         monkeypatch.setattr(threading, "Thread", Interrupted)
         with pytest.raises(KeyboardInterrupt):
-            sharers.cache(place).all(None)
+            sharers.cache(slot).all(None)
         try:
             wait_until(lambda: not heartbeats())
         finally:

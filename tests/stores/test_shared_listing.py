@@ -60,9 +60,9 @@ class TestEachStore:
         assert len(sharers.server.asked) == 1
 
     def test_what_comes_before_the_lease_is_had_is_taken(self, sharers: Sharers) -> None:
-        place = sharers.place()
-        place.once("lease", lambda: sharers.cache().all(None))
-        sharers.cache(place).all(None)
+        slot = sharers.slot()
+        slot.once("lease", lambda: sharers.cache().all(None))
+        sharers.cache(slot).all(None)
 
         assert len(sharers.server.asked) == 1
 
@@ -117,25 +117,25 @@ class TestEachStore:
 
 class TestHits:
     def test_within_the_interval_the_place_is_left_alone(self, sharers: Sharers) -> None:
-        place = sharers.place()
-        cache = sharers.cache(place)
+        slot = sharers.slot()
+        cache = sharers.cache(slot)
         cache.all(None)
-        del place.calls[:]
+        del slot.calls[:]
         sharers.clock.advance(0.999)
         by_tid(cache, "t1")
 
-        assert place.calls == []
+        assert slot.calls == []
 
     def test_after_it_one_look_lets_the_view_live_on(self, sharers: Sharers) -> None:
-        place = sharers.place()
-        cache = sharers.cache(place)
+        slot = sharers.slot()
+        cache = sharers.cache(slot)
         cache.all(None)
-        del place.calls[:]
+        del slot.calls[:]
         sharers.clock.advance(1)
         for _ in range(3):
             by_tid(cache, "t1")
 
-        assert place.calls == ["look"]
+        assert slot.calls == ["status"]
 
     def test_it_counts_as_a_hit(self, sharers: Sharers) -> None:
         cache = sharers.cache()
@@ -146,11 +146,11 @@ class TestHits:
         assert cache.info().hits == 1
 
     def test_nobody_waits_for_the_look_of_another_thread(self, sharers: Sharers) -> None:
-        place = sharers.place()
-        cache = sharers.cache(place)
+        slot = sharers.slot()
+        cache = sharers.cache(slot)
         cache.all(None)
         sharers.clock.advance(1)
-        place.once("look", gate := Gate())
+        slot.once("status", gate := Gate())
         with Threads() as threads:
             looks = threads.start(lambda: by_tid(cache, "t1"))
             gate.wait_arrived()
@@ -192,13 +192,13 @@ class TestHits:
 
 class TestWhatIsNoWrite:
     def test_news_of_the_server_is_no_news_for_the_others(self, sharers: Sharers) -> None:
-        place = sharers.place()
-        cache = sharers.cache(place)
+        slot = sharers.slot()
+        cache = sharers.cache(slot)
         cache.all(None)
         cache.pushed("t1", make_chat("t1", "new"))
         cache.forget("t2")
 
-        assert "renew" not in place.calls
+        assert "bump_generation" not in slot.calls
 
     @pytest.mark.parametrize(
         "tell",
@@ -260,7 +260,7 @@ class TestRefresh:
 
     def test_it_takes_what_another_asked_for_after_it_began(self, sharers: Sharers) -> None:
         other = sharers.cache()
-        lease: Any = sharers.place().lease(1000)
+        lease: Any = sharers.slot().lease(1000)
 
         def sleep(_: float) -> None:
             lease.release()
@@ -282,9 +282,9 @@ class TestRefresh:
     def test_one_that_joins_who_adopts_is_newer_than_its_call(self, sharers: Sharers) -> None:
         sharers.cache().all(None)
         sharers.clock.advance(0.1)
-        place = sharers.place()
-        cache = sharers.cache(place)
-        place.once("load", gate := Gate())
+        slot = sharers.slot()
+        cache = sharers.cache(slot)
+        slot.once("load", gate := Gate())
         with Threads() as threads:
             adopts = threads.start(lambda: cache.all(None))
             gate.wait_arrived()
@@ -299,9 +299,9 @@ class TestRefresh:
     def test_who_joins_one_that_takes_what_is_too_old_asks(self, sharers: Sharers) -> None:
         sharers.cache().all(None)
         sharers.clock.advance(10)
-        place, gate = sharers.place(), Gate()
-        cache, need = sharers.cache(place), Freshness(newer_than=0, since=sharers.clock() - 5)
-        place.once("load", gate)
+        slot, gate = sharers.slot(), Gate()
+        cache, need = sharers.cache(slot), Freshness(newer_than=0, since=sharers.clock() - 5)
+        slot.once("load", gate)
         with Threads() as threads:
             threads.start(lambda: cache.all(None))
             gate.wait_arrived()

@@ -43,9 +43,9 @@ class TestWritesMeanwhile:
 
     def test_what_is_loaded_while_an_own_write_ends_is_not_shown(self, sharers: Sharers) -> None:
         sharers.cache().all(None)
-        place = sharers.place()
-        cache = sharers.cache(place)
-        place.once("load", cache.invalidate, after=True)
+        slot = sharers.slot()
+        cache = sharers.cache(slot)
+        slot.once("load", cache.invalidate, after=True)
         cache.all(None)
         cache.all(None)
 
@@ -55,9 +55,9 @@ class TestWritesMeanwhile:
         self, sharers: Sharers
     ) -> None:
         sharers.cache().all(None)
-        place = sharers.place()
-        cache = sharers.cache(place)
-        place.once("load", cache.refused, after=True)
+        slot = sharers.slot()
+        cache = sharers.cache(slot)
+        slot.once("load", cache.refused, after=True)
         cache.all(None)
 
         assert len(sharers.server.asked) == 2
@@ -65,8 +65,8 @@ class TestWritesMeanwhile:
     def test_what_invalidate_outdates_is_not_adopted_while_it_renews(
         self, sharers: Sharers
     ) -> None:
-        place = sharers.place()
-        cache = sharers.cache(place)
+        slot = sharers.slot()
+        cache = sharers.cache(slot)
         cache.all(None)
         other_thread = threading.Thread(target=lambda: cache.all(None))
 
@@ -74,7 +74,7 @@ class TestWritesMeanwhile:
             other_thread.start()
             other_thread.join(0.2)
 
-        place.once("renew", meanwhile)
+        slot.once("bump_generation", meanwhile)
         cache.invalidate()
         other_thread.join()
         cache.all(None)
@@ -146,29 +146,29 @@ class TestAFailureWhileStoring:
             message = "the chats are too large"
             raise StoreError(message)
 
-        place = sharers.place()
-        place.before["save"] = refuse
-        sharers.cache(place).all(None)
+        slot = sharers.slot()
+        slot.before["save"] = refuse
+        sharers.cache(slot).all(None)
 
-        assert sharers.place().lease(10) is not None
+        assert sharers.slot().lease(10) is not None
 
     def test_what_can_not_be_stored_has_nobody_list_after_another(self, sharers: Sharers) -> None:
-        place = sharers.place()
-        place.before["save"] = unavailable
-        sharers.cache(place).all(None)
-        assert sharers.place().lease(10) is not None
+        slot = sharers.slot()
+        slot.before["save"] = unavailable
+        sharers.cache(slot).all(None)
+        assert sharers.slot().lease(10) is not None
 
         assert sharers.cache().all(time.monotonic() + PATIENCE)
 
     def test_close_tells_the_others_of_a_write_that_could_not_be_told(
         self, sharers: Sharers
     ) -> None:
-        place = sharers.place()
-        writer, other = sharers.cache(place), sharers.cache()
+        slot = sharers.slot()
+        writer, other = sharers.cache(slot), sharers.cache()
         other.all(None)
-        place.before["look"] = unavailable
+        slot.before["status"] = unavailable
         writer.all(None)
-        place.recover()
+        slot.recover()
         create(writer, sharers.server.put(make_chat("t3", "three")))
         writer.close()
         sharers.clock.advance(1)
@@ -176,11 +176,11 @@ class TestAFailureWhileStoring:
         assert by_tid(other, "t3") is not None
 
     def test_writes_of_others_are_found_when_the_store_works_again(self, sharers: Sharers) -> None:
-        place = sharers.place()
-        cache, writer = sharers.cache(place), sharers.cache()
-        place.break_down()
+        slot = sharers.slot()
+        cache, writer = sharers.cache(slot), sharers.cache()
+        slot.break_down()
         cache.all(None)
-        place.recover()
+        slot.recover()
         sharers.clock.advance(5)
         cache.all(None)
         create(writer, sharers.server.put(make_chat("t3", "three")))
@@ -195,9 +195,9 @@ class TestAFailureWhileStoring:
             raise DamagedError(message)
 
         sharers.cache().all(None)
-        place = sharers.place()
-        place.once("load", damaged)
-        for cache in (sharers.cache(place), sharers.cache()):
+        slot = sharers.slot()
+        slot.once("load", damaged)
+        for cache in (sharers.cache(slot), sharers.cache()):
             cache.all(None)
 
         assert len(sharers.server.asked) == 2

@@ -13,7 +13,7 @@ from teamwire_sync._cache.snapshot import ChatSnapshot
 from teamwire_sync._cache.state import ConfirmedListing
 from teamwire_sync._stores.base import DamagedError, SlotStatus, StoredListing
 from tests.support.builders import make_chat
-from tests.support.store_sharers import Sharers, SpiedPlace, unavailable
+from tests.support.store_sharers import Sharers, SpiedSlot, unavailable
 from tests.support.waiting import Gate, Threads
 
 if TYPE_CHECKING:
@@ -34,19 +34,19 @@ def sharers(clock: Clock) -> Sharers:
 
 
 @pytest.fixture
-def place(sharers: Sharers) -> SpiedPlace:
-    return sharers.place()
+def slot(sharers: Sharers) -> SpiedSlot:
+    return sharers.slot()
 
 
 @pytest.fixture
-def sharing(sharers: Sharers, place: SpiedPlace) -> SharedListing:
-    return sharers.sharing(place)
+def sharing(sharers: Sharers, slot: SpiedSlot) -> SharedListing:
+    return sharers.sharing(slot)
 
 
 def looked(sharing: SharedListing) -> SlotStatus:
-    head = sharing.look()
-    assert head is not None
-    return head
+    status = sharing.status()
+    assert status is not None
+    return status
 
 
 def good() -> ConfirmedListing:
@@ -55,22 +55,22 @@ def good() -> ConfirmedListing:
 
 class TestAFailingStore:
     def test_it_is_left_alone_for_five_seconds(
-        self, sharing: SharedListing, place: SpiedPlace, clock: Clock
+        self, sharing: SharedListing, slot: SpiedSlot, clock: Clock
     ) -> None:
-        place.break_down()
+        slot.break_down()
         counts = []
         for step in (0, 4.999, 0.001):
             clock.advance(step)
-            assert sharing.look() is None
-            counts.append(len(place.calls))
+            assert sharing.status() is None
+            counts.append(len(slot.calls))
 
         assert counts == [1, 1, 2]
 
     def test_the_next_look_comes_after_that(
-        self, sharing: SharedListing, place: SpiedPlace, clock: Clock
+        self, sharing: SharedListing, slot: SpiedSlot, clock: Clock
     ) -> None:
-        place.break_down()
-        sharing.look()
+        slot.break_down()
+        sharing.status()
         clock.advance(2)
 
         assert sharing.next_look == 3
@@ -78,13 +78,13 @@ class TestAFailingStore:
     def test_it_is_told_once(
         self,
         sharing: SharedListing,
-        place: SpiedPlace,
+        slot: SpiedSlot,
         clock: Clock,
         caplog: pytest.LogCaptureFixture,
     ) -> None:
-        place.break_down()
+        slot.break_down()
         for _ in range(3):
-            sharing.look()
+            sharing.status()
             clock.advance(5)
 
         assert [record.getMessage() for record in caplog.records] == [
@@ -94,18 +94,18 @@ class TestAFailingStore:
     def test_that_it_works_again_is_told_once(
         self,
         sharing: SharedListing,
-        place: SpiedPlace,
+        slot: SpiedSlot,
         clock: Clock,
         caplog: pytest.LogCaptureFixture,
     ) -> None:
         caplog.set_level(logging.INFO, LOGGER)
-        place.break_down()
-        sharing.look()
-        place.recover()
+        slot.break_down()
+        sharing.status()
+        slot.recover()
         clock.advance(5)
         caplog.clear()
         for _ in range(2):
-            sharing.look()
+            sharing.status()
 
         assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
             ("INFO", "the store of the chats works again")
@@ -113,95 +113,95 @@ class TestAFailingStore:
 
     @pytest.mark.parametrize("method", ["load", "save", "fail", "lease"])
     def test_no_failure_reaches_a_look_up(
-        self, sharing: SharedListing, place: SpiedPlace, method: str
+        self, sharing: SharedListing, slot: SpiedSlot, method: str
     ) -> None:
-        head = looked(sharing)
-        saved = sharing.keep(good(), head, unchanged=None)
+        status = looked(sharing)
+        saved = sharing.keep(good(), status, unchanged=None)
         assert saved is not None
-        place.break_down()
+        slot.break_down()
         call = {
             "load": lambda: sharing.load(saved),
-            "save": lambda: sharing.keep(good(), head, unchanged=None),
-            "fail": lambda: sharing.failed(TWServerError("down"), head, took=0, pause=1),
+            "save": lambda: sharing.keep(good(), status, unchanged=None),
+            "fail": lambda: sharing.failed(TWServerError("down"), status, took=0, pause=1),
             "lease": sharing.lease,
         }[method]
 
         assert call() is None
         # Before it is saved, a look tells whether it still counts.
-        assert place.calls[-1] == ("look" if method == "save" else method)
+        assert slot.calls[-1] == ("status" if method == "save" else method)
 
 
 class TestDamage:
     def test_a_damaged_place_is_looked_at_again_at_once(
-        self, sharing: SharedListing, place: SpiedPlace
+        self, sharing: SharedListing, slot: SpiedSlot
     ) -> None:
-        place.once("look", damaged)
+        slot.once("status", damaged)
 
-        assert sharing.look() is not None
+        assert sharing.status() is not None
 
     def test_it_is_told(
-        self, sharing: SharedListing, place: SpiedPlace, caplog: pytest.LogCaptureFixture
+        self, sharing: SharedListing, slot: SpiedSlot, caplog: pytest.LogCaptureFixture
     ) -> None:
-        place.once("look", damaged)
-        sharing.look()
+        slot.once("status", damaged)
+        sharing.status()
 
         assert caplog.messages == [
             "the store of the chats can't be used, going on without it: the snapshot is damaged"
         ]
 
     def test_damaged_chats_do_not_stop_the_store_from_being_used(
-        self, sharing: SharedListing, place: SpiedPlace
+        self, sharing: SharedListing, slot: SpiedSlot
     ) -> None:
         saved = sharing.keep(good(), looked(sharing), unchanged=None)
         assert saved is not None
-        place.once("load", damaged)
+        slot.once("load", damaged)
         assert sharing.load(saved) is None
 
-        assert sharing.look() is not None
+        assert sharing.status() is not None
 
 
 class TestRenewals:
     def test_one_that_failed_is_made_before_the_next_look(
-        self, sharing: SharedListing, place: SpiedPlace, clock: Clock
+        self, sharing: SharedListing, slot: SpiedSlot, clock: Clock
     ) -> None:
         before = looked(sharing).generation
-        place.break_down()
+        slot.break_down()
         sharing.owe()
         sharing.settle()
-        place.recover()
+        slot.recover()
         clock.advance(5)
 
         assert looked(sharing).generation != before
 
     def test_nothing_of_the_place_is_used_while_one_fails(
-        self, sharing: SharedListing, place: SpiedPlace
+        self, sharing: SharedListing, slot: SpiedSlot
     ) -> None:
-        place.before["renew"] = unavailable
+        slot.before["bump_generation"] = unavailable
         sharing.owe()
 
-        assert sharing.look() is None
+        assert sharing.status() is None
 
     def test_one_that_was_made_is_not_owed_any_more(
-        self, sharing: SharedListing, place: SpiedPlace
+        self, sharing: SharedListing, slot: SpiedSlot
     ) -> None:
         sharing.owe()
         for _ in range(2):
             sharing.settle()
 
-        assert place.calls == ["renew"]
+        assert slot.calls == ["bump_generation"]
 
     def test_a_write_that_ends_while_one_is_under_way_owes_another(
-        self, sharing: SharedListing, place: SpiedPlace
+        self, sharing: SharedListing, slot: SpiedSlot
     ) -> None:
-        place.once("renew", sharing.owe)
+        slot.once("bump_generation", sharing.owe)
         sharing.owe()
         for _ in range(2):
             sharing.settle()
 
-        assert place.calls == ["renew", "renew"]
+        assert slot.calls == ["bump_generation", "bump_generation"]
 
     def test_who_waits_for_one_that_fails_does_not_try_as_well(
-        self, sharing: SharedListing, place: SpiedPlace
+        self, sharing: SharedListing, slot: SpiedSlot
     ) -> None:
         gate = Gate()
 
@@ -209,7 +209,7 @@ class TestRenewals:
             gate()
             unavailable()
 
-        place.before["renew"] = fail
+        slot.before["bump_generation"] = fail
         sharing.owe()
         with Threads() as threads:
             for _ in range(4):
@@ -217,24 +217,22 @@ class TestRenewals:
             gate.wait_arrived()
             gate.open()
 
-        assert place.calls.count("renew") == 1
+        assert slot.calls.count("bump_generation") == 1
 
-    def test_one_that_is_interrupted_is_owed(
-        self, sharing: SharedListing, place: SpiedPlace
-    ) -> None:
+    def test_one_that_is_interrupted_is_owed(self, sharing: SharedListing, slot: SpiedSlot) -> None:
         def interrupt() -> None:
             raise KeyboardInterrupt
 
-        place.once("renew", interrupt)
+        slot.once("bump_generation", interrupt)
         sharing.owe()
         with pytest.raises(KeyboardInterrupt):
             sharing.settle()
         sharing.settle()
 
-        assert place.calls == ["renew", "renew"]
+        assert slot.calls == ["bump_generation", "bump_generation"]
 
     def test_who_looks_while_one_is_under_way_sees_it(
-        self, sharing: SharedListing, place: SpiedPlace
+        self, sharing: SharedListing, slot: SpiedSlot
     ) -> None:
         before = looked(sharing).generation
         seen: list[SlotStatus] = []
@@ -244,7 +242,7 @@ class TestRenewals:
             looks.start()
             looks.join(0.2)
 
-        place.once("renew", meanwhile)
+        slot.once("bump_generation", meanwhile)
         sharing.owe()
         sharing.settle()
         looks.join()
@@ -287,11 +285,11 @@ class TestFailuresOfTheServer:
 
     def test_who_gets_it_is_told_how_long_it_still_counts(self, sharing: SharedListing) -> None:
         failure = self.shared(sharing, TWRateLimitError("no", retry_after=7), 7.0)
-        head = looked(sharing)
-        error = sharing.shared_error(failure, head)
+        status = looked(sharing)
+        error = sharing.shared_error(failure, status)
 
         assert isinstance(error, TWRateLimitError)
-        assert error.retry_after == failure.until - head.now
+        assert error.retry_after == failure.until - status.now
 
     def test_who_gets_the_one_of_a_server_that_rests_is_told_too(
         self, sharing: SharedListing
@@ -325,29 +323,29 @@ class TestAdoption:
         assert [sharing.load(saved)] == adopted
 
     def test_an_unchanged_listing_is_not_written_again(
-        self, sharing: SharedListing, place: SpiedPlace
+        self, sharing: SharedListing, slot: SpiedSlot
     ) -> None:
         saved = sharing.keep(good(), looked(sharing), unchanged=None)
         sharing.keep(good(), looked(sharing), unchanged=saved)
 
-        assert place.calls.count("save") == 1
+        assert slot.calls.count("save") == 1
 
     def test_one_that_was_replaced_meanwhile_is(
-        self, sharing: SharedListing, place: SpiedPlace
+        self, sharing: SharedListing, slot: SpiedSlot
     ) -> None:
         saved = sharing.keep(good(), looked(sharing), unchanged=None)
-        head = looked(sharing)
-        sharing.keep(good(), head, unchanged=None)
+        status = looked(sharing)
+        sharing.keep(good(), status, unchanged=None)
 
-        assert sharing.keep(good(), head, unchanged=saved) is not None
+        assert sharing.keep(good(), status, unchanged=saved) is not None
 
     def test_one_that_a_write_has_outdated_takes_the_place_of_none(
         self, sharing: SharedListing
     ) -> None:
-        head = looked(sharing)
+        status = looked(sharing)
         sharing.owe()
         sharing.settle()
         counts = sharing.keep(good(), looked(sharing), unchanged=None)
 
-        assert sharing.keep(good(), head, unchanged=None) is None
-        assert looked(sharing).stamp == counts
+        assert sharing.keep(good(), status, unchanged=None) is None
+        assert looked(sharing).revision == counts

@@ -15,7 +15,7 @@ from teamwire_sync import Connection, FileStore, MemoryStore, RedisStore
 from teamwire_sync._stores.base import key_of
 from tests.support.fake_transport import FakeTransport
 from tests.support.provocations import URL, logs, shows
-from tests.support.store_listings import place_in
+from tests.support.store_listings import slot_in
 
 REDIS = "redis://bot:password@192.0.2.7:6379/0"
 FAILS = "the store of the chats can't be used, going on without it:"
@@ -70,7 +70,7 @@ def _() -> object:
 @shows("no answer within the timeout of this call; another process still lists the chats")
 def _() -> object:
     store = MemoryStore()
-    assert place_in(store, "fake").lease(60)
+    assert slot_in(store, "fake").lease(60)
     with Connection(transport=FakeTransport(), store=store) as connection:
         return connection.chats.get_subscriptions(timeout=0.01)
 
@@ -101,49 +101,49 @@ def _() -> object:
     return refusing(redis.ResponseError, REDIS.replace("/0", "/99"))
 
 
-def place() -> Path:
+def slot() -> Path:
     """Where a folder may be that the lines call /var/cache/bot."""
     return Path(os.environ["XDG_CACHE_HOME"], "bot")
 
 
 @logs(f"{IN_FOLDER} it is open to others: give a folder of its own, that only you can open")
 def _() -> object:
-    place().mkdir()
-    place().chmod(0o755)
-    return look_up(FileStore(place()))
+    slot().mkdir()
+    slot().chmod(0o755)
+    return look_up(FileStore(slot()))
 
 
 @logs(f"{IN_FOLDER} it is no folder")
 def _() -> object:
-    place().touch()
-    return look_up(FileStore(place()))
+    slot().touch()
+    return look_up(FileStore(slot()))
 
 
 @logs(f"{IN_FOLDER} it is a link: give the folder that it leads to")
 def _() -> object:
-    place().symlink_to(place().parent)
-    return look_up(FileStore(place()))
+    slot().symlink_to(slot().parent)
+    return look_up(FileStore(slot()))
 
 
 @logs(f"{IN_FOLDER} another process holds {key_of('fake')}.lock")
 def _() -> object:
-    place().mkdir(mode=0o700)
-    held = FileLock(place() / f"{key_of('fake')}.lock", mode=0o600)
+    slot().mkdir(mode=0o700)
+    held = FileLock(slot() / f"{key_of('fake')}.lock", mode=0o600)
     with held, patch("teamwire_sync._stores.file._LOCK_TIMEOUT", 0):
-        return look_up(FileStore(place()))
+        return look_up(FileStore(slot()))
 
 
 @logs(f"{IN_FOLDER} the chats have 70,000,000 bytes, more than max_bytes (67,108,864)")
 def _() -> object:
     with patch("teamwire_sync._stores.file.pack", return_value=bytes(70_000_000)):
-        return look_up(FileStore(place()))
+        return look_up(FileStore(slot()))
 
 
 @logs(f"{FAILS} the snapshot is damaged or cut off")
 def _() -> object:
-    look_up(FileStore(place()))
-    (chats,) = place().glob("*.chats")
+    look_up(FileStore(slot()))
+    (chats,) = slot().glob("*.chats")
     chats.write_bytes(chats.read_bytes()[:-1])
     # The second line, which comes at once, is that it works again.
     with patch("teamwire_sync._stores.sharing.logger.info"):
-        return look_up(FileStore(place()))
+        return look_up(FileStore(slot()))

@@ -8,7 +8,7 @@ import pytest
 
 from teamwire_sync._stores.base import Failure, SlotRevision, key_of
 from teamwire_sync._stores.redis import RedisStore
-from tests.support.store_listings import IDENTITY, contents, place_in
+from tests.support.store_listings import IDENTITY, contents, slot_in
 from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ KEY = f"teamwire_sync:{{{key_of(IDENTITY)}}}:"
 
 def place_at(url: str, **options: Any) -> StoreSlot:
     """The place of a bot in the store at *url*."""
-    found: StoreSlot = place_in(RedisStore(url, **{"timeout": PATIENCE, **options}))
+    found: StoreSlot = slot_in(RedisStore(url, **{"timeout": PATIENCE, **options}))
     return found
 
 
@@ -32,19 +32,19 @@ def failure() -> Failure:
 def call(name: str, url: str, timeout: float = PATIENCE) -> object:
     """Do the call *name* of a store that has not asked Redis anything yet."""
     store = RedisStore(url, timeout=timeout)
-    return _CALLS[name](store, place_in(store))
+    return _CALLS[name](store, slot_in(store))
 
 
 _STAMP = SlotRevision("0" * 32, "g", 1.0)
 _CALLS: dict[str, Callable[[Any, Any], object]] = {
-    "look": lambda _, place: place.look(),
-    "load": lambda _, place: place.load(_STAMP),
-    "save": lambda _, place: place.save(contents("a"), generation="g", asked_at=1.0),
-    "confirm": lambda _, place: place.confirm(_STAMP, asked_at=1.0),
-    "fail": lambda _, place: place.fail(failure()),
-    "renew": lambda _, place: place.renew(),
-    "lease": lambda _, place: place.lease(60),
-    "clear": lambda _, place: place.clear(),
+    "status": lambda _, slot: slot.status(),
+    "load": lambda _, slot: slot.load(_STAMP),
+    "save": lambda _, slot: slot.save(contents("a"), generation="g", asked_at=1.0),
+    "mark_unchanged": lambda _, slot: slot.mark_unchanged(_STAMP, asked_at=1.0),
+    "fail": lambda _, slot: slot.fail(failure()),
+    "bump_generation": lambda _, slot: slot.bump_generation(),
+    "lease": lambda _, slot: slot.lease(60),
+    "clear": lambda _, slot: slot.clear(),
     "clear all": lambda store, _: store.clear(),
 }
 each_call = pytest.mark.parametrize("name", list(_CALLS))

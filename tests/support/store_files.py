@@ -12,7 +12,7 @@ from teamwire_sync._stores import folder
 from teamwire_sync._stores.base import key_of
 from teamwire_sync._stores.file import FileStore
 from tests.support.builders import Clock
-from tests.support.store_listings import IDENTITY, failure_of, place_in, save, set_clock
+from tests.support.store_listings import IDENTITY, failure_of, save, set_clock, slot_in
 from tests.support.store_listings import titles as titles_of
 
 if TYPE_CHECKING:
@@ -44,22 +44,22 @@ class OnFiles:
         return store
 
     @pytest.fixture
-    def place(self, store: FileStore) -> StoreSlot:
-        found: StoreSlot = place_in(store)
+    def slot(self, store: FileStore) -> StoreSlot:
+        found: StoreSlot = slot_in(store)
         return found
 
 
-def titles(place: StoreSlot) -> list[str | None] | None:
+def titles(slot: StoreSlot) -> list[str | None] | None:
     """The titles that are stored; None when there is no listing."""
-    stamp = place.look().stamp
-    return None if stamp is None else titles_of(place, stamp)
+    revision = slot.status().revision
+    return None if revision is None else titles_of(slot, revision)
 
 
-def fill(place: StoreSlot) -> None:
+def fill(slot: StoreSlot) -> None:
     """Have a file of each kind there."""
-    save(place, "one")
-    place.fail(failure_of(place.look()))
-    assert place.lease(10) is not None
+    save(slot, "one")
+    slot.fail(failure_of(slot.status()))
+    assert slot.lease(10) is not None
 
 
 def only(path: Path, kind: str) -> Path:

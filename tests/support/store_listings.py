@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 IDENTITY = "https://a.example\nbot\n1"
 
 
-def place_in(store: Any, identity: str = IDENTITY) -> Any:
+def slot_in(store: Any, identity: str = IDENTITY) -> Any:
     """The place of a bot in *store*."""
-    return store._place(identity)
+    return store._slot(identity)
 
 
 def set_clock(store: Any, clock: Callable[[], float]) -> None:
@@ -29,22 +29,22 @@ def contents(*titles: str, validator: str | None = "v1") -> StoredListing:
     return StoredListing({chat.tid: chat for chat in chats}, validator)
 
 
-def save(place: StoreSlot, *titles: str, head: SlotStatus | None = None) -> SlotRevision:
-    """Save such a listing, as of *head* or now."""
-    head = head or place.look()
-    return place.save(contents(*titles), generation=head.generation, asked_at=head.now)
+def save(slot: StoreSlot, *titles: str, status: SlotStatus | None = None) -> SlotRevision:
+    """Save such a listing, as of *status* or now."""
+    status = status or slot.status()
+    return slot.save(contents(*titles), generation=status.generation, asked_at=status.now)
 
 
-def titles(place: StoreSlot, stamp: SlotRevision) -> list[str | None] | None:
-    """The titles in the listing *stamp*; None when it is not there."""
-    loaded = place.load(stamp)
+def titles(slot: StoreSlot, revision: SlotRevision) -> list[str | None] | None:
+    """The titles in the listing *revision*; None when it is not there."""
+    loaded = slot.load(revision)
     return None if loaded is None else [chat.title for chat in loaded.chats.values()]
 
 
-def failure_of(head: SlotStatus) -> Failure:
-    """A refusal at the time of *head*."""
+def failure_of(status: SlotStatus) -> Failure:
+    """A refusal at the time of *status*."""
     error = {"type": "TWServerError", "status": 503, "text": "früh"}
-    return Failure(head.generation, head.now, head.now + 5.5, error)
+    return Failure(status.generation, status.now, status.now + 5.5, error)
 
 
 def fields(failure: Failure | None) -> tuple[Any, ...] | None:

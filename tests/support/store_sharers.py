@@ -12,7 +12,7 @@ from teamwire_sync._stores.memory import MemoryStore
 from teamwire_sync._stores.sharing import SharedListing
 from tests.support.builders import make_chat
 from tests.support.chat_server import ChatServer
-from tests.support.store_listings import place_in, set_clock
+from tests.support.store_listings import set_clock, slot_in
 
 if TYPE_CHECKING:
     from tests.support.builders import Clock
@@ -24,7 +24,7 @@ def unavailable() -> NoReturn:
     raise StoreError(message)
 
 
-class SpiedPlace:
+class SpiedSlot:
     """A place that notes what it is asked.
 
     Attributes:
@@ -33,14 +33,14 @@ class SpiedPlace:
         after: The same after it.
     """
 
-    def __init__(self, place: Any) -> None:
-        self._place = place
+    def __init__(self, slot: Any) -> None:
+        self._slot = slot
         self.calls: list[str] = []
         self.before: dict[str, Callable[[], object]] = {}
         self.after: dict[str, Callable[[], object]] = {}
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        method = getattr(self._place, name)
+        method = getattr(self._slot, name)
 
         def call(*args: Any, **kwargs: Any) -> Any:
             self.calls.append(name)
@@ -65,7 +65,7 @@ class SpiedPlace:
 
     def break_down(self) -> None:
         """Have the store be out of reach."""
-        methods = ("look", "load", "save", "confirm", "fail", "renew", "lease")
+        methods = ("status", "load", "save", "mark_unchanged", "fail", "bump_generation", "lease")
         self.before = dict.fromkeys(methods, unavailable)
 
     def recover(self) -> None:
@@ -92,20 +92,20 @@ class Sharers:
             self.store = MemoryStore()
             set_clock(self.store, lambda: 1_700_000_000 + clock() + self.ahead)
 
-    def place(self) -> SpiedPlace:
+    def slot(self) -> SpiedSlot:
         """The place, with a spy of its own."""
-        return SpiedPlace(place_in(self.store))
+        return SpiedSlot(slot_in(self.store))
 
-    def sharing(self, place: Any = None, **settings: Any) -> SharedListing:
+    def sharing(self, slot: Any = None, **settings: Any) -> SharedListing:
         """What a cache uses a place with."""
         defaults = {"check_interval": 1, "adopt": lambda _: None}
-        made = SharedListing(place or self.place(), **{**defaults, **settings})
+        made = SharedListing(slot or self.slot(), **{**defaults, **settings})
         made.clock = self.clock
         return made
 
     def cache(
         self,
-        place: Any = None,
+        slot: Any = None,
         *,
         interval: float = 1,
         patience: float = math.inf,
@@ -113,7 +113,7 @@ class Sharers:
         **settings: Any,
     ) -> ChatCache:
         """Another cache; it sleeps while it waits for another process's listing."""
-        sharing = self.sharing(place, check_interval=interval, patience=patience)
+        sharing = self.sharing(slot, check_interval=interval, patience=patience)
         sharing.sleep = sleep
         defaults = {"ttl": 300, "recheck_after": 5, "own_write_grace": 30, "stale_if_error": 0}
         return ChatCache(
