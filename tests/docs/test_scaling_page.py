@@ -14,7 +14,7 @@ from teamwire_sync._stores.base import StoreError
 from teamwire_sync.testing import sandbox
 from tests.stores.test_redis import ACL
 from tests.support.pages import DOCS, block_with, blocks
-from tests.support.redis_calls import place_at
+from tests.support.redis_calls import slot_at
 from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
@@ -80,11 +80,11 @@ def test_the_rights_are_those_that_are_tried() -> None:
     ("option", "right"), [("db=1", "+select"), ("client_name=bot", "+client|setname")]
 )
 def test_what_another_right_is_for(option: str, right: str, own_redis: RedisProcess) -> None:
-    place = place_at(f"{own_redis.url.replace('://', '://bot:pw@')}?{option}")
+    slot = slot_at(f"{own_redis.url.replace('://', '://bot:pw@')}?{option}")
     own_redis.run("ACL", "SETUSER", "bot", "on", ">pw", *ACL)
     with pytest.raises(StoreError, match="its ACL forbids this"):
-        place.look()
+        slot.status()
     own_redis.run("ACL", "SETUSER", "bot", right)
 
     assert f"`{right}`" in (DOCS / "scaling.md").read_text("utf-8")
-    assert place.look().stamp is None
+    assert slot.status().revision is None

@@ -11,7 +11,7 @@ _UNIT = "tests/cache"
 _CHANGES = f"{_UNIT}/test_own_changes.py"
 _FLIGHTS = f"{_UNIT}/test_flights.py"
 _LOOK_UPS = f"{_UNIT}/test_look_ups.py"
-_PUSHED = f"{_UNIT}/test_pushed.py"
+_PUSHED = f"{_UNIT}/test_events.py"
 _STALE = f"{_UNIT}/test_stale.py"
 _EXPIRE = "        with self._lock:\n            self._expire()\n"
 _WRITES = f"{_UNIT}/test_writes.py"
@@ -332,14 +332,14 @@ MUTANTS = (
     ),
     _mutant(
         "a listing counts that a write has outdated",
-        "return stamp if stamp is not None and stamp.generation == head.generation else None",
-        "return stamp",
+        "return revision if revision is not None and revision.generation == status.generation else None",
+        "return revision",
         f"{_SHARED}::TestEachStore::test_an_own_write_has_the_others_list_anew[memory]",
         file="_stores/source.py",
     ),
     _mutant(
         "what a write outdated takes the place of what counts",
-        "        if before.generation != head.generation:\n",
+        "        if before.generation != status.generation:\n",
         "        if False:\n",
         f"{_SHARING}::TestAdoption::test_one_that_a_write_has_outdated_takes_the_place_of_none",
         file="_stores/sharing.py",
@@ -348,36 +348,36 @@ MUTANTS = (
         "no look after the lease",
         "                    leads = True\n",
         "                    leads = True\n"
-        "                    return self._list(sharing, head, now, flight, load)\n",
+        "                    return self._list(sharing, status, now, flight, load)\n",
         f"{_SHARED}::TestEachStore::test_what_comes_before_the_lease_is_had_is_taken[memory]",
         file="_stores/source.py",
     ),
     _mutant(
         "no lease",
-        "        lease = self._try(lambda: self._place.lease(LEASE))\n",
+        "        lease = self._try(lambda: self._slot.lease(LEASE))\n",
         "        lease = None\n        self.leads = 1\n",
         f"{_SHARED}::TestEachStore::test_all_who_need_a_listing_make_one[memory]",
         file="_stores/sharing.py",
     ),
     _mutant(
         "a view lives on whoever has written",
-        "outdated = head is not None and head.generation != view.generation",
+        "outdated = status is not None and status.generation != view.generation",
         "outdated = False",
         f"{_SHARED}::TestEachStore::test_an_own_write_has_the_others_list_anew[memory]",
         file="_stores/source.py",
     ),
     _mutant(
         "an owed renewal is forgotten",
-        "            try:\n                self._place.renew()\n",
-        "            self._made = owed\n            try:\n                self._place.renew()\n",
+        "            try:\n                self._slot.bump_generation()\n",
+        "            self._made = owed\n            try:\n                self._slot.bump_generation()\n",
         f"{_SHARING}::TestRenewals::test_one_that_failed_is_made_before_the_next_look",
         file="_stores/sharing.py",
     ),
     _mutant(
         "a listing of the future counts",
-        "0 <= now - stamp.asked_at < self._store._max_age",
-        "now - stamp.asked_at < self._store._max_age",
-        "tests/stores/test_place.py::TestAge::test_a_listing_of_another_time_is_none[memory-future]",
+        "0 <= now - revision.asked_at < self._store._max_age",
+        "now - revision.asked_at < self._store._max_age",
+        "tests/stores/test_slot.py::TestAge::test_a_listing_of_another_time_is_none[memory-future]",
         file="_stores/memory.py",
     ),
     _mutant(
@@ -413,8 +413,8 @@ MUTANTS = (
     ),
     _mutant(
         "the vendor's thread begins before the first call",
-        "        renew_after_fork(self)\n",
-        "        renew_after_fork(self)\n        self._renewed(None)\n",
+        "        on_fork(self)\n",
+        "        on_fork(self)\n        self._renewed(None)\n",
         f"{_MUST_SHOW}::TestListings::"
         "test_a_connection_that_was_not_asked_for_anything_asks_nothing[1.8]",
         file=f"{_VENDOR}/loop_thread.py",

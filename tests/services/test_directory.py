@@ -478,7 +478,11 @@ class TestClosing:
 def test_ctrl_c_at_any_call_of_who_leads_leaves_nobody_waiting(
     server: Directory, clock: Clock
 ) -> None:
-    files = ("_services/directory.py", "_cache/expiring_cache.py", "_cache/single_flight.py")
+    files = ("_services/directory.py", "_internal/deadlines.py", "_cache/expiring_cache.py")
+    files = (
+        *files,
+        "_cache/single_flight.py",
+    )
     for number in count(1):
         users = Users(server, clock=clock, ttl=300, ttl_of_none=5)  # type: ignore[arg-type]
         # The tracing is that of the thread.

@@ -12,7 +12,7 @@ import pytest
 from teamwire_sync._stores.base import DamagedError, StoreError
 from teamwire_sync._stores.redis import RedisStore
 from tests.support.leaks import assert_no_secret, leak_in
-from tests.support.redis_calls import KEY, PASSWORD, call, each_call, failure, place_at
+from tests.support.redis_calls import KEY, PASSWORD, call, each_call, failure, slot_at
 from tests.support.store_listings import contents, save, slot_in, titles
 from tests.support.tables import instead_of, unlike
 from tests.support.waiting import PATIENCE
@@ -117,13 +117,13 @@ class TestPermissions:
     def test_damage_is_removed_with_these(self, url: str, own_redis: RedisProcess) -> None:
         own_redis.run("SET", KEY + "head", "x")
         with pytest.raises(DamagedError):
-            place_at(url).status()
+            slot_at(url).status()
 
         assert own_redis.run("KEYS", "*") == [(KEY + "generation").encode()]
 
     def test_each_of_these_is_needed(self, url: str, own_redis: RedisProcess) -> None:
         def use_all() -> None:
-            slot = place_at(url)
+            slot = slot_at(url)
             revision = save(slot, "a")
             slot.load(revision)
             slot.mark_unchanged(revision, asked_at=revision.asked_at)
@@ -160,7 +160,7 @@ class TestPermissions:
         own_redis.run("ACL", "SETUSER", "default", ">another")
         wrong = f"unix://{user}:Wr0ng-{PASSWORD}@{own_redis.path}"
         with pytest.raises(StoreError, match=r"it refuses the user or the password$") as caught:
-            place_at(wrong).status()
+            slot_at(wrong).status()
 
         assert_no_secret(caught.value, PASSWORD, in_locals=False)
         assert_no_secret(caught.value, "Wr0ng-", in_locals=False)
@@ -176,13 +176,13 @@ class TestPermissions:
 class TestMemory:
     @pytest.fixture
     def full(self, own_redis: RedisProcess) -> RedisProcess:
-        save(place_at(own_redis.url), "old")
-        place_at(own_redis.url).fail(failure())
+        save(slot_at(own_redis.url), "old")
+        slot_at(own_redis.url).fail(failure())
         own_redis.run("CONFIG", "SET", "maxmemory", "1")
         return own_redis
 
     def test_where_there_is_none_left_a_save_changes_nothing(self, full: RedisProcess) -> None:
-        slot = place_at(full.url)
+        slot = slot_at(full.url)
         status = slot.status()
         with pytest.raises(StoreError, match=r"it has no memory left$"):
             slot.save(contents("new"), generation=status.generation, asked_at=status.now)
@@ -194,7 +194,7 @@ class TestMemory:
         assert titles(slot, after.revision) == ["old"]
 
     def test_where_there_is_none_left_the_old_generation_ends(self, full: RedisProcess) -> None:
-        slot = place_at(full.url)
+        slot = slot_at(full.url)
         generation = slot.status().generation
         with pytest.raises(StoreError, match=r"it has no memory left$"):
             slot.bump_generation()
@@ -203,7 +203,7 @@ class TestMemory:
         assert slot.status().generation != generation
 
     def test_a_body_that_redis_evicted_is_not_there(self, redis_server: RedisProcess) -> None:
-        slot = place_at(redis_server.url)
+        slot = slot_at(redis_server.url)
         revision = save(slot, "a")
         redis_server.run("DEL", KEY + "body")
 
@@ -213,7 +213,7 @@ class TestMemory:
     def test_a_generation_that_redis_evicted_does_not_come_again(
         self, redis_server: RedisProcess
     ) -> None:
-        slot = place_at(redis_server.url)
+        slot = slot_at(redis_server.url)
         revision = save(slot, "a")
         redis_server.run("DEL", KEY + "generation")
 
@@ -221,20 +221,20 @@ class TestMemory:
 
     def test_a_listing_that_is_too_large_is_not_stored(self, redis_server: RedisProcess) -> None:
         with pytest.raises(StoreError, match=r"more than max_bytes \(100\)$"):
-            save(place_at(redis_server.url, max_bytes=100), "a" * 100)
+            save(slot_at(redis_server.url, max_bytes=100), "a" * 100)
 
         assert redis_server.run("EXISTS", KEY + "head", KEY + "body") == 0
 
     def test_one_that_is_too_large_is_not_loaded(self, redis_server: RedisProcess) -> None:
-        revision = save(place_at(redis_server.url), "a" * 100)
+        revision = save(slot_at(redis_server.url), "a" * 100)
         with pytest.raises(DamagedError):
-            place_at(redis_server.url, max_bytes=100).load(revision)
+            slot_at(redis_server.url, max_bytes=100).load(revision)
 
         assert redis_server.run("EXISTS", KEY + "head", KEY + "body") == 0
 
     def test_all_that_is_stored_ends(self, redis_server: RedisProcess) -> None:
         hour = 3600
-        slot = place_at(redis_server.url, max_age=10 * hour)
+        slot = slot_at(redis_server.url, max_age=10 * hour)
         revision = save(slot, "a")
         slot.mark_unchanged(revision, asked_at=revision.asked_at)
         slot.fail(failure())
@@ -250,7 +250,7 @@ class TestMemory:
     def test_the_generation_outlives_the_listing(
         self, call: str, redis_server: RedisProcess
     ) -> None:
-        slot = place_at(redis_server.url)
+        slot = slot_at(redis_server.url)
         revision = save(slot, "a")
         redis_server.run("PEXPIRE", KEY + "generation", 60_000)
         {
@@ -293,7 +293,7 @@ DAMAGED_GENERATIONS = [("HSET", "generation", "x", "y"), ("SET", "generation", "
 
 class TestDamage:
     def test_a_look_removes_it_and_says_so_once(self, redis_server: RedisProcess) -> None:
-        slot, wrong = place_at(redis_server.url), {}
+        slot, wrong = slot_at(redis_server.url), {}
         for command in DAMAGED_HEADS + DAMAGED_FAILURES + DAMAGED_GENERATIONS:
             redis_server.run("FLUSHALL")
             self.spoil(redis_server, *command)
@@ -305,7 +305,7 @@ class TestDamage:
         assert wrong == {}
 
     def test_the_listing_stays(self, redis_server: RedisProcess) -> None:
-        slot, wrong = place_at(redis_server.url), {}
+        slot, wrong = slot_at(redis_server.url), {}
         for command in DAMAGED_FAILURES + DAMAGED_GENERATIONS:
             revision = save(slot, "a")
             self.spoil(redis_server, *command)
@@ -322,7 +322,7 @@ class TestDamage:
     def test_a_load_removes_it_and_says_so_once(
         self, command: tuple[str, ...], redis_server: RedisProcess
     ) -> None:
-        slot = place_at(redis_server.url)
+        slot = slot_at(redis_server.url)
         revision = save(slot, "a")
         self.spoil(redis_server, *command)
         with pytest.raises(DamagedError) as caught:
@@ -333,7 +333,7 @@ class TestDamage:
         assert slot.status().revision is None
 
     def test_to_confirm_it_removes_it_and_says_so_once(self, redis_server: RedisProcess) -> None:
-        slot = place_at(redis_server.url)
+        slot = slot_at(redis_server.url)
         revision = save(slot, "a")
         self.spoil(redis_server, "SET", "head", "x")
         with pytest.raises(DamagedError):
@@ -345,7 +345,7 @@ class TestDamage:
     def test_a_lease_without_an_end_is_none(
         self, command: tuple[str, ...], redis_server: RedisProcess
     ) -> None:
-        slot = place_at(redis_server.url)
+        slot = slot_at(redis_server.url)
         self.spoil(redis_server, *command)
         with pytest.raises(DamagedError):
             slot.lease(60)
@@ -356,7 +356,7 @@ class TestDamage:
     def test_a_listing_takes_its_place(
         self, command: tuple[str, ...], redis_server: RedisProcess
     ) -> None:
-        slot = place_at(redis_server.url)
+        slot = slot_at(redis_server.url)
         generation = slot.status().generation
         self.spoil(redis_server, *command)
         revision = slot.save(contents("a"), generation=generation, asked_at=1.0)

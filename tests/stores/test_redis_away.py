@@ -20,7 +20,7 @@ from teamwire_sync._stores.base import StoreError
 from teamwire_sync._stores.redis import RedisStore
 from tests.support.leaks import assert_no_secret
 from tests.support.raw_server import RawServer, bytewise, repeated
-from tests.support.redis_calls import PASSWORD, call, each_call, place_at
+from tests.support.redis_calls import PASSWORD, call, each_call, slot_at
 from tests.support.redis_process import RedisProcess
 from tests.support.store_listings import save, slot_in, titles
 from tests.support.tables import instead_of
@@ -68,7 +68,7 @@ class TestAway:
         assert_no_secret(caught.value, PASSWORD, in_locals=False)
 
     def test_killed_and_started_again_it_is_used_again(self, own_redis: RedisProcess) -> None:
-        slot = place_at(own_redis.url)
+        slot = slot_at(own_redis.url)
         save(slot, "a")
         own_redis.kill()
         with pytest.raises(StoreError):
@@ -79,7 +79,7 @@ class TestAway:
         assert titles(slot, save(slot, "b")) == ["b"]
 
     def test_started_again_in_between_it_is_not_missed(self, own_redis: RedisProcess) -> None:
-        slot = place_at(own_redis.url)
+        slot = slot_at(own_redis.url)
         slot.status()
         own_redis.kill()
         own_redis.start()
@@ -87,7 +87,7 @@ class TestAway:
         assert slot.status().revision is None
 
     def test_a_connection_that_redis_closed_is_not_missed(self, own_redis: RedisProcess) -> None:
-        slot = place_at(own_redis.url)
+        slot = slot_at(own_redis.url)
         generation = slot.status().generation
         own_redis.run("CLIENT", "KILL", "SKIPME", "yes")
 
@@ -119,7 +119,7 @@ class TestSlow:
     def test_a_server_that_freezes_is_not_waited_for(
         self, own_redis: RedisProcess, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        slot = place_at(own_redis.url)
+        slot = slot_at(own_redis.url)
         generation = slot.status().generation
         own_redis.freeze()
         with monkeypatch.context() as patch:
@@ -149,7 +149,7 @@ class TestSlow:
     def test_an_answer_to_one_is_not_read_by_the_next(
         self, own_redis: RedisProcess, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        slot = place_at(own_redis.url)
+        slot = slot_at(own_redis.url)
         revision = save(slot, "a")
         own_redis.freeze()
         with monkeypatch.context() as patch:
@@ -163,7 +163,7 @@ class TestSlow:
     def test_an_answer_that_ctrl_c_cut_off_is_not_read_by_the_next(
         self, redis_server: RedisProcess, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        slot = place_at(redis_server.url)
+        slot = slot_at(redis_server.url)
         revision = save(slot, "a")
 
         def interrupt(_connection: object) -> None:
@@ -229,7 +229,7 @@ class TestStrangeAnswers:
             peer.pause(PATIENCE)
 
         with RawServer(serve) as server:
-            status = place_at(f"redis://127.0.0.1:{server.port}").status()
+            status = slot_at(f"redis://127.0.0.1:{server.port}").status()
 
         assert (status.now, status.generation) == (5.0, "g")
 
@@ -261,7 +261,7 @@ class TestTls:
 
     def test_it_is_spoken(self, server: tuple[str, Path]) -> None:
         address, bundle = server
-        slot = place_at(f"rediss://{address}?ssl_ca_certs={bundle}")
+        slot = slot_at(f"rediss://{address}?ssl_ca_certs={bundle}")
 
         revision = save(slot, *["title" * 100] * 10_000)
 
@@ -269,7 +269,7 @@ class TestTls:
 
     def test_a_connection_is_used_again(self, redis: tuple[str, Path, RedisProcess]) -> None:
         address, bundle, server = redis
-        slot = place_at(f"rediss://{address}?ssl_ca_certs={bundle}")
+        slot = slot_at(f"rediss://{address}?ssl_ca_certs={bundle}")
         ids = []
         for _ in range(2):
             slot.status()
@@ -280,20 +280,20 @@ class TestTls:
 
     def test_an_unknown_authority_is_refused(self, server: tuple[str, Path]) -> None:
         with pytest.raises(StoreError, match="CERTIFICATE_VERIFY_FAILED"):
-            place_at(f"rediss://:{PASSWORD}@{server[0]}").status()
+            slot_at(f"rediss://:{PASSWORD}@{server[0]}").status()
 
     def test_a_certificate_of_another_host_is_refused(self, server: tuple[str, Path]) -> None:
         address, bundle = server
         other = address.replace("127.0.0.2", "127.0.0.3")
         with pytest.raises(StoreError, match="CERTIFICATE_VERIFY_FAILED"):
-            place_at(f"rediss://{other}?ssl_ca_certs={bundle}").status()
+            slot_at(f"rediss://{other}?ssl_ca_certs={bundle}").status()
 
     def test_unchecked_it_is_spoken_with_any(self, server: tuple[str, Path]) -> None:
-        assert place_at(f"rediss://{server[0]}?ssl_cert_reqs=none").status().generation
+        assert slot_at(f"rediss://{server[0]}?ssl_cert_reqs=none").status().generation
 
     def test_a_bundle_that_is_not_there_is_said(self, server: tuple[str, Path]) -> None:
         with pytest.raises(StoreError, match="No such file"):
-            place_at(f"rediss://{server[0]}?ssl_ca_certs=/nowhere/ca.pem").status()
+            slot_at(f"rediss://{server[0]}?ssl_ca_certs=/nowhere/ca.pem").status()
 
     def test_a_handshake_that_drips_is_not_waited_for(self) -> None:
         hello = bytewise(b"\x16\x03\x03\x40\x00\x02\x00\xff\xff")
@@ -302,7 +302,7 @@ class TestTls:
             RawServer(lambda peer: peer.drip(drips)) as server,
             pytest.raises(StoreError, match="no answer in time"),
         ):
-            place_at(f"rediss://127.0.0.1:{server.port}", timeout=0.3).status()
+            slot_at(f"rediss://127.0.0.1:{server.port}", timeout=0.3).status()
 
 
 _FORKED = """

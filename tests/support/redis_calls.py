@@ -18,7 +18,7 @@ PASSWORD = "Tr0ub4dor-and-3"
 KEY = f"teamwire_sync:{{{key_of(IDENTITY)}}}:"
 
 
-def place_at(url: str, **options: Any) -> StoreSlot:
+def slot_at(url: str, **options: Any) -> StoreSlot:
     """The place of a bot in the store at *url*."""
     found: StoreSlot = slot_in(RedisStore(url, **{"timeout": PATIENCE, **options}))
     return found

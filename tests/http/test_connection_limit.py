@@ -26,15 +26,17 @@ FOR_EVER = 10 * PATIENCE
 
 
 def waiting(number: int) -> Callable[[], bool]:
-    """Whether *number* threads wait in slots.py."""
+    """Whether *number* threads wait in connection_limit.py."""
 
     def check() -> bool:
         found = 0
         for frame in sys._current_frames().values():
             names, outer = frame.f_code.co_name, frame
-            while outer.f_back is not None and not outer.f_code.co_filename.endswith("slots.py"):
+            while outer.f_back is not None and not outer.f_code.co_filename.endswith(
+                "connection_limit.py"
+            ):
                 outer = outer.f_back
-            found += names == "wait" and outer.f_code.co_filename.endswith("slots.py")
+            found += names == "wait" and outer.f_code.co_filename.endswith("connection_limit.py")
         return found == number
 
     return check

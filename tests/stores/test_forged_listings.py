@@ -14,7 +14,7 @@ import pytest
 from teamwire_sync._stores import codec
 from teamwire_sync._stores.base import StoreError
 from teamwire_sync._stores.codec import pack, unpack
-from tests.stores.test_content import full, nested
+from tests.stores.test_codec import full, nested
 from tests.support.tables import instead_of
 from tests.support.whole_models import check_chat, check_group, check_user
 
