@@ -22,11 +22,15 @@ if TYPE_CHECKING:
 
     import requests
 
+    from teamwire_sync._cache.chat_cache import ChatCache
+    from teamwire_sync._cache.source import Source
     from teamwire_sync._credentials import Credentials
     from teamwire_sync._models.events import Event
     from teamwire_sync._models.people import LoggedInUser
+    from teamwire_sync._services.chat_actions import ChatService
+    from teamwire_sync._services.directory import Groups, Users
     from teamwire_sync._services.events import EventStream
-    from teamwire_sync._stores.base import Store
+    from teamwire_sync._stores.base import Store, StoreSlot
     from teamwire_sync._transport import Transport
 
 
@@ -121,9 +125,12 @@ class Connection:
             from teamwire_sync._stores import slot_in  # noqa: PLC0415  few have one
 
             slot = slot_in(store, getattr(transport, "identity", None))
-        self.chats = Chats(transport, self.users, self.groups, config, clock=clock, slot=slot)
+        self._cache, self._actions = _chats(
+            transport, self.users, self.groups, config, clock=clock, slot=slot
+        )
+        self.chats = Chats(transport, self._cache, self._actions)
         self._hide_deleted_messages = config.hide_deleted_messages
-        transport.on_unauthorized = self.chats._cache.refused
+        transport.on_unauthorized = self._cache.on_unauthorized
 
     @classmethod
     def from_vendor(
@@ -219,8 +226,8 @@ class Connection:
             ends_at=ends_at,
             own=own,
             hide_deleted_messages=self._hide_deleted_messages,
-            adopt=self.chats._service.adopt_events,
-            pushed=self.chats._cache.pushed,
+            adopt=self._actions.adopt_events,
+            pushed=self._cache.on_event,
         )
 
     def close(self) -> None:
@@ -230,7 +237,7 @@ class Connection:
         another thread, for a free connection or for an event, else when their request ends.
         """
         self._closed = True
-        self.chats._close()
+        self._cache.close()
         self.users._close()
         self.groups._close()
         self._transport.close()
@@ -271,6 +278,60 @@ class Connection:
             "in each process"
         )
         raise TypeError(message)
+
+
+def _chats(
+    transport: Transport,
+    users: Users,
+    groups: Groups,
+    config: ConnectionConfig,
+    *,
+    clock: Callable[[], float],
+    slot: StoreSlot | None,
+) -> tuple[ChatCache, ChatService]:
+    """The cache of the chats, and what acts for them: each needs the other."""
+    from teamwire_sync._cache.chat_cache import ChatCache  # noqa: PLC0415  as in __init__
+    from teamwire_sync._cache.source import ServerSource  # noqa: PLC0415
+    from teamwire_sync._cache.state import CacheState  # noqa: PLC0415
+    from teamwire_sync._services.chat_actions import ChatService  # noqa: PLC0415
+    from teamwire_sync._services.listing import read_listing  # noqa: PLC0415
+
+    timeout = config.listing_timeout
+    state = CacheState(
+        clock=clock,
+        ttl=config.cache_ttl,
+        recheck_after=config.recheck_after,
+        own_write_grace=config.own_write_grace,
+        stale_if_error=config.stale_if_error,
+    )
+    server = ServerSource(
+        state,
+        lambda request: read_listing(transport, request, timeout=timeout, adopt=actions.adopt),
+    )
+    source: Source = server
+    if slot is not None:
+        from teamwire_sync._stores.sharing import SharedListing  # noqa: PLC0415  few have a store
+        from teamwire_sync._stores.source import StoreSource  # noqa: PLC0415  the same
+
+        shared = SharedListing(
+            slot,
+            check_interval=config.store_check_interval,
+            attach=lambda stored: actions.adopt(
+                list(stored.chats.values()), stored.users, stored.groups
+            ),
+            patience=timeout,
+        )
+        source = StoreSource(state, server, shared)
+    cache = ChatCache(state, source)
+    actions = ChatService(
+        transport,
+        users,
+        groups,
+        cache,
+        hide_deleted_messages=config.hide_deleted_messages,
+        listing_timeout=timeout,
+    )
+    return cache, actions
 
 
 def _http(credentials: Credentials, config: ConnectionConfig, options: dict[str, Any]) -> Transport:

@@ -1,75 +1,81 @@
-"""The cache of the chats: look-ups by thread ID and by title, of which a hit takes no lock.
-
-It knows chats and clocks, and nothing of HTTP or JSON.
-"""
+"""The chat cache: look-ups by thread ID and by title, and the writes that expire it."""
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Callable, TypeVar
 
-from attrs import asdict
-
-from teamwire_sync._cache.expiring_view import ExpiringView
-from teamwire_sync._cache.info import CacheInfo
-from teamwire_sync._cache.state import Freshness
+from teamwire_sync._cache.facts import Write
+from teamwire_sync._cache.listing import Freshness
+from teamwire_sync._cache.refresher import Refresher
+from teamwire_sync._internal.log import logger
 from teamwire_sync.exceptions import (
     TWAuthError,
     TWClosedError,
     TWConnectionError,
+    TWDeliveryUnknownError,
     TWError,
     TWProtocolError,
     TWRateLimitError,
     TWServerError,
+    TWUnsupportedError,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from teamwire_sync._cache.info import CacheInfo
     from teamwire_sync._cache.listing import Progress
     from teamwire_sync._cache.snapshot import ChatSnapshot
+    from teamwire_sync._cache.source import Source
+    from teamwire_sync._cache.state import CacheState
     from teamwire_sync._models.chats import Chat
 
 T = TypeVar("T")
 
 
-class ChatCache(ExpiringView):
+class ChatCache:
     """The chats of one bot, by thread ID and by title.
 
-    A look-up reads `view` and compares `clock()` with its deadline. In a fresh one it counts with
-    ``next(tries)``, looks, and counts with ``next(fails)`` when it found nothing. That is done in
-    the public look-ups themselves, since one more call would cost as much again. What is found goes
-    straight to the caller: whatever came between would wait for the memory that the chat is in.
+    A hit is in the public look-ups of `Chats` themselves, since one more call would double its
+    cost: they read ``state.view``, compare ``state.clock()`` with its deadline, and count with
+    ``next(state.tries)``, and with ``next(state.fails)`` when they found nothing.
 
-    ``recheck_after`` also is how many seconds after a listing a look-up that finds nothing asks for
-    another.
+    Args:
+        state: What the cache knows.
+        source: Where listings come from.
     """
 
+    def __init__(self, state: CacheState, source: Source) -> None:
+        self.state = state
+        self._source = source
+        self.refresher = Refresher(state, source)
+
     def find(self, pick: Callable[[ChatSnapshot], T | None], deadline: float | None) -> T | None:
-        """What *pick* finds in the chats; it is asked again after a refresh when it finds nothing.
+        """What *pick* finds in the chats; it is called again after a refresh if it found nothing.
 
         Args:
-            pick: Gives what is looked for, or None.
+            pick: Returns what is looked for, or None.
             deadline: The moment of `time.monotonic` at which this has to end, or None.
 
         Raises:
             TWError: The chats could not be listed.
         """
-        now = self.clock()
-        view = self.view
-        if now >= view.deadline:
-            view = self.extended(view, now)
+        state = self.state
+        now, view = self._current()
         fresh = now < view.deadline
         found = pick(view) if fresh else None
         if found is not None:
-            next(self.tries)
+            next(state.tries)
             return found
         if not fresh:
-            found = self._find_anew(pick, view, deadline)
-            view = self.view
+            found = self._find_after_refresh(pick, view, deadline)
+            view = state.view
             # What came from a store may be too old to say that there is nothing.
-            fresh = found is None and view.number == 0 and self.clock() < view.covered
-        if fresh and now - self._last_attempt > self._recheck_after:
+            fresh = found is None and view.number == 0 and state.clock() < view.expires_at
+        if fresh and state.is_recheck_due(now):
             found = self._recheck(pick, view, deadline)
-        with self._lock:
-            self._counts.misses += 1
+        state.count(misses=1)
         return found
 
     def all(
@@ -80,41 +86,43 @@ class ChatCache(ExpiringView):
         Raises:
             TWError: They could not be listed.
         """
-        view, now = self.view, self.clock()
-        if not refresh and now >= view.deadline:
-            view = self.extended(view, now)
-        if not refresh and now < view.deadline:
-            next(self.tries)
-            return view.chats
+        state = self.state
         if refresh:
-            with self._lock:
-                self._cool_down = None
-                need = Freshness(newer_than=self._flights_made, since=now, urgent=True)
-            # The view stays until there is a newer one: a failure costs nobody what is still good.
-            chats = self.refreshed(view, deadline, progress, need=need).chats
+            need = state.require_newer()
+            # The view stays until there is a newer one: after a failure, it still answers.
+            chats = self.refresher.refresh(state.view, deadline, progress, need=need).chats
         else:
-            chats = self._find_anew(lambda view: view.chats, view, deadline, progress) or ()
-        with self._lock:
-            self._counts.misses += 1
+            now, view = self._current()
+            if now < view.deadline:
+                next(state.tries)
+                return view.chats
+            found = self._find_after_refresh(lambda new: new.chats, view, deadline, progress)
+            chats = found or ()
+        state.count(misses=1)
         return chats
+
+    def _current(self) -> tuple[float, ChatSnapshot]:
+        now, view = self.state.clock(), self.state.view
+        return now, view if now < view.deadline else self._source.extended(view, now)
 
     def _recheck(
         self, pick: Callable[[ChatSnapshot], T | None], view: ChatSnapshot, deadline: float | None
     ) -> T | None:
-        since = self.clock() - self._recheck_after
+        state = self.state
+        need = Freshness(view.number, state.clock() - state.recheck_after)
         try:
-            return pick(self.refreshed(view, deadline, need=Freshness(view.number, since)))
+            return pick(self.refresher.refresh(view, deadline, need=need))
         except (TWAuthError, TWClosedError):
             raise
         except TWError as error:
-            # The time to live still covers what the view says, and it says that there is nothing.
-            covered = self.view
-            if self.clock() >= covered.covered:
+            # Within the TTL, the view's "not there" still counts.
+            current = state.view
+            if state.clock() >= current.expires_at:
                 raise
             self._warn_of(error)
-            return pick(covered)
+            return pick(current)
 
-    def _find_anew(
+    def _find_after_refresh(
         self,
         pick: Callable[[ChatSnapshot], T | None],
         seen: ChatSnapshot,
@@ -122,41 +130,77 @@ class ChatCache(ExpiringView):
         progress: Progress | None = None,
     ) -> T | None:
         try:
-            view = self.refreshed(seen, deadline, progress)
+            return pick(self.refresher.refresh(seen, deadline, progress))
         except (TWConnectionError, TWServerError, TWRateLimitError, TWProtocolError) as error:
-            stale = self.stale()
+            stale = self.state.stale()
             found = None if stale is None else pick(stale)
-            # That something is not in old data proves nothing: who looks a chat up to create it
-            # when it is missing would create it twice.
+            # Old data can't prove that a chat is missing: a program that looks a chat up to create
+            # it when it is missing would create it twice.
             if found is None:
                 raise
-            with self._lock:
-                self._counts.stale_serves += 1
+            self.state.count(stale_serves=1)
             self._warn_of(error)
             return found
-        return pick(view)
 
     def _warn_of(self, error: TWError) -> None:
-        with self._lock:
-            known, self._failure_warned = self._failure_warned, True
-        if not known:
-            self._logger.warning(
-                "look-ups are answered from the last listing of the chats: %s", error
-            )
+        if self.state.is_first("failure"):
+            logger.warning("look-ups are answered from the last listing of the chats: %s", error)
+
+    # What expires the view
+
+    @contextmanager
+    def writing(self) -> Iterator[Write]:
+        """Surround a write that changes the list of the chats.
+
+        However it ends, the view expires, and a listing in progress is not published. A write that
+        provably never left changes nothing.
+        """
+        write = Write()
+        sent = unknown = True
+        try:
+            yield write
+            unknown = False
+        except (TWConnectionError, TWClosedError, TWUnsupportedError):
+            sent = False
+            raise
+        except TWError as error:
+            unknown = isinstance(error, (TWDeliveryUnknownError, TWServerError, TWProtocolError))
+            raise
+        finally:
+            if sent:
+                with self._telling_others():
+                    self.state.wrote(write, unknown=unknown)
+
+    def on_not_found(self, tid: str) -> None:
+        """The server says that there is no chat *tid* (any more)."""
+        self.state.on_not_found(tid)
+
+    def on_event(self, tid: str, chat: Chat | None, *, is_own: bool = False) -> None:
+        """An event says that the chat *tid* is *chat* now, or gone; see `CacheState.on_event`."""
+        self.state.on_event(tid, chat, is_own=is_own)
+
+    def on_unauthorized(self) -> None:
+        """The server no longer accepts the credentials (401)."""
+        with self._telling_others():
+            self.state.on_unauthorized()
+
+    def invalidate(self) -> None:
+        """Drop what the server sent; the next look-up lists the chats."""
+        with self._telling_others():
+            self.state.invalidate()
+
+    @contextmanager
+    def _telling_others(self) -> Iterator[None]:
+        self._source.mark_outdated()
+        yield
+        self._source.flush()
+
+    def close(self) -> None:
+        """Drop everything, and wake all who wait; look-ups raise TWClosedError from now on."""
+        for flight in self.state.close():
+            flight.abandon()
+        self._source.flush(at_once=True)
 
     def info(self) -> CacheInfo:
-        """What the cache has done so far, and how old it is."""
-        now = self.clock()
-        with self._lock:
-            # Reading a count takes a step of it, of both the same. The fails first: one that comes
-            # in between would be taken from tries that do not have it yet.
-            failed = next(self.fails)
-            hits = next(self.tries) - failed
-            good, view = self._last_good, self.view
-            return CacheInfo(
-                hits=hits,
-                chats=len(view.chats),
-                age=None if good is None else now - good.asked_at,
-                expires_in=max(0.0, view.covered - now),
-                **asdict(self._counts),
-            )
+        """What the cache has done so far, and how old the listing is."""
+        return self.state.info()

@@ -1,11 +1,11 @@
-"""Answers by key, each kept until it expires; of those who need the same, one asks."""
+"""Answers by key, each kept until it expires; one thread asks for all that need the same."""
 
 from __future__ import annotations
 
 import threading
 from typing import TYPE_CHECKING, Callable, Generic, TypeVar
 
-from teamwire_sync._cache.single_flight import Flight, Void
+from teamwire_sync._cache.single_flight import Flight, lead_or_wait
 from teamwire_sync._internal.deadlines import is_own_timeout
 from teamwire_sync._internal.fork import on_fork
 from teamwire_sync.exceptions import TWClosedError, TWError
@@ -68,33 +68,31 @@ class ExpiringCache(Generic[T]):
         Raises:
             TWError: It could not be asked for.
         """
-        while True:
-            led: Flight[T | None] = Flight()
-            # Whatever ends this thread's work, Ctrl-C too, ends the flight: others wait for it.
-            try:
-                with self._lock:
-                    if self._closed:
-                        message = "the Connection is closed"
-                        raise TWClosedError(message)
-                    item = self._items.get(key)
-                    if item is not None and (other_than is None or item[0] is not other_than):
-                        return item[0]
-                    flight = self._flights.setdefault(key, led)
-                return self._lead(key, led, deadline) if flight is led else flight.wait(deadline)
-            except Void:
-                continue
-            finally:
-                # Twice, and the second time for nothing, unless Ctrl-C comes right here.
-                try:
-                    self._end(key, led)
-                finally:
-                    self._end(key, led)
-
-    def _end(self, key: str, led: Flight[T | None]) -> None:
         with self._lock:
-            if self._flights.get(key) is led:
-                del self._flights[key]
-        led.void()
+            found = self._found(key, other_than)
+        if found is not None:
+            return found[0]
+
+        def join(led: Flight[T | None]) -> Flight[T | None] | tuple[T | None]:
+            with self._lock:
+                return self._found(key, other_than) or self._flights.setdefault(key, led)
+
+        def leave(led: Flight[T | None]) -> None:
+            with self._lock:
+                if self._flights.get(key) is led:
+                    del self._flights[key]
+
+        return lead_or_wait(join, lambda led: self._lead(key, led, deadline), leave, deadline)
+
+    def _found(self, key: str, other_than: T | None) -> tuple[T | None] | None:
+        if self._closed:
+            message = "the Connection is closed"
+            raise TWClosedError(message)
+        item = self._items.get(key)
+        # None says that there is no such thing.
+        if item is None or (other_than is not None and item[0] is other_than):
+            return None
+        return item[:1]
 
     def _lead(self, key: str, flight: Flight[T | None], deadline: float | None) -> T | None:
         asked_at = self._clock()
@@ -102,14 +100,15 @@ class ExpiringCache(Generic[T]):
             value = self._load(key, deadline)
         except TWError as error:
             if not is_own_timeout(error, deadline):
-                flight.fail(error)
+                flight.set_exception(error)
             raise
         with self._lock:
-            # What was forgotten meanwhile answers who has asked before, and nobody after.
+            # If the key was discarded during the load, return the value to current waiters but do
+            # not cache it.
             if self._flights.get(key) is flight:
                 ttl = self._ttl_of_none if value is None else self._ttl
                 self._items[key] = value, asked_at + ttl
-        flight.land(value)
+        flight.set_result(value)
         return value
 
     def put(self, items: Iterable[tuple[str, T]], asked_at: float) -> None:
@@ -123,13 +122,13 @@ class ExpiringCache(Generic[T]):
             for key, value in items:
                 self._items[key] = value, asked_at + self._ttl
 
-    def forget(self, key: str) -> None:
-        """Have *key* asked for anew."""
+    def discard(self, key: str) -> None:
+        """Drop *key*; the next `get` asks for it."""
         with self._lock:
             self._items.pop(key, None)
             flight = self._flights.pop(key, None)
         if flight is not None:
-            flight.void()
+            flight.abandon()
 
     def close(self) -> None:
         """Drop everything, and wake all who wait; `get` raises TWClosedError from now on."""
@@ -138,4 +137,4 @@ class ExpiringCache(Generic[T]):
             self._items.clear()
             flights = list(self._flights.values())
         for flight in flights:
-            flight.void()
+            flight.abandon()

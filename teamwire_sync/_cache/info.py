@@ -2,24 +2,9 @@
 
 from __future__ import annotations
 
-from attrs import asdict, define, frozen
+from attrs import asdict, frozen
 
 from teamwire_sync._display.html import html_table
-
-
-@define(eq=False, repr=False)
-class Counts:
-    """What the cache counts as it goes; the names are those of `CacheInfo`."""
-
-    misses: int = 0
-    refreshes: int = 0
-    listings: int = 0
-    pages: int = 0
-    not_modified: int = 0
-    failures: int = 0
-    joined: int = 0
-    stale_serves: int = 0
-    store_loads: int = 0
 
 
 @frozen
@@ -77,6 +62,13 @@ class CacheInfo:
 
     def _repr_html_(self) -> str:
         return html_table(("chat cache", ""), self._rows())
+
+
+COUNTED = (
+    *("misses", "refreshes", "listings", "pages", "not_modified", "failures", "joined"),
+    *("stale_serves", "store_loads"),
+)
+"""The fields that `CacheState.count` adds to."""
 
 
 def _shown(value: float | None) -> str:

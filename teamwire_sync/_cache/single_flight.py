@@ -1,4 +1,4 @@
-"""Single flight: of all the threads that need the same answer, one fetches it for them all."""
+"""Single flight: of all the threads that need the same answer, one fetches it for all of them."""
 
 from __future__ import annotations
 
@@ -6,64 +6,68 @@ import copy
 import math
 import threading
 import time
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Callable, Generic, TypeVar
 
 from teamwire_sync._internal.waiting import works_for
-from teamwire_sync.exceptions import TWError, TWTimeoutError
+from teamwire_sync.exceptions import TWTimeoutError
+
+if TYPE_CHECKING:
+    from teamwire_sync.exceptions import TWError
 
 T = TypeVar("T")
 
 
-class Void(Exception):  # noqa: N818  it is no error: the flight brought nothing, so make another
-    """Raised to those who waited for a flight whose leader left without an answer."""
+class Abandoned(Exception):  # noqa: N818  control flow: the flight has no answer, so start again
+    """Raised to those who wait for a flight whose leader left without an answer."""
 
 
 class Flight(Generic[T]):
-    """One fetch under way: its leader lands it, the others wait for it.
+    """One fetch: its leader sets the result, the others wait for it.
 
     Attributes:
         leader: The thread that fetches.
-        number: Counts the flights that were started; 0 for one that was not.
-        generation: How many writes came before it.
-        drops: How often what was known had been dropped before what it brings was known.
-        brought: When the server was asked for what it brings; infinity where the leader asks it.
+        number: Counts the flights of a cache that were started; 0 before the start.
+        generation: How many writes the cache knew at the start.
+        losses: How often the cache had dropped its listing when this one's content was known.
+        asked_at: When another process asked the server for the content; infinity where the leader
+            asks the server itself.
     """
 
     __slots__ = (
+        "_done",
         "_error",
-        "_landed",
         "_value",
-        "brought",
-        "drops",
+        "asked_at",
         "generation",
         "leader",
+        "losses",
         "number",
     )
 
     def __init__(self) -> None:
-        self.number = self.generation = self.drops = 0
-        self.brought = math.inf
+        self.number = self.generation = self.losses = 0
+        self.asked_at = math.inf
         self.leader = threading.get_ident()
-        self._landed = threading.Event()
+        self._done = threading.Event()
         self._value: tuple[T] | None = None
         self._error: TWError | None = None
 
-    def land(self, value: T) -> None:
-        """Give *value* to all who wait."""
+    def set_result(self, value: T) -> None:
+        """Return *value* to all who wait."""
         self._value = (value,)
-        self._landed.set()
+        self._done.set()
 
-    def fail(self, error: TWError) -> None:
-        """Give each who waits its own copy of *error*.
+    def set_exception(self, error: TWError) -> None:
+        """Raise a copy of *error* to each who waits.
 
-        A shared one would collect the tracebacks of them all.
+        A shared one would collect the tracebacks of all of them.
         """
         self._error = copy.copy(error)
-        self._landed.set()
+        self._done.set()
 
-    def void(self) -> None:
-        """Send all who wait away to fetch for themselves; nothing after `land` or `fail`."""
-        self._landed.set()
+    def abandon(self) -> None:
+        """Send all who wait away to fetch for themselves; no effect after a result or an error."""
+        self._done.set()
 
     def wait(self, deadline: float | None) -> T:
         """Wait for the answer until *deadline*.
@@ -71,8 +75,8 @@ class Flight(Generic[T]):
         Raises:
             RuntimeError: This thread is the leader, or does its work, and would wait for itself.
             TWTimeoutError: The deadline has passed.
-            TWError: What the leader met.
-            Void: There is no answer.
+            TWError: The leader failed.
+            Abandoned: There is no answer.
         """
         if self.leader == threading.get_ident() or works_for(self.leader):
             message = (
@@ -81,11 +85,62 @@ class Flight(Generic[T]):
             )
             raise RuntimeError(message)
         left = None if deadline is None else max(0.0, deadline - time.monotonic())
-        if not self._landed.wait(left):
+        if not self._done.wait(left):
             message = "no answer within the timeout of this call; another thread still waits for it"
             raise TWTimeoutError(message)
         if self._error is not None:
             raise copy.copy(self._error)
         if self._value is None:
-            raise Void
+            raise Abandoned
         return self._value[0]
+
+
+def lead_or_wait(
+    join: Callable[[Flight[T]], Flight[T] | tuple[T]],
+    lead: Callable[[Flight[T]], T],
+    leave: Callable[[Flight[T]], None],
+    deadline: float | None,
+    *,
+    accepts: Callable[[Flight[T]], bool] = lambda _flight: True,
+) -> T:
+    """The answer: known already, fetched by this thread, or by the one that does so already.
+
+    Args:
+        join: Takes a flight. Starts it and returns it, or returns the one under way; or, in a
+            tuple, the answer that is there already.
+        lead: Fetches the answer for a flight that was started. May raise `Abandoned` to start
+            again.
+        leave: Takes a flight out of what `join` returns; called also for one that was not started,
+            and maybe twice.
+        deadline: The moment of `time.monotonic` at which waiting has to end, or None.
+        accepts: Whether the answer of another thread's flight is new enough.
+
+    Raises:
+        TWError: The fetch failed.
+    """
+    while True:
+        led: Flight[T] = Flight()
+        # From here on, whatever ends this thread's work ends the flight too: Ctrl-C may come
+        # anywhere, and would leave all the others waiting.
+        try:
+            flight = join(led)
+            if isinstance(flight, tuple):
+                return flight[0]
+            if flight is led:
+                return lead(led)
+            value = flight.wait(deadline)
+            if accepts(flight):
+                return value
+        except Abandoned:
+            continue
+        finally:
+            # Called twice because Ctrl-C may interrupt the first call; idempotent.
+            try:
+                _end(led, leave)
+            finally:
+                _end(led, leave)
+
+
+def _end(flight: Flight[T], leave: Callable[[Flight[T]], None]) -> None:
+    leave(flight)
+    flight.abandon()

@@ -1,4 +1,4 @@
-"""What a listing becomes: chats by thread ID and by title."""
+"""An index of the chats, by thread ID and by title."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ if TYPE_CHECKING:
 
 @frozen(eq=False, repr=False)
 class ChatSnapshot:
-    """What look-ups read. Never changed: the next one takes its place.
+    """The chats that look-ups read. Never changed; the next one replaces it.
 
     Attributes:
         chats: All the chats.
         by_tid: The same by thread ID.
-        by_title: The same by title, a tuple where several have it; those without are in no entry.
+        by_title: The same by title, a tuple where several have it; untitled chats are in no entry.
         deadline: Until when it is fresh, on the cache's clock.
-        covered: Until when it is if no other process writes; the same where there is no store.
-        number: Of the load that asked the server for it; 0 where another asked.
-        generation: Of the store, when the server was asked; None where it has no say.
+        expires_at: Until when it is fresh if no other process writes; the same without a store.
+        number: The flight that asked the server for it; 0 where another process asked.
+        generation: The store's, when the server was asked; None without a store.
     """
 
     chats: tuple[Chat, ...] = ()
     by_tid: Mapping[str, Chat] = field(factory=dict)
     by_title: Mapping[str, Chat | tuple[Chat, ...]] = field(factory=dict)
     deadline: float = -math.inf
-    covered: float = -math.inf
+    expires_at: float = -math.inf
     number: int = 0
     generation: str | None = None
 
     @classmethod
     def of(cls, by_tid: dict[str, Chat]) -> ChatSnapshot:
-        """Index the chats in *by_tid* by title too; the view is not fresh yet."""
+        """Index the chats in *by_tid* by title too; the snapshot is not fresh yet."""
         by_title: dict[str, Any] = {}
         repeated: dict[str, list[Chat]] = {}
         for chat in by_tid.values():
@@ -53,6 +53,6 @@ class ChatSnapshot:
         found = self.by_title.get(title)
         return (found,) if isinstance(found, Chat) else found
 
-    def until(self, covered: float, deadline: float = math.inf) -> ChatSnapshot:
-        """The same chats, fresh until *covered*, or until *deadline* if that comes before."""
-        return evolve(self, deadline=min(covered, deadline), covered=covered)
+    def until(self, expires_at: float, deadline: float = math.inf) -> ChatSnapshot:
+        """The same chats, fresh until *expires_at*, or until *deadline* if that comes before."""
+        return evolve(self, deadline=min(expires_at, deadline), expires_at=expires_at)

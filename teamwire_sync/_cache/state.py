@@ -1,6 +1,6 @@
-"""One view of the chats for all threads: how it is refreshed and published.
+"""What the chat cache knows, and every transition of it.
 
-The state changes under one lock that is never held over a load, the clock, logging or a callback.
+One lock guards all of it. It is never held over I/O, the clock, logging or a callback.
 """
 
 from __future__ import annotations
@@ -8,89 +8,43 @@ from __future__ import annotations
 import copy
 import itertools
 import math
-import sys
 import threading
-import time
+from collections import Counter
 from typing import TYPE_CHECKING, Callable
 
 from attrs import evolve, frozen
 
-from teamwire_sync._cache.facts import Fact, live, merge
-from teamwire_sync._cache.info import Counts
-from teamwire_sync._cache.listing import ListingRequest, Loader, Progress
-from teamwire_sync._cache.single_flight import Flight, Void
+from teamwire_sync._cache.facts import Facts
+from teamwire_sync._cache.info import COUNTED, CacheInfo
+from teamwire_sync._cache.listing import Freshness
+from teamwire_sync._cache.single_flight import Abandoned
 from teamwire_sync._cache.snapshot import ChatSnapshot
-from teamwire_sync._internal.deadlines import is_own_timeout
 from teamwire_sync._internal.fork import on_fork
-from teamwire_sync.exceptions import (
-    TWAuthError,
-    TWClosedError,
-    TWError,
-    TWProtocolError,
-)
+from teamwire_sync.exceptions import TWAuthError, TWClosedError
 
 if TYPE_CHECKING:
-    from teamwire_sync._stores.base import SlotRevision
-    from teamwire_sync._stores.sharing import SharedListing
+    from teamwire_sync._cache.facts import Write
+    from teamwire_sync._cache.listing import ConfirmedListing, SlotRevision
+    from teamwire_sync._cache.single_flight import Flight
+    from teamwire_sync._models.chats import Chat
+    from teamwire_sync.exceptions import TWError
 
-_UNASKED = "the server says that nothing has changed, but it was not asked that"
-
-# Seconds after a failed load in which no other is tried, unless the server asks for more.
 COOL_DOWN = 1.0
-# How often a load that a write outdated is given up for a new one, before one is read to its end:
-# writes that never stop would keep a look-up waiting for ever.
-_RESTARTS = 2
-# How many times the time of a caller in haste another one needs, to ask soon after it gave up.
-_MORE_TIME = 1.5
+"""Seconds after a failed listing in which no other is tried, unless the server asks for more."""
 
 
-class Outdated(Exception):  # noqa: N818  it is no error: a load gives up, since nobody needs it
-    """A write came while the load was under way."""
-
-
-@frozen(eq=False, repr=False)
-class ConfirmedListing:
-    """What the server sent last, and nothing else.
-
-    Attributes:
-        listed: The chats.
-        validator: What a conditional request sends back to ask whether they changed.
-        asked_at: When the server was asked, on the cache's clock.
-        revision: What the store says of it; None for one that is in no store.
-    """
-
-    listed: ChatSnapshot
-    validator: str | None
-    asked_at: float
-    revision: SlotRevision | None = None
-
-
-@frozen(eq=False, repr=False)
-class Freshness:
-    """What a look-up needs of a view that it has not seen yet.
-
-    Attributes:
-        newer_than: The number of the last load that is too old.
-        since: Where another asked the server, only what it asked for after this moment will do.
-        urgent: Whether to ask although the server has just failed.
-    """
-
-    newer_than: int = -1
-    since: float = -math.inf
-    urgent: bool = False
-
-
-ANY = Freshness()
+class Outdated(Abandoned):
+    """A write was made, or the listing dropped, while another listing was read."""
 
 
 @frozen(eq=False, repr=False)
 class _CoolDown:
-    """After a failed load: who needs another gets the same failure, without asking.
+    """After a failed listing, others fail with the same error.
 
     Attributes:
-        until: When it is over.
+        until: When it ends.
         error: The failure.
-        enough: Who has as many seconds may ask all the same: the load that failed had fewer.
+        enough: Callers who have at least this many seconds may ask all the same.
     """
 
     until: float
@@ -98,309 +52,377 @@ class _CoolDown:
     enough: float
 
 
-def pause_of(error: TWError) -> float:
-    """Seconds after *error* in which the chats are not asked for again."""
+def pause_after(error: TWError) -> float:
+    """Seconds after *error* in which the chats are not listed again."""
     return max(COOL_DOWN, getattr(error, "retry_after", None) or 0.0)
 
 
-def _patience(deadline: float | None) -> float:
-    # Below infinity, so that a cool-down for all is one for callers who would wait for ever too.
-    return sys.float_info.max if deadline is None else deadline - time.monotonic()
-
-
-class SharedView:
-    """One view of the chats of a bot, for all threads.
+class CacheState:
+    """What the cache knows. Readers take `view` without the lock; it is replaced, never changed.
 
     Args:
-        load: Brings a listing; called in the thread of the look-up that needs it.
-        clock: Gives seconds; only differences count.
-        ttl: Seconds that a listing answers look-ups, counted from just before it was asked for.
-        recheck_after: Seconds that a view may be fresh while the outcome of a write is unknown.
-        own_write_grace: Seconds that an own write is remembered which the listing does not show.
-        stale_if_error: Seconds after the time to live in which the last listing may be used.
-        sharing: Where the listing outlives this view, if anywhere.
+        clock: Returns seconds; only differences count.
+        ttl: Seconds for which a listing answers look-ups, from just before it was asked for.
+        recheck_after: Seconds for which a snapshot is fresh while the outcome of a write is
+            unknown; seconds after a listing in which a miss does not ask for another.
+        own_write_grace: Seconds for which own writes are merged into listings that lack them.
+        stale_if_error: Seconds after the TTL in which the last listing may still be served.
+
+    Attributes:
+        view: What look-ups read.
+        tries: Counts the look-ups in a fresh view.
+        fails: Counts those of them that found nothing.
+        confirmed: The last listing that the server confirmed.
+        facts: Own writes that it may not show.
+        generation: Counts the writes and events.
+        losses: Counts how often `confirmed` was dropped.
     """
 
     def __init__(
         self,
-        load: Loader,
         *,
         clock: Callable[[], float],
         ttl: float,
         recheck_after: float,
         own_write_grace: float,
         stale_if_error: float,
-        sharing: SharedListing | None = None,
     ) -> None:
-        from teamwire_sync._internal.log import logger  # noqa: PLC0415  see there
-
-        self._logger = logger
-        self._load = load
-        self._ttl = ttl
-        self._recheck_after = recheck_after
-        self._own_write_grace = own_write_grace
-        self._stale_if_error = stale_if_error
-        self._sharing = sharing
         self.clock = clock
+        self.ttl = ttl
+        self.recheck_after = recheck_after
+        self.stale_if_error = stale_if_error
+        self._own_write_grace = own_write_grace
         self.view = ChatSnapshot()
         self.tries = itertools.count()
         self.fails = itertools.count()
         self._lock = threading.Lock()
         self._closed = False
-        self._generation = 0
-        self._flights_made = self._drops = 0
+        self.generation = self.losses = self._started = 0
         self._flight: Flight[ChatSnapshot] | None = None
         self._flights: set[Flight[ChatSnapshot]] = set()
-        self._last_good: ConfirmedListing | None = None
-        self._overlay: dict[str, Fact] = {}
-        self._last_attempt = self._doubt_until = -math.inf
+        self.confirmed: ConfirmedListing | None = None
+        self.facts = Facts()
+        self._last_attempt = self._doubt_until = self._asked_since = -math.inf
         self._cool_down: _CoolDown | None = None
         self._stale_allowed = True
-        self._overdue_warned = self._failure_warned = False
-        self._counts = Counts()
+        self._told: set[str] = set()
+        self._counts: Counter[str] = Counter()
         on_fork(self)
 
     def after_fork(self) -> None:
-        """Forget the loads of threads that the child has not; what is known stays."""
+        """Replace the lock, and drop the flights of threads that the child does not have."""
         self._lock = threading.Lock()
         self._flight = None
         self._flights = set()
 
-    def refreshed(
-        self,
-        seen: ChatSnapshot,
-        deadline: float | None,
-        progress: Progress | None = None,
-        *,
-        need: Freshness = ANY,
-    ) -> ChatSnapshot:
-        """A view other than *seen*: by a load of our own, or by one that is under way.
+    def require_open(self) -> None:
+        """Raise TWClosedError after `close`."""
+        if self._closed:
+            message = "the Connection is closed"
+            raise TWClosedError(message)
+
+    # Flights
+
+    def join_or_start(
+        self, led: Flight[ChatSnapshot], seen: ChatSnapshot, *, time_left: float, newer_than: int
+    ) -> Flight[ChatSnapshot] | tuple[ChatSnapshot]:
+        """A newer view in a tuple, or the flight to wait for, or *led*, which has started.
 
         Args:
-            seen: What the caller found wanting.
-            deadline: The moment of `time.monotonic` at which this has to end, or None.
-            progress: Is told of the pages of a load of our own.
-            need: What will do.
+            led: The caller's.
+            seen: The view that the caller can't use.
+            time_left: Seconds that the caller has.
+            newer_than: The number of the last flight that is too old.
 
         Raises:
-            TWError: The chats could not be listed.
+            TWError: A listing has failed a moment ago.
         """
-        restarts = 0
-        while True:
-            led: Flight[ChatSnapshot] = Flight()
-            # From here on, whatever ends this thread's work ends the flight too: Ctrl-C may come
-            # anywhere, and would leave all the others waiting.
-            try:
-                flight = self._join_or_start(led, seen, deadline, need.newer_than)
-                if isinstance(flight, ChatSnapshot):
-                    return flight
-                if flight is led:
-                    load = self._new_load(led, deadline, progress, may_stop=restarts < _RESTARTS)
-                    return self._lead(led, load, need)
-                view = flight.wait(deadline)
-                if flight.number > need.newer_than and flight.brought > need.since:
-                    return view
-            except Outdated:
-                restarts += 1
-            except Void:
-                pass
-            finally:
-                # Twice, and the second time for nothing, unless Ctrl-C comes right here.
-                try:
-                    self._end(led)
-                finally:
-                    self._end(led)
-
-    def _join_or_start(
-        self, led: Flight[ChatSnapshot], seen: ChatSnapshot, deadline: float | None, newer_than: int
-    ) -> Flight[ChatSnapshot] | ChatSnapshot:
         now = self.clock()
-        patience = _patience(deadline)
         with self._lock:
-            self._require_open()
-            if self.view is not seen and now < self.view.deadline and self.view.number > newer_than:
-                return self.view
+            self.require_open()
+            view = self.view
+            if view is not seen and now < view.deadline and view.number > newer_than:
+                return (view,)
             if self._flight is not None:
-                self._counts.joined += 1
+                self._counts["joined"] += 1
                 return self._flight
             cool = self._cool_down
-            if cool is not None and now < cool.until and patience < cool.enough:
+            if cool is not None and now < cool.until and time_left < cool.enough:
                 raise copy.copy(cool.error)
-            self._flights_made += 1
-            led.number, led.generation = self._flights_made, self._generation
-            led.drops = self._drops
+            self._started += 1
+            led.number, led.generation = self._started, self.generation
+            led.losses = self.losses
             self._flights.add(led)
             self._flight = led
             return led
 
-    def _end(self, led: Flight[ChatSnapshot]) -> None:
-        if led.number:
+    def finish(self, flight: Flight[ChatSnapshot]) -> None:
+        """The flight has ended, however it did. No effect on one that was not started."""
+        if flight.number:
             with self._lock:
-                self._flights.discard(led)
-                if self._flight is led:
+                self._flights.discard(flight)
+                if self._flight is flight:
                     self._flight = None
-            led.void()
 
-    def _new_load(
+    def require_newer(self) -> Freshness:
+        """What a refresh that the program asks for needs; ends the cool-down."""
+        now = self.clock()
+        with self._lock:
+            self._cool_down = None
+            return Freshness(newer_than=self._started, since=now, urgent=True)
+
+    # Requests to the server
+
+    def validator_of(self, known: ConfirmedListing | None, asked_at: float) -> str | None:
+        """What a request at *asked_at* asks with whether *known* has changed.
+
+        None to ask for a listing in any case: nothing is known, or the outcome of a write is not.
+        """
+        return known.validator if known and asked_at >= self._doubt_until else None
+
+    def request_answered(self, flight: Flight[ChatSnapshot], *, changed: bool) -> None:
+        """The server has listed the chats, or said that they have not changed."""
+        with self._lock:
+            self.require_open()
+            if changed:
+                flight.losses = self.losses
+            self._counts["listings" if changed else "not_modified"] += 1
+
+    def publish(
         self,
         flight: Flight[ChatSnapshot],
-        deadline: float | None,
-        progress: Progress | None,
-        *,
-        may_stop: bool,
-    ) -> ListingRequest:
-        def go_on() -> None:
-            if may_stop and flight.generation != self._generation:
-                raise Outdated
-
-        return ListingRequest(validator=None, deadline=deadline, go_on=go_on, progress=progress)
-
-    def _lead(
-        self, flight: Flight[ChatSnapshot], load: ListingRequest, need: Freshness
-    ) -> ChatSnapshot:
-        patience = _patience(load.deadline)
-        try:
-            view = self._bring(flight, load, need)
-        except TWClosedError:
-            raise
-        except TWError as error:
-            if is_own_timeout(error, load.deadline):
-                self._failed(flight, error, enough=patience * _MORE_TIME)
-            else:
-                self._failed(flight, error, enough=math.inf)
-                flight.fail(error)
-            raise
-        finally:
-            with self._lock:
-                self._counts.pages += load.pages
-        flight.land(view)
-        return view
-
-    def _bring(
-        self,
-        flight: Flight[ChatSnapshot],
-        load: ListingRequest,
-        need: Freshness,  # noqa: ARG002
-    ) -> ChatSnapshot:
-        # The need is for a view with a store: the server's answer will always do.
-        return self._publish(flight, self._ask(flight, load, self._last_good), self.clock())
-
-    def _ask(
-        self, flight: Flight[ChatSnapshot], load: ListingRequest, good: ConfirmedListing | None
-    ) -> ConfirmedListing:
-        """Ask the server for the chats, or whether they are still those of *good*."""
-        asked_at = self.clock()
-        with self._lock:
-            self._counts.refreshes += 1
-        load.validator = good.validator if good and asked_at >= self._doubt_until else None
-        try:
-            listing = self._load(load)
-            if listing is not None:
-                known = ConfirmedListing(
-                    ChatSnapshot.of(listing.chats), listing.validator, asked_at
-                )
-            elif good is not None:
-                known = evolve(good, asked_at=asked_at)
-            else:
-                raise TWProtocolError(_UNASKED)
-        except TWClosedError:
-            raise
-        except TWError:
-            with self._lock:
-                self._counts.failures += 1
-            raise
-        with self._lock:
-            self._require_open()
-            if listing is None:
-                self._counts.not_modified += 1
-            else:
-                self._counts.listings += 1
-                flight.drops = self._drops
-        return known
-
-    def _covered(self, asked_at: float) -> tuple[float, dict[str, Fact]]:
-        """Until when a listing asked for at *asked_at* answers, and the own writes it may lack."""
-        with self._lock:
-            # As of the question: what ran out since then may be in no listing that came for it.
-            overlay = live(self._overlay, asked_at)
-        covered = min([asked_at + self._ttl, *(own.expires_at for own in overlay.values())])
-        if asked_at < self._doubt_until:
-            covered = min(covered, asked_at + self._recheck_after)
-        return covered, overlay
-
-    def _publish(
-        self,
-        flight: Flight[ChatSnapshot],
-        good: ConfirmedListing,
+        listing: ConfirmedListing,
         ended_at: float,
         *,
-        look_at: float = math.inf,
+        check_at: float = math.inf,
         is_ours: bool = True,
     ) -> ChatSnapshot:
-        """Show what *good* has, if no write came since *flight* began.
+        """Make *listing* the view, unless a write was made since *flight* started.
 
         Args:
-            flight: Brought it.
-            good: What the server sent.
+            flight: Its flight.
+            listing: The listing.
             ended_at: When it had come.
-            look_at: When to look whether another process has written.
+            check_at: When to look whether another process has written.
             is_ours: Whether the server was asked by *flight* itself.
+
+        Raises:
+            Outdated: What the server did not send again was dropped meanwhile.
         """
-        covered, overlay = self._covered(good.asked_at)
+        expires_at, facts = self._coverage(listing.asked_at)
         view = evolve(
-            merge(good.listed, overlay).until(covered, look_at),
-            generation=good.revision.generation if good.revision else None,
+            facts.merge(listing.listed).until(expires_at, check_at),
+            generation=listing.revision.generation if listing.revision else None,
             number=flight.number if is_ours else 0,
         )
         if not is_ours:
-            flight.brought = good.asked_at
-        overdue = is_ours and 0 < self._ttl <= ended_at - good.asked_at
+            flight.asked_at = listing.asked_at
         with self._lock:
-            self._require_open()
-            if flight.generation != self._generation:
+            self.require_open()
+            if flight.generation != self.generation:
                 return view
-            if flight.drops != self._drops:
-                # What has not changed was dropped meanwhile; see `ExpiringView.refused`.
+            if flight.losses != self.losses:
                 raise Outdated
-            self._overlay = overlay
-            self._last_good = good
-            self._last_attempt = ended_at if is_ours else good.asked_at
+            self.facts = self.facts.live(listing.asked_at)
+            self.confirmed = listing
+            self._last_attempt = ended_at if is_ours else listing.asked_at
             self._stale_allowed = True
-            self._failure_warned = False
+            self._told.discard("failure")
             self._cool_down = None
             self._flight = None
             self.view = view
-            warn = overdue and not self._overdue_warned
-            self._overdue_warned |= overdue
-        if warn:
-            self._logger.warning(
-                "listing the chats took %.1f s, longer than cache_ttl (%s s): nothing is cached",
-                ended_at - good.asked_at,
-                self._ttl,
-            )
         return view
 
-    def _failed(self, flight: Flight[ChatSnapshot], error: TWError, *, enough: float) -> None:
+    def _coverage(self, asked_at: float) -> tuple[float, Facts]:
+        """Until when a listing asked for at *asked_at* answers, and the facts that it may lack."""
+        with self._lock:
+            # As of the request: a write that expired since then may be missing from its answer.
+            facts = self.facts.live(asked_at)
+        expires_at = min(asked_at + self.ttl, facts.expires_at)
+        if asked_at < self._doubt_until:
+            expires_at = min(expires_at, asked_at + self.recheck_after)
+        return expires_at, facts
+
+    def failed(self, flight: Flight[ChatSnapshot], error: TWError, *, enough: float) -> None:
+        """The flight has failed: the cool-down begins.
+
+        Args:
+            flight: The flight.
+            error: The failure.
+            enough: Callers who have at least this many seconds may ask all the same.
+        """
         ended_at = self.clock()
         with self._lock:
-            if flight.generation == self._generation:
+            if flight.generation == self.generation:
                 self._last_attempt = ended_at
-                self._cool_down = _CoolDown(ended_at + pause_of(error), copy.copy(error), enough)
+                until = ended_at + pause_after(error)
+                self._cool_down = _CoolDown(until, copy.copy(error), enough)
                 self._flight = None
                 if isinstance(error, TWAuthError):
                     self._stale_allowed = False
 
+    def is_recheck_due(self, now: float) -> bool:
+        """Whether the last listing is so old that a miss asks for another."""
+        return now - self._last_attempt > self.recheck_after
+
     def stale(self) -> ChatSnapshot | None:
-        """The last listing with the own writes, while it may be used for a server that fails."""
+        """The last listing with the facts, while it may be served for a server that fails."""
         now = self.clock()
         with self._lock:
-            good = self._last_good if self._stale_allowed else None
-            overlay = live(self._overlay, now)
-        if good is None or now >= good.asked_at + self._ttl + self._stale_if_error:
+            listing = self.confirmed if self._stale_allowed else None
+            facts = self.facts.live(now)
+        if listing is None or now >= listing.asked_at + self.ttl + self.stale_if_error:
             return None
-        return merge(good.listed, overlay)
+        return facts.merge(listing.listed)
 
-    def _require_open(self) -> None:
-        if self._closed:
-            message = "the Connection is closed"
-            raise TWClosedError(message)
+    # Listings that processes share
+
+    def accepts(self, asked_at: float, need: Freshness, now: float) -> bool:
+        """Whether a listing that another process asked for at *asked_at* is new enough *now*."""
+        in_doubt = now < self._doubt_until
+        since = max(need.since, self._asked_since, now if in_doubt else -math.inf)
+        return asked_at > since and now < self._coverage(asked_at)[0]
+
+    def keep(self, flight: Flight[ChatSnapshot], listing: ConfirmedListing, losses: int) -> None:
+        """Let a stored *listing* be served when the server fails, as one of our own.
+
+        Args:
+            flight: The flight that has read it; no write came since its start.
+            listing: The listing.
+            losses: `losses` before it was read.
+        """
+        with self._lock:
+            if losses == self.losses and flight.generation == self.generation:
+                self.confirmed = listing
+
+    def saved(self, listing: ConfirmedListing, revision: SlotRevision) -> None:
+        """The store has *listing* as *revision*."""
+        with self._lock:
+            if self.confirmed is listing:
+                self.confirmed = evolve(listing, revision=revision)
+
+    def replace_view(self, view: ChatSnapshot, replacement: ChatSnapshot) -> bool:
+        """Whether *replacement* is the view now, since *view* was."""
+        with self._lock:
+            if self.view is not view:
+                return False
+            self.view = replacement
+            return True
+
+    # Writes, events and the end
+
+    def wrote(self, write: Write, *, unknown: bool) -> None:
+        """A write has reached the server, or may have: the view expires.
+
+        Args:
+            write: The write.
+            unknown: Whether nobody knows if it was done.
+        """
+        now = self.clock()
+        until = now + self._own_write_grace
+        with self._lock:
+            # Pruned here too, for a program that writes and never looks up.
+            self.facts = self.facts.live(now)
+            listed = None if self.confirmed is None else self.confirmed.listed
+            self.facts.record(write, listed, now=now, expires_at=until)
+            if write.tid is not None:
+                self._cool_down = None
+            if unknown:
+                self._doubt_until = until
+                self._stale_allowed = False
+            self._expire()
+
+    def on_not_found(self, tid: str) -> None:
+        """The server says that there is no chat *tid* (any more)."""
+        now = self.clock()
+        with self._lock:
+            self.facts.on_not_found(tid)
+            self._asked_since = now
+            self._expire()
+
+    def on_event(self, tid: str, chat: Chat | None, *, is_own: bool = False) -> None:
+        """An event says that the chat *tid* is *chat* now, or gone.
+
+        The view expires unless it shows that already: our own writes come back to us.
+
+        Args:
+            tid: The chat.
+            chat: The chat, or None when it is gone.
+            is_own: Whether the bot did it.
+        """
+        now = self.clock()
+        with self._lock:
+            self.facts = self.facts.live(now)
+            shown = self.view if now < self.view.expires_at else None
+            if not self.facts.on_event(tid, chat, shown, is_own=is_own):
+                return
+            # A listing in progress may have read what was before.
+            if shown is None or shown.by_tid.get(tid) != chat or self._flight is not None:
+                self._asked_since = now
+                self._expire()
+
+    def invalidate(self) -> None:
+        """Drop what the server sent; the next look-up lists the chats."""
+        with self._lock:
+            self._drop()
+            self._cool_down = None
+            self._expire()
+
+    def on_unauthorized(self) -> None:
+        """401: what the server sent is no longer the bot's."""
+        with self._lock:
+            self._drop()
+            self.view = ChatSnapshot()
+
+    def close(self) -> list[Flight[ChatSnapshot]]:
+        """Drop everything.
+
+        Returns:
+            The flights whose waiters are to be woken.
+        """
+        with self._lock:
+            self._closed = True
+            self._drop()
+            self.facts = Facts()
+            self._expire()
+            return list(self._flights)
+
+    def _drop(self) -> None:
+        self.confirmed = None
+        self.losses += 1
+
+    def _expire(self) -> None:
+        self.generation += 1
+        self._flight = None
+        self.view = ChatSnapshot()
+
+    # Counting
+
+    def count(self, **more: int) -> None:
+        """Add to the counts of `CacheInfo`, by name."""
+        with self._lock:
+            self._counts.update(more)
+
+    def is_first(self, event: str) -> bool:
+        """Whether *event* is to be logged: once, and a "failure" once after each listing."""
+        with self._lock:
+            known = event in self._told
+            self._told.add(event)
+        return not known
+
+    def info(self) -> CacheInfo:
+        """The counts, and the age of the listing."""
+        now = self.clock()
+        with self._lock:
+            # Reading a count steps it, so both are stepped. The fails first: one that comes in
+            # between would be subtracted from tries that do not have it yet.
+            failed = next(self.fails)
+            hits = next(self.tries) - failed
+            listing, view = self.confirmed, self.view
+            return CacheInfo(
+                hits=hits,
+                chats=len(view.chats),
+                age=None if listing is None else now - listing.asked_at,
+                expires_in=max(0.0, view.expires_at - now),
+                **{name: self._counts[name] for name in COUNTED},
+            )

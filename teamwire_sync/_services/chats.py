@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import TYPE_CHECKING, Callable
+from typing import TYPE_CHECKING
 
-from teamwire_sync._cache.chat_cache import ChatCache
 from teamwire_sync._display.html import ChatList
 from teamwire_sync._internal.deadlines import deadline_of
 from teamwire_sync._internal.validation import require_bool, require_id, require_str, require_text
 from teamwire_sync._models.chats import Chat, ChatHandle
-from teamwire_sync._services.chat_actions import ChatService
-from teamwire_sync._services.listing import read_listing
 from teamwire_sync._services.validation import group_ids, user_ids
 from teamwire_sync._transport import ChatDraft
 from teamwire_sync.exceptions import TWAmbiguousTitleError, TWNotFoundError
@@ -19,15 +16,12 @@ from teamwire_sync.exceptions import TWAmbiguousTitleError, TWNotFoundError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from teamwire_sync._cache.chat_cache import ChatCache
     from teamwire_sync._cache.info import CacheInfo
-    from teamwire_sync._cache.listing import Listing, ListingRequest
     from teamwire_sync._cache.snapshot import ChatSnapshot
-    from teamwire_sync._config import ConnectionConfig
     from teamwire_sync._display.progress import Progress
     from teamwire_sync._models.people import Group, User
-    from teamwire_sync._services.directory import Groups, Users
-    from teamwire_sync._stores.base import StoredListing, StoreSlot
-    from teamwire_sync._stores.sharing import SharedListing
+    from teamwire_sync._services.chat_actions import ChatService
     from teamwire_sync._transport import Transport
 
 # Thread IDs that the text of an error names at most.
@@ -42,35 +36,11 @@ class Chats:
     the next look-up list them anew.
     """
 
-    def __init__(
-        self,
-        transport: Transport,
-        users: Users,
-        groups: Groups,
-        config: ConnectionConfig,
-        *,
-        clock: Callable[[], float],
-        slot: StoreSlot | None = None,
-    ) -> None:
+    def __init__(self, transport: Transport, cache: ChatCache, service: ChatService) -> None:
         self._transport = transport
-        self._listing_timeout = config.listing_timeout
-        self._cache = ChatCache(
-            self._load,
-            clock=clock,
-            ttl=config.cache_ttl,
-            recheck_after=config.recheck_after,
-            own_write_grace=config.own_write_grace,
-            stale_if_error=config.stale_if_error,
-            sharing=None if slot is None else self._shared(slot, config),
-        )
-        self._service = ChatService(
-            transport,
-            users,
-            groups,
-            self._cache,
-            hide_deleted_messages=config.hide_deleted_messages,
-            listing_timeout=config.listing_timeout,
-        )
+        self._cache = cache
+        self._state = cache.state
+        self._service = service
 
     def get_subscriptions(
         self,
@@ -110,14 +80,14 @@ class Chats:
         Raises:
             TWError: The chats could not be listed.
         """
-        cache = self._cache
-        view = cache.view
-        if timeout is None and cache.clock() < view.deadline:
-            next(cache.tries)
+        state = self._state
+        view = state.view
+        if timeout is None and state.clock() < view.deadline:
+            next(state.tries)
             try:
                 return view.by_tid[tid]
             except (KeyError, TypeError):  # not there, or no hash
-                next(cache.fails)
+                next(state.fails)
         return self._find_by_thread_id(tid, timeout)
 
     # In a method of its own: a name that a lambda takes along is slower to read, also in a hit.
@@ -135,14 +105,14 @@ class Chats:
         Raises:
             TWError: The chats could not be listed.
         """
-        cache = self._cache
-        view = cache.view
-        if timeout is None and cache.clock() < view.deadline:
-            next(cache.tries)
+        state = self._state
+        view = state.view
+        if timeout is None and state.clock() < view.deadline:
+            next(state.tries)
             try:
                 found = view.by_title[title]
             except (KeyError, TypeError):  # not there, or no hash
-                next(cache.fails)
+                next(state.fails)
             else:
                 return [found] if isinstance(found, Chat) else list(found)
         return self._find_by_title(title, timeout)
@@ -258,27 +228,6 @@ class Chats:
     def cache_info(self) -> CacheInfo:
         """What the cache has done so far, and how old it is."""
         return self._cache.info()
-
-    def _load(self, load: ListingRequest) -> Listing | None:
-        return read_listing(
-            self._transport, load, timeout=self._listing_timeout, adopt=self._service.adopt
-        )
-
-    def _shared(self, slot: StoreSlot, config: ConnectionConfig) -> SharedListing:
-        from teamwire_sync._stores.sharing import SharedListing  # noqa: PLC0415  few have a store
-
-        def adopt(contents: StoredListing) -> None:
-            self._service.adopt(list(contents.chats.values()), contents.users, contents.groups)
-
-        return SharedListing(
-            slot,
-            check_interval=config.store_check_interval,
-            adopt=adopt,
-            patience=config.listing_timeout,
-        )
-
-    def _close(self) -> None:
-        self._cache.close()
 
 
 def _folded(title: str) -> str:

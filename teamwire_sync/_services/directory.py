@@ -273,7 +273,7 @@ class Groups:
             group = self._transport.edit_group_members(gid, edit, deadline=deadline)
         finally:
             # However it ends: it may have been done.
-            self._kept.forget(gid)
+            self._kept.discard(gid)
         self._bind([group])
         return group
 

@@ -70,5 +70,5 @@ def _read_pages(
         if steady and len(validators) > 1:
             raise _Changed
         if not page.is_last:
-            load.go_on()
+            load.check_needed()
     return Listing(chats, validators.pop() if len(validators) == 1 else None)

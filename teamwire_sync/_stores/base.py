@@ -21,6 +21,7 @@ from attrs import frozen
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from teamwire_sync._cache.listing import SlotRevision
     from teamwire_sync._models.chats import Chat
     from teamwire_sync._models.people import Group, User
 
@@ -54,21 +55,6 @@ class StoredListing:
     validator: str | None = None
     users: Sequence[User] = ()
     groups: Sequence[Group] = ()
-
-
-@frozen
-class SlotRevision:
-    """Which listing there is, without its chats.
-
-    Attributes:
-        body: Names its chats; another listing has another.
-        generation: That of the place when it was asked for.
-        asked_at: When the server was last asked for it, or said that it had not changed.
-    """
-
-    body: str
-    generation: str
-    asked_at: float
 
 
 @frozen
@@ -114,7 +100,6 @@ class Lease(Protocol):
         Raises:
             StoreError: The store can't do it now.
         """
-        ...
 
     def release(self) -> None:
         """Let others have it. One that was lost stays with who has it now.
@@ -122,7 +107,6 @@ class Lease(Protocol):
         Raises:
             StoreError: The store can't do it now: the lease ends by itself.
         """
-        ...
 
 
 class StoreSlot(Protocol):
@@ -135,11 +119,9 @@ class StoreSlot(Protocol):
 
     def status(self) -> SlotStatus:
         """What there is. A place that has no generation yet is given one."""
-        ...
 
     def load(self, revision: SlotRevision) -> StoredListing | None:
         """The listing *revision*; None when another has taken its place."""
-        ...
 
     def save(self, contents: StoredListing, *, generation: str, asked_at: float) -> SlotRevision:
         """Have *contents* take the place of the listing.
@@ -149,7 +131,6 @@ class StoreSlot(Protocol):
             generation: The place's, by the look before the server was asked.
             asked_at: The time, by the same look.
         """
-        ...
 
     def mark_unchanged(self, revision: SlotRevision, *, asked_at: float) -> SlotRevision | None:
         """Note that the server was asked at *asked_at*, and the listing *revision* has not changed.
@@ -157,26 +138,21 @@ class StoreSlot(Protocol):
         Returns:
             The stamp that it has now; None when another has taken its place.
         """
-        ...
 
     def fail(self, failure: Failure) -> None:
         """Have *failure* take the place of the last one; a listing that is saved removes it."""
-        ...
 
     def bump_generation(self) -> str:
         """Give the place a new generation: what was asked for before counts no more.
 
         The lease is free then: nobody has to wait for an answer that will not count.
         """
-        ...
 
     def lease(self, seconds: float) -> Lease | None:
         """The right to ask the server, for *seconds*; None while another has it. Never waits."""
-        ...
 
     def clear(self) -> None:
         """Remove the listing and the failure, and renew the generation."""
-        ...
 
 
 class Store(Protocol):
@@ -184,7 +160,6 @@ class Store(Protocol):
 
     def _slot(self, identity: str) -> StoreSlot:
         """The place of the bot *identity*. Does no I/O."""
-        ...
 
     def clear(self) -> int:
         """Remove what is stored, of all the bots.
@@ -195,7 +170,6 @@ class Store(Protocol):
         Raises:
             OSError: Something could not be removed, or the store can't be reached.
         """
-        ...
 
 
 def new_token() -> str:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Callable
 
 from attrs import asdict, evolve
 
+from teamwire_sync._cache.listing import SlotRevision
 from teamwire_sync._internal.imports import import_in_thread
 from teamwire_sync._internal.validation import check_seconds, require_count
 from teamwire_sync._stores.base import (
@@ -24,7 +25,6 @@ from teamwire_sync._stores.base import (
     MAX_BYTES,
     DamagedError,
     Failure,
-    SlotRevision,
     SlotStatus,
     StoredListing,
     StoreError,

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Callable, NoReturn
 
 from attrs import evolve
 
+from teamwire_sync._cache.listing import SlotRevision
 from teamwire_sync._internal.fork import on_fork
 from teamwire_sync._stores.base import (
     MAX_AGE,
     Failure,
-    SlotRevision,
     SlotStatus,
     StoredListing,
     new_token,

@@ -8,6 +8,7 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Callable, NoReturn
 
+from teamwire_sync._cache.listing import SlotRevision
 from teamwire_sync._internal.secret import Secret
 from teamwire_sync._internal.validation import check_seconds, require_count
 from teamwire_sync._stores.base import (
@@ -15,7 +16,6 @@ from teamwire_sync._stores.base import (
     MAX_BYTES,
     DamagedError,
     Failure,
-    SlotRevision,
     SlotStatus,
     StoredListing,
     StoreError,

@@ -1,7 +1,8 @@
-"""A place in a store, as the cache uses it: what fails there is told once, and stops nobody."""
+"""A slot of a store, as the cache uses it: what fails there is told once, and stops nobody."""
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import threading
@@ -12,13 +13,13 @@ from typing import TYPE_CHECKING, Callable, TypeVar
 from attrs import evolve
 
 from teamwire_sync import exceptions
+from teamwire_sync._cache.listing import SlotRevision
 from teamwire_sync._cache.state import COOL_DOWN
 from teamwire_sync._internal.fork import on_fork
 from teamwire_sync._internal.log import logger
 from teamwire_sync._stores.base import (
     DamagedError,
     Failure,
-    SlotRevision,
     StoredListing,
     StoreError,
 )
@@ -26,7 +27,7 @@ from teamwire_sync._stores.base import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from teamwire_sync._cache.state import ConfirmedListing
+    from teamwire_sync._cache.listing import ConfirmedListing
     from teamwire_sync._stores.base import Lease, SlotStatus, StoreSlot
     from teamwire_sync.exceptions import TWError
 
@@ -55,14 +56,14 @@ class _Paused(Exception):  # noqa: N818  it is no error: the store is left alone
 
 
 class SharedListing:
-    """The place of one bot's chats, of which no failure reaches a look-up.
+    """The stored listing of one bot. No failure of the store reaches a look-up.
 
-    A renewal that fails is owed: until it could be made, nothing that the place has is used.
+    A write that could not be told to the store is told later: until then, nothing stored is used.
 
     Args:
         slot: Where the chats are.
-        check_interval: Seconds between two looks at a place whose listing is in use.
-        adopt: Lets the chats of a listing act, and whom they name.
+        check_interval: Seconds between two looks at a slot whose listing is in use.
+        attach: Lets the chats of a listing act, and whom they name.
         patience: Seconds to wait for another process's listing.
     """
 
@@ -71,17 +72,18 @@ class SharedListing:
         slot: StoreSlot,
         *,
         check_interval: float,
-        adopt: Callable[[StoredListing], None],
+        attach: Callable[[StoredListing], None],
         patience: float = math.inf,
     ) -> None:
         self.check_interval = check_interval
         self.patience = patience
         self.held: set[LeaseKeeper] = set()
-        self._renewing = threading.Lock()
+        self._flushing = threading.Lock()
         self._slot = slot
-        self._adopt = adopt
-        # The number of renewals that are owed, and of those that were made.
-        self._owed = self._made = 0
+        self._attach = attach
+        # The number of the last write, and of the last one that the store knows.
+        self._marks = itertools.count(1)
+        self._marked = self._flushed = 0
         self._failed_until = -math.inf
         self._is_warned = False
         self.clock: Callable[[], float] = time.monotonic
@@ -90,7 +92,7 @@ class SharedListing:
 
     def after_fork(self) -> None:
         """Make the lock anew, which a thread of the parent may have."""
-        self._renewing = threading.Lock()
+        self._flushing = threading.Lock()
         self.held = set()
 
     @property
@@ -111,26 +113,26 @@ class SharedListing:
         """Whether one who waits for the lease waits for this thread, or for this Connection."""
         return bool(self.held) or getattr(_here, "leads", 0) > 0
 
-    def owe(self) -> None:
-        """What the place has is outdated; to be followed by `settle`. Does no I/O."""
-        self._owed += 1
+    def mark_outdated(self) -> None:
+        """The stored listing is outdated; `flush` follows. Does no I/O."""
+        self._marked = next(self._marks)
 
-    def settle(self, *, at_once: bool = False) -> None:
-        """Have all the others know that what the place has is outdated.
+    def flush(self, *, at_once: bool = False) -> None:
+        """Let the other processes know that the stored listing is outdated.
 
         Args:
             at_once: Even if the store has just failed: there is no later.
         """
-        if self._owed != self._made:
+        if self._marked != self._flushed:
             if at_once:
                 self._failed_until = -math.inf
-            self._try(self._renew)
+            self._try(self._flush)
 
-    def _renew(self) -> None:
-        with self._renewing:
-            # A write that ends meanwhile owes another one.
-            owed = self._owed
-            if owed == self._made:
+    def _flush(self) -> None:
+        with self._flushing:
+            # A write that ends meanwhile needs another one.
+            marked = self._marked
+            if marked == self._flushed:
                 return
             if self.clock() < self._failed_until:
                 # Those who waited here don't wait for the store one after the other.
@@ -140,15 +142,15 @@ class SharedListing:
             except StoreError:
                 self._failed_until = self.clock() + _PAUSE
                 raise
-            self._made = owed
+            self._flushed = marked
 
     def status(self) -> SlotStatus | None:
-        """What the place has; None while the store fails."""
-        return self._try(self._look)
+        """What the slot has; None while the store fails."""
+        return self._try(self._status)
 
-    def _look(self) -> SlotStatus:
-        if self._owed != self._made:
-            self._renew()
+    def _status(self) -> SlotStatus:
+        if self._marked != self._flushed:
+            self._flush()
         try:
             return self._slot.status()
         except DamagedError as error:
@@ -157,48 +159,48 @@ class SharedListing:
 
     def load(self, revision: SlotRevision) -> StoredListing | None:
         """The listing *revision*; None when it is gone."""
-        contents = self._try(lambda: self._slot.load(revision))
-        if contents is not None:
-            self._adopt(contents)
-        return contents
+        listing = self._try(lambda: self._slot.load(revision))
+        if listing is not None:
+            self._attach(listing)
+        return listing
 
     @staticmethod
     def unsaved(status: SlotStatus) -> SlotRevision:
-        """What a listing that was asked for after *status* has for a stamp until it is stored."""
+        """The revision of a listing that was asked for after *status*, until it is stored."""
         return SlotRevision("", status.generation, status.now)
 
-    def keep(
-        self, good: ConfirmedListing, status: SlotStatus, *, unchanged: SlotRevision | None
+    def save(
+        self, listing: ConfirmedListing, status: SlotStatus, *, unchanged: SlotRevision | None
     ) -> SlotRevision | None:
         """Store what the server said.
 
         Args:
-            good: The listing.
+            listing: The listing.
             status: The look before the server was asked.
-            unchanged: What the place had of it by then, where the server said that this is so yet.
+            unchanged: Its revision by then, where the server said that it has not changed.
 
         Returns:
-            The stamp that it has now; None where it is not stored.
+            The revision that it has now; None where it is not stored.
         """
-        return self._try(lambda: self._keep(good, status, unchanged))
+        return self._try(lambda: self._save(listing, status, unchanged))
 
-    def _keep(
-        self, good: ConfirmedListing, status: SlotStatus, unchanged: SlotRevision | None
+    def _save(
+        self, listing: ConfirmedListing, status: SlotStatus, unchanged: SlotRevision | None
     ) -> SlotRevision | None:
         slot, asked_at = self._slot, status.now
         before = slot.status()
         if before.generation != status.generation:
             return None  # one that counts may be there by now
-        # What was asked for before a renewal counts only when it is stored anew.
+        # One that was asked for in another generation counts only when it is stored again.
         if unchanged is not None and unchanged == status.revision == evolve(
             unchanged, generation=status.generation
         ):
             confirmed = slot.mark_unchanged(unchanged, asked_at=asked_at)
             if confirmed is not None:
                 return confirmed
-        contents = StoredListing(good.listed.by_tid, good.validator)
+        stored = StoredListing(listing.listed.by_tid, listing.validator)
         try:
-            return slot.save(contents, generation=status.generation, asked_at=asked_at)
+            return slot.save(stored, generation=status.generation, asked_at=asked_at)
         except StoreError:
             # Those who wait for it would list one after the other.
             with suppress(StoreError):
@@ -275,18 +277,18 @@ class SharedListing:
 class LeaseKeeper:
     """A lease that lasts as long as the block that it surrounds."""
 
-    def __init__(self, lease: Lease, sharing: SharedListing) -> None:
+    def __init__(self, lease: Lease, shared: SharedListing) -> None:
         self._lease = lease
-        self._sharing = sharing
-        self._is_kept = False
+        self._shared = shared
+        self._is_started = False
         self._ended = threading.Event()
         self._owner = os.getpid()
 
-    def keep(self) -> None:
+    def start(self) -> None:
         """Extend it, as long as nobody has ended it."""
-        self._sharing.held.add(self)
+        self._shared.held.add(self)
         _here.leads = getattr(_here, "leads", 0) + 1
-        self._is_kept = True
+        self._is_started = True
         thread = threading.Thread(target=self._extend, name="teamwire_sync lease", daemon=True)
         with suppress(RuntimeError):  # the interpreter is ending
             thread.start()
@@ -296,8 +298,8 @@ class LeaseKeeper:
 
     def __exit__(self, *_: object) -> None:
         self._ended.set()
-        self._sharing.held.discard(self)
-        _here.leads = getattr(_here, "leads", 0) - self._is_kept
+        self._shared.held.discard(self)
+        _here.leads = getattr(_here, "leads", 0) - self._is_started
         # In a child that was forked meanwhile, it is the parent's.
         if os.getpid() == self._owner:
             with suppress(StoreError):  # it ends by itself

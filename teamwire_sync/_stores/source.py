@@ -1,4 +1,4 @@
-"""A view of the chats whose listing other processes share, by a store."""
+"""Listings that processes share by a store."""
 
 from __future__ import annotations
 
@@ -9,220 +9,199 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
+from teamwire_sync._cache.listing import ConfirmedListing
 from teamwire_sync._cache.snapshot import ChatSnapshot
-from teamwire_sync._cache.state import ConfirmedListing, SharedView, pause_of
+from teamwire_sync._cache.state import pause_after
 from teamwire_sync._internal.deadlines import is_own_timeout
 from teamwire_sync.exceptions import TWError, TWTimeoutError
 
 if TYPE_CHECKING:
-    from teamwire_sync._cache.listing import ListingRequest
+    from teamwire_sync._cache.listing import Freshness, ListingRequest, SlotRevision
     from teamwire_sync._cache.single_flight import Flight
-    from teamwire_sync._cache.state import Freshness
-    from teamwire_sync._stores.base import Failure, SlotRevision, SlotStatus
+    from teamwire_sync._cache.source import ServerSource
+    from teamwire_sync._cache.state import CacheState
+    from teamwire_sync._stores.base import Failure, SlotStatus
     from teamwire_sync._stores.sharing import SharedListing
 
 
-class StoredView(SharedView):
-    """A shared view that takes its listing from a store, where another process has left one.
+class StoreSource:
+    """Takes the listing from a store where another process has left one, else asks the server.
 
-    Without a store it is a shared view and nothing else. Of all the processes that need a listing,
-    the one that has the lease asks the server, and the others wait for what it stores.
+    Of all the processes that need a listing, the one that has the lease asks the server, and the
+    others wait for what it stores.
+
+    Args:
+        state: The cache's.
+        server: Asks the server.
+        shared: The listing in the store.
     """
 
-    # Only a listing for which the server was asked since then will do, whoever asked.
-    _listed_since = -math.inf
+    def __init__(self, state: CacheState, server: ServerSource, shared: SharedListing) -> None:
+        self._state = state
+        self._server = server
+        self._shared = shared
 
     def extended(self, view: ChatSnapshot, now: float) -> ChatSnapshot:
-        """*view*, or the same for longer, if no other process has written since the last look.
+        """*view*, fresh for longer if no other process has written since the last look.
 
-        Only one thread looks. The others go on with what they have: that is as old as the interval
+        Only one thread looks. The others go on with what they have: it is as old as the interval
         between two looks, and the time that a look takes.
-
-        Args:
-            view: Is no longer fresh.
-            now: The moment, on the cache's clock.
         """
-        sharing = self._sharing
-        if sharing is None or now >= view.covered:
+        state, shared = self._state, self._shared
+        if now >= view.expires_at:
             return view
         # Before the look: so no other thread looks, and none has to wait for it.
-        longer = view.until(view.covered, now + sharing.check_interval)
-        with self._lock:
-            if self.view is not view:
-                return self.view
-            self.view = longer
-        status = sharing.status()
-        outdated = status is not None and status.generation != view.generation
-        with self._lock:
-            if self.view is not longer:
-                return self.view
-            if outdated:
-                self.view = view
-                return view
-            self.view = view.until(view.covered, now + sharing.next_look)
+        longer = view.until(view.expires_at, now + shared.check_interval)
+        if not state.replace_view(view, longer):
+            return state.view
+        status = shared.status()
+        if status is not None and status.generation != view.generation:
+            return view if state.replace_view(longer, view) else state.view
+        if not state.replace_view(longer, view.until(view.expires_at, now + shared.next_look)):
+            return state.view
         # For this look-up in any case, though the next may have to look again.
-        return view.until(view.covered)
+        return view.until(view.expires_at)
 
-    def _bring(
-        self, flight: Flight[ChatSnapshot], load: ListingRequest, need: Freshness
+    def mark_outdated(self) -> None:
+        """Note that the stored listing is outdated."""
+        self._shared.mark_outdated()
+
+    def flush(self, *, at_once: bool = False) -> None:
+        """Let the other processes know that the stored listing is outdated."""
+        self._shared.flush(at_once=at_once)
+
+    def bring(
+        self, flight: Flight[ChatSnapshot], request: ListingRequest, need: Freshness
     ) -> ChatSnapshot:
-        sharing = self._sharing
-        if sharing is None or self._ttl <= 0:
-            return super()._bring(flight, load, need)
+        """Take the stored listing, or ask the server, and publish it."""
+        state, shared = self._state, self._shared
+        if state.ttl <= 0:
+            return self._server.bring(flight, request, need)
         with ExitStack() as held:
-            leads, gives_up_at = False, sharing.clock() + sharing.patience
-            for pause in sharing.pauses():
-                load.go_on()
-                self._require_open()
-                now, status = self.clock(), sharing.status()
+            leads, gives_up_at = False, shared.clock() + shared.patience
+            for pause in shared.pauses():
+                request.check_needed()
+                state.require_open()
+                now, status = state.clock(), shared.status()
+                check_at = now + shared.next_look
                 if status is None:
-                    good = self._ask(flight, load, self._last_good)
-                    good = evolve(good, revision=None)
-                    look_at = now + sharing.next_look
-                    return self._publish(flight, good, self.clock(), look_at=look_at)
-                known = self._taken_over(sharing, status, now, need)
-                if known is not None:
-                    look_at = now + sharing.next_look
-                    return self._publish(flight, known, now, look_at=look_at, is_ours=False)
+                    listing = self._server.ask(flight, request, state.confirmed)
+                    unstored = evolve(listing, revision=None)
+                    return self._server.publish(flight, unstored, check_at=check_at)
+                stored = self._acceptable(status, now, need)
+                if stored is not None:
+                    return state.publish(flight, stored, now, check_at=check_at, is_ours=False)
                 if leads:
-                    return self._list(sharing, status, now, flight, load)
+                    return self._list(status, now, flight, request)
                 failure = _failure_that_counts(status, now, need)
                 if failure is not None:
-                    self._raise_shared(sharing, failure, status, now, flight)
-                    # It was the leader's own, its network's perhaps: each tries for itself.
-                    return self._list(sharing, status, now, flight, load)
-                lease = sharing.lease()
+                    self._raise_shared(failure, status, now, flight)
+                    # It was the other process's own, its network's perhaps: each asks for itself.
+                    return self._list(status, now, flight, request)
+                lease = shared.lease()
                 if lease is not None:
-                    # First: Ctrl-C may come as it starts.
+                    # Registered first, since Ctrl-C may come during the start.
                     held.push(lease)
-                    lease.keep()
+                    lease.start()
                     # What the last leader stored may have come since the look.
                     leads = True
-                elif sharing.is_leading or sharing.clock() >= gives_up_at:
-                    return self._list(sharing, status, now, flight, load)
+                elif shared.is_leading or shared.clock() >= gives_up_at:
+                    return self._list(status, now, flight, request)
                 else:
-                    _wait(sharing, pause, load.deadline)
+                    _wait(shared, pause, request.deadline)
         raise AssertionError  # pragma: no cover  the pauses do not end
 
-    def _taken_over(
-        self, sharing: SharedListing, status: SlotStatus, now: float, need: Freshness
+    def _acceptable(
+        self, status: SlotStatus, now: float, need: Freshness
     ) -> ConfirmedListing | None:
-        """The listing of the place, if it will do; it is read only then."""
-        revision = _counting(status)
+        """The stored listing, if it is new enough; it is read only then."""
+        revision, ours = _current(status), self._state.confirmed
         if revision is None:
             return None
-        asked_at = self._asked_at(revision, status, now)
-        doubtful = now < self._doubt_until
-        since = max(need.since, self._listed_since, now if doubtful else -math.inf)
-        if asked_at <= since or now >= self._covered(asked_at)[0]:
+        if ours is not None and ours.revision == revision:
+            asked_at = ours.asked_at
+        else:
+            asked_at = _moment(revision.asked_at, status, now)
+        if not self._state.accepts(asked_at, need, now):
             return None
-        found = self._read(sharing, revision, asked_at)
-        with self._lock:
-            known = self._last_good
-            self._counts.store_loads += found is not None and (
-                known is None or known.listed is not found.listed
-            )
-        return found
+        stored = self._read(revision, asked_at)
+        ours = self._state.confirmed
+        if stored is not None and (ours is None or ours.listed is not stored.listed):
+            self._state.count(store_loads=1)
+        return stored
 
-    def _asked_at(self, revision: SlotRevision, status: SlotStatus, now: float) -> float:
-        mine = self._last_good
-        if mine is not None and mine.revision == revision:
-            return mine.asked_at
-        return _moment(revision.asked_at, status, now)
-
-    def _read(
-        self, sharing: SharedListing, revision: SlotRevision, asked_at: float
-    ) -> ConfirmedListing | None:
-        mine = self._last_good
-        if mine is not None and mine.revision is not None and mine.revision.body == revision.body:
-            return evolve(mine, asked_at=asked_at, revision=revision)
-        contents = sharing.load(revision)
-        if contents is None:
+    def _read(self, revision: SlotRevision, asked_at: float) -> ConfirmedListing | None:
+        ours = self._state.confirmed
+        if ours is not None and ours.revision is not None and ours.revision.body == revision.body:
+            return evolve(ours, asked_at=asked_at, revision=revision)
+        stored = self._shared.load(revision)
+        if stored is None:
             return None
-        return ConfirmedListing(
-            ChatSnapshot.of(dict(contents.chats)), contents.validator, asked_at, revision
-        )
+        listed = ChatSnapshot.of(dict(stored.chats))
+        return ConfirmedListing(listed, stored.validator, asked_at, revision)
 
     def _list(
         self,
-        sharing: SharedListing,
         status: SlotStatus,
         now: float,
         flight: Flight[ChatSnapshot],
-        load: ListingRequest,
+        request: ListingRequest,
     ) -> ChatSnapshot:
-        """Ask the server for all who share the place."""
-        began = self.clock()
-        base = self._base(sharing, status, now, flight)
+        """Ask the server for all who share the listing."""
+        state, shared = self._state, self._shared
+        began = state.clock()
+        base = self._newest(status, now, flight)
         try:
-            good = self._ask(flight, load, base)
+            listing = self._server.ask(flight, request, base)
         except TWError as error:
-            if not is_own_timeout(error, load.deadline):
-                sharing.failed(error, status, took=self.clock() - began, pause=pause_of(error))
+            if not is_own_timeout(error, request.deadline):
+                took = state.clock() - began
+                shared.failed(error, status, took=took, pause=pause_after(error))
             raise
-        ended_at = self.clock()
-        good = evolve(good, revision=sharing.unsaved(status))
-        view = self._publish(flight, good, ended_at, look_at=now + sharing.next_look)
-        # Nobody here has to wait until it is stored.
-        flight.land(view)
-        is_same = base is not None and base.listed is good.listed
-        saved = sharing.keep(good, status, unchanged=base.revision if base and is_same else None)
+        listing = evolve(listing, revision=shared.unsaved(status))
+        view = self._server.publish(flight, listing, check_at=now + shared.next_look)
+        # The other threads need not wait until it is stored.
+        flight.set_result(view)
+        is_same = base is not None and base.listed is listing.listed
+        unchanged = base.revision if base and is_same else None
+        saved = shared.save(listing, status, unchanged=unchanged)
         if saved is not None:
-            with self._lock:
-                if self._last_good is good:
-                    self._last_good = evolve(good, revision=saved)
+            state.saved(listing, saved)
         return view
 
-    def _base(
-        self, sharing: SharedListing, status: SlotStatus, now: float, flight: Flight[ChatSnapshot]
+    def _newest(
+        self, status: SlotStatus, now: float, flight: Flight[ChatSnapshot]
     ) -> ConfirmedListing | None:
         """The newest listing, to ask whether it has changed."""
-        with self._lock:
-            mine, drops = self._last_good, self._drops
-        revision = _counting(status)
+        losses, ours = self._state.losses, self._state.confirmed
+        revision = _current(status)
         if revision is None:
-            return mine
+            return ours
         asked_at = _moment(revision.asked_at, status, now)
-        if mine is not None and mine.asked_at > asked_at:
-            return mine
-        stored = self._read(sharing, revision, asked_at)
+        if ours is not None and ours.asked_at > asked_at:
+            return ours
+        stored = self._read(revision, asked_at)
         if stored is None:
-            return mine
-        with self._lock:
-            # It may be served when the server fails, like one of our own.
-            if drops == self._drops and flight.generation == self._generation:
-                self._last_good = stored
+            return ours
+        self._state.keep(flight, stored, losses)
         return stored
 
     def _raise_shared(
-        self,
-        sharing: SharedListing,
-        failure: Failure,
-        status: SlotStatus,
-        now: float,
-        flight: Flight[ChatSnapshot],
+        self, failure: Failure, status: SlotStatus, now: float, flight: Flight[ChatSnapshot]
     ) -> None:
-        error = sharing.shared_error(failure, status)
+        error = self._shared.shared_error(failure, status)
         if error is None:
             return
-        if self._stale_if_error > 0:
-            # What the place has may be served instead.
-            self._base(sharing, status, now, flight)
+        if self._state.stale_if_error > 0:
+            # The stored listing may be served instead.
+            self._newest(status, now, flight)
         raise error
 
-    def _outdate(self) -> None:
-        if self._sharing is not None:
-            self._sharing.owe()
 
-    def _settle(self, *, at_once: bool = False) -> None:
-        if self._sharing is not None:
-            self._sharing.settle(at_once=at_once)
-
-
-def _counting(status: SlotStatus) -> SlotRevision | None:
-    """The listing of the place, unless a write has outdated it."""
+def _current(status: SlotStatus) -> SlotRevision | None:
+    """The stored listing's revision, unless a write has outdated it."""
     revision = status.revision
-    return revision if revision is not None and revision.generation == status.generation else None
+    return revision if revision and revision.generation == status.generation else None
 
 
 def _failure_that_counts(status: SlotStatus, now: float, need: Freshness) -> Failure | None:
@@ -236,13 +215,13 @@ def _failure_that_counts(status: SlotStatus, now: float, need: Freshness) -> Fai
 
 
 def _moment(stored: float, status: SlotStatus, now: float) -> float:
-    """The moment *stored*, of the store's clock, on the cache's."""
+    """The moment *stored* of the store's clock, on the cache's clock."""
     return now - (status.now - stored)
 
 
-def _wait(sharing: SharedListing, pause: float, deadline: float | None) -> None:
+def _wait(shared: SharedListing, pause: float, deadline: float | None) -> None:
     left = math.inf if deadline is None else deadline - time.monotonic()
     if left <= 0:
         message = "no answer within the timeout of this call; another process still lists the chats"
         raise TWTimeoutError(message)
-    sharing.sleep(min(pause, left))
+    shared.sleep(min(pause, left))

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
 
-from teamwire_sync._cache.chat_cache import ChatCache
 from tests.support.builders import make_chat
+from tests.support.caches import make_chat_cache
 from tests.support.chat_server import ChatServer
 
 if TYPE_CHECKING:
+    from teamwire_sync._cache.chat_cache import ChatCache
     from tests.support.builders import Clock
 
 
@@ -25,8 +26,7 @@ def make_cache(server: ChatServer, clock: Clock) -> Callable[..., ChatCache]:
     """Makes a cache of the server with other settings."""
 
     def make(**settings: Any) -> ChatCache:
-        defaults = {"ttl": 300, "recheck_after": 5, "own_write_grace": 30, "stale_if_error": 0}
-        return ChatCache(**{"load": server.load, "clock": clock, **defaults, **settings})
+        return make_chat_cache(**{"read": server.read, "clock": clock, **settings})
 
     return make
 

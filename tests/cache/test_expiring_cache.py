@@ -100,14 +100,14 @@ class TestForget:
         self, key: str, kept: ExpiringCache[list[str]], source: Source
     ) -> None:
         kept.get(key, None)
-        kept.forget(key)
+        kept.discard(key)
         kept.get(key, None)
 
         assert source.asked == [(key, None)] * 2
 
     def test_the_others_stay(self, kept: ExpiringCache[list[str]], source: Source) -> None:
         kept.get("a", None)
-        kept.forget("b")
+        kept.discard("b")
         kept.get("a", None)
 
         assert len(source.asked) == 1
@@ -120,7 +120,7 @@ class TestForget:
         with Threads() as threads:
             asking = threads.start(lambda: kept.get("a", None))
             gate.wait_arrived()
-            kept.forget("a")
+            kept.discard("a")
             gate.open()
 
             assert asking.result(PATIENCE) == ["answer 1"]
@@ -134,7 +134,7 @@ class TestForget:
         with Threads() as threads:
             asking = threads.start(lambda: kept.get("a", None))
             gate.wait_arrived()
-            kept.forget("a")
+            kept.discard("a")
             source.before_answer = lambda: None
             assert kept.get("a", None) == ["answer 2"]
             gate.open()
@@ -160,7 +160,7 @@ class TestForget:
             gate.wait_arrived()
             second = threads.start(lambda: kept.get("a", None))
             waiting.wait_arrived()
-            kept.forget("a")
+            kept.discard("a")
             gate.wait_arrived()
             gate.open()
 

@@ -43,11 +43,11 @@ class TestSingleFlight:
         self, cache: ChatCache, server: ChatServer, clock: Clock
     ) -> None:
         def meanwhile() -> float:
-            cache.clock = clock
+            cache.state.clock = clock
             cache.all(None)
             return clock()
 
-        cache.clock = meanwhile
+        cache.state.clock = meanwhile
         cache.all(None)
 
         assert len(server.asked) == 1
@@ -163,7 +163,7 @@ class TestInterrupts:
         def fail_at_the_third_call() -> float:
             return 1 / 0 if next(calls) == 2 else clock()
 
-        cache.clock = fail_at_the_third_call
+        cache.state.clock = fail_at_the_third_call
         with pytest.raises(ZeroDivisionError):
             by_tid(cache, "t1")
 
@@ -325,7 +325,7 @@ class TestLock:
         held = {}
 
         def note(name: str) -> None:
-            held[name] = held.get(name, False) or cache._lock.locked()
+            held[name] = held.get(name, False) or cache.state._lock.locked()
 
         class Handler(logging.Handler):
             def emit(self, record: logging.LogRecord) -> None:
@@ -335,7 +335,7 @@ class TestLock:
             note("clock")
             return clock()
 
-        cache.clock = read_clock
+        cache.state.clock = read_clock
         server.on_load = lambda load: note("load")
         logger = logging.getLogger("teamwire_sync")
         handler = Handler()
@@ -381,7 +381,7 @@ class TestClose:
         with pytest.raises(TWClosedError):
             cache.all(None)
 
-        assert cache.view.chats == ()
+        assert cache.state.view.chats == ()
 
     def test_a_load_that_it_interrupts_is_no_failure(
         self, cache: ChatCache, server: ChatServer

@@ -50,12 +50,13 @@ def read(
     validator: str | None = None,
     deadline: float | None = None,
     timeout: float = 600,
-    go_on: Callable[[], None] = lambda: None,
+    check_needed: Callable[[], None] = lambda: None,
     progress: Progress | None = None,
     adopt: Callable[..., None] = lambda *_: None,
 ) -> Listing | None:
-    load = ListingRequest(validator=validator, deadline=deadline, go_on=go_on, progress=progress)
-    return read_listing(pages, load, timeout=timeout, adopt=adopt)  # type: ignore[arg-type]
+    request = ListingRequest(deadline=deadline, check_needed=check_needed, progress=progress)
+    request.validator = validator
+    return read_listing(pages, request, timeout=timeout, adopt=adopt)  # type: ignore[arg-type]
 
 
 def tids(listing: Listing | None) -> list[str]:
@@ -212,16 +213,16 @@ class TestLoad:
         assert told == [(1, 2), (2, 3), (3, 3)]
 
     def test_the_pages_of_all_readings_are_counted(self) -> None:
-        load = ListingRequest(validator=None, deadline=None, go_on=lambda: None, progress=None)
+        request = ListingRequest(deadline=None, check_needed=lambda: None, progress=None)
         pages: Any = Pages(CHANGED, [page("a", is_last=True)])
-        read_listing(pages, load, timeout=1, adopt=lambda *_: None)
+        read_listing(pages, request, timeout=1, adopt=lambda *_: None)
 
-        assert load.pages == 3
+        assert request.pages == 3
 
     def test_is_asked_before_each_further_page(self) -> None:
         calls: list[int] = []
         pages = Pages([page("a"), page("b"), page("c", is_last=True)])
-        read(pages, go_on=lambda: calls.append(pages.given))
+        read(pages, check_needed=lambda: calls.append(pages.given))
 
         assert calls == [1, 2]
 
@@ -229,12 +230,12 @@ class TestLoad:
         class Enough(Exception):  # noqa: N818
             pass
 
-        def go_on() -> None:
+        def check_needed() -> None:
             raise Enough
 
         pages = Pages([page("a"), page("b", is_last=True)])
         with pytest.raises(Enough):
-            read(pages, go_on=go_on)
+            read(pages, check_needed=check_needed)
         assert pages.given == 1
 
     def test_what_progress_raises_comes_through(self) -> None:

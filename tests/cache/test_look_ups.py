@@ -51,7 +51,7 @@ class TestHits:
 
         cache.all(None)
 
-        assert set(cache.view.by_title) == {"one", "two"}
+        assert set(cache.state.view.by_title) == {"one", "two"}
 
     def test_a_view_expires_when_its_time_to_live_is_over(
         self, cache: ChatCache, server: ChatServer, clock: Clock
@@ -132,7 +132,7 @@ class TestConditionalRefresh:
     def test_not_modified_to_an_unconditional_question_is_a_protocol_error(
         self, make_cache: Callable[..., ChatCache]
     ) -> None:
-        cache = make_cache(load=lambda load: None)
+        cache = make_cache(read=lambda load: None)
 
         with pytest.raises(TWProtocolError, match="not asked"):
             cache.all(None)

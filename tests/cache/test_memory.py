@@ -25,7 +25,7 @@ def test_a_connection_that_is_refreshed_two_hundred_times_keeps_one_listing(
         seen.append(weakref.ref(chats["t5"]))
         return Listing(chats, str(len(seen)))
 
-    cache = make_cache(load=load)
+    cache = make_cache(read=load)
     for _ in range(200):
         cache.all(None, refresh=True)
     gc.collect()

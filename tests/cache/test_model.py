@@ -32,10 +32,10 @@ from teamwire_sync import (
     TWServerError,
     TWTimeoutError,
 )
-from teamwire_sync._cache.chat_cache import ChatCache
 from teamwire_sync._cache.listing import Listing
 from teamwire_sync._models.chats import Chat
 from tests.support.builders import Clock, make_chat
+from tests.support.caches import make_chat_cache
 from tests.support.chat_server import by_tid, by_title
 
 pytest.importorskip("hypothesis", reason="the model of the cache is run by hypothesis")
@@ -259,7 +259,7 @@ class Server:
         self.meanwhile: list[Callable[[], object]] = []
         self.touched: dict[str, float] = {}
         self.ours: dict[str, tuple[float, Chat | None]] = {}
-        self.loads: list[Asked] = []
+        self.reads: list[Asked] = []
 
     @property
     def now(self) -> dict[str, Chat]:
@@ -298,8 +298,8 @@ class CacheMachine(RuleBasedStateMachine):
         self.clock = Clock()
         self.server = Server(self.clock)
         self.promised = Promised(self.clock, ttl, stale)
-        self.cache = ChatCache(
-            self.load,
+        self.cache = make_chat_cache(
+            self.read,
             clock=self.clock,
             ttl=ttl,
             recheck_after=FLOOR,
@@ -318,11 +318,13 @@ class CacheMachine(RuleBasedStateMachine):
         tid = f"t{self.made}"
         return tid, make_chat(tid, title)
 
-    def load(self, load: ListingRequest) -> Listing | None:
+    def read(self, request: ListingRequest) -> Listing | None:
         server, promised = self.server, self.promised
-        asked = Asked(self.clock(), promised.epoch, load.validator, is_stuck=server.lag > MOST_LAG)
+        asked = Asked(
+            self.clock(), promised.epoch, request.validator, is_stuck=server.lag > MOST_LAG
+        )
         assert asked.validator == promised.validator()
-        server.loads.append(asked)
+        server.reads.append(asked)
         chats = server.listed()
         failure = FAILURES[server.failing.pop(0)]() if server.failing else None
         if server.meanwhile:
@@ -330,22 +332,22 @@ class CacheMachine(RuleBasedStateMachine):
         if failure is not None:
             asked.error = failure
             if failure.status == 401:
-                self.cache.refused()  # as the transport does for any call
+                self.cache.on_unauthorized()  # as the transport does for any call
             promised.failed(asked, failure)
             raise failure
-        if load.validator != validator_of(chats):
+        if request.validator != validator_of(chats):
             for page in range(server.pages):
                 if page:
                     asked.given_up = True
-                    load.go_on()
+                    request.check_needed()
                     asked.given_up = False
-                load.page(len(chats))
+                request.page(len(chats))
         asked.chats = chats
         promised.loaded(asked)
         validator = validator_of(chats)
         return (
             None
-            if load.validator == validator
+            if request.validator == validator
             else Listing({chat.tid: chat for chat in chats}, validator)
         )
 
@@ -391,12 +393,12 @@ class CacheMachine(RuleBasedStateMachine):
     def look_up_a_ghost_again_and_again(self, count: int, rest: float) -> None:
         """It costs one load at most, as long as no time passes."""
         self.clock.advance(rest)
-        before = len(self.server.loads)
+        before = len(self.server.reads)
         self.server.meanwhile.clear()
         fresh = self.promised.ttl > 0
         for _ in range(count):
             self.look_up(with_tid("ghost"), lambda: by_tid(self.cache, "ghost"))
-        assert len(self.server.loads) - before <= (1 if fresh else count)
+        assert len(self.server.reads) - before <= (1 if fresh else count)
 
     def look_up(self, pick: Pick, call: Callable[[], Any], *, refresh: bool = False) -> Any:
         promised, start = self.promised, self.clock()
@@ -406,13 +408,13 @@ class CacheMachine(RuleBasedStateMachine):
             promised.cool_down = None
         cooling = promised.cooling()
         rested = start - promised.last_attempt > FLOOR
-        before = len(self.server.loads)
+        before = len(self.server.reads)
         answer, error = None, None
         try:
             answer = call()
         except TWError as raised:
             error = raised
-        loads = self.server.loads[before:]
+        loads = self.server.reads[before:]
 
         if not refresh and fresh is not None and (known is not None or not rested):
             assert (len(loads), error, answer) == (0, None, known)
@@ -477,7 +479,7 @@ class CacheMachine(RuleBasedStateMachine):
         ours = [own.after for own in self.promised.live(now).values()]
         lists = [
             load.chats
-            for load in self.server.loads
+            for load in self.server.reads
             if load.error is None and not load.given_up and now < load.asked_at + most
         ]
         found: Iterable[Any] = answer if isinstance(answer, tuple) else (answer,)
@@ -589,7 +591,7 @@ class CacheMachine(RuleBasedStateMachine):
 
     @rule()
     def any_call_is_unauthorized(self) -> None:
-        self.cache.refused()
+        self.cache.on_unauthorized()
         self.promised.good = self.promised.view = None
 
     @rule(data=st.data())
@@ -597,7 +599,7 @@ class CacheMachine(RuleBasedStateMachine):
         gone = [f"t{number + 1}" for number in range(self.made)]
         gone = [tid for tid in gone if tid not in self.server.now]
         tid = data.draw(st.sampled_from([*gone, "ghost"]))
-        self.cache.forget(tid)
+        self.cache.on_not_found(tid)
         self.promised.forgot(tid)
         # Until the list has caught up with the end of the chat, it shows the chat.
         self.server.touched[tid] = self.clock()
@@ -647,7 +649,7 @@ class CacheMachine(RuleBasedStateMachine):
 
     @invariant()
     def both_indexes_and_the_list_agree(self) -> None:
-        view = self.cache.view
+        view = self.cache.state.view
         titles = {chat.title for chat in view.chats if chat.title}
         assert dict(view.by_tid) == {chat.tid: chat for chat in view.chats}
         assert len(view.by_tid) == len(view.chats)
@@ -657,8 +659,8 @@ class CacheMachine(RuleBasedStateMachine):
     @invariant()
     def the_report_counts_what_happened(self) -> None:
         info = self.cache.info()
-        assert info.refreshes == len(self.server.loads)
-        assert info.failures == sum(load.error is not None for load in self.server.loads)
+        assert info.refreshes == len(self.server.reads)
+        assert info.failures == sum(load.error is not None for load in self.server.reads)
         assert info.lookups == self.look_ups
 
 

@@ -118,7 +118,7 @@ def test_404_after_leaving_does_not_bring_the_chat_back(
     cache.all(None)
     with cache.writing() as write:
         write.left("t1")
-    cache.forget("t1")
+    cache.on_not_found("t1")
 
     assert by_tid(cache, "t1") is None
 
@@ -146,4 +146,4 @@ class TestMemory:
             chat = rename(cache, chat, f"title {number}")
             clock.advance(20)
 
-        assert len(cache._overlay["t1"].supersedes) <= 4
+        assert len(cache.state.facts.by_tid["t1"].supersedes) <= 4

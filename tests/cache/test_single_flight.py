@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from teamwire_sync._cache.single_flight import Flight, Void
+from teamwire_sync._cache.single_flight import Abandoned, Flight
 from teamwire_sync._internal.deadlines import deadline_after, is_own_timeout
 from teamwire_sync.exceptions import (
     TWConnectionError,
@@ -40,34 +40,43 @@ class TestWaiting:
     @pytest.mark.parametrize("value", ["chat", None, 0], ids=repr)
     def test_gives_what_has_landed(self, value: object, others: ThreadPoolExecutor) -> None:
         flight: Flight[object] = Flight()
-        flight.land(value)
+        flight.set_result(value)
 
         assert others.submit(flight.wait, None).result(PATIENCE) is value
 
-    @pytest.mark.parametrize("end", ["land", "fail", "void"])
+    @pytest.mark.parametrize("end", ["set_result", "set_exception", "abandon"])
     def test_ends_when_the_flight_ends(self, end: str, others: ThreadPoolExecutor) -> None:
         flight: Flight[str] = Flight()
         waits = [others.submit(flight.wait, None) for _ in range(2)]
-        argument = {"land": ("chat",), "fail": (TWServerError("down"),), "void": ()}[end]
+        argument = {
+            "set_result": ("chat",),
+            "set_exception": (TWServerError("down"),),
+            "abandon": (),
+        }[end]
         getattr(flight, end)(*argument)
 
-        outcome = {"land": type(None), "fail": TWServerError, "void": Void}[end]
+        outcome = {"set_result": type(None), "set_exception": TWServerError, "abandon": Abandoned}[
+            end
+        ]
         assert [type(wait.exception(PATIENCE)) for wait in waits] == [outcome] * 2
 
     def test_a_void_flight_brings_nothing(self, others: ThreadPoolExecutor) -> None:
         flight: Flight[str] = Flight()
-        flight.void()
+        flight.abandon()
 
-        assert isinstance(error_of(others.submit(flight.wait, None)), Void)
+        assert isinstance(error_of(others.submit(flight.wait, None)), Abandoned)
 
-    @pytest.mark.parametrize("end", ["land", "fail"])
+    @pytest.mark.parametrize("end", ["set_result", "set_exception"])
     def test_void_changes_nothing_after_the_end(self, end: str, others: ThreadPoolExecutor) -> None:
         flight: Flight[str] = Flight()
-        getattr(flight, end)({"land": "chat", "fail": TWServerError("down")}[end])
-        flight.void()
+        getattr(flight, end)({"set_result": "chat", "set_exception": TWServerError("down")}[end])
+        flight.abandon()
 
         wait = others.submit(flight.wait, None)
-        assert (str(wait.exception(PATIENCE)), end) in {("None", "land"), ("down", "fail")}
+        assert (str(wait.exception(PATIENCE)), end) in {
+            ("None", "set_result"),
+            ("down", "set_exception"),
+        }
 
     def test_the_deadline_ends_it(self, others: ThreadPoolExecutor) -> None:
         wait = others.submit(Flight[str]().wait, time.monotonic() + 0.01)
@@ -84,7 +93,7 @@ class TestWaiting:
         self, others: ThreadPoolExecutor
     ) -> None:
         flight: Flight[str] = Flight()
-        flight.land("chat")
+        flight.set_result("chat")
 
         assert others.submit(flight.wait, time.monotonic() - 100).result(PATIENCE) == "chat"
 
@@ -92,7 +101,7 @@ class TestWaiting:
     def test_a_leader_does_not_wait_for_itself(self, landed: bool) -> None:
         flight: Flight[str] = Flight()
         if landed:
-            flight.land("chat")
+            flight.set_result("chat")
 
         with pytest.raises(RuntimeError, match=r"look-up inside of the look-up .* callback"):
             flight.wait(None)
@@ -102,7 +111,7 @@ class TestErrors:
     def test_each_who_waits_gets_its_own_copy(self, others: ThreadPoolExecutor) -> None:
         flight: Flight[str] = Flight()
         original = TWRateLimitError("slow down", retry_after=3, status=429)
-        flight.fail(original)
+        flight.set_exception(original)
         errors = [error_of(others.submit(flight.wait, None)) for _ in range(2)]
 
         assert len({id(error) for error in [original, *errors]}) == 3
@@ -112,7 +121,7 @@ class TestErrors:
         flight: Flight[str] = Flight()
         with pytest.raises(TWServerError) as caught:
             raise TWServerError("down")  # noqa: EM101  it needs a traceback
-        flight.fail(caught.value)
+        flight.set_exception(caught.value)
         error = error_of(others.submit(flight.wait, None))
 
         names = []

@@ -187,7 +187,7 @@ class TestOwnWrites:
             create(cache, make_chat(f"new{number}"))
             clock.advance(10)
 
-        assert len(cache._overlay) == 3
+        assert len(cache.state.facts.by_tid) == 3
 
     def test_invalidate_keeps_it(self, cache: ChatCache) -> None:
         create(cache, make_chat("t3"))
@@ -200,7 +200,7 @@ class TestOwnWrites:
     ) -> None:
         create(cache, make_chat("t3"))
         cache.all(None)
-        cache.forget("t3")
+        cache.on_not_found("t3")
 
         assert by_tid(cache, "t3") is None
 

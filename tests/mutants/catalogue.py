@@ -332,7 +332,8 @@ MUTANTS = (
     ),
     _mutant(
         "a listing counts that a write has outdated",
-        "return revision if revision is not None and revision.generation == status.generation else None",
+        "return revision if revision is not None and revision.generation == status.generation "
+        "else None",
         "return revision",
         f"{_SHARED}::TestEachStore::test_an_own_write_has_the_others_list_anew[memory]",
         file="_stores/source.py",
@@ -369,7 +370,8 @@ MUTANTS = (
     _mutant(
         "an owed renewal is forgotten",
         "            try:\n                self._slot.bump_generation()\n",
-        "            self._made = owed\n            try:\n                self._slot.bump_generation()\n",
+        "            self._flushed = marked\n"
+        "            try:\n                self._slot.bump_generation()\n",
         f"{_SHARING}::TestRenewals::test_one_that_failed_is_made_before_the_next_look",
         file="_stores/sharing.py",
     ),

@@ -44,7 +44,7 @@ def validates(connection: Connection) -> bool:
 class TestPromises:
     def test_promise_1_a_hit_does_no_io_and_takes_no_lock(self, world: World, chats: Chats) -> None:
         chats.get_subscriptions()
-        with chats._cache._lock:
+        with chats._state._lock:
             assert chats.get_by_thread_id(KNOWN_CHAT) is not None
             assert len(chats.get_by_title("test")) == 2
             assert len(chats.get_subscriptions()) == 100
@@ -225,7 +225,7 @@ class TestPromises:
     def test_promise_8_the_default_clock_goes_on_while_the_machine_sleeps(
         self, world: World
     ) -> None:
-        clock = world.connect().chats._cache.clock
+        clock = world.connect().chats._state.clock
         boottime = getattr(time, "CLOCK_BOOTTIME", None)
         if boottime is None:
             assert clock is time.monotonic

@@ -110,8 +110,7 @@ def test_a_fork_while_a_lock_is_held_leaves_it_open_in_the_child(
     box: Sandbox, connection: Connection
 ) -> None:
     """What another thread holds at that moment is never let go in the child."""
-    cache = connection.chats._cache
-    with cache._lock:
+    with connection._cache.state._lock:
         child = in_child(connection.chats.get_subscriptions)
 
     assert exit_status(child) == 0

@@ -76,7 +76,7 @@ class TestLeases:
     def held(self, sharers: Sharers, lease: FakeLease) -> Any:
         held = sharers.sharing(Leasing(lease)).lease()
         assert held is not None
-        held.keep()
+        held.start()
         return held
 
     def test_one_is_extended_while_it_is_held(self, sharers: Sharers) -> None:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from teamwire_sync import TWAuthError, TWConnectionError, TWRateLimitError, TWServerError
+from teamwire_sync._cache.listing import ConfirmedListing
 from teamwire_sync._cache.snapshot import ChatSnapshot
-from teamwire_sync._cache.state import ConfirmedListing
 from teamwire_sync._stores.base import DamagedError, SlotStatus, StoredListing
 from tests.support.builders import make_chat
 from tests.support.store_sharers import Sharers, SpiedSlot, unavailable
@@ -116,12 +116,12 @@ class TestAFailingStore:
         self, sharing: SharedListing, slot: SpiedSlot, method: str
     ) -> None:
         status = looked(sharing)
-        saved = sharing.keep(good(), status, unchanged=None)
+        saved = sharing.save(good(), status, unchanged=None)
         assert saved is not None
         slot.break_down()
         call = {
             "load": lambda: sharing.load(saved),
-            "save": lambda: sharing.keep(good(), status, unchanged=None),
+            "save": lambda: sharing.save(good(), status, unchanged=None),
             "fail": lambda: sharing.failed(TWServerError("down"), status, took=0, pause=1),
             "lease": sharing.lease,
         }[method]
@@ -152,7 +152,7 @@ class TestDamage:
     def test_damaged_chats_do_not_stop_the_store_from_being_used(
         self, sharing: SharedListing, slot: SpiedSlot
     ) -> None:
-        saved = sharing.keep(good(), looked(sharing), unchanged=None)
+        saved = sharing.save(good(), looked(sharing), unchanged=None)
         assert saved is not None
         slot.once("load", damaged)
         assert sharing.load(saved) is None
@@ -166,8 +166,8 @@ class TestRenewals:
     ) -> None:
         before = looked(sharing).generation
         slot.break_down()
-        sharing.owe()
-        sharing.settle()
+        sharing.mark_outdated()
+        sharing.flush()
         slot.recover()
         clock.advance(5)
 
@@ -177,26 +177,26 @@ class TestRenewals:
         self, sharing: SharedListing, slot: SpiedSlot
     ) -> None:
         slot.before["bump_generation"] = unavailable
-        sharing.owe()
+        sharing.mark_outdated()
 
         assert sharing.status() is None
 
     def test_one_that_was_made_is_not_owed_any_more(
         self, sharing: SharedListing, slot: SpiedSlot
     ) -> None:
-        sharing.owe()
+        sharing.mark_outdated()
         for _ in range(2):
-            sharing.settle()
+            sharing.flush()
 
         assert slot.calls == ["bump_generation"]
 
     def test_a_write_that_ends_while_one_is_under_way_owes_another(
         self, sharing: SharedListing, slot: SpiedSlot
     ) -> None:
-        slot.once("bump_generation", sharing.owe)
-        sharing.owe()
+        slot.once("bump_generation", sharing.mark_outdated)
+        sharing.mark_outdated()
         for _ in range(2):
-            sharing.settle()
+            sharing.flush()
 
         assert slot.calls == ["bump_generation", "bump_generation"]
 
@@ -210,10 +210,10 @@ class TestRenewals:
             unavailable()
 
         slot.before["bump_generation"] = fail
-        sharing.owe()
+        sharing.mark_outdated()
         with Threads() as threads:
             for _ in range(4):
-                threads.start(sharing.settle)
+                threads.start(sharing.flush)
             gate.wait_arrived()
             gate.open()
 
@@ -224,10 +224,10 @@ class TestRenewals:
             raise KeyboardInterrupt
 
         slot.once("bump_generation", interrupt)
-        sharing.owe()
+        sharing.mark_outdated()
         with pytest.raises(KeyboardInterrupt):
-            sharing.settle()
-        sharing.settle()
+            sharing.flush()
+        sharing.flush()
 
         assert slot.calls == ["bump_generation", "bump_generation"]
 
@@ -243,8 +243,8 @@ class TestRenewals:
             looks.join(0.2)
 
         slot.once("bump_generation", meanwhile)
-        sharing.owe()
-        sharing.settle()
+        sharing.mark_outdated()
+        sharing.flush()
         looks.join()
 
         assert seen[0].generation != before
@@ -315,8 +315,8 @@ class TestFailuresOfTheServer:
 class TestAdoption:
     def test_chats_are_adopted_as_they_are_loaded(self, sharers: Sharers) -> None:
         adopted: list[StoredListing] = []
-        sharing = sharers.sharing(adopt=adopted.append)
-        saved = sharing.keep(good(), looked(sharing), unchanged=None)
+        sharing = sharers.sharing(attach=adopted.append)
+        saved = sharing.save(good(), looked(sharing), unchanged=None)
         assert saved is not None
 
         assert adopted == []
@@ -325,27 +325,27 @@ class TestAdoption:
     def test_an_unchanged_listing_is_not_written_again(
         self, sharing: SharedListing, slot: SpiedSlot
     ) -> None:
-        saved = sharing.keep(good(), looked(sharing), unchanged=None)
-        sharing.keep(good(), looked(sharing), unchanged=saved)
+        saved = sharing.save(good(), looked(sharing), unchanged=None)
+        sharing.save(good(), looked(sharing), unchanged=saved)
 
         assert slot.calls.count("save") == 1
 
     def test_one_that_was_replaced_meanwhile_is(
         self, sharing: SharedListing, slot: SpiedSlot
     ) -> None:
-        saved = sharing.keep(good(), looked(sharing), unchanged=None)
+        saved = sharing.save(good(), looked(sharing), unchanged=None)
         status = looked(sharing)
-        sharing.keep(good(), status, unchanged=None)
+        sharing.save(good(), status, unchanged=None)
 
-        assert sharing.keep(good(), status, unchanged=saved) is not None
+        assert sharing.save(good(), status, unchanged=saved) is not None
 
     def test_one_that_a_write_has_outdated_takes_the_place_of_none(
         self, sharing: SharedListing
     ) -> None:
         status = looked(sharing)
-        sharing.owe()
-        sharing.settle()
-        counts = sharing.keep(good(), looked(sharing), unchanged=None)
+        sharing.mark_outdated()
+        sharing.flush()
+        counts = sharing.save(good(), looked(sharing), unchanged=None)
 
-        assert sharing.keep(good(), status, unchanged=None) is None
+        assert sharing.save(good(), status, unchanged=None) is None
         assert looked(sharing).revision == counts

@@ -42,18 +42,18 @@ class ChatServer:
         del self._chats[tid]
         self._version += 1
 
-    def load(self, load: ListingRequest) -> Listing | None:
-        self.asked.append(load.validator)
+    def read(self, request: ListingRequest) -> Listing | None:
+        self.asked.append(request.validator)
         chats, version, error = dict(self._chats), f"v{self._version}", self.error
-        self.on_load(load)
+        self.on_load(request)
         if error is not None:
             raise error
-        if load.validator == version:
+        if request.validator == version:
             return None
         for page in range(1, self.pages + 1):
-            load.page(len(chats))
+            request.page(len(chats))
             if page < self.pages:
-                load.go_on()
+                request.check_needed()
         return Listing(chats, version)
 
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
 
-from teamwire_sync._stores.base import Failure, SlotRevision, key_of
+from teamwire_sync._cache.listing import SlotRevision
+from teamwire_sync._stores.base import Failure, key_of
 from teamwire_sync._stores.redis import RedisStore
 from tests.support.store_listings import IDENTITY, contents, slot_in
 from tests.support.waiting import PATIENCE

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Callable
 
-from teamwire_sync._stores.base import Failure, SlotRevision, StoredListing
+from teamwire_sync._stores.base import Failure, StoredListing
 from tests.support.builders import make_chat
 
 if TYPE_CHECKING:
+    from teamwire_sync._cache.listing import SlotRevision
     from teamwire_sync._stores.base import SlotStatus, StoreSlot
 
 IDENTITY = "https://a.example\nbot\n1"

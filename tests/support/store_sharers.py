@@ -6,15 +6,16 @@ import math
 import time
 from typing import TYPE_CHECKING, Any, Callable, NoReturn
 
-from teamwire_sync._cache.chat_cache import ChatCache
 from teamwire_sync._stores.base import StoreError
 from teamwire_sync._stores.memory import MemoryStore
 from teamwire_sync._stores.sharing import SharedListing
 from tests.support.builders import make_chat
+from tests.support.caches import make_chat_cache
 from tests.support.chat_server import ChatServer
 from tests.support.store_listings import set_clock, slot_in
 
 if TYPE_CHECKING:
+    from teamwire_sync._cache.chat_cache import ChatCache
     from tests.support.builders import Clock
 
 
@@ -98,7 +99,7 @@ class Sharers:
 
     def sharing(self, slot: Any = None, **settings: Any) -> SharedListing:
         """What a cache uses a place with."""
-        defaults = {"check_interval": 1, "adopt": lambda _: None}
+        defaults = {"check_interval": 1, "attach": lambda _: None}
         made = SharedListing(slot or self.slot(), **{**defaults, **settings})
         made.clock = self.clock
         return made
@@ -115,7 +116,4 @@ class Sharers:
         """Another cache; it sleeps while it waits for another process's listing."""
         sharing = self.sharing(slot, check_interval=interval, patience=patience)
         sharing.sleep = sleep
-        defaults = {"ttl": 300, "recheck_after": 5, "own_write_grace": 30, "stale_if_error": 0}
-        return ChatCache(
-            self.server.load, clock=self.clock, sharing=sharing, **{**defaults, **settings}
-        )
+        return make_chat_cache(self.server.read, clock=self.clock, shared=sharing, **settings)

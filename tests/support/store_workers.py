@@ -71,10 +71,9 @@ class Burst:
         self._connection = connect(
             clock=lambda: time.monotonic() + self._passed, config=ConnectionConfig(cache_ttl=TTL)
         )
-        cache = self._connection.chats._cache
-        assert cache._sharing is not None
-        cache._load = self._after_saying("asks", cache._load)
-        cache._sharing.sleep = self._after_saying("waits", cache._sharing.sleep)
+        source: Any = self._connection._cache._source
+        source._server.ask = self._after_saying("asks", source._server.ask)
+        source._shared.sleep = self._after_saying("waits", source._shared.sleep)
 
     def run(self) -> None:
         """Have seen what is stored; then look up, and say how many threads found it."""
