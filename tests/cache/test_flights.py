@@ -6,6 +6,7 @@ import itertools
 import logging
 import time
 from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, Callable
 
 import pytest
@@ -43,10 +44,13 @@ class TestSingleFlight:
         self, cache: ChatCache, server: ChatServer, clock: Clock
     ) -> None:
         def meanwhile() -> float:
-            cache.state.clock = clock
-            cache.all(None)
+            # The first time, the look-up finds nothing fresh. The second time, it is about to ask.
+            if next(reads):
+                cache.state.clock = clock
+                cache.all(None)
             return clock()
 
+        reads = count()
         cache.state.clock = meanwhile
         cache.all(None)
 

@@ -13,7 +13,6 @@ _FLIGHTS = f"{_UNIT}/test_flights.py"
 _LOOK_UPS = f"{_UNIT}/test_look_ups.py"
 _PUSHED = f"{_UNIT}/test_events.py"
 _STALE = f"{_UNIT}/test_stale.py"
-_EXPIRE = "        with self._lock:\n            self._expire()\n"
 _WRITES = f"{_UNIT}/test_writes.py"
 _MUST_SHOW = "tests/vendor/test_must_show.py"
 _PROMISES = "tests/promises/test_promises.py::TestPromises"
@@ -48,93 +47,92 @@ def _mutant(
 MUTANTS = (
     _mutant(
         "no generation check at publish",
-        "            if flight.generation != self._generation:\n                return view\n",
+        "            if flight.generation != self.generation:\n                return view\n",
         "",
         f"{_WRITES}::TestOwnWrites::test_a_load_from_before_the_write_is_never_published[create]",
     ),
     Mutant(
         "generation bumped before the write only",
-        "_cache/expiring_view.py",
+        "_cache/chat_cache.py",
         (
             (
                 "        try:\n            yield write\n",
-                _EXPIRE + "        try:\n            yield write\n",
+                "        self.state.wrote(write, unknown=False)\n"
+                "        try:\n            yield write\n",
             ),
             (
-                "            self._outdate()\n            self._expire()\n        self._settle()\n",
-                "",
+                "                    self.state.wrote(write, unknown=unknown)\n",
+                "                    pass\n",
             ),
         ),
         f"{_WRITES}::TestOwnWrites::test_a_look_up_during_the_write_does_not_hide_it",
     ),
     _mutant(
-        "overlay dropped at first sight of any listing",
-        "            self._overlay = overlay\n",
-        "            same = self._last_good and self._last_good.listed is good.listed\n"
-        "            self._overlay = overlay if same else {}\n",
+        "facts dropped at first sight of any listing",
+        "            self.facts = self.facts.live(listing.asked_at)\n",
+        "            same = self.confirmed and self.confirmed.listed is listing.listed\n"
+        "            self.facts = self.facts.live(listing.asked_at) if same else Facts()\n",
         f"{_WRITES}::TestOwnWrites::test_a_newer_list_that_still_lags_does_not_end_it",
     ),
     _mutant(
-        "overlay entry dropped once the list shows it",
-        "            self._overlay = overlay\n",
-        "            self._overlay = {\n"
-        "                tid: own\n"
-        "                for tid, own in overlay.items()\n"
-        "                if tid not in good.listed.by_tid\n"
-        "            }\n",
+        "a fact dropped once the list shows it",
+        "            self.facts = self.facts.live(listing.asked_at)\n",
+        "            live = self.facts.live(listing.asked_at).by_tid\n"
+        "            shown = listing.listed.by_tid\n"
+        "            self.facts = Facts({tid: live[tid] for tid in live if tid not in shown})\n",
         f"{_WRITES}::TestOwnWrites::test_a_list_that_showed_it_and_lags_again_does_not_lose_it",
     ),
     _mutant(
-        "overlay merged into last_good",
-        "            self._last_good = good\n            self._last_attempt",
-        "            self._last_good = evolve(good, listed=view)\n            self._last_attempt",
+        "facts merged into the confirmed listing",
+        "            self.confirmed = listing\n            self._last_attempt",
+        "            self.confirmed = evolve(listing, listed=view)\n            self._last_attempt",
         f"{_WRITES}::TestOwnWrites::test_not_modified_does_not_confirm_it",
     ),
     _mutant(
         "a 304 that publishes over the merged view",
-        "known = evolve(good, asked_at=asked_at)",
-        "listed = self.view if self.view.chats else good.listed\n"
-        "                known = evolve(good, listed=listed, asked_at=asked_at)",
+        "listing = evolve(known, asked_at=asked_at)",
+        "listed = state.view if state.view.chats else known.listed\n"
+        "                listing = evolve(known, listed=listed, asked_at=asked_at)",
         f"{_WRITES}::TestOwnWrites::test_not_modified_does_not_confirm_it",
+        file="_cache/source.py",
     ),
     _mutant(
         "own writes forgotten at once",
         "until = now + self._own_write_grace",
         "until = now",
         f"{_WRITES}::TestOwnWrites::test_a_list_that_lags_shows_it_once_and_at_its_end",
-        file="_cache/expiring_view.py",
     ),
     _mutant(
         "own writes never forgotten",
         "until = now + self._own_write_grace",
         "until = now + 1e9",
         f"{_WRITES}::TestOwnWrites::test_not_modified_does_not_confirm_it",
-        file="_cache/expiring_view.py",
     ),
     _mutant(
-        "404 keeps the overlay",
-        "                del self._overlay[tid]\n",
-        "                pass\n",
+        "404 keeps the fact",
+        "        if fact is not None and fact.chat is not None:\n            del self.by_tid[tid]\n",
+        "        pass\n",
         f"{_WRITES}::TestOwnWrites::test_a_chat_that_the_server_says_is_gone_is_forgotten",
-        file="_cache/expiring_view.py",
+        file="_cache/facts.py",
     ),
     _mutant(
         "outdated loads given up without end",
-        "may_stop=restarts < _RESTARTS",
-        "may_stop=True",
+        "may_give_up = next(attempts) < _GIVEN_UP",
+        "may_give_up = True",
         f"{_WRITES}::TestOwnWrites::test_writes_that_never_stop_do_not_keep_a_look_up_waiting",
+        file="_cache/refresher.py",
     ),
     _mutant(
         "unknown outcome still conditional",
-        "good.validator if good and asked_at >= self._doubt_until else None",
-        "good.validator if good else None",
+        "known.validator if known and asked_at >= self._doubt_until else None",
+        "known.validator if known else None",
         f"{_WRITES}::TestUnknownOutcome::"
         "test_refreshes_are_unconditional_and_views_short_until_the_grace_is_over"
         "[TWDeliveryUnknownError]",
     ),
     _mutant(
         "views as long as ever after an unknown outcome",
-        "covered = min(covered, asked_at + self._recheck_after)",
+        "expires_at = min(expires_at, asked_at + self.recheck_after)",
         "pass",
         f"{_WRITES}::TestUnknownOutcome::"
         "test_refreshes_are_unconditional_and_views_short_until_the_grace_is_over"
@@ -149,27 +147,27 @@ MUTANTS = (
     ),
     _mutant(
         "stale without end",
-        "now >= good.asked_at + self._ttl + self._stale_if_error",
-        "not self._stale_if_error",
+        "now >= listing.asked_at + self.ttl + self.stale_if_error",
+        "not self.stale_if_error",
         f"{_STALE}::TestStale::test_it_ends",
     ),
     _mutant(
         "floor counted from the start",
-        "self._last_attempt = ended_at if is_ours else good.asked_at",
-        "self._last_attempt = good.asked_at",
+        "self._last_attempt = ended_at if is_ours else listing.asked_at",
+        "self._last_attempt = listing.asked_at",
         f"{_LOOK_UPS}::TestMisses::test_the_floor_counts_from_the_end_of_the_last_attempt",
     ),
     _mutant(
         "no floor",
-        "        if fresh and now - self._last_attempt > self._recheck_after:\n",
+        "        if fresh and state.is_recheck_due(now):\n",
         "        if fresh:\n",
         f"{_LOOK_UPS}::TestMisses::test_a_miss_is_a_fact_until_the_floor",
         file="_cache/chat_cache.py",
     ),
     _mutant(
         "TTL counted from the store",
-        "min([asked_at + self._ttl,",
-        "min([self.clock() + self._ttl,",
+        "min(asked_at + self.ttl,",
+        "min(self.clock() + self.ttl,",
         f"{_LOOK_UPS}::TestHits::test_the_time_to_live_counts_from_before_the_question",
     ),
     _mutant(
@@ -181,15 +179,16 @@ MUTANTS = (
     ),
     _mutant(
         "lock held over the load",
-        "            listing = self._load(load)\n",
-        "            with self._lock:\n                listing = self._load(load)\n",
+        "            read = self._read(request)\n",
+        "            with state._lock:\n                read = self._read(request)\n",
         f"{_FLIGHTS}::TestLock::test_who_looks_up_while_a_load_is_held_gives_up_in_time",
+        file="_cache/source.py",
     ),
     _mutant(
         "lock held over the clock",
-        "        patience = _patience(deadline)\n        with self._lock:\n",
-        "        patience = _patience(deadline)\n        with self._lock:\n"
-        "            now = self.clock()\n",
+        "            self.require_open()\n            view = self.view\n",
+        "            self.require_open()\n            now = self.clock()\n"
+        "            view = self.view\n",
         f"{_FLIGHTS}::TestLock::test_it_is_free_while_others_have_the_word",
     ),
     _mutant(
@@ -200,8 +199,8 @@ MUTANTS = (
     ),
     _mutant(
         "recheck under the lock missing",
-        "            if self.view is not seen and now",
-        "            if self.view is None and now",
+        "            if view is not seen and now",
+        "            if view is None and now",
         f"{_FLIGHTS}::TestSingleFlight::"
         "test_a_refresh_that_came_while_a_look_up_read_the_clock_is_not_made_again",
     ),
@@ -227,23 +226,24 @@ MUTANTS = (
     _mutant(
         "cool-down that blocks hits",
         "fresh = now < view.deadline",
-        "cool = self._cool_down\n"
+        "cool = state._cool_down\n"
         "        fresh = now < view.deadline and (cool is None or now >= cool.until)",
         f"{_FLIGHTS}::TestCoolDown::test_a_hit_does_not_notice_it",
         file="_cache/chat_cache.py",
     ),
     _mutant(
         "haste shared",
-        "if is_own_timeout(error, load.deadline):",
+        "if is_own_timeout(error, request.deadline):",
         "if is_own_timeout(error, None):",
         f"{_FLIGHTS}::TestSingleFlight::test_who_leads_in_haste_fails_alone",
+        file="_cache/refresher.py",
     ),
     _mutant(
         "close does not wake",
-        "        for flight in flights:\n            flight.void()\n",
-        "        del flights\n",
+        "            flight.abandon()\n",
+        "            pass\n",
         f"{_FLIGHTS}::TestClose::test_it_wakes_those_who_wait",
-        file="_cache/expiring_view.py",
+        file="_cache/chat_cache.py",
     ),
     _mutant(
         "own rename loses against any list",
@@ -285,7 +285,6 @@ MUTANTS = (
         "            self._drop()\n            self.view = ChatSnapshot()\n",
         "            pass\n",
         f"{_STALE}::TestStale::test_credentials_that_are_refused_end_what_is_in_memory",
-        file="_cache/expiring_view.py",
     ),
     _mutant(
         "no re-registration after a fork",
@@ -296,44 +295,42 @@ MUTANTS = (
     ),
     _mutant(
         "an event expires nothing",
-        "            if not fresh or shown != chat or self._flight is not None:\n"
-        "                self._listed_since = now\n                self._expire()\n",
-        "",
+        "                self._asked_since = now\n                self._expire()\n\n"
+        "    def invalidate",
+        "                pass\n\n    def invalidate",
         f"{_PUSHED}::TestOthers::test_a_change_is_seen_at_once",
-        file="_cache/expiring_view.py",
     ),
     _mutant(
         "an event spares the load under way",
         " or self._flight is not None:",
         ":",
         f"{_PUSHED}::TestUnderWay::test_not_even_when_the_view_shows_what_is_pushed",
-        file="_cache/expiring_view.py",
     ),
     _mutant(
         "what came before an own write is news",
-        " or own.is_past(chat))",
-        ")",
+        " or fact.is_past(chat)",
+        "",
         f"{_PUSHED}::TestEcho::test_what_was_before_it_is_none",
-        file="_cache/expiring_view.py",
+        file="_cache/facts.py",
     ),
     _mutant(
         "what others undid passes for the echo",
-        "evolve(own, is_echoed=True)",
-        "own",
+        "evolve(fact, is_echoed=True)",
+        "fact",
         f"{_PUSHED}::TestEcho::test_that_others_undid_it_is_news_once_it_has_come_back",
-        file="_cache/expiring_view.py",
+        file="_cache/facts.py",
     ),
     _mutant(
         "an own write tells the others nothing",
-        "            self._outdate()\n            self._expire()\n        self._settle()\n",
-        "            self._expire()\n",
+        "                with self._telling_others():\n"
+        "                    self.state.wrote(write, unknown=unknown)\n",
+        "                self.state.wrote(write, unknown=unknown)\n",
         f"{_SHARED}::TestEachStore::test_an_own_write_has_the_others_list_anew[memory]",
-        file="_cache/expiring_view.py",
+        file="_cache/chat_cache.py",
     ),
     _mutant(
         "a listing counts that a write has outdated",
-        "return revision if revision is not None and revision.generation == status.generation "
-        "else None",
+        "return revision if revision and revision.generation == status.generation else None",
         "return revision",
         f"{_SHARED}::TestEachStore::test_an_own_write_has_the_others_list_anew[memory]",
         file="_stores/source.py",
@@ -362,8 +359,8 @@ MUTANTS = (
     ),
     _mutant(
         "a view lives on whoever has written",
-        "outdated = status is not None and status.generation != view.generation",
-        "outdated = False",
+        "if status is not None and status.generation != view.generation:",
+        "if False:",
         f"{_SHARED}::TestEachStore::test_an_own_write_has_the_others_list_anew[memory]",
         file="_stores/source.py",
     ),
