@@ -6,12 +6,12 @@ import json
 import re
 from typing import TYPE_CHECKING, NoReturn
 
-from teamwire_sync._sandbox.errors import ApiError
+from teamwire_sync._sandbox.world.errors import refuse
 
 if TYPE_CHECKING:
     from collections.abc import Container
 
-    from teamwire_sync._sandbox.serializers import Document
+    from teamwire_sync._sandbox.world.serializers import Document
 
 DEFAULT_LIMIT = 500
 MAX_LIMIT = 1_000
@@ -72,7 +72,7 @@ def parse_object(body: bytes, properties: Container[str]) -> Document:
     try:
         document = json.loads(body.decode("utf-8"), parse_constant=_no_constant)
     except (ValueError, RecursionError):
-        raise ApiError(400, "the body is not JSON in UTF-8") from None
+        refuse("the body is not JSON in UTF-8", "bad_request")
     if not isinstance(document, dict):
         refuse("the body must be an object")
     parse_members(document, properties)
@@ -139,11 +139,6 @@ def parse_number(document: Document, name: str, most: int) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not -most <= value <= most:
         refuse(f"{name} must be a number from {-most} to {most}")
     return value
-
-
-def refuse(message: str) -> NoReturn:
-    """Refuse a request that the contract does not allow."""
-    raise ApiError(422, message)
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -14,7 +14,7 @@ import attrs
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from teamwire_sync._sandbox.request_log import Route
+    from teamwire_sync._sandbox.controls.request_log import Route
 
 
 def _check_status(_fault: Any, _attribute: Any, status: Any) -> None:
@@ -118,7 +118,7 @@ class Fault:
 
 
 @attrs.frozen
-class Mishap:
+class AppliedFault:
     """What befalls one request.
 
     Attributes:
@@ -165,13 +165,13 @@ class Faults:
             if fault in self._active:
                 self._active.remove(fault)
 
-    def befall(self, method: str, path: str) -> Mishap:
+    def apply(self, method: str, path: str) -> AppliedFault:
         """Take what befalls a request.
 
         Faults of different effects add up; of those with a common effect, the oldest goes first
         and the others wait for a later request.
         """
-        mishap = Mishap()
+        applied = AppliedFault()
         taken: set[str] = set()
         with self._lock:
             for fault in self._active.copy():
@@ -184,10 +184,10 @@ class Faults:
                 fault.hits += 1
                 if fault.hits == fault.times:
                     self._active.remove(fault)
-                mishap = attrs.evolve(
-                    mishap,
-                    outcome=fault if "outcome" in effects else mishap.outcome,
-                    delay=fault.delay or mishap.delay,
-                    lag=mishap.lag if fault.lag is None else fault.lag,
+                applied = attrs.evolve(
+                    applied,
+                    outcome=fault if "outcome" in effects else applied.outcome,
+                    delay=fault.delay or applied.delay,
+                    lag=applied.lag if fault.lag is None else fault.lag,
                 )
-        return mishap
+        return applied

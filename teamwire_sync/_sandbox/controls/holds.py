@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from teamwire_sync._sandbox.request_log import Route
+    from teamwire_sync._sandbox.controls.request_log import Route
 
 
 class Hold:

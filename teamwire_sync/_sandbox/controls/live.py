@@ -7,13 +7,13 @@ import threading
 from typing import TYPE_CHECKING
 
 from teamwire_sync._internal.log import logger
-from teamwire_sync._sandbox.request_bodies import NewMessage
-from teamwire_sync._sandbox.serializers import location_document
 from teamwire_sync._sandbox.world import queries
+from teamwire_sync._sandbox.world.messages import NewMessage
+from teamwire_sync._sandbox.world.serializers import location_document
 
 if TYPE_CHECKING:
     from teamwire_sync._sandbox.controls.other_users import OtherUsers
-    from teamwire_sync._sandbox.serializers import Document
+    from teamwire_sync._sandbox.world.serializers import Document
     from teamwire_sync._sandbox.world.world import World
 
 _logger = logger.getChild("sandbox")
@@ -28,7 +28,7 @@ _TITLES = ("Frühschicht", "Late shift", "Umbau Station 4", "Großübung 🚒", 
 _PLACES = (("Klinikum Süd", 48.1112, 11.4702), ("Leitstelle", 52.5186, 13.3763))
 
 
-class Live:
+class LiveActivity:
     """A thread on which people do something in the chats of the bot, now and then.
 
     Args:
@@ -79,7 +79,7 @@ class Live:
             _logger.exception("the live world stumbled")
 
     def _chat(self) -> Document:
-        with self._world.store.reading() as db:
+        with self._world.database.reading() as db:
             chat = queries.some_group_chat(db, self._rng.random())
         if chat is None:
             message = "there is no group chat"
@@ -87,13 +87,13 @@ class Live:
         return chat
 
     def _member(self, chat: Document) -> str:
-        with self._world.store.reading() as db:
+        with self._world.database.reading() as db:
             members = list(queries.all_members(db, chat))
         return self._rng.choice(members)
 
     def _message(self, chat: Document) -> Document:
-        with self._world.store.reading() as db:
-            messages = queries.messages_before(db, chat["tid"], queries.END, 10)
+        with self._world.database.reading() as db:
+            messages = queries.latest_messages(db, chat["tid"], 10)
         return self._rng.choice([message for message in messages if not message["deleted"]])
 
     def _post(self, chat: Document) -> None:
@@ -106,7 +106,7 @@ class Live:
 
     def _send_location(self, chat: Document) -> None:
         place = location_document(*self._rng.choice(_PLACES))
-        with self._world.store.writing() as db:
+        with self._world.database.writing() as db:
             queries.require_chat(db, chat["tid"])
             self._world.messages.add(
                 db, chat["tid"], self._member(chat), NewMessage(message=None), [place]
@@ -139,5 +139,5 @@ class Live:
         self._others.add_chat(self._rng.choice(_TITLES), members)
 
     def _person(self) -> str:
-        with self._world.store.reading() as db:
+        with self._world.database.reading() as db:
             return queries.some_person(db, self._rng.random(), self._world.bot_uid)

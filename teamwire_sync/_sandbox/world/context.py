@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import base64
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import attrs
 
-from teamwire_sync._sandbox.errors import ApiError
+from teamwire_sync._sandbox.world.errors import refuse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from teamwire_sync._sandbox.world.database import Database
     from teamwire_sync._sandbox.world.files import Files
-    from teamwire_sync._sandbox.world.store import Store
 
 _LARGEST_INTEGER = 2**63 - 1  # SQLite's
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
@@ -25,14 +25,14 @@ class Context:
     """The database, the clock and the bot of a world.
 
     Attributes:
-        store: The database.
+        database: The database.
         clock: Returns the seconds since 1970.
         files: Contents that are not in the database.
         bot_uid: The bot's id.
         world_id: Tells this world from all others.
     """
 
-    store: Store
+    database: Database
     clock: Callable[[], float]
     files: Files
     bot_uid: str
@@ -55,7 +55,7 @@ class Context:
         """The position in a list of that kind.
 
         Raises:
-            ApiError: It is no cursor of this world for such a list.
+            RefusedError: It is no cursor of this world for such a list.
         """
         try:
             text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
@@ -64,17 +64,17 @@ class Context:
         position = text.rpartition(":")[2]
         # Encoded again, so that only this world's own spelling passes.
         if not position or self.cursor(kind, position) != cursor:
-            raise no_such_cursor()
+            refuse_cursor()
         return position
 
     def number(self, kind: str, cursor: str, least: int = 0) -> int:
         """The position as a number that the database can hold."""
         position = self.position(kind, cursor)
         if not _NUMBER.fullmatch(position) or not least <= int(position) <= _LARGEST_INTEGER:
-            raise no_such_cursor()
+            refuse_cursor()
         return int(position)
 
 
-def no_such_cursor() -> ApiError:
-    """The refusal of what is no cursor, or another list's."""
-    return ApiError(422, "this server gave no such cursor", "invalid_cursor")
+def refuse_cursor() -> NoReturn:
+    """Refuse what is no cursor, or another list's."""
+    refuse("this server gave no such cursor", "invalid_cursor")

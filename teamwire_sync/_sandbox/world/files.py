@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 if TYPE_CHECKING:
     from typing import Protocol
 
-    class Source(Protocol):
+    class Readable(Protocol):
         """What a body can be read from."""
 
         def read(self, size: int, /) -> bytes:
@@ -40,7 +40,7 @@ class Spool:
         is_broken: Whether the source failed before its end.
     """
 
-    def __init__(self, files: Files, source: Source, longest: int) -> None:
+    def __init__(self, files: Files, source: Readable, longest: int) -> None:
         self._files = files
         self._path: Path | None = None
         self._memory = io.BytesIO()
@@ -53,7 +53,7 @@ class Spool:
             self.close()
             raise
 
-    def _receive(self, source: Source, longest: int) -> None:
+    def _receive(self, source: Readable, longest: int) -> None:
         while self.size <= IN_MEMORY:
             chunk = self._read(source)
             if not chunk:
@@ -69,7 +69,7 @@ class Spool:
                     return
                 self._add(chunk, file)
 
-    def _read(self, source: Source) -> bytes:
+    def _read(self, source: Readable) -> bytes:
         try:
             return source.read(CHUNK)
         except (OSError, ValueError):  # what cheroot raises in the middle of a chunked body

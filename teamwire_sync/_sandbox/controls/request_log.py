@@ -51,7 +51,7 @@ class Route:
         )
 
 
-class Records:
+class RequestLog:
     """The requests so far, in the order in which their answers were ready."""
 
     def __init__(self) -> None:

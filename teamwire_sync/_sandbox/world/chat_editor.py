@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from teamwire_sync._sandbox.serializers import chat_document, fresh_id
 from teamwire_sync._sandbox.world import queries
+from teamwire_sync._sandbox.world.serializers import chat_document, fresh_id
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
     from typing import Any
 
-    from teamwire_sync._sandbox.serializers import Document
     from teamwire_sync._sandbox.world.context import Context
-    from teamwire_sync._sandbox.world.events import Events
+    from teamwire_sync._sandbox.world.events import EventLog
+    from teamwire_sync._sandbox.world.serializers import Document
 
 # There is no event for `is_alert`.
 _TOLD = ("title", "allow_sending", "allow_mute_notifications", "is_closed")
 
 
-class Chats:
+class ChatEditor:
     """The chats of a world, as anybody changes them; what changes nothing leaves no trace.
 
     Args:
@@ -28,7 +28,7 @@ class Chats:
         events: The world's.
     """
 
-    def __init__(self, context: Context, events: Events) -> None:
+    def __init__(self, context: Context, events: EventLog) -> None:
         self._context = context
         self._events = events
 

@@ -67,7 +67,7 @@ _VERSION = 2
 """Of the tables; a new file has 0."""
 
 
-class Store:
+class Database:
     """One SQLite connection that all threads of a server share, one at a time.
 
     Args:
