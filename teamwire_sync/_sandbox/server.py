@@ -74,7 +74,7 @@ class _WsgiGateway(wsgi.Gateway_10):
     def stream(self) -> None:
         """Do not wait for the answer's end when the server stops."""
         self.req.conn.is_streaming = True
-        self.req.server.streams(self.req.conn)
+        self.req.server.end_if_late(self.req.conn)
 
 
 class Server(wsgi.Server):
@@ -165,12 +165,10 @@ class Server(wsgi.Server):
         with self._lock:
             self.accepted += 1
             self._open.add(connection)
-            is_late = self._stopping
-        if is_late:
-            connection.end_input()
+        self.end_if_late(connection)
 
-    def streams(self, connection: _TrackedConnection) -> None:
-        """Break a long answer off that began when the server had stopped already."""
+    def end_if_late(self, connection: _TrackedConnection) -> None:
+        """End what began when the server had stopped already: a connection, or a long answer."""
         with self._lock:
             is_late = self._stopping
         if is_late:

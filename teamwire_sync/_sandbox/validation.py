@@ -24,10 +24,12 @@ _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?", re.ASCII)
 
 def parse_limit(value: str | None, default: int = DEFAULT_LIMIT, most: int = MAX_LIMIT) -> int:
     """Read the parameter `limit`; what exceeds the maximum is lowered to it."""
-    limit = _parameter("limit", value, default, most)
-    if limit < 1:
+    if value is None:
+        return default
+    digits = value.lstrip("0")
+    if not re.fullmatch(r"[0-9]+", digits, re.ASCII):
         refuse("limit must be an integer of at least 1")
-    return limit
+    return most if len(digits) > len(str(most)) else min(int(digits), most)
 
 
 def parse_wait(value: str | None) -> float:
@@ -37,15 +39,6 @@ def parse_wait(value: str | None) -> float:
     if not _NUMBER.fullmatch(value):
         refuse("wait must be a number that is not negative")
     return min(float(value), MAX_WAIT)
-
-
-def _parameter(name: str, value: str | None, default: int, most: int) -> int:
-    if value is None:
-        return default
-    if not re.fullmatch(r"[0-9]+", value, re.ASCII):
-        refuse(f"{name} must be an integer that is not negative")
-    digits = value.lstrip("0") or "0"
-    return most if len(digits) > len(str(most)) else min(int(digits), most)
 
 
 def parse_file_name(value: str | None) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from teamwire_sync._internal.hosts import is_loopback
 from teamwire_sync._sandbox.app import create_app
+from teamwire_sync._sandbox.controls.holds import Hold
 from teamwire_sync._sandbox.controls.interceptor import Interceptor
 from teamwire_sync._sandbox.controls.live import LiveActivity
 from teamwire_sync._sandbox.controls.other_users import OtherUsers
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     from teamwire_sync._connection import Connection
     from teamwire_sync._sandbox.controls.faults import Fault
-    from teamwire_sync._sandbox.controls.holds import Hold
     from teamwire_sync._sandbox.controls.request_log import ServedRequest
 
 
@@ -103,11 +103,12 @@ class Sandbox(OtherUsers):
     @property
     def requests(self) -> list[ServedRequest]:
         """The requests so far; a request is here before its client has the answer."""
-        return self._interceptor.request_log.all()
+        return self._interceptor.request_log.copy()
 
     def count(self, method: str, path: str) -> int:
         """How many requests there were of a method and path."""
-        return self._interceptor.request_log.count(Route(method, path))
+        route = Route(method, path)
+        return sum(route.covers(request.method, request.path) for request in self.requests)
 
     @property
     def connections(self) -> int:
@@ -192,7 +193,7 @@ class Sandbox(OtherUsers):
 
     def hold(self, method: str, path: str) -> Hold:
         """Let answers wait inside a ``with`` block: the work is done, and the answer held back."""
-        return self._interceptor.holds.new(Route(method, path))
+        return Hold(Route(method, path), self._interceptor.holds)
 
 
 def _check_integer(

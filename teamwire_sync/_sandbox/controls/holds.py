@@ -72,10 +72,6 @@ class Holds:
         self._active: list[Hold] = []
         self._closed = False
 
-    def new(self, route: Route) -> Hold:
-        """A hold that starts with its `with` block."""
-        return Hold(route, self)
-
     def add(self, hold: Hold) -> None:
         """Start to hold."""
         with self._lock:

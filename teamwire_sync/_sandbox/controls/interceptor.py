@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response
 from teamwire_sync._sandbox.app import LAG_KEY, MAX_BODY, WORLD_KEY
 from teamwire_sync._sandbox.controls.faults import Faults
 from teamwire_sync._sandbox.controls.holds import Holds
-from teamwire_sync._sandbox.controls.request_log import RequestLog, ServedRequest
+from teamwire_sync._sandbox.controls.request_log import ServedRequest
 from teamwire_sync._sandbox.errors import error_body
 from teamwire_sync._sandbox.middleware import CONNECTION_KEY, label, receive_body, request_path
 
@@ -44,7 +44,7 @@ class Interceptor:
         self._closing = threading.Event()
         self.faults = Faults(seed)
         self.holds = Holds()
-        self.request_log = RequestLog()
+        self.request_log: list[ServedRequest] = []
 
     def close(self) -> None:
         """Let every waiting answer go."""
@@ -62,7 +62,7 @@ class Interceptor:
             query = dict(parse_qsl(environ["QUERY_STRING"], keep_blank_values=True))
             status = None if response is None else response.status_code
             # Recorded before a byte leaves: who has an answer also finds its record.
-            self.request_log.add(ServedRequest(method, path, query, status))
+            self.request_log.append(ServedRequest(method, path, query, status))
             self.holds.wait(method, path)
             if applied.delay:
                 self._closing.wait(applied.delay)
