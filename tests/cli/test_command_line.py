@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from teamwire_sync import Connection, TWServerError, testing
 from teamwire_sync._cli import main
 from teamwire_sync._cli.demo import Demo
-from teamwire_sync._cli.failures import INTERRUPTED, SERVER, USAGE
+from teamwire_sync._cli.errors import INTERRUPTED, SERVER, USAGE
 from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:

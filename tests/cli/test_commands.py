@@ -14,7 +14,7 @@ from rich.cells import cell_len
 from teamwire_sync import testing
 from teamwire_sync._cli import messages as messages_module
 from teamwire_sync._cli import output
-from teamwire_sync._cli.failures import AUTH, NOT_FOUND, USAGE
+from teamwire_sync._cli.errors import AUTH, NOT_FOUND, USAGE
 from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, KNOWN_USER, PUBLIC_CIRCLE
 from tests.support.builders import message_doc, user_doc
 

@@ -25,7 +25,7 @@ class RefusedError(Exception):
 
 def refuse(message: str, code: str = "invalid_request", **details: Any) -> NoReturn:
     """Refuse a request."""
-    raise RefusedError(message, code, **details)
+    raise RefusedError(message, code, **details) from None
 
 
 def refuse_members(uids: Iterable[str], gids: Iterable[str] = ()) -> NoReturn:
