@@ -108,7 +108,7 @@ class Sandbox(OtherUsers):
     def count(self, method: str, path: str) -> int:
         """How many requests there were of a method and path."""
         route = Route(method, path)
-        return sum(route.covers(request.method, request.path) for request in self.requests)
+        return sum(route.matches(request.method, request.path) for request in self.requests)
 
     @property
     def connections(self) -> int:

@@ -182,7 +182,7 @@ class Faults:
         with self._lock:
             for fault in self._active.copy():
                 effects = fault.effects()
-                is_due = not effects & taken and fault.route.covers(method, path)
+                is_due = not effects & taken and fault.route.matches(method, path)
                 if not is_due or not fault.strikes():
                     continue
                 taken |= effects

@@ -57,7 +57,7 @@ class Hold:
 
     def wait(self, method: str, path: str) -> None:
         """Keep the calling thread if its request is one of the route's."""
-        if self._route.covers(method, path):
+        if self._route.matches(method, path):
             with self._arrival:
                 self._arrived += 1
                 self._arrival.notify_all()

@@ -93,7 +93,7 @@ class Interceptor:
             return None
         label(response, environ)
         if fault is not None:
-            _spoil(response, fault, environ[CONNECTION_KEY])
+            _apply_fault(response, fault, environ[CONNECTION_KEY])
         return response
 
 
@@ -119,7 +119,7 @@ class _Cut:
         getattr(self._body, "close", lambda: None)()
 
 
-def _spoil(response: Response, fault: Fault, connection: ClientConnection) -> None:
+def _apply_fault(response: Response, fault: Fault, connection: ClientConnection) -> None:
     payload = fault.payload()
     if payload is not None:
         response.close()

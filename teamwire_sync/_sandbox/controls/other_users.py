@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from teamwire_sync._http.contract import decode_chat
 from teamwire_sync._sandbox.world import queries
-from teamwire_sync._sandbox.world.bot_chats import answer, peer
+from teamwire_sync._sandbox.world.bot_chats import chat_json, one_to_one_peer
 from teamwire_sync._sandbox.world.messages import ALERT_TYPES, NewMessage
 
 if TYPE_CHECKING:
@@ -67,12 +67,12 @@ class OtherUsers:
         uids, gids = self._uids(users), _ids(groups, "gid")
         with self._world.database.writing() as db:
             _require_known(db, uids, gids)
-            peer_uid = peer(uids, gids, title)
+            peer_uid = one_to_one_peer(uids, gids, title)
             if peer_uid is not None and queries.present_one_to_one(db, peer_uid) is not None:
                 message = f"there is a 1:1 chat with {peer_uid!r} already"
                 raise ValueError(message)
             admin_ids = [] if peer_uid is not None else uids[:1]
-            tid = self._world.chat_editor.start(
+            tid = self._world.chat_editor.create(
                 db,
                 next(iter(uids), None),
                 peer_uid,
@@ -85,7 +85,7 @@ class OtherUsers:
                 allow_mute_notifications=allow_mute_notifications,
                 is_closed=is_closed,
             )
-            return decode_chat(json.loads(answer(db, tid)))
+            return decode_chat(json.loads(chat_json(db, tid)))
 
     def rename_chat(self, chat: Chat | str, title: str | None) -> None:
         """Let somebody else change a chat's title; None and "" leave it without one."""
@@ -111,7 +111,7 @@ class OtherUsers:
     def remove_chat(self, chat: Chat | str) -> None:
         """Let somebody else remove the bot from a chat, for ever."""
         with self._editing(chat) as (db, present, editor):
-            self._world.chat_editor.end(db, present["tid"], editor)
+            self._world.chat_editor.remove_bot(db, present["tid"], editor)
 
     def add_members(
         self,

@@ -37,7 +37,7 @@ class Route:
             message = f"path must begin with '/' and have no query: {path!r}"
             raise ValueError(message)
 
-    def covers(self, method: str, path: str) -> bool:
+    def matches(self, method: str, path: str) -> bool:
         """Whether a request is one of these."""
         wanted, segments = self.path.split("/"), path.split("/")
         return (

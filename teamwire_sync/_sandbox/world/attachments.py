@@ -79,7 +79,7 @@ class AttachmentStore:
         return Content(file, size, content_type)
 
     @staticmethod
-    def described(db: sqlite3.Connection, wanted: Sequence[Document]) -> list[Document]:
+    def resolve(db: sqlite3.Connection, wanted: Sequence[Document]) -> list[Document]:
         """Attachments as a message has them, for those as the bot posts them."""
         query = f"SELECT name, size, content_type{_VISIBLE}"
         complete, unknown = [], []

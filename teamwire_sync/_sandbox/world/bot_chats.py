@@ -39,16 +39,16 @@ class BotChats:
     def create(self, draft: ChatDraft) -> str:
         """Create a chat, or reuse the 1:1 that exists, and post the first message."""
         with self._context.database.writing() as db:
-            uids = self._context.others(draft.user_ids)
+            uids = self._context.without_bot(draft.user_ids)
             gids = list(dict.fromkeys(draft.group_ids))
             groups = require_visible(db, uids, gids)
-            peer_uid = peer(uids, gids, draft.title)
+            peer_uid = one_to_one_peer(uids, gids, draft.title)
             tid = None if peer_uid is None else queries.present_one_to_one(db, peer_uid)
             if tid is None:
                 uids, gids = self._expanded(db, uids, groups)
                 if not uids and not gids:
                     refuse("a chat needs at least one recipient", "no_recipient")
-                tid = self._chat_editor.start(
+                tid = self._chat_editor.create(
                     db,
                     self._context.bot_uid,
                     peer_uid,
@@ -62,14 +62,14 @@ class BotChats:
                 )
             if draft.message is not None:
                 self._messages.post(tid, NewMessage(message=draft.message))
-            return answer(db, tid)
+            return chat_json(db, tid)
 
     def edit(self, tid: str, properties: dict[str, Any]) -> str:
         """Change title and flags."""
         with self._context.database.writing() as db:
             chat = self._editable(db, tid)
             self._chat_editor.change(db, chat, self._context.bot_uid, **properties)
-            return answer(db, tid)
+            return chat_json(db, tid)
 
     def edit_members(self, tid: str, edit: MemberEdit) -> str:
         """Add and remove members."""
@@ -92,7 +92,7 @@ class BotChats:
                 add=self._expanded(db, add_uids, groups),
                 remove=(edit.remove_users, edit.remove_groups),
             )
-            return answer(db, tid)
+            return chat_json(db, tid)
 
     def edit_admins(self, tid: str, edit: MemberEdit) -> str:
         """Make members administrators, and administrators members."""
@@ -110,13 +110,13 @@ class BotChats:
                 add=edit.add_users,
                 remove=edit.remove_users,
             )
-            return answer(db, tid)
+            return chat_json(db, tid)
 
     def leave(self, tid: str) -> str:
         """Leave a chat."""
         with self._context.database.writing() as db:
             queries.visible_chat(db, tid)
-            self._chat_editor.end(db, tid, self._context.bot_uid)
+            self._chat_editor.remove_bot(db, tid, self._context.bot_uid)
         return "{}"
 
     def _editable(self, db: sqlite3.Connection, tid: str) -> Document:
@@ -143,15 +143,15 @@ class BotChats:
                     f"circle {group['gid']} is not public, and bots may use public ones only",
                     "circle_not_public",
                 )
-        return self._context.others(members), circles
+        return self._context.without_bot(members), circles
 
 
-def peer(uids: Sequence[str], gids: Sequence[str], title: str | None) -> str | None:
+def one_to_one_peer(uids: Sequence[str], gids: Sequence[str], title: str | None) -> str | None:
     """The other user if these recipients make a 1:1 chat."""
     return uids[0] if len(uids) == 1 and not gids and not title else None
 
 
-def answer(db: sqlite3.Connection, tid: str) -> str:
+def chat_json(db: sqlite3.Connection, tid: str) -> str:
     """The JSON text of a chat beside the users and groups that it names.
 
     Raises:

@@ -32,7 +32,7 @@ class ChatEditor:
         self._context = context
         self._events = events
 
-    def start(
+    def create(
         self, db: sqlite3.Connection, editor: str | None, peer_uid: str | None, **properties: Any
     ) -> str:
         """Create a chat; returns its id.
@@ -44,7 +44,7 @@ class ChatEditor:
             properties: What the chat is to have.
         """
         chat = chat_document(fresh_id(), one_to_one=peer_uid is not None, **properties)
-        queries.start_chat(db, chat, peer_uid, self._context.clock())
+        queries.insert_chat(db, chat, peer_uid, self._context.clock())
         self._events.add(db, "chat_created", chat["tid"], editor, title=chat["title"])
         return str(chat["tid"])
 
@@ -109,7 +109,7 @@ class ChatEditor:
             )
         return changed
 
-    def end(self, db: sqlite3.Connection, tid: str, editor: str | None) -> None:
+    def remove_bot(self, db: sqlite3.Connection, tid: str, editor: str | None) -> None:
         """Let the bot be no longer in a chat."""
         queries.end_chat(db, tid, self._context.clock())
         bot = self._context.bot_uid
@@ -120,7 +120,7 @@ class ChatEditor:
     ) -> Document:
         changed = {**chat, **properties}
         if changed != chat:
-            queries.change_chat(db, changed, self._context.clock())
+            queries.update_chat(db, changed, self._context.clock())
         return changed
 
 

@@ -42,16 +42,16 @@ class Context:
         """The milliseconds since 1970."""
         return int(self.clock() * 1000)
 
-    def others(self, uids: Iterable[str]) -> list[str]:
+    def without_bot(self, uids: Iterable[str]) -> list[str]:
         """These users, each once, without the bot: it is in every chat and never named."""
         return [uid for uid in dict.fromkeys(uids) if uid != self.bot_uid]
 
-    def cursor(self, kind: str, position: int | str) -> str:
+    def encode_cursor(self, kind: str, position: int | str) -> str:
         """The opaque text for a position in a list."""
         text = f"{self.world_id}:{kind}:{position}"
         return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
-    def position(self, kind: str, cursor: str) -> str:
+    def decode_cursor(self, kind: str, cursor: str) -> str:
         """The position in a list of that kind.
 
         Raises:
@@ -63,13 +63,13 @@ class Context:
             text = ""
         position = text.rpartition(":")[2]
         # Encoded again, so that only this world's own spelling passes.
-        if not position or self.cursor(kind, position) != cursor:
+        if not position or self.encode_cursor(kind, position) != cursor:
             refuse_cursor()
         return position
 
-    def number(self, kind: str, cursor: str, least: int = 0) -> int:
+    def decode_number(self, kind: str, cursor: str, least: int = 0) -> int:
         """The position as a number that the database can hold."""
-        position = self.position(kind, cursor)
+        position = self.decode_cursor(kind, cursor)
         if not _NUMBER.fullmatch(position) or not least <= int(position) <= _LARGEST_INTEGER:
             refuse_cursor()
         return int(position)

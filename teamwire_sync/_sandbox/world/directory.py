@@ -69,12 +69,12 @@ class Directory:
 
     def _following(self, kind: str, found: list[tuple[str, str]], limit: int) -> str:
         more = len(found) > limit
-        return dump(self._context.cursor(kind, found[limit - 1][0]) if more else None)
+        return dump(self._context.encode_cursor(kind, found[limit - 1][0]) if more else None)
 
     def _place(self, db: sqlite3.Connection, kind: str, cursor: str | None) -> tuple[str, str]:
         if cursor is None:
             return "", ""
-        position = self._context.position(kind, cursor)
+        position = self._context.decode_cursor(kind, cursor)
         name = (
             queries.user_name(db, position) if kind == "user" else queries.group_name(db, position)
         )
@@ -85,7 +85,7 @@ class Directory:
     def group(self, gid: str) -> str:
         """One group with its members."""
         with self._context.database.reading() as db:
-            return _group_answer(db, gid)
+            return _group_json(db, gid)
 
     def edit_members(self, gid: str, edit: MemberEdit) -> str:
         """Change the members of a list that the bot owns."""
@@ -98,11 +98,11 @@ class Directory:
             if group["owner_id"] != self._context.bot_uid:
                 refuse("the list is somebody else's", "not_owner")
             members = queries.group_members(db, gid)
-            new = [uid for uid in self._context.others(edit.add_users) if uid not in members]
+            new = [uid for uid in self._context.without_bot(edit.add_users) if uid not in members]
             strangers = [uid for uid in edit.remove_users if uid not in members]
             require_visible(db, new, (), strangers)
             queries.change_group_members(db, gid, new, edit.remove_users)
-            return _group_answer(db, gid)
+            return _group_json(db, gid)
 
 
 def _user(db: sqlite3.Connection, uid: str) -> str:
@@ -119,7 +119,7 @@ def _group(db: sqlite3.Connection, gid: str) -> str:
     return group
 
 
-def _group_answer(db: sqlite3.Connection, gid: str) -> str:
+def _group_json(db: sqlite3.Connection, gid: str) -> str:
     group = _group(db, gid)
     members = queries.group_members(db, gid)
     owner = json.loads(group)["owner_id"]

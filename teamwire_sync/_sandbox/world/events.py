@@ -94,8 +94,8 @@ class EventLog:
         database = self._context.database
         if cursor is None:
             with database.reading() as db:
-                return self._answer(db, [], self._context.cursor(_CURSOR, _latest(db)))
-        after = self._context.number(_CURSOR, cursor)
+                return self._page_json(db, [], self._context.encode_cursor(_CURSOR, _latest(db)))
+        after = self._context.decode_number(_CURSOR, cursor)
         give_up = time.monotonic() + wait
         while True:
             with database.reading() as db:
@@ -106,7 +106,7 @@ class EventLog:
                 if not found and after > _latest(db):
                     refuse_cursor()
                 if found or time.monotonic() >= give_up:
-                    return self._answer(db, found, cursor)
+                    return self._page_json(db, found, cursor)
             if not self._wait(after, give_up):
                 give_up = 0.0
 
@@ -121,10 +121,12 @@ class EventLog:
                 self._waiting -= 1
             return not self._closed
 
-    def _answer(self, db: sqlite3.Connection, found: Iterable[tuple[int, str]], cursor: str) -> str:
+    def _page_json(
+        self, db: sqlite3.Connection, found: Iterable[tuple[int, str]], cursor: str
+    ) -> str:
         events = []
         for seq, text in found:
-            cursor = self._context.cursor(_CURSOR, seq)
+            cursor = self._context.encode_cursor(_CURSOR, seq)
             event = {"cursor": cursor, **json.loads(text)}
             if event["type"] == "new_message":
                 event["message"] = queries.message(db, event["tid"], event.pop("message_id"))

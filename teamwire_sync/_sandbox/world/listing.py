@@ -44,7 +44,7 @@ class ChatListing:
 
     def page(self, collection: Collection, limit: int, cursor: str | None) -> str:
         """One page of the list of chats."""
-        after = 0 if cursor is None else self._context.number("chat", cursor, least=1)
+        after = 0 if cursor is None else self._context.decode_number("chat", cursor, least=1)
         with self._context.database.reading() as db:
             found = db.execute(
                 "SELECT ordinal, document FROM chats WHERE ordinal > ? AND from_seq <= ?"
@@ -54,7 +54,7 @@ class ChatListing:
             chats = f"[{','.join(document for _, document in found[:limit])}]"
             users, groups = queries.named_by(db, json.loads(chats))
         more = len(found) > limit
-        following = self._context.cursor("chat", found[limit - 1][0]) if more else None
+        following = self._context.encode_cursor("chat", found[limit - 1][0]) if more else None
         return (
             f'{{"chats":{chats},"users":{users},"groups":{groups},"next_cursor":{dump(following)}}}'
         )

@@ -74,7 +74,7 @@ class Messages:
                 refuse("only administrators may post in this chat", "sending_not_allowed")
             if new.reply_to is not None and queries.message(db, tid, new.reply_to) is None:
                 refuse("there is no such message in this chat to reply to", "invalid_reply_to")
-            attachments = self._attachments.described(db, new.attachments)
+            attachments = self._attachments.resolve(db, new.attachments)
             posted = self.add(db, tid, bot, new, attachments)
             return f'{{"message":{dump(posted)},"users":{queries.users_json(db, [bot])}}}'
 

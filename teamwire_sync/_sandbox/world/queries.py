@@ -207,7 +207,7 @@ def present_one_to_one(db: sqlite3.Connection, uid: str) -> str | None:
     return _value(db, "SELECT tid FROM chats WHERE peer_uid = ? AND to_seq IS NULL", uid)
 
 
-def start_chat(db: sqlite3.Connection, chat: Document, peer_uid: str | None, at: float) -> None:
+def insert_chat(db: sqlite3.Connection, chat: Document, peer_uid: str | None, at: float) -> None:
     """Store the first version of a chat."""
     seq = _log_change(db, at)
     db.execute(
@@ -217,7 +217,7 @@ def start_chat(db: sqlite3.Connection, chat: Document, peer_uid: str | None, at:
     )
 
 
-def change_chat(db: sqlite3.Connection, chat: Document, at: float) -> None:
+def update_chat(db: sqlite3.Connection, chat: Document, at: float) -> None:
     """Store the next version of a chat in its old place of the order."""
     ordinal, peer_uid = db.execute(
         "SELECT ordinal, peer_uid FROM chats WHERE tid = ? AND to_seq IS NULL", (chat["tid"],)
