@@ -31,14 +31,29 @@ MAX_LINE = 1_000
 MAX_ATTACHMENTS = 20
 
 _FLAGS = ("allow_sending", "allow_mute_notifications", "is_closed")
+_NEW_CHAT = (
+    "title",
+    "user_ids",
+    "group_ids",
+    "message",
+    "is_alert",
+    "allow_sending",
+    "allow_mute_notifications",
+)
+_MEMBER_EDIT = {
+    "add_user_ids": "add_users",
+    "add_group_ids": "add_groups",
+    "remove_user_ids": "remove_users",
+    "remove_group_ids": "remove_groups",
+}
 _UPLOADED = ("file", "gallery", "sound", "video")
 # The years 1 to 9999.
 _EARLIEST, _LATEST = -62_135_596_800_000, 253_402_300_799_999
 
 
 def parse_chat_draft(body: bytes) -> ChatDraft:
-    """Read a ChatDraft; empty texts become None."""
-    document = parse_object(body, attrs.fields_dict(ChatDraft))
+    """Read a NewChat; empty texts become None."""
+    document = parse_object(body, _NEW_CHAT)
     return ChatDraft(
         title=parse_text(document, "title", MAX_TITLE) or None,
         user_ids=parse_ids(document, "user_ids"),
@@ -64,13 +79,9 @@ def parse_chat_edit(body: bytes) -> dict[str, Any]:
 
 def parse_member_edit(body: bytes, *, groups: bool = False) -> MemberEdit:
     """Read a MemberEdit, or with users only an AdminEdit or a GroupMemberEdit."""
-    names = {
-        f"{verb}_{kind}_ids": f"{verb}_{kind}s"
-        for verb in ("add", "remove")
-        for kind in (("user", "group") if groups else ("user",))
-    }
+    names = [name for name in _MEMBER_EDIT if groups or "group" not in name]
     document = parse_object(body, names)
-    ids = {field: list(dict.fromkeys(parse_ids(document, name))) for name, field in names.items()}
+    ids = {_MEMBER_EDIT[name]: list(dict.fromkeys(parse_ids(document, name))) for name in names}
     if not any(ids.values()):
         refuse(f"there must be an id in {' or '.join(names)}")
     edit = MemberEdit(**ids)
