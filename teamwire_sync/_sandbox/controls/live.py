@@ -33,14 +33,14 @@ class LiveActivity:
 
     Args:
         world: Where they do it.
-        others: What they can do.
+        other_users: What they can do.
         interval: The seconds between two actions.
         seed: Decides what they do.
     """
 
-    def __init__(self, world: World, others: OtherUsers, interval: float, seed: int) -> None:
+    def __init__(self, world: World, other_users: OtherUsers, interval: float, seed: int) -> None:
         self._world = world
-        self._others = others
+        self._other_users = other_users
         self._interval = interval
         self._rng = random.Random(f"live/{seed}")  # noqa: S311 - reproducible, not secret
         self._end = threading.Event()
@@ -98,11 +98,11 @@ class LiveActivity:
 
     def _post(self, chat: Document) -> None:
         text = self._rng.choice(_TEXTS)
-        self._others.post_message(chat["tid"], text, self._member(chat))
+        self._other_users.post_message(chat["tid"], text, self._member(chat))
 
     def _send_file(self, chat: Document) -> None:
         files = {"Notiz.txt": self._rng.choice(_TEXTS).encode()}
-        self._others.post_message(chat["tid"], user=self._member(chat), files=files)
+        self._other_users.post_message(chat["tid"], user=self._member(chat), files=files)
 
     def _send_location(self, chat: Document) -> None:
         place = location_document(*self._rng.choice(_PLACES))
@@ -114,29 +114,29 @@ class LiveActivity:
 
     def _alert(self, chat: Document) -> None:
         text = self._rng.choice(_ALERTS)
-        self._others.post_message(chat["tid"], text, self._member(chat), is_alert=True)
+        self._other_users.post_message(chat["tid"], text, self._member(chat), is_alert=True)
 
     def _read(self, chat: Document) -> None:
         mid = self._message(chat)["mid"]
-        self._others.mark_read(chat["tid"], mid, self._member(chat))
+        self._other_users.mark_read(chat["tid"], mid, self._member(chat))
 
     def _delete(self, chat: Document) -> None:
-        self._others.delete_message(chat["tid"], self._message(chat)["mid"])
+        self._other_users.delete_message(chat["tid"], self._message(chat)["mid"])
 
     def _rename(self, chat: Document) -> None:
-        self._others.rename_chat(chat["tid"], self._rng.choice(_TITLES))
+        self._other_users.rename_chat(chat["tid"], self._rng.choice(_TITLES))
 
     def _join(self, chat: Document) -> None:
-        self._others.add_members(chat["tid"], [self._person()])
+        self._other_users.add_members(chat["tid"], [self._person()])
 
     def _leave(self, chat: Document) -> None:
         # Somebody stays.
         leaver = self._rng.choice(chat["user_ids"][1:])
-        self._others.remove_members(chat["tid"], [leaver])
+        self._other_users.remove_members(chat["tid"], [leaver])
 
     def _create(self, _: Document) -> None:
         members = {self._person(): None, self._person(): None}
-        self._others.add_chat(self._rng.choice(_TITLES), members)
+        self._other_users.add_chat(self._rng.choice(_TITLES), members)
 
     def _person(self) -> str:
         with self._world.database.reading() as db:
