@@ -26,8 +26,10 @@ def parse_limit(value: str | None, default: int = DEFAULT_LIMIT, most: int = MAX
     """Read the parameter `limit`; what exceeds the maximum is lowered to it."""
     if value is None:
         return default
+    if not re.fullmatch(r"[0-9]+", value, re.ASCII):
+        refuse("limit must be an integer that is not negative")
     digits = value.lstrip("0")
-    if not re.fullmatch(r"[0-9]+", digits, re.ASCII):
+    if not digits:
         refuse("limit must be an integer of at least 1")
     return most if len(digits) > len(str(most)) else min(int(digits), most)
 
