@@ -14,7 +14,7 @@ except ModuleNotFoundError as error:
     raise ImportError(message, name=error.name) from error
 from teamwire_sync._sandbox.controls.faults import Fault
 from teamwire_sync._sandbox.controls.holds import Hold
-from teamwire_sync._sandbox.request_log import ServedRequest
+from teamwire_sync._sandbox.controls.request_log import ServedRequest
 
 if TYPE_CHECKING:
     import os

@@ -1,4 +1,8 @@
-"""The command line."""
+"""The command line, `teamwire-sync`.
+
+It uses a Connection as any program does, and prints data on stdout, all else on stderr.
+Nothing else of the package may import it; the script and ``python -m teamwire_sync._cli`` start it.
+"""
 
 from __future__ import annotations
 
@@ -21,21 +25,22 @@ from teamwire_sync._cli import (
     chats,
     config,
     directory,
-    failures,
+    errors,
     messages,
+    output,
     settings,
     tools,
 )
 
 
-@click.group(cls=failures.Main, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=errors.MainGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="teamwire_sync")
 @click.option("--url", help="The server, in place of the one that is set up.")
 @click.option("--profile", metavar="NAME", help="The section of the config file.")
 @click.option("--config", "config_file", type=click.Path(dir_okay=False), help="The config file.")
 @click.option(
     "--store",
-    callback=settings.store,
+    callback=settings.validate_store,
     metavar="STORE",
     help="Where the chats outlive the command, in place of TEAMWIRE_STORE: none, file, "
     "file:FOLDER, redis://HOST.",
@@ -44,7 +49,7 @@ from teamwire_sync._cli import (
 @click.option(
     "--timeout",
     type=float,
-    callback=settings.seconds,
+    callback=settings.validate_seconds,
     metavar="SECONDS",
     help="How long one call may take.",
 )
@@ -74,12 +79,11 @@ def main(
     """
     for stream in (sys.stdout, sys.stderr):
         # What the terminal has no letters for is no reason to fail.
-        reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
-            reconfigure(errors="backslashreplace")
+        output.set_error_handler(stream, "backslashreplace")
     if vendor and url is not None:
-        text = "--url does not go with --vendor: the vendor's SDK has settings of its own"
-        raise click.UsageError(text)
+        errors.raise_usage_error(
+            "--url does not go with --vendor: the vendor's SDK has settings of its own"
+        )
     context.obj = settings.Settings(
         url=url,
         profile=profile,
@@ -88,8 +92,8 @@ def main(
         vendor=vendor,
         timeout=timeout,
     )
-    context.with_resource(settings.of_process(context.obj.environment))
-    context.with_resource(settings.logged(logging.INFO if verbose else logging.WARNING))
+    context.with_resource(settings.process_environment(context.obj.environment))
+    context.with_resource(settings.log_to_stderr(logging.INFO if verbose else logging.WARNING))
 
 
 for _command in (

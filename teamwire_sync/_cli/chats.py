@@ -7,22 +7,27 @@ from typing import TYPE_CHECKING
 
 import click
 
-from teamwire_sync._cli.failures import Group, not_found, writing
+from teamwire_sync._cli.errors import (
+    CommandGroup,
+    explain_interrupt,
+    raise_not_found,
+    raise_usage_error,
+)
 from teamwire_sync._cli.output import (
+    echo_status,
     print_fields,
     print_json,
-    print_rows,
-    say_on_terminal,
-    visible,
+    print_list,
+    print_result,
 )
-from teamwire_sync._cli.serializers import of_chat, of_user
+from teamwire_sync._cli.serializers import serialize_chat, serialize_user
 from teamwire_sync._cli.settings import (
     Settings,
-    as_json,
-    chat_title,
+    json_option,
     pass_settings,
-    require_one,
-    thread_id,
+    require_one_chat,
+    tid_argument,
+    title_option,
 )
 
 if TYPE_CHECKING:
@@ -30,16 +35,14 @@ if TYPE_CHECKING:
 
     from teamwire_sync._models.chats import Chat
 
-_HEAD = ("thread ID", "title", "type", "users", "groups")
 
-
-@click.group(cls=Group)
+@click.group(cls=CommandGroup)
 def chats() -> None:
     """List, find, show, create and change the bot's chats."""
 
 
 @chats.command("list")
-@as_json
+@json_option
 @pass_settings
 def list_chats(settings: Settings, *, as_json: bool) -> None:
     """List all the chats that the bot is in."""
@@ -49,14 +52,13 @@ def list_chats(settings: Settings, *, as_json: bool) -> None:
 
 @chats.command()
 @click.argument("text")
-@as_json
+@json_option
 @pass_settings
 def find(settings: Settings, *, text: str, as_json: bool) -> None:
     """List the chats whose title has TEXT in it, whatever its case."""
     wanted = text.casefold()
     if not wanted:
-        message = "TEXT is empty"
-        raise click.UsageError(message)
+        raise_usage_error("TEXT is empty")
     with settings.connect() as connection:
         found = [
             chat
@@ -64,23 +66,22 @@ def find(settings: Settings, *, text: str, as_json: bool) -> None:
             if chat.title and wanted in chat.title.casefold()
         ]
         if not found:
-            message = f"no chat has {text!r} in its title"
-            raise not_found(message)
+            raise_not_found(f"no chat has {text!r} in its title")
         _print(found, as_json=as_json)
 
 
 @chats.command()
-@thread_id
-@chat_title
-@as_json
+@tid_argument
+@title_option
+@json_option
 @pass_settings
 def show(settings: Settings, *, tid: str | None, title: str | None, as_json: bool) -> None:
     """Show one chat, named by its thread ID or by --title."""
-    require_one(tid, title)
+    require_one_chat(tid, title)
     with settings.connect() as connection:
-        chat = settings.chat(connection, tid, title)
+        chat = settings.find_chat(connection, tid, title)
         if as_json:
-            print_json(of_chat(chat))
+            print_json(serialize_chat(chat))
             return
         print_fields(
             [
@@ -108,7 +109,7 @@ def show(settings: Settings, *, tid: str | None, title: str | None, as_json: boo
 @click.option("--alert", is_flag=True, help="Make an alert chat.")
 @click.option("--no-sending", is_flag=True, help="Only administrators may post.")
 @click.option("--no-muting", is_flag=True, help="Members may not mute it.")
-@as_json
+@json_option
 @pass_settings
 def create(
     settings: Settings,
@@ -127,9 +128,8 @@ def create(
     The bot is a member by itself.
     """
     if not users and not groups:
-        text = "a chat needs somebody: give --user or --group"
-        raise click.UsageError(text)
-    with settings.connect() as connection, writing():
+        raise_usage_error("a chat needs somebody: give --user or --group")
+    with settings.connect() as connection, explain_interrupt():
         chat = connection.chats.create_chat(
             title=title,
             users=users,
@@ -140,16 +140,13 @@ def create(
             allow_mute_notifications=not no_muting,
             timeout=settings.timeout,
         )
-        if as_json:
-            print_json(of_chat(chat))
-        else:
-            click.echo(visible(chat.tid))
+        print_result(serialize_chat(chat), chat.tid, as_json=as_json)
 
 
 @chats.command()
-@thread_id
+@tid_argument
 @click.argument("new_title", required=False)
-@chat_title
+@title_option
 @pass_settings
 def rename(
     settings: Settings, *, tid: str | None, new_title: str | None, title: str | None
@@ -160,25 +157,24 @@ def rename(
     """
     if title is not None and new_title is None:
         tid, new_title = None, tid
-    require_one(tid, title)
+    require_one_chat(tid, title)
     if new_title is None:
-        text = "the new title is missing"
-        raise click.UsageError(text)
+        raise_usage_error("the new title is missing")
     with settings.connect() as connection:
-        chat = settings.handle(connection, tid, title, word=new_title)
-        with writing():
+        chat = settings.find_handle(connection, tid, title, word=new_title)
+        with explain_interrupt():
             changed = chat.set_title(new_title, timeout=settings.timeout)
-        say_on_terminal(f"The title of {changed.tid} is now {changed.title or ''!r}.")
+        echo_status(f"The title of {changed.tid} is now {changed.title or ''!r}.")
 
 
 @chats.command()
-@thread_id
-@chat_title
+@tid_argument
+@title_option
 @click.option("--add", multiple=True, metavar="UID", help="Invite a user; repeatable.")
 @click.option("--remove", multiple=True, metavar="UID", help="Remove a user; repeatable.")
 @click.option("--add-group", multiple=True, metavar="GID", help="Invite a circle or list.")
 @click.option("--remove-group", multiple=True, metavar="GID", help="Remove a circle or list.")
-@as_json
+@json_option
 @pass_settings
 def members(
     settings: Settings,
@@ -195,38 +191,36 @@ def members(
 
     The bot itself, which is always a member, is not among them.
     """
-    require_one(tid, title)
+    require_one_chat(tid, title)
     with settings.connect() as connection:
-        chat = settings.chat(connection, tid, title)
-        with writing() if add or remove or add_group or remove_group else nullcontext():
+        chat = settings.find_chat(connection, tid, title)
+        with explain_interrupt() if add or remove or add_group or remove_group else nullcontext():
             if add or add_group:
                 chat = chat.add_members(add, add_group, timeout=settings.timeout)
             if remove or remove_group:
                 chat = chat.remove_members(remove, remove_group, timeout=settings.timeout)
-        if as_json:
-            for user in chat.users:
-                print_json(of_user(user))
-            return
-        print_rows(("user ID", "name"), ((user.uid, user.full_name()) for user in chat.users))
+        print_list(
+            chat.users,
+            serialize_user,
+            ("user ID", "name"),
+            lambda user: (user.uid, user.full_name()),
+            as_json=as_json,
+        )
 
 
 def _print(chats: Iterable[Chat], *, as_json: bool) -> None:
-    if as_json:
-        for chat in chats:
-            print_json(of_chat(chat))
-        return
-    print_rows(
-        _HEAD,
-        (
-            (
-                chat.tid,
-                chat.title or "",
-                chat.type,
-                str(len(chat.users)),
-                ", ".join(group.title for group in chat.groups),
-            )
-            for chat in chats
+    print_list(
+        chats,
+        serialize_chat,
+        ("thread ID", "title", "type", "users", "groups"),
+        lambda chat: (
+            chat.tid,
+            chat.title or "",
+            chat.type,
+            str(len(chat.users)),
+            ", ".join(group.title for group in chat.groups),
         ),
+        as_json=as_json,
     )
 
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from teamwire_sync._cli.failures import Group, code_of
-from teamwire_sync._cli.output import is_terminal, say, visible
-from teamwire_sync._cli.settings import Settings, pass_settings, without_store
+from teamwire_sync._cli.errors import CommandGroup, exit_code, raise_usage_error
+from teamwire_sync._cli.output import echo_err, escape, is_terminal
+from teamwire_sync._cli.settings import CREDENTIAL_VARIABLES, Settings, pass_settings, without_store
 from teamwire_sync._connection import Connection
 from teamwire_sync._credentials import config_path, find_credentials
 from teamwire_sync._internal.secret import Secret
@@ -23,10 +23,8 @@ if TYPE_CHECKING:
     from teamwire_sync._credentials import Credentials
     from teamwire_sync._models.people import LoggedInUser
 
-_VARIABLES = ("TEAMWIRE_URL", "TEAMWIRE_APP_ID", "TEAMWIRE_SECRET")
 
-
-@click.group(cls=Group)
+@click.group(cls=CommandGroup)
 def config() -> None:
     """Write the file that has the credentials."""
 
@@ -52,31 +50,30 @@ def init(settings: Settings, *, url: str | None, app_id: str | None, force: bool
     """
     path, section = config_path(), os.environ.get("TEAMWIRE_PROFILE") or "default"
     if not section.isprintable() or "]" in section:
-        text = f"no section can have the name {section!r}"
-        raise click.UsageError(text)
+        raise_usage_error(f"no section can have the name {section!r}")
     there = section in _sections(path)
     if there and not force and not _may_replace(path, section):
         return
-    url = url or settings.url or _ask("Server (https://...)", "--url")
-    app_id = app_id or _ask("App ID", "--app-id")
+    url = url or settings.url or _ask("Server (https://...)", "--url").reveal()
+    app_id = app_id or _ask("App ID", "--app-id").reveal()
     # It raises for what can't be right, before the server is asked and anything is written.
-    credentials = find_credentials(app_id, _ask_secret(), url)
+    credentials = find_credentials(app_id, _ask("Secret (it is not shown)", None), url)
     try:
         me = _try(credentials, settings.timeout)
     except TWError as error:
         if force:
             _write(path, section, credentials)
-            say(f"Written to {path}, though it does not work:")
+            echo_err(f"Written to {path}, though it does not work:")
             raise
-        say(f"Error: {error}")
-        say("Nothing is written; --force writes it all the same.")
-        raise SystemExit(code_of(error)) from None
+        echo_err(f"Error: {error}")
+        echo_err("Nothing is written; --force writes it all the same.")
+        raise SystemExit(exit_code(error)) from None
     _write(path, section, credentials)
-    say(f"It works, and is written to {path}.")
-    first = [name for name in _VARIABLES if os.environ.get(name)]
+    echo_err(f"It works, and is written to {path}.")
+    first = [name for name in CREDENTIAL_VARIABLES if os.environ.get(name)]
     if first:
-        say(f"While they are in the environment, {', '.join(first)} go before it.")
-    click.echo(f"{visible(me.uid)}\t{visible(me.full_name())}")
+        echo_err(f"While they are in the environment, {', '.join(first)} go before it.")
+    click.echo(f"{escape(me.uid)}\t{escape(me.full_name())}")
 
 
 def _try(credentials: Credentials, timeout: float | None) -> LoggedInUser:
@@ -92,33 +89,25 @@ def _try(credentials: Credentials, timeout: float | None) -> LoggedInUser:
 def _may_replace(path: Path, section: str) -> bool:
     question = f"{path} has a section [{section}]. Replace it?"
     if not is_terminal(sys.stdin):
-        text = f"{path} has a section [{section}]; --force replaces it"
-        raise click.UsageError(text)
+        raise_usage_error(f"{path} has a section [{section}]; --force replaces it")
     if click.confirm(question, err=True):
         return True
-    say("Nothing is written.")
+    echo_err("Nothing is written.")
     return False
 
 
-def _ask(what: str, option: str) -> str:
+def _ask(what: str, option: str | None) -> Secret:
+    """The answer of the user, or the next line on stdin; without an option, it is the Secret."""
     if is_terminal(sys.stdin):
-        answer: str = click.prompt(what, err=True)
-        return answer
-    line = "" if sys.stdin is None else sys.stdin.readline()
-    if not line.strip():
-        text = f"{what} is missing: give {option}, or a line on stdin"
-        raise click.UsageError(text)
+        return Secret(click.prompt(what, hide_input=option is None, err=True))
+    line = Secret("" if sys.stdin is None else sys.stdin.readline())
+    if not line.reveal().strip():
+        raise_usage_error(
+            "the Secret is missing: it is the next line on stdin"
+            if option is None
+            else f"{what} is missing: give {option}, or a line on stdin"
+        )
     return line
-
-
-def _ask_secret() -> Secret:
-    if is_terminal(sys.stdin):
-        return Secret(click.prompt("Secret (it is not shown)", hide_input=True, err=True))
-    secret = Secret("" if sys.stdin is None else sys.stdin.readline())
-    if not secret.reveal().strip():
-        text = "the Secret is missing: it is the next line on stdin"
-        raise click.UsageError(text)
-    return secret
 
 
 def _section_of(line: str) -> str | None:
@@ -153,11 +142,13 @@ def _sections(path: Path) -> list[str]:
     else:
         sections = parser.sections()
     if sections is None:
-        text = f"the file {path} is no INI file; move it away, or name another by --config"
-        raise click.UsageError(text)
+        raise_usage_error(
+            f"the file {path} is no INI file; move it away, or name another by --config"
+        )
     if sections != [name for name in map(_section_of, lines) if name is not None]:
-        text = f"the file {path} has a line that only looks like a section; edit it by hand"
-        raise click.UsageError(text)
+        raise_usage_error(
+            f"the file {path} has a line that only looks like a section; edit it by hand"
+        )
     return sections
 
 

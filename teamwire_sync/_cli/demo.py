@@ -41,8 +41,7 @@ class Demo:
             chats = connection.chats
             self._echo("The four operations")
             created = self._operations(connection)
-            self._echo("")
-            self._echo("Within a chat")
+            self._echo("\nWithin a chat")
             self._within(connection, created)
             cached = self._look_up(chats, lookups, "with the cache", before_each=None)
             done, asked = chats.cache_info().lookups, self._listings()
@@ -50,13 +49,11 @@ class Demo:
                 chats, _UNCACHED, "without the cache", before_each=chats.invalidate
             )
             pages = (self._listings() - asked) / (2 * _UNCACHED)
-        self._echo("")
-        self._echo("What a look-up costs")
+        self._echo("\nWhat a look-up costs")
         self._echo(f"  with the cache      {_duration(cached):>10}")
         times = f"{uncached / cached:,.0f} times that"
         self._echo(f"  without the cache   {_duration(uncached):>10}, {times}")
-        self._echo("")
-        self._echo(f"What the server saw for the first {done:,} look-ups")
+        self._echo(f"\nWhat the server saw for the first {done:,} look-ups")
         self._echo(f"  {_LISTING.method} {_LISTING.path}    {asked:>12,} times")
         self._echo(f"  without the cache       {done * pages:>12,.0f}, {pages:g} a look-up")
         self._echo(f"  saved                   {done * pages - asked:>12,.0f}")
@@ -127,8 +124,7 @@ class Demo:
             chats.get_by_title(chat.title or "")
         seconds = time.perf_counter() - started
         asked = self._listings() - asked
-        self._echo("")
-        self._echo(f"{count:,} look-ups by thread ID and {count:,} by title, {how}")
+        self._echo(f"\n{count:,} look-ups by thread ID and {count:,} by title, {how}")
         self._echo(f"  {_duration(seconds)} in all, {_counted(asked, 'request')} for the chats")
         return seconds / (2 * count)
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import click
 
-from teamwire_sync._cli.failures import Command, Group, not_found
-from teamwire_sync._cli.output import print_json, print_rows, visible
-from teamwire_sync._cli.serializers import of_group, of_user
-from teamwire_sync._cli.settings import Settings, as_json, pass_settings
+from teamwire_sync._cli.errors import Command, CommandGroup, raise_not_found, raise_usage_error
+from teamwire_sync._cli.output import print_list, print_result
+from teamwire_sync._cli.serializers import serialize_group, serialize_user
+from teamwire_sync._cli.settings import Settings, json_option, pass_settings
 
 
 @click.command(cls=Command)
-@as_json
+@json_option
 @pass_settings
 def check(settings: Settings, *, as_json: bool) -> None:
     """Ask the server who the bot is.
@@ -20,66 +20,55 @@ def check(settings: Settings, *, as_json: bool) -> None:
     """
     with settings.connect() as connection:
         me = connection.check(timeout=settings.timeout)
-        if as_json:
-            print_json(of_user(me))
-        else:
-            click.echo(f"{visible(me.uid)}\t{visible(me.full_name())}")
+        print_result(serialize_user(me), me.uid, me.full_name(), as_json=as_json)
 
 
-@click.group(cls=Group)
+@click.group(cls=CommandGroup)
 def users() -> None:
     """Find people and bots."""
 
 
 @users.command()
 @click.argument("text")
-@as_json
+@json_option
 @pass_settings
 def find(settings: Settings, *, text: str, as_json: bool) -> None:
     """List the users whose name has TEXT in it, whatever its case."""
     if not text:
-        message = "TEXT is empty"
-        raise click.UsageError(message)
+        raise_usage_error("TEXT is empty")
     with settings.connect() as connection:
         found = connection.users.find(text, timeout=settings.timeout)
         if not found:
-            message = f"nobody is called {text!r}"
-            raise not_found(message)
-        if as_json:
-            for user in found:
-                print_json(of_user(user))
-            return
-        print_rows(
+            raise_not_found(f"nobody is called {text!r}")
+        print_list(
+            found,
+            serialize_user,
             ("user ID", "name", "organisation"),
-            ((user.uid, user.full_name(), user.organisation or "") for user in found),
+            lambda user: (user.uid, user.full_name(), user.organisation or ""),
+            as_json=as_json,
         )
 
 
-@click.group(cls=Group)
+@click.group(cls=CommandGroup)
 def groups() -> None:
     """List circles and lists."""
 
 
 @groups.command("list")
-@as_json
+@json_option
 @pass_settings
 def list_groups(settings: Settings, *, as_json: bool) -> None:
     """List all the circles and lists that the bot can see."""
     with settings.connect() as connection:
-        every = connection.groups.get_all(timeout=settings.timeout)
-        if as_json:
-            for group in every:
-                print_json(of_group(group))
-            return
-        print_rows(
+        print_list(
+            connection.groups.get_all(timeout=settings.timeout),
+            serialize_group,
             ("group ID", "title", "kind", "public"),
-            (
-                (
-                    group.gid,
-                    group.title,
-                    "circle" if group.is_circle else "list",
-                    "yes" if group.is_public else "no",
-                )
-                for group in every
+            lambda group: (
+                group.gid,
+                group.title,
+                "circle" if group.is_circle else "list",
+                "yes" if group.is_public else "no",
             ),
+            as_json=as_json,
         )

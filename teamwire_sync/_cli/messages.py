@@ -9,25 +9,27 @@ from typing import TYPE_CHECKING
 
 import click
 
-from teamwire_sync._cli.failures import Command, not_found, writing
+from teamwire_sync._cli.errors import Command, explain_interrupt, raise_not_found, raise_usage_error
 from teamwire_sync._cli.output import (
-    bytes_of,
+    byte_progress,
+    echo_status,
+    escape,
+    escape_lines,
     is_terminal,
     print_json,
-    say_on_terminal,
-    visible,
-    visible_lines,
+    print_result,
+    set_error_handler,
 )
-from teamwire_sync._cli.serializers import of_event, of_message
+from teamwire_sync._cli.serializers import serialize_event, serialize_message
 from teamwire_sync._cli.settings import (
     Settings,
-    as_json,
-    chat_title,
-    logged,
+    json_option,
+    log_to_stderr,
     pass_settings,
-    require_one,
-    seconds,
-    thread_id,
+    require_one_chat,
+    tid_argument,
+    title_option,
+    validate_seconds,
 )
 
 if TYPE_CHECKING:
@@ -40,9 +42,9 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=Command)
-@thread_id
+@tid_argument
 @click.argument("text", nargs=-1)
-@chat_title
+@title_option
 @click.option(
     "--file",
     "files",
@@ -76,11 +78,14 @@ def post(
     if title is not None and tid is not None:
         text = (tid, *text)
         tid = None
-    require_one(tid, title)
+    require_one_chat(tid, title)
     message = _text(text, has_files=bool(files))
     with settings.connect() as connection:
-        chat = settings.handle(connection, tid, title, word=text[0] if text else None)
-        with bytes_of("Sending the files") if files else nullcontext() as moved, writing():
+        chat = settings.find_handle(connection, tid, title, word=text[0] if text else None)
+        with (
+            byte_progress("Sending the files") if files else nullcontext() as moved,
+            explain_interrupt(),
+        ):
             posted = chat.post(
                 message,
                 _attached(files),
@@ -90,10 +95,7 @@ def post(
                 progress=moved,
                 timeout=settings.timeout,
             )
-        if as_json:
-            print_json(of_message(posted))
-        else:
-            click.echo(visible(posted.mid))
+        print_result(serialize_message(posted), posted.mid, as_json=as_json)
 
 
 def _text(words: tuple[str, ...], *, has_files: bool) -> str:
@@ -102,20 +104,15 @@ def _text(words: tuple[str, ...], *, has_files: bool) -> str:
     if has_files and not words:
         return ""
     if sys.stdin is None or (not words and is_terminal(sys.stdin)):
-        message = "there is no text: give it as arguments, or by a pipe"
-        raise click.UsageError(message)
+        raise_usage_error("there is no text: give it as arguments, or by a pipe")
     # In the locale "C", bytes that are no text would pass.
-    reconfigure = getattr(sys.stdin, "reconfigure", None)
-    if reconfigure is not None:
-        reconfigure(errors="strict")
+    set_error_handler(sys.stdin, "strict")
     try:
         text = sys.stdin.read().strip("\n")
     except UnicodeDecodeError as error:
-        message = f"what comes by stdin is no text in {error.encoding}"
-        raise click.UsageError(message) from None
+        raise_usage_error(f"what comes by stdin is no text in {error.encoding}")
     if not text and not has_files:
-        message = "the text is empty"
-        raise click.UsageError(message)
+        raise_usage_error("the text is empty")
     return text
 
 
@@ -131,13 +128,13 @@ def _attached(files: tuple[str, ...]) -> Attachments | None:
 
 
 @click.command(cls=Command)
-@thread_id
-@chat_title
+@tid_argument
+@title_option
 @click.option(
     "--limit", default=20, show_default=True, type=click.IntRange(1), help="How many at most."
 )
 @click.option("--ids", is_flag=True, help="Show the ids, for post --reply-to and for download.")
-@as_json
+@json_option
 @pass_settings
 def messages(
     settings: Settings, *, tid: str | None, title: str | None, limit: int, ids: bool, as_json: bool
@@ -146,22 +143,22 @@ def messages(
 
     With --json, too, the newest is last.
     """
-    require_one(tid, title)
+    require_one_chat(tid, title)
     with settings.connect() as connection:
-        chat = settings.handle(connection, tid, title)
+        chat = settings.find_handle(connection, tid, title)
         newest = chat.get_messages(limit, timeout=settings.timeout)
         for message in reversed(newest):
             if as_json:
-                print_json(of_message(message))
+                print_json(serialize_message(message))
             else:
                 click.echo(_line(message, message.mid if ids else ""))
 
 
 @click.command(cls=Command)
-@thread_id
+@tid_argument
 @click.argument("mid", required=False)
 @click.argument("folder", required=False)
-@chat_title
+@title_option
 @pass_settings
 def download(
     settings: Settings,
@@ -178,15 +175,13 @@ def download(
     """
     if title is not None:
         if folder is not None:
-            message = "name the chat by its thread ID or by --title, and not by both"
-            raise click.UsageError(message)
+            raise_usage_error("name the chat by its thread ID or by --title, and not by both")
         tid, mid, folder = None, tid, mid
-    require_one(tid, title)
+    require_one_chat(tid, title)
     if mid is None:
-        message = "name the message by its id, MID"
-        raise click.UsageError(message)
+        raise_usage_error("name the message by its id, MID")
     with settings.connect() as connection:
-        chat = settings.handle(connection, tid, title, word=mid)
+        chat = settings.find_handle(connection, tid, title, word=mid)
         _download(settings, chat, mid, folder or ".")
 
 
@@ -196,14 +191,12 @@ def _download(settings: Settings, chat: Chat | ChatHandle, mid: str, folder: str
     every = chat.iter_messages(timeout=settings.timeout)
     message = next((each for each in every if each.mid == mid), None)
     if message is None:
-        text = f"the chat has no message {mid!r}"
-        raise not_found(text)
+        raise_not_found(f"the chat has no message {mid!r}")
     files = [each for each in message.attachments or () if isinstance(each, FileAttachment)]
     if not files:
-        text = "the message has no files"
-        raise not_found(text)
+        raise_not_found("the message has no files")
     for file in files:
-        with bytes_of("Fetching the file") as moved:
+        with byte_progress("Fetching the file") as moved:
             path = file.download(f"{folder}/", progress=moved, timeout=settings.timeout)
         click.echo(path)
 
@@ -214,12 +207,12 @@ def _download(settings: Settings, chat: Chat | ChatHandle, mid: str, folder: str
     "--for",
     "duration",
     type=float,
-    callback=seconds,
+    callback=validate_seconds,
     metavar="SECONDS",
     help="End after so long.",
 )
 @click.option("--own", is_flag=True, help="Show what the bot itself does, too.")
-@as_json
+@json_option
 @pass_settings
 def listen(
     settings: Settings, *, since: str | None, duration: float | None, own: bool, as_json: bool
@@ -229,12 +222,12 @@ def listen(
     It goes on until Ctrl-C, or for as long as --for says. When the network or the server fails, it
     says so, and goes on when it can.
     """
-    with settings.connect() as connection, logged(logging.WARNING):
+    with settings.connect() as connection, log_to_stderr(logging.WARNING):
         events = connection.events(timeout=duration, since=since, own=own)
-        say_on_terminal("Listening; Ctrl-C ends it.")
+        echo_status("Listening; Ctrl-C ends it.")
         for event in events:
             if as_json:
-                print_json(of_event(event))
+                print_json(serialize_event(event))
             else:
                 click.echo(_line_of_event(event))
 
@@ -242,26 +235,26 @@ def listen(
 def _line(message: Message, mid: str = "") -> str:
     author = message.sender_display_name or message.from_user.full_name()
     alert = f"[{message.alert_type}]" if message.is_alert else ""
-    text = "(deleted)" if message.deleted else visible_lines(message.msg or "")
+    text = "(deleted)" if message.deleted else escape_lines(message.msg or "")
     attached = [_name_of(each) for each in message.attachments or ()]
-    head = " ".join(filter(None, (visible(mid), _local(message.tstamp_date), visible(author))))
-    parts = filter(None, (visible(alert), text.replace("\n", "\n    "), *attached))
+    head = " ".join(filter(None, (escape(mid), _local(message.tstamp_date), escape(author))))
+    parts = filter(None, (escape(alert), text.replace("\n", "\n    "), *attached))
     return " ".join((f"{head}:", *parts))
 
 
 def _name_of(attachment: object) -> str:
     name = getattr(attachment, "name", None) or getattr(attachment, "title", None) or ""
-    return visible(f"[{getattr(attachment, 'type', '')} {name}".rstrip() + "]")
+    return escape(f"[{getattr(attachment, 'type', '')} {name}".rstrip() + "]")
 
 
 def _line_of_event(event: Event) -> str:
-    title = visible(event.chat.title or event.chat.tid)
+    title = escape(event.chat.title or event.chat.tid)
     message = getattr(event, "message", None)
     if message is not None:
         return f"{title} | {_line(message)}"
-    who = "" if event.editor is None else f", by {visible(event.editor.full_name())}"
+    who = "" if event.editor is None else f", by {escape(event.editor.full_name())}"
     what = event.type.value.replace("_", " ")
-    return f"{title} | {_local(event.date)} {visible(what)}{_whom(event)}{who}"
+    return f"{title} | {_local(event.date)} {escape(what)}{_whom(event)}{who}"
 
 
 def _whom(event: Event) -> str:
@@ -273,7 +266,7 @@ def _whom(event: Event) -> str:
     value = getattr(event, "value", None)
     if value is not None:
         parts.append("yes" if value else "no")
-    return f": {visible(', '.join(parts))}" if parts else ""
+    return f": {escape(', '.join(parts))}" if parts else ""
 
 
 def _local(moment: datetime) -> str:

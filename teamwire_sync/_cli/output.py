@@ -11,7 +11,8 @@ import shutil
 import sys
 import unicodedata
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from rich.console import Console
+
+T = TypeVar("T")
 
 _JOINERS = {"\u200c", "\u200d"}
 _SELECTORS = {"\ufe0e", "\ufe0f"}
@@ -39,7 +42,13 @@ def is_terminal(stream: Any) -> bool:
     return stream is not None and bool(stream.isatty())
 
 
-def visible(text: str) -> str:
+def set_error_handler(stream: Any, name: str) -> None:
+    """Say what *stream* does with what its encoding can't hold, where it can be told."""
+    if hasattr(stream, "reconfigure"):
+        stream.reconfigure(errors=name)
+
+
+def escape(text: str) -> str:
     """*text* with each letter that is not seen, or that moves others, in its escaped form."""
     if text.isascii() and text.isprintable():
         return text
@@ -49,9 +58,9 @@ def visible(text: str) -> str:
     )
 
 
-def visible_lines(text: str) -> str:
+def escape_lines(text: str) -> str:
     """The same for a text of several lines, which stay lines; its spaces are spaces."""
-    return "\n".join(visible(line) for line in text.translate(_SPACES).splitlines())
+    return "\n".join(escape(line) for line in text.translate(_SPACES).splitlines())
 
 
 def print_json(document: Mapping[str, Any]) -> None:
@@ -59,7 +68,39 @@ def print_json(document: Mapping[str, Any]) -> None:
     click.echo(json.dumps(document))
 
 
-def print_rows(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+def print_result(document: Mapping[str, Any], *texts: str, as_json: bool) -> None:
+    """One thing: its document, or these texts of it with tabs between."""
+    if as_json:
+        print_json(document)
+    else:
+        click.echo("\t".join(map(escape, texts)))
+
+
+def print_list(
+    items: Iterable[T],
+    serialize: Callable[[T], Mapping[str, Any]],
+    head: Sequence[str],
+    row: Callable[[T], Sequence[str]],
+    *,
+    as_json: bool,
+) -> None:
+    """Several things of a kind: their documents, or a table.
+
+    Args:
+        items: The things.
+        serialize: Returns the document of one.
+        head: The names of the table's columns.
+        row: Returns what is in them for one thing; in the first one, an id.
+        as_json: Whether to print the documents.
+    """
+    if as_json:
+        for item in items:
+            print_json(serialize(item))
+    else:
+        print_table(head, map(row, items))
+
+
+def print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """A table for people; where stdout is no terminal, each row on a line, with tabs between.
 
     Args:
@@ -68,15 +109,15 @@ def print_rows(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """
     if not is_terminal(sys.stdout):
         for row in rows:
-            click.echo("\t".join(map(visible, row)))
+            click.echo("\t".join(map(escape, row)))
         return
     width = shutil.get_terminal_size().columns
     if len(head) > 2 and width < _NARROW:
         for first, *others in rows:
-            click.echo(visible(first))
+            click.echo(escape(first))
             for name, cell in zip(head[1:], others):
                 if cell:
-                    click.echo(f"  {name}: {visible(cell)}")
+                    click.echo(f"  {name}: {escape(cell)}")
         return
     _print_table(head, rows, width)
 
@@ -88,19 +129,19 @@ def print_fields(fields: Iterable[tuple[str, str]]) -> None:
     longest = max(len(name) for name, _ in fields)
     for name, value in fields:
         start = name.ljust(longest + 2) if is_for_people else f"{name}\t"
-        click.echo(f"{start}{visible(value)}")
+        click.echo(f"{start}{escape(value)}")
 
 
-def say(text: str) -> None:
+def echo_err(text: str) -> None:
     """Tell the user something that is no data."""
     with suppress(OSError):  # nobody listens
-        click.echo(visible_lines(text), err=True)
+        click.echo(escape_lines(text), err=True)
 
 
-def say_on_terminal(text: str) -> None:
+def echo_status(text: str) -> None:
     """The same where somebody sits there: in a script, no news is good news."""
     if is_terminal(sys.stderr):
-        say(text)
+        echo_err(text)
 
 
 def _is_seen(letter: str, before: str, after: str) -> bool:
@@ -134,7 +175,7 @@ def _print_table(head: Sequence[str], rows: Iterable[Sequence[str]], width: int)
     for number, name in enumerate(head):
         table.add_column(Text(name), overflow="fold", no_wrap=number == 0)
     for row in rows:
-        table.add_row(*(Text(visible(cell)) for cell in row))
+        table.add_row(*(Text(escape(cell)) for cell in row))
     _console(width=width).print(table)
 
 
@@ -154,35 +195,30 @@ def _is_lively(stream: Any) -> bool:
 
 
 @contextmanager
-def count_of(what: str) -> Iterator[Callable[[int, int], None] | None]:
+def count_progress(what: str) -> Iterator[Callable[[int, int], None] | None]:
     """Show how many there are so far, on a terminal; None elsewhere.
 
     Gives a callback for pages and items.
     """
-    if not _is_lively(sys.stderr):
-        yield None
-        return
-    with _progress("{task.completed:,.0f}") as progress:
-        task = progress.add_task(what, total=None)
-        yield lambda _pages, items: progress.update(task, completed=items)
+    with _progress(what, "{task.completed:,.0f}") as update:
+        yield update and (lambda _pages, items: update(completed=items))
 
 
 @contextmanager
-def bytes_of(what: str) -> Iterator[Callable[[int, int], None] | None]:
+def byte_progress(what: str) -> Iterator[Callable[[int, int], None] | None]:
     """Show how many bytes have moved, on a terminal; None elsewhere.
 
     Gives a callback for the bytes so far and for all of them.
     """
-    if not _is_lively(sys.stderr):
-        yield None
-        return
-    with _progress("{task.percentage:>3.0f} %", bar=True) as progress:
-        task = progress.add_task(what, total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
+    with _progress(what, "{task.percentage:>3.0f} %", bar=True) as update:
+        yield update and (lambda done, total: update(completed=done, total=total))
 
 
 @contextmanager
-def _progress(column: str, *, bar: bool = False) -> Iterator[Any]:
+def _progress(what: str, column: str, *, bar: bool = False) -> Iterator[Any]:
+    if not _is_lively(sys.stderr):
+        yield None
+        return
     from rich.progress import (  # noqa: PLC0415  only for a terminal
         BarColumn,
         Progress,
@@ -203,4 +239,4 @@ def _progress(column: str, *, bar: bool = False) -> Iterator[Any]:
         redirect_stdout=False,
         redirect_stderr=False,
     ) as progress:
-        yield progress
+        yield partial(progress.update, progress.add_task(what, total=None))

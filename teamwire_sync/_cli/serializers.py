@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _OF_ALL_EVENTS = {each.name for each in fields(Event)}
 
 
-def of_user(user: User) -> dict[str, Any]:
+def serialize_user(user: User) -> dict[str, Any]:
     """A user."""
     return {
         "uid": user.uid,
@@ -28,7 +28,7 @@ def of_user(user: User) -> dict[str, Any]:
     }
 
 
-def of_group(group: Group) -> dict[str, Any]:
+def serialize_group(group: Group) -> dict[str, Any]:
     """A circle or list, without its members."""
     return {
         "gid": group.gid,
@@ -40,7 +40,7 @@ def of_group(group: Group) -> dict[str, Any]:
     }
 
 
-def of_chat(chat: Chat) -> dict[str, Any]:
+def serialize_chat(chat: Chat) -> dict[str, Any]:
     """A chat."""
     return {
         "tid": chat.tid,
@@ -56,12 +56,12 @@ def of_chat(chat: Chat) -> dict[str, Any]:
     }
 
 
-def of_message(message: Message) -> dict[str, Any]:
+def serialize_message(message: Message) -> dict[str, Any]:
     """A message."""
     return {
         "mid": message.mid,
         "tid": message.chat.tid,
-        "from_user": of_user(message.from_user),
+        "from_user": serialize_user(message.from_user),
         "timestamp": message.timestamp,
         "date": message.tstamp_date.isoformat(),
         "message": message.msg,
@@ -70,11 +70,11 @@ def of_message(message: Message) -> dict[str, Any]:
         "reply_to": message.reply_to,
         "sender_display_name": message.sender_display_name,
         "deleted": message.deleted,
-        "attachments": [_of_attachment(each) for each in message.attachments or ()],
+        "attachments": [_serialize_attachment(each) for each in message.attachments or ()],
     }
 
 
-def of_event(event: Event) -> dict[str, Any]:
+def serialize_event(event: Event) -> dict[str, Any]:
     """An event; what is below "details" depends on its kind."""
     details = {
         each.name: _plain(getattr(event, each.name))
@@ -94,7 +94,7 @@ def of_event(event: Event) -> dict[str, Any]:
     }
 
 
-def _of_attachment(attachment: Attachment) -> dict[str, Any]:
+def _serialize_attachment(attachment: Attachment) -> dict[str, Any]:
     kind: Any = type(attachment)
     names = [each.name for each in fields(kind) if not each.name.startswith("_")]
     document = {name: _plain(getattr(attachment, name)) for name in names}
@@ -114,7 +114,7 @@ def _plain(value: Any) -> Any:
 
 
 _DOCUMENTS: dict[type, Callable[[Any], dict[str, Any]]] = {
-    User: of_user,
-    Group: of_group,
-    Message: of_message,
+    User: serialize_user,
+    Group: serialize_group,
+    Message: serialize_message,
 }

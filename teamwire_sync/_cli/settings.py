@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from teamwire_sync._cli.failures import extras, not_found
-from teamwire_sync._cli.output import count_of, say, visible_lines
+from teamwire_sync._cli.errors import raise_not_found, raise_usage_error, require_extras
+from teamwire_sync._cli.output import count_progress, echo_err, escape_lines
 from teamwire_sync._connection import Connection
 from teamwire_sync._credentials import config_path
 from teamwire_sync._internal.log import logger
@@ -21,15 +21,13 @@ from teamwire_sync._stores import find_store
 from teamwire_sync.exceptions import TWConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
     from teamwire_sync._display.html import ChatList
     from teamwire_sync._models.chats import Chat, ChatHandle
 
-    Command = Callable[..., Any]
-
-_VARIABLES = ("TEAMWIRE_URL", "TEAMWIRE_APP_ID", "TEAMWIRE_SECRET")
+CREDENTIAL_VARIABLES = ("TEAMWIRE_URL", "TEAMWIRE_APP_ID", "TEAMWIRE_SECRET")
 _STORE = "TEAMWIRE_STORE"
 
 
@@ -74,14 +72,13 @@ class Settings:
         """A Connection."""
         if self._vendor:
             if os.environ.get(_STORE, "").strip() not in {"", "none"}:
-                text = (
+                raise_usage_error(
                     "a store does not go with --vendor, as the vendor's SDK does not say whose "
                     "chats it lists: go on without one by --store none"
                 )
-                raise click.UsageError(text)
             return Connection.from_vendor()
         try:
-            with extras():
+            with require_extras():
                 return Connection(url=self.url, app_name="teamwire-sync")
         except TWConfigError as error:
             text = self._how_to_set_up() or str(error)
@@ -90,7 +87,7 @@ class Settings:
     def _how_to_set_up(self) -> str | None:
         missing = [
             name
-            for name in _VARIABLES
+            for name in CREDENTIAL_VARIABLES
             if not os.environ.get(name) and not (self.url and name == "TEAMWIRE_URL")
         ]
         path = config_path()
@@ -107,21 +104,20 @@ class Settings:
 
     def list_chats(self, connection: Connection) -> ChatList:
         """All the chats, counted on a terminal while they come."""
-        with count_of("Listing the chats") as counted:
+        with count_progress("Listing the chats") as counted:
             return connection.chats.get_subscriptions(progress=counted, timeout=self.timeout)
 
-    def chat(self, connection: Connection, tid: str | None, title: str | None) -> Chat:
+    def find_chat(self, connection: Connection, tid: str | None, title: str | None) -> Chat:
         """The chat that is named by *tid* or *title*."""
         self.list_chats(connection)
         if title is not None:
             return connection.chats.one_by_title(title, timeout=self.timeout)
         chat = connection.chats.get_by_thread_id(tid or "", timeout=self.timeout)
         if chat is None:
-            text = f"there is no chat with the thread ID {tid!r}, or the bot is not in it"
-            raise not_found(text)
+            raise_not_found(f"there is no chat with the thread ID {tid!r}, or the bot is not in it")
         return chat
 
-    def handle(
+    def find_handle(
         self,
         connection: Connection,
         tid: str | None,
@@ -140,12 +136,15 @@ class Settings:
         if title is None:
             return connection.chats.at(tid or "")
         if word is not None and any(each.tid == word for each in self.list_chats(connection)):
-            text = f"{word} is the thread ID of a chat: name the chat by that or by --title"
-            raise click.UsageError(text)
-        return self.chat(connection, None, title)
+            raise_usage_error(
+                f"{word} is the thread ID of a chat: name the chat by that or by --title"
+            )
+        return self.find_chat(connection, None, title)
 
 
-def seconds(_context: click.Context, parameter: click.Parameter, value: float | None) -> Any:
+def validate_seconds(
+    _context: click.Context, parameter: click.Parameter, value: float | None
+) -> Any:
     """The callback of an option that is a number of seconds."""
     if value is not None:
         try:
@@ -155,42 +154,42 @@ def seconds(_context: click.Context, parameter: click.Parameter, value: float | 
     return value
 
 
-def store(_context: click.Context, parameter: click.Parameter, value: str | None) -> Any:
+def validate_store(_context: click.Context, parameter: click.Parameter, value: str | None) -> Any:
     """The callback of the option that names a store: it may hold a password, so it is not shown."""
     if value is not None:
         if not value.strip():
             text = "it is empty"
             raise click.BadParameter(text, param=parameter)
-        with extras():
+        with require_extras():
             find_store(value, "--store")
     return value
 
 
 pass_settings = click.make_pass_decorator(Settings)
-as_json = click.option("--json", "as_json", is_flag=True, help="JSON, one document on each line.")
-chat_title = click.option("--title", help="The title of the chat, in place of its thread ID.")
-thread_id = click.argument("tid", required=False)
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="JSON, one document on each line."
+)
+title_option = click.option("--title", help="The title of the chat, in place of its thread ID.")
+tid_argument = click.argument("tid", required=False)
 
 
-def require_one(tid: str | None, title: str | None) -> None:
+def require_one_chat(tid: str | None, title: str | None) -> None:
     """Raise unless a chat is named, and named once."""
     if tid is None and title is None:
-        message = "name the chat: by its thread ID, or by --title"
-        raise click.UsageError(message)
+        raise_usage_error("name the chat: by its thread ID, or by --title")
     if tid is not None and title is not None:
-        message = "name the chat by its thread ID or by --title, and not by both"
-        raise click.UsageError(message)
+        raise_usage_error("name the chat by its thread ID or by --title, and not by both")
 
 
 @contextmanager
-def of_process(environment: dict[str, str]) -> Iterator[None]:
+def process_environment(environment: dict[str, str]) -> Iterator[None]:
     """Have the *environment*, and warnings that are a line each.
 
     Who names a file or a section means what stands there: what the shell exports for another bot
     does not go before it, and is not mixed with it.
     """
     names_a_bot = bool(environment.keys() - {_STORE})
-    replaced = (*environment, *(_VARIABLES if names_a_bot else ()))
+    replaced = (*environment, *(CREDENTIAL_VARIABLES if names_a_bot else ()))
     before = {name: os.environ.pop(name, None) for name in replaced}
     os.environ.update(environment)
     try:
@@ -207,15 +206,15 @@ def of_process(environment: dict[str, str]) -> Iterator[None]:
 
 def without_store() -> AbstractContextManager[None]:
     """Have no store in the block, whatever ``TEAMWIRE_STORE`` names."""
-    return of_process({_STORE: "none"})
+    return process_environment({_STORE: "none"})
 
 
 def _show_warning(message: Warning | str, *_: object) -> None:
-    say(f"Warning: {message}")
+    echo_err(f"Warning: {message}")
 
 
 @contextmanager
-def logged(level: int) -> Iterator[None]:
+def log_to_stderr(level: int) -> Iterator[None]:
     """Show on stderr what the client logs; not twice."""
     if any(isinstance(each.formatter, _Formatter) for each in logger.handlers):
         yield
@@ -236,4 +235,4 @@ class _Formatter(logging.Formatter):
     """What comes from elsewhere may be in it."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return visible_lines(super().format(record))
+        return escape_lines(super().format(record))

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from teamwire_sync._cli.failures import Command, UnusableError, extras
-from teamwire_sync._cli.settings import seconds, without_store
+from teamwire_sync._cli.errors import Command, UnusableError, raise_usage_error, require_extras
+from teamwire_sync._cli.settings import validate_seconds, without_store
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -32,7 +32,7 @@ _seed = click.option("--seed", default=0, show_default=True, help="Makes another
     is_flag=False,
     flag_value=1.0,
     type=float,
-    callback=seconds,
+    callback=validate_seconds,
     metavar="[SECONDS]",
     help="Let people do something in its chats all the time: once a second, or as often as told.",
 )
@@ -92,7 +92,7 @@ def demo(chats: int, seed: int, lookups: int) -> None:
     default=60.0,
     show_default=True,
     type=float,
-    callback=seconds,
+    callback=validate_seconds,
     metavar="SECONDS",
     help="How long one call may take.",
 )
@@ -108,14 +108,13 @@ def vendor_check(*, write: bool, user: str | None, timeout: float, details: bool
     Exit code 1 says that a line is WRONG.
     """
     if write != bool(user):
-        message = "--write and --user UID go together: whom shall the chat be with?"
-        raise click.UsageError(message)
+        raise_usage_error("--write and --user UID go together: whom shall the chat be with?")
     from teamwire_sync._vendor.check import VendorCheck  # noqa: PLC0415  only this command needs it
 
     try:
         check = VendorCheck(recipient=user or None, timeout=timeout)
     except ValueError as error:
-        raise click.UsageError(str(error)) from None
+        raise_usage_error(str(error))
     wrong = untold = False
     with without_store():
         for finding in check.run():
@@ -131,7 +130,7 @@ def vendor_check(*, write: bool, user: str | None, timeout: float, details: bool
 
 
 def _testing() -> ModuleType:
-    with extras():
+    with require_extras():
         from teamwire_sync import testing  # noqa: PLC0415  an extra that other commands do without
     return testing
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 from functools import cache
@@ -12,26 +13,30 @@ from werkzeug.exceptions import HTTPException, NotFound
 from werkzeug.routing import RequestRedirect
 from werkzeug.wsgi import FileWrapper
 
+from teamwire_sync._http.contract import OPERATIONS
 from teamwire_sync._internal.log import logger
-from teamwire_sync._sandbox.errors import ApiError, error_body
+from teamwire_sync._sandbox.errors import error_body, refusal_answer
 from teamwire_sync._sandbox.idempotency import perform
 from teamwire_sync._sandbox.request_bodies import (
+    parse_chat_draft,
     parse_chat_edit,
     parse_member_edit,
-    parse_new_chat,
     parse_new_message,
 )
-from teamwire_sync._sandbox.serializers import dump
 from teamwire_sync._sandbox.validation import (
     parse_file_name,
     parse_idempotency_key,
     parse_limit,
     parse_wait,
 )
+from teamwire_sync._sandbox.world.errors import RefusedError, refuse
 from teamwire_sync._sandbox.world.files import CHUNK
+from teamwire_sync._sandbox.world.serializers import dump
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from flask.typing import ResponseReturnValue
 
     from teamwire_sync._sandbox.world.files import Spool
     from teamwire_sync._sandbox.world.world import World
@@ -47,8 +52,6 @@ SPOOL_KEY = "teamwire_sync.spool"
 
 MAX_BODY = 1024 * 1024
 MAX_UPLOAD = 2 * 1024**3
-_PREFIX = "/v1/bot"
-UPLOADS = f"{_PREFIX}/attachments/"
 _MESSAGES_LIMITS = (50, 200)
 _EVENTS_LIMITS = (100, 100)
 # Not "not_found": a client with a wrong URL would take every user and chat for missing.
@@ -62,44 +65,32 @@ def create_app() -> Flask:
     """The application that serves worlds; one does for all, since making it takes its time."""
     app = Flask("teamwire_sync.sandbox", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    app.response_class = _JsonResponse
     app.url_map.merge_slashes = False
     api = _Api()
     app.before_request(api.admit)
-    app.register_error_handler(ApiError, _refused)
+    app.register_error_handler(RefusedError, refusal_answer)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _crashed)
-    for method, path, view in (
-        ("GET", "/health", api.health),
-        ("GET", f"{_PREFIX}/me/", api.get_me),
-        ("GET", f"{_PREFIX}/chats/", api.list_chats),
-        ("POST", f"{_PREFIX}/chats/", api.create_chat),
-        ("PATCH", f"{_PREFIX}/chats/<tid>/", api.edit_chat),
-        ("PATCH", f"{_PREFIX}/chats/<tid>/members/", api.edit_members),
-        ("DELETE", f"{_PREFIX}/chats/<tid>/members/me/", api.leave_chat),
-        ("PATCH", f"{_PREFIX}/chats/<tid>/admins/", api.edit_admins),
-        ("GET", f"{_PREFIX}/chats/<tid>/messages/", api.list_messages),
-        ("POST", f"{_PREFIX}/chats/<tid>/messages/", api.post_message),
-        ("POST", UPLOADS, api.upload_attachment),
-        ("GET", f"{UPLOADS}<attachment_id>/content/", api.download_attachment),
-        ("GET", f"{_PREFIX}/users/", api.list_users),
-        ("GET", f"{_PREFIX}/users/<uid>/", api.get_user),
-        ("GET", f"{_PREFIX}/users/<uid>/avatar/", api.get_avatar),
-        ("GET", f"{_PREFIX}/groups/", api.list_groups),
-        ("GET", f"{_PREFIX}/groups/<gid>/", api.get_group),
-        ("PATCH", f"{_PREFIX}/groups/<gid>/members/", api.edit_group_members),
-        ("GET", f"{_PREFIX}/events/", api.list_events),
-    ):
+    paths = {name: (each.method, each.path) for name, each in OPERATIONS.items()}
+    for name, (method, path) in {**paths, "health": ("GET", "/health")}.items():
         app.add_url_rule(
-            path,
-            endpoint=view.__name__,
-            view_func=view,
+            path.replace("{", "<").replace("}", ">"),
+            endpoint=name,
+            view_func=getattr(api, name),
             methods=[method],
             provide_automatic_options=False,
         )
     return app
 
 
+class _JsonResponse(Response):
+    default_mimetype = "application/json"
+
+
 class _Api:
+    """The operations of the contract, by name."""
+
     @property
     def _world(self) -> World:
         world: World = request.environ[WORLD_KEY]
@@ -109,140 +100,130 @@ class _Api:
         """Let in what has a path of the contract and the bot's credentials."""
         if request.path == "/health":
             return
+        known = base64.b64encode(f"{self._world.app_id}:{self._world.secret}".encode())
         scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "basic" or not hmac.compare_digest(
-            credentials.strip().encode(), self._world.credentials
+            credentials.strip().encode(), known
         ):
-            raise ApiError(401, "the App ID or the Secret is missing or wrong")
+            refuse("the App ID or the Secret is missing or wrong", "unauthorized")
         if isinstance(request.routing_exception, RequestRedirect):
-            raise ApiError(404, "every path of the contract ends with a slash", _NO_PATH)
+            refuse("every path of the contract ends with a slash", _NO_PATH)
 
-    def health(self) -> Response:
-        return _json(dump({"status": "ok"}))
+    def health(self) -> str:
+        return dump({"status": "ok"})
 
-    def get_me(self) -> Response:
-        return _json(self._world.directory.user(self._world.bot_uid))
+    def get_me(self) -> str:
+        return self._world.directory.user(self._world.bot_uid)
 
-    def list_chats(self) -> Response:
+    def list_chats(self) -> ResponseReturnValue:
         limit = parse_limit(request.args.get("limit"))
         cursor = request.args.get("cursor")
         listing = self._world.listing
         collection = listing.collection(request.environ.get(LAG_KEY))
+        etag = {"ETag": collection.etag}
         known = request.if_none_match
         if cursor is None and (known.star_tag or known.contains_weak(collection.etag.strip('"'))):
-            return Response(status=304, headers={"ETag": collection.etag})
-        return _json(listing.page(collection, limit, cursor), ETag=collection.etag)
+            return "", 304, etag
+        return listing.page(collection, limit, cursor), etag
 
-    def create_chat(self) -> Response:
-        new = parse_new_chat(_json_body())
-        return self._write(lambda: self._world.conversations.create(new))
+    def create_chat(self) -> ResponseReturnValue:
+        draft = parse_chat_draft(_json_body())
+        return self._write(lambda: self._world.bot_chats.create(draft))
 
-    def edit_chat(self, tid: str) -> Response:
+    def edit_chat(self, tid: str) -> ResponseReturnValue:
         properties = parse_chat_edit(_json_body())
-        return self._write(lambda: self._world.conversations.edit(tid, properties))
+        return self._write(lambda: self._world.bot_chats.edit(tid, properties))
 
-    def edit_members(self, tid: str) -> Response:
+    def edit_members(self, tid: str) -> ResponseReturnValue:
         edit = parse_member_edit(_json_body(), groups=True)
-        return self._write(lambda: self._world.conversations.edit_members(tid, edit))
+        return self._write(lambda: self._world.bot_chats.edit_members(tid, edit))
 
-    def edit_admins(self, tid: str) -> Response:
+    def edit_admins(self, tid: str) -> ResponseReturnValue:
         edit = parse_member_edit(_json_body())
-        return self._write(lambda: self._world.conversations.edit_admins(tid, edit))
+        return self._write(lambda: self._world.bot_chats.edit_admins(tid, edit))
 
-    def leave_chat(self, tid: str) -> Response:
-        return self._write(lambda: self._world.conversations.leave(tid))
+    def leave_chat(self, tid: str) -> ResponseReturnValue:
+        return self._write(lambda: self._world.bot_chats.leave(tid))
 
-    def list_messages(self, tid: str) -> Response:
+    def list_messages(self, tid: str) -> str:
         limit = parse_limit(request.args.get("limit"), *_MESSAGES_LIMITS)
-        return _json(self._world.messages.page(tid, limit, request.args.get("before")))
+        return self._world.messages.page(tid, limit, request.args.get("before"))
 
-    def post_message(self, tid: str) -> Response:
+    def post_message(self, tid: str) -> ResponseReturnValue:
         new = parse_new_message(_json_body())
         return self._write(lambda: self._world.messages.post(tid, new))
 
-    def upload_attachment(self) -> Response:
+    def upload_attachment(self) -> ResponseReturnValue:
         name = parse_file_name(request.args.get("name"))
         content_type = request.headers.get("Content-Type") or "application/octet-stream"
         body: Spool = request.environ[SPOOL_KEY]
         if body.size > MAX_UPLOAD:
-            raise ApiError(413, "the body is larger than 2 GiB")
+            refuse("the body is larger than 2 GiB", "payload_too_large")
         return self._write(
             lambda: self._world.attachments.upload(name, content_type, body),
             dump([name, content_type]).encode() + body.digest,
         )
 
-    def download_attachment(self, attachment_id: str) -> Response:
-        content = self._world.attachments.content(attachment_id)
+    def download_attachment(self, aid: str) -> Response:
+        content = self._world.attachments.content(aid)
         return Response(
             FileWrapper(content.file, CHUNK),
             content_type=content.content_type,
             headers={"Content-Length": str(content.size)},
         )
 
-    def list_users(self) -> Response:
+    def list_users(self) -> str:
         limit = parse_limit(request.args.get("limit"))
         part = request.args.get("q", "")
-        return _json(self._world.directory.users(part, limit, request.args.get("cursor")))
+        return self._world.directory.users(part, limit, request.args.get("cursor"))
 
-    def get_user(self, uid: str) -> Response:
-        return _json(self._world.directory.user(uid))
+    def get_user(self, uid: str) -> str:
+        return self._world.directory.user(uid)
 
     def get_avatar(self, uid: str) -> Response:
         return Response(self._world.directory.avatar(uid), content_type="image/png")
 
-    def list_groups(self) -> Response:
+    def list_groups(self) -> str:
         limit = parse_limit(request.args.get("limit"))
-        return _json(self._world.directory.groups(limit, request.args.get("cursor")))
+        return self._world.directory.groups(limit, request.args.get("cursor"))
 
-    def get_group(self, gid: str) -> Response:
-        return _json(self._world.directory.group(gid))
+    def get_group(self, gid: str) -> str:
+        return self._world.directory.group(gid)
 
-    def edit_group_members(self, gid: str) -> Response:
+    def edit_group_members(self, gid: str) -> ResponseReturnValue:
         edit = parse_member_edit(_json_body())
         return self._write(lambda: self._world.directory.edit_members(gid, edit))
 
-    def list_events(self) -> Response:
+    def list_events(self) -> str:
         limit = parse_limit(request.args.get("limit"), *_EVENTS_LIMITS)
         wait = parse_wait(request.args.get("wait"))
-        return _json(self._world.events.page(request.args.get("cursor"), wait, limit))
+        return self._world.events.page(request.args.get("cursor"), wait, limit)
 
-    def _write(self, work: Callable[[], str], content: bytes | None = None) -> Response:
+    def _write(self, work: Callable[[], str], content: bytes | None = None) -> ResponseReturnValue:
         key = parse_idempotency_key(request.headers.get("Idempotency-Key"))
         named = f"{request.method} {request.path}\n".encode()
         if content is None:
             content = request.get_data()
         fingerprint = hashlib.sha256(named + content).hexdigest()
-        outcome = perform(self._world.store, work, key=key, fingerprint=fingerprint)
-        answer = _json(outcome.body, outcome.status)
-        if outcome.replayed:
-            answer.headers["Idempotency-Replayed"] = "true"
-        return answer
-
-
-def _json(body: str, status: int = 200, **headers: str) -> Response:
-    return Response(body, status, headers, mimetype="application/json")
+        outcome = perform(self._world.database, work, key=key, fingerprint=fingerprint)
+        headers = {"Idempotency-Replayed": "true"} if outcome.replayed else {}
+        return outcome.body, outcome.status, headers
 
 
 def _json_body() -> bytes:
     if request.mimetype != "application/json":
-        raise ApiError(415, "the body must be application/json")
+        refuse("the body must be application/json", "unsupported_media_type")
     return request.get_data()
 
 
-def _refused(refusal: ApiError) -> Response:
-    return _json(refusal.body, refusal.status)
-
-
-def _http_error(error: HTTPException) -> Response:
+def _http_error(error: HTTPException) -> ResponseReturnValue:
     status = error.code or 500
     code = _NO_PATH if isinstance(error, NotFound) else None
-    answer = _json(error_body(status, error.description or error.name, code), status)
     allowed = getattr(error, "valid_methods", None)
-    if allowed is not None:
-        answer.headers["Allow"] = ", ".join(sorted(allowed))
-    return answer
+    headers = {} if allowed is None else {"Allow": ", ".join(sorted(allowed))}
+    return error_body(status, error.description or error.name, code), status, headers
 
 
-def _crashed(error: Exception) -> Response:
+def _crashed(error: Exception) -> ResponseReturnValue:
     _logger.error("the sandbox failed", exc_info=error)
-    return _json(error_body(500, "the sandbox failed; its log says how"), 500)
+    return error_body(500, "the sandbox failed; its log says how"), 500

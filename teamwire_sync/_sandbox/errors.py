@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from teamwire_sync._sandbox.world.errors import RefusedError
 
 _CODES = {
     400: "bad_request",
@@ -24,38 +24,34 @@ _CODES = {
     503: "service_unavailable",
     504: "gateway_timeout",
 }
+_STATUSES = {
+    **{code: status for status, code in _CODES.items()},
+    "not_admin": 403,
+    "not_owner": 403,
+    "circle_managed": 403,
+    "circle_not_public": 403,
+    "sending_not_allowed": 403,
+    "no_avatar": 404,
+    "no_such_path": 404,
+    "chat_closed": 409,
+    "one_to_one": 409,
+    "idempotency_mismatch": 422,
+    "invalid_attachments": 422,
+    "invalid_cursor": 422,
+    "invalid_members": 422,
+    "invalid_reply_to": 422,
+    "no_recipient": 422,
+}
 
 
-class ApiError(Exception):
-    """A request that the contract answers with an error.
-
-    Args:
-        status: The HTTP status.
-        message: What is wrong, for a person.
-        code: What is wrong, for a program; by default the status's own code.
-        details: Further members of the error object.
-    """
-
-    def __init__(self, status: int, message: str, code: str | None = None, **details: Any) -> None:
-        super().__init__(message)
-        self.status = status
-        self.body = error_body(status, message, code, **details)
-
-
-def invalid_members(uids: Iterable[str], gids: Iterable[str] = ()) -> ApiError:
-    """The refusal of users and groups that are unknown, or are not what they must be."""
-    message = "these users and groups are unknown, or no members"
-    return ApiError(
-        422,
-        message,
-        "invalid_members",
-        user_ids=list(dict.fromkeys(uids)),
-        group_ids=list(dict.fromkeys(gids)),
-    )
+def refusal_answer(refusal: RefusedError) -> tuple[str, int]:
+    """The body and the status of the answer to a request that is refused."""
+    status = _STATUSES[refusal.code]
+    return error_body(status, str(refusal), refusal.code, **refusal.details), status
 
 
 def error_body(status: int, message: str, code: str | None = None, **details: Any) -> str:
-    """The JSON text of an error answer."""
+    """The JSON text of an error answer; its code is by default the status's own."""
     error = {"code": code or _CODES.get(status, f"http_{status}"), "message": message, **details}
     # Escaped to ASCII: a message may quote text that UTF-8 cannot hold.
     return json.dumps({"error": error})

@@ -6,51 +6,53 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from teamwire_sync._sandbox.errors import ApiError
+from teamwire_sync._sandbox.errors import refusal_answer
+from teamwire_sync._sandbox.world.errors import RefusedError, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from teamwire_sync._sandbox.world.store import Store
+    from teamwire_sync._sandbox.world.database import Database
 
 
 @attrs.frozen
 class Outcome:
-    """How a write ended: the answer's status and body."""
+    """How a write ended: the answer's body and status."""
 
-    status: int
     body: str
+    status: int = 200
     replayed: bool = False
 
 
-def perform(store: Store, work: Callable[[], str], *, key: str | None, fingerprint: str) -> Outcome:
+def perform(
+    database: Database, work: Callable[[], str], *, key: str | None, fingerprint: str
+) -> Outcome:
     """Do a write, or repeat the outcome that its key already has.
 
     A refusal by the domain's rules is an outcome too. Work and outcome are stored in one
     transaction, so that a crash leaves both or neither.
 
     Args:
-        store: Where the write goes.
+        database: Where the write goes.
         work: Does the write in the current transaction and returns the answer's body.
         key: The request's Idempotency-Key, if it has one.
         fingerprint: Identifies the request's method, path and body.
     """
-    with store.writing() as db:
-        if key is not None:
-            row = db.execute(
-                "SELECT fingerprint, status, body FROM outcomes WHERE key = ?", (key,)
-            ).fetchone()
-            if row is not None:
-                if row[0] != fingerprint:
-                    message = "this Idempotency-Key was sent with another request"
-                    raise ApiError(422, message, "idempotency_mismatch")
-                return Outcome(row[1], row[2], replayed=True)
+    with database.writing() as db:
+        row = db.execute(
+            "SELECT fingerprint, body, status FROM outcomes WHERE key = ?", (key,)
+        ).fetchone()
+        if row is not None:
+            known, body, status = row
+            if known != fingerprint:
+                refuse("this Idempotency-Key was sent with another request", "idempotency_mismatch")
+            return Outcome(body, status, replayed=True)
         db.execute("SAVEPOINT work")
         try:
-            outcome = Outcome(200, work())
-        except ApiError as refusal:
+            outcome = Outcome(work())
+        except RefusedError as refusal:
             db.execute("ROLLBACK TO work")
-            outcome = Outcome(refusal.status, refusal.body)
+            outcome = Outcome(*refusal_answer(refusal))
         if key is not None:
             db.execute(
                 "INSERT INTO outcomes (key, fingerprint, status, body) VALUES (?, ?, ?, ?)",

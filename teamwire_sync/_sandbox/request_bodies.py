@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from teamwire_sync._sandbox.serializers import calendar_document, location_document
 from teamwire_sync._sandbox.validation import (
     parse_flag,
     parse_ids,
@@ -15,65 +14,47 @@ from teamwire_sync._sandbox.validation import (
     parse_number,
     parse_object,
     parse_text,
-    refuse,
     required_text,
 )
+from teamwire_sync._sandbox.world.errors import refuse
+from teamwire_sync._sandbox.world.messages import ALERT_TYPES, NewMessage
+from teamwire_sync._sandbox.world.serializers import calendar_document, location_document
+from teamwire_sync._transport import ChatDraft, MemberEdit
 
 if TYPE_CHECKING:
-    from teamwire_sync._sandbox.serializers import Document
+    from teamwire_sync._sandbox.world.serializers import Document
 
 MAX_TITLE = 255
 MAX_NAME = 100
 MAX_MESSAGE = 20_000
 MAX_LINE = 1_000
 MAX_ATTACHMENTS = 20
-ALERT_TYPES = ("alert", "announcement", "note")
 
 _FLAGS = ("allow_sending", "allow_mute_notifications", "is_closed")
+_NEW_CHAT = (
+    "title",
+    "user_ids",
+    "group_ids",
+    "message",
+    "is_alert",
+    "allow_sending",
+    "allow_mute_notifications",
+)
+_MEMBER_EDIT = {
+    "add_user_ids": "add_users",
+    "add_group_ids": "add_groups",
+    "remove_user_ids": "remove_users",
+    "remove_group_ids": "remove_groups",
+}
 _UPLOADED = ("file", "gallery", "sound", "video")
 # The years 1 to 9999.
 _EARLIEST, _LATEST = -62_135_596_800_000, 253_402_300_799_999
 
 
-@attrs.frozen(kw_only=True)
-class NewChat:
-    """The body of a request to create a chat."""
-
-    title: str | None
-    user_ids: list[str]
-    group_ids: list[str]
-    message: str | None
-    allow_sending: bool
-    allow_mute_notifications: bool
-    is_alert: bool
-
-
-@attrs.frozen(kw_only=True)
-class NewMessage:
-    """The body of a request to post a message."""
-
-    message: str | None
-    attachments: list[Document] = attrs.field(factory=list)
-    is_alert: bool = False
-    alert_type: str | None = None
-    reply_to: str | None = None
-    sender_display_name: str | None = None
-
-
-@attrs.frozen(kw_only=True)
-class MemberEdit:
-    """The body of a request to change who is in a chat or a list, or its administrators."""
-
-    add_user_ids: list[str]
-    add_group_ids: list[str]
-    remove_user_ids: list[str]
-    remove_group_ids: list[str]
-
-
-def parse_new_chat(body: bytes) -> NewChat:
+def parse_chat_draft(body: bytes) -> ChatDraft:
     """Read a NewChat; empty texts become None."""
-    document = parse_object(body, attrs.fields_dict(NewChat))
-    return NewChat(
+    document = parse_object(body, _NEW_CHAT)
+    return ChatDraft(
         title=parse_text(document, "title", MAX_TITLE) or None,
         user_ids=parse_ids(document, "user_ids"),
         group_ids=parse_ids(document, "group_ids"),
@@ -98,19 +79,15 @@ def parse_chat_edit(body: bytes) -> dict[str, Any]:
 
 def parse_member_edit(body: bytes, *, groups: bool = False) -> MemberEdit:
     """Read a MemberEdit, or with users only an AdminEdit or a GroupMemberEdit."""
-    names = tuple(name for name in attrs.fields_dict(MemberEdit) if groups or "group" not in name)
+    names = [name for name in _MEMBER_EDIT if groups or "group" not in name]
     document = parse_object(body, names)
-    edit = MemberEdit(
-        **{
-            name: list(dict.fromkeys(parse_ids(document, name)))
-            for name in attrs.fields_dict(MemberEdit)
-        }
-    )
-    if not any(attrs.astuple(edit)):
+    ids = {_MEMBER_EDIT[name]: list(dict.fromkeys(parse_ids(document, name))) for name in names}
+    if not any(ids.values()):
         refuse(f"there must be an id in {' or '.join(names)}")
+    edit = MemberEdit(**ids)
     for kind, added, removed in (
-        ("user", edit.add_user_ids, edit.remove_user_ids),
-        ("group", edit.add_group_ids, edit.remove_group_ids),
+        ("user", edit.add_users, edit.remove_users),
+        ("group", edit.add_groups, edit.remove_groups),
     ):
         both = set(added) & set(removed)
         if both:
@@ -119,7 +96,7 @@ def parse_member_edit(body: bytes, *, groups: bool = False) -> MemberEdit:
 
 
 def parse_new_message(body: bytes) -> NewMessage:
-    """Read a NewMessage; an alert without a type becomes an "alert"."""
+    """Read a NewMessage."""
     document = parse_object(body, attrs.fields_dict(NewMessage))
     text = parse_text(document, "message", MAX_MESSAGE) or None
     attachments = _attachments(document)
@@ -138,7 +115,7 @@ def parse_new_message(body: bytes) -> NewMessage:
         message=text,
         attachments=attachments,
         is_alert=is_alert,
-        alert_type=(alert_type or "alert") if is_alert else None,
+        alert_type=alert_type,
         reply_to=parse_text(document, "reply_to", MAX_LINE),
         sender_display_name=display_name,
     )

@@ -13,7 +13,7 @@ from cheroot import wsgi
 from cheroot.server import HTTPConnection
 
 from teamwire_sync._internal.log import logger
-from teamwire_sync._sandbox.middleware import LINE_KEY
+from teamwire_sync._sandbox.middleware import CONNECTION_KEY
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -25,7 +25,7 @@ _THREADS = 16
 """With so many it begins, and so many it adds when all have something to do."""
 
 
-class _Connection(HTTPConnection):
+class _TrackedConnection(HTTPConnection):
     """A connection that its server can find while it is open."""
 
     def __init__(self, server: Server, *args: Any) -> None:
@@ -53,12 +53,12 @@ class _Connection(HTTPConnection):
         self.server.closed(self)
 
 
-class _Gateway(wsgi.Gateway_10):
-    """A gateway whose application may send nothing at all, or less than it said: a `Line`."""
+class _WsgiGateway(wsgi.Gateway_10):
+    """A gateway, the `ClientConnection` of its application: it may send nothing, or too little."""
 
     def __init__(self, req: Any) -> None:
         super().__init__(req)
-        self.env[LINE_KEY] = self
+        self.env[CONNECTION_KEY] = self
         req.conn.is_streaming = False
 
     def drop(self) -> None:
@@ -74,7 +74,7 @@ class _Gateway(wsgi.Gateway_10):
     def stream(self) -> None:
         """Do not wait for the answer's end when the server stops."""
         self.req.conn.is_streaming = True
-        self.req.server.streams(self.req.conn)
+        self.req.server.end_if_late(self.req.conn)
 
 
 class Server(wsgi.Server):
@@ -95,14 +95,14 @@ class Server(wsgi.Server):
             timeout=120,
             shutdown_timeout=5,
         )
-        self.gateway = _Gateway
-        self.ConnectionClass = _Connection
+        self.gateway = _WsgiGateway
+        self.ConnectionClass = _TrackedConnection
         self.keep_alive_conn_limit = sys.maxsize
         # Also the longest time that stopping waits for the loop.
         self.expiration_interval = 0.02
         self._lock = threading.Lock()
         self._growth = threading.Lock()
-        self._open: set[_Connection] = set()
+        self._open: set[_TrackedConnection] = set()
         self._stopping = False
         self.accepted = 0
         self._thread = threading.Thread(target=self.serve, name="teamwire-sandbox", daemon=True)
@@ -151,7 +151,7 @@ class Server(wsgi.Server):
                 if self.requests.idle == 0 and not self._stopping:
                     self.requests.grow(_THREADS)
 
-    def put_conn(self, conn: _Connection) -> None:
+    def put_conn(self, conn: _TrackedConnection) -> None:
         """Wait for the next request of a connection."""
         with self._lock:
             is_kept = not self._stopping
@@ -160,23 +160,21 @@ class Server(wsgi.Server):
         if not is_kept:
             conn.close()
 
-    def opened(self, connection: _Connection) -> None:
+    def opened(self, connection: _TrackedConnection) -> None:
         """Count and remember a new connection."""
         with self._lock:
             self.accepted += 1
             self._open.add(connection)
-            is_late = self._stopping
-        if is_late:
-            connection.end_input()
+        self.end_if_late(connection)
 
-    def streams(self, connection: _Connection) -> None:
-        """Break a long answer off that began when the server had stopped already."""
+    def end_if_late(self, connection: _TrackedConnection) -> None:
+        """End what began when the server had stopped already: a connection, or a long answer."""
         with self._lock:
             is_late = self._stopping
         if is_late:
             connection.end_input()
 
-    def closed(self, connection: _Connection) -> None:
+    def closed(self, connection: _TrackedConnection) -> None:
         """Forget a connection."""
         with self._lock:
             self._open.discard(connection)

@@ -6,12 +6,12 @@ import json
 import re
 from typing import TYPE_CHECKING, NoReturn
 
-from teamwire_sync._sandbox.errors import ApiError
+from teamwire_sync._sandbox.world.errors import refuse
 
 if TYPE_CHECKING:
     from collections.abc import Container
 
-    from teamwire_sync._sandbox.serializers import Document
+    from teamwire_sync._sandbox.world.serializers import Document
 
 DEFAULT_LIMIT = 500
 MAX_LIMIT = 1_000
@@ -24,10 +24,14 @@ _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?", re.ASCII)
 
 def parse_limit(value: str | None, default: int = DEFAULT_LIMIT, most: int = MAX_LIMIT) -> int:
     """Read the parameter `limit`; what exceeds the maximum is lowered to it."""
-    limit = _parameter("limit", value, default, most)
-    if limit < 1:
+    if value is None:
+        return default
+    if not re.fullmatch(r"[0-9]+", value, re.ASCII):
+        refuse("limit must be an integer that is not negative")
+    digits = value.lstrip("0")
+    if not digits:
         refuse("limit must be an integer of at least 1")
-    return limit
+    return most if len(digits) > len(str(most)) else min(int(digits), most)
 
 
 def parse_wait(value: str | None) -> float:
@@ -37,15 +41,6 @@ def parse_wait(value: str | None) -> float:
     if not _NUMBER.fullmatch(value):
         refuse("wait must be a number that is not negative")
     return min(float(value), MAX_WAIT)
-
-
-def _parameter(name: str, value: str | None, default: int, most: int) -> int:
-    if value is None:
-        return default
-    if not re.fullmatch(r"[0-9]+", value, re.ASCII):
-        refuse(f"{name} must be an integer that is not negative")
-    digits = value.lstrip("0") or "0"
-    return most if len(digits) > len(str(most)) else min(int(digits), most)
 
 
 def parse_file_name(value: str | None) -> str:
@@ -72,7 +67,7 @@ def parse_object(body: bytes, properties: Container[str]) -> Document:
     try:
         document = json.loads(body.decode("utf-8"), parse_constant=_no_constant)
     except (ValueError, RecursionError):
-        raise ApiError(400, "the body is not JSON in UTF-8") from None
+        refuse("the body is not JSON in UTF-8", "bad_request")
     if not isinstance(document, dict):
         refuse("the body must be an object")
     parse_members(document, properties)
@@ -139,11 +134,6 @@ def parse_number(document: Document, name: str, most: int) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not -most <= value <= most:
         refuse(f"{name} must be a number from {-most} to {most}")
     return value
-
-
-def refuse(message: str) -> NoReturn:
-    """Refuse a request that the contract does not allow."""
-    raise ApiError(422, message)
 
 
 def _no_constant(name: str) -> NoReturn:

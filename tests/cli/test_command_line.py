@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,13 +16,14 @@ from click.testing import CliRunner
 from teamwire_sync import Connection, TWServerError, testing
 from teamwire_sync._cli import main
 from teamwire_sync._cli.demo import Demo
-from teamwire_sync._cli.failures import INTERRUPTED, SERVER, USAGE
+from teamwire_sync._cli.errors import INTERRUPTED, SERVER, USAGE
 from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from teamwire_sync.testing import Sandbox
+    from tests.cli.conftest import Cli
 
 LISTING = ("GET", "/v1/bot/chats/")
 
@@ -175,3 +177,50 @@ class TestSandboxCommand:
             done.stderr.strip()
             == f"the command line needs {name}: pip install 'teamwire_sync[cli]'"
         )
+
+
+class TestTools:
+    def test_a_warning_is_a_line(self, bare_cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+        def warned(**_: Any) -> None:
+            warnings.warn("everybody can\x1b reach it", stacklevel=2)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(testing, "sandbox", warned)
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")
+            done = bare_cli("sandbox", "--host", "0.0.0.0")
+
+        assert done.err == "Warning: everybody can\\x1b reach it\n"
+
+    def test_completion_offers_what_goes_on(
+        self, bare_cli: Cli, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        offered = {
+            "chats l": ["list"],
+            "cha": ["chats"],
+            "chats re": ["rename"],
+            "messages --l": ["--limit"],
+            "completion z": ["zsh"],
+            "--pro": ["--profile"],
+        }
+        monkeypatch.setenv("_TEAMWIRE_SYNC_COMPLETE", "bash_complete")
+        found = {}
+        for words in offered:
+            monkeypatch.setenv("COMP_WORDS", f"teamwire-sync {words}")
+            monkeypatch.setenv("COMP_CWORD", str(len(words.split())))
+            found[words] = [line.split(",")[1] for line in bare_cli().lines]
+
+        assert found == offered
+
+    @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+    def test_each_shell_has_a_script(self, bare_cli: Cli, shell: str) -> None:
+        done = bare_cli("completion", shell)
+
+        assert (done.code, done.err) == (0, "")
+        assert f"_TEAMWIRE_SYNC_COMPLETE={shell}_complete" in done.out
+
+    def test_vendor_check_fails_where_there_is_no_sdk(self, bare_cli: Cli) -> None:
+        done = bare_cli("vendor-check")
+
+        assert done.code == 1
+        assert len(done.lines) == 10

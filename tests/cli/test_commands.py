@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 import sys
 import time
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from rich.cells import cell_len
 
-from teamwire_sync import testing
 from teamwire_sync._cli import messages as messages_module
 from teamwire_sync._cli import output
-from teamwire_sync._cli.failures import AUTH, NOT_FOUND, USAGE
+from teamwire_sync._cli.errors import AUTH, NOT_FOUND, USAGE
 from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, KNOWN_USER, PUBLIC_CIRCLE
 from tests.support.builders import message_doc, user_doc
 
@@ -388,50 +386,3 @@ class TestForPeople:
         done = cli("chats", "rename", plan, "new")
 
         assert (done.out, done.err) == ("", f"The title of {plan} is now 'new'.\n")
-
-
-class TestTools:
-    def test_a_warning_is_a_line(self, bare_cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-        def warned(**_: Any) -> None:
-            warnings.warn("everybody can\x1b reach it", stacklevel=2)
-            raise KeyboardInterrupt
-
-        monkeypatch.setattr(testing, "sandbox", warned)
-        with warnings.catch_warnings():
-            warnings.simplefilter("always")
-            done = bare_cli("sandbox", "--host", "0.0.0.0")
-
-        assert done.err == "Warning: everybody can\\x1b reach it\n"
-
-    def test_completion_offers_what_goes_on(
-        self, bare_cli: Cli, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        offered = {
-            "chats l": ["list"],
-            "cha": ["chats"],
-            "chats re": ["rename"],
-            "messages --l": ["--limit"],
-            "completion z": ["zsh"],
-            "--pro": ["--profile"],
-        }
-        monkeypatch.setenv("_TEAMWIRE_SYNC_COMPLETE", "bash_complete")
-        found = {}
-        for words in offered:
-            monkeypatch.setenv("COMP_WORDS", f"teamwire-sync {words}")
-            monkeypatch.setenv("COMP_CWORD", str(len(words.split())))
-            found[words] = [line.split(",")[1] for line in bare_cli().lines]
-
-        assert found == offered
-
-    @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-    def test_each_shell_has_a_script(self, bare_cli: Cli, shell: str) -> None:
-        done = bare_cli("completion", shell)
-
-        assert (done.code, done.err) == (0, "")
-        assert f"_TEAMWIRE_SYNC_COMPLETE={shell}_complete" in done.out
-
-    def test_vendor_check_fails_where_there_is_no_sdk(self, bare_cli: Cli) -> None:
-        done = bare_cli("vendor-check")
-
-        assert done.code == 1
-        assert len(done.lines) == 10

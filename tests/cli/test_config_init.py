@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from teamwire_sync import TWConfigError
-from teamwire_sync._cli.failures import AUTH, INTERRUPTED, NETWORK, USAGE
+from teamwire_sync._cli.errors import AUTH, INTERRUPTED, NETWORK, USAGE
 from teamwire_sync._credentials import find_credentials
 from tests.cli.conftest import BASH, COMMAND, environment_of
 from tests.support.leaks import spellings

@@ -10,7 +10,7 @@ import pytest
 
 from teamwire_sync import exceptions
 from teamwire_sync._cli import main
-from teamwire_sync._cli.failures import (
+from teamwire_sync._cli.errors import (
     AUTH,
     INTERRUPTED,
     NETWORK,
@@ -18,7 +18,7 @@ from teamwire_sync._cli.failures import (
     SERVER,
     UNKNOWN,
     USAGE,
-    code_of,
+    exit_code,
 )
 from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, KNOWN_USER, PRIVATE_CIRCLE
 from tests.support.waiting import wait_until
@@ -49,7 +49,7 @@ KINDS = {
 
 def test_each_error_of_the_client_has_a_code() -> None:
     assert {
-        name: code_of(getattr(exceptions, name)("text")) for name in exceptions.__all__
+        name: exit_code(getattr(exceptions, name)("text")) for name in exceptions.__all__
     } == KINDS
 
 

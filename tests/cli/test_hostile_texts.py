@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from teamwire_sync._cli.messages import _line
-from teamwire_sync._cli.output import visible, visible_lines
-from teamwire_sync._cli.settings import logged
+from teamwire_sync._cli.output import escape, escape_lines
+from teamwire_sync._cli.settings import log_to_stderr
 from teamwire_sync._internal.log import logger
 from teamwire_sync._sandbox.world.seed import KNOWN_USER, PUBLIC_CIRCLE
 from tests.support.builders import chat_doc, group_doc, make_message, message_doc, user_doc
@@ -41,7 +41,7 @@ def escaped(text: str) -> str:
 
 
 def test_a_letter_that_is_no_sign_is_shown_escaped() -> None:
-    shown = {letter: visible(f"a{letter}b") for letter in LETTERS}
+    shown = {letter: escape(f"a{letter}b") for letter in LETTERS}
 
     assert shown == {letter: f"a{escaped(letter)}b" for letter in LETTERS}
 
@@ -54,8 +54,8 @@ def test_no_letter_of_unicode_is_an_order() -> None:
     )
 
     # Not by assert: that would compare two texts of millions of letters to show where they differ.
-    if visible(text) != escaped(text):
-        pytest.fail(f"shown: {[letter for letter in text if visible(letter) == letter][:20]!r}")
+    if escape(text) != escaped(text):
+        pytest.fail(f"shown: {[letter for letter in text if escape(letter) == letter][:20]!r}")
 
 
 @pytest.mark.parametrize(
@@ -72,22 +72,22 @@ def test_no_letter_of_unicode_is_an_order() -> None:
     ],
 )
 def test_a_text_of_any_writing_stays_as_it_is(text: str) -> None:
-    assert visible(text) == text
+    assert escape(text) == text
 
 
 @pytest.mark.parametrize(
     "text", ["a\u200db", "\u200da", "a\u200d", "a\ufe0fb", "\ufe0f", "z\u200cb"]
 )
 def test_a_joiner_that_joins_nothing_is_shown_escaped(text: str) -> None:
-    assert visible(text) == escaped(text)
+    assert escape(text) == escaped(text)
 
 
 def test_lines_stay_lines_and_spaces_are_spaces() -> None:
-    assert visible_lines("a\n\tb\xa0!\r\nc\u3000d") == "a\n    b !\nc d"
+    assert escape_lines("a\n\tb\xa0!\r\nc\u3000d") == "a\n    b !\nc d"
 
 
 def test_what_is_logged_is_shown_escaped(capsys: pytest.CaptureFixture[str]) -> None:
-    with logged(logging.INFO):
+    with log_to_stderr(logging.INFO):
         logger.info("it says %s", HOSTILE)
 
     err = capsys.readouterr().err

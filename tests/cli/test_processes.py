@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from teamwire_sync._cli.failures import BROKEN_PIPE, INTERRUPTED, USAGE
+from teamwire_sync._cli.errors import BROKEN_PIPE, INTERRUPTED, USAGE
 from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, KNOWN_USER
 from tests.cli.conftest import AGAIN, BASH, COMMAND, environment_of, run
 from tests.support.terminal import settle

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from teamwire_sync import AttachmentType, OtherAttachment
-from teamwire_sync._cli.serializers import of_message
+from teamwire_sync._cli.serializers import serialize_message
 from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, KNOWN_USER, PUBLIC_CIRCLE
 from tests.support.builders import make_message
 
@@ -151,6 +151,6 @@ def test_the_moments_have_a_time_zone(cli: Cli) -> None:
 
 def test_an_attachment_that_is_only_passed_on_has_all_that_is_said_of_it() -> None:
     poll = OtherAttachment(AttachmentType.POLL, extra=(("question", "tea?"),))
-    document = of_message(make_message(attachments=(poll,)))
+    document = serialize_message(make_message(attachments=(poll,)))
 
     assert document["attachments"] == [{"type": "poll", "extra": {"question": "tea?"}}]

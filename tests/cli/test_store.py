@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from teamwire_sync._cli.failures import NETWORK, USAGE
+from teamwire_sync._cli.errors import NETWORK, USAGE
 from teamwire_sync._sandbox.world.seed import KNOWN_CHAT
 from tests.cli.conftest import run
 

@@ -6,7 +6,7 @@ import io
 import sys
 from typing import TYPE_CHECKING
 
-from teamwire_sync._cli.failures import USAGE
+from teamwire_sync._cli.errors import USAGE
 from teamwire_sync._sandbox.world.seed import KNOWN_CHAT
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.cells import cell_len
 
-from teamwire_sync._cli.failures import INTERRUPTED
+from teamwire_sync._cli.errors import INTERRUPTED
 from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, KNOWN_USER
 from tests.support.terminal import CTRL_C, Terminal
 from tests.support.waiting import PATIENCE

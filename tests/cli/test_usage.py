@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from teamwire_sync._cli.failures import USAGE
+from teamwire_sync._cli.errors import USAGE
 from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, KNOWN_USER
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from teamwire_sync._cli import main
-from teamwire_sync._cli.failures import INTERRUPTED
+from teamwire_sync._cli.errors import INTERRUPTED
 from tests.support.pages import DOCS, blocks
 from tests.support.waiting import PATIENCE
 

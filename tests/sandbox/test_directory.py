@@ -103,7 +103,7 @@ def test_cursor_of_another_list_is_refused(api: Api, path: str) -> None:
 @pytest.mark.parametrize(("path", "kind"), [(USERS, "user"), (GROUPS, "group")])
 def test_cursor_of_nobody_is_refused(api: Api, path: str, kind: str) -> None:
     """A place in the order is somebody's."""
-    cursor = api.box._world.directory._context.cursor(kind, "nobody")
+    cursor = api.box._world.directory._context.encode_cursor(kind, "nobody")
     assert error(api.get(path, params={"cursor": cursor})) == (422, "invalid_cursor")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from teamwire_sync._sandbox.controls.live import Live
+from teamwire_sync._sandbox.controls.live import LiveActivity
 from teamwire_sync._sandbox.world.messages import Messages
 from teamwire_sync.testing import sandbox
 from tests.support.sandbox_api import EVENTS, Api
@@ -69,7 +69,7 @@ def test_stop_waits_for_the_thread() -> None:
     """The thread is not only told to end: it has ended."""
     with sandbox(chats=5) as box:
         for _ in range(20):
-            Live(box._world, box, 600, 0).stop()
+            LiveActivity(box._world, box, 600, 0).stop()
             assert "teamwire-live" not in {thread.name for thread in threading.enumerate()}
 
 

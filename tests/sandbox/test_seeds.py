@@ -118,14 +118,14 @@ def test_about_half_have_a_picture(api: Api) -> None:
 @pytest.mark.parametrize("chats", [0, 1, 9, 10])
 def test_history_needs_its_chat(chats: int) -> None:
     """A world with fewer chats has fewer messages, and is there all the same."""
-    with sandbox(chats=chats) as box, box._world.store.reading() as db:
+    with sandbox(chats=chats) as box, box._world.database.reading() as db:
         (count,) = db.execute("SELECT COUNT(*) FROM messages").fetchone()
     assert count == {0: 0, 1: 8, 9: 8, 10: 11}[chats]
 
 
 def test_history_is_no_event(api: Api) -> None:
     """A new world has nothing to tell: what was before is to be read, not told."""
-    with api.box._world.store.reading() as db:
+    with api.box._world.database.reading() as db:
         assert db.execute("SELECT COUNT(*) FROM events").fetchone() == (0,)
 
 

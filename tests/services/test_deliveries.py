@@ -65,7 +65,7 @@ class Write:
 
     def arrived(self, box: Sandbox) -> Counter[str]:
         """How often each text is on the server."""
-        with box._world.store.reading() as db:
+        with box._world.database.reading() as db:
             texts = [json.loads(document)[self.key] for (document,) in db.execute(self.query)]
         return Counter(text for text in texts if text in TEXTS)
 
@@ -169,7 +169,7 @@ def test_a_repetition_of_a_write_that_was_done_brings_its_own_answer(
     assert {text: message.msg for text, message in messages.items()} == {
         text: text for text in TEXTS
     }
-    with box._world.store.reading() as db:
+    with box._world.database.reading() as db:
         stored = {
             mid: json.loads(text) for mid, text in db.execute("SELECT mid, document FROM messages")
         }

@@ -18,7 +18,6 @@ from teamwire_sync import (
     TWNotFoundError,
 )
 from teamwire_sync._cache.single_flight import Flight
-from teamwire_sync._sandbox.serializers import dump, user_document
 from teamwire_sync._sandbox.world.seed import (
     BOT_LIST,
     FIRST_LIST,
@@ -27,6 +26,7 @@ from teamwire_sync._sandbox.world.seed import (
     KNOWN_USER,
     PUBLIC_CIRCLE,
 )
+from teamwire_sync._sandbox.world.serializers import dump, user_document
 from tests.support.waiting import Threads, wait_until
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ GROUP = ("GET", "/v1/bot/groups/*/")
 
 def add_users(box: Sandbox, count: int) -> None:
     """Let so many new people come to the organisation."""
-    with box._world.store.writing() as db:
+    with box._world.database.writing() as db:
         for number in range(count):
             user = user_document(f"new{number}", "Neu", f"Zz{number:06}", None, has_avatar=False)
             db.execute(
@@ -54,7 +54,7 @@ def add_users(box: Sandbox, count: int) -> None:
 
 def retitle_group(box: Sandbox, gid: str, title: str) -> None:
     """Let somebody else give a circle or list another title."""
-    with box._world.store.writing() as db:
+    with box._world.database.writing() as db:
         db.execute(
             "UPDATE groups SET name = ?, document = json_set(document, '$.title', ?) WHERE gid = ?",
             (title.casefold(), title, gid),
@@ -211,7 +211,7 @@ class TestPictures:
     ) -> None:
         user = connection.users.get_user(KNOWN_USER)
         assert user is not None
-        with box._world.store.writing() as db:
+        with box._world.database.writing() as db:
             db.execute("UPDATE users SET is_visible = 0 WHERE uid = ?", (KNOWN_USER,))
 
         with pytest.raises(TWNotFoundError):

@@ -279,7 +279,7 @@ def objects_of_the_client() -> Counter[str]:
 
 def texts_on(box: Sandbox) -> Counter[str]:
     """How often each text of the workers is on the server."""
-    with box._world.store.reading() as db:
+    with box._world.database.reading() as db:
         messages = db.execute("SELECT document FROM messages").fetchall()
         chats = db.execute("SELECT document FROM chats WHERE to_seq IS NULL").fetchall()
     texts = [json.loads(document)["message"] for (document,) in messages]

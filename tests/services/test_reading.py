@@ -18,8 +18,8 @@ from teamwire_sync import (
     TWNotFoundError,
     TWRequestError,
 )
-from teamwire_sync._sandbox.request_bodies import NewMessage
 from teamwire_sync._sandbox.world.history import KNOWN_MESSAGE
+from teamwire_sync._sandbox.world.messages import NewMessage
 from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, KNOWN_USER
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def empty(box: Sandbox, connection: Connection) -> Chat:
 def fill(box: Sandbox, chat: Chat, count: int) -> None:
     """Let others post so many messages, "0" first."""
     author = chat.users[0].uid
-    with box._world.store.writing() as db:
+    with box._world.database.writing() as db:
         for number in range(count):
             box._world.messages.add(db, chat.tid, author, NewMessage(message=f"{number}"), [])
 
@@ -271,7 +271,7 @@ class TestDeletedOnes:
         """A chat of five hundred messages, of which the odd ones were deleted."""
         fill(box, empty, 500)
         odd = empty.get_messages(500)[::2]
-        with box._world.store.writing():
+        with box._world.database.writing():
             for message in odd:
                 box.delete_message(empty, message.mid)
         return empty

@@ -11,23 +11,23 @@ from typing import TYPE_CHECKING, Any
 
 from teamwire_sync._internal.hosts import is_loopback
 from teamwire_sync._sandbox.app import create_app
-from teamwire_sync._sandbox.controls.live import Live
+from teamwire_sync._sandbox.controls.holds import Hold
+from teamwire_sync._sandbox.controls.interceptor import Interceptor
+from teamwire_sync._sandbox.controls.live import LiveActivity
 from teamwire_sync._sandbox.controls.other_users import OtherUsers
-from teamwire_sync._sandbox.middleware import Front
-from teamwire_sync._sandbox.request_log import Route
+from teamwire_sync._sandbox.controls.request_log import Route
 from teamwire_sync._sandbox.server import Server
+from teamwire_sync._sandbox.world.database import Database
 from teamwire_sync._sandbox.world.files import Files
-from teamwire_sync._sandbox.world.store import Store
 from teamwire_sync._sandbox.world.world import World
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
 
-    from teamwire_sync import Connection
+    from teamwire_sync._connection import Connection
     from teamwire_sync._sandbox.controls.faults import Fault
-    from teamwire_sync._sandbox.controls.holds import Hold
-    from teamwire_sync._sandbox.request_log import ServedRequest
+    from teamwire_sync._sandbox.controls.request_log import ServedRequest
 
 
 class Sandbox(OtherUsers):
@@ -60,17 +60,17 @@ class Sandbox(OtherUsers):
         self._started = time.monotonic()
         self._clock_at_start = time.time()
         with ExitStack() as exits:
-            store = Store(path)
-            exits.callback(store.close)
+            database = Database(path)
+            exits.callback(database.close)
             files = Files(path)
             exits.callback(files.close)
-            self._world = World(store, files, self.clock, chats=chats, seed=seed)
-            self._front = Front(create_app(), self._world, files, seed)
-            self._server = Server(host, port, self._front)
+            self._world = World(database, files, self.clock, chats=chats, seed=seed)
+            self._interceptor = Interceptor(create_app(), self._world, files, seed)
+            self._server = Server(host, port, self._interceptor)
             self._server.start()
             exits.callback(self._server.stop)
             if interval is not None:
-                exits.callback(Live(self._world, self, interval, seed).stop)
+                exits.callback(LiveActivity(self._world, self, interval, seed).stop)
             self.url = _url(*self._server.bind_addr)
             self._exits = exits.pop_all()
         self.app_id = self._world.app_id
@@ -79,7 +79,7 @@ class Sandbox(OtherUsers):
 
     def close(self) -> None:
         """Let held answers go, close the connections made by `connect`, and stop the server."""
-        self._front.close()
+        self._interceptor.close()
         self._world.events.close()
         self._exits.close()
 
@@ -94,7 +94,7 @@ class Sandbox(OtherUsers):
 
     def connect(self, **kwargs: Any) -> Connection:
         """A Connection to this sandbox, closed with it; keyword arguments are Connection's."""
-        from teamwire_sync import Connection  # noqa: PLC0415 - the server does without the client
+        from teamwire_sync._connection import Connection  # noqa: PLC0415 - the server does without the client
 
         connection = Connection(self.app_id, self.secret, self.url, **kwargs)
         self._exits.callback(connection.close)
@@ -103,11 +103,12 @@ class Sandbox(OtherUsers):
     @property
     def requests(self) -> list[ServedRequest]:
         """The requests so far; a request is here before its client has the answer."""
-        return self._front.records.all()
+        return self._interceptor.request_log.copy()
 
     def count(self, method: str, path: str) -> int:
         """How many requests there were of a method and path."""
-        return self._front.records.count(Route(method, path))
+        route = Route(method, path)
+        return sum(route.matches(request.method, request.path) for request in self.requests)
 
     @property
     def connections(self) -> int:
@@ -172,7 +173,7 @@ class Sandbox(OtherUsers):
         Returns:
             The fault, with ``hits`` and ``clear()``.
         """
-        return self._front.faults.add(
+        return self._interceptor.faults.add(
             Route(method, path),
             status=status,
             times=times,
@@ -188,11 +189,11 @@ class Sandbox(OtherUsers):
 
     def clear_faults(self) -> None:
         """End all faults."""
-        self._front.faults.clear()
+        self._interceptor.faults.clear()
 
     def hold(self, method: str, path: str) -> Hold:
         """Let answers wait inside a ``with`` block: the work is done, and the answer held back."""
-        return self._front.holds.new(Route(method, path))
+        return Hold(Route(method, path), self._interceptor.holds)
 
 
 def _check_integer(

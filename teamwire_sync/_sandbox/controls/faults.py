@@ -14,43 +14,27 @@ import attrs
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from teamwire_sync._sandbox.request_log import Route
+    from teamwire_sync._sandbox.controls.request_log import Route
 
 
-def _check_status(_fault: Any, _attribute: Any, status: Any) -> None:
-    if status is not None and (type(status) is not int or not 200 <= status <= 599):
-        message = f"status must be an integer from 200 to 599, not {status!r}"
-        raise ValueError(message)
+def _require(is_valid: Callable[[Any], bool], what: str) -> Callable[[Any, Any, Any], None]:
+    def check(_fault: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+        if not is_valid(value):
+            message = f"{attribute.name} must be {what}, not {value!r}"
+            raise ValueError(message)
+
+    return check
 
 
-def _check_times(_fault: Any, _attribute: Any, times: Any) -> None:
-    if times is not None and (type(times) is not int or times < 1):
-        message = f"times must be an integer of at least 1, or None, not {times!r}"
-        raise ValueError(message)
+def _is_integer(value: Any, least: int, most: float = math.inf) -> bool:
+    return type(value) is int and least <= value <= most
 
 
-def _check_drop(_fault: Any, _attribute: Any, drop: Any) -> None:
-    if drop not in (None, "before", "after"):
-        message = f"drop must be 'before', 'after' or None, not {drop!r}"
-        raise ValueError(message)
+def _is_duration(seconds: Any) -> bool:
+    return math.isfinite(seconds) and seconds >= 0
 
 
-def _check_seconds(_fault: Any, attribute: attrs.Attribute[Any], seconds: Any) -> None:
-    if seconds is not None and not (math.isfinite(seconds) and seconds >= 0):
-        message = f"{attribute.name} must be a number of seconds, not {seconds!r}"
-        raise ValueError(message)
-
-
-def _check_cut(_fault: Any, _attribute: Any, cut: Any) -> None:
-    if cut is not None and (type(cut) is not int or cut < 0):
-        message = f"cut must be a number of bytes, or None, not {cut!r}"
-        raise ValueError(message)
-
-
-def _check_chance(_fault: Any, _attribute: Any, chance: Any) -> None:
-    if type(chance) not in {int, float} or not 0 < chance <= 1:
-        message = f"chance must be a number above 0 and at most 1, not {chance!r}"
-        raise ValueError(message)
+_require_seconds = _require(_is_duration, "a number of seconds")
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -62,16 +46,38 @@ class Fault:
     """
 
     route: Route
-    status: int | None = attrs.field(validator=_check_status)
-    times: int | None = attrs.field(validator=_check_times)
+    status: int | None = attrs.field(
+        validator=attrs.validators.optional(
+            _require(lambda status: _is_integer(status, 200, 599), "an integer from 200 to 599")
+        )
+    )
+    times: int | None = attrs.field(
+        validator=attrs.validators.optional(
+            _require(lambda times: _is_integer(times, 1), "an integer of at least 1, or None")
+        )
+    )
     retry_after: float | str | None
-    delay: float = attrs.field(validator=_check_seconds)
-    drop: str | None = attrs.field(validator=_check_drop)
+    delay: float = attrs.field(validator=_require_seconds)
+    drop: str | None = attrs.field(
+        validator=_require(
+            lambda drop: drop in (None, "before", "after"), "'before', 'after' or None"
+        )
+    )
     body: Any
     headers: Mapping[str, str | None]
-    lag: float | None = attrs.field(validator=_check_seconds)
-    cut: int | None = attrs.field(validator=_check_cut)
-    chance: float = attrs.field(default=1.0, validator=_check_chance)
+    lag: float | None = attrs.field(validator=attrs.validators.optional(_require_seconds))
+    cut: int | None = attrs.field(
+        validator=attrs.validators.optional(
+            _require(lambda cut: _is_integer(cut, 0), "a number of bytes, or None")
+        )
+    )
+    chance: float = attrs.field(
+        default=1.0,
+        validator=_require(
+            lambda chance: type(chance) in {int, float} and 0 < chance <= 1,
+            "a number above 0 and at most 1",
+        ),
+    )
     hits: int = attrs.field(default=0, init=False)
     _remove: Callable[[Fault], None] = attrs.field(repr=False)
     _random: random.Random = attrs.field(repr=False)
@@ -118,7 +124,7 @@ class Fault:
 
 
 @attrs.frozen
-class Mishap:
+class AppliedFault:
     """What befalls one request.
 
     Attributes:
@@ -165,29 +171,28 @@ class Faults:
             if fault in self._active:
                 self._active.remove(fault)
 
-    def befall(self, method: str, path: str) -> Mishap:
+    def apply(self, method: str, path: str) -> AppliedFault:
         """Take what befalls a request.
 
         Faults of different effects add up; of those with a common effect, the oldest goes first
         and the others wait for a later request.
         """
-        mishap = Mishap()
+        applied = AppliedFault()
         taken: set[str] = set()
         with self._lock:
             for fault in self._active.copy():
                 effects = fault.effects()
-                if effects & taken or not fault.route.covers(method, path):
-                    continue
-                if not fault.strikes():
+                is_due = not effects & taken and fault.route.matches(method, path)
+                if not is_due or not fault.strikes():
                     continue
                 taken |= effects
                 fault.hits += 1
                 if fault.hits == fault.times:
                     self._active.remove(fault)
-                mishap = attrs.evolve(
-                    mishap,
-                    outcome=fault if "outcome" in effects else mishap.outcome,
-                    delay=fault.delay or mishap.delay,
-                    lag=mishap.lag if fault.lag is None else fault.lag,
+                applied = attrs.evolve(
+                    applied,
+                    outcome=fault if "outcome" in effects else applied.outcome,
+                    delay=fault.delay or applied.delay,
+                    lag=applied.lag if fault.lag is None else fault.lag,
                 )
-        return mishap
+        return applied

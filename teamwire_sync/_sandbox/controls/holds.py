@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from teamwire_sync._sandbox.request_log import Route
+    from teamwire_sync._sandbox.controls.request_log import Route
 
 
 class Hold:
@@ -57,7 +57,7 @@ class Hold:
 
     def wait(self, method: str, path: str) -> None:
         """Keep the calling thread if its request is one of the route's."""
-        if self._route.covers(method, path):
+        if self._route.matches(method, path):
             with self._arrival:
                 self._arrived += 1
                 self._arrival.notify_all()
@@ -71,10 +71,6 @@ class Holds:
         self._lock = threading.Lock()
         self._active: list[Hold] = []
         self._closed = False
-
-    def new(self, route: Route) -> Hold:
-        """A hold that starts with its `with` block."""
-        return Hold(route, self)
 
     def add(self, hold: Hold) -> None:
         """Start to hold."""

@@ -7,13 +7,13 @@ import threading
 from typing import TYPE_CHECKING
 
 from teamwire_sync._internal.log import logger
-from teamwire_sync._sandbox.request_bodies import NewMessage
-from teamwire_sync._sandbox.serializers import location_document
 from teamwire_sync._sandbox.world import queries
+from teamwire_sync._sandbox.world.messages import NewMessage
+from teamwire_sync._sandbox.world.serializers import location_document
 
 if TYPE_CHECKING:
     from teamwire_sync._sandbox.controls.other_users import OtherUsers
-    from teamwire_sync._sandbox.serializers import Document
+    from teamwire_sync._sandbox.world.serializers import Document
     from teamwire_sync._sandbox.world.world import World
 
 _logger = logger.getChild("sandbox")
@@ -28,19 +28,19 @@ _TITLES = ("Frühschicht", "Late shift", "Umbau Station 4", "Großübung 🚒", 
 _PLACES = (("Klinikum Süd", 48.1112, 11.4702), ("Leitstelle", 52.5186, 13.3763))
 
 
-class Live:
+class LiveActivity:
     """A thread on which people do something in the chats of the bot, now and then.
 
     Args:
         world: Where they do it.
-        others: What they can do.
+        other_users: What they can do.
         interval: The seconds between two actions.
         seed: Decides what they do.
     """
 
-    def __init__(self, world: World, others: OtherUsers, interval: float, seed: int) -> None:
+    def __init__(self, world: World, other_users: OtherUsers, interval: float, seed: int) -> None:
         self._world = world
-        self._others = others
+        self._other_users = other_users
         self._interval = interval
         self._rng = random.Random(f"live/{seed}")  # noqa: S311 - reproducible, not secret
         self._end = threading.Event()
@@ -79,7 +79,7 @@ class Live:
             _logger.exception("the live world stumbled")
 
     def _chat(self) -> Document:
-        with self._world.store.reading() as db:
+        with self._world.database.reading() as db:
             chat = queries.some_group_chat(db, self._rng.random())
         if chat is None:
             message = "there is no group chat"
@@ -87,26 +87,26 @@ class Live:
         return chat
 
     def _member(self, chat: Document) -> str:
-        with self._world.store.reading() as db:
+        with self._world.database.reading() as db:
             members = list(queries.all_members(db, chat))
         return self._rng.choice(members)
 
     def _message(self, chat: Document) -> Document:
-        with self._world.store.reading() as db:
-            messages = queries.messages_before(db, chat["tid"], queries.END, 10)
+        with self._world.database.reading() as db:
+            messages = queries.latest_messages(db, chat["tid"], 10)
         return self._rng.choice([message for message in messages if not message["deleted"]])
 
     def _post(self, chat: Document) -> None:
         text = self._rng.choice(_TEXTS)
-        self._others.post_message(chat["tid"], text, self._member(chat))
+        self._other_users.post_message(chat["tid"], text, self._member(chat))
 
     def _send_file(self, chat: Document) -> None:
         files = {"Notiz.txt": self._rng.choice(_TEXTS).encode()}
-        self._others.post_message(chat["tid"], user=self._member(chat), files=files)
+        self._other_users.post_message(chat["tid"], user=self._member(chat), files=files)
 
     def _send_location(self, chat: Document) -> None:
         place = location_document(*self._rng.choice(_PLACES))
-        with self._world.store.writing() as db:
+        with self._world.database.writing() as db:
             queries.require_chat(db, chat["tid"])
             self._world.messages.add(
                 db, chat["tid"], self._member(chat), NewMessage(message=None), [place]
@@ -114,30 +114,30 @@ class Live:
 
     def _alert(self, chat: Document) -> None:
         text = self._rng.choice(_ALERTS)
-        self._others.post_message(chat["tid"], text, self._member(chat), is_alert=True)
+        self._other_users.post_message(chat["tid"], text, self._member(chat), is_alert=True)
 
     def _read(self, chat: Document) -> None:
         mid = self._message(chat)["mid"]
-        self._others.mark_read(chat["tid"], mid, self._member(chat))
+        self._other_users.mark_read(chat["tid"], mid, self._member(chat))
 
     def _delete(self, chat: Document) -> None:
-        self._others.delete_message(chat["tid"], self._message(chat)["mid"])
+        self._other_users.delete_message(chat["tid"], self._message(chat)["mid"])
 
     def _rename(self, chat: Document) -> None:
-        self._others.rename_chat(chat["tid"], self._rng.choice(_TITLES))
+        self._other_users.rename_chat(chat["tid"], self._rng.choice(_TITLES))
 
     def _join(self, chat: Document) -> None:
-        self._others.add_members(chat["tid"], [self._person()])
+        self._other_users.add_members(chat["tid"], [self._person()])
 
     def _leave(self, chat: Document) -> None:
         # Somebody stays.
         leaver = self._rng.choice(chat["user_ids"][1:])
-        self._others.remove_members(chat["tid"], [leaver])
+        self._other_users.remove_members(chat["tid"], [leaver])
 
     def _create(self, _: Document) -> None:
         members = {self._person(): None, self._person(): None}
-        self._others.add_chat(self._rng.choice(_TITLES), members)
+        self._other_users.add_chat(self._rng.choice(_TITLES), members)
 
     def _person(self) -> str:
-        with self._world.store.reading() as db:
+        with self._world.database.reading() as db:
             return queries.some_person(db, self._rng.random(), self._world.bot_uid)

@@ -7,16 +7,18 @@ import mimetypes
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from teamwire_sync._sandbox.request_bodies import ALERT_TYPES, NewMessage
+from teamwire_sync._http.contract import decode_chat
 from teamwire_sync._sandbox.world import queries
-from teamwire_sync._sandbox.world.conversations import answer, peer
+from teamwire_sync._sandbox.world.bot_chats import chat_json, one_to_one_peer
+from teamwire_sync._sandbox.world.messages import ALERT_TYPES, NewMessage
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Iterator, Mapping
 
-    from teamwire_sync import Chat, Group, User
-    from teamwire_sync._sandbox.serializers import Document
+    from teamwire_sync._models.chats import Chat
+    from teamwire_sync._models.people import Group, User
+    from teamwire_sync._sandbox.world.serializers import Document
     from teamwire_sync._sandbox.world.world import World
 
 _PROPERTIES = ("title", "allow_sending", "allow_mute_notifications", "is_closed", "is_alert")
@@ -62,17 +64,15 @@ class OtherUsers:
             LookupError: A user or a group does not exist.
             ValueError: It would be a second 1:1 chat with the same user.
         """
-        from teamwire_sync._http.contract import decode_chat  # noqa: PLC0415 - as in connect
-
         uids, gids = self._uids(users), _ids(groups, "gid")
-        with self._world.store.writing() as db:
+        with self._world.database.writing() as db:
             _require_known(db, uids, gids)
-            peer_uid = peer(uids, gids, title)
+            peer_uid = one_to_one_peer(uids, gids, title)
             if peer_uid is not None and queries.present_one_to_one(db, peer_uid) is not None:
                 message = f"there is a 1:1 chat with {peer_uid!r} already"
                 raise ValueError(message)
             admin_ids = [] if peer_uid is not None else uids[:1]
-            tid = self._world.chats.start(
+            tid = self._world.chat_editor.create(
                 db,
                 next(iter(uids), None),
                 peer_uid,
@@ -85,7 +85,7 @@ class OtherUsers:
                 allow_mute_notifications=allow_mute_notifications,
                 is_closed=is_closed,
             )
-            return decode_chat(json.loads(answer(db, tid)))
+            return decode_chat(json.loads(chat_json(db, tid)))
 
     def rename_chat(self, chat: Chat | str, title: str | None) -> None:
         """Let somebody else change a chat's title; None and "" leave it without one."""
@@ -106,12 +106,12 @@ class OtherUsers:
         if "title" in properties:
             properties["title"] = properties["title"] or None
         with self._editing(chat) as (db, present, editor):
-            self._world.chats.change(db, present, editor, **properties)
+            self._world.chat_editor.change(db, present, editor, **properties)
 
     def remove_chat(self, chat: Chat | str) -> None:
         """Let somebody else remove the bot from a chat, for ever."""
         with self._editing(chat) as (db, present, editor):
-            self._world.chats.end(db, present["tid"], editor)
+            self._world.chat_editor.remove_bot(db, present["tid"], editor)
 
     def add_members(
         self,
@@ -128,7 +128,7 @@ class OtherUsers:
         with self._editing(chat) as (db, present, editor):
             _refuse_one_to_one(present)
             _require_known(db, uids, gids)
-            self._world.chats.change_members(db, present, editor, add=(uids, gids))
+            self._world.chat_editor.change_members(db, present, editor, add=(uids, gids))
 
     def remove_members(
         self,
@@ -147,7 +147,7 @@ class OtherUsers:
             _refuse_one_to_one(present)
             members = {*present["user_ids"], *present["group_ids"]}
             _require(members, (*uids, *gids), "no direct members of the chat")
-            self._world.chats.change_members(db, present, editor, remove=(uids, gids))
+            self._world.chat_editor.change_members(db, present, editor, remove=(uids, gids))
 
     def set_admins(
         self, chat: Chat | str, users: Iterable[User | str], *, bot: bool = False
@@ -164,7 +164,7 @@ class OtherUsers:
             _require(queries.all_members(db, present), uids, "no members of the chat")
             admin_ids = [*uids, self._world.bot_uid] if bot else uids
             gone = [uid for uid in present["admin_ids"] if uid not in admin_ids]
-            self._world.chats.change_admins(db, present, editor, add=admin_ids, remove=gone)
+            self._world.chat_editor.change_admins(db, present, editor, add=admin_ids, remove=gone)
 
     def post_message(
         self,
@@ -204,7 +204,7 @@ class OtherUsers:
         new = NewMessage(
             message=text or None,
             is_alert=is_alert,
-            alert_type=(alert_type or "alert") if is_alert else None,
+            alert_type=alert_type,
             reply_to=reply_to,
         )
         with self._acting(chat, user) as (db, present, author):
@@ -236,7 +236,7 @@ class OtherUsers:
         self, chat: Chat | str
     ) -> Iterator[tuple[sqlite3.Connection, Document, str | None]]:
         """A transaction, the chat, and who changes it."""
-        with self._world.store.writing() as db:
+        with self._world.database.writing() as db:
             present = queries.require_chat(db, _id(chat, "tid"))
             admins = [uid for uid in present["admin_ids"] if uid != self._world.bot_uid]
             yield db, present, next(iter((*admins, *queries.all_members(db, present))), None)
@@ -260,8 +260,8 @@ class OtherUsers:
 
 
 def _require_known(db: sqlite3.Connection, uids: list[str], gids: list[str]) -> None:
-    known = [uid for uid in uids if queries.user_exists(db, uid)]
-    known += [gid for gid in gids if queries.group_exists(db, gid)]
+    known = [uid for uid in uids if queries.user_name(db, uid) is not None]
+    known += [gid for gid in gids if queries.group_name(db, gid) is not None]
     _require(known, (*uids, *gids), "no such users or groups")
 
 

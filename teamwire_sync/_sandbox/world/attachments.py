@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from teamwire_sync._sandbox.errors import ApiError
-from teamwire_sync._sandbox.serializers import dump, file_document, fresh_id
 from teamwire_sync._sandbox.world import queries
+from teamwire_sync._sandbox.world.errors import refuse
 from teamwire_sync._sandbox.world.files import Spool
+from teamwire_sync._sandbox.world.serializers import dump, file_document, fresh_id
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
     from typing import BinaryIO
 
-    from teamwire_sync._sandbox.serializers import Document
     from teamwire_sync._sandbox.world.context import Context
+    from teamwire_sync._sandbox.world.serializers import Document
 
 # What the bot has uploaded, and what is in its chats.
 _VISIBLE = (
@@ -43,7 +43,7 @@ class Content:
     content_type: str
 
 
-class Attachments:
+class AttachmentStore:
     """The uploaded contents of a world.
 
     Args:
@@ -55,7 +55,7 @@ class Attachments:
 
     def upload(self, name: str, content_type: str, body: Spool) -> str:
         """Keep a content for the bot; returns the JSON text of the answer."""
-        with self._context.store.writing() as db:
+        with self._context.database.writing() as db:
             attachment = _keep(db, name, content_type, body, is_own=True)
         return dump({"attachment_id": attachment["attachment_id"]})
 
@@ -70,16 +70,16 @@ class Attachments:
     def content(self, attachment_id: str) -> Content:
         """A content that the bot may have."""
         query = f"SELECT size, content_type, content{_VISIBLE}"
-        with self._context.store.reading() as db:
+        with self._context.database.reading() as db:
             row = db.execute(query, (attachment_id,)).fetchone()
         if row is None:
-            raise ApiError(404, "there is no such attachment")
+            refuse("there is no such attachment", "not_found")
         size, content_type, small = row
         file = self._context.files.open(attachment_id) if small is None else io.BytesIO(small)
         return Content(file, size, content_type)
 
     @staticmethod
-    def described(db: sqlite3.Connection, wanted: Sequence[Document]) -> list[Document]:
+    def resolve(db: sqlite3.Connection, wanted: Sequence[Document]) -> list[Document]:
         """Attachments as a message has them, for those as the bot posts them."""
         query = f"SELECT name, size, content_type{_VISIBLE}"
         complete, unknown = [], []
@@ -94,9 +94,10 @@ class Attachments:
             else:
                 complete.append(file_document(attachment["type"], attachment_id, *row))
         if unknown:
-            message = "there are no such attachments"
-            raise ApiError(
-                422, message, "invalid_attachments", attachment_ids=list(dict.fromkeys(unknown))
+            refuse(
+                "there are no such attachments",
+                "invalid_attachments",
+                attachment_ids=list(dict.fromkeys(unknown)),
             )
         return complete
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import base64
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import attrs
 
-from teamwire_sync._sandbox.errors import ApiError
+from teamwire_sync._sandbox.world.errors import refuse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from teamwire_sync._sandbox.world.database import Database
     from teamwire_sync._sandbox.world.files import Files
-    from teamwire_sync._sandbox.world.store import Store
 
 _LARGEST_INTEGER = 2**63 - 1  # SQLite's
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
@@ -25,14 +25,14 @@ class Context:
     """The database, the clock and the bot of a world.
 
     Attributes:
-        store: The database.
+        database: The database.
         clock: Returns the seconds since 1970.
         files: Contents that are not in the database.
         bot_uid: The bot's id.
         world_id: Tells this world from all others.
     """
 
-    store: Store
+    database: Database
     clock: Callable[[], float]
     files: Files
     bot_uid: str
@@ -42,20 +42,20 @@ class Context:
         """The milliseconds since 1970."""
         return int(self.clock() * 1000)
 
-    def others(self, uids: Iterable[str]) -> list[str]:
+    def without_bot(self, uids: Iterable[str]) -> list[str]:
         """These users, each once, without the bot: it is in every chat and never named."""
         return [uid for uid in dict.fromkeys(uids) if uid != self.bot_uid]
 
-    def cursor(self, kind: str, position: int | str) -> str:
+    def encode_cursor(self, kind: str, position: int | str) -> str:
         """The opaque text for a position in a list."""
         text = f"{self.world_id}:{kind}:{position}"
         return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
-    def position(self, kind: str, cursor: str) -> str:
+    def decode_cursor(self, kind: str, cursor: str) -> str:
         """The position in a list of that kind.
 
         Raises:
-            ApiError: It is no cursor of this world for such a list.
+            RefusedError: It is no cursor of this world for such a list.
         """
         try:
             text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
@@ -63,18 +63,18 @@ class Context:
             text = ""
         position = text.rpartition(":")[2]
         # Encoded again, so that only this world's own spelling passes.
-        if not position or self.cursor(kind, position) != cursor:
-            raise no_such_cursor()
+        if not position or self.encode_cursor(kind, position) != cursor:
+            refuse_cursor()
         return position
 
-    def number(self, kind: str, cursor: str, least: int = 0) -> int:
+    def decode_number(self, kind: str, cursor: str, least: int = 0) -> int:
         """The position as a number that the database can hold."""
-        position = self.position(kind, cursor)
+        position = self.decode_cursor(kind, cursor)
         if not _NUMBER.fullmatch(position) or not least <= int(position) <= _LARGEST_INTEGER:
-            raise no_such_cursor()
+            refuse_cursor()
         return int(position)
 
 
-def no_such_cursor() -> ApiError:
-    """The refusal of what is no cursor, or another list's."""
-    return ApiError(422, "this server gave no such cursor", "invalid_cursor")
+def refuse_cursor() -> NoReturn:
+    """Refuse what is no cursor, or another list's."""
+    refuse("this server gave no such cursor", "invalid_cursor")

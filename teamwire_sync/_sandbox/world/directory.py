@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from teamwire_sync._sandbox.errors import ApiError
-from teamwire_sync._sandbox.serializers import dump
 from teamwire_sync._sandbox.world import queries
 from teamwire_sync._sandbox.world.avatars import avatar
-from teamwire_sync._sandbox.world.context import no_such_cursor
-from teamwire_sync._sandbox.world.conversations import require_visible
+from teamwire_sync._sandbox.world.bot_chats import require_visible
+from teamwire_sync._sandbox.world.context import refuse_cursor
+from teamwire_sync._sandbox.world.errors import refuse
+from teamwire_sync._sandbox.world.serializers import dump
 
 if TYPE_CHECKING:
     import sqlite3
 
-    from teamwire_sync._sandbox.request_bodies import MemberEdit
     from teamwire_sync._sandbox.world.context import Context
+    from teamwire_sync._transport import MemberEdit
 
 
 class Directory:
@@ -31,20 +31,20 @@ class Directory:
 
     def user(self, uid: str) -> str:
         """One user."""
-        with self._context.store.reading() as db:
+        with self._context.database.reading() as db:
             return f'{{"user":{_user(db, uid)}}}'
 
     def avatar(self, uid: str) -> bytes:
         """A user's picture, as PNG."""
-        with self._context.store.reading() as db:
+        with self._context.database.reading() as db:
             user = json.loads(_user(db, uid))
         if not user["has_avatar"]:
-            raise ApiError(404, "this user has no picture", "no_avatar")
+            refuse("this user has no picture", "no_avatar")
         return avatar(uid)
 
     def users(self, part: str, limit: int, cursor: str | None) -> str:
         """Users whose name has a part, by name; the bot is not among them."""
-        with self._context.store.reading() as db:
+        with self._context.database.reading() as db:
             after = self._place(db, "user", cursor)
             found = db.execute(
                 "SELECT uid, document FROM users WHERE is_visible AND uid != ?"
@@ -56,7 +56,7 @@ class Directory:
 
     def groups(self, limit: int, cursor: str | None) -> str:
         """Groups without their members, by title."""
-        with self._context.store.reading() as db:
+        with self._context.database.reading() as db:
             after = self._place(db, "group", cursor)
             found = db.execute(
                 "SELECT gid, document FROM groups WHERE is_visible AND (name, gid) > (?, ?)"
@@ -69,56 +69,57 @@ class Directory:
 
     def _following(self, kind: str, found: list[tuple[str, str]], limit: int) -> str:
         more = len(found) > limit
-        return dump(self._context.cursor(kind, found[limit - 1][0]) if more else None)
+        return dump(self._context.encode_cursor(kind, found[limit - 1][0]) if more else None)
 
     def _place(self, db: sqlite3.Connection, kind: str, cursor: str | None) -> tuple[str, str]:
         if cursor is None:
             return "", ""
-        position = self._context.position(kind, cursor)
+        position = self._context.decode_cursor(kind, cursor)
         name = (
             queries.user_name(db, position) if kind == "user" else queries.group_name(db, position)
         )
         if name is None:
-            raise no_such_cursor()
+            refuse_cursor()
         return name, position
 
     def group(self, gid: str) -> str:
         """One group with its members."""
-        with self._context.store.reading() as db:
-            return _group_answer(db, gid)
+        with self._context.database.reading() as db:
+            return _group_json(db, gid)
 
     def edit_members(self, gid: str, edit: MemberEdit) -> str:
         """Change the members of a list that the bot owns."""
-        with self._context.store.writing() as db:
+        with self._context.database.writing() as db:
             group = json.loads(_group(db, gid))
             if group["is_circle"]:
-                message = "the administrators of the organisation manage this circle"
-                raise ApiError(403, message, "circle_managed")
+                refuse(
+                    "the administrators of the organisation manage this circle", "circle_managed"
+                )
             if group["owner_id"] != self._context.bot_uid:
-                raise ApiError(403, "the list is somebody else's", "not_owner")
+                refuse("the list is somebody else's", "not_owner")
             members = queries.group_members(db, gid)
-            new = [uid for uid in self._context.others(edit.add_user_ids) if uid not in members]
-            strangers = [uid for uid in edit.remove_user_ids if uid not in members]
+            new = [uid for uid in self._context.without_bot(edit.add_users) if uid not in members]
+            strangers = [uid for uid in edit.remove_users if uid not in members]
             require_visible(db, new, (), strangers)
-            queries.change_group_members(db, gid, new, edit.remove_user_ids)
-            return _group_answer(db, gid)
+            queries.change_group_members(db, gid, new, edit.remove_users)
+            return _group_json(db, gid)
 
 
 def _user(db: sqlite3.Connection, uid: str) -> str:
     user = queries.visible_user(db, uid)
     if user is None:
-        raise ApiError(404, "there is no such user")
+        refuse("there is no such user", "not_found")
     return user
 
 
 def _group(db: sqlite3.Connection, gid: str) -> str:
     group = queries.visible_group(db, gid)
     if group is None:
-        raise ApiError(404, "there is no such group")
+        refuse("there is no such group", "not_found")
     return group
 
 
-def _group_answer(db: sqlite3.Connection, gid: str) -> str:
+def _group_json(db: sqlite3.Connection, gid: str) -> str:
     group = _group(db, gid)
     members = queries.group_members(db, gid)
     owner = json.loads(group)["owner_id"]

@@ -7,17 +7,17 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from teamwire_sync._sandbox.serializers import dump
 from teamwire_sync._sandbox.world import queries
-from teamwire_sync._sandbox.world.context import no_such_cursor
+from teamwire_sync._sandbox.world.context import refuse_cursor
+from teamwire_sync._sandbox.world.serializers import dump
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
     from typing import Any
 
-    from teamwire_sync._sandbox.serializers import Document
     from teamwire_sync._sandbox.world.context import Context
+    from teamwire_sync._sandbox.world.serializers import Document
 
 _CURSOR = "events"
 # For events that another process puts in the same file.
@@ -26,7 +26,7 @@ _NAMING_ONE = ("editor_id", "user_id")
 _NAMING_MANY = ("user_ids", "added_admin_ids", "removed_admin_ids")
 
 
-class Events:
+class EventLog:
     """The events of a world.
 
     Args:
@@ -38,7 +38,7 @@ class Events:
         self._arrival = threading.Condition()
         self._closed = False
         self._waiting = 0
-        with context.store.reading() as db:
+        with context.database.reading() as db:
             self._latest = _latest(db)
 
     def close(self) -> None:
@@ -82,7 +82,7 @@ class Events:
             **details,
         }
         seq = db.execute("INSERT INTO events (document) VALUES (?)", (dump(document),)).lastrowid
-        self._context.store.after_commit(lambda: self._wake(seq or 0))
+        self._context.database.after_commit(lambda: self._wake(seq or 0))
 
     def _wake(self, seq: int) -> None:
         with self._arrival:
@@ -91,22 +91,22 @@ class Events:
 
     def page(self, cursor: str | None, wait: float, limit: int) -> str:
         """The events after a cursor; without one, the cursor of now."""
-        store = self._context.store
+        database = self._context.database
         if cursor is None:
-            with store.reading() as db:
-                return self._answer(db, [], self._context.cursor(_CURSOR, _latest(db)))
-        after = self._context.number(_CURSOR, cursor)
+            with database.reading() as db:
+                return self._page_json(db, [], self._context.encode_cursor(_CURSOR, _latest(db)))
+        after = self._context.decode_number(_CURSOR, cursor)
         give_up = time.monotonic() + wait
         while True:
-            with store.reading() as db:
+            with database.reading() as db:
                 found = db.execute(
                     "SELECT seq, document FROM events WHERE seq > ? ORDER BY seq LIMIT ?",
                     (after, limit),
                 ).fetchall()
                 if not found and after > _latest(db):
-                    raise no_such_cursor()
+                    refuse_cursor()
                 if found or time.monotonic() >= give_up:
-                    return self._answer(db, found, cursor)
+                    return self._page_json(db, found, cursor)
             if not self._wait(after, give_up):
                 give_up = 0.0
 
@@ -121,10 +121,12 @@ class Events:
                 self._waiting -= 1
             return not self._closed
 
-    def _answer(self, db: sqlite3.Connection, found: Iterable[tuple[int, str]], cursor: str) -> str:
+    def _page_json(
+        self, db: sqlite3.Connection, found: Iterable[tuple[int, str]], cursor: str
+    ) -> str:
         events = []
         for seq, text in found:
-            cursor = self._context.cursor(_CURSOR, seq)
+            cursor = self._context.encode_cursor(_CURSOR, seq)
             event = {"cursor": cursor, **json.loads(text)}
             if event["type"] == "new_message":
                 event["message"] = queries.message(db, event["tid"], event.pop("message_id"))

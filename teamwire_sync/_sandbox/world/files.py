@@ -8,13 +8,14 @@ import os
 import tempfile
 import threading
 import uuid
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
     from typing import Protocol
 
-    class Source(Protocol):
+    class Readable(Protocol):
         """What a body can be read from."""
 
         def read(self, size: int, /) -> bytes:
@@ -40,7 +41,7 @@ class Spool:
         is_broken: Whether the source failed before its end.
     """
 
-    def __init__(self, files: Files, source: Source, longest: int) -> None:
+    def __init__(self, files: Files, source: Readable, longest: int) -> None:
         self._files = files
         self._path: Path | None = None
         self._memory = io.BytesIO()
@@ -53,33 +54,28 @@ class Spool:
             self.close()
             raise
 
-    def _receive(self, source: Source, longest: int) -> None:
-        while self.size <= IN_MEMORY:
-            chunk = self._read(source)
-            if not chunk:
-                return
-            self._add(chunk, self._memory)
-        self._path = self._files.folder() / f"body-{uuid.uuid4().hex}"
-        with self._path.open("xb") as file:
-            file.write(self._memory.getbuffer())
-            self._memory = io.BytesIO()
+    def _receive(self, source: Readable, longest: int) -> None:
+        with ExitStack() as exits:
+            target: BinaryIO = self._memory
             while self.size <= longest:
+                if self._path is None and self.size > IN_MEMORY:
+                    self._path = self._files.folder() / f"body-{uuid.uuid4().hex}"
+                    target = exits.enter_context(self._path.open("xb"))
+                    target.write(self._memory.getbuffer())
+                    self._memory = io.BytesIO()
                 chunk = self._read(source)
                 if not chunk:
                     return
-                self._add(chunk, file)
+                self.size += len(chunk)
+                self._digest.update(chunk)
+                target.write(chunk)
 
-    def _read(self, source: Source) -> bytes:
+    def _read(self, source: Readable) -> bytes:
         try:
             return source.read(CHUNK)
         except (OSError, ValueError):  # what cheroot raises in the middle of a chunked body
             self.is_broken = True
             return b""
-
-    def _add(self, chunk: bytes, target: BinaryIO) -> None:
-        self.size += len(chunk)
-        self._digest.update(chunk)
-        target.write(chunk)
 
     @property
     def digest(self) -> bytes:

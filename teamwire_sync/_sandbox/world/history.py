@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from teamwire_sync._sandbox.serializers import (
+from teamwire_sync._sandbox.world import queries
+from teamwire_sync._sandbox.world.serializers import (
     calendar_document,
     deleted_message,
     file_document,
@@ -12,14 +13,13 @@ from teamwire_sync._sandbox.serializers import (
     message_document,
     new_id,
 )
-from teamwire_sync._sandbox.world import queries
 
 if TYPE_CHECKING:
     import random
     import sqlite3
     from typing import Any
 
-    from teamwire_sync._sandbox.serializers import Document
+    from teamwire_sync._sandbox.world.serializers import Document
 
 KNOWN_MESSAGE = "PqJ4vTzC8sXnGh2LkW9bRm"
 KNOWN_ATTACHMENT = "nD5yKfR3wQmVtB7cZxH8Sj"

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from teamwire_sync._sandbox.serializers import dump
 from teamwire_sync._sandbox.world import queries
+from teamwire_sync._sandbox.world.serializers import dump
 
 if TYPE_CHECKING:
     from teamwire_sync._sandbox.world.context import Context
@@ -22,7 +22,7 @@ class Collection:
     seq: int
 
 
-class Listing:
+class ChatListing:
     """The list of chats of a world.
 
     Args:
@@ -34,7 +34,7 @@ class Listing:
 
     def collection(self, lag: float | None = None) -> Collection:
         """The list of chats now, or as it was `lag` seconds ago."""
-        with self._context.store.reading() as db:
+        with self._context.database.reading() as db:
             if lag is None:
                 (seq,) = db.execute("SELECT MAX(seq) FROM log").fetchone()
             else:
@@ -44,8 +44,8 @@ class Listing:
 
     def page(self, collection: Collection, limit: int, cursor: str | None) -> str:
         """One page of the list of chats."""
-        after = 0 if cursor is None else self._context.number("chat", cursor, least=1)
-        with self._context.store.reading() as db:
+        after = 0 if cursor is None else self._context.decode_number("chat", cursor, least=1)
+        with self._context.database.reading() as db:
             found = db.execute(
                 "SELECT ordinal, document FROM chats WHERE ordinal > ? AND from_seq <= ?"
                 " AND (to_seq IS NULL OR to_seq > ?) ORDER BY ordinal LIMIT ?",
@@ -54,7 +54,7 @@ class Listing:
             chats = f"[{','.join(document for _, document in found[:limit])}]"
             users, groups = queries.named_by(db, json.loads(chats))
         more = len(found) > limit
-        following = self._context.cursor("chat", found[limit - 1][0]) if more else None
+        following = self._context.encode_cursor("chat", found[limit - 1][0]) if more else None
         return (
             f'{{"chats":{chats},"users":{users},"groups":{groups},"next_cursor":{dump(following)}}}'
         )

@@ -4,19 +4,49 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from teamwire_sync._sandbox.errors import ApiError
-from teamwire_sync._sandbox.serializers import deleted_message, dump, fresh_id, message_document
+import attrs
+
 from teamwire_sync._sandbox.world import queries
+from teamwire_sync._sandbox.world.errors import refuse
+from teamwire_sync._sandbox.world.serializers import (
+    deleted_message,
+    dump,
+    fresh_id,
+    message_document,
+)
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
-    from teamwire_sync._sandbox.request_bodies import NewMessage
-    from teamwire_sync._sandbox.serializers import Document
-    from teamwire_sync._sandbox.world.attachments import Attachments
+    from teamwire_sync._sandbox.world.attachments import AttachmentStore
     from teamwire_sync._sandbox.world.context import Context
-    from teamwire_sync._sandbox.world.events import Events
+    from teamwire_sync._sandbox.world.events import EventLog
+    from teamwire_sync._sandbox.world.serializers import Document
+
+
+ALERT_TYPES = ("alert", "announcement", "note")
+
+
+@attrs.frozen(kw_only=True)
+class NewMessage:
+    """A message to be posted.
+
+    Attributes:
+        message: The text, or None.
+        attachments: As the contract's requests have them.
+        is_alert: Whether it asks for attention.
+        alert_type: One of ALERT_TYPES; None makes an alert an "alert".
+        reply_to: The id of the message that it answers, or None.
+        sender_display_name: To be shown in place of the author's name, or None.
+    """
+
+    message: str | None
+    attachments: Sequence[Document] = ()
+    is_alert: bool = False
+    alert_type: str | None = None
+    reply_to: str | None = None
+    sender_display_name: str | None = None
 
 
 class Messages:
@@ -28,27 +58,23 @@ class Messages:
         attachments: The world's.
     """
 
-    def __init__(self, context: Context, events: Events, attachments: Attachments) -> None:
+    def __init__(self, context: Context, events: EventLog, attachments: AttachmentStore) -> None:
         self._context = context
         self._events = events
         self._attachments = attachments
 
     def post(self, tid: str, new: NewMessage) -> str:
         """Post a message of the bot."""
-        with self._context.store.writing() as db:
-            chat = queries.present_chat(db, tid)
-            if chat is None:
-                raise ApiError(404, "there is no such chat")
+        with self._context.database.writing() as db:
+            chat = queries.visible_chat(db, tid)
             if chat["is_closed"]:
-                raise ApiError(409, "the chat is closed", "chat_closed")
+                refuse("the chat is closed", "chat_closed")
             bot = self._context.bot_uid
             if not chat["allow_sending"] and bot not in chat["admin_ids"]:
-                message = "only administrators may post in this chat"
-                raise ApiError(403, message, "sending_not_allowed")
+                refuse("only administrators may post in this chat", "sending_not_allowed")
             if new.reply_to is not None and queries.message(db, tid, new.reply_to) is None:
-                message = "there is no such message in this chat to reply to"
-                raise ApiError(422, message, "invalid_reply_to")
-            attachments = self._attachments.described(db, new.attachments)
+                refuse("there is no such message in this chat to reply to", "invalid_reply_to")
+            attachments = self._attachments.resolve(db, new.attachments)
             posted = self.add(db, tid, bot, new, attachments)
             return f'{{"message":{dump(posted)},"users":{queries.users_json(db, [bot])}}}'
 
@@ -69,7 +95,7 @@ class Messages:
             new.message,
             attachments=attachments,
             is_alert=new.is_alert,
-            alert_type=new.alert_type,
+            alert_type=(new.alert_type or "alert") if new.is_alert else None,
             reply_to=new.reply_to,
             sender_display_name=new.sender_display_name,
         )
@@ -94,14 +120,11 @@ class Messages:
 
     def page(self, tid: str, limit: int, before: str | None) -> str:
         """Messages of a chat, the newest first."""
-        with self._context.store.reading() as db:
-            if queries.present_chat(db, tid) is None:
-                raise ApiError(404, "there is no such chat")
-            number = queries.END if before is None else queries.message_number(db, tid, before)
-            if number is None:
-                message = "there is no such message in this chat to read on from"
-                raise ApiError(422, message, "invalid_cursor")
-            found = queries.messages_before(db, tid, number, limit + 1)
+        with self._context.database.reading() as db:
+            queries.visible_chat(db, tid)
+            if before is not None and queries.message(db, tid, before) is None:
+                refuse("there is no such message in this chat to read on from", "invalid_cursor")
+            found = queries.latest_messages(db, tid, limit + 1, before)
             messages = found[:limit]
             users = queries.users_json(db, [message["from_user_id"] for message in messages])
         following = messages[-1]["mid"] if len(found) > limit else None

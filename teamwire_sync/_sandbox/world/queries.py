@@ -5,17 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, cast
 
-from teamwire_sync._sandbox.serializers import dump
+from teamwire_sync._sandbox.world.errors import refuse
+from teamwire_sync._sandbox.world.serializers import dump
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Sequence
 
-    from teamwire_sync._sandbox.serializers import Document
-
-
-END = 2**63 - 1
-"""A place beyond every message."""
+    from teamwire_sync._sandbox.world.serializers import Document
 
 
 def visible_user(db: sqlite3.Connection, uid: str) -> str | None:
@@ -28,16 +25,6 @@ def visible_group(db: sqlite3.Connection, gid: str) -> str | None:
     return _value(db, "SELECT document FROM groups WHERE gid = ? AND is_visible", gid)
 
 
-def user_exists(db: sqlite3.Connection, uid: str) -> bool:
-    """Whether there is such a user, visible or not."""
-    return _value(db, "SELECT uid FROM users WHERE uid = ?", uid) is not None
-
-
-def group_exists(db: sqlite3.Connection, gid: str) -> bool:
-    """Whether there is such a group, visible or not."""
-    return _value(db, "SELECT gid FROM groups WHERE gid = ?", gid) is not None
-
-
 def group_members(db: sqlite3.Connection, gid: str) -> list[str]:
     """The ids of a group's members."""
     rows = db.execute("SELECT uid FROM members WHERE gid = ? ORDER BY position", (gid,))
@@ -45,12 +32,12 @@ def group_members(db: sqlite3.Connection, gid: str) -> list[str]:
 
 
 def user_name(db: sqlite3.Connection, uid: str) -> str | None:
-    """The name by which a user is sorted and found."""
+    """The name by which a user, visible or not, is sorted and found."""
     return _value(db, "SELECT name FROM users WHERE uid = ?", uid)
 
 
 def group_name(db: sqlite3.Connection, gid: str) -> str | None:
-    """The title by which a group is sorted."""
+    """The title by which a group, visible or not, is sorted."""
     return _value(db, "SELECT name FROM groups WHERE gid = ?", gid)
 
 
@@ -101,8 +88,19 @@ def named_by(
 
 def present_chat(db: sqlite3.Connection, tid: str) -> Document | None:
     """The present version of a chat, None for an unknown or removed one."""
-    text = _value(db, "SELECT document FROM chats WHERE tid = ? AND to_seq IS NULL", tid)
-    return None if text is None else cast("Document", json.loads(text))
+    return _document(db, "SELECT document FROM chats WHERE tid = ? AND to_seq IS NULL", tid)
+
+
+def visible_chat(db: sqlite3.Connection, tid: str) -> Document:
+    """The present version of a chat that the bot asks for.
+
+    Raises:
+        RefusedError: There is no such chat.
+    """
+    chat = present_chat(db, tid)
+    if chat is None:
+        refuse("there is no such chat", "not_found")
+    return chat
 
 
 def require_chat(db: sqlite3.Connection, tid: str) -> Document:
@@ -120,16 +118,12 @@ def require_chat(db: sqlite3.Connection, tid: str) -> Document:
 
 def latest_chat(db: sqlite3.Connection, tid: str) -> Document | None:
     """The present version of a chat, or the last one that the bot knew."""
-    present = present_chat(db, tid)
-    if present is not None:
-        return present
-    text = _value(
+    return present_chat(db, tid) or _document(
         db,
         "SELECT document FROM chats WHERE tid = ? AND to_seq IS NOT NULL"
         " ORDER BY to_seq DESC LIMIT 1",
         tid,
     )
-    return None if text is None else cast("Document", json.loads(text))
 
 
 def add_message(db: sqlite3.Connection, message: Document) -> None:
@@ -163,48 +157,41 @@ def replace_message(db: sqlite3.Connection, message: Document) -> None:
     db.execute("DELETE FROM uses WHERE mid = ?", (mid,))
 
 
-def message_number(db: sqlite3.Connection, tid: str, mid: str) -> int | None:
-    """The place of a message in the order of all."""
-    row = db.execute("SELECT number FROM messages WHERE mid = ? AND tid = ?", (mid, tid)).fetchone()
-    return None if row is None else cast("int", row[0])
-
-
-def messages_before(db: sqlite3.Connection, tid: str, number: int, limit: int) -> list[Document]:
-    """Messages of a chat that come before a place, the last ones first."""
+def latest_messages(
+    db: sqlite3.Connection, tid: str, limit: int, before: str | None = None
+) -> list[Document]:
+    """Messages of a chat, the last ones first; with an id, those that come before that message."""
     found = db.execute(
-        "SELECT document FROM messages WHERE tid = ? AND number < ? ORDER BY number DESC LIMIT ?",
-        (tid, number, limit),
+        "SELECT document FROM messages WHERE tid = ? AND number <"
+        " COALESCE((SELECT number FROM messages WHERE mid = ?), 9223372036854775807)"
+        " ORDER BY number DESC LIMIT ?",
+        (tid, before, limit),
     )
     return [json.loads(document) for (document,) in found]
 
 
 def message(db: sqlite3.Connection, tid: str, mid: str) -> Document | None:
     """A message of a chat, as it is now."""
-    row = db.execute(
-        "SELECT document FROM messages WHERE mid = ? AND tid = ?", (mid, tid)
-    ).fetchone()
-    return None if row is None else cast("Document", json.loads(row[0]))
+    return _document(db, "SELECT document FROM messages WHERE mid = ? AND tid = ?", mid, tid)
 
 
 def some_group_chat(db: sqlite3.Connection, share: float) -> Document | None:
     """The open group chat that is at a share, from 0 to 1, of the way through all chats."""
-    row = db.execute(
+    return _document(
+        db,
         "SELECT document FROM chats WHERE to_seq IS NULL AND peer_uid IS NULL"
         " AND NOT json_extract(document, '$.is_closed') AND ordinal >="
         " (SELECT CAST(MAX(ordinal) * ? AS INTEGER) FROM chats) ORDER BY ordinal LIMIT 1",
-        (share,),
-    ).fetchone()
-    return None if row is None else cast("Document", json.loads(row[0]))
+        share,
+    )
 
 
 def some_person(db: sqlite3.Connection, share: float, bot_uid: str) -> str:
     """The user who is at a share, from 0 to 1, of the way through all whom the bot sees."""
     where = "FROM users WHERE is_visible AND uid != ?"
     (count,) = db.execute(f"SELECT COUNT(*) {where}", (bot_uid,)).fetchone()
-    (uid,) = db.execute(
-        f"SELECT uid {where} ORDER BY uid LIMIT 1 OFFSET ?", (bot_uid, int(share * count))
-    ).fetchone()
-    return cast("str", uid)
+    query = f"SELECT uid {where} ORDER BY uid LIMIT 1 OFFSET ?"
+    return cast("str", _value(db, query, bot_uid, int(share * count)))
 
 
 def all_members(db: sqlite3.Connection, chat: Document) -> dict[str, None]:
@@ -220,7 +207,7 @@ def present_one_to_one(db: sqlite3.Connection, uid: str) -> str | None:
     return _value(db, "SELECT tid FROM chats WHERE peer_uid = ? AND to_seq IS NULL", uid)
 
 
-def start_chat(db: sqlite3.Connection, chat: Document, peer_uid: str | None, at: float) -> None:
+def insert_chat(db: sqlite3.Connection, chat: Document, peer_uid: str | None, at: float) -> None:
     """Store the first version of a chat."""
     seq = _log_change(db, at)
     db.execute(
@@ -230,7 +217,7 @@ def start_chat(db: sqlite3.Connection, chat: Document, peer_uid: str | None, at:
     )
 
 
-def change_chat(db: sqlite3.Connection, chat: Document, at: float) -> None:
+def update_chat(db: sqlite3.Connection, chat: Document, at: float) -> None:
     """Store the next version of a chat in its old place of the order."""
     ordinal, peer_uid = db.execute(
         "SELECT ordinal, peer_uid FROM chats WHERE tid = ? AND to_seq IS NULL", (chat["tid"],)
@@ -253,9 +240,15 @@ def _log_change(db: sqlite3.Connection, at: float) -> int:
     return cast("int", db.execute("INSERT INTO log (at) VALUES (?)", (at,)).lastrowid)
 
 
-def _value(db: sqlite3.Connection, query: str, key: str) -> str | None:
-    row = db.execute(query, (key,)).fetchone()
+def _value(db: sqlite3.Connection, query: str, *keys: object) -> str | None:
+    """The first row's only column, None if there is no row."""
+    row = db.execute(query, keys).fetchone()
     return None if row is None else cast("str", row[0])
+
+
+def _document(db: sqlite3.Connection, query: str, *keys: object) -> Document | None:
+    text = _value(db, query, *keys)
+    return None if text is None else cast("Document", json.loads(text))
 
 
 def _in_order(ids: Iterable[str], documents: dict[str, str]) -> str:

@@ -6,20 +6,20 @@ import random
 import unicodedata
 from typing import TYPE_CHECKING, Any
 
-from teamwire_sync._sandbox.serializers import (
+from teamwire_sync._sandbox.world.history import write_busy_history, write_short_history
+from teamwire_sync._sandbox.world.serializers import (
     chat_document,
     dump,
     group_document,
     new_id,
     user_document,
 )
-from teamwire_sync._sandbox.world.history import write_busy_history, write_short_history
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator
 
-    from teamwire_sync._sandbox.serializers import Document
+    from teamwire_sync._sandbox.world.serializers import Document
 
 KNOWN_CHAT = "7MQKchz6wsSzmWTVnppGAc"
 KNOWN_USER = "rVRCfuQEtkgnZBZEgbHVji"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import attrs
@@ -38,7 +37,7 @@ class Route:
             message = f"path must begin with '/' and have no query: {path!r}"
             raise ValueError(message)
 
-    def covers(self, method: str, path: str) -> bool:
+    def matches(self, method: str, path: str) -> bool:
         """Whether a request is one of these."""
         wanted, segments = self.path.split("/"), path.split("/")
         return (
@@ -49,25 +48,3 @@ class Route:
                 for want, segment in zip(wanted, segments)
             )
         )
-
-
-class Records:
-    """The requests so far, in the order in which their answers were ready."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._requests: list[ServedRequest] = []
-
-    def add(self, request: ServedRequest) -> None:
-        """Record a request."""
-        with self._lock:
-            self._requests.append(request)
-
-    def all(self) -> list[ServedRequest]:
-        """The requests so far."""
-        with self._lock:
-            return self._requests.copy()
-
-    def count(self, route: Route) -> int:
-        """How many requests there were of a route."""
-        return sum(route.covers(request.method, request.path) for request in self.all())

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from teamwire_sync._sandbox.serializers import chat_document, fresh_id
 from teamwire_sync._sandbox.world import queries
+from teamwire_sync._sandbox.world.serializers import chat_document, fresh_id
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
     from typing import Any
 
-    from teamwire_sync._sandbox.serializers import Document
     from teamwire_sync._sandbox.world.context import Context
-    from teamwire_sync._sandbox.world.events import Events
+    from teamwire_sync._sandbox.world.events import EventLog
+    from teamwire_sync._sandbox.world.serializers import Document
 
 # There is no event for `is_alert`.
 _TOLD = ("title", "allow_sending", "allow_mute_notifications", "is_closed")
 
 
-class Chats:
+class ChatEditor:
     """The chats of a world, as anybody changes them; what changes nothing leaves no trace.
 
     Args:
@@ -28,11 +28,11 @@ class Chats:
         events: The world's.
     """
 
-    def __init__(self, context: Context, events: Events) -> None:
+    def __init__(self, context: Context, events: EventLog) -> None:
         self._context = context
         self._events = events
 
-    def start(
+    def create(
         self, db: sqlite3.Connection, editor: str | None, peer_uid: str | None, **properties: Any
     ) -> str:
         """Create a chat; returns its id.
@@ -44,7 +44,7 @@ class Chats:
             properties: What the chat is to have.
         """
         chat = chat_document(fresh_id(), one_to_one=peer_uid is not None, **properties)
-        queries.start_chat(db, chat, peer_uid, self._context.clock())
+        queries.insert_chat(db, chat, peer_uid, self._context.clock())
         self._events.add(db, "chat_created", chat["tid"], editor, title=chat["title"])
         return str(chat["tid"])
 
@@ -109,7 +109,7 @@ class Chats:
             )
         return changed
 
-    def end(self, db: sqlite3.Connection, tid: str, editor: str | None) -> None:
+    def remove_bot(self, db: sqlite3.Connection, tid: str, editor: str | None) -> None:
         """Let the bot be no longer in a chat."""
         queries.end_chat(db, tid, self._context.clock())
         bot = self._context.bot_uid
@@ -120,7 +120,7 @@ class Chats:
     ) -> Document:
         changed = {**chat, **properties}
         if changed != chat:
-            queries.change_chat(db, changed, self._context.clock())
+            queries.update_chat(db, changed, self._context.clock())
         return changed
 
 

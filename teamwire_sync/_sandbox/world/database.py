@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
 # A chat is kept as versions, each valid from one sequence number of the log up to another, so that
 # the listing of an earlier moment can still be read.
@@ -67,7 +68,7 @@ _VERSION = 2
 """Of the tables; a new file has 0."""
 
 
-class Store:
+class Database:
     """One SQLite connection that all threads of a server share, one at a time.
 
     Args:
@@ -112,17 +113,13 @@ class Store:
             message = f"{path} is no world of this release; take another file"
             raise ValueError(message)
 
-    @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
+    def reading(self) -> AbstractContextManager[sqlite3.Connection]:
         """A transaction in which every query sees the same state."""
-        with self._transaction("BEGIN") as db:
-            yield db
+        return self._transaction("BEGIN")
 
-    @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
+    def writing(self) -> AbstractContextManager[sqlite3.Connection]:
         """A transaction that happens wholly or not at all; inside another one, a part of it."""
-        with self._transaction("BEGIN IMMEDIATE") as db:
-            yield db
+        return self._transaction("BEGIN IMMEDIATE")
 
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:

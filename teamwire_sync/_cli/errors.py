@@ -6,11 +6,11 @@ import os
 import re
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from teamwire_sync._cli.output import say, say_on_terminal, visible_lines
+from teamwire_sync._cli.output import echo_err, echo_status, escape_lines
 from teamwire_sync.exceptions import (
     TWAmbiguousTitleError,
     TWAuthError,
@@ -56,7 +56,7 @@ _CODES: list[tuple[type[BaseException] | tuple[type[BaseException], ...], int]] 
 
 
 @contextmanager
-def exit_codes() -> Iterator[None]:
+def exit_on_error() -> Iterator[None]:
     """Turn what the block raises into a line on stderr and the process's exit code."""
     try:
         yield
@@ -65,28 +65,33 @@ def exit_codes() -> Iterator[None]:
     except BrokenPipeError:  # who reads has read enough
         raise SystemExit(BROKEN_PIPE) from None
     except (KeyboardInterrupt, click.Abort):
-        say_on_terminal("")
+        echo_status("")
         raise SystemExit(INTERRUPTED) from None
     except click.ClickException as error:
-        vars(error)["message"] = visible_lines(_STORE_URL.sub(r"\1://...", error.message))
+        vars(error)["message"] = escape_lines(_STORE_URL.sub(r"\1://...", error.message))
         raise
     except (TWError, OSError, ValueError) as error:
         if isinstance(error, TWAmbiguousTitleError):
             _show_candidates(error)
         else:
-            say(f"Error: {_text_of(error)}")
-        raise SystemExit(code_of(error)) from None
+            echo_err(f"Error: {_text_of(error)}")
+        raise SystemExit(exit_code(error)) from None
 
 
-def code_of(error: BaseException) -> int:
+def exit_code(error: BaseException) -> int:
     """The exit code for *error*."""
     return next(code for kinds, code in _CODES if isinstance(error, kinds))
 
 
-def not_found(text: str) -> SystemExit:
-    """There is no such thing; to be raised."""
-    say(f"Error: {text}")
-    return SystemExit(NOT_FOUND)
+def raise_usage_error(text: str) -> NoReturn:
+    """End the command: it can't be meant so."""
+    raise click.UsageError(text) from None
+
+
+def raise_not_found(text: str) -> NoReturn:
+    """End the command: there is no such thing."""
+    echo_err(f"Error: {text}")
+    raise SystemExit(NOT_FOUND) from None
 
 
 class UnusableError(click.ClickException):
@@ -96,7 +101,7 @@ class UnusableError(click.ClickException):
 
 
 @contextmanager
-def extras() -> Iterator[None]:
+def require_extras() -> Iterator[None]:
     """Turn a package that the block lacks into a line that says what to install."""
     try:
         yield
@@ -105,12 +110,12 @@ def extras() -> Iterator[None]:
 
 
 @contextmanager
-def writing() -> Iterator[None]:
+def explain_interrupt() -> Iterator[None]:
     """Tell who interrupts a write what that means."""
     try:
         yield
     except KeyboardInterrupt:
-        say("\nInterrupted: it may have been done or not. Look before you do it again.")
+        echo_err("\nInterrupted: it may have been done or not. Look before you do it again.")
         raise
 
 
@@ -122,12 +127,12 @@ def _text_of(error: Exception) -> str:
 
 
 def _show_candidates(error: TWAmbiguousTitleError) -> None:
-    say(f"Error: {len(error.candidates)} chats have the title {error.title!r}:")
+    echo_err(f"Error: {len(error.candidates)} chats have the title {error.title!r}:")
     for chat in error.candidates:
         members = f"{len(chat.users):,} users"
         groups = ", ".join(" ".join(group.title.split()) for group in chat.groups)
-        say(f"  {chat.tid}  {chat.type}, {members}{f', {groups}' if groups else ''}")
-    say("Take one of them by its thread ID.")
+        echo_err(f"  {chat.tid}  {chat.type}, {members}{f', {groups}' if groups else ''}")
+    echo_err("Take one of them by its thread ID.")
 
 
 class Command(click.Command):
@@ -155,21 +160,21 @@ class Command(click.Command):
         raise click.UsageError(text, ctx)
 
 
-class Group(click.Group):
+class CommandGroup(click.Group):
     """A group of such commands."""
 
     command_class = Command
 
 
-class Main(Group):
+class MainGroup(CommandGroup):
     """The group of all commands, whose failures have exit codes."""
 
     def make_context(self, *args: Any, **extra: Any) -> click.Context:
         """Take the options before the command apart."""
-        with exit_codes():
+        with exit_on_error():
             return super().make_context(*args, **extra)
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command."""
-        with exit_codes():
+        with exit_on_error():
             return super().invoke(ctx)

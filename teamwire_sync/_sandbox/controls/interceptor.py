@@ -1,0 +1,135 @@
+"""What a test does to the sandbox's answers: they are recorded, held back and spoiled."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
+
+from werkzeug.wrappers import Response
+
+from teamwire_sync._sandbox.app import LAG_KEY, MAX_BODY, WORLD_KEY
+from teamwire_sync._sandbox.controls.faults import Faults
+from teamwire_sync._sandbox.controls.holds import Holds
+from teamwire_sync._sandbox.controls.request_log import ServedRequest
+from teamwire_sync._sandbox.errors import error_body
+from teamwire_sync._sandbox.middleware import CONNECTION_KEY, label, receive_body, request_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from teamwire_sync._sandbox.controls.faults import AppliedFault, Fault
+    from teamwire_sync._sandbox.middleware import ClientConnection
+    from teamwire_sync._sandbox.world.files import Files
+    from teamwire_sync._sandbox.world.world import World
+
+
+class Interceptor:
+    """A WSGI application around the one that does the work.
+
+    Args:
+        app: Does the work.
+        world: What it does it in.
+        files: Where long bodies go.
+        seed: Decides which requests the faults befall that have a chance.
+    """
+
+    def __init__(self, app: WSGIApplication, world: World, files: Files, seed: int) -> None:
+        self._app = app
+        self._world = world
+        self._files = files
+        self._closing = threading.Event()
+        self.faults = Faults(seed)
+        self.holds = Holds()
+        self.request_log: list[ServedRequest] = []
+
+    def close(self) -> None:
+        """Let every waiting answer go."""
+        self._closing.set()
+        self.holds.close()
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request."""
+        with ExitStack() as exits:
+            is_complete = receive_body(environ, self._files, exits)
+            method = environ["REQUEST_METHOD"]
+            path = request_path(environ)
+            applied = self.faults.apply(method, path)
+            response = self._answer(environ, applied) if is_complete else None
+            query = dict(parse_qsl(environ["QUERY_STRING"], keep_blank_values=True))
+            status = None if response is None else response.status_code
+            # Recorded before a byte leaves: who has an answer also finds its record.
+            self.request_log.append(ServedRequest(method, path, query, status))
+            self.holds.wait(method, path)
+            if applied.delay:
+                self._closing.wait(applied.delay)
+        connection: ClientConnection = environ[CONNECTION_KEY]
+        if response is None:
+            connection.drop()
+            return []
+        if not response.is_sequence:
+            connection.stream()
+        return response(environ, start_response)
+
+    def _answer(self, environ: WSGIEnvironment, applied: AppliedFault) -> Response | None:
+        fault = applied.outcome
+        if fault is not None and fault.drop == "before":
+            return None
+        if fault is not None and fault.status is not None:
+            message = "the sandbox was told to answer so"
+            body = error_body(fault.status, message)
+            response = Response(body, fault.status, mimetype="application/json")
+        else:
+            environ[WORLD_KEY] = self._world
+            environ[LAG_KEY] = applied.lag
+            response = Response.from_app(self._app, environ)
+            if (response.content_length or 0) <= MAX_BODY:
+                response.make_sequence()
+        if fault is not None and fault.drop == "after":
+            response.close()
+            return None
+        label(response, environ)
+        if fault is not None:
+            _apply_fault(response, fault, environ[CONNECTION_KEY])
+        return response
+
+
+class _Cut:
+    """The beginning of a body; with its end the connection breaks."""
+
+    def __init__(self, body: Iterable[bytes], size: int, connection: ClientConnection) -> None:
+        self._body = body
+        self._size = size
+        self._connection = connection
+
+    def __iter__(self) -> Iterator[bytes]:
+        left = self._size
+        for chunk in self._body:
+            if len(chunk) > left:
+                yield chunk[:left]
+                self._connection.break_off()
+                return
+            left -= len(chunk)
+            yield chunk
+
+    def close(self) -> None:
+        getattr(self._body, "close", lambda: None)()
+
+
+def _apply_fault(response: Response, fault: Fault, connection: ClientConnection) -> None:
+    payload = fault.payload()
+    if payload is not None:
+        response.close()
+        response.data, response.headers["Content-Type"] = payload
+    if fault.retry_after is not None:
+        response.headers["Retry-After"] = str(fault.retry_after)
+    for name, value in fault.headers.items():
+        if value is None:
+            response.headers.remove(name)
+        else:
+            response.headers[name] = value
+    if fault.cut is not None:
+        response.response = _Cut(response.response, fault.cut, connection)  # type: ignore[arg-type]
