@@ -1,0 +1,1 @@
+"""The shape of the package: who imports whom, and what has which name."""

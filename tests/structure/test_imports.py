@@ -1,0 +1,155 @@
+"""Who imports whom. Imports in functions and for type checking count as any other."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import teamwire_sync
+
+PACKAGE = Path(teamwire_sync.__file__).parent
+_BASE = {"_internal", "exceptions"}
+# What each room may use besides itself. The root module exports, and is not counted.
+MAY_USE = {
+    "exceptions": set(),
+    "_internal": {"exceptions"},
+    "_display": _BASE,
+    "_models": {"_display", *_BASE},
+    "_transport": {"_models", *_BASE},
+    "_cache": {"_models", "_display", *_BASE},
+    "_services": {"_cache", "_models", "_transport", "_display", *_BASE},
+    "_config": _BASE,
+    "_credentials": _BASE,
+    "_stores": {"_cache", "_models", *_BASE},
+    "_http": {"_transport", "_models", "_config", "_credentials", *_BASE},
+    "_vendor": {"_transport", "_models", "_config", *_BASE},
+    "_sandbox": {"_connection", "_transport", "_http", "_models", "_credentials", *_BASE},
+    "testing": {"_sandbox"},
+}
+# They put the others together. Nobody but the programs of users knows these.
+_COMPOSED = {*MAY_USE} - {"testing", "_sandbox"}
+MAY_USE["_connection"] = _COMPOSED
+MAY_USE["_cli"] = {*MAY_USE}
+
+
+def _sources() -> dict[str, ast.Module]:
+    found = {}
+    for path in PACKAGE.rglob("*.py"):
+        parts = ["teamwire_sync", *path.relative_to(PACKAGE).with_suffix("").parts]
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        found[name] = ast.parse(path.read_text("utf-8"))
+    return found
+
+
+SOURCES = _sources()
+
+
+def _imported(module: str) -> set[str]:
+    found = set()
+    for node in ast.walk(SOURCES[module]):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{module}: a relative import"
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                found.add(full if full in SOURCES else str(node.module))
+    return {name for name in found if name.split(".")[0] == "teamwire_sync"}
+
+
+IMPORTS = {module: _imported(module) for module in SOURCES if module != "teamwire_sync"}
+
+
+def room_of(module: str) -> str:
+    return module.split(".")[1]
+
+
+def test_no_module_imports_from_the_root() -> None:
+    assert [module for module, used in IMPORTS.items() if "teamwire_sync" in used] == []
+
+
+def test_there_is_no_circle() -> None:
+    circle = None
+    try:
+        TopologicalSorter(IMPORTS).prepare()
+    except CycleError as error:
+        circle = " -> ".join(error.args[1])
+    assert circle is None
+
+
+def test_each_room_uses_what_it_may() -> None:
+    wrong = {
+        f"{module} -> {name}"
+        for module, used in IMPORTS.items()
+        for name in used
+        if room_of(name) != room_of(module) and room_of(name) not in MAY_USE[room_of(module)]
+    }
+    assert wrong == set()
+
+
+def test_the_rest_of_a_room_is_behind_its_contract() -> None:
+    """Of the HTTP transport, the sandbox knows only what it serves."""
+    used = {
+        name
+        for module in IMPORTS
+        if room_of(module) == "_sandbox"
+        for name in IMPORTS[module]
+        if room_of(name) == "_http"
+    }
+    assert {name.split(".")[2] for name in used} <= {"contract"}
+
+
+def test_services_and_the_cache_know_nothing_of_json_and_http() -> None:
+    foreign = {"json", "requests", "urllib3", "http", "socket", "ssl"}
+    wrong = [
+        f"{module}: {name}"
+        for module, tree in SOURCES.items()
+        if module.split(".")[1:2] and room_of(module) in {"_services", "_cache", "_models"}
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for name in _roots(node)
+        if name in foreign
+    ]
+    assert wrong == []
+
+
+def _roots(node: ast.Import | ast.ImportFrom) -> list[str]:
+    names = [str(node.module)] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names]
+    return [name.split(".")[0] for name in names]
+
+
+def test_only_the_contract_knows_paths() -> None:
+    wrong = [
+        f"{module}: {node.value}"
+        for module, tree in SOURCES.items()
+        if not module.startswith(("teamwire_sync._http.contract", "teamwire_sync._sandbox"))
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and str(node.value).startswith("/v1/")
+    ]
+    assert wrong == []
+
+
+def test_at_most_10_modules_lie_flat() -> None:
+    flat = [path.stem for path in PACKAGE.glob("*.py")]
+    assert len(flat) <= 10, sorted(flat)
+
+
+def test_no_two_classes_have_the_same_name() -> None:
+    """Not even one with an underscore and one without."""
+    found = defaultdict(list)
+    for module, tree in SOURCES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                found[node.name.strip("_")].append(module)
+    assert {name: where for name, where in found.items() if len(where) > 1} == {}
+
+
+def test_each_package_says_what_it_is_for() -> None:
+    silent = [
+        path.parent.name
+        for path in PACKAGE.rglob("__init__.py")
+        if len((ast.get_docstring(ast.parse(path.read_text("utf-8"))) or "").split()) < 10
+    ]
+    assert silent == []
