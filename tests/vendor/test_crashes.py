@@ -72,15 +72,6 @@ def refuse(factory: Callable[[], Any], error: type[TWError], text: str) -> None:
         look_up(connection)
 
 
-def look_up_again(connection: Connection) -> None:
-    """Look up after a failure.
-
-    What the thread has to do beside telling of the failure may come after the first look-up.
-    """
-    for _ in range(2):
-        assert look_up(connection) is not None
-
-
 # exec_async ends
 
 
@@ -371,7 +362,7 @@ def test_a_call_that_is_cancelled_by_another_s_hand_fails(
     vendor.faults.fail("get_user", asyncio.CancelledError(), times=1)
     with pytest.raises(TWConnectionError, match="CancelledError"):
         call(uncached)
-    look_up_again(uncached)
+    look_up(uncached)
 
     assert call(uncached) is not None
     assert vendor.calls["enter"] == 2
@@ -424,7 +415,7 @@ class TestDoubt:
         vendor.faults.fail("get_user", make(), times=1)
         with pytest.raises(TWError):
             look_up(uncached)
-        look_up_again(uncached)
+        look_up(uncached)
 
         assert vendor.calls["enter"] == 2
 
@@ -437,7 +428,7 @@ class TestDoubt:
             vendor.faults.fail("get_user", make(), times=1)
             with pytest.raises(TWError):
                 look_up(uncached)
-            look_up_again(uncached)
+            look_up(uncached)
             hold.release()
 
             assert other.exception(PATIENCE) is None
@@ -451,7 +442,7 @@ class TestDoubt:
             vendor.faults.fail("get_user", make(), times=1)
             with pytest.raises(TWError):
                 look_up(uncached)
-            look_up_again(uncached)
+            look_up(uncached)
             assert vendor.faults.live == 2
             hold.release()
         wait_until(lambda: len(threads()) == 1)
@@ -465,7 +456,7 @@ class TestDoubt:
         with pytest.raises(TWError):
             look_up(uncached)
         with complaints_of("teamwire_sync") as warnings:
-            look_up_again(uncached)
+            look_up(uncached)
             wait_until(lambda: vendor.faults.live == 1)
 
         assert warnings == []
@@ -578,8 +569,8 @@ def test_those_who_wait_for_one_attempt_are_told_together(
     block = vendor.faults.block("init", times=1)
     with Threads() as workers:
         waiting = [workers.start(lambda: post(uncached)) for _ in range(64)]
-        run = uncached._transport._thread  # type: ignore[attr-defined]
-        wait_until(lambda: run._run is not None and len(run._run._calls) == 64)
+        thread = uncached._transport._thread  # type: ignore[attr-defined]
+        wait_until(lambda: thread._session is not None and len(thread._session._calls) == 64)
         block.release()
         errors = [each.exception(PATIENCE) for each in waiting]
 
