@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
 from teamwire_sync._cli.failures import Command, UnusableError, extras
 from teamwire_sync._cli.settings import seconds, without_store
+from teamwire_sync._config import ConnectionConfig
+from teamwire_sync._connection import Connection
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -112,10 +115,8 @@ def vendor_check(*, write: bool, user: str | None, timeout: float, details: bool
         raise click.UsageError(message)
     from teamwire_sync._vendor.check import VendorCheck  # noqa: PLC0415  only this command needs it
 
-    try:
-        check = VendorCheck(recipient=user or None, timeout=timeout)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from None
+    connect = partial(Connection, config=ConnectionConfig(listing_timeout=timeout))
+    check = VendorCheck(connect, recipient=user or None, timeout=timeout)
     wrong = untold = False
     with without_store():
         for finding in check.run():
