@@ -69,10 +69,12 @@ def cause_of(error: BaseException) -> str:
     return f"{name}: {text}" if text else name
 
 
-def documented(error: BaseException) -> type[TWError] | None:
-    """Our class for *error*, if it is one that the vendor documents."""
-    names = (base.__name__ for base in type(error).__mro__)
-    return next((_DOCUMENTED[name] for name in names if name in _DOCUMENTED), None)
+def kind_of(error: BaseException) -> type[TWError] | None:
+    """Our class for *error*; None for one that is neither documented nor of the network."""
+    for base in type(error).__mro__:
+        if base.__name__ in _DOCUMENTED:
+            return _DOCUMENTED[base.__name__]
+    return TWConnectionError if isinstance(error, _NETWORK) else None
 
 
 def translate(error: BaseException, name: str, *, sent: bool, hint: str) -> TWError:
@@ -84,9 +86,7 @@ def translate(error: BaseException, name: str, *, sent: bool, hint: str) -> TWEr
         sent: Whether the call may have changed something on the server.
         hint: How to see whether it has.
     """
-    kind = documented(error)
-    if kind is None and is_network(error):
-        kind = TWConnectionError
+    kind = kind_of(error)
     cause = cause_of(error)
     text = f"{name}: {cause}"
     if sent and kind is TWConnectionError:
@@ -104,11 +104,6 @@ def delivery_unknown(text: str, hint: str, cause: str | None = None) -> TWDelive
     return TWDeliveryUnknownError(f"{text}; it may have been done or not; {hint}", cause=cause)
 
 
-def is_network(error: BaseException) -> bool:
-    """Whether *error* is Python's own word for a failure of the network."""
-    return isinstance(error, _NETWORK)
-
-
 def is_lasting(error: BaseException) -> bool:
     """Whether *error* may say that the vendor's connection is of no use any more."""
-    return documented(error) in {None, TWConnectionError}
+    return kind_of(error) in {None, TWConnectionError}

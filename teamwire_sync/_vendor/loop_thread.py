@@ -97,7 +97,12 @@ class VendorThread:
                     raise TWClosedError(message)
                 session = self._session
                 if session is None or not session.is_open:
-                    self._require_room(call)
+                    if not self._has_room():
+                        message = (
+                            f"{call.name}: the vendor's connections of before have not ended yet: "
+                            "something in its SDK hangs; try again later"
+                        )
+                        raise TWConnectionError(message)
                     return self._renew(session, call)
                 if session.on_own_thread:
                     message = (
@@ -109,14 +114,6 @@ class VendorThread:
                     return self._renew(session, call)
             if session.submit(call):
                 return session
-
-    def _require_room(self, call: Call[Any]) -> None:
-        if not self._has_room():
-            message = (
-                f"{call.name}: the vendor's connections of before have not ended yet: something in "
-                "its SDK hangs; try again later"
-            )
-            raise TWConnectionError(message)
 
     def _has_room(self) -> bool:
         # An SDK that hangs again and again shall not have a thread for each time.

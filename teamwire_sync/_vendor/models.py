@@ -22,21 +22,16 @@ if TYPE_CHECKING:
 
 
 class Converter:
-    """Makes our models of the vendor's objects; one of each user and group, however often named."""
+    """Makes our models of the vendor's objects; one of each user and group, however often named.
+
+    Attributes:
+        users: The users named so far, by their ids.
+        groups: The groups named so far, by their ids.
+    """
 
     def __init__(self) -> None:
-        self._users: dict[str, User] = {}
-        self._groups: dict[str, Group] = {}
-
-    @property
-    def users(self) -> list[User]:
-        """The users named so far."""
-        return list(self._users.values())
-
-    @property
-    def groups(self) -> list[Group]:
-        """The groups named so far."""
-        return list(self._groups.values())
+        self.users: dict[str, User] = {}
+        self.groups: dict[str, Group] = {}
 
     def chat(self, theirs: Any) -> Chat:
         """A chat."""
@@ -59,26 +54,24 @@ class Converter:
     def user(self, theirs: Any) -> User:
         """A user."""
         uid = _id(theirs, "uid")
-        known = self._users.get(uid)
-        if known is None:
+        if uid not in self.users:
             is_bot = _flag(theirs, "is_bot", default=_is_a("Bot", theirs))
             kind = LoggedInUser if _is_a("LoggedInUser", theirs) else Bot if is_bot else User
-            known = self._users[uid] = kind(
+            self.users[uid] = kind(
                 uid,
                 _text(theirs, "first_name") or "",
                 _text(theirs, "last_name") or "",
                 organisation=_organisation(theirs),
                 is_bot=is_bot,
             )
-        return known
+        return self.users[uid]
 
     def group(self, theirs: Any) -> Group:
         """A circle or list, without its members: a circle may have thousands."""
         gid = _id(theirs, "gid")
-        known = self._groups.get(gid)
-        if known is None:
-            known = self._groups[gid] = self._group(theirs, None)
-        return known
+        if gid not in self.groups:
+            self.groups[gid] = self._group(theirs, None)
+        return self.groups[gid]
 
     def whole_group(self, theirs: Any) -> Group:
         """A circle or list with its members."""
@@ -113,16 +106,15 @@ class Converter:
 
         mid = theirs if isinstance(theirs, str) else _text(theirs, "mid")
         author = getattr(theirs, "from_user", None)
-        # It is posted, whatever else is told of it.
-        if not getattr(author, "uid", None):
-            author = None
+        # One without an id is as good as none: it is posted, whatever else is told of it.
+        is_told = bool(getattr(author, "uid", None))
         timestamp = getattr(theirs, "timestamp", None)
         if not isinstance(timestamp, int):
             timestamp = time.time_ns() // 1_000_000
         return Message(
             chat,
             mid or "",
-            self.user(author) if author else LoggedInUser("", "", "", is_bot=True),
+            self.user(author) if is_told else LoggedInUser("", "", "", is_bot=True),
             timestamp,
             msg=draft.message or None,
             is_alert=draft.is_alert,

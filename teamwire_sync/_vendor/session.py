@@ -14,7 +14,7 @@ from weakref import WeakSet
 
 from teamwire_sync._internal.log import logger
 from teamwire_sync._internal.waiting import work_for
-from teamwire_sync._vendor.errors import cause_of, documented, is_network
+from teamwire_sync._vendor.errors import cause_of, kind_of
 from teamwire_sync.exceptions import TWAuthError, TWConfigError, TWConnectionError, TWError
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ class VendorSession:
         try:
             manager = self._factory()
         except Exception as error:  # noqa: BLE001  it goes to those who wait
-            return error if documented(error) or is_network(error) else _unmade(error)
+            return _unmade(error) if kind_of(error) is None else error
         if not all(hasattr(type(manager), name) for name in ("__enter__", "__exit__")):
             return _no_connection("connection_factory", manager)
         with manager as vendor:
@@ -318,7 +318,7 @@ def _refusal(failure: BaseException) -> TWError:
     if isinstance(failure, TWError):
         return failure
     cause = cause_of(failure)
-    kind = documented(failure) or TWConnectionError
+    kind = kind_of(failure) or TWConnectionError
     # Whoever can't log in is not known to the server.
     code = "unauthorized" if kind is TWAuthError else None
     return kind(f"the vendor's connection could not be opened: {cause}", code=code, cause=cause)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable, NoReturn, TypeVar
 from teamwire_sync._internal.deadlines import within
 from teamwire_sync._internal.validation import check_seconds, require_id
 from teamwire_sync._transport import Ability, ChatPage
-from teamwire_sync._vendor.errors import cause_of, documented, is_lasting
+from teamwire_sync._vendor.errors import cause_of, is_lasting, kind_of
 from teamwire_sync._vendor.loop_thread import VendorThread
 from teamwire_sync._vendor.models import Converter
 from teamwire_sync._vendor.unsupported import unsupported, unsupported_method
@@ -39,9 +39,6 @@ _CHATS_PER_TURN = 200
 # Users or groups looked up at the same time.
 _MAX_LOOKUPS = 8
 
-_OWN_USER_HINT = "; connection.chats.get_subscriptions() shows as well that all settings are right"
-_CHAT_HINT = "connection.chats.get_subscriptions(refresh=True) lists the chat if it was made"
-_MESSAGE_HINT = "the chat has the message in any of the Teamwire apps if it was posted"
 _MEMBERS_HINT = "connection.groups.get_group(gid) has the members as they are"
 
 
@@ -66,7 +63,10 @@ class VendorTransport:
 
     abilities: frozenset[Ability] = frozenset()
 
-    get_me = unsupported_method(Ability.OWN_USER, _OWN_USER_HINT)
+    get_me = unsupported_method(
+        Ability.OWN_USER,
+        "; connection.chats.get_subscriptions() shows as well that all settings are right",
+    )
     edit_chat = edit_members = edit_admins = leave_chat = unsupported_method(Ability.CHAT_EDITS)
     get_messages = unsupported_method(Ability.MESSAGES)
     upload = download = unsupported_method(Ability.ATTACHMENTS)
@@ -113,7 +113,9 @@ class VendorTransport:
                 chats.append(converter.chat(theirs))
                 if not len(chats) % _CHATS_PER_TURN:
                     await asyncio.sleep(0)  # other calls want the loop, too
-            return ChatPage(chats, users=converter.users, groups=converter.groups)
+            return ChatPage(
+                chats, users=list(converter.users.values()), groups=list(converter.groups.values())
+            )
 
         try:
             page = self._call("chats.get_subscriptions", work, deadline)
@@ -142,7 +144,13 @@ class VendorTransport:
             return Converter().chat(theirs)
 
         try:
-            return self._call("chats.create_chat", work, deadline, hint=_CHAT_HINT)
+            return self._call(
+                "chats.create_chat",
+                work,
+                deadline,
+                hint="connection.chats.get_subscriptions(refresh=True) lists the chat if it was "
+                "made",
+            )
         except TWAuthError as error:
             if draft.group_ids and error.code != "unauthorized":
                 error.args = (f"{error}; a bot can use circles only where these are public",)
@@ -175,7 +183,12 @@ class VendorTransport:
             )
             return Converter().message(posted, chat, draft)
 
-        return self._call("chat.post", work, deadline, hint=_MESSAGE_HINT)
+        return self._call(
+            "chat.post",
+            work,
+            deadline,
+            hint="the chat has the message in any of the Teamwire apps if it was posted",
+        )
 
     # The directory
 
@@ -301,7 +314,7 @@ async def _or_none(get: Callable[[str], Coroutine[Any, Any, Any]], identifier: s
     try:
         return await get(identifier)
     except Exception as error:
-        if documented(error) is TWNotFoundError:
+        if kind_of(error) is TWNotFoundError:
             return None
         raise
 
