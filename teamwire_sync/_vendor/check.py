@@ -123,9 +123,8 @@ class VendorCheck:
         return f"ok, version {theirs}, with teamwire_sync {version('teamwire_sync')}, {python}"
 
     def _open(self) -> str:
-        transport = self._imported()
-        ask_vendor(transport, "opening", lambda _vendor, _call: asyncio.sleep(0))
-        self._connection = self._connect(transport=transport)
+        ask_vendor(self._imported(), "opening", lambda _vendor, _call: asyncio.sleep(0))
+        self._connection = self._connect(transport=self._transport)
         return "ok"
 
     def _list(self) -> str:

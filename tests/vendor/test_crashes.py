@@ -24,6 +24,7 @@ from teamwire_sync import (
     User,
 )
 from teamwire_sync._sandbox.world.seed import BOT_LIST, KNOWN_CHAT, KNOWN_USER
+from teamwire_sync._vendor.calls import Call
 from tests.support.leftovers import complaints_of, threads
 from tests.support.waiting import PATIENCE, Threads, wait_until
 
@@ -416,6 +417,31 @@ class TestDoubt:
         with pytest.raises(TWError):
             look_up(uncached)
         look_up(uncached)
+
+        assert vendor.calls["enter"] == 2
+
+    def test_it_has_one_also_before_the_old_thread_does_anything_more(
+        self,
+        vendor: Vendor,
+        uncached: Connection,
+        make: Callable[[], BaseException],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        run, released = Call.run, threading.Event()
+
+        async def run_and_hang(call: Call[Any], theirs: Any) -> None:
+            await run(call, theirs)
+            if call.is_doubtful:
+                released.wait(PATIENCE)
+
+        monkeypatch.setattr(Call, "run", run_and_hang)
+        vendor.faults.fail("get_user", make(), times=1)
+        try:
+            with pytest.raises(TWError):
+                look_up(uncached)
+            assert look_up(uncached) is not None
+        finally:
+            released.set()
 
         assert vendor.calls["enter"] == 2
 
