@@ -1,7 +1,7 @@
-"""The vendor's async SDK as a transport: its calls, errors and objects as those of this package.
+"""The vendor's async SDK as a transport, on a thread of its own.
 
-The SDK runs on a thread of its own. `_connection` makes a `VendorTransport`, and programs may;
-the command ``vendor-check`` has its checklist in `check`. Nothing else of it is used elsewhere.
+`_connection` and programs use `VendorTransport`; the command ``vendor-check`` uses `check`.
+Nothing else in here is for other packages.
 """
 
 from teamwire_sync._vendor.transport import VendorTransport

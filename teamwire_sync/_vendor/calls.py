@@ -38,7 +38,8 @@ class Call(Generic[T]):
 
     Args:
         name: Its name, for errors.
-        work: What is to be done with the vendor's connection; is told of this call.
+        work: What is to be done with the vendor's connection. It is given that and this call, whose
+            `mark_sent` it calls before it changes anything on the server.
         deadline: The moment of `time.monotonic` by which it has to end.
         hint: Says how to see whether a write was done.
     """

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 from teamwire_sync._internal.fork import on_fork
 from teamwire_sync._internal.log import logger
-from teamwire_sync._vendor.calls import Call
 from teamwire_sync._vendor.errors import cause_of
 from teamwire_sync._vendor.session import VendorSession
 from teamwire_sync.exceptions import TWClosedError, TWConnectionError
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from teamwire_sync._vendor.calls import Call
 
 T = TypeVar("T")
 
@@ -56,28 +55,13 @@ class VendorThread:
         self._sessions.clear()
         self._session = None
 
-    def call(
-        self,
-        name: str,
-        work: Callable[[Any, Call[T]], Coroutine[Any, Any, T]],
-        *,
-        deadline: float,
-        hint: str = "",
-    ) -> T:
-        """What *work* gives, which is done on the thread.
-
-        Args:
-            name: Its name, for errors.
-            work: Is given the vendor's connection, and the call, whose `Call.mark_sent` it calls
-                before it changes anything on the server.
-            deadline: The moment of `time.monotonic` by which it has to end.
-            hint: Says how to see whether a write was done.
+    def run(self, call: Call[T]) -> T:
+        """Run *call* on the thread, and return what it came to.
 
         Raises:
             RuntimeError: It is this thread that calls, and would wait for itself.
             TWError: It failed, or its time is over.
         """
-        call = Call(name, work, deadline=deadline, hint=hint)
         session: VendorSession | None = None
         try:
             session = self._submit(call)

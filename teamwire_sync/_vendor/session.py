@@ -90,7 +90,7 @@ class VendorSession:
         with self._lock:
             self._calls.discard(call)
             self._soon(call.cancel_task)
-            # One that is still being made is not to blame.
+            # A connection that is still opening is not doubtful, however long it takes.
             if call.is_doubtful and self._loop is not None:
                 self.is_doubtful = True
         self._end_if_idle()

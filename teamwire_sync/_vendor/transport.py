@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable, NoReturn, TypeVar
 from teamwire_sync._internal.deadlines import within
 from teamwire_sync._internal.validation import check_seconds, require_id
 from teamwire_sync._transport import Ability, ChatPage
+from teamwire_sync._vendor.calls import Call
 from teamwire_sync._vendor.errors import cause_of, is_lasting, kind_of
 from teamwire_sync._vendor.loop_thread import VendorThread
 from teamwire_sync._vendor.models import Converter
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from teamwire_sync._models.messages import AlertType, Message
     from teamwire_sync._models.people import Group, User
     from teamwire_sync._transport import ChatDraft, MemberEdit, MessageDraft
-    from teamwire_sync._vendor.calls import Call
 
 T = TypeVar("T")
 
@@ -258,7 +258,7 @@ class VendorTransport:
         if deadline is None:
             deadline = within(None, self._total_timeout)
         try:
-            return self._thread.call(name, work, deadline=deadline, hint=hint)
+            return self._thread.run(Call(name, work, deadline=deadline, hint=hint))
         except TWAuthError as error:
             if error.code == "unauthorized":
                 self.on_unauthorized()
