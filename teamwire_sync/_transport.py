@@ -20,14 +20,8 @@ T = TypeVar("T")
 
 
 class Ability(Enum):
-    """What not every transport can do. Its value completes "can't ...".
+    """What not every transport can do. Its value completes "can't ..."."""
 
-    The first three change what a call costs, and nothing else.
-    """
-
-    VALIDATORS = "ask whether the chats have changed"
-    PAGING = "read the chats page by page"
-    IDEMPOTENCY = "repeat a write without doing it twice"
     OWN_USER = "ask who the bot is"
     CHAT_EDITS = "change or leave chats"
     MESSAGES = "read messages"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
 from teamwire_sync._cli.errors import Command, UnusableError, raise_usage_error, require_extras
 from teamwire_sync._cli.settings import validate_seconds, without_store
+from teamwire_sync._config import ConnectionConfig
+from teamwire_sync._connection import Connection
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -111,10 +114,8 @@ def vendor_check(*, write: bool, user: str | None, timeout: float, details: bool
         raise_usage_error("--write and --user UID go together: whom shall the chat be with?")
     from teamwire_sync._vendor.check import VendorCheck  # noqa: PLC0415  only this command needs it
 
-    try:
-        check = VendorCheck(recipient=user or None, timeout=timeout)
-    except ValueError as error:
-        raise_usage_error(str(error))
+    connect = partial(Connection, config=ConnectionConfig(listing_timeout=timeout))
+    check = VendorCheck(connect, recipient=user or None, timeout=timeout)
     wrong = untold = False
     with without_store():
         for finding in check.run():

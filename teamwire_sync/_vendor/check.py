@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import platform
 import sys
-from typing import TYPE_CHECKING, Any, Callable
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 from attrs import frozen
 
-from teamwire_sync import __version__
-from teamwire_sync._config import ConnectionConfig
-from teamwire_sync._connection import Connection
-from teamwire_sync._internal.validation import check_seconds
-from teamwire_sync._vendor import VendorTransport
+from teamwire_sync._vendor.transport import VendorTransport, ask_vendor
 from teamwire_sync.exceptions import TWError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from teamwire_sync._connection import Connection
     from teamwire_sync._models.chats import Chat
     from teamwire_sync._vendor.calls import Call
+
+T = TypeVar("T")
 
 # What no server calls anything.
 _NOBODY = "teamwire-sync-vendor-check"
@@ -48,45 +49,43 @@ class Finding:
         number: From 1 on.
         what: What was looked at.
         outcome: What came of it.
-        is_wrong: Whether it is not as documented.
         details: The text of the vendor's error, which may have titles and names in it.
     """
 
     number: int
     what: str
     outcome: str
-    is_wrong: bool = False
     details: str | None = None
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether it is not as documented."""
+        return self.outcome.startswith("WRONG: ")
 
 
 class _Skip(Exception):  # noqa: N818  it is no error
     """There is nothing to look at."""
 
 
-class _Wrong(Exception):  # noqa: N818  it is no error of ours
-    """Something is not as documented."""
-
-
 class VendorCheck:
     """Goes through the checklist. It shows no title, no name and no text, the details aside.
 
     Args:
+        connect: Makes the Connection, over the *transport* that it is given.
         connection_factory: Makes the vendor's connection; None for that of ``teamwire_api``.
         recipient: Whom to make a chat with; None to write nothing.
         timeout: Seconds that one call may take.
-
-    Raises:
-        ValueError: *timeout* is out of range.
     """
 
     def __init__(
         self,
+        connect: Callable[..., Connection],
         connection_factory: Callable[[], Any] | None = None,
         *,
         recipient: str | None = None,
         timeout: float = 60,
     ) -> None:
-        check_seconds("timeout", timeout)
+        self._connect = connect
         self._factory = connection_factory
         self._recipient = recipient
         self._timeout = timeout
@@ -111,51 +110,29 @@ class VendorCheck:
         ]
         try:
             for number, (what, look) in enumerate(lines, 1):
-                yield self._looked(number, what, look)
+                yield _finding(number, what, look)
         finally:
             for each in (self._connection, self._transport):
                 if each is not None:
                     each.close()
 
-    @staticmethod
-    def _looked(number: int, what: str, look: Callable[[], str]) -> Finding:
-        try:
-            return Finding(number, what, look())
-        except _Skip as skip:
-            return Finding(number, what, f"skipped: {skip}")
-        except _Wrong as error:
-            return Finding(number, what, f"WRONG: {error}", is_wrong=True)
-        except TWError as error:
-            text, cause = str(error), error.cause
-            if cause is not None:
-                text = text.replace(cause, cause.partition(":")[0])
-            outcome = f"WRONG: {type(error).__name__}: {text}"
-            return Finding(number, what, outcome, is_wrong=True, details=cause)
-
     def _import(self) -> str:
         self._transport = VendorTransport(self._factory, total_timeout=self._timeout)
-        version = getattr(sys.modules.get("teamwire_api"), "__version__", None)
+        theirs = getattr(sys.modules.get("teamwire_api"), "__version__", None) or "unknown"
         python = f"Python {platform.python_version()} on {sys.platform}"
-        return f"ok, version {version or 'unknown'}, with teamwire_sync {__version__}, {python}"
+        return f"ok, version {theirs}, with teamwire_sync {version('teamwire_sync')}, {python}"
 
     def _open(self) -> str:
-        transport = self._reached(self._transport, 1)
-
-        async def nothing(_vendor: Any, _call: Call[None]) -> None:
-            pass
-
-        transport._call("opening", nothing, None)
-        config = ConnectionConfig(listing_timeout=self._timeout)
-        self._connection = Connection(transport=transport, config=config)
+        ask_vendor(self._imported(), "opening", lambda _vendor, _call: asyncio.sleep(0))
+        self._connection = self._connect(transport=self._transport)
         return "ok"
 
     def _list(self) -> str:
-        chats = self._reached(self._connection, 2).chats.get_subscriptions()
-        self._chats = chats
-        return f"ok, {len(chats):,} chats"
+        self._chats = self._opened().chats.get_subscriptions()
+        return f"ok, {len(self._chats):,} chats"
 
     def _attributes(self) -> str:
-        chat = self._a_chat()
+        chat = self._listed()[0]
 
         async def look(vendor: Any, _call: Call[list[str] | None]) -> list[str] | None:
             for theirs in await vendor.chats.get_subscriptions():
@@ -163,92 +140,90 @@ class VendorCheck:
                     return [name for name in _OF_A_CHAT if not hasattr(theirs, name)]
             return None
 
-        missing = self._reached(self._transport, 1)._call("chats.get_subscriptions", look, None)
-        if missing is None:
-            text = "the chat is no longer listed"
-            raise _Skip(text)
+        found = ask_vendor(self._imported(), "chats.get_subscriptions", look)
+        missing = _needed(found, "the chat is no longer listed")
         if "post" in missing or "type" in missing:
-            text = f"there is no {', no '.join(missing)}"
-            raise _Wrong(text)
+            return f"WRONG: there is no {', no '.join(missing)}"
         return f"ok, without {', '.join(missing)}" if missing else "ok"
 
     def _look_up(self) -> str:
-        chat = self._a_chat()
-        chats = self._reached(self._connection, 2).chats
+        chat = self._listed()[0]
+        chats = self._opened().chats
         before = chats.cache_info().listings
         found = chats.get_by_thread_id(chat.tid)
         titled = chats.get_by_title(chat.title) if chat.title else [chat]
         if found != chat or chat not in titled or chats.cache_info().listings != before:
-            text = "a chat was not found, or its look-up made another listing"
-            raise _Wrong(text)
+            return "WRONG: a chat was not found, or its look-up made another listing"
         return "ok"
 
     def _by_id(self) -> str:
-        chat = self._a_chat()
+        chat = self._listed()[0]
 
         async def look(vendor: Any, _call: Call[tuple[Any, Any]]) -> tuple[Any, Any]:
             found = await vendor.chats.get_by_thread_id(chat.tid)
             return getattr(found, "tid", None), await vendor.chats.get_by_thread_id(_NOBODY)
 
-        tid, nothing = self._reached(self._transport, 1)._call("chats.get_by_thread_id", look, None)
+        tid, nothing = ask_vendor(self._imported(), "chats.get_by_thread_id", look)
         if str(tid) != chat.tid or nothing:
-            text = f"it gave {'no' if tid is None else 'another'} chat, or one for a made-up id"
-            raise _Wrong(text)
+            which = "no" if tid is None else "another"
+            return f"WRONG: it gave {which} chat, or one for a made-up id"
         return "ok"
 
     def _user(self) -> str:
-        self._a_chat()
-        user = next((user for chat in self._chats or () for user in chat.users), None)
-        if user is None:
-            text = "no chat has a user"
-            raise _Skip(text)
-        users = self._reached(self._connection, 2).users
+        members = (user for chat in self._listed() for user in chat.users)
+        user = _needed(next(members, None), "no chat has a user")
+        users = self._opened().users
         found = users.get_user(user.uid)
         if found is None or found.uid != user.uid or users.get_user(_NOBODY) is not None:
-            text = "it did not give the user that the chat has, or gave one for a made-up id"
-            raise _Wrong(text)
+            return "WRONG: it did not give the user that the chat has, or gave one for a made-up id"
         return "ok"
 
     def _group(self) -> str:
-        self._a_chat()
-        group = next((group for chat in self._chats or () for group in chat.groups), None)
-        if group is None:
-            text = "no chat has a circle or list"
-            raise _Skip(text)
-        found = self._reached(self._connection, 2).groups.get_group(group.gid)
+        members = (group for chat in self._listed() for group in chat.groups)
+        group = _needed(next(members, None), "no chat has a circle or list")
+        found = self._opened().groups.get_group(group.gid)
         if found is None or found.gid != group.gid:
-            text = "it did not give the group that the chat has"
-            raise _Wrong(text)
+            return "WRONG: it did not give the group that the chat has"
         return f"ok, {len(found.get_members()):,} members"
 
     def _create(self) -> str:
-        if self._recipient is None:
-            text = "needs --write"
-            raise _Skip(text)
-        connection = self._reached(self._connection, 2)
-        self._made = chat = connection.chats.create_chat(title=_TITLE, users=[self._recipient])
-        if chat.title != _TITLE or chat not in connection.chats.get_by_title(_TITLE):
-            text = "the new chat is not as it was asked for"
-            raise _Wrong(text)
+        recipient = _needed(self._recipient, "needs --write")
+        chats = self._opened().chats
+        self._made = chat = chats.create_chat(title=_TITLE, users=[recipient])
+        if chat.title != _TITLE or chat not in chats.get_by_title(_TITLE):
+            return "WRONG: the new chat is not as it was asked for"
         return f"ok, thread ID {chat.tid}"
 
     def _post(self) -> str:
-        if self._recipient is None:
-            text = "needs --write"
-            raise _Skip(text)
-        message = self._reached(self._made, 9).post("This is a test; nothing needs to be done.")
+        _needed(self._recipient, "needs --write")
+        chat = _needed(self._made, "needs line 9")
+        message = chat.post("This is a test; nothing needs to be done.")
         return "ok" if message.mid else "ok, but the id of the message is not told"
 
-    def _a_chat(self) -> Chat:
-        chats: list[Chat] = self._reached(self._chats, 3)
-        if not chats:
-            text = "the bot is in no chat"
-            raise _Skip(text)
-        return chats[0]
+    def _imported(self) -> VendorTransport:
+        return _needed(self._transport, "needs line 1")
 
-    @staticmethod
-    def _reached(thing: Any, line: int) -> Any:
-        if thing is None:
-            text = f"needs line {line}"
-            raise _Skip(text)
-        return thing
+    def _opened(self) -> Connection:
+        return _needed(self._connection, "needs line 2")
+
+    def _listed(self) -> list[Chat]:
+        chats = _needed(self._chats, "needs line 3")
+        return _needed(chats or None, "the bot is in no chat")
+
+
+def _finding(number: int, what: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(number, what, look())
+    except _Skip as skip:
+        return Finding(number, what, f"skipped: {skip}")
+    except TWError as error:
+        text, cause = str(error), error.cause
+        if cause is not None:
+            text = text.replace(cause, cause.partition(":")[0])
+        return Finding(number, what, f"WRONG: {type(error).__name__}: {text}", cause)
+
+
+def _needed(thing: T | None, without: str) -> T:
+    if thing is None:
+        raise _Skip(without)
+    return thing

@@ -6,7 +6,6 @@ import asyncio
 import re
 import socket
 import ssl
-from typing import TYPE_CHECKING
 
 from teamwire_sync.exceptions import (
     TWAuthError,
@@ -18,9 +17,6 @@ from teamwire_sync.exceptions import (
     TWNotFoundError,
     TWServerError,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 # What the vendor documents, in its module exceptions. They are known by name: the package may be
 # another version's, and it is not there for whoever has none.
@@ -73,51 +69,41 @@ def cause_of(error: BaseException) -> str:
     return f"{name}: {text}" if text else name
 
 
-def documented(error: BaseException) -> type[TWError] | None:
-    """Our class for *error*, if it is one that the vendor documents."""
-    return next(_ours(error), None)
-
-
-def _ours(error: BaseException) -> Iterator[type[TWError]]:
+def kind_of(error: BaseException) -> type[TWError] | None:
+    """Our class for *error*; None for one that is neither documented nor of the network."""
     for base in type(error).__mro__:
         if base.__name__ in _DOCUMENTED:
-            yield _DOCUMENTED[base.__name__]
+            return _DOCUMENTED[base.__name__]
+    return TWConnectionError if isinstance(error, _NETWORK) else None
 
 
-def translated(error: BaseException, what: str, *, sent: bool, find_out: str) -> TWError:
+def translate(error: BaseException, name: str, *, sent: bool, hint: str) -> TWError:
     """What *error* is to our callers.
 
     Args:
         error: Left a call of the vendor's SDK.
-        what: The call.
+        name: The call.
         sent: Whether the call may have changed something on the server.
-        find_out: How to see whether it has.
+        hint: How to see whether it has.
     """
-    kind = documented(error)
-    if kind is None and is_network(error):
-        kind = TWConnectionError
+    kind = kind_of(error)
     cause = cause_of(error)
-    text = f"{what}: {cause}"
+    text = f"{name}: {cause}"
     if sent and kind is TWConnectionError:
-        return unknown(text, find_out, cause)
+        return delivery_unknown(text, hint, cause)
     if kind is None:
         kind = TWServerError
-        text = f"{what}: the vendor's SDK failed with {cause}"
+        text = f"{name}: the vendor's SDK failed with {cause}"
     if sent and kind is TWServerError:
-        text = f"{text}; it may have been done or not; {find_out}"
+        text = f"{text}; it may have been done or not; {hint}"
     return kind(text, cause=cause)
 
 
-def unknown(text: str, find_out: str, cause: str | None = None) -> TWDeliveryUnknownError:
+def delivery_unknown(text: str, hint: str, cause: str | None = None) -> TWDeliveryUnknownError:
     """A write that may have been done."""
-    return TWDeliveryUnknownError(f"{text}; it may have been done or not; {find_out}", cause=cause)
-
-
-def is_network(error: BaseException) -> bool:
-    """Whether *error* is Python's own word for a failure of the network."""
-    return isinstance(error, _NETWORK)
+    return TWDeliveryUnknownError(f"{text}; it may have been done or not; {hint}", cause=cause)
 
 
 def is_lasting(error: BaseException) -> bool:
     """Whether *error* may say that the vendor's connection is of no use any more."""
-    return documented(error) in {None, TWConnectionError}
+    return kind_of(error) in {None, TWConnectionError}

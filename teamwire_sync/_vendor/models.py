@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Callable, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from teamwire_sync._models.chats import Chat, ChatType
 from teamwire_sync._models.people import Bot, Group, LoggedInUser, User
@@ -20,35 +20,31 @@ if TYPE_CHECKING:
     from teamwire_sync._models.messages import Message
     from teamwire_sync._transport import MessageDraft
 
-T = TypeVar("T", User, Group)
-
 
 class Converter:
-    """Makes our models of the vendor's objects; one of each user and group, however often named."""
+    """Makes our models of the vendor's objects; one of each user and group, however often named.
+
+    Attributes:
+        users: The users named so far, by their ids.
+        groups: The groups named so far, by their ids.
+    """
 
     def __init__(self) -> None:
-        self._users: dict[str, User] = {}
-        self._groups: dict[str, Group] = {}
-        self._kinds: dict[type, frozenset[str]] = {}
-
-    def described(self) -> tuple[list[User], list[Group]]:
-        """The users and groups named so far."""
-        return list(self._users.values()), list(self._groups.values())
+        self.users: dict[str, User] = {}
+        self.groups: dict[str, Group] = {}
 
     def chat(self, theirs: Any) -> Chat:
         """A chat."""
+        # The bot itself is no member in ours.
+        users = [one for one in _items(theirs, "users") if not _is_a("LoggedInUser", one)]
         groups = [*_items(theirs, "circles"), *_items(theirs, "lists")]
         return Chat(
             _id(theirs, "tid"),
-            _text(getattr(theirs, "title", None)),
+            _text(theirs, "title"),
             type=_chat_type(getattr(theirs, "type", None)),
-            # The bot itself is no member in ours.
-            users=self._all(
-                (one for one in _items(theirs, "users") if not self._is(one, "LoggedInUser")),
-                self.user,
-            ),
-            groups=self._all(groups, self.group),
-            admins=self._all(_items(theirs, "admins"), self.user),
+            users=tuple(map(self.user, users)),
+            groups=tuple(map(self.group, groups)),
+            admins=tuple(map(self.user, _items(theirs, "admins"))),
             is_alert=_flag(theirs, "is_alert", default=False),
             allow_sending=_flag(theirs, "allow_sending", default=True),
             allow_mute_notifications=_flag(theirs, "allow_mute_notifications", default=True),
@@ -58,42 +54,39 @@ class Converter:
     def user(self, theirs: Any) -> User:
         """A user."""
         uid = _id(theirs, "uid")
-        known = self._users.get(uid)
-        if known is None:
-            is_bot = _flag(theirs, "is_bot", default=self._is(theirs, "Bot"))
-            kind = LoggedInUser if self._is(theirs, "LoggedInUser") else Bot if is_bot else User
-            known = self._users[uid] = kind(
+        if uid not in self.users:
+            is_bot = _flag(theirs, "is_bot", default=_is_a("Bot", theirs))
+            kind = LoggedInUser if _is_a("LoggedInUser", theirs) else Bot if is_bot else User
+            self.users[uid] = kind(
                 uid,
-                _text(getattr(theirs, "first_name", None)) or "",
-                _text(getattr(theirs, "last_name", None)) or "",
+                _text(theirs, "first_name") or "",
+                _text(theirs, "last_name") or "",
                 organisation=_organisation(theirs),
                 is_bot=is_bot,
             )
-        return known
+        return self.users[uid]
 
     def group(self, theirs: Any) -> Group:
         """A circle or list, without its members: a circle may have thousands."""
         gid = _id(theirs, "gid")
-        known = self._groups.get(gid)
-        if known is None:
-            known = self._groups[gid] = self._group(gid, theirs, members=None)
-        return known
+        if gid not in self.groups:
+            self.groups[gid] = self._group(theirs, None)
+        return self.groups[gid]
 
     def whole_group(self, theirs: Any) -> Group:
         """A circle or list with its members."""
-        members = _members(theirs)
-        return self._group(
-            _id(theirs, "gid"),
-            theirs,
-            members=None if members is None else self._all(members, self.user),
-        )
+        members = getattr(theirs, "members", None)
+        if members is None and callable(getattr(theirs, "get_members", None)):
+            members = theirs.get_members()
+        known = tuple(map(self.user, members)) if isinstance(members, Iterable) else None
+        return self._group(theirs, known)
 
-    def _group(self, gid: str, theirs: Any, *, members: tuple[User, ...] | None) -> Group:
+    def _group(self, theirs: Any, members: tuple[User, ...] | None) -> Group:
         owner = getattr(theirs, "owner", None)
         is_list = _flag(theirs, "is_list", default=False)
         return Group(
-            gid,
-            _text(getattr(theirs, "title", None)) or "",
+            _id(theirs, "gid"),
+            _text(theirs, "title") or "",
             owner=self.user(owner) if owner else None,
             is_circle=_flag(theirs, "is_circle", default=not is_list),
             is_list=is_list,
@@ -111,18 +104,17 @@ class Converter:
         """
         from teamwire_sync._models.messages import Message  # noqa: PLC0415  only who posts
 
-        mid = theirs if isinstance(theirs, str) else getattr(theirs, "mid", None)
+        mid = theirs if isinstance(theirs, str) else _text(theirs, "mid")
         author = getattr(theirs, "from_user", None)
-        # It is posted, whatever else is told of it.
-        if not getattr(author, "uid", None):
-            author = None
+        # One without an id is as good as none: it is posted, whatever else is told of it.
+        is_told = bool(getattr(author, "uid", None))
         timestamp = getattr(theirs, "timestamp", None)
         if not isinstance(timestamp, int):
             timestamp = time.time_ns() // 1_000_000
         return Message(
             chat,
-            _text(mid) or "",
-            self.user(author) if author else LoggedInUser("", "", "", is_bot=True),
+            mid or "",
+            self.user(author) if is_told else LoggedInUser("", "", "", is_bot=True),
             timestamp,
             msg=draft.message or None,
             is_alert=draft.is_alert,
@@ -131,29 +123,24 @@ class Converter:
             sender_display_name=draft.sender_display_name,
         )
 
-    def _is(self, theirs: Any, name: str) -> bool:
-        """Whether *theirs* is of the vendor's class *name*, or of one below it."""
-        kind = type(theirs)
-        # Every member of every chat is asked about: by class, that is quick.
-        names = self._kinds.get(kind)
-        if names is None:
-            names = self._kinds[kind] = frozenset(base.__name__ for base in kind.__mro__)
-        return name in names
 
-    @staticmethod
-    def _all(theirs: Iterable[Any], convert: Callable[[Any], T]) -> tuple[T, ...]:
-        return tuple(convert(one) for one in theirs)
+def _is_a(name: str, theirs: Any) -> bool:
+    """Whether *theirs* is of the vendor's class *name*, or of one below it."""
+    # Every member of every chat is asked about: a list is quicker here than a generator.
+    return name in [base.__name__ for base in type(theirs).__mro__]
 
 
 def _id(theirs: Any, name: str) -> str:
     value = getattr(theirs, name, None)
     if value is None or value == "" or not isinstance(value, (str, int)):
-        message = f"the vendor's SDK gave {_a(theirs)} without {name}"
+        given = "nothing" if theirs is None else f"a {type(theirs).__name__}"
+        message = f"the vendor's SDK gave {given} without {name}"
         raise TWProtocolError(message)
     return str(value)
 
 
-def _text(value: object) -> str | None:
+def _text(theirs: Any, name: str) -> str | None:
+    value = getattr(theirs, name, None)
     return None if value is None else str(value)
 
 
@@ -167,13 +154,6 @@ def _items(theirs: Any, name: str) -> list[Any]:
     return list(value) if isinstance(value, Iterable) else []
 
 
-def _members(theirs: Any) -> list[Any] | None:
-    members = getattr(theirs, "members", None)
-    if members is None and callable(getattr(theirs, "get_members", None)):
-        members = theirs.get_members()
-    return list(members) if isinstance(members, Iterable) else None
-
-
 def _chat_type(value: object) -> ChatType:
     if value is None:
         return ChatType.GROUP
@@ -184,14 +164,8 @@ def _chat_type(value: object) -> ChatType:
 def _organisation(theirs: Any) -> str | None:
     organisation = getattr(theirs, "organisation", None)
     if organisation is None:
-        return _text(getattr(theirs, "org_name", None))
+        return _text(theirs, "org_name")
     if isinstance(organisation, str):
         return organisation
-    for name in ("name", "title"):
-        if isinstance(getattr(organisation, name, None), str):
-            return str(getattr(organisation, name))
-    return None
-
-
-def _a(theirs: Any) -> str:
-    return "nothing" if theirs is None else f"a {type(theirs).__name__}"
+    names = (getattr(organisation, name, None) for name in ("name", "title"))
+    return next((name for name in names if isinstance(name, str)), None)

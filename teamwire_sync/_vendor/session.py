@@ -14,12 +14,7 @@ from weakref import WeakSet
 
 from teamwire_sync._internal.log import logger
 from teamwire_sync._internal.waiting import work_for
-from teamwire_sync._vendor.errors import (
-    cause_of,
-    documented,
-    is_lasting,
-    is_network,
-)
+from teamwire_sync._vendor.errors import cause_of, kind_of
 from teamwire_sync.exceptions import TWAuthError, TWConfigError, TWConnectionError, TWError
 
 if TYPE_CHECKING:
@@ -28,11 +23,11 @@ if TYPE_CHECKING:
     from teamwire_sync._vendor.calls import Call
 
 # Seconds that tasks have for their end after they were cancelled.
-_LAST_WORDS = 1.0
+_CANCEL_TIMEOUT = 1.0
 # Seconds that the end of the interpreter waits for the vendor's connections to be left.
-_AT_EXIT = 2.0
+_EXIT_TIMEOUT = 2.0
 
-_runs: WeakSet[VendorSession] = WeakSet()
+_sessions: WeakSet[VendorSession] = WeakSet()
 
 
 class VendorSession:
@@ -59,24 +54,24 @@ class VendorSession:
         # The same, unless the vendor's SDK has one of its own for its loop.
         self._dispatching_thread: threading.Thread | None = None
         self._stop: asyncio.Event | None = None
-        self._retired = self._stopped = self._leaving = self._ended = False
+        self._draining = self._stopped = self._leaving = self._ended = False
         self.is_doubtful = False
         self._thread = threading.Thread(target=self._main, name="teamwire_sync vendor", daemon=True)
 
     def start(self) -> None:
         """Start the thread."""
-        _runs.add(self)
+        _sessions.add(self)
         self._thread.start()
 
     @property
-    def is_here(self) -> bool:
+    def on_own_thread(self) -> bool:
         """Whether this is its thread, which would wait for itself."""
         return threading.current_thread() in {self._thread, self._dispatching_thread}
 
     @property
     def is_open(self) -> bool:
         """Whether it takes calls."""
-        return not (self._retired or self._stopped or self._leaving or self._ended)
+        return not (self._draining or self._stopped or self._leaving or self._ended)
 
     def submit(self, call: Call[Any]) -> bool:
         """Have *call* run; False when it is too late for that."""
@@ -94,19 +89,20 @@ class VendorSession:
         """Have the task of *call* end: nobody waits for it."""
         with self._lock:
             self._calls.discard(call)
-            self._soon(call.give_up)
-            if call.is_unanswered and self._loop is not None:
-                self.is_doubtful = True  # something blocks its loop
+            self._soon(call.cancel_task)
+            # A connection that is still opening is not doubtful, however long it takes.
+            if call.is_doubtful and self._loop is not None:
+                self.is_doubtful = True
         self._end_if_idle()
 
-    def retire(self) -> None:
+    def drain(self) -> None:
         """End it when the last of its calls has ended."""
-        self._retired = True
+        self._draining = True
         self._end_if_idle()
 
     def _end_if_idle(self) -> None:
         with self._lock:
-            idle = self._retired and not self._calls
+            idle = self._draining and not self._calls
         if idle:
             self.stop()
 
@@ -135,13 +131,13 @@ class VendorSession:
     def join(self, seconds: float) -> bool:
         """Wait for its end; whether it has come."""
         # One that was never started has ended.
-        if self._thread.is_alive() and not self.is_here:
+        if self._thread.is_alive() and not self.on_own_thread:
             self._thread.join(seconds)
         return not self._thread.is_alive()
 
-    def let_go(self) -> None:
+    def detach(self) -> None:
         """Let the end of the interpreter not wait for it."""
-        _runs.discard(self)
+        _sessions.discard(self)
 
     # Its thread
 
@@ -164,7 +160,7 @@ class VendorSession:
         try:
             manager = self._factory()
         except Exception as error:  # noqa: BLE001  it goes to those who wait
-            return error if documented(error) or is_network(error) else _unmade(error)
+            return _unmade(error) if kind_of(error) is None else error
         if not all(hasattr(type(manager), name) for name in ("__enter__", "__exit__")):
             return _no_connection("connection_factory", manager)
         with manager as vendor:
@@ -216,9 +212,7 @@ class VendorSession:
 
     async def _run(self, call: Call[Any]) -> None:
         try:
-            error = await call.run(self._vendor)
-            if error is not None and is_lasting(error):
-                self.is_doubtful = True
+            await call.run(self._vendor)
         finally:
             with self._lock:
                 self._calls.discard(call)
@@ -239,7 +233,7 @@ class VendorSession:
         if loop.is_closed() or loop.is_running():
             return
         dispatcher.cancel()
-        loop.run_until_complete(asyncio.wait({dispatcher}, timeout=2 * _LAST_WORDS))
+        loop.run_until_complete(asyncio.wait({dispatcher}, timeout=2 * _CANCEL_TIMEOUT))
 
     def _end(self, failure: BaseException | None) -> None:
         with self._lock:
@@ -255,7 +249,7 @@ class VendorSession:
         if not entered and failure is not None:
             refusal = _refusal(failure)
             for call in calls:
-                call.refuse(refusal)
+                call.reject(refusal)
             return
         for call in calls:
             call.crash(failure)
@@ -286,7 +280,7 @@ async def _cancelled(tasks: set[asyncio.Task[Any]]) -> None:
         task.cancel()
     if not tasks:
         return
-    _, pending = await asyncio.wait(tasks, timeout=_LAST_WORDS)
+    _, pending = await asyncio.wait(tasks, timeout=_CANCEL_TIMEOUT)
     if pending:
         # Nothing ends them. asyncio would say so when they are collected, at any time.
         for task in asyncio.all_tasks():
@@ -324,19 +318,19 @@ def _refusal(failure: BaseException) -> TWError:
     if isinstance(failure, TWError):
         return failure
     cause = cause_of(failure)
-    kind = documented(failure) or TWConnectionError
+    kind = kind_of(failure) or TWConnectionError
     # Whoever can't log in is not known to the server.
     code = "unauthorized" if kind is TWAuthError else None
     return kind(f"the vendor's connection could not be opened: {cause}", code=code, cause=cause)
 
 
 def _end_all() -> None:
-    runs = list(_runs)
-    for run in runs:
-        run.stop()
-    ends_at = time.monotonic() + _AT_EXIT
-    for run in runs:
-        run.join(max(0.0, ends_at - time.monotonic()))
+    sessions = list(_sessions)
+    for session in sessions:
+        session.stop()
+    ends_at = time.monotonic() + _EXIT_TIMEOUT
+    for session in sessions:
+        session.join(max(0.0, ends_at - time.monotonic()))
 
 
 atexit.register(_end_all)

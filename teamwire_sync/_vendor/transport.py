@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Callable, NoReturn, TypeVar
 from teamwire_sync._internal.deadlines import within
 from teamwire_sync._internal.validation import check_seconds, require_id
 from teamwire_sync._transport import Ability, ChatPage
-from teamwire_sync._vendor.errors import cause_of, documented, is_lasting
+from teamwire_sync._vendor.calls import Call
+from teamwire_sync._vendor.errors import cause_of, is_lasting, kind_of
 from teamwire_sync._vendor.loop_thread import VendorThread
 from teamwire_sync._vendor.models import Converter
-from teamwire_sync._vendor.unsupported import LimitedTransport
+from teamwire_sync._vendor.unsupported import unsupported, unsupported_method
 from teamwire_sync.exceptions import (
     TWAuthError,
     TWConfigError,
@@ -30,21 +31,18 @@ if TYPE_CHECKING:
     from teamwire_sync._models.messages import AlertType, Message
     from teamwire_sync._models.people import Group, User
     from teamwire_sync._transport import ChatDraft, MemberEdit, MessageDraft
-    from teamwire_sync._vendor.calls import Call
 
 T = TypeVar("T")
 
 # Chats converted before other calls have their turn.
-_AT_ONCE = 200
+_CHATS_PER_TURN = 200
 # Users or groups looked up at the same time.
-_SIDE_BY_SIDE = 8
+_MAX_LOOKUPS = 8
 
-_LISTS_IT = "connection.chats.get_subscriptions(refresh=True) lists the chat if it was made"
-_SHOWS_IT = "the chat has the message in any of the Teamwire apps if it was posted"
-_HAS_THEM = "connection.groups.get_group(gid) has the members as they are"
+_MEMBERS_HINT = "connection.groups.get_group(gid) has the members as they are"
 
 
-class VendorTransport(LimitedTransport):
+class VendorTransport:
     """The vendor's own async SDK, ``teamwire_api``, behind blocking calls.
 
     It uses what the vendor documents of versions 1.4 to 1.8, and nothing else. The SDK runs on a
@@ -63,7 +61,17 @@ class VendorTransport(LimitedTransport):
         TWConfigError: The vendor's SDK can't be imported; the text says what to do.
     """
 
-    why = "what is published of the vendor's SDK does not say how"
+    abilities: frozenset[Ability] = frozenset()
+
+    get_me = unsupported_method(
+        Ability.OWN_USER,
+        "; connection.chats.get_subscriptions() shows as well that all settings are right",
+    )
+    edit_chat = edit_members = edit_admins = leave_chat = unsupported_method(Ability.CHAT_EDITS)
+    get_messages = unsupported_method(Ability.MESSAGES)
+    upload = download = unsupported_method(Ability.ATTACHMENTS)
+    get_users = get_groups = unsupported_method(Ability.DIRECTORY)
+    get_events = pause = unsupported_method(Ability.EVENTS)
 
     def __init__(
         self,
@@ -87,17 +95,12 @@ class VendorTransport(LimitedTransport):
         self._total_timeout = total_timeout
         self._thread = VendorThread(connection_factory)
 
-    def get_me(self, *, deadline: float | None) -> NoReturn:  # noqa: ARG002  the protocol's
-        """Raises `TWUnsupportedError`: the vendor documents no way."""
-        hint = "; connection.chats.get_subscriptions() shows as well that all settings are right"
-        self._refuse(Ability.OWN_USER, hint)
-
     # Chats
 
     def iter_chat_pages(
         self,
         *,
-        validator: str | None,  # noqa: ARG002  without Ability.VALIDATORS
+        validator: str | None,  # noqa: ARG002  the vendor's SDK knows none
         deadline: float | None,
     ) -> Iterator[ChatPage]:
         """All the chats of the bot, on one page."""
@@ -108,10 +111,11 @@ class VendorTransport(LimitedTransport):
             # A list of our own: the vendor's may change while other calls have their turn.
             for theirs in list(await vendor.chats.get_subscriptions() or ()):
                 chats.append(converter.chat(theirs))
-                if not len(chats) % _AT_ONCE:
+                if not len(chats) % _CHATS_PER_TURN:
                     await asyncio.sleep(0)  # other calls want the loop, too
-            users, groups = converter.described()
-            return ChatPage(chats, users=users, groups=groups)
+            return ChatPage(
+                chats, users=list(converter.users.values()), groups=list(converter.groups.values())
+            )
 
         try:
             page = self._call("chats.get_subscriptions", work, deadline)
@@ -123,25 +127,30 @@ class VendorTransport(LimitedTransport):
 
     def create_chat(self, draft: ChatDraft, *, deadline: float | None) -> Chat:
         """Make a chat."""
-        arguments = _given(
-            title=draft.title,
-            message=draft.message,
-            allow_sending=None if draft.allow_sending else False,
-            allow_mute_notifications=None if draft.allow_mute_notifications else False,
-            is_alert=draft.is_alert or None,
-        )
 
         async def work(vendor: Any, call: Call[Chat]) -> Chat:
-            users = await _found(vendor.users.get_user, draft.user_ids)
-            groups = await _found(vendor.groups.get_group, draft.group_ids)
-            _require_all(draft.user_ids, users, draft.group_ids, groups)
-            arguments.update(_given(users=list(users.values()), groups=list(groups.values())))
-            _require_known(vendor.chats.create_chat, "chats.create_chat", arguments)
-            call.sending()
-            return Converter().chat(await vendor.chats.create_chat(**arguments))
+            users, groups = await _look_up_members(vendor, draft.user_ids, draft.group_ids)
+            theirs = await _write(
+                call,
+                vendor.chats.create_chat,
+                users=list(users.values()),
+                groups=list(groups.values()),
+                title=draft.title,
+                message=draft.message,
+                allow_sending=None if draft.allow_sending else False,
+                allow_mute_notifications=None if draft.allow_mute_notifications else False,
+                is_alert=draft.is_alert or None,
+            )
+            return Converter().chat(theirs)
 
         try:
-            return self._call("chats.create_chat", work, deadline, find_out=_LISTS_IT)
+            return self._call(
+                "chats.create_chat",
+                work,
+                deadline,
+                hint="connection.chats.get_subscriptions(refresh=True) lists the chat if it was "
+                "made",
+            )
         except TWAuthError as error:
             if draft.group_ids and error.code != "unauthorized":
                 error.args = (f"{error}; a bot can use circles only where these are public",)
@@ -158,26 +167,28 @@ class VendorTransport(LimitedTransport):
         where it does not.
         """
         if draft.attachments:
-            self._refuse(Ability.ATTACHMENTS)
-        arguments = _given(
-            message=draft.message,
-            is_alert=draft.is_alert or None,
-            reply_to=draft.reply_to,
-            sender_display_name=draft.sender_display_name,
-        )
+            raise unsupported(Ability.ATTACHMENTS)
 
         async def work(vendor: Any, call: Call[Message]) -> Message:
-            theirs = await _or_none(vendor.chats.get_by_thread_id, chat.tid)
-            if not theirs:
-                message = f"chat.post: there is no chat {chat.tid!r}, or the bot is not in it"
-                raise TWNotFoundError(message, code="not_found")
-            if draft.alert_type is not None and draft.alert_type.name != "ALERT":
-                arguments["alert_type"] = _their_alert_type(theirs, draft.alert_type)
-            _require_known(theirs.post, "chat.post", arguments)
-            call.sending()
-            return Converter().message(await theirs.post(**arguments), chat, draft)
+            missing = f"chat.post: there is no chat {chat.tid!r}, or the bot is not in it"
+            theirs = await _existing(vendor.chats.get_by_thread_id, chat.tid, missing)
+            posted = await _write(
+                call,
+                theirs.post,
+                message=draft.message,
+                is_alert=draft.is_alert or None,
+                alert_type=_their_alert_type(theirs, draft.alert_type),
+                reply_to=draft.reply_to,
+                sender_display_name=draft.sender_display_name,
+            )
+            return Converter().message(posted, chat, draft)
 
-        return self._call("chat.post", work, deadline, find_out=_SHOWS_IT)
+        return self._call(
+            "chat.post",
+            work,
+            deadline,
+            hint="the chat has the message in any of the Teamwire apps if it was posted",
+        )
 
     # The directory
 
@@ -194,10 +205,8 @@ class VendorTransport(LimitedTransport):
         """The picture of a user."""
 
         async def work(vendor: Any, _call: Call[bytes]) -> bytes:
-            theirs = await _or_none(vendor.users.get_user, uid)
-            if not theirs:
-                message = f"user.load_avatar: there is no user {uid!r}"
-                raise TWNotFoundError(message, code="not_found")
+            missing = f"user.load_avatar: there is no user {uid!r}"
+            theirs = await _existing(vendor.users.get_user, uid, missing)
             return bytes(await theirs.load_avatar())
 
         return self._call("user.load_avatar", work, deadline)
@@ -215,23 +224,17 @@ class VendorTransport(LimitedTransport):
         """Change who is in a list."""
 
         async def work(vendor: Any, call: Call[Group]) -> Group:
-            theirs = await _or_none(vendor.groups.get_group, gid)
-            if not theirs:
-                message = f"group: there is no group {gid!r}, or the bot can't see it"
-                raise TWNotFoundError(message, code="not_found")
-            ids = (*edit.add_users, *edit.remove_users)
-            users = await _found(vendor.users.get_user, ids)
-            _require_all(ids, users)
-            call.sending()
-            for change, uids in (
-                (theirs.add_members, edit.add_users),
-                (theirs.remove_members, edit.remove_users),
-            ):
-                if uids:
-                    await change([users[uid] for uid in uids])
+            missing = f"group: there is no group {gid!r}, or the bot can't see it"
+            theirs = await _existing(vendor.groups.get_group, gid, missing)
+            users, _ = await _look_up_members(vendor, (*edit.add_users, *edit.remove_users))
+            call.mark_sent()
+            if edit.add_users:
+                await theirs.add_members([users[uid] for uid in edit.add_users])
+            if edit.remove_users:
+                await theirs.remove_members([users[uid] for uid in edit.remove_users])
             return Converter().whole_group(await _read_again(vendor.groups.get_group, gid))
 
-        return self._call("group.add_members or remove_members", work, deadline, find_out=_HAS_THEM)
+        return self._call("group.add_members or remove_members", work, deadline, hint=_MEMBERS_HINT)
 
     def close(self) -> None:
         """Leave the vendor's connection and end its thread; may be called twice."""
@@ -246,23 +249,30 @@ class VendorTransport(LimitedTransport):
 
     def _call(
         self,
-        what: str,
+        name: str,
         work: Callable[[Any, Call[T]], Coroutine[Any, Any, T]],
         deadline: float | None,
         *,
-        find_out: str = "",
+        hint: str = "",
     ) -> T:
         if deadline is None:
             deadline = within(None, self._total_timeout)
         try:
-            return self._thread.call(what, work, deadline=deadline, find_out=find_out)
+            return self._thread.run(Call(name, work, deadline=deadline, hint=hint))
         except TWAuthError as error:
             if error.code == "unauthorized":
                 self.on_unauthorized()
             raise
 
 
-def _vendor_connection() -> Callable[[], Any]:
+def ask_vendor(
+    transport: VendorTransport, name: str, work: Callable[[Any, Call[T]], Coroutine[Any, Any, T]]
+) -> T:
+    """What *work* gives, which asks the vendor's connection as no method of *transport* does."""
+    return transport._call(name, work, None)
+
+
+def _vendor_connection() -> Any:
     try:
         from teamwire_api import Connection  # type: ignore[import-not-found]  # noqa: PLC0415
     # A package and a Python that are too far apart in age fail in any way.
@@ -270,8 +280,7 @@ def _vendor_connection() -> Callable[[], Any]:
         missing = isinstance(error, ModuleNotFoundError) and error.name == "teamwire_api"
         problem = "is not installed" if missing else f"can't be imported ({cause_of(error)})"
     else:
-        connection: Callable[[], Any] = Connection
-        return connection
+        return Connection
     message = (
         f"the vendor's SDK {problem}: VendorTransport needs the package teamwire_api in this "
         f"Python ({sys.executable}). It comes from Teamwire, not from PyPI: see "
@@ -280,31 +289,43 @@ def _vendor_connection() -> Callable[[], Any]:
     raise TWConfigError(message)
 
 
-def _given(**arguments: Any) -> dict[str, Any]:
-    """Those that say something: an older version may not know the others."""
-    return {name: value for name, value in arguments.items() if value not in (None, [], "")}
-
-
-def _require_known(method: Any, what: str, arguments: dict[str, Any]) -> None:
-    try:
-        parameters = inspect.signature(method).parameters.values()
-    except (TypeError, ValueError):  # it can't be told
-        return
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
-        return
-    unknown = sorted(set(arguments) - {parameter.name for parameter in parameters})
+async def _write(call: Call[Any], method: Any, **arguments: Any) -> Any:
+    """Call the vendor's *method*, which changes something on the server."""
+    # Those that say nothing are left out: an older version may not know them.
+    given = {name: value for name, value in arguments.items() if value not in (None, [], "")}
+    unknown = _unknown_to(method, given)
     if unknown:
-        message = f"{what} of this version of the vendor's SDK has no {', '.join(unknown)}"
+        message = f"{call.name} of this version of the vendor's SDK has no {', '.join(unknown)}"
         raise TWUnsupportedError(message)
+    call.mark_sent()
+    return await method(**given)
+
+
+def _unknown_to(method: Any, arguments: dict[str, Any]) -> list[str]:
+    try:
+        parameters = inspect.signature(method).parameters
+    except (TypeError, ValueError):  # it can't be told
+        return []
+    takes_any = any(each.kind is each.VAR_KEYWORD for each in parameters.values())
+    return [] if takes_any else sorted(arguments.keys() - parameters.keys())
 
 
 async def _or_none(get: Callable[[str], Coroutine[Any, Any, Any]], identifier: str) -> Any:
     try:
         return await get(identifier)
     except Exception as error:
-        if documented(error) is TWNotFoundError:
+        if kind_of(error) is TWNotFoundError:
             return None
         raise
+
+
+async def _existing(
+    get: Callable[[str], Coroutine[Any, Any, Any]], identifier: str, missing: str
+) -> Any:
+    theirs = await _or_none(get, identifier)
+    if not theirs:
+        raise TWNotFoundError(missing, code="not_found")
+    return theirs
 
 
 async def _read_again(get: Callable[[str], Coroutine[Any, Any, Any]], gid: str) -> Any:
@@ -316,22 +337,36 @@ async def _read_again(get: Callable[[str], Coroutine[Any, Any, Any]], gid: str) 
             raise
         cause = cause_of(error)
     # What is documented would pass for what came of the change.
-    message = f"group: it was changed, but then it could not be read: {cause}; {_HAS_THEM}"
+    message = f"group: it was changed, but then it could not be read: {cause}; {_MEMBERS_HINT}"
     raise TWDeliveryUnknownError(message, cause=cause)
 
 
-async def _found(
+async def _look_up_members(
+    vendor: Any, user_ids: Sequence[str], group_ids: Sequence[str] = ()
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The vendor's users and groups by these ids; all of them exist."""
+    users = await _look_up(vendor.users.get_user, user_ids)
+    groups = await _look_up(vendor.groups.get_group, group_ids)
+    no_users = [uid for uid, theirs in users.items() if not theirs]
+    no_groups = [gid for gid, theirs in groups.items() if not theirs]
+    if no_users or no_groups:
+        named = ", ".join(map(repr, [*no_users, *no_groups]))
+        message = f"these do not exist, or the bot can't see them: {named}"
+        raise TWInvalidMembersError(
+            message, user_ids=no_users, group_ids=no_groups, code="invalid_members"
+        )
+    return users, groups
+
+
+async def _look_up(
     get: Callable[[str], Coroutine[Any, Any, Any]], ids: Sequence[str]
 ) -> dict[str, Any]:
-    """The vendor's objects of those of *ids* that there are."""
-    few = asyncio.Semaphore(_SIDE_BY_SIDE)
+    few = asyncio.Semaphore(_MAX_LOOKUPS)
 
     async def find(identifier: str) -> Any:
         async with few:
             try:
                 return await _or_none(get, identifier)
-            except asyncio.CancelledError:
-                raise
             # As in `Call.run`: in a task of its own it would end the loop.
             except BaseException as error:  # noqa: BLE001
                 return error
@@ -341,30 +376,16 @@ async def _found(
     for theirs in found:
         if isinstance(theirs, BaseException):
             raise theirs
-    return {identifier: theirs for identifier, theirs in zip(ids, found) if theirs}
+    return dict(zip(ids, found))
 
 
-def _require_all(
-    user_ids: Sequence[str],
-    users: dict[str, Any],
-    group_ids: Sequence[str] = (),
-    groups: dict[str, Any] | None = None,
-) -> None:
-    no_users = [uid for uid in user_ids if uid not in users]
-    no_groups = [gid for gid in group_ids if gid not in (groups or {})]
-    if no_users or no_groups:
-        named = ", ".join(map(repr, [*no_users, *no_groups]))
-        message = f"these do not exist, or the bot can't see them: {named}"
-        raise TWInvalidMembersError(
-            message, user_ids=no_users, group_ids=no_groups, code="invalid_members"
-        )
-
-
-def _their_alert_type(chat: Any, alert_type: AlertType) -> Any:
+def _their_alert_type(chat: Any, alert_type: AlertType | None) -> Any:
+    # Theirs by default is ALERT.
+    if alert_type is None or alert_type.name == "ALERT":
+        return None
     # Chat and AlertType are documented as of the same module.
     module = sys.modules.get(type(chat).__module__)
-    kinds = getattr(module, "AlertType", None)
-    kind = getattr(kinds, alert_type.name, None)
+    kind = getattr(getattr(module, "AlertType", None), alert_type.name, None)
     if kind is None:
         message = f"this version of the vendor's SDK has no AlertType {alert_type.name}"
         raise TWUnsupportedError(message)

@@ -407,20 +407,21 @@ MUTANTS = (
         "a transport that can do less claims to do everything",
         "    abilities: frozenset[Ability] = frozenset()\n",
         "    abilities: frozenset[Ability] = frozenset(Ability)\n",
-        f"{_PROMISES}::test_promise_6_a_refresh_costs_no_more_than_the_transport_must[vendor-1.8]",
-        file="_vendor/unsupported.py",
+        "tests/vendor/test_abilities.py::TestVendor::"
+        "test_has_no_ability_that_not_every_transport_has",
+        file=f"{_VENDOR}/transport.py",
     ),
     _mutant(
         "the vendor's thread begins before the first call",
         "        on_fork(self)\n",
-        "        on_fork(self)\n        self._renewed(None)\n",
+        "        on_fork(self)\n        VendorSession(factory).start()\n",
         f"{_MUST_SHOW}::TestListings::"
         "test_a_connection_that_was_not_asked_for_anything_asks_nothing[1.8]",
         file=f"{_VENDOR}/loop_thread.py",
     ),
     _mutant(
         "each call of the vendor's SDK has a connection of its own",
-        "        self._run = run\n",
+        "        self._session = session\n",
         "",
         f"{_MUST_SHOW}::TestListings::test_what_they_share_is_one_connection_of_the_vendors[1.8]",
         file=f"{_VENDOR}/loop_thread.py",

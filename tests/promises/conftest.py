@@ -28,7 +28,10 @@ class World(ABC):
 
     Attributes:
         box: The server, for what others do there.
+        validates: Whether the transport can ask whether the chats have changed.
     """
+
+    validates: bool
 
     def __init__(self, box: Sandbox) -> None:
         self.box = box
@@ -86,6 +89,8 @@ class World(ABC):
 class HttpWorld(World):
     """Over HTTP; its transport can do everything."""
 
+    validates = True
+
     def _connect(self, **kwargs: Any) -> Connection:
         return self.box.connect(**kwargs)
 
@@ -100,6 +105,8 @@ class HttpWorld(World):
 
 class VendorWorld(World):
     """Over the vendor's SDK; what that makes of a call does not count."""
+
+    validates = False
 
     def __init__(self, box: Sandbox, vendor: Vendor) -> None:
         super().__init__(box)

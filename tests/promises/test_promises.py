@@ -15,7 +15,6 @@ from teamwire_sync import (
     TWServerError,
 )
 from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, KNOWN_USER
-from teamwire_sync._transport import Ability
 from tests.support.waiting import Threads, wait_until
 
 if TYPE_CHECKING:
@@ -35,10 +34,6 @@ def connection(world: World, clock: Clock) -> Connection:
 def chats(connection: Connection) -> Chats:
     """Its chats."""
     return connection.chats
-
-
-def validates(connection: Connection) -> bool:
-    return Ability.VALIDATORS in connection._transport.abilities
 
 
 class TestPromises:
@@ -121,8 +116,7 @@ class TestPromises:
     def test_promise_4_a_list_that_lags_hides_no_own_chat(self, world: World) -> None:
         """Not when a 304 comes in between, nor when somebody else deletes it: it ends in time."""
         world.delay_changes(20)
-        connection = world.connect(clock=world.box.clock)
-        chats = connection.chats
+        chats = world.connect(clock=world.box.clock).chats
         chats.get_subscriptions()
         created = chats.create_chat(title="new", users=[KNOWN_USER])
         for _ in range(6):
@@ -134,7 +128,7 @@ class TestPromises:
         world.box.advance(31)
 
         assert chats.get_by_thread_id(created.tid) is None
-        assert (304 in world.statuses) == validates(connection)
+        assert (304 in world.statuses) == world.validates
 
     def test_promise_4_after_a_lost_answer_no_hit_is_older_than_recheck_after(
         self, world: World, chats: Chats, clock: Clock
@@ -162,10 +156,9 @@ class TestPromises:
         assert world.listings == 1 + 2  # 11 seconds, a floor of more than 5
 
     def test_promise_6_a_refresh_costs_no_more_than_the_transport_must(
-        self, world: World, connection: Connection, clock: Clock
+        self, world: World, chats: Chats, clock: Clock
     ) -> None:
         """One that can ask whether the chats have changed decodes nothing; others list them."""
-        chats = connection.chats
         before = chats.get_subscriptions()
         known = chats.get_by_thread_id(KNOWN_CHAT)
         clock.advance(300)
@@ -174,7 +167,7 @@ class TestPromises:
 
         assert chats.get_subscriptions() == before
         assert world.listings == world.calls == 2
-        if validates(connection):
+        if world.validates:
             assert again is known
             assert world.statuses == [200, 304]
             assert (info.listings, info.not_modified) == (1, 1)

@@ -83,7 +83,7 @@ def vendor(
 def nothing_left(vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Fails when a test leaves a thread or a connection, or when asyncio complains."""
     # However busy the machine is, what ends by itself is waited for.
-    monkeypatch.setattr(loop_thread, "_GOODBYE", 6 * loop_thread._GOODBYE)
+    monkeypatch.setattr(loop_thread, "_CLOSE_TIMEOUT", 6 * loop_thread._CLOSE_TIMEOUT)
     with leftovers.none_of(vendor):
         yield
 

@@ -20,7 +20,6 @@ from teamwire_sync._http.transport import HttpTransport
 from teamwire_sync._models.base import attach
 from teamwire_sync._transport import Ability, Transport
 from teamwire_sync._vendor import VendorTransport
-from teamwire_sync._vendor.unsupported import LimitedTransport
 from teamwire_sync.exceptions import TWUnsupportedError
 from tests.support.builders import make_file
 from tests.support.fake_sdk import FakeSdk
@@ -35,8 +34,6 @@ if TYPE_CHECKING:
 METHODS = sorted(
     name for name, value in vars(Transport).items() if callable(value) and name[0] != "_"
 )
-# Those that only change what a call costs.
-WITHOUT_METHODS = {Ability.VALIDATORS, Ability.PAGING, Ability.IDEMPOTENCY}
 NEEDED_FOR = {
     "get_me": Ability.OWN_USER,
     "edit_chat": Ability.CHAT_EDITS,
@@ -200,7 +197,7 @@ class TestVendor:
         assert VendorTransport.abilities == frozenset()
 
     def test_all_that_it_lacks_is_asked_for_above(self) -> None:
-        lacking = set(Ability) - VendorTransport.abilities - WITHOUT_METHODS
+        lacking = set(Ability) - VendorTransport.abilities
 
         assert {ability for ability, _ in ASKED.values()} == lacking
 
@@ -242,24 +239,25 @@ class TestVendor:
 
 class TestProtocol:
     def test_a_method_is_there_always_or_by_an_ability(self) -> None:
-        assert {name for name in METHODS if hasattr(LimitedTransport, name)} == set(NEEDED_FOR)
-        assert set(METHODS) - set(vars(VendorTransport)) == set(NEEDED_FOR) - {"get_me"}
+        public = {name for name, value in vars(VendorTransport).items() if callable(value)}
+
+        assert {name for name in public if name[0] != "_"} == set(METHODS)
 
     @pytest.mark.parametrize("name", NEEDED_FOR)
-    def test_a_method_that_needs_an_ability_says_which_one(self, name: str) -> None:
+    def test_a_method_that_needs_an_ability_says_which_one(
+        self, connection: Connection, name: str
+    ) -> None:
         with pytest.raises(TWUnsupportedError) as caught:
-            getattr(LimitedTransport(), name)("anything", of="any name")
+            getattr(connection._transport, name)("anything", of="any name")
 
         assert [each for each in Ability if each.value in str(caught.value)] == [NEEDED_FOR[name]]
-        assert str(NEEDED_FOR[name]) in getattr(LimitedTransport, name).__doc__
+        assert str(NEEDED_FOR[name]) in getattr(VendorTransport, name).__doc__
 
     def test_nothing_is_needed_that_is_not_in_the_protocol(self) -> None:
-        public = {name for name, value in vars(LimitedTransport).items() if callable(value)}
+        assert set(NEEDED_FOR) <= set(METHODS)
 
-        assert {name for name in public if name[0] != "_"} == set(NEEDED_FOR) <= set(METHODS)
-
-    def test_every_ability_has_a_method_or_changes_the_costs(self) -> None:
-        assert set(NEEDED_FOR.values()) == set(Ability) - WITHOUT_METHODS
+    def test_every_ability_has_a_method(self) -> None:
+        assert set(NEEDED_FOR.values()) == set(Ability)
 
     def test_a_method_of_the_vendors_takes_what_the_protocol_says(self) -> None:
         def parameters(cls: type, name: str) -> list[inspect.Parameter]:
@@ -267,7 +265,7 @@ class TestProtocol:
 
         assert [
             name
-            for name in set(METHODS) & set(vars(VendorTransport))
+            for name in set(METHODS) - set(NEEDED_FOR)
             if parameters(VendorTransport, name) != parameters(Transport, name)
         ] == []
 
@@ -281,17 +279,3 @@ class TestHttp:
 
     def test_has_each_method_itself(self) -> None:
         assert set(METHODS) <= set(vars(HttpTransport))
-
-
-class TestLimited:
-    def test_says_who_cannot_and_why(self) -> None:
-        class Radio(LimitedTransport):
-            why = "there is static"
-
-        with pytest.raises(TWUnsupportedError) as caught:
-            Radio().get_me()  # type: ignore[call-arg]
-
-        assert str(caught.value) == "Radio can't ask who the bot is: there is static"
-
-    def test_has_no_ability(self) -> None:
-        assert LimitedTransport.abilities == frozenset()

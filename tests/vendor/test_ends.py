@@ -30,7 +30,7 @@ OPENING = pytest.mark.parametrize("name", ["init", "enter"])
 @pytest.fixture
 def _short_goodbye(nothing_left: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who closes a connection that hangs does not wait for it."""
-    monkeypatch.setattr(loop_thread, "_GOODBYE", 0.05)
+    monkeypatch.setattr(loop_thread, "_CLOSE_TIMEOUT", 0.05)
 
 
 def look_up(connection: Connection) -> object:
@@ -43,8 +43,8 @@ def post(connection: Connection) -> object:
 
 def calls_of(connection: Connection) -> int:
     """How many there are that have not ended."""
-    run: Any = connection._transport._thread._run  # type: ignore[attr-defined]
-    return len(run._calls) if run else 0
+    session: Any = connection._transport._thread._session  # type: ignore[attr-defined]
+    return len(session._calls) if session else 0
 
 
 def error_of(call: Future[object]) -> type[BaseException]:
@@ -224,7 +224,7 @@ def test_however_many_threads_hang_there_is_one_goodbye(
 ) -> None:
     waited = []
 
-    def join(run: VendorSession, seconds: float) -> bool:
+    def join(session: VendorSession, seconds: float) -> bool:
         waited.append(seconds)
         clock.advance(seconds)
         return False
@@ -234,7 +234,7 @@ def test_however_many_threads_hang_there_is_one_goodbye(
             look_up(uncached)
             vendor.faults.crash()
             wait_until(lambda number=number: len(ended) == number)
-        monkeypatch.setattr(loop_thread, "_GOODBYE", 5.0)
+        monkeypatch.setattr(loop_thread, "_CLOSE_TIMEOUT", 5.0)
         monkeypatch.setattr(loop_thread, "time", SimpleNamespace(monotonic=clock))
         monkeypatch.setattr(loop_thread.VendorSession, "join", join)
         uncached.close()

@@ -14,7 +14,7 @@ import pytest
 from teamwire_sync import exceptions
 from teamwire_sync._transport import ChatDraft, MemberEdit, MessageDraft
 from teamwire_sync._vendor import VendorTransport
-from teamwire_sync._vendor.errors import cause_of, documented, is_lasting, translated
+from teamwire_sync._vendor.errors import cause_of, is_lasting, kind_of, translate
 from teamwire_sync.exceptions import (
     TWAuthError,
     TWConnectionError,
@@ -100,7 +100,7 @@ def cause(text: str) -> str:
 
 
 def ours(error: BaseException, *, sent: bool = False) -> TWError:
-    return translated(error, "chat.post", sent=sent, find_out="look there")
+    return translate(error, "chat.post", sent=sent, hint="look there")
 
 
 class TestCause:
@@ -173,7 +173,7 @@ class TestKind:
             for each in vars(vendor.package.exceptions).values()
             if isinstance(each, type) and issubclass(each, Exception)
         ]
-        named = {each.__name__ for each in theirs if documented(each()) is not None}
+        named = {each.__name__ for each in theirs if kind_of(each()) is not None}
 
         assert named == set(DOCUMENTED)
 

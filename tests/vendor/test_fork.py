@@ -137,7 +137,7 @@ def test_a_fork_while_locks_are_held(vendor: Vendor, uncached: Connection) -> No
     locked = Gate()
 
     def hold() -> None:
-        with thread._lock, thread._run._lock:
+        with thread._lock, thread._session._lock:
             locked()
 
     with Threads(1) as workers:
@@ -185,7 +185,7 @@ import teamwire_api
 from teamwire_sync import Connection
 from teamwire_sync._vendor import session
 
-session._AT_EXIT *= 15  # what ends by itself is waited for, however busy the machine is
+session._EXIT_TIMEOUT *= 15  # what ends by itself is waited for, however busy the machine is
 logging.getLogger("asyncio").setLevel(logging.ERROR)  # it warns of a slow machine
 
 class Noted(teamwire_api.Connection):

@@ -215,12 +215,12 @@ def test_a_connection_may_be_dropped_by_who_holds_its_lock(vendor: Vendor) -> No
     """The collector runs wherever something is made, the thread itself not excepted."""
     connection = Connection.from_vendor()
     connection.users.get_user(KNOWN_USER)
-    run = connection._transport._thread._run  # type: ignore[attr-defined]
+    session = connection._transport._thread._session  # type: ignore[attr-defined]
     del connection
 
     def collect() -> None:
         while not over:
-            with run._lock:
+            with session._lock:
                 gc.collect()
 
     over: list[bool] = []
@@ -253,7 +253,7 @@ from teamwire_api.testing import knobs
 from teamwire_sync._vendor import session
 from threading import Thread
 
-session._AT_EXIT *= 15  # what ends by itself is waited for, however busy the machine is
+session._EXIT_TIMEOUT *= 15  # what ends by itself is waited for, however busy the machine is
 logging.getLogger("asyncio").setLevel(logging.ERROR)  # it warns of a slow machine
 teamwire_api.__version__ = sys.argv[1]
 
@@ -275,7 +275,7 @@ hold = knobs.hold("get_user")
 hold.wait_arrived()
 """
 BLOCKED = f"""
-session._AT_EXIT = 0.05
+session._EXIT_TIMEOUT = 0.05
 block = knobs.block("get_user")
 {MEANWHILE}
 block.wait_arrived()

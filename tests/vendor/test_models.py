@@ -334,14 +334,14 @@ class TestListing:
             )
             for tid in ("t1", "t2")
         ]
-        (user,), (group,) = converter.described()
+        (user,), (group,) = converter.users.values(), converter.groups.values()
 
         assert all(chat.users[0] is chat.admins[0] is user for chat in chats)
         assert all(chat.groups[0] is group for chat in chats)
         assert group.owner is user
 
     def test_of_nothing_names_nobody(self) -> None:
-        assert Converter().described() == ([], [])
+        assert (Converter().users, Converter().groups) == ({}, {})
 
 
 def message_of(posted: Any, **draft: Any) -> Message:

@@ -40,13 +40,13 @@ class Write(NamedTuple):
         look_up: The name of the vendor's call that comes first.
         name: Of the one that changes something.
         do: Does it.
-        find_out: How to see whether it was done.
+        hint: How to see whether it was done.
     """
 
     look_up: str
     name: str
     do: Callable[..., object]
-    find_out: str
+    hint: str
 
 
 POST = Write(
@@ -260,7 +260,7 @@ def test_a_write_that_takes_too_long_may_have_been_made(vendor: Vendor) -> None:
     wrong = []
     for write, kind, after in product(WRITES, KINDS, (False, True)):
         error, text, _ = ends(vendor, write, kind, after, write.name)
-        told = f"may have been done or not; {write.find_out}" in text
+        told = f"may have been done or not; {write.hint}" in text
         if (error, told) != (TWDeliveryUnknownError, True):
             wrong.append((write.name, kind, after, error, text))
 

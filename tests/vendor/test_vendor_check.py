@@ -8,11 +8,13 @@ import re
 import signal
 import subprocess
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
 from click.testing import CliRunner
 
+from teamwire_sync import Connection, ConnectionConfig
 from teamwire_sync._cli import main
 from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, KNOWN_USER
 from teamwire_sync._services.chats import Chats
@@ -61,9 +63,10 @@ def command(*options: str) -> Result:
     return CliRunner().invoke(main, ["vendor-check", *options])
 
 
-def findings(*, recipient: str | None = None, **options: Any) -> list[Finding]:
+def findings(*, recipient: str | None = None, timeout: float = 60) -> list[Finding]:
     """All the lines."""
-    return list(VendorCheck(recipient=recipient, **options).run())
+    connect = partial(Connection, config=ConnectionConfig(listing_timeout=timeout))
+    return list(VendorCheck(connect, recipient=recipient, timeout=timeout).run())
 
 
 def wrong(found: Sequence[Finding]) -> list[int]:
@@ -181,7 +184,7 @@ class TestAllIsWell:
     ) -> None:
         factory = vendor.factory
         monkeypatch.delattr(vendor.package, "__version__")
-        first = next(VendorCheck(factory).run())
+        first = next(VendorCheck(Connection, factory).run())
 
         assert first.outcome.startswith("ok, version unknown, ")
 
