@@ -24,7 +24,6 @@ from teamwire_sync.exceptions import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from teamwire_sync._cache.info import CacheInfo
     from teamwire_sync._cache.listing import Progress
     from teamwire_sync._cache.snapshot import ChatSnapshot
     from teamwire_sync._cache.source import Source
@@ -49,6 +48,10 @@ class ChatCache:
     def __init__(self, state: CacheState, source: Source) -> None:
         self.state = state
         self._source = source
+        # What needs nothing but the state.
+        self.on_not_found = state.on_not_found
+        self.on_event = state.on_event
+        self.info = state.info
         self.refresher = Refresher(state, source)
 
     def find(self, pick: Callable[[ChatSnapshot], T | None], deadline: float | None) -> T | None:
@@ -171,14 +174,6 @@ class ChatCache:
                 with self._telling_others():
                     self.state.wrote(write, unknown=unknown)
 
-    def on_not_found(self, tid: str) -> None:
-        """The server says that there is no chat *tid* (any more)."""
-        self.state.on_not_found(tid)
-
-    def on_event(self, tid: str, chat: Chat | None, *, is_own: bool = False) -> None:
-        """An event says that the chat *tid* is *chat* now, or gone; see `CacheState.on_event`."""
-        self.state.on_event(tid, chat, is_own=is_own)
-
     def on_unauthorized(self) -> None:
         """The server no longer accepts the credentials (401)."""
         with self._telling_others():
@@ -200,7 +195,3 @@ class ChatCache:
         for flight in self.state.close():
             flight.abandon()
         self._source.flush(at_once=True)
-
-    def info(self) -> CacheInfo:
-        """What the cache has done so far, and how old the listing is."""
-        return self.state.info()

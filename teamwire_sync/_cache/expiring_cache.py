@@ -81,6 +81,7 @@ class ExpiringCache(Generic[T]):
             with self._lock:
                 if self._flights.get(key) is led:
                     del self._flights[key]
+            led.abandon()
 
         return lead_or_wait(join, lambda led: self._lead(key, led, deadline), leave, deadline)
 

@@ -28,19 +28,19 @@ class CacheInfo:
         expires_in: Seconds until the next look-up asks the server.
     """
 
-    hits: int
-    misses: int
-    refreshes: int
-    listings: int
-    pages: int
-    not_modified: int
-    failures: int
-    joined: int
-    stale_serves: int
-    store_loads: int
-    chats: int
-    age: float | None
-    expires_in: float
+    hits: int = 0
+    misses: int = 0
+    refreshes: int = 0
+    listings: int = 0
+    pages: int = 0
+    not_modified: int = 0
+    failures: int = 0
+    joined: int = 0
+    stale_serves: int = 0
+    store_loads: int = 0
+    chats: int = 0
+    age: float | None = None
+    expires_in: float = 0.0
 
     @property
     def lookups(self) -> int:
@@ -62,13 +62,6 @@ class CacheInfo:
 
     def _repr_html_(self) -> str:
         return html_table(("chat cache", ""), self._rows())
-
-
-COUNTED = (
-    *("misses", "refreshes", "listings", "pages", "not_modified", "failures", "joined"),
-    *("stale_serves", "store_loads"),
-)
-"""The fields that `CacheState.count` adds to."""
 
 
 def _shown(value: float | None) -> str:

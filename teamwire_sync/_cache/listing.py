@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Callable, Optional
 
-from attrs import frozen
+from attrs import define, frozen
 
 if TYPE_CHECKING:
     from teamwire_sync._cache.snapshot import ChatSnapshot
@@ -15,6 +15,7 @@ Progress = Callable[[int, int], object]
 """Called with the pages and the chats that have come so far."""
 
 
+@define(eq=False, repr=False)
 class ListingRequest:
     """One listing: what the reader needs to know, and how far it is.
 
@@ -26,18 +27,11 @@ class ListingRequest:
         pages: The pages that have come.
     """
 
-    def __init__(
-        self,
-        *,
-        deadline: float | None,
-        check_needed: Callable[[], None],
-        progress: Progress | None,
-    ) -> None:
-        self.validator: str | None = None
-        self.deadline = deadline
-        self.check_needed = check_needed
-        self.pages = 0
-        self._progress = progress
+    deadline: float | None
+    check_needed: Callable[[], None]
+    _progress: Progress | None = None
+    validator: str | None = None
+    pages: int = 0
 
     def page(self, chats: int) -> None:
         """Report one more page, and *chats* known by now."""

@@ -8,6 +8,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Callable, Generic, TypeVar
 
+from attrs import define, field
+
 from teamwire_sync._internal.waiting import works_for
 from teamwire_sync.exceptions import TWTimeoutError
 
@@ -21,6 +23,7 @@ class Abandoned(Exception):  # noqa: N818  control flow: the flight has no answe
     """Raised to those who wait for a flight whose leader left without an answer."""
 
 
+@define(eq=False, repr=False)
 class Flight(Generic[T]):
     """One fetch: its leader sets the result, the others wait for it.
 
@@ -33,24 +36,14 @@ class Flight(Generic[T]):
             asks the server itself.
     """
 
-    __slots__ = (
-        "_done",
-        "_error",
-        "_value",
-        "asked_at",
-        "generation",
-        "leader",
-        "losses",
-        "number",
-    )
-
-    def __init__(self) -> None:
-        self.number = self.generation = self.losses = 0
-        self.asked_at = math.inf
-        self.leader = threading.get_ident()
-        self._done = threading.Event()
-        self._value: tuple[T] | None = None
-        self._error: TWError | None = None
+    leader: int = field(factory=threading.get_ident)
+    number: int = 0
+    generation: int = 0
+    losses: int = 0
+    asked_at: float = math.inf
+    _done: threading.Event = field(factory=threading.Event)
+    _value: tuple[T] | None = None
+    _error: TWError | None = None
 
     def set_result(self, value: T) -> None:
         """Return *value* to all who wait."""
@@ -110,8 +103,8 @@ def lead_or_wait(
             tuple, the answer that is there already.
         lead: Fetches the answer for a flight that was started. May raise `Abandoned` to start
             again.
-        leave: Takes a flight out of what `join` returns; called also for one that was not started,
-            and maybe twice.
+        leave: Takes a flight out of what `join` returns, and abandons it. Called twice, and also
+            for one that was not started.
         deadline: The moment of `time.monotonic` at which waiting has to end, or None.
         accepts: Whether the answer of another thread's flight is new enough.
 
@@ -136,11 +129,6 @@ def lead_or_wait(
         finally:
             # Called twice because Ctrl-C may interrupt the first call; idempotent.
             try:
-                _end(led, leave)
+                leave(led)
             finally:
-                _end(led, leave)
-
-
-def _end(flight: Flight[T], leave: Callable[[Flight[T]], None]) -> None:
-    leave(flight)
-    flight.abandon()
+                leave(led)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Callable
 from attrs import evolve, frozen
 
 from teamwire_sync._cache.facts import Facts
-from teamwire_sync._cache.info import COUNTED, CacheInfo
+from teamwire_sync._cache.info import CacheInfo
 from teamwire_sync._cache.listing import Freshness
 from teamwire_sync._cache.single_flight import Abandoned
 from teamwire_sync._cache.snapshot import ChatSnapshot
@@ -157,12 +157,12 @@ class CacheState:
             return led
 
     def finish(self, flight: Flight[ChatSnapshot]) -> None:
-        """The flight has ended, however it did. No effect on one that was not started."""
-        if flight.number:
-            with self._lock:
-                self._flights.discard(flight)
-                if self._flight is flight:
-                    self._flight = None
+        """The flight has ended, however it did."""
+        with self._lock:
+            self._flights.discard(flight)
+            if self._flight is flight:
+                self._flight = None
+        flight.abandon()
 
     def require_newer(self) -> Freshness:
         """What a refresh that the program asks for needs; ends the cool-down."""
@@ -424,5 +424,5 @@ class CacheState:
                 chats=len(view.chats),
                 age=None if listing is None else now - listing.asked_at,
                 expires_in=max(0.0, view.expires_at - now),
-                **{name: self._counts[name] for name in COUNTED},
+                **self._counts,
             )
