@@ -13,24 +13,19 @@ class ConnectionLimit:
     """
 
     def __init__(self, size: int) -> None:
-        self._free = size
-        self._changed = threading.Condition()
-        # What wakes one who waits for a slot must not be spent on one who pauses.
+        self._free = threading.Semaphore(size)
         self._ended = threading.Event()
 
-    def take(self, timeout: float) -> bool:
-        """Whether there was a free slot, or the end, before *timeout* was over."""
-        with self._changed:
-            there = self._changed.wait_for(lambda: self._free > 0 or self._ended.is_set(), timeout)
-            if there:
-                self._free -= 1
-            return there
+    def acquire(self, timeout: float) -> bool:
+        """Whether there was a free connection, or the end, before *timeout* was over."""
+        there = self._free.acquire(timeout=timeout)
+        if self._ended.is_set():
+            self.release()
+        return there
 
-    def give_back(self) -> None:
+    def release(self) -> None:
         """Let the next one have it."""
-        with self._changed:
-            self._free += 1
-            self._changed.notify()
+        self._free.release()
 
     def pause(self, seconds: float) -> None:
         """Wait for *seconds*, or until the end."""
@@ -38,7 +33,6 @@ class ConnectionLimit:
         self._ended.wait(min(seconds, threading.TIMEOUT_MAX))
 
     def close(self) -> None:
-        """Wake all who wait."""
+        """Wake all who wait: each wakes the next one."""
         self._ended.set()
-        with self._changed:
-            self._changed.notify_all()
+        self.release()

@@ -12,8 +12,8 @@ from attrs import field, frozen
 from requests.auth import AuthBase
 from requests.structures import CaseInsensitiveDict
 
-from teamwire_sync._http.body import Outgoing
-from teamwire_sync._http.deadlines import BudgetAdapter, ending_at, read_body
+from teamwire_sync._http.body import UploadBody
+from teamwire_sync._http.deadlines import DeadlineAdapter, ending_at, read_body
 from teamwire_sync._http.network import is_usable_proxy, network_settings
 from teamwire_sync._http.redaction import Redactor, base64_of
 from teamwire_sync.exceptions import TWConfigError
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from teamwire_sync._config import ConnectionConfig
-    from teamwire_sync._http.body import Incoming
+    from teamwire_sync._http.body import DownloadBody
     from teamwire_sync._http.canceller import Canceller
     from teamwire_sync._internal.secret import Secret
 
@@ -52,13 +52,13 @@ class BasicAuth(AuthBase):
         secret: The Secret.
     """
 
-    __slots__ = ("_header", "scrub")
+    __slots__ = ("_header", "redact")
 
     def __init__(self, app_id: str, secret: Secret) -> None:
         # Nothing here can raise, so no rendering of an error has this frame.
         pair = base64_of(f"{app_id}:{secret.reveal()}".encode())
         self._header = _Header(f"Basic {pair}")
-        self.scrub = Redactor(secret.reveal(), pair)
+        self.redact = Redactor(secret.reveal(), pair)
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers["Authorization"] = self._header
@@ -86,7 +86,7 @@ class _Header(str):
         return str, ("***",)
 
 
-class _Adapter(BudgetAdapter):
+class _CookielessAdapter(DeadlineAdapter):
     """Leaves out of a response what nobody here reads: cookies above all."""
 
     def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
@@ -127,11 +127,7 @@ class OwnSession:
 
     def after_fork(self) -> None:
         """Start with no connection."""
-        self._session = requests.Session()
-        self._session.trust_env = False
-        adapter = _Adapter(pool_connections=1, pool_maxsize=self._pool_size)
-        self._session.mount("https://", adapter)
-        self._session.mount("http://", adapter)
+        self._adapter = _CookielessAdapter(pool_connections=1, pool_maxsize=self._pool_size)
 
     def prepare(
         self, method: str, target: str, headers: Mapping[str, str], body: Any
@@ -141,8 +137,8 @@ class OwnSession:
         prepared.method = method
         prepared.url = self._base + target
         prepared.headers = CaseInsensitiveDict({**self._headers, **headers})
-        if isinstance(body, Outgoing):
-            _set_stream(prepared, body)
+        if isinstance(body, UploadBody):
+            _set_upload(prepared, body)
         elif body is not None:
             prepared.body = encoded = json.dumps(body).encode()
             prepared.headers["Content-Type"] = "application/json"
@@ -155,8 +151,8 @@ class OwnSession:
         timeout: float,
         left: float,
         *,
-        incoming: Incoming | None = None,
-        tether: Canceller | None = None,
+        download: DownloadBody | None = None,
+        canceller: Canceller | None = None,
     ) -> RawResponse:
         """Send *prepared*, and read all of the answer.
 
@@ -164,15 +160,12 @@ class OwnSession:
             prepared: The request.
             timeout: Seconds that connecting may take, and each read.
             left: Seconds that all of it may take.
-            incoming: Where the body goes if the answer is what was asked for.
-            tether: By which another thread can end it.
+            download: Where the body goes if the answer is what was asked for.
+            canceller: By which another thread can end it.
         """
-        adapter = self._session.get_adapter(prepared.url or self._base)
-        with ending_at(time.monotonic() + left, tether):
-            response = adapter.send(prepared, stream=True, timeout=timeout, **self._settings)
-            headers = response.headers
-            body = _body(response, incoming)
-        return RawResponse(response.status_code, headers, headers.get("Location", ""), body)
+        with ending_at(time.monotonic() + left, canceller):
+            response = self._adapter.send(prepared, stream=True, timeout=timeout, **self._settings)
+            return _read(response, download)
 
     def repeats(self, _prepared: requests.PreparedRequest) -> bool:
         """Whether a request may be sent more than once in one `send`."""
@@ -180,7 +173,7 @@ class OwnSession:
 
     def close(self) -> None:
         """Close the connections."""
-        self._session.close()
+        self._adapter.close()
 
 
 class GivenSession:
@@ -231,17 +224,17 @@ class GivenSession:
                 "connections: build session and Connection after the fork"
             )
             raise TWConfigError(message)
-        stream = body if isinstance(body, Outgoing) else None
+        upload = body if isinstance(body, UploadBody) else None
         request = requests.Request(
             method,
             self.url + target,
             headers=dict(headers),
-            json=None if stream else body,
+            json=None if upload else body,
             auth=self._auth,
         )
         prepared = self._session.prepare_request(request)
-        if stream:
-            _set_stream(prepared, stream)
+        if upload:
+            _set_upload(prepared, upload)
         return prepared
 
     def send(
@@ -250,8 +243,8 @@ class GivenSession:
         timeout: float,
         left: float,
         *,
-        incoming: Incoming | None = None,
-        tether: Canceller | None = None,  # noqa: ARG002  the connections are the caller's
+        download: DownloadBody | None = None,
+        canceller: Canceller | None = None,  # noqa: ARG002  the connections are the caller's
     ) -> RawResponse:
         """Send *prepared*, and read all of the answer.
 
@@ -260,8 +253,8 @@ class GivenSession:
             timeout: Seconds that connecting may take, and each read.
             left: Seconds that all of it may take. The connections are the caller's and don't know
                 it: it is looked at whenever bytes of the body come.
-            incoming: Where the body goes if the answer is what was asked for.
-            tether: Is of no use here.
+            download: Where the body goes if the answer is what was asked for.
+            canceller: Is of no use here.
         """
         ends_at = time.monotonic() + left
         disarm = _Disarm()
@@ -278,9 +271,7 @@ class GivenSession:
             if error.response is None:
                 raise
             response = error.response
-        body = _body(response, incoming, ends_at)
-        location = disarm.location or response.headers.get("Location", "")
-        return RawResponse(response.status_code, response.headers, location, body)
+        return _read(response, download, ends_at, disarm.location)
 
     def repeats(self, prepared: requests.PreparedRequest) -> bool:
         """Whether a request may be sent more than once in one `send`."""
@@ -309,18 +300,24 @@ class _Disarm:
             del original.msg["Set-Cookie"]
 
 
-def _set_stream(prepared: requests.PreparedRequest, stream: Outgoing) -> None:
+def _set_upload(prepared: requests.PreparedRequest, upload: UploadBody) -> None:
+    upload.seek(0)
     # requests would send what it can't measure in chunks.
-    prepared.body = stream
-    prepared.headers["Content-Type"] = stream.content_type
-    prepared.headers["Content-Length"] = str(stream.size)
+    prepared.body = upload
+    prepared.headers["Content-Type"] = upload.content_type
+    prepared.headers["Content-Length"] = str(upload.size)
 
 
-def _body(
-    response: requests.Response, incoming: Incoming | None, ends_at: float = math.inf
-) -> bytes:
-    if incoming is None or response.status_code != 200:
-        return read_body(response.raw, ends_at)
-    read_body(response.raw, ends_at, incoming.take)
-    incoming.end()
-    return b""
+def _read(
+    response: requests.Response,
+    download: DownloadBody | None,
+    ends_at: float = math.inf,
+    location: str = "",
+) -> RawResponse:
+    if download is None or response.status_code != 200:
+        body = read_body(response.raw, ends_at)
+    else:
+        body = read_body(response.raw, ends_at, download.write)
+        download.end()
+    location = location or response.headers.get("Location", "")
+    return RawResponse(response.status_code, response.headers, location, body)

@@ -47,10 +47,10 @@ ERROR = {
 
 
 def failed(status: int, body: bytes, headers: dict[str, str] | None = None) -> TWError | None:
-    received = RawResponse(status, headers or {}, (headers or {}).get("Location", ""), body)
+    raw = RawResponse(status, headers or {}, (headers or {}).get("Location", ""), body)
     context = {"method": "GET", "path": "/v1/bot/me/", "status": status, "request_id": "r1"}
     try:
-        Response(OPERATIONS["get_me"], received, context, str).require_success()
+        Response(OPERATIONS["get_me"], raw, context, str).require_success()
     except TWError as error:
         return error
     return None
