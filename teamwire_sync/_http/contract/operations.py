@@ -9,7 +9,7 @@ from urllib.parse import quote
 from attrs import frozen
 
 from teamwire_sync._http.contract.strict_json import SMALL, decode_json
-from teamwire_sync._internal.fields import is_unicode
+from teamwire_sync._internal.validation import is_unicode
 from teamwire_sync._models.attachments import (
     CalendarAttachment,
     FileAttachment,
