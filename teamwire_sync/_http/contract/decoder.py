@@ -29,6 +29,7 @@ from teamwire_sync.exceptions import TWProtocolError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+T = TypeVar("T")
 UserT = TypeVar("UserT", bound=User)
 
 _USER: Fields = {
@@ -287,30 +288,24 @@ class Decoder:
 
     def named_user(self, uid: Any, whose: str) -> User:
         """A user who has been described, and whom *whose* names."""
-        user: User = self._named(self._users, uid, f"{whose} names a user")
-        return user
+        return _named(self._users, uid, f"{whose} names a user")
 
     def named_users(self, uids: Iterable[Any], whose: str) -> tuple[User, ...]:
         """The users who have been described, and whom *whose* names."""
-        return self._all_named(self._users, uids, f"{whose} names a user")
+        return tuple([self.named_user(uid, whose) for uid in uids])
 
     def named_groups(self, gids: Iterable[Any], whose: str) -> tuple[Group, ...]:
         """The groups that have been described, and that *whose* names."""
-        return self._all_named(self._groups, gids, f"{whose} names a group")
+        return tuple([_named(self._groups, gid, f"{whose} names a group") for gid in gids])
 
-    @staticmethod
-    def _named(known: Mapping[str, Any], identifier: Any, what: str) -> Any:
-        try:
-            return known[identifier]
-        except (KeyError, TypeError):
-            pass
-        message = f"{what} that the answer does not describe"
-        raise TWProtocolError(message)
 
-    def _all_named(
-        self, known: Mapping[str, Any], identifiers: Iterable[Any], what: str
-    ) -> tuple[Any, ...]:
-        return tuple([self._named(known, identifier, what) for identifier in identifiers])
+def _named(known: Mapping[str, T], identifier: Any, what: str) -> T:
+    try:
+        return known[identifier]
+    except (KeyError, TypeError):
+        pass
+    message = f"{what} that the answer does not describe"
+    raise TWProtocolError(message)
 
 
 def _make_user(cls: type[UserT], raw: Mapping[str, Any]) -> UserT:
