@@ -23,7 +23,6 @@ class LocalFailure(Exception):  # noqa: N818  it carries an error, and is never 
     """
 
     def __init__(self, error: Exception) -> None:
-        super().__init__()
         self.error = error
 
 

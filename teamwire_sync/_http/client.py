@@ -25,10 +25,10 @@ from teamwire_sync._http.retries import FailedAttempt, Retries
 from teamwire_sync._http.sessions import BasicAuth, GivenSession, OwnSession
 from teamwire_sync._internal.fork import on_fork
 from teamwire_sync._internal.secret import refuse_to_copy
+from teamwire_sync._internal.validation import require_str
 from teamwire_sync.exceptions import (
     TWClosedError,
     TWDeliveryUnknownError,
-    TWError,
     TWTimeoutError,
 )
 
@@ -77,8 +77,6 @@ class HttpClient:
         pause: Callable[[float], object] | None,
         on_unauthorized: Callable[[], None],
     ) -> None:
-        # The first: an error of what follows may be rendered with its locals, and self is one.
-        self._url = credentials.url
         self._prefix = urlsplit(credentials.url).path
         self._server = _host_and_port(credentials.url)
         self._config = config
@@ -158,8 +156,7 @@ class HttpClient:
         canceller = Canceller() if once else None
 
         def attempt() -> Response | FailedAttempt:
-            with self._connection(ends_at, canceller, context):
-                left = self._time_left(ends_at, context)
+            with self._connection(ends_at, canceller, context) as left:
                 at_once = min(timeout, left)
                 prepared = raw = None
                 try:
@@ -178,7 +175,11 @@ class HttpClient:
                         context=context,
                         redact=self._auth.redact,
                     )
-                    again = may_pass(error) and self._may_repeat(failure) and not once
+                    # Two times the same key is once the work, for a server that keeps the contract.
+                    unsafe = (
+                        isinstance(failure, TWDeliveryUnknownError) and not self._keeps_contract
+                    )
+                    again = may_pass(error) and not unsafe and not once
                 # What was cut may look whole: not every answer says how long it is.
                 if once and self._closed:
                     return FailedAttempt(_closed_error(context))
@@ -194,9 +195,11 @@ class HttpClient:
         except LocalFailure as failure:
             local = failure.error
         else:
-            if response.raw.status != 304 or "If-None-Match" not in sent:
-                response.require_success()
-            return response
+            if response.raw.status == 200 or (
+                response.raw.status == 304 and "If-None-Match" in sent
+            ):
+                return response
+            raise response.error()
         # Out of the except block, whose error leads to the request.
         raise local
 
@@ -228,35 +231,32 @@ class HttpClient:
         request_id = request_id or context["request_id"]
         context = {**context, "status": raw.status, "request_id": request_id}
         response = Response(operation, raw, context, redact)
-        error, passing, writes = response.error(), raw.status in _PASSING, operation.writes
-        if error is None or not (passing or (writes and _leaves_open(raw))):
+        passing, writes = raw.status in _PASSING, operation.writes
+        if not passing and not (writes and _leaves_open(raw)):
             return response
         again = passing and (self._keeps_contract or not writes)
-        return FailedAttempt(error, again=again and not once)
-
-    def _may_repeat(self, failure: TWError) -> bool:
-        # Two times the same key is once the work, but only a server that keeps the contract knows.
-        return self._keeps_contract or not isinstance(failure, TWDeliveryUnknownError)
+        return FailedAttempt(response.error(), again=again and not once)
 
     @contextmanager
     def _connection(
         self, ends_at: float, canceller: Canceller | None, context: dict[str, Any]
-    ) -> Iterator[None]:
+    ) -> Iterator[float]:
+        """A free connection, and the seconds that are left for the request."""
         # What has no end of its own, such as a download, does not wait for ever to begin.
-        left = min(self._time_left(ends_at, context), self._config.total_timeout)
+        wait = min(self._time_left(ends_at, context), self._config.total_timeout)
         acquired = False
         try:
-            acquired = self._limit.acquire(left)
+            acquired = self._limit.acquire(wait)
             if not acquired:
                 size = self._config.pool_size
-                message = f"all {size} connections were busy for {seconds(left)}"
+                message = f"all {size} connections were busy for {seconds(wait)}"
                 raise TWTimeoutError(message, **context)
             if canceller is not None:
                 self._cancellers.add(canceller)
             # From here on `close` finds it; what was closed before that did not.
             if self._closed:
                 raise _closed_error(context)
-            yield
+            yield self._time_left(ends_at, context)
         finally:
             if canceller is not None:
                 self._cancellers.discard(canceller)
@@ -286,10 +286,9 @@ def _host_and_port(url: str) -> str:
 
 
 def _user_agent(app_name: str | None) -> str:
-    if app_name is not None and not isinstance(app_name, str):
-        message = f"app_name must be a str, not {type(app_name).__name__}"
-        raise TypeError(message)
-    if app_name is not None and not (app_name.isascii() and app_name.isprintable()):
+    if app_name is not None:
+        require_str(app_name, "app_name")
+    if app_name and not (app_name.isascii() and app_name.isprintable()):
         message = "app_name must be printable ASCII: it goes into a header"
         raise ValueError(message)
     agent = f"teamwire_sync/{version('teamwire_sync')} requests/{version('requests')}"

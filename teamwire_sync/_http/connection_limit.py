@@ -13,19 +13,26 @@ class ConnectionLimit:
     """
 
     def __init__(self, size: int) -> None:
-        self._free = threading.Semaphore(size)
+        self._free = size
+        # No Semaphore: a handler of signals may close in the middle of anything here, and only a
+        # Condition has an RLock.
+        self._changed = threading.Condition()
+        # What wakes one who waits for a connection must not be spent on one who pauses.
         self._ended = threading.Event()
 
     def acquire(self, timeout: float) -> bool:
         """Whether there was a free connection, or the end, before *timeout* was over."""
-        there = self._free.acquire(timeout=timeout)
-        if self._ended.is_set():
-            self.release()
-        return there
+        with self._changed:
+            there = self._changed.wait_for(lambda: self._free > 0 or self._ended.is_set(), timeout)
+            if there:
+                self._free -= 1
+            return there
 
     def release(self) -> None:
         """Let the next one have it."""
-        self._free.release()
+        with self._changed:
+            self._free += 1
+            self._changed.notify()
 
     def pause(self, seconds: float) -> None:
         """Wait for *seconds*, or until the end."""
@@ -33,6 +40,7 @@ class ConnectionLimit:
         self._ended.wait(min(seconds, threading.TIMEOUT_MAX))
 
     def close(self) -> None:
-        """Wake all who wait: each wakes the next one."""
+        """Wake all who wait."""
         self._ended.set()
-        self.release()
+        with self._changed:
+            self._changed.notify_all()

@@ -138,21 +138,9 @@ class Response:
         message = f"{what}; is this a server that speaks the bot contract?"
         raise TWProtocolError(message, **self.context)
 
-    def require_success(self) -> None:
-        """Raise what the status means.
-
-        Raises:
-            TWError: It is not 200.
-        """
-        error = self.error()
-        if error is not None:
-            raise error
-
-    def error(self) -> TWError | None:
-        """What the status means, or None for 200."""
+    def error(self) -> TWError:
+        """What a status other than 200 means."""
         status = self.raw.status
-        if status == 200:
-            return None
         details = decode_error(self.raw.body, self.redact)
         reason, is_page = "no reason given", "html" in self.raw.headers.get("Content-Type", "")
         if details.message is not None:

@@ -91,8 +91,9 @@ class Retries:
                 break
             # The text of a lost answer says to look before trying again, which is what comes next.
             reason = f"{error.method} {error.path}: {error.cause}" if error.cause else error
-            text = "%s; trying again in %.1f s, %d of %d times"
-            logger.info(text, reason, pause, number, self._most)
+            logger.info(
+                "%s; trying again in %.1f s, %d of %d times", reason, pause, number, self._most
+            )
             self._pause(pause)
         # Not in an except block: there it would get the context of what it replaces.
         raise _last(error, unknown, number)

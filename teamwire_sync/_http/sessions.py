@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 from attrs import field, frozen
-from requests.auth import AuthBase
 from requests.structures import CaseInsensitiveDict
 
 from teamwire_sync._http.body import UploadBody
@@ -44,7 +43,7 @@ class RawResponse:
     body: bytes = field(repr=False)
 
 
-class BasicAuth(AuthBase):
+class BasicAuth:
     """Basic authentication in UTF-8 (RFC 7617); requests would encode in Latin-1.
 
     Args:
@@ -112,7 +111,6 @@ class OwnSession:
     """
 
     def __init__(self, url: str, auth: BasicAuth, config: ConnectionConfig) -> None:
-        self.url = url
         self._auth = auth
         self._pool_size = config.pool_size
         self._settings = network_settings(url, config)
@@ -201,7 +199,7 @@ class GivenSession:
             if getattr(config, name) != getattr(defaults, name):
                 message = f"{name} belongs to the session that was given: set it there"
                 raise TWConfigError(message)
-        self.url = url
+        self._url = url
         self._auth = auth
         self._session = session
         self._forked = False
@@ -227,7 +225,7 @@ class GivenSession:
         upload = body if isinstance(body, UploadBody) else None
         request = requests.Request(
             method,
-            self.url + target,
+            self._url + target,
             headers=dict(headers),
             json=None if upload else body,
             auth=self._auth,
@@ -257,9 +255,9 @@ class GivenSession:
             canceller: Is of no use here.
         """
         ends_at = time.monotonic() + left
-        disarm = _Disarm()
-        prepared.register_hook("response", disarm)
-        url = prepared.url or self.url
+        hook = _ResponseHook()
+        prepared.register_hook("response", hook)
+        url = prepared.url or self._url
         settings = self._session.merge_environment_settings(url, {}, None, None, None)
         settings["stream"] = True
         try:
@@ -271,18 +269,18 @@ class GivenSession:
             if error.response is None:
                 raise
             response = error.response
-        return _read(response, download, ends_at, disarm.location)
+        return _read(response, download, ends_at, hook.location)
 
     def repeats(self, prepared: requests.PreparedRequest) -> bool:
         """Whether a request may be sent more than once in one `send`."""
-        adapter = self._session.get_adapter(prepared.url or self.url)
+        adapter = self._session.get_adapter(prepared.url or self._url)
         return getattr(getattr(adapter, "max_retries", None), "total", None) != 0
 
     def close(self) -> None:
         """Leave it open: it is the caller's."""
 
 
-class _Disarm:
+class _ResponseHook:
     """A response hook, run before a session stores cookies and prepares to follow a redirect.
 
     It is the last hook, so that the session's own find the response whole.
@@ -319,5 +317,9 @@ def _read(
     else:
         body = read_body(response.raw, ends_at, download.write)
         download.end()
-    location = location or response.headers.get("Location", "")
-    return RawResponse(response.status_code, response.headers, location, body)
+    return RawResponse(
+        response.status_code,
+        response.headers,
+        location or response.headers.get("Location", ""),
+        body,
+    )

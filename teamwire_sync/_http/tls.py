@@ -19,19 +19,16 @@ def ca_bundle(config: ConnectionConfig) -> bool | str:
     Raises:
         TWConfigError: The bundle is unusable.
     """
-    verify = config.verify
-    if verify is None:
-        name = next((name for name in _VARIABLES if os.environ.get(name)), None)
-        if name is None:
-            return True
-        path = os.environ[name]
-        if not os.path.exists(path):  # noqa: PTH110  it is the environment's str, not ours
-            message = f"{name}: there is no file or folder {path!r}"
-            raise TWConfigError(message)
-    elif isinstance(verify, bool):
-        return verify
-    else:
-        name, path = "ConnectionConfig.verify", os.fspath(verify)
+    name, verify = "ConnectionConfig.verify", config.verify
+    for variable in _VARIABLES:
+        if verify is None and os.environ.get(variable):
+            name, verify = variable, os.environ[variable]
+    if verify is None or isinstance(verify, bool):
+        return verify is not False
+    path = os.fspath(verify)
+    if not os.path.exists(path):  # noqa: PTH110  pathlib would double this import's time
+        message = f"{name}: there is no file or folder {path!r}"
+        raise TWConfigError(message)
     if not os.path.isdir(path):  # noqa: PTH112
         # The pools would fail with each connection, and as if it were the network.
         what = f"{name}: no CA certificates in PEM format can be read from {path!r}"

@@ -94,7 +94,7 @@ class TestConnectionLimit:
     ) -> None:
         waits: list[float] = []
         event = SimpleNamespace(wait=waits.append)
-        seam = {"Event": lambda: event, "TIMEOUT_MAX": 1000, "Semaphore": threading.Semaphore}
+        seam = {"Event": lambda: event, "TIMEOUT_MAX": 1000, "Condition": threading.Condition}
         monkeypatch.setattr(module, "threading", SimpleNamespace(**seam))
         ConnectionLimit(1).pause(7.5)
 

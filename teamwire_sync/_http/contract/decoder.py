@@ -339,9 +339,7 @@ def decode_chat(document: Any) -> Chat:
 
 def decode_upload(document: Any) -> str:
     """The id of what was sent to be attached."""
-    answer = checked(document, "the answer", {"attachment_id": STRING})
-    aid: str = answer["attachment_id"]
-    return aid
+    return str(checked(document, "the answer", {"attachment_id": STRING})["attachment_id"])
 
 
 def decode_done(document: Any) -> None:
