@@ -1,7 +1,7 @@
 """The REST contract: operations, and JSON to models and back. Nothing else knows its names.
 
 The contract is this project's own, since Teamwire's bot protocol is not public; docs/openapi.yaml
-is its text. `_http` uses it, and the sandbox and the CLI its list of operations.
+is its text. Besides `_http`, the sandbox uses its decoder, and the CLI its list of operations.
 """
 
 from __future__ import annotations
