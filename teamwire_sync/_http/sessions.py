@@ -1,4 +1,4 @@
-"""The `requests.Session` under HttpTransport: one of our own, or one that the caller gives."""
+"""The session under HttpClient: one of our own, or a `requests.Session` that the caller gives."""
 
 from __future__ import annotations
 

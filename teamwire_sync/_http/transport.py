@@ -53,7 +53,7 @@ _UNPACKED = {**_ANY_TYPE, "Accept-Encoding": "identity"}
 
 
 class HttpTransport:
-    """The REST contract over a `requests.Session`.
+    """The REST contract over `requests`.
 
     Args:
         credentials: Server, App ID and Secret.

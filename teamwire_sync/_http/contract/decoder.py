@@ -114,8 +114,7 @@ class Decoder:
 
     def page(self, document: Any) -> tuple[list[Chat], str | None]:
         """The chats of a page, and the cursor of the next one."""
-        page = checked(document, "a page of chats", _CHAT_PAGE)
-        cursor = checked_cursor(page, "next_cursor", "a page of chats")
+        page, cursor = _checked_page(document, "a page of chats", _CHAT_PAGE)
         return self.chats(page["chats"], page), cursor
 
     def chat(self, document: Any) -> Chat:
@@ -132,9 +131,8 @@ class Decoder:
 
     def messages(self, document: Any, chat: Chat | ChatHandle) -> tuple[list[Message], str | None]:
         """The messages of a page, and what the next one is before."""
-        page = checked(document, "a page of messages", _MESSAGE_PAGE)
+        page, before = _checked_page(document, "a page of messages", _MESSAGE_PAGE, "next_before")
         self.learn(page["users"], [])
-        before = checked_cursor(page, "next_before", "a page of messages")
         return [self.one_message(raw, chat) for raw in page["messages"]], before
 
     def one_message(self, raw: Any, chat: Chat | ChatHandle) -> Message:
@@ -159,14 +157,12 @@ class Decoder:
 
     def users(self, document: Any) -> tuple[list[User], str | None]:
         """The users of a page, and the cursor of the next one."""
-        page = checked(document, "a page of users", _USER_PAGE)
-        cursor = checked_cursor(page, "next_cursor", "a page of users")
+        page, cursor = _checked_page(document, "a page of users", _USER_PAGE)
         return [self._user(raw) for raw in page["users"]], cursor
 
     def groups(self, document: Any) -> tuple[list[Group], str | None]:
         """The groups of a page, and the cursor of the next one."""
-        page = checked(document, "a page of groups", _GROUP_PAGE)
-        cursor = checked_cursor(page, "next_cursor", "a page of groups")
+        page, cursor = _checked_page(document, "a page of groups", _GROUP_PAGE)
         self.learn(page["users"], [])
         return [self._group(raw) for raw in page["groups"]], cursor
 
@@ -297,6 +293,14 @@ class Decoder:
     def named_groups(self, gids: Iterable[Any], whose: str) -> tuple[Group, ...]:
         """The groups that have been described, and that *whose* names."""
         return tuple([_named(self._groups, gid, f"{whose} names a group") for gid in gids])
+
+
+def _checked_page(
+    document: Any, kind: str, fields: Fields, name: str = "next_cursor"
+) -> tuple[dict[str, Any], str | None]:
+    """A page with these *fields*, and its cursor *name*."""
+    page = checked(document, kind, fields)
+    return page, checked_cursor(page, name, kind)
 
 
 def _named(known: Mapping[str, T], identifier: Any, what: str) -> T:
