@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
-from teamwire_sync._internal.validation import check_seconds
+from teamwire_sync._internal.validation import check_seconds, require_bool, require_count
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,70 +15,49 @@ if TYPE_CHECKING:
     from attrs import Attribute
 
 
-def _seconds(*, zero: bool = False) -> Callable[[Any, Attribute[Any], Any], None]:
-    def check(_config: Any, attribute: Attribute[Any], value: Any) -> None:
-        check_seconds(f"ConnectionConfig.{attribute.name}", value, zero=zero)
+def _validator(check: Callable[[Any, str], object]) -> Callable[[Any, Attribute[Any], Any], None]:
+    """Has *check* look at a value that is given, with the name of its setting."""
 
-    return check
+    def validate(_config: Any, attribute: Attribute[Any], value: Any) -> None:
+        if value is not None or attribute.default is not None:
+            check(value, f"ConnectionConfig.{attribute.name}")
+
+    return validate
+
+
+def _seconds(*, zero: bool = False) -> Callable[[Any, Attribute[Any], Any], None]:
+    return _validator(lambda value, name: check_seconds(name, value, zero=zero))
 
 
 def _count(least: int) -> Callable[[Any, Attribute[Any], Any], None]:
-    def check(_config: Any, attribute: Attribute[Any], value: Any) -> None:
-        if value is None and attribute.default is None:
-            return
-        name = f"ConnectionConfig.{attribute.name}"
-        if isinstance(value, bool) or not isinstance(value, int):
-            message = f"{name} must be an int, not {type(value).__name__}"
-            raise TypeError(message)
-        if value < least:
-            message = f"{name} must be {least} or more, got {value}"
-            raise ValueError(message)
-
-    return check
+    return _validator(lambda value, name: require_count(value, name, least))
 
 
-def _flag(_config: Any, attribute: Attribute[Any], value: Any) -> None:
-    if not isinstance(value, bool):
-        message = (
-            f"ConnectionConfig.{attribute.name} must be True or False, not {type(value).__name__}"
-        )
+def _check_path(path: Any, name: str, what: str) -> None:
+    if not isinstance(path, (str, os.PathLike)):
+        message = f"{name} must be {what}"
         raise TypeError(message)
-
-
-def _existing(path: str | os.PathLike[str], name: str) -> None:
     # To requests an empty path means to check nothing. (pathlib would double this import's time.)
     if not os.path.exists(path):  # noqa: PTH110
         message = f"{name}: there is no file or folder {os.fspath(path)!r}"
         raise ValueError(message)
 
 
-def _check_verify(_config: Any, _attribute: Attribute[Any], value: Any) -> None:
-    if value is None or isinstance(value, bool):
-        return
-    if not isinstance(value, (str, os.PathLike)):
-        message = "ConnectionConfig.verify must be True, False or the path of a CA bundle"
-        raise TypeError(message)
-    _existing(value, "ConnectionConfig.verify")
+def _check_verify(value: Any, name: str) -> None:
+    if not isinstance(value, bool):
+        _check_path(value, name, "True, False or the path of a CA bundle")
 
 
-def _check_cert(_config: Any, _attribute: Attribute[Any], value: Any) -> None:
-    if value is None:
-        return
-    paths = value if isinstance(value, tuple) and len(value) == 2 else (value,)
-    for path in paths:
-        if not isinstance(path, (str, os.PathLike)):
-            message = "ConnectionConfig.cert must be a path, or a tuple of two: certificate and key"
-            raise TypeError(message)
-        _existing(path, "ConnectionConfig.cert")
+def _check_cert(value: Any, name: str) -> None:
+    for path in value if isinstance(value, tuple) and len(value) == 2 else (value,):
+        _check_path(path, name, "a path, or a tuple of two: certificate and key")
 
 
-def _check_proxies(_config: Any, _attribute: Attribute[Any], value: Any) -> None:
-    if value is None:
-        return
+def _check_proxies(value: Any, name: str) -> None:
     if not isinstance(value, dict) or not all(
         isinstance(part, str) for item in value.items() for part in item
     ):
-        message = 'ConnectionConfig.proxies must be a dict such as {"https": "http://proxy:3128"}'
+        message = f'{name} must be a dict such as {{"https": "http://proxy:3128"}}'
         raise TypeError(message)
 
 
@@ -124,7 +103,7 @@ class ConnectionConfig:
         ValueError: A value is out of range. Both name the field.
     """
 
-    hide_deleted_messages: bool = field(default=True, validator=_flag)
+    hide_deleted_messages: bool = field(default=True, validator=_validator(require_bool))
     default_timeout: float = field(default=10, validator=_seconds())
     long_timeout: float = field(default=15, validator=_seconds())
     assets_timeout: float = field(default=60, validator=_seconds())
@@ -138,11 +117,15 @@ class ConnectionConfig:
     store_check_interval: float = field(default=1, validator=_seconds(zero=True), kw_only=True)
     pool_size: int = field(default=32, validator=_count(1), kw_only=True)
     page_size: int | None = field(default=None, validator=_count(1), kw_only=True)
-    allow_insecure_http: bool = field(default=False, validator=_flag, kw_only=True)
-    verify: bool | str | os.PathLike[str] | None = field(
-        default=None, validator=_check_verify, kw_only=True
+    allow_insecure_http: bool = field(
+        default=False, validator=_validator(require_bool), kw_only=True
     )
-    cert: str | tuple[str, str] | None = field(default=None, validator=_check_cert, kw_only=True)
+    verify: bool | str | os.PathLike[str] | None = field(
+        default=None, validator=_validator(_check_verify), kw_only=True
+    )
+    cert: str | tuple[str, str] | None = field(
+        default=None, validator=_validator(_check_cert), kw_only=True
+    )
     proxies: dict[str, str] | None = field(
-        default=None, validator=_check_proxies, kw_only=True, repr=False
+        default=None, validator=_validator(_check_proxies), kw_only=True, repr=False
     )

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any, Callable, NoReturn, cast
-
-from attrs import evolve
+from typing import TYPE_CHECKING, Any, Callable, NoReturn
 
 from teamwire_sync._config import ConnectionConfig
 from teamwire_sync._internal.deadlines import deadline_of
@@ -24,7 +21,6 @@ if TYPE_CHECKING:
 
     from teamwire_sync._cache.chat_cache import ChatCache
     from teamwire_sync._cache.source import Source
-    from teamwire_sync._credentials import Credentials
     from teamwire_sync._models.events import Event
     from teamwire_sync._models.people import LoggedInUser
     from teamwire_sync._services.chat_actions import ChatService
@@ -101,9 +97,11 @@ class Connection:
             from teamwire_sync._credentials import find_credentials  # noqa: PLC0415
 
             credentials = find_credentials(*given, allow_insecure_http=config.allow_insecure_http)
-            options = {"session": session, "app_name": app_name}
-            make = _deferred_http if has_store else _http
-            transport = make(credentials, config, options)
+            from teamwire_sync._http.transport import HttpTransport  # noqa: PLC0415
+
+            transport = HttpTransport(
+                credentials, config, session=session, app_name=app_name, lazy=has_store
+            )
         elif not all(one is None for one in (*given, session, app_name)):
             message = "app_id, secret, url, session and app_name do not go with a transport"
             raise TypeError(message)
@@ -332,35 +330,6 @@ def _chats(
         listing_timeout=timeout,
     )
     return cache, actions
-
-
-def _http(credentials: Credentials, config: ConnectionConfig, options: dict[str, Any]) -> Transport:
-    # requests is the heaviest import of all; a transport of another kind needs none of it.
-    from teamwire_sync._http.transport import HttpTransport  # noqa: PLC0415  see above
-
-    return HttpTransport(credentials, config, **options)
-
-
-def _deferred_http(
-    credentials: Credentials, config: ConnectionConfig, options: dict[str, Any]
-) -> Transport:
-    """As `_http`, but made when it is needed, unless something given could be wrong."""
-    given = (config.cert, config.proxies, *options.values())
-    has_proxies = any(name.lower().endswith("_proxy") for name in os.environ)
-    if has_proxies or any(one is not None for one in given):
-        return _http(credentials, config, options)
-    from teamwire_sync._http.deferred import DeferredTransport  # noqa: PLC0415  few have a store
-    from teamwire_sync._http.tls import trusted  # noqa: PLC0415  the same
-
-    # The environment of now counts. Elsewhere the system may have proxies that it does not name.
-    proxies: dict[str, str] | None = None if sys.platform in {"win32", "darwin"} else {}
-    config = evolve(config, verify=trusted(config), proxies=proxies)
-    deferred = DeferredTransport(
-        partial(_http, credentials, config, options),
-        identity=credentials.identity,
-        text=f"<HttpTransport {credentials.url}>",
-    )
-    return cast("Transport", deferred)
 
 
 def _default_clock() -> Callable[[], float]:

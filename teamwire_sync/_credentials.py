@@ -68,40 +68,30 @@ def find_credentials(
     given = dict(zip(_VARIABLES, as_secrets(app_id, secret, url)))
     # Each of them: the Secret may be in the wrong place.
     del app_id, secret, url
+    found = {
+        name: Secret(os.environ[variable])
+        for name, variable in _VARIABLES.items()
+        if os.environ.get(variable)
+    }
     for name, value in given.items():
         if value is None:
-            given[name] = _in_environment(name)
-        elif not isinstance(value.reveal(), str):
+            continue
+        if not isinstance(value.reveal(), str):
             message = f"{name} must be a str, not {type(value.reveal()).__name__}"
             raise TypeError(message)
-    if None in given.values():
-        in_file = _read_file()
-        for name, value in given.items():
-            if value is None:
-                given[name] = in_file.get(name)
-    found = {
-        name: Secret(value.reveal().strip()) for name, value in given.items() if value is not None
-    }
-    missing = [name for name in given if name not in found]
+        found[name] = value
+    if len(found) < len(_VARIABLES):
+        found = {**_read_file(), **found}
+    missing = [name for name in _VARIABLES if name not in found]
     if missing:
         raise TWConfigError(_how_to_give(missing, os.environ.get("TEAMWIRE_PROFILE")))
-    problem = (
-        _problem_of_app_id(found["app_id"].reveal())
-        or _problem_of_secret(found["secret"].reveal())
-        or _problem_of_both(found["url"].reveal(), found["secret"].reveal())
-    )
+    bot, key, server = (Secret(found[name].reveal().strip()) for name in _VARIABLES)
+    problem = _problem_of(bot.reveal(), key.reveal(), server.reveal())
     if problem:
         raise TWConfigError(problem)
     return Credentials(
-        app_id=found["app_id"].reveal(),
-        secret=found["secret"],
-        url=check_url(found["url"], allow_insecure_http=allow_insecure_http),
+        bot.reveal(), key, check_url(server, allow_insecure_http=allow_insecure_http)
     )
-
-
-def _in_environment(name: str) -> Secret | None:
-    value = os.environ.get(_VARIABLES[name])
-    return Secret(value) if value else None
 
 
 def config_path(environ: Mapping[str, str] = os.environ) -> Path:
@@ -173,28 +163,20 @@ def _read_file() -> dict[str, Secret]:
     return {}
 
 
-# Each gives the text of what is wrong, and raises nothing: what it is given would be in its frame.
+# Both give the text of what is wrong, and raise nothing: what they are given would be in the frame.
 
 
-def _problem_of_app_id(app_id: str) -> str | None:
+def _problem_of(app_id: str, secret: str, url: str) -> str | None:
     if not app_id or not app_id.isprintable():
         return "app_id must be printable text; copy it again from the dashboard"
     if "://" in app_id:
         return "app_id is a URL: the order is Connection(app_id, secret, url)"
     if ":" in app_id:
         return "app_id must not contain ':' (is it app_id and secret in one?)"
-    return None
-
-
-def _problem_of_secret(secret: str) -> str | None:
     if not secret or not secret.isprintable():
         return "secret must be printable text; copy it again from the dashboard"
     if secret.startswith(("https://", "http://")):
         return "secret is a URL: the order is Connection(app_id, secret, url)"
-    return None
-
-
-def _problem_of_both(url: str, secret: str) -> str | None:
     _, is_url, rest = url.partition("://")
     path = rest.partition("/")[2] if is_url else url
     if len(secret) >= SHORTEST and (secret in path or secret in unquote(path)):
@@ -208,16 +190,12 @@ def check_url(url: str | Secret, *, allow_insecure_http: bool = False) -> str:
     Raises:
         TWConfigError: It is no URL of a server, or not https.
     """
-    given = Secret(url)
+    given = Secret(Secret(url).reveal().strip().rstrip("/"))
     del url
-    problem = _problem_of_url(_trimmed(given.reveal()), allow_insecure_http=allow_insecure_http)
+    problem = _problem_of_url(given.reveal(), allow_insecure_http=allow_insecure_http)
     if problem:
         raise TWConfigError(problem)
-    return _trimmed(given.reveal())
-
-
-def _trimmed(url: str) -> str:
-    return url.strip().rstrip("/")
+    return str(given.reveal())
 
 
 def _problem_of_url(url: str, *, allow_insecure_http: bool) -> str | None:

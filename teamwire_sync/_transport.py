@@ -142,7 +142,7 @@ class EventPage:
     groups: Sequence[Group] = field(default=())
 
 
-class Source(Protocol):
+class UploadSource(Protocol):
     """What is to be sent.
 
     Attributes:
@@ -164,7 +164,7 @@ class Source(Protocol):
         ...
 
 
-class Sink(Protocol):
+class DownloadSink(Protocol):
     """Where what comes is written to."""
 
     def restart(self) -> bool:
@@ -250,11 +250,11 @@ class Transport(Protocol):
         """Post in a chat."""
         ...
 
-    def upload(self, source: Source, *, deadline: float | None) -> str:
+    def upload(self, source: UploadSource, *, deadline: float | None) -> str:
         """Send a file that is to be attached; its id. What is read fails as it does."""
         ...
 
-    def download(self, aid: str, sink: Sink, *, size: int, deadline: float | None) -> None:
+    def download(self, aid: str, sink: DownloadSink, *, size: int, deadline: float | None) -> None:
         """Bring the *size* bytes of a file that is attached. What is written fails as it does."""
         ...
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from teamwire_sync._http.deadlines import AnswerRefusedError
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from teamwire_sync._transport import Sink, Source
+    from teamwire_sync._transport import DownloadSink, UploadSource
+
+
+class AnswerRefusedError(Exception):
+    """An answer that is too large, or packed in a way that could be, or none yet."""
 
 
 class LocalFailure(Exception):  # noqa: N818  it carries an error, and is never shown
@@ -21,7 +23,6 @@ class LocalFailure(Exception):  # noqa: N818  it carries an error, and is never 
     """
 
     def __init__(self, error: Exception) -> None:
-        super().__init__()
         self.error = error
 
 
@@ -33,7 +34,7 @@ def _local() -> Iterator[None]:
         raise LocalFailure(error) from None
 
 
-class Outgoing:
+class UploadBody:
     """A body that is sent piece by piece.
 
     Attributes:
@@ -41,14 +42,9 @@ class Outgoing:
         content_type: Its media type.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: UploadSource) -> None:
         self._source = source
         self.size, self.content_type = source.size, source.content_type
-
-    def rewind(self) -> None:
-        """Start again at the first byte."""
-        with _local():
-            self._source.rewind()
 
     def read(self, size: int = -1) -> bytes:
         """The next bytes, at most *size*: what urllib3 calls. Test doubles of it take all."""
@@ -62,11 +58,12 @@ class Outgoing:
         return 0
 
     def seek(self, _position: int) -> None:
-        """Start again there; what urllib3 calls to repeat a request by itself."""
-        self.rewind()
+        """Start again at the first byte; what urllib3 calls to repeat a request by itself."""
+        with _local():
+            self._source.rewind()
 
 
-class Incoming:
+class DownloadBody:
     """A body that is received piece by piece.
 
     Args:
@@ -74,12 +71,12 @@ class Incoming:
         size: How many bytes it has to have.
     """
 
-    def __init__(self, sink: Sink, size: int) -> None:
+    def __init__(self, sink: DownloadSink, size: int) -> None:
         self._sink = sink
         self._size = size
         self._count = 0
 
-    def take(self, piece: bytes) -> None:
+    def write(self, piece: bytes) -> None:
         """Pass *piece* on."""
         self._count += len(piece)
         if self._count > self._size:

@@ -1,4 +1,4 @@
-"""Ending an exchange from another thread."""
+"""Ending a request from another thread."""
 
 from __future__ import annotations
 
@@ -9,37 +9,37 @@ from typing import Any
 
 
 class Canceller:
-    """By which another thread ends an exchange that waits for its answer."""
+    """By which another thread ends a request that waits for its answer."""
 
     def __init__(self) -> None:
         self._sock: socket.socket | None = None
-        self._is_cut = False
-        # A handler of signals may cut it in the middle of anything here.
+        self._is_cancelled = False
+        # A handler of signals may cancel it in the middle of anything here.
         self._lock = threading.RLock()
 
-    def tie(self, sock: Any) -> None:
-        """The exchange goes on by *sock* now."""
+    def attach(self, sock: Any) -> None:
+        """The request goes on by *sock* now."""
         with self._lock:
-            self.untie()
+            self.detach()
             # A descriptor of its own: TLS makes another socket of the one that was connected, and
-            # the number of one that was closed may be that of another exchange by now.
+            # the number of one that was closed may be that of another request by now.
             # What an adapter of another kind reads from may have none.
             with suppress(OSError, AttributeError):
                 self._sock = socket.fromfd(sock.fileno(), socket.AF_INET, socket.SOCK_STREAM)
-            if self._is_cut:
-                self.cut()
+            if self._is_cancelled:
+                self.cancel()
 
-    def untie(self) -> None:
-        """What the exchange went on by is not its own any more."""
+    def detach(self) -> None:
+        """Let go of the socket, which is not the request's own any more."""
         with self._lock:
             if self._sock is not None:
                 self._sock.close()
                 self._sock = None
 
-    def cut(self) -> None:
+    def cancel(self) -> None:
         """Let the one who reads find the end of the connection."""
         with self._lock:
-            self._is_cut = True
+            self._is_cancelled = True
             if self._sock is not None:
                 with suppress(OSError):
                     self._sock.shutdown(socket.SHUT_RDWR)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -11,10 +10,10 @@ from urllib.parse import urlencode, urlsplit
 
 from urllib3.exceptions import HTTPError
 
-from teamwire_sync._http.body import LocalFailure, Outgoing
+from teamwire_sync._http.body import AnswerRefusedError, LocalFailure
 from teamwire_sync._http.canceller import Canceller
 from teamwire_sync._http.connection_limit import ConnectionLimit
-from teamwire_sync._http.contract import OPERATIONS
+from teamwire_sync._http.contract import IDEMPOTENCY_KEY, OPERATIONS, keeps_contract
 from teamwire_sync._http.errors import (
     Response,
     may_pass,
@@ -26,10 +25,10 @@ from teamwire_sync._http.retries import FailedAttempt, Retries
 from teamwire_sync._http.sessions import BasicAuth, GivenSession, OwnSession
 from teamwire_sync._internal.fork import on_fork
 from teamwire_sync._internal.secret import refuse_to_copy
+from teamwire_sync._internal.validation import require_str
 from teamwire_sync.exceptions import (
     TWClosedError,
     TWDeliveryUnknownError,
-    TWError,
     TWTimeoutError,
 )
 
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
 
     from teamwire_sync._config import ConnectionConfig
     from teamwire_sync._credentials import Credentials
-    from teamwire_sync._http.body import Incoming
+    from teamwire_sync._http.body import DownloadBody, UploadBody
     from teamwire_sync._http.contract import Operation
     from teamwire_sync._http.sessions import RawResponse
 
@@ -49,17 +48,15 @@ _PASSING = {429, 502, 503, 504}
 
 
 class HttpClient:
-    """Asks the server over a `requests.Session`, within its budgets.
+    """Asks the server over a session, within its deadlines.
 
     Args:
-        credentials: Server, App ID and Secret.
+        credentials: As those of `HttpTransport`, and so are the following.
         config: The settings.
-        session: Is used as it is, and neither changed nor closed; None for one of our own.
+        session: A session of the caller's, or None.
         app_name: Goes into the User-Agent.
-        clock: Gives the seconds that the time-outs count by; for tests.
-        pause: Waits for so many seconds before another try; for tests.
-
-    Attributes:
+        clock: Gives the seconds that the time-outs count by.
+        pause: Waits for so many seconds before another try.
         on_unauthorized: Is called when the server says that it does not know the credentials.
 
     Raises:
@@ -74,13 +71,12 @@ class HttpClient:
         credentials: Credentials,
         config: ConnectionConfig,
         *,
-        session: requests.Session | None = None,
-        app_name: str | None = None,
-        clock: Callable[[], float] = time.monotonic,
-        pause: Callable[[float], object] | None = None,
+        session: requests.Session | None,
+        app_name: str | None,
+        clock: Callable[[], float],
+        pause: Callable[[float], object] | None,
+        on_unauthorized: Callable[[], None],
     ) -> None:
-        # The first: an error of what follows may be rendered with its locals, and self is one.
-        self._url = credentials.url
         self._prefix = urlsplit(credentials.url).path
         self._server = _host_and_port(credentials.url)
         self._config = config
@@ -96,19 +92,19 @@ class HttpClient:
             "Accept-Encoding": "gzip, deflate",
             "User-Agent": _user_agent(app_name),
         }
-        self._slots = ConnectionLimit(config.pool_size)
         self._clock = clock
         self._retries = Retries(config.retries, clock=clock, pause=pause or self.pause)
+        self._on_unauthorized = on_unauthorized
         self._keeps_contract = False
         self._closed = False
-        self._tethers: set[Canceller] = set()
-        self.on_unauthorized: Callable[[], None] = lambda: None
+        self._limit = ConnectionLimit(config.pool_size)
+        self._cancellers: set[Canceller] = set()
         on_fork(self)
 
     def after_fork(self) -> None:
         """Make new sockets: two processes on one would take each other's answers."""
-        self._slots = ConnectionLimit(self._config.pool_size)
-        self._tethers = set()
+        self._limit = ConnectionLimit(self._config.pool_size)
+        self._cancellers = set()
         self._session.after_fork()
 
     def ask(
@@ -119,13 +115,13 @@ class HttpClient:
         deadline: float | None,
         total: float | None = None,
         ids: Mapping[str, str] | None = None,
-        params: Mapping[str, str] | None = None,
-        body: dict[str, Any] | Outgoing | None = None,
+        query: Mapping[str, str] | None = None,
+        body: dict[str, Any] | UploadBody | None = None,
         headers: Mapping[str, str] | None = None,
-        incoming: Incoming | None = None,
+        download: DownloadBody | None = None,
         once: bool = False,
     ) -> Response:
-        """What the server answers, whatever its status.
+        """What the server answers: a success, or that what was asked for is not modified.
 
         Args:
             name: Of the operation.
@@ -133,22 +129,22 @@ class HttpClient:
             deadline: The moment of the clock at which all of it has to end, or None.
             total: Seconds that all of it may take; None for ``total_timeout``.
             ids: What stands in the path.
-            params: What stands in the query.
+            query: What stands in the query.
             body: What is sent: JSON, or bytes piece by piece.
             headers: What is sent besides the usual.
-            incoming: Where the body of the answer goes, piece by piece.
+            download: Where the body of the answer goes, piece by piece.
             once: Try once, and let `close` end it at once.
 
         Raises:
-            TWError: There is no answer.
+            TWError: There is no answer, or it is a failure.
         """
         operation = OPERATIONS[name]
         path = operation.path_for(**(ids or {}))
+        target = f"{path}?{urlencode(query)}" if query else path
         request_id = uuid.uuid4().hex
         sent = {**self._headers, "X-Request-ID": request_id, **(headers or {})}
         if operation.writes:
-            sent["Idempotency-Key"] = uuid.uuid4().hex
-        target = f"{path}?{urlencode(params)}" if params else path
+            sent[IDEMPOTENCY_KEY] = uuid.uuid4().hex
         context: dict[str, Any] = {
             "method": operation.method,
             "path": self._prefix + path,
@@ -157,21 +153,18 @@ class HttpClient:
         ends_at = self._clock() + (self._config.total_timeout if total is None else total)
         if deadline is not None:
             ends_at = min(ends_at, deadline)
-        tether = Canceller() if once else None
+        canceller = Canceller() if once else None
 
         def attempt() -> Response | FailedAttempt:
-            with self._slot(ends_at, context), self._tied(tether, context):
-                left = self._time_left(ends_at, context)
+            with self._connection(ends_at, canceller, context) as left:
                 at_once = min(timeout, left)
-                prepared = None
+                prepared = raw = None
                 try:
-                    if isinstance(body, Outgoing):
-                        body.rewind()
                     prepared = self._session.prepare(operation.method, target, sent, body)
-                    received = self._session.send(
-                        prepared, at_once, left, incoming=incoming, tether=tether
+                    raw = self._session.send(
+                        prepared, at_once, left, download=download, canceller=canceller
                     )
-                except (OSError, HTTPError) as error:
+                except (OSError, HTTPError, AnswerRefusedError) as error:
                     failure = network_error(
                         error,
                         operation,
@@ -180,104 +173,95 @@ class HttpClient:
                         server=self._server,
                         timeout=at_once if self._clock() < ends_at else left,
                         context=context,
-                        scrub=self._auth.scrub,
+                        redact=self._auth.redact,
                     )
-                    again = may_pass(error) and self._may_repeat(failure) and not once
-                else:
-                    # What was cut may look whole: not every answer says how long it is.
-                    if not (once and self._closed):
-                        return self._judged(self._answer(operation, received, context), once=once)
+                    # Two times the same key is once the work, for a server that keeps the contract.
+                    unsafe = (
+                        isinstance(failure, TWDeliveryUnknownError) and not self._keeps_contract
+                    )
+                    again = may_pass(error) and not unsafe and not once
+                # What was cut may look whole: not every answer says how long it is.
                 if once and self._closed:
                     return FailedAttempt(_closed_error(context))
+                if raw is not None:
+                    return self._judge(operation, raw, context, once=once)
                 # Whoever has what came so far must be able to forget it. Out of the except block:
                 # what goes wrong then is no consequence of the error, which leads to the request.
-                return FailedAttempt(failure, again=_is_forgotten(incoming) and again)
+                is_forgotten = download is None or download.restart()
+                return FailedAttempt(failure, again=again and is_forgotten)
 
         try:
-            return self._retries.run(attempt, ends_at, self._config.total_timeout)
+            response = self._retries.run(attempt, ends_at, self._config.total_timeout)
         except LocalFailure as failure:
             local = failure.error
+        else:
+            if response.raw.status == 200 or (
+                response.raw.status == 304 and "If-None-Match" in sent
+            ):
+                return response
+            raise response.error()
         # Out of the except block, whose error leads to the request.
         raise local
 
     def pause(self, pause: float) -> None:
         """Wait for *pause* seconds, or until the end."""
-        # The slots that there are then: a fork makes new ones.
-        self._slots.pause(pause)
+        # The limit that there is then: a fork makes a new one.
+        self._limit.pause(pause)
 
     def close(self) -> None:
         """Close our own session; may be called twice."""
         self._closed = True
-        self._slots.close()
+        self._limit.close()
         self._session.close()
-        for tether in list(self._tethers):
-            tether.cut()
+        for canceller in list(self._cancellers):
+            canceller.cancel()
 
     def __reduce__(self) -> NoReturn:
         refuse_to_copy()
 
+    def _judge(
+        self, operation: Operation, raw: RawResponse, context: dict[str, Any], *, once: bool
+    ) -> Response | FailedAttempt:
+        if keeps_contract(raw.headers):
+            self._keeps_contract = True
+        if raw.status == 401:
+            self._on_unauthorized()
+        redact = self._auth.redact
+        request_id = one_line(redact(raw.headers.get("X-Request-ID", "")), 128)
+        request_id = request_id or context["request_id"]
+        context = {**context, "status": raw.status, "request_id": request_id}
+        response = Response(operation, raw, context, redact)
+        passing, writes = raw.status in _PASSING, operation.writes
+        if not passing and not (writes and _leaves_open(raw)):
+            return response
+        again = passing and (self._keeps_contract or not writes)
+        return FailedAttempt(response.error(), again=again and not once)
+
     @contextmanager
-    def _tied(self, tether: Canceller | None, context: Mapping[str, Any]) -> Iterator[None]:
-        if tether is None:
-            yield
-            return
-        self._tethers.add(tether)
+    def _connection(
+        self, ends_at: float, canceller: Canceller | None, context: dict[str, Any]
+    ) -> Iterator[float]:
+        """A free connection, and the seconds that are left for the request."""
+        # What has no end of its own, such as a download, does not wait for ever to begin.
+        wait = min(self._time_left(ends_at, context), self._config.total_timeout)
+        acquired = False
         try:
+            acquired = self._limit.acquire(wait)
+            if not acquired:
+                size = self._config.pool_size
+                message = f"all {size} connections were busy for {seconds(wait)}"
+                raise TWTimeoutError(message, **context)
+            if canceller is not None:
+                self._cancellers.add(canceller)
             # From here on `close` finds it; what was closed before that did not.
             if self._closed:
                 raise _closed_error(context)
-            yield
+            yield self._time_left(ends_at, context)
         finally:
-            self._tethers.discard(tether)
-
-    def _judged(self, answer: Response, *, once: bool) -> Response | FailedAttempt:
-        writes, passing = answer.operation.writes, answer.received.status in _PASSING
-        if not passing and not (writes and _leaves_open(answer.received)):
-            return answer
-        try:
-            answer.require_success()
-        except TWError as error:
-            failure = error
-        again = passing and (self._keeps_contract or not writes)
-        return FailedAttempt(failure, again=again and not once)
-
-    def _may_repeat(self, failure: TWError) -> bool:
-        # Two times the same key is once the work, but only a server that keeps the contract knows.
-        return self._keeps_contract or not isinstance(failure, TWDeliveryUnknownError)
-
-    def _answer(
-        self, operation: Operation, received: RawResponse, context: dict[str, Any]
-    ) -> Response:
-        if _declares_contract(received):
-            self._keeps_contract = True
-        if received.status == 401:
-            self.on_unauthorized()
-        given_id = received.headers.get("X-Request-ID", "")
-        request_id = one_line(self._auth.scrub(given_id), 128) or context["request_id"]
-        return Response(
-            operation=operation,
-            received=received,
-            context={**context, "status": received.status, "request_id": request_id},
-            scrub=self._auth.scrub,
-        )
-
-    @contextmanager
-    def _slot(self, ends_at: float, context: dict[str, Any]) -> Iterator[None]:
-        # What has no end of its own, such as a download, does not wait for ever to begin.
-        left = min(self._time_left(ends_at, context), self._config.total_timeout)
-        taken = False
-        try:
-            taken = self._slots.take(left)
-            if not taken:
-                size = self._config.pool_size
-                message = f"all {size} connections were busy for {seconds(left)}"
-                raise TWTimeoutError(message, **context)
-            if self._closed:
-                raise _closed_error(context)
-            yield
-        finally:
-            if taken:
-                self._slots.give_back()
+            if canceller is not None:
+                self._cancellers.discard(canceller)
+            if acquired:
+                self._limit.release()
             if self._closed:
                 # A request that was already on its way to the session opened connections anew.
                 self._session.close()
@@ -285,15 +269,10 @@ class HttpClient:
     def _time_left(self, ends_at: float, context: dict[str, Any]) -> float:
         left = ends_at - self._clock()
         if left <= 0:
-            message = (
-                f"no time left to ask {self._server} for {context['method']} {context['path']}"
-            )
+            what = f"{context['method']} {context['path']}"
+            message = f"no time left to ask {self._server} for {what}"
             raise TWTimeoutError(message, **context)
         return left
-
-
-def _is_forgotten(incoming: Incoming | None) -> bool:
-    return incoming is None or incoming.restart()
 
 
 def _closed_error(context: Mapping[str, Any]) -> TWClosedError:
@@ -307,25 +286,20 @@ def _host_and_port(url: str) -> str:
 
 
 def _user_agent(app_name: str | None) -> str:
-    if app_name is not None and not isinstance(app_name, str):
-        message = f"app_name must be a str, not {type(app_name).__name__}"
-        raise TypeError(message)
-    if app_name is not None and not (app_name.isascii() and app_name.isprintable()):
+    if app_name is not None:
+        require_str(app_name, "app_name")
+    if app_name and not (app_name.isascii() and app_name.isprintable()):
         message = "app_name must be printable ASCII: it goes into a header"
         raise ValueError(message)
     agent = f"teamwire_sync/{version('teamwire_sync')} requests/{version('requests')}"
     return f"{agent} ({app_name})" if app_name else agent
 
 
-def _leaves_open(received: RawResponse) -> bool:
+def _leaves_open(raw: RawResponse) -> bool:
     """Whether an answer says nothing about an earlier try of the same write.
 
     The application's own refusal does: it would have refused that one, too, or it repeats what came
     of it. An answer from in front of the application, or from one that failed, does not.
     """
-    refuses = 400 <= received.status < 500 and received.status != 401
-    return received.status != 200 and not (refuses and _declares_contract(received))
-
-
-def _declares_contract(received: RawResponse) -> bool:
-    return received.headers.get("Teamwire-Bot-Contract") == "1"
+    refuses = 400 <= raw.status < 500 and raw.status != 401
+    return raw.status != 200 and not (refuses and keeps_contract(raw.headers))

@@ -14,19 +14,21 @@ class ConnectionLimit:
 
     def __init__(self, size: int) -> None:
         self._free = size
+        # No Semaphore: a handler of signals may close in the middle of anything here, and only a
+        # Condition has an RLock.
         self._changed = threading.Condition()
-        # What wakes one who waits for a slot must not be spent on one who pauses.
+        # What wakes one who waits for a connection must not be spent on one who pauses.
         self._ended = threading.Event()
 
-    def take(self, timeout: float) -> bool:
-        """Whether there was a free slot, or the end, before *timeout* was over."""
+    def acquire(self, timeout: float) -> bool:
+        """Whether there was a free connection, or the end, before *timeout* was over."""
         with self._changed:
             there = self._changed.wait_for(lambda: self._free > 0 or self._ended.is_set(), timeout)
             if there:
                 self._free -= 1
             return there
 
-    def give_back(self) -> None:
+    def release(self) -> None:
         """Let the next one have it."""
         with self._changed:
             self._free += 1

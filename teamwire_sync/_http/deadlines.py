@@ -1,7 +1,7 @@
-"""Time and size that an exchange may take, enforced where its bytes are read.
+"""Time and size that a request may take, enforced where its bytes are read.
 
 The time-outs of requests are per read: a server that sends one byte a second outlasts them all. So
-the connections here know the moment at which the exchange under way has to end, and each of their
+the connections here know the moment at which the request under way has to end, and each of their
 reads and writes waits until then at most. Only the resolution of a host's name has no end of its
 own: the system offers none.
 """
@@ -26,13 +26,14 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import (
     ConnectTimeoutError,
-    HTTPError,
     NewConnectionError,
     ProtocolError,
     ProxyError,
 )
 from urllib3.response import HTTPResponse
 from urllib3.util.connection import allowed_gai_family
+
+from teamwire_sync._http.body import AnswerRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,35 +52,31 @@ _PLAIN = {"", "identity"}
 _ENCODINGS = {*_PLAIN, "gzip", "x-gzip", "deflate"}
 
 
-class AnswerRefusedError(HTTPError):
-    """An answer that is too large, or packed in a way that could be, or none yet."""
-
-
-class _Exchange(threading.local):
+class _CurrentRequest(threading.local):
     ends_at = math.inf
-    tether: Canceller | None = None
+    canceller: Canceller | None = None
 
 
-_exchange = _Exchange()
+_current = _CurrentRequest()
 
 
 @contextmanager
-def ending_at(moment: float, tether: Canceller | None = None) -> Iterator[None]:
+def ending_at(moment: float, canceller: Canceller | None = None) -> Iterator[None]:
     """Have what this thread reads and writes meanwhile end at *moment* of `time.monotonic`.
 
     Args:
         moment: When.
-        tether: Whoever has it can end it before that.
+        canceller: Whoever has it can end it before that.
     """
-    # A logging handler may ask a server in the middle of an exchange.
-    before = _exchange.ends_at, _exchange.tether
-    _exchange.ends_at, _exchange.tether = moment, tether
+    # A logging handler may ask a server in the middle of a request.
+    before = _current.ends_at, _current.canceller
+    _current.ends_at, _current.canceller = moment, canceller
     try:
         yield
     finally:
-        _exchange.ends_at, _exchange.tether = before
-        if tether is not None:
-            tether.untie()
+        _current.ends_at, _current.canceller = before
+        if canceller is not None:
+            canceller.detach()
 
 
 def _left(timeout: float | None) -> float | None:
@@ -88,7 +85,7 @@ def _left(timeout: float | None) -> float | None:
     Raises:
         TimeoutError: None are left.
     """
-    left = _exchange.ends_at - time.monotonic()
+    left = _current.ends_at - time.monotonic()
     if left <= 0:
         raise socket.timeout(_TIMED_OUT)
     if left == math.inf:
@@ -96,7 +93,7 @@ def _left(timeout: float | None) -> float | None:
     return left if timeout is None else min(timeout, left)
 
 
-class _Buffer(io.BufferedReader):
+class _BoundedReader(io.BufferedReader):
     """Is never read to its end at once, as http.client does for a chunk of -1 bytes."""
 
     def read(self, size: int | None = -1, /) -> bytes:
@@ -106,14 +103,14 @@ class _Buffer(io.BufferedReader):
         return super().read(size)
 
 
-class _Reads(io.RawIOBase):
+class _SocketReads(io.RawIOBase):
     """The reads of one answer."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._timeout = sock.gettimeout()
         self._raw: Any = sock.makefile("rb", buffering=0)
-        self._tether = _exchange.tether
+        self._canceller = _current.canceller
 
     def readable(self) -> bool:
         return True
@@ -124,29 +121,29 @@ class _Reads(io.RawIOBase):
         return count
 
     def close(self) -> None:
-        if self._tether is not None:
+        if self._canceller is not None:
             # Now, before the connection goes back to the pool: the next one to have it may write.
-            self._tether.untie()
+            self._canceller.detach()
         self._raw.close()
         super().close()
 
 
 @frozen
-class _Source:
+class _ReadableSocket:
     """What http.client takes for a socket."""
 
     sock: socket.socket
 
     def makefile(self, _mode: str) -> io.BufferedReader:
-        return _Buffer(_Reads(self.sock))
+        return _BoundedReader(_SocketReads(self.sock))
 
 
-class _Answer(http.client.HTTPResponse):
+class _BoundedResponse(http.client.HTTPResponse):
     # Ctrl-C may come before there is one, and the garbage collector closes what there is.
     fp = None  # type: ignore[assignment]
 
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
-        super().__init__(_Source(sock), *args, **kwargs)  # type: ignore[arg-type]
+        super().__init__(_ReadableSocket(sock), *args, **kwargs)  # type: ignore[arg-type]
 
     def _read_status(self) -> tuple[str, int, str]:
         # http.client passes over the interim answer 100 alone. It would take any other one for the
@@ -155,9 +152,9 @@ class _Answer(http.client.HTTPResponse):
         return version, 100 if 100 <= status < 200 else status, reason
 
 
-class _Connection(HTTPConnection):
+class _BoundedConnection(HTTPConnection):
     # Also reads a proxy's answer to CONNECT.
-    response_class = _Answer
+    response_class = _BoundedResponse
 
     def _new_conn(self) -> socket.socket:
         # urllib3 gives each address of a host the whole time-out.
@@ -180,8 +177,8 @@ class _Connection(HTTPConnection):
             self._dns_host, self.timeout = name, timeout
 
     def _new_sock(self) -> socket.socket:
-        tether = _exchange.tether
-        if tether is None:
+        canceller = _current.canceller
+        if canceller is None:
             return super()._new_conn()
         address = self._dns_host, self.port
         try:
@@ -195,7 +192,7 @@ class _Connection(HTTPConnection):
             for option in self.socket_options or ():
                 sock.setsockopt(*option)
             sock.settimeout(self.timeout)
-            tether.tie(sock)
+            canceller.attach(sock)
             sock.connect(there)
         except socket.timeout as error:
             sock.close()
@@ -223,34 +220,34 @@ class _Connection(HTTPConnection):
             message = "no answer to CONNECT"
             raise ProxyError(message, error) from error
         self.sock.settimeout(_left(self.timeout))  # for TLS to shake hands
-        self._tie()
+        self._attach()
 
     def send(self, data: Any) -> None:
         if self.sock is None:
             self.connect()
         self.sock.settimeout(_left(self.timeout))
-        self._tie()
+        self._attach()
         try:
             super().send(data)
         except ssl.SSLEOFError as error:
             # Without TLS this is what it is called, and urllib3 reads what the server has said.
             raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE)) from error
 
-    def _tie(self) -> None:
-        if _exchange.tether is not None:
-            _exchange.tether.tie(self.sock)
+    def _attach(self) -> None:
+        if _current.canceller is not None:
+            _current.canceller.attach(self.sock)
 
 
-class _TlsConnection(_Connection, HTTPSConnection):
+class _BoundedTlsConnection(_BoundedConnection, HTTPSConnection):
     pass
 
 
 class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
+    ConnectionCls = _BoundedConnection
 
 
 class _TlsPool(HTTPSConnectionPool):
-    ConnectionCls = _TlsConnection
+    ConnectionCls = _BoundedTlsConnection
 
     def _validate_conn(self, conn: Any) -> None:
         # That of urllib3 warns of each connection when certificates are not checked. Where
@@ -259,8 +256,8 @@ class _TlsPool(HTTPSConnectionPool):
             conn.connect()
 
 
-class BudgetAdapter(HTTPAdapter):
-    """Makes connections that know when the exchange under way has to end."""
+class DeadlineAdapter(HTTPAdapter):
+    """Makes connections that know when the request under way has to end."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
@@ -297,7 +294,7 @@ def is_unsent(error: BaseException) -> bool:
 def read_body(
     raw: BaseHTTPResponse,
     ends_at: float = math.inf,
-    take: Callable[[bytes], object] | None = None,
+    write: Callable[[bytes], object] | None = None,
 ) -> bytes:
     """All of the body, unpacked.
 
@@ -305,7 +302,7 @@ def read_body(
         raw: The response.
         ends_at: The moment of `time.monotonic` at which it has to be there, for a connection that
             does not know it.
-        take: Is given the pieces, of which then there may be any number, in place of the caller.
+        write: Is given the pieces, of which then there may be any number, in place of the caller.
 
     Raises:
         AnswerRefusedError: It is larger than `MOST_BYTES`, or packed more than once, or only comes
@@ -318,7 +315,7 @@ def read_body(
         if raw.status < 200:
             message = f"{raw.status} is no answer, and what follows it was not waited for"
             raise AnswerRefusedError(message)
-        if encoding not in (_ENCODINGS if take is None else _PLAIN):
+        if encoding not in (_ENCODINGS if write is None else _PLAIN):
             message = "it is packed in a way that was not asked for"
             raise AnswerRefusedError(message)
         packed = encoding not in _PLAIN
@@ -335,8 +332,8 @@ def read_body(
                 break
             if time.monotonic() >= ends_at:
                 raise socket.timeout(_TIMED_OUT)
-            if take is not None:
-                take(piece)
+            if write is not None:
+                write(piece)
                 continue
             pieces.append(piece)
             count += len(piece)

@@ -6,9 +6,10 @@ import math
 import socket
 import ssl
 import time
+from contextlib import suppress
 from datetime import timezone
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Any, Callable, TypeVar
 from urllib.parse import urlsplit
 
 import requests
@@ -22,8 +23,9 @@ from urllib3.exceptions import (
     ReadTimeoutError,
 )
 
-from teamwire_sync._http.contract import OPERATIONS, decode_error
-from teamwire_sync._http.deadlines import AnswerRefusedError, is_unsent
+from teamwire_sync._http.body import AnswerRefusedError
+from teamwire_sync._http.contract import OPERATIONS, decode_error, decode_json
+from teamwire_sync._http.deadlines import is_unsent
 from teamwire_sync.exceptions import (
     TWAuthError,
     TWConfigError,
@@ -40,10 +42,12 @@ from teamwire_sync.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
-    from teamwire_sync._http.contract import Operation
+    from teamwire_sync._http.contract import ErrorDetails, Operation
     from teamwire_sync._http.sessions import RawResponse
+
+T = TypeVar("T")
 
 # Each comes before a request is sent, also where the connections are the caller's.
 _NEVER_LEFT = (
@@ -98,7 +102,6 @@ _NOT_MEMBERS = {
 }
 # A gateway that lost the answer of the server behind it, which may have done the work.
 _ANSWER_LOST = {502, 504}
-_IDS = ("user_ids", "group_ids")
 
 
 @frozen
@@ -107,114 +110,107 @@ class Response:
 
     Attributes:
         operation: What it was asked.
-        received: What came.
+        raw: What came.
         context: What an error about it carries.
-        scrub: Takes the Secret out of a text.
+        redact: Takes the Secret out of a text.
     """
 
     operation: Operation
-    received: RawResponse
+    raw: RawResponse
     context: dict[str, Any]
-    scrub: Callable[[str], str]
+    redact: Callable[[str], str]
 
-    def require_success(self) -> None:
-        """Raise what the status means.
+    def decode(self, decode: Callable[[Any], T]) -> T:
+        """What *decode* makes of the JSON in the body.
 
         Raises:
-            TWError: It is not 200.
+            TWProtocolError: It can't be read.
+            TWDeliveryUnknownError: Nor can it after a write, which may have been done.
         """
-        if self.received.status == 200:
-            return
-        said = self._said()
-        code, text = said.get("code"), said.get("message")
-        context = {**self.context, "code": None if code is None else one_line(code, 64)}
-        detail = self._without_reason() if text is None else one_line(text, 300)
-        raise self._error(said, detail, context)
+        try:
+            return decode(decode_json(self.raw.body))
+        except TWProtocolError as error:
+            text = str(error)
+        what = f"{self.context['method']} {self.context['path']}: {text}"
+        if self.operation.writes:
+            message = f"{what}; it may have been done or not; {_how_to_go_on(self.operation)}"
+            raise TWDeliveryUnknownError(message, **self.context)
+        message = f"{what}; is this a server that speaks the bot contract?"
+        raise TWProtocolError(message, **self.context)
 
-    def _said(self) -> dict[str, Any]:
-        # Scrubbed here, since a rendering of the error may have the locals of who raises it.
-        said = decode_error(self.received.body)
-        texts = [name for name in ("code", "message") if isinstance(said.get(name), str)]
-        return {
-            **{name: self.scrub(said[name]) for name in texts},
-            **{name: tuple(map(self.scrub, _strings(said.get(name)))) for name in _IDS},
-        }
-
-    def _error(self, said: Mapping[str, Any], detail: str, context: dict[str, Any]) -> TWError:
-        status, code = self.received.status, context["code"]
-        what = f"{status} for {context['method']} {context['path']}: {detail}"
-        if status in {401, 403}:
-            return TWAuthError(_refusal(status, code, detail), **context)
-        if status == 404:
-            hint = (
-                "" if code not in {None, "no_such_path"} else "; does the URL point to the bot API?"
-            )
-            return TWNotFoundError(what + hint, **context)
-        if status == 429:
-            wait = self._retry_after()
-            hint = "" if wait is None else f"; try again in {wait:g} s"
-            return TWRateLimitError(what + hint, retry_after=wait, **context)
-        if status == 422 and code == "invalid_members":
-            return self._invalid_members(said, detail, context)
+    def error(self) -> TWError:
+        """What a status other than 200 means."""
+        status = self.raw.status
+        details = decode_error(self.raw.body, self.redact)
+        reason, is_page = "no reason given", "html" in self.raw.headers.get("Content-Type", "")
+        if details.message is not None:
+            reason = one_line(details.message, 300)
+        elif is_page:
+            reason = "an HTML page, so from a proxy in between"
+        code = None if details.code is None else one_line(details.code, 64)
+        context = {**self.context, "code": code}
+        what = f"{status} for {context['method']} {context['path']}: {reason}"
+        if 400 <= status < 500:
+            return self._refusal(what, reason, details, context)
         if 300 <= status < 400 and status != 304:
             return self._redirect(context)
-        if 400 <= status < 500:
-            return TWRequestError(what, **context)
-        if self.operation.writes and self._may_be_lost():
-            message = (
-                f"{what}; the server behind the gateway may have done it or not; "
-                f"{how_to_go_on(self.operation)}"
-            )
-            return TWDeliveryUnknownError(message, **context)
-        if status >= 500:
-            return TWServerError(what, retry_after=self._retry_after(), **context)
-        message = f"unexpected status {what}"
-        if self.operation.writes:
-            message += "; it may have been done or not, so look before you try again"
-            return TWDeliveryUnknownError(message, **context)
-        return TWProtocolError(message, **context)
-
-    def _may_be_lost(self) -> bool:
-        status = self.received.status
-        if status != 503 or not self._is_page():
-            return status in _ANSWER_LOST
+        retry_after = self._retry_after()
         # Older installations have one page for all that fails in their front proxy: that of 503. It
         # does not say when to come back, as who turns a request away does.
-        return self._retry_after() is None
+        is_page_for_all = status == 503 and is_page and retry_after is None
+        if self.operation.writes and (is_page_for_all or status in _ANSWER_LOST):
+            what += "; the server behind the gateway may have done it or not; "
+            return TWDeliveryUnknownError(what + _how_to_go_on(self.operation), **context)
+        if status >= 500:
+            return TWServerError(what, retry_after=retry_after, **context)
+        what = f"unexpected status {what}"
+        if self.operation.writes:
+            what += "; it may have been done or not, so look before you try again"
+            return TWDeliveryUnknownError(what, **context)
+        return TWProtocolError(what, **context)
 
-    def _is_page(self) -> bool:
-        return "html" in self.received.headers.get("Content-Type", "")
-
-    def _without_reason(self) -> str:
-        if self._is_page():
-            return "an HTML page, so from a proxy in between"
-        return "no reason given"
-
-    def _invalid_members(
-        self, said: Mapping[str, Any], detail: str, context: dict[str, Any]
-    ) -> TWInvalidMembersError:
-        users, groups = (said[name] for name in _IDS)
-        named = one_line(", ".join((*users, *groups)), 300) or detail
-        what = _NOT_MEMBERS.get(self.operation, "unknown, or not visible to the bot")
-        message = f"{what}: {named}"
-        return TWInvalidMembersError(message, user_ids=users, group_ids=groups, **context)
+    def _refusal(
+        self, what: str, reason: str, details: ErrorDetails, context: dict[str, Any]
+    ) -> TWError:
+        status, code = self.raw.status, context["code"]
+        if status == 401:
+            text = "401: the server does not accept this App ID and Secret"
+            return TWAuthError(text, **context)
+        if status == 403:
+            text = "the bot may not do this"
+            if code == "circle_not_public":
+                text = "bots can use only circles that are public"
+            return TWAuthError(f"403: {text} ({reason})", **context)
+        if status == 404:
+            if code in {None, "no_such_path"}:
+                what += "; does the URL point to the bot API?"
+            return TWNotFoundError(what, **context)
+        if status == 429:
+            wait = self._retry_after()
+            what += "" if wait is None else f"; try again in {wait:g} s"
+            return TWRateLimitError(what, retry_after=wait, **context)
+        if status == 422 and code == "invalid_members":
+            users, groups = details.user_ids, details.group_ids
+            named = one_line(", ".join((*users, *groups)), 300) or reason
+            what = _NOT_MEMBERS.get(self.operation, "unknown, or not visible to the bot")
+            text = f"{what}: {named}"
+            return TWInvalidMembersError(text, user_ids=users, group_ids=groups, **context)
+        return TWRequestError(what, **context)
 
     def _redirect(self, context: dict[str, Any]) -> TWError:
-        where = "another address"
-        try:
-            target = urlsplit(self.received.location)
+        where = ""
+        with suppress(ValueError):
+            target = urlsplit(self.raw.location)
             if target.hostname:
                 where = f"{target.scheme}://{target.hostname}"
                 where += f":{target.port}" if target.port else ""
-                where = one_line(self.scrub(where), 300)
-        except ValueError:
-            pass
+        where = one_line(self.redact(where), 300) or "another address"
         message = f"the server redirects to {where}, which is not followed: correct the URL"
         return TWConfigError(message, **context)
 
     def _retry_after(self) -> float | None:
         """Seconds that the server asks to wait: a number of them or a date (RFC 9110, 10.2.3)."""
-        value = self.received.headers.get("Retry-After", "").strip()
+        value = self.raw.headers.get("Retry-After", "").strip()
         if value.isdecimal():
             seconds = float(value)
             return seconds if math.isfinite(seconds) else None
@@ -226,7 +222,7 @@ class Response:
             return None  # IndexError until Python 3.10
 
 
-def how_to_go_on(operation: Operation) -> str:
+def _how_to_go_on(operation: Operation) -> str:
     """What a user can do whose write was done or not."""
     return f"look before you try again: {_FIND_OUT[operation]}"
 
@@ -248,7 +244,7 @@ def network_error(
     server: str,
     timeout: float,
     context: dict[str, Any],
-    scrub: Callable[[str], str],
+    redact: Callable[[str], str],
 ) -> TWError:
     """The error that *error* is; it keeps no reference to it, nor to its request.
 
@@ -260,16 +256,16 @@ def network_error(
         server: Host and port.
         timeout: Seconds that it could take.
         context: What the error carries.
-        scrub: Takes the Secret out of a text, which may quote what the server sent.
+        redact: Takes the Secret out of a text, which may quote what the server sent.
     """
     causes = list(_causes(error))
-    text = one_line(scrub(_innermost(causes)), 200) or type(causes[-1]).__name__
+    text = one_line(redact(_innermost(causes)), 200) or type(causes[-1]).__name__
     context = {**context, "cause": f"{type(error).__name__}: {text}"}
     left = left and not _is_local(error)
     if operation.writes and left and not (once and any(map(_never_left, causes))):
         message = (
             f"the answer of {server} was lost ({text}): it may have done {context['method']} "
-            f"{context['path']} or not; {how_to_go_on(operation)}"
+            f"{context['path']} or not; {_how_to_go_on(operation)}"
         )
         return TWDeliveryUnknownError(message, **context)
     if any(isinstance(each, (AnswerRefusedError, DecodeError)) for each in causes):
@@ -297,13 +293,11 @@ def _alert(cause: BaseException) -> str:
 
 
 def _tls_hint(cause: BaseException) -> str:
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        if getattr(cause, "verify_code", None) in _UNTRUSTED:
-            return (
-                "; if its certificate comes from a CA of your own, "
-                "give that by ConnectionConfig(verify=...)"
-            )
-        return ""
+    if getattr(cause, "verify_code", None) in _UNTRUSTED:
+        return (
+            "; if its certificate comes from a CA of your own, "
+            "give that by ConnectionConfig(verify=...)"
+        )
     if _alert(cause) in _NO_CERTIFICATE:
         return "; the server wants a client certificate, or another: ConnectionConfig(cert=...)"
     if _alert(cause) == "HANDSHAKE_FAILURE":
@@ -318,18 +312,6 @@ def _is_local(error: Exception) -> bool:
         and not isinstance(error, (requests.RequestException, socket.timeout))
         and error.errno is None
     )
-
-
-def _refusal(status: int, code: str | None, detail: str) -> str:
-    if status == 401:
-        return "401: the server does not accept this App ID and Secret"
-    if code == "circle_not_public":
-        return f"403: bots can use only circles that are public ({detail})"
-    return f"403: the bot may not do this ({detail})"
-
-
-def _strings(value: Any) -> tuple[str, ...]:
-    return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
 
 
 def seconds(number: float) -> str:

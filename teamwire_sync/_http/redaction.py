@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
+from itertools import groupby
 from string import ascii_lowercase, ascii_uppercase
-from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
 
 from teamwire_sync._internal.secret import SHORTEST, Secret
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
 
 # Of so many letters in a row, those of a text and of a Secret are alike by no accident.
 _TRACE = 8
@@ -48,27 +45,35 @@ def base64_of(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
-def _spellings(secret: str) -> Iterator[str]:
+def _spellings(secret: str) -> set[str]:
     """How a server may write *secret*."""
     if len(secret) < SHORTEST:
-        return
-    yield secret
+        return set()
     encoded = secret.encode()
-    yield encoded.decode("latin-1")  # as a header is read
-    yield repr(encoded)[2:-1]
-    yield from (quote(secret, safe=""), quote_plus(secret))
     as_json = (json.dumps(secret), json.dumps(secret, ensure_ascii=False))
-    for quoted in (repr(secret), ascii(secret), *as_json):
-        yield from (quoted[1:-1], quoted[1:-1].replace("/", "\\/"))
-    yield secret.translate(_HTML)
-    for before in range(3):
-        # As a part of something longer: without what the neighbours have a share in.
-        inner = base64_of(b"\0" * before + encoded)[(0, 2, 3)[before] :]
-        inner = inner.rstrip("=")[:-1] if inner.endswith("=") else inner
-        yield from (inner, inner.translate(_URLSAFE))
+    quoted = [one[1:-1] for one in (repr(secret), ascii(secret), *as_json)]
+    in_base64 = [_inside_base64(encoded, before) for before in range(3)]
+    return {
+        secret,
+        encoded.decode("latin-1"),  # as a header is read
+        repr(encoded)[2:-1],
+        quote(secret, safe=""),
+        quote_plus(secret),
+        secret.translate(_HTML),
+        *quoted,
+        *[one.replace("/", "\\/") for one in quoted],
+        *in_base64,
+        *[one.translate(_URLSAFE) for one in in_base64],
+    }
 
 
-def _traces(spellings: Iterable[str]) -> dict[int, set[str]]:
+def _inside_base64(data: bytes, before: int) -> str:
+    """*data* as a part of something longer: without what the neighbours have a share in."""
+    inner = base64_of(b"\0" * before + data)[(0, 2, 3)[before] :]
+    return inner.rstrip("=")[:-1] if inner.endswith("=") else inner
+
+
+def _traces(spellings: set[str]) -> dict[int, set[str]]:
     """The parts by which one of *spellings* is found, by their length."""
     traces: dict[int, set[str]] = {}
     for spelling in spellings:
@@ -87,14 +92,14 @@ def _parts(text: str, size: int) -> list[str]:
 
 
 def _without(text: str, size: int, traces: set[str]) -> str:
-    parts = _parts(text, size)
-    if traces.isdisjoint(parts):
-        return text
-    pieces: list[str] = []
-    done = 0
-    for start, part in enumerate(parts):
+    hidden: set[int] = set()
+    for start, part in enumerate(_parts(text, size)):
         if part in traces:
-            if start > done or not pieces:
-                pieces += (text[done:start], "***")
-            done = start + size
-    return "".join((*pieces, text[done:]))
+            hidden.update(range(start, start + size))
+    if not hidden:
+        return text
+    pieces = []
+    for is_hidden, run in groupby(range(len(text)), hidden.__contains__):
+        places = list(run)
+        pieces.append("***" if is_hidden else text[places[0] : places[-1] + 1])
+    return "".join(pieces)

@@ -77,21 +77,23 @@ class Retries:
         unknown: TWError | None = None
         for number in itertools.count(1):
             try:
-                answer = attempt()
+                outcome = attempt()
             except TWError as raised:
-                answer = FailedAttempt(raised)
-            if not isinstance(answer, FailedAttempt):
-                return answer
-            error = answer.error
+                outcome = FailedAttempt(raised)
+            if not isinstance(outcome, FailedAttempt):
+                return outcome
+            error = outcome.error
             if unknown is None and isinstance(error, TWDeliveryUnknownError):
                 unknown = error
             pause = self._pause_after(number, error)
-            if not answer.again or number > self._most:
+            in_time = pause <= longest and self._clock() + pause < ends_at
+            if not (outcome.again and number <= self._most and in_time):
                 break
-            if pause > longest or self._clock() + pause >= ends_at:
-                break
-            text = "%s; trying again in %.1f s, %d of %d times"
-            logger.info(text, _reason(error), pause, number, self._most)
+            # The text of a lost answer says to look before trying again, which is what comes next.
+            reason = f"{error.method} {error.path}: {error.cause}" if error.cause else error
+            logger.info(
+                "%s; trying again in %.1f s, %d of %d times", reason, pause, number, self._most
+            )
             self._pause(pause)
         # Not in an except block: there it would get the context of what it replaces.
         raise _last(error, unknown, number)
@@ -100,11 +102,6 @@ class Retries:
         longest = min(_FIRST_PAUSE * 2.0 ** min(number - 1, 30), _LONGEST_PAUSE)
         pause = longest * (1 + self._jitter()) / 2
         return max(pause, float(getattr(error, "retry_after", None) or 0))
-
-
-def _reason(error: TWError) -> str:
-    # The text of a lost answer says to look before trying again, which is what comes next.
-    return f"{error.method} {error.path}: {error.cause}" if error.cause else str(error)
 
 
 def _last(error: TWError, unknown: TWError | None, tries: int) -> TWError:

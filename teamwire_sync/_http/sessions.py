@@ -1,4 +1,4 @@
-"""The `requests.Session` under HttpTransport: one of our own, or one that the caller gives."""
+"""The session under HttpClient: one of our own, or a `requests.Session` that the caller gives."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 from attrs import field, frozen
-from requests.auth import AuthBase
 from requests.structures import CaseInsensitiveDict
 
-from teamwire_sync._http.body import Outgoing
-from teamwire_sync._http.deadlines import BudgetAdapter, ending_at, read_body
+from teamwire_sync._http.body import UploadBody
+from teamwire_sync._http.deadlines import DeadlineAdapter, ending_at, read_body
 from teamwire_sync._http.network import is_usable_proxy, network_settings
 from teamwire_sync._http.redaction import Redactor, base64_of
 from teamwire_sync.exceptions import TWConfigError
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from teamwire_sync._config import ConnectionConfig
-    from teamwire_sync._http.body import Incoming
+    from teamwire_sync._http.body import DownloadBody
     from teamwire_sync._http.canceller import Canceller
     from teamwire_sync._internal.secret import Secret
 
@@ -44,7 +43,7 @@ class RawResponse:
     body: bytes = field(repr=False)
 
 
-class BasicAuth(AuthBase):
+class BasicAuth:
     """Basic authentication in UTF-8 (RFC 7617); requests would encode in Latin-1.
 
     Args:
@@ -52,13 +51,13 @@ class BasicAuth(AuthBase):
         secret: The Secret.
     """
 
-    __slots__ = ("_header", "scrub")
+    __slots__ = ("_header", "redact")
 
     def __init__(self, app_id: str, secret: Secret) -> None:
         # Nothing here can raise, so no rendering of an error has this frame.
         pair = base64_of(f"{app_id}:{secret.reveal()}".encode())
         self._header = _Header(f"Basic {pair}")
-        self.scrub = Redactor(secret.reveal(), pair)
+        self.redact = Redactor(secret.reveal(), pair)
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers["Authorization"] = self._header
@@ -86,7 +85,7 @@ class _Header(str):
         return str, ("***",)
 
 
-class _Adapter(BudgetAdapter):
+class _CookielessAdapter(DeadlineAdapter):
     """Leaves out of a response what nobody here reads: cookies above all."""
 
     def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
@@ -112,7 +111,6 @@ class OwnSession:
     """
 
     def __init__(self, url: str, auth: BasicAuth, config: ConnectionConfig) -> None:
-        self.url = url
         self._auth = auth
         self._pool_size = config.pool_size
         self._settings = network_settings(url, config)
@@ -127,11 +125,7 @@ class OwnSession:
 
     def after_fork(self) -> None:
         """Start with no connection."""
-        self._session = requests.Session()
-        self._session.trust_env = False
-        adapter = _Adapter(pool_connections=1, pool_maxsize=self._pool_size)
-        self._session.mount("https://", adapter)
-        self._session.mount("http://", adapter)
+        self._adapter = _CookielessAdapter(pool_connections=1, pool_maxsize=self._pool_size)
 
     def prepare(
         self, method: str, target: str, headers: Mapping[str, str], body: Any
@@ -141,8 +135,8 @@ class OwnSession:
         prepared.method = method
         prepared.url = self._base + target
         prepared.headers = CaseInsensitiveDict({**self._headers, **headers})
-        if isinstance(body, Outgoing):
-            _set_stream(prepared, body)
+        if isinstance(body, UploadBody):
+            _set_upload(prepared, body)
         elif body is not None:
             prepared.body = encoded = json.dumps(body).encode()
             prepared.headers["Content-Type"] = "application/json"
@@ -155,8 +149,8 @@ class OwnSession:
         timeout: float,
         left: float,
         *,
-        incoming: Incoming | None = None,
-        tether: Canceller | None = None,
+        download: DownloadBody | None = None,
+        canceller: Canceller | None = None,
     ) -> RawResponse:
         """Send *prepared*, and read all of the answer.
 
@@ -164,15 +158,12 @@ class OwnSession:
             prepared: The request.
             timeout: Seconds that connecting may take, and each read.
             left: Seconds that all of it may take.
-            incoming: Where the body goes if the answer is what was asked for.
-            tether: By which another thread can end it.
+            download: Where the body goes if the answer is what was asked for.
+            canceller: By which another thread can end it.
         """
-        adapter = self._session.get_adapter(prepared.url or self._base)
-        with ending_at(time.monotonic() + left, tether):
-            response = adapter.send(prepared, stream=True, timeout=timeout, **self._settings)
-            headers = response.headers
-            body = _body(response, incoming)
-        return RawResponse(response.status_code, headers, headers.get("Location", ""), body)
+        with ending_at(time.monotonic() + left, canceller):
+            response = self._adapter.send(prepared, stream=True, timeout=timeout, **self._settings)
+            return _read(response, download)
 
     def repeats(self, _prepared: requests.PreparedRequest) -> bool:
         """Whether a request may be sent more than once in one `send`."""
@@ -180,7 +171,7 @@ class OwnSession:
 
     def close(self) -> None:
         """Close the connections."""
-        self._session.close()
+        self._adapter.close()
 
 
 class GivenSession:
@@ -208,7 +199,7 @@ class GivenSession:
             if getattr(config, name) != getattr(defaults, name):
                 message = f"{name} belongs to the session that was given: set it there"
                 raise TWConfigError(message)
-        self.url = url
+        self._url = url
         self._auth = auth
         self._session = session
         self._forked = False
@@ -231,17 +222,17 @@ class GivenSession:
                 "connections: build session and Connection after the fork"
             )
             raise TWConfigError(message)
-        stream = body if isinstance(body, Outgoing) else None
+        upload = body if isinstance(body, UploadBody) else None
         request = requests.Request(
             method,
-            self.url + target,
+            self._url + target,
             headers=dict(headers),
-            json=None if stream else body,
+            json=None if upload else body,
             auth=self._auth,
         )
         prepared = self._session.prepare_request(request)
-        if stream:
-            _set_stream(prepared, stream)
+        if upload:
+            _set_upload(prepared, upload)
         return prepared
 
     def send(
@@ -250,8 +241,8 @@ class GivenSession:
         timeout: float,
         left: float,
         *,
-        incoming: Incoming | None = None,
-        tether: Canceller | None = None,  # noqa: ARG002  the connections are the caller's
+        download: DownloadBody | None = None,
+        canceller: Canceller | None = None,  # noqa: ARG002  the connections are the caller's
     ) -> RawResponse:
         """Send *prepared*, and read all of the answer.
 
@@ -260,13 +251,13 @@ class GivenSession:
             timeout: Seconds that connecting may take, and each read.
             left: Seconds that all of it may take. The connections are the caller's and don't know
                 it: it is looked at whenever bytes of the body come.
-            incoming: Where the body goes if the answer is what was asked for.
-            tether: Is of no use here.
+            download: Where the body goes if the answer is what was asked for.
+            canceller: Is of no use here.
         """
         ends_at = time.monotonic() + left
-        disarm = _Disarm()
-        prepared.register_hook("response", disarm)
-        url = prepared.url or self.url
+        hook = _ResponseHook()
+        prepared.register_hook("response", hook)
+        url = prepared.url or self._url
         settings = self._session.merge_environment_settings(url, {}, None, None, None)
         settings["stream"] = True
         try:
@@ -278,20 +269,18 @@ class GivenSession:
             if error.response is None:
                 raise
             response = error.response
-        body = _body(response, incoming, ends_at)
-        location = disarm.location or response.headers.get("Location", "")
-        return RawResponse(response.status_code, response.headers, location, body)
+        return _read(response, download, ends_at, hook.location)
 
     def repeats(self, prepared: requests.PreparedRequest) -> bool:
         """Whether a request may be sent more than once in one `send`."""
-        adapter = self._session.get_adapter(prepared.url or self.url)
+        adapter = self._session.get_adapter(prepared.url or self._url)
         return getattr(getattr(adapter, "max_retries", None), "total", None) != 0
 
     def close(self) -> None:
         """Leave it open: it is the caller's."""
 
 
-class _Disarm:
+class _ResponseHook:
     """A response hook, run before a session stores cookies and prepares to follow a redirect.
 
     It is the last hook, so that the session's own find the response whole.
@@ -309,18 +298,28 @@ class _Disarm:
             del original.msg["Set-Cookie"]
 
 
-def _set_stream(prepared: requests.PreparedRequest, stream: Outgoing) -> None:
+def _set_upload(prepared: requests.PreparedRequest, upload: UploadBody) -> None:
+    upload.seek(0)
     # requests would send what it can't measure in chunks.
-    prepared.body = stream
-    prepared.headers["Content-Type"] = stream.content_type
-    prepared.headers["Content-Length"] = str(stream.size)
+    prepared.body = upload
+    prepared.headers["Content-Type"] = upload.content_type
+    prepared.headers["Content-Length"] = str(upload.size)
 
 
-def _body(
-    response: requests.Response, incoming: Incoming | None, ends_at: float = math.inf
-) -> bytes:
-    if incoming is None or response.status_code != 200:
-        return read_body(response.raw, ends_at)
-    read_body(response.raw, ends_at, incoming.take)
-    incoming.end()
-    return b""
+def _read(
+    response: requests.Response,
+    download: DownloadBody | None,
+    ends_at: float = math.inf,
+    location: str = "",
+) -> RawResponse:
+    if download is None or response.status_code != 200:
+        body = read_body(response.raw, ends_at)
+    else:
+        body = read_body(response.raw, ends_at, download.write)
+        download.end()
+    return RawResponse(
+        response.status_code,
+        response.headers,
+        location or response.headers.get("Location", ""),
+        body,
+    )

@@ -1,9 +1,9 @@
-"""Which certificates of servers are taken; needs no requests."""
+"""Which certificates go with a request, and which of a server are taken; needs no requests."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from teamwire_sync.exceptions import TWConfigError
 
@@ -13,40 +13,57 @@ if TYPE_CHECKING:
 _VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
-def trusted(config: ConnectionConfig) -> bool | str:
+def ca_bundle(config: ConnectionConfig) -> bool | str:
     """The path of a CA bundle; True for the one that comes with requests, False to check none.
 
     Raises:
         TWConfigError: The bundle is unusable.
     """
-    verify = config.verify
-    if verify is None:
-        name = next((name for name in _VARIABLES if os.environ.get(name)), None)
-        if name is None:
-            return True
-        path = os.environ[name]
-        if not os.path.exists(path):  # noqa: PTH110  it is the environment's str, not ours
-            message = f"{name}: there is no file or folder {path!r}"
-            raise TWConfigError(message)
-    elif isinstance(verify, bool):
-        return verify
-    else:
-        name, path = "ConnectionConfig.verify", os.fspath(verify)
-    _check_bundle(name, path)
+    name, verify = "ConnectionConfig.verify", config.verify
+    for variable in _VARIABLES:
+        if verify is None and os.environ.get(variable):
+            name, verify = variable, os.environ[variable]
+    if verify is None or isinstance(verify, bool):
+        return verify is not False
+    path = os.fspath(verify)
+    if not os.path.exists(path):  # noqa: PTH110  pathlib would double this import's time
+        message = f"{name}: there is no file or folder {path!r}"
+        raise TWConfigError(message)
+    if not os.path.isdir(path):  # noqa: PTH112
+        # The pools would fail with each connection, and as if it were the network.
+        what = f"{name}: no CA certificates in PEM format can be read from {path!r}"
+        _check("load_verify_locations", path, what=what)
     return path
 
 
-def _check_bundle(name: str, path: str) -> None:
-    # The pools would fail with each connection, and as if it were the network.
-    if os.path.isdir(path):  # noqa: PTH112
-        return
-    import ssl  # noqa: PLC0415  few name a bundle
+def client_certificate(config: ConnectionConfig) -> str | tuple[str, str] | None:
+    """The path of the client certificate, or the paths of certificate and key; None for none.
+
+    Raises:
+        TWConfigError: The certificate is unusable.
+    """
+    if config.cert is None:
+        return None
+    cert: Any = config.cert
+    cert = tuple(map(os.fspath, cert)) if isinstance(cert, tuple) else os.fspath(cert)
+    path, key = cert if isinstance(cert, tuple) else (cert, None)
+    what = (
+        "ConnectionConfig.cert: no certificate in PEM format with the key that belongs to it, "
+        f"without a password, can be read from {cert!r}"
+    )
+    # OpenSSL would ask the terminal for the password of a key.
+    _check("load_cert_chain", path, key, "", what=what)
+    return cert  # type: ignore[no-any-return]
+
+
+def _check(load: str, *arguments: Any, what: str) -> None:
+    import ssl  # noqa: PLC0415  few name a file
 
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+        getattr(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), load)(*arguments)
     except OSError as error:
         reason = error.strerror or type(error).__name__
     else:
         return
-    message = f"{name}: no CA certificates in PEM format can be read from {path!r}: {reason}"
+    message = f"{what}: {reason}"
     raise TWConfigError(message)

@@ -1,32 +1,23 @@
-"""HttpTransport: the REST contract over a `requests.Session`."""
+"""HttpTransport: the REST contract over `requests`, which is imported when it is first needed."""
 
 from __future__ import annotations
 
 import math
+import os
+import sys
+import threading
 import time
 from typing import TYPE_CHECKING, Any, Callable, NoReturn, TypeVar
 
-from teamwire_sync._http.body import Incoming, Outgoing
-from teamwire_sync._http.client import HttpClient
-from teamwire_sync._http.contract import (
-    Decoder,
-    decode_done,
-    decode_events,
-    decode_upload,
-    encode_draft,
-    encode_edit,
-    encode_message,
-)
-from teamwire_sync._http.contract.strict_json import decode_json
-from teamwire_sync._http.errors import how_to_go_on
+from attrs import evolve
+
+from teamwire_sync._http.body import DownloadBody, UploadBody
+from teamwire_sync._http.tls import ca_bundle
+from teamwire_sync._internal.fork import on_fork
+from teamwire_sync._internal.imports import LazyModule, import_in_thread
 from teamwire_sync._internal.secret import refuse_to_copy
 from teamwire_sync._transport import Ability, ChatPage, Page
-from teamwire_sync.exceptions import (
-    TWDeliveryUnknownError,
-    TWImageLoadError,
-    TWNotFoundError,
-    TWProtocolError,
-)
+from teamwire_sync.exceptions import TWImageLoadError, TWNotFoundError, TWProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -35,20 +26,26 @@ if TYPE_CHECKING:
 
     from teamwire_sync._config import ConnectionConfig
     from teamwire_sync._credentials import Credentials
-    from teamwire_sync._http.errors import Response
+    from teamwire_sync._http import contract
+    from teamwire_sync._http.client import HttpClient
     from teamwire_sync._models.chats import Chat, ChatHandle
     from teamwire_sync._models.messages import Message
     from teamwire_sync._models.people import Group, LoggedInUser, User
     from teamwire_sync._transport import (
         ChatDraft,
+        DownloadSink,
         EventPage,
         MemberEdit,
         MessageDraft,
-        Sink,
-        Source,
+        UploadSource,
     )
+else:
+    contract = LazyModule("teamwire_sync._http.contract")
 
 T = TypeVar("T")
+
+# What an error knows of its request and the answer.
+_CONTEXT = ("status", "code", "request_id", "method", "path")
 
 _ANY_TYPE = {"Accept": "*/*"}
 # Nothing would be smaller, and what is unpacked could be of any size.
@@ -56,7 +53,7 @@ _UNPACKED = {**_ANY_TYPE, "Accept-Encoding": "identity"}
 
 
 class HttpTransport:
-    """The REST contract over a `requests.Session`.
+    """The REST contract over `requests`.
 
     Args:
         credentials: Server, App ID and Secret.
@@ -65,6 +62,12 @@ class HttpTransport:
         app_name: Goes into the User-Agent.
         clock: Gives the seconds that the time-outs count by; for tests.
         pause: Waits for so many seconds before another try; for tests.
+        lazy: Whether the client may be made when it is first asked, for a program that may never
+            ask the server: requests takes longer to import than all the rest. What is given and
+            could be wrong has it made at once.
+
+    Attributes:
+        on_unauthorized: Is called when the server says that it does not know the credentials.
 
     Raises:
         TypeError: *session* is none.
@@ -84,27 +87,60 @@ class HttpTransport:
         app_name: str | None = None,
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], object] | None = None,
+        lazy: bool = False,
     ) -> None:
         # The first: an error of what follows may be rendered with its locals, and self is one.
-        self._url = credentials.url
+        self._credentials = credentials
         self.identity = credentials.identity
+        self.on_unauthorized: Callable[[], None] = lambda: None
         self._config = config
-        self._exchange = HttpClient(
-            credentials, config, session=session, app_name=app_name, clock=clock, pause=pause
-        )
+        self._options: dict[str, Any] = {
+            "session": session, "app_name": app_name, "clock": clock, "pause": pause,
+        }  # fmt: skip
+        self._opened: HttpClient | None = None
+        self._closed = False
+        self.after_fork()
+        on_fork(self)
+        if lazy and session is None and app_name is None and _is_plain(config):
+            # The environment of now counts; these systems may have proxies that are not in it.
+            proxies: dict[str, str] | None = None if sys.platform in {"win32", "darwin"} else {}
+            self._config = evolve(config, verify=ca_bundle(config), proxies=proxies)
+        else:
+            self._opened = self._open()
+
+    def after_fork(self) -> None:
+        """Make the lock anew, which a thread of the parent may have."""
+        # A handler of signals may ask in the middle of anything here.
+        self._lock = threading.RLock()
+
+    def _call_on_unauthorized(self) -> None:
+        self.on_unauthorized()
 
     @property
-    def on_unauthorized(self) -> Callable[[], None]:
-        """Is called when the server says that it does not know the credentials."""
-        return self._exchange.on_unauthorized
+    def _client(self) -> HttpClient:
+        if self._opened is None:
+            import_in_thread("teamwire_sync._http.client")
+        with self._lock:
+            if self._opened is None:
+                self._opened = self._open()
+            if self._closed:
+                # It has to refuse, as one that was there before.
+                self._opened.close()
+            return self._opened
 
-    @on_unauthorized.setter
-    def on_unauthorized(self, call: Callable[[], None]) -> None:
-        self._exchange.on_unauthorized = call
+    def _open(self) -> HttpClient:
+        from teamwire_sync._http.client import HttpClient  # noqa: PLC0415  it brings requests
+
+        return HttpClient(
+            self._credentials,
+            self._config,
+            on_unauthorized=self._call_on_unauthorized,
+            **self._options,
+        )
 
     def get_me(self, *, deadline: float | None) -> LoggedInUser:
         """The bot's own user."""
-        return self._ask("get_me", deadline=deadline, decode=Decoder().me)
+        return self._ask("get_me", contract.Decoder().me, deadline)
 
     # Chats
 
@@ -112,46 +148,43 @@ class HttpTransport:
         self, *, validator: str | None, deadline: float | None
     ) -> Iterator[ChatPage]:
         """The chats of the bot, page by page."""
-        decoder, etag = Decoder(), None
-        params: dict[str, str] = {}
-        if self._config.page_size is not None:
-            params["limit"] = str(self._config.page_size)
+        decoder = contract.Decoder()
+        etag: str | None = None
+        cursor: str | None = None
         headers = {} if validator is None else {"If-None-Match": validator}
         seen: set[str] = set()
         while True:
-            answer = self._exchange.ask(
+            response = self._client.ask(
                 "list_chats",
-                params=params,
+                query=contract.encode_query(limit=self._config.page_size, cursor=cursor),
                 headers=headers,
                 timeout=self._config.long_timeout,
                 deadline=deadline,
             )
-            if answer.received.status == 304 and headers:
+            if response.raw.status == 304:
                 yield ChatPage(validator=validator, not_modified=True)
                 return
-            answer.require_success()
-            before, etag = etag, answer.received.headers.get("ETag")
+            before, etag = etag, response.raw.headers.get("ETag")
             if etag is not None and not etag.isprintable():
                 etag = None  # it could not stand in the header of the next request
             if etag != before:
                 # The chats have changed since the last page, and so may the users have.
-                decoder = Decoder()
-            page, cursor = _decoded(answer, decoder.page)
+                decoder = contract.Decoder()
+            page, cursor = response.decode(decoder.page)
             users, groups = decoder.described()
             yield ChatPage(page, etag, is_last=cursor is None, users=users, groups=groups)
             if cursor is None:
                 return
             if cursor in seen:
                 message = "the pages of the chats go in a circle: the server repeats a cursor"
-                raise TWProtocolError(message, **answer.context)
+                raise TWProtocolError(message, **response.context)
             seen.add(cursor)
-            params["cursor"] = cursor
             headers = {}
 
     def create_chat(self, draft: ChatDraft, *, deadline: float | None) -> Chat:
         """Make a chat, or find the one-to-one chat that there is."""
-        body = encode_draft(draft)
-        return self._ask("create_chat", body=body, deadline=deadline, decode=Decoder().chat)
+        body = contract.encode_draft(draft)
+        return self._ask("create_chat", contract.Decoder().chat, deadline, body=body)
 
     def edit_chat(self, tid: str, properties: Mapping[str, Any], *, deadline: float | None) -> Chat:
         """Change properties of a chat."""
@@ -159,19 +192,18 @@ class HttpTransport:
 
     def edit_members(self, tid: str, edit: MemberEdit, *, deadline: float | None) -> Chat:
         """Change who is in a chat."""
-        return self._edit_chat("edit_members", tid, encode_edit(edit), deadline)
+        return self._edit_chat("edit_members", tid, contract.encode_edit(edit), deadline)
 
     def edit_admins(self, tid: str, edit: MemberEdit, *, deadline: float | None) -> Chat:
         """Change who administers a chat."""
-        return self._edit_chat("edit_admins", tid, encode_edit(edit), deadline)
+        return self._edit_chat("edit_admins", tid, contract.encode_edit(edit), deadline)
 
     def _edit_chat(self, name: str, tid: str, body: dict[str, Any], deadline: float | None) -> Chat:
-        ids = {"tid": tid}
-        return self._ask(name, ids=ids, body=body, deadline=deadline, decode=Decoder().chat)
+        return self._ask(name, contract.Decoder().chat, deadline, ids={"tid": tid}, body=body)
 
     def leave_chat(self, tid: str, *, deadline: float | None) -> None:
         """Be a member no longer."""
-        self._ask("leave_chat", ids={"tid": tid}, deadline=deadline, decode=decode_done)
+        self._ask("leave_chat", contract.decode_done, deadline, ids={"tid": tid})
 
     # Messages
 
@@ -179,15 +211,12 @@ class HttpTransport:
         self, chat: Chat | ChatHandle, *, before: str | None, limit: int, deadline: float | None
     ) -> Page[Message]:
         """At most *limit* messages, newest first."""
-        params = {"limit": str(limit)}
-        if before is not None:
-            params["before"] = before
         return self._ask(
             "list_messages",
+            lambda document: Page(*contract.Decoder().messages(document, chat)),
+            deadline,
             ids={"tid": chat.tid},
-            params=params,
-            deadline=deadline,
-            decode=lambda document: Page(*Decoder().messages(document, chat)),
+            query=contract.encode_query(limit=limit, before=before),
         )
 
     def post_message(
@@ -196,37 +225,35 @@ class HttpTransport:
         """Post in a chat."""
         return self._ask(
             "post_message",
+            lambda document: contract.Decoder().message(document, chat),
+            deadline,
             ids={"tid": chat.tid},
-            body=encode_message(draft),
-            deadline=deadline,
-            decode=lambda document: Decoder().message(document, chat),
+            body=contract.encode_message(draft),
         )
 
-    def upload(self, source: Source, *, deadline: float | None) -> str:
+    def upload(self, source: UploadSource, *, deadline: float | None) -> str:
         """Send a file that is to be attached."""
-        answer = self._exchange.ask(
+        return self._ask(
             "upload_attachment",
-            params={"name": source.name},
-            body=Outgoing(source),
+            contract.decode_upload,
+            deadline,
+            query=contract.encode_query(name=source.name),
+            body=UploadBody(source),
             timeout=self._config.assets_timeout,
-            deadline=deadline,
             total=math.inf,
         )
-        answer.require_success()
-        return _decoded(answer, decode_upload)
 
-    def download(self, aid: str, sink: Sink, *, size: int, deadline: float | None) -> None:
+    def download(self, aid: str, sink: DownloadSink, *, size: int, deadline: float | None) -> None:
         """Bring a file that is attached."""
-        answer = self._exchange.ask(
+        self._client.ask(
             "download_attachment",
             ids={"aid": aid},
             headers=_UNPACKED,
-            incoming=Incoming(sink, size),
+            download=DownloadBody(sink, size),
             timeout=self._config.assets_timeout,
             deadline=deadline,
             total=math.inf,
         )
-        answer.require_success()
 
     # The directory
 
@@ -234,76 +261,73 @@ class HttpTransport:
         self, *, text: str | None, cursor: str | None, deadline: float | None
     ) -> Page[User]:
         """A page of those whose name has *text* in it, or of all."""
-        return self._page("list_users", {"q": text, "cursor": cursor}, deadline, Decoder().users)
+        query = contract.encode_query(text=text, cursor=cursor)
+        return self._page("list_users", query, contract.Decoder().users, deadline)
 
     def get_user(self, uid: str, *, deadline: float | None) -> User | None:
         """One user, or None."""
-        return self._ask_for_one("get_user", {"uid": uid}, Decoder().user, deadline)
+        return self._ask_for_one("get_user", {"uid": uid}, contract.Decoder().user, deadline)
 
     def get_avatar(self, uid: str, *, deadline: float | None) -> bytes:
         """The picture of a user."""
-        answer = self._exchange.ask(
-            "get_avatar",
-            ids={"uid": uid},
-            headers=_ANY_TYPE,
-            timeout=self._config.assets_timeout,
-            deadline=deadline,
-        )
         try:
-            answer.require_success()
+            response = self._client.ask(
+                "get_avatar",
+                ids={"uid": uid},
+                headers=_ANY_TYPE,
+                timeout=self._config.assets_timeout,
+                deadline=deadline,
+            )
         except TWNotFoundError as error:
             if error.code != "no_avatar":
                 raise
+            context = {name: getattr(error, name) for name in _CONTEXT}
         else:
-            return answer.received.body
+            return response.raw.body
         message = f"the user {uid!r} has set no picture"
-        raise TWImageLoadError(message, **{**answer.context, "code": "no_avatar"})
+        raise TWImageLoadError(message, **context)
 
     def get_groups(self, *, cursor: str | None, deadline: float | None) -> Page[Group]:
         """A page of all the circles and lists."""
-        return self._page("list_groups", {"cursor": cursor}, deadline, Decoder().groups)
+        query = contract.encode_query(cursor=cursor)
+        return self._page("list_groups", query, contract.Decoder().groups, deadline)
 
     def get_group(self, gid: str, *, deadline: float | None) -> Group | None:
         """One circle or list with its members, or None."""
-        return self._ask_for_one("get_group", {"gid": gid}, Decoder().group, deadline)
+        return self._ask_for_one("get_group", {"gid": gid}, contract.Decoder().group, deadline)
 
     def edit_group_members(self, gid: str, edit: MemberEdit, *, deadline: float | None) -> Group:
         """Change who is in a list."""
-        return self._ask(
-            "edit_group_members",
-            ids={"gid": gid},
-            body=encode_edit(edit),
-            deadline=deadline,
-            decode=Decoder().group,
-        )
+        body, decode = contract.encode_edit(edit), contract.Decoder().group
+        return self._ask("edit_group_members", decode, deadline, ids={"gid": gid}, body=body)
 
     # Events
 
     def get_events(self, *, cursor: str | None, wait: float, deadline: float | None) -> EventPage:
         """The events after *cursor*; without one, where they begin now."""
-        params = {} if cursor is None else {"cursor": cursor, "wait": f"{round(wait, 3):g}"}
         timeout = wait + self._config.default_timeout
-        answer = self._exchange.ask(
+        return self._ask(
             "list_events",
-            params=params,
+            contract.decode_events,
+            deadline,
+            query=contract.encode_query(cursor=cursor, wait=None if cursor is None else wait),
             timeout=timeout,
             total=timeout,
-            deadline=deadline,
             once=cursor is not None,
         )
-        answer.require_success()
-        return _decoded(answer, decode_events)
 
     def pause(self, seconds: float) -> None:
         """Wait for so many seconds, or until `close`."""
-        self._exchange.pause(seconds)
+        self._client.pause(seconds)
 
     def close(self) -> None:
-        """Close our own session; may be called twice."""
-        self._exchange.close()
+        """Close our own session, if there ever was one; may be called twice."""
+        self._closed = True
+        if self._opened is not None:
+            self._opened.close()
 
     def __repr__(self) -> str:
-        return f"<HttpTransport {self._url}>"
+        return f"<HttpTransport {self._credentials.url}>"
 
     def __reduce__(self) -> NoReturn:
         refuse_to_copy()
@@ -311,21 +335,18 @@ class HttpTransport:
     def _page(
         self,
         name: str,
-        params: Mapping[str, str | None],
-        deadline: float | None,
+        query: Mapping[str, str],
         decode: Callable[[Any], tuple[list[T], str | None]],
+        deadline: float | None,
     ) -> Page[T]:
-        given = {key: value for key, value in params.items() if value is not None}
         timeout = self._config.long_timeout
-        answer = self._exchange.ask(name, params=given, timeout=timeout, deadline=deadline)
-        answer.require_success()
-        return Page(*_decoded(answer, decode))
+        return Page(*self._ask(name, decode, deadline, query=query, timeout=timeout))
 
     def _ask_for_one(
         self, name: str, ids: Mapping[str, str], decode: Callable[[Any], T], deadline: float | None
     ) -> T | None:
         try:
-            return self._ask(name, ids=ids, deadline=deadline, decode=decode)
+            return self._ask(name, decode, deadline, ids=ids)
         except TWNotFoundError as error:
             # Any other 404 says that the URL is wrong, not that there is no such thing.
             if error.code != "not_found":
@@ -335,29 +356,19 @@ class HttpTransport:
     def _ask(
         self,
         name: str,
-        *,
         decode: Callable[[Any], T],
         deadline: float | None,
-        ids: Mapping[str, str] | None = None,
-        params: Mapping[str, str] | None = None,
-        body: dict[str, Any] | None = None,
+        *,
+        timeout: float | None = None,
+        **request: Any,
     ) -> T:
-        timeout = self._config.default_timeout
-        answer = self._exchange.ask(
-            name, ids=ids, params=params, body=body, timeout=timeout, deadline=deadline
-        )
-        answer.require_success()
-        return _decoded(answer, decode)
+        """What *decode* makes of the answer; *request* is as for `HttpClient.ask`."""
+        timeout = timeout or self._config.default_timeout
+        return self._client.ask(name, timeout=timeout, deadline=deadline, **request).decode(decode)
 
 
-def _decoded(answer: Response, decode: Callable[[Any], T]) -> T:
-    try:
-        return decode(decode_json(answer.received.body))
-    except TWProtocolError as error:
-        text = str(error)
-    what = f"{answer.context['method']} {answer.context['path']}: {text}"
-    if answer.operation.writes:
-        message = f"{what}; it may have been done or not; {how_to_go_on(answer.operation)}"
-        raise TWDeliveryUnknownError(message, **answer.context)
-    message = f"{what}; is this a server that speaks the bot contract?"
-    raise TWProtocolError(message, **answer.context)
+def _is_plain(config: ConnectionConfig) -> bool:
+    """Whether *config* and the environment have neither proxies nor a client certificate."""
+    # Raises nothing: an error would have the password of a proxy in its frame.
+    is_given = config.cert is not None or config.proxies is not None
+    return not is_given and not any(name.lower().endswith("_proxy") for name in os.environ)

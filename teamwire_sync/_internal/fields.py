@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from teamwire_sync._internal.validation import is_unicode
 from teamwire_sync.exceptions import TWProtocolError
 
 if TYPE_CHECKING:
@@ -37,15 +38,6 @@ _TYPE_NAMES = {
 
 # Comparing, pickling and showing a value goes as deep as the value.
 _MOST_LEVELS = 50
-
-
-def is_unicode(text: str) -> bool:
-    """Whether *text* can be sent."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def checked(value: Any, kind: str, fields: Fields) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import sys
 import threading
 from contextlib import suppress
 from importlib import import_module
+from typing import Any
 
 # While a module is being imported, no fork: the child would wait for ever for the rest of it.
 _under_way = threading.RLock()
@@ -30,6 +31,17 @@ def import_in_thread(name: str) -> None:
     with suppress(RuntimeError):  # the interpreter is ending
         thread.start()
         thread.join()
+
+
+class LazyModule:
+    """Stands for the module *name*, which is imported when one of its names is first used."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> Any:
+        import_in_thread(self._name)
+        return getattr(import_module(self._name), name)
 
 
 if hasattr(os, "register_at_fork"):

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import threading
 from reprlib import repr as short_repr
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from datetime import datetime
+from typing import Any
 
 
-def check_seconds(name: str, value: object, *, zero: bool = False) -> None:
+def _require_type(value: object, kinds: type | tuple[type, ...], name: str, what: str) -> None:
+    # True and False are numbers only to Python.
+    if not isinstance(value, kinds) or (isinstance(value, bool) and kinds is not bool):
+        message = f"{name} must be {what}, not {type(value).__name__}"
+        raise TypeError(message)
+
+
+def check_seconds(name: str, value: Any, *, zero: bool = False) -> None:
     """Raise unless *value* is a finite number of seconds above zero, or zero where *zero* allows.
 
     Raises:
         TypeError: It is no number.
         ValueError: It is out of range.
     """
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        message = f"{name} must be a number of seconds, not {type(value).__name__}"
-        raise TypeError(message)
+    _require_type(value, (int, float), name, "a number of seconds")
     # No socket and no lock can wait longer than TIMEOUT_MAX; nan fails both comparisons.
     if not 0 <= value <= threading.TIMEOUT_MAX or (value == 0 and not zero):
         least = "zero or more" if zero else "more than zero"
@@ -30,13 +32,20 @@ def check_seconds(name: str, value: object, *, zero: bool = False) -> None:
 
 def require_str(value: object, name: str) -> None:
     """Raise TypeError unless *value* is a str."""
-    if not isinstance(value, str):
-        message = f"{name} must be a str, not {type(value).__name__}"
-        raise TypeError(message)
+    _require_type(value, str, name, "a str")
+
+
+def is_unicode(text: str) -> bool:
+    """Whether *text* can be sent."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def require_text(
-    value: object, name: str, *, empty: bool = True, optional: bool = False, most: int | None = None
+    value: Any, name: str, *, empty: bool = True, optional: bool = False, most: int | None = None
 ) -> None:
     """Raise unless *value* is a text that can be sent.
 
@@ -54,21 +63,16 @@ def require_text(
     if value is None and optional:
         return
     require_str(value, name)
-    text = str(value)
-    if not text and not empty:
-        message = f"{name} is empty"
+    problem = None
+    if not value and not empty:
+        problem = "is empty"
+    elif most is not None and len(value) > most:
+        problem = f"must have at most {most} characters, not {len(value):,}"
+    elif not is_unicode(value):
+        problem = "has half of a surrogate pair in it, which is no Unicode text"
+    if problem:
+        message = f"{name} {problem}"
         raise ValueError(message)
-    if most is not None and len(text) > most:
-        message = f"{name} must have at most {most} characters, not {len(text):,}"
-        raise ValueError(message)
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        pass
-    else:
-        return
-    message = f"{name} has half of a surrogate pair in it, which is no Unicode text"
-    raise ValueError(message)
 
 
 def require_bool(value: bool, name: str) -> bool:
@@ -77,43 +81,37 @@ def require_bool(value: bool, name: str) -> bool:
     Raises:
         TypeError: It is neither True nor False.
     """
-    if not isinstance(value, bool):
-        message = f"{name} must be True or False, not {type(value).__name__}"
-        raise TypeError(message)
+    _require_type(value, bool, name, "True or False")
     return value
 
 
-def require_number(value: object, name: str, least: float, most: float) -> None:
+def require_number(value: Any, name: str, least: float, most: float) -> None:
     """Raise unless *value* is a number from *least* to *most*.
 
     Raises:
         TypeError: It is no number.
         ValueError: It is out of range.
     """
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        message = f"{name} must be a number, not {type(value).__name__}"
-        raise TypeError(message)
+    _require_type(value, (int, float), name, "a number")
     if not least <= value <= most:  # what is no number fails both comparisons
         message = f"{name} must be from {least:g} to {most:g}, got {value!r}"
         raise ValueError(message)
 
 
-def require_count(value: object, name: str) -> None:
-    """Raise unless *value* is a whole number above zero.
+def require_count(value: Any, name: str, least: int = 1) -> None:
+    """Raise unless *value* is a whole number, and not below *least*.
 
     Raises:
         TypeError: It is no int.
-        ValueError: It is below one.
+        ValueError: It is below *least*.
     """
-    if isinstance(value, bool) or not isinstance(value, int):
-        message = f"{name} must be an int, not {type(value).__name__}"
-        raise TypeError(message)
-    if value < 1:
-        message = f"{name} must be 1 or more, got {value}"
+    _require_type(value, int, name, "an int")
+    if value < least:
+        message = f"{name} must be {least} or more, got {value}"
         raise ValueError(message)
 
 
-def require_date(value: datetime, name: str) -> None:
+def require_date(value: Any, name: str) -> None:
     """Raise unless *value* is a moment that means the same everywhere.
 
     Raises:
@@ -122,9 +120,7 @@ def require_date(value: datetime, name: str) -> None:
     """
     from datetime import datetime  # noqa: PLC0415  only for this
 
-    if not isinstance(value, datetime):
-        message = f"{name} must be a datetime, not {type(value).__name__}"
-        raise TypeError(message)
+    _require_type(value, datetime, name, "a datetime")
     if value.utcoffset() is None:
         message = f"{name} is without a time zone: give it one, or {name}.astimezone() for this one"
         raise ValueError(message)
@@ -132,9 +128,8 @@ def require_date(value: datetime, name: str) -> None:
 
 def require_progress(value: object) -> None:
     """Raise TypeError unless *value* is what an argument `progress` may be."""
-    if value is not None and not isinstance(value, bool) and not callable(value):
-        message = f"progress must be True, False or callable, not {type(value).__name__}"
-        raise TypeError(message)
+    if value is not None and not callable(value):
+        _require_type(value, bool, "progress", "True, False or callable")
 
 
 def require_id(value: object, name: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Callable, NoReturn
 import pytest
 
 from teamwire_sync._internal import imports
-from teamwire_sync._internal.imports import import_in_thread
+from teamwire_sync._internal.imports import LazyModule, import_in_thread
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -107,6 +107,26 @@ class TestImportWhole:
         import_in_thread(NAME)
 
         assert sys.modules[NAME].took == [False]
+
+
+class TestLazyModule:
+    def test_imports_when_a_name_is_used(self, write: Callable[[str], None]) -> None:
+        write("VALUE = 7")
+        lazy = LazyModule(NAME)
+
+        assert NAME not in sys.modules
+        assert (lazy.VALUE, sys.modules[NAME].VALUE) == (7, 7)
+
+    def test_imports_where_no_interrupt_comes(self, write: Callable[[str], None]) -> None:
+        write("import threading\nTHREAD = threading.current_thread()")
+
+        assert LazyModule(NAME).THREAD is not threading.main_thread()
+
+    def test_says_what_went_wrong(self, write: Callable[[str], None]) -> None:
+        write("raise ImportError('broken')")
+
+        with pytest.raises(ImportError, match="broken"):
+            LazyModule(NAME).VALUE  # noqa: B018
 
 
 @pytest.mark.skipif(not hasattr(imports.os, "fork"), reason="there are no forks")

@@ -19,13 +19,14 @@ from teamwire_sync import (
 from teamwire_sync._http.contract import (
     OPERATIONS,
     Decoder,
+    ErrorDetails,
     Operation,
     decode_chat,
     decode_error,
+    decode_json,
     encode_draft,
     encode_message,
 )
-from teamwire_sync._http.contract.strict_json import decode_json
 from teamwire_sync._transport import ChatDraft, MessageDraft
 from tests.support.builders import (
     chat_answer,
@@ -41,6 +42,7 @@ from tests.support.builders import (
 )
 
 CHAT = ChatHandle("t1")
+NOTHING_SAID = ErrorDetails(None, None, (), ())
 
 
 def a_message(document: Any) -> Any:
@@ -152,21 +154,26 @@ class TestJson:
     @pytest.mark.parametrize(
         ("body", "said"),
         [
-            (b'{"error": {"code": "x", "message": "y"}}', {"code": "x", "message": "y"}),
-            (b"<html>Bad Gateway</html>", {}),
-            (b"", {}),
-            (b"null", {}),
-            (b"5", {}),
-            (b'"error"', {}),
-            (b"[]", {}),
-            (b"{}", {}),
-            (b'{"error": "x"}', {}),
-            (b'{"error": null}', {}),
+            (b'{"error": {"code": "x", "message": "y"}}', ErrorDetails("x!", "y!", (), ())),
+            (
+                b'{"error": {"code": 5, "user_ids": ["u1", 5], "group_ids": ["g1"]}}',
+                ErrorDetails(None, None, ("u1!",), ("g1!",)),
+            ),
+            (b'{"error": {"message": null, "user_ids": "u1", "group_ids": {}}}', NOTHING_SAID),
+            (b"<html>Bad Gateway</html>", NOTHING_SAID),
+            (b"", NOTHING_SAID),
+            (b"null", NOTHING_SAID),
+            (b"5", NOTHING_SAID),
+            (b'"error"', NOTHING_SAID),
+            (b"[]", NOTHING_SAID),
+            (b"{}", NOTHING_SAID),
+            (b'{"error": "x"}', NOTHING_SAID),
+            (b'{"error": null}', NOTHING_SAID),
         ],
         ids=lambda value: value.decode() if isinstance(value, bytes) else "",
     )
-    def test_an_error_answer_of_any_shape(self, body: bytes, said: dict[str, Any]) -> None:
-        assert decode_error(body) == said
+    def test_an_error_answer_of_any_shape(self, body: bytes, said: ErrorDetails) -> None:
+        assert decode_error(body, "{}!".format) == said
 
 
 class TestUser:

@@ -122,7 +122,7 @@ def _() -> object:
 def _() -> object:
     with requests.Session() as session:
         connection = Connection("app", "topsecret", URL, session=session)
-        connection._transport._exchange.after_fork()  # type: ignore[attr-defined]
+        connection._transport._client.after_fork()  # type: ignore[attr-defined]
         return connection.check()
 
 
@@ -191,7 +191,7 @@ def _() -> object:
 def _() -> object:
     config = ConnectionConfig(pool_size=1, total_timeout=0.01)
     transport = HttpTransport(Credentials("app", "topsecret", URL), config, clock=Clock())
-    assert transport._exchange._slots.take(1)
+    assert transport._client._limit.acquire(1)
     return transport.get_me(deadline=None)
 
 
@@ -321,7 +321,7 @@ def _() -> object:
     transport = HttpTransport(
         Credentials("app", "topsecret", URL), ConnectionConfig(), pause=pauses.append
     )
-    transport._exchange._retries._jitter = lambda: 0.6
+    transport._client._retries._jitter = lambda: 0.6
     with responses.RequestsMock() as server:
         server.get(f"{URL}/v1/bot/me/", status=503)
         server.get(f"{URL}/v1/bot/me/", status=401)

@@ -85,16 +85,16 @@ def after_request(data: bytes) -> Script:
 
 
 @pytest.fixture
-def tied(monkeypatch: pytest.MonkeyPatch) -> list[Canceller]:
-    """Each tether, as soon as it has a socket."""
+def attached(monkeypatch: pytest.MonkeyPatch) -> list[Canceller]:
+    """Each canceller, as soon as it has a socket."""
     found: list[Canceller] = []
-    tie = Canceller.tie
+    attach = Canceller.attach
 
-    def note(tether: Canceller, sock: Any) -> None:
-        tie(tether, sock)
-        found.append(tether)
+    def note(canceller: Canceller, sock: Any) -> None:
+        attach(canceller, sock)
+        found.append(canceller)
 
-    monkeypatch.setattr(Canceller, "tie", note)
+    monkeypatch.setattr(Canceller, "attach", note)
     return found
 
 
@@ -167,11 +167,11 @@ class TestClose:
 
         assert type(error) is TWClosedError
 
-    def test_while_it_connects(self, tied: list[Canceller]) -> None:
+    def test_while_it_connects(self, attached: list[Canceller]) -> None:
         with deaf_ports() as listen:
             url = f"http://127.0.0.1:{listen()}"
             connection = Connection("app", "secret", url, config=settings())
-            error = self.end(connection, lambda: wait_until(lambda: bool(tied)))
+            error = self.end(connection, lambda: wait_until(lambda: bool(attached)))
 
         assert type(error) is TWClosedError
 
@@ -182,11 +182,11 @@ class TestClose:
             connection = Connection("app", "secret", server.url, config=settings())
 
             class Late(set):  # type: ignore[type-arg]
-                def add(self, tether: Any) -> None:
+                def add(self, canceller: Any) -> None:
                     connection.close()
-                    super().add(tether)
+                    super().add(canceller)
 
-            connection._transport._exchange._tethers = Late()  # type: ignore[attr-defined]
+            connection._transport._client._cancellers = Late()  # type: ignore[attr-defined]
             with pytest.raises(TWClosedError):
                 poll(connection)
 
@@ -233,7 +233,7 @@ class TestClose:
 
     @pytest.mark.parametrize("data", [whole(NO_EVENTS), b""], ids=["an answer", "none"])
     def test_of_a_given_session_lets_it_wait_for_its_answer(
-        self, data: bytes, tied: list[Canceller]
+        self, data: bytes, attached: list[Canceller]
     ) -> None:
         """Its connections are the caller's; but what becomes of the poll is the same."""
         arrived = Gate()
@@ -252,7 +252,7 @@ class TestClose:
             arrived.open()
 
             assert type(failure(result)) is TWClosedError
-            assert tied == []
+            assert attached == []
 
 
 class TestOthers:
@@ -277,7 +277,7 @@ class TestOthers:
             assert posting.result(PATIENCE).msg == "in flight"
 
     def test_a_connection_that_has_gone_back_to_the_pool(
-        self, tied: list[Canceller], monkeypatch: pytest.MonkeyPatch
+        self, attached: list[Canceller], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Another request may be on its way by then."""
         put = deadlines._Pool._put_conn
@@ -285,8 +285,8 @@ class TestOthers:
 
         def back(pool: Any, conn: Any) -> None:
             put(pool, conn)
-            cut.append(tied[0])
-            tied[0].cut()
+            cut.append(attached[0])
+            attached[0].cancel()
 
         monkeypatch.setattr(deadlines._Pool, "_put_conn", back)
         with (

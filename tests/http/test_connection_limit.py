@@ -1,4 +1,4 @@
-"""Slots: who waits for one gets it, whoever else waits for something; nobody pauses in one."""
+"""Connections: who waits for one gets it, whoever else waits for something; a pause needs none."""
 
 from __future__ import annotations
 
@@ -42,52 +42,52 @@ def waiting(number: int) -> Callable[[], bool]:
     return check
 
 
-class TestSlots:
+class TestConnectionLimit:
     def test_there_are_no_more_than_its_size(self) -> None:
-        slots = ConnectionLimit(2)
+        limit = ConnectionLimit(2)
 
-        assert [slots.take(0) for _ in range(3)] == [True, True, False]
+        assert [limit.acquire(0) for _ in range(3)] == [True, True, False]
 
     def test_all_that_are_given_back_are_taken_again(self) -> None:
-        slots = ConnectionLimit(2)
+        limit = ConnectionLimit(2)
         for _ in range(10):
-            assert slots.take(0)
-            slots.give_back()
+            assert limit.acquire(0)
+            limit.release()
 
-        assert [slots.take(0) for _ in range(3)] == [True, True, False]
+        assert [limit.acquire(0) for _ in range(3)] == [True, True, False]
 
     def test_whoever_waits_gets_the_one_that_is_given_back_though_another_pauses(self) -> None:
         """What wakes the next one must not be spent on a thread that only lets time pass."""
-        slots = ConnectionLimit(1)
-        assert slots.take(0)
+        limit = ConnectionLimit(1)
+        assert limit.acquire(0)
         with Threads(2) as threads:
             try:
-                threads.start(lambda: slots.pause(FOR_EVER))
+                threads.start(lambda: limit.pause(FOR_EVER))
                 wait_until(waiting(1))
-                taken = threads.start(lambda: slots.take(FOR_EVER))
+                taken = threads.start(lambda: limit.acquire(FOR_EVER))
                 wait_until(waiting(2))
-                slots.give_back()
+                limit.release()
 
                 assert taken.result(PATIENCE)
             finally:
-                slots.close()
+                limit.close()
 
     def test_the_end_wakes_all_who_wait_for_one_and_who_pause(self) -> None:
-        slots = ConnectionLimit(1)
-        assert slots.take(0)
+        limit = ConnectionLimit(1)
+        assert limit.acquire(0)
         with Threads(4) as threads:
-            takers = [threads.start(lambda: slots.take(FOR_EVER)) for _ in range(3)]
-            pausing = threads.start(lambda: slots.pause(FOR_EVER))
+            takers = [threads.start(lambda: limit.acquire(FOR_EVER)) for _ in range(3)]
+            pausing = threads.start(lambda: limit.pause(FOR_EVER))
             wait_until(waiting(4))
-            slots.close()
+            limit.close()
 
             assert all(taker.result(PATIENCE) for taker in takers)
             assert pausing.result(PATIENCE) is None
 
     def test_nobody_pauses_after_the_end(self) -> None:
-        slots = ConnectionLimit(1)
-        slots.close()
-        slots.pause(FOR_EVER)
+        limit = ConnectionLimit(1)
+        limit.close()
+        limit.pause(FOR_EVER)
 
     def test_a_pause_waits_for_the_end_as_long_as_it_is_told_to(
         self, monkeypatch: pytest.MonkeyPatch
@@ -117,7 +117,9 @@ class TestSlots:
 
 
 class TestPause:
-    def test_keeps_no_slot(self, make: Make, clock: Clock, server: responses.RequestsMock) -> None:
+    def test_keeps_no_connection(
+        self, make: Make, clock: Clock, server: responses.RequestsMock
+    ) -> None:
         answer(server, "get_me", status=503)
         answer(server, "get_me")
         answer(server, "get_user")

@@ -12,7 +12,7 @@ import pytest
 import trustme
 
 from teamwire_sync import ConnectionConfig, TWConfigError
-from teamwire_sync._http.deadlines import _addresses, _Answer
+from teamwire_sync._http.deadlines import _addresses, _BoundedResponse
 from tests.support.transport_calls import SECRET, Make, answer, call, sent
 
 if TYPE_CHECKING:
@@ -224,4 +224,4 @@ def test_an_address_keeps_the_link_that_it_is_of(monkeypatch: pytest.MonkeyPatch
 
 def test_an_answer_that_ctrl_c_cut_off_can_be_closed() -> None:
     """Else the garbage collector, which closes it, writes a traceback of its own to stderr."""
-    _Answer.__new__(_Answer).close()
+    _BoundedResponse.__new__(_BoundedResponse).close()

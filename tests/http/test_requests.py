@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 import pytest
 import requests
+from requests.adapters import HTTPAdapter
 
 from teamwire_sync import (
     ChatHandle,
@@ -253,12 +254,12 @@ class TestClosing:
     def test_closes_our_own_session(
         self, transport: HttpTransport, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        closed: list[requests.Session] = []
+        closed: list[HTTPAdapter] = []
 
-        def close(self: requests.Session) -> None:
+        def close(self: HTTPAdapter) -> None:
             closed.append(self)
 
-        monkeypatch.setattr(requests.Session, "close", close)
+        monkeypatch.setattr(HTTPAdapter, "close", close)
         transport.close()
 
         assert len(closed) == 1

@@ -14,7 +14,7 @@ import requests
 
 from teamwire_sync import Attachments, AttachmentType, Connection, ConnectionConfig, TWError
 from teamwire_sync._credentials import find_credentials
-from teamwire_sync._http.body import Incoming, Outgoing
+from teamwire_sync._http.body import DownloadBody, UploadBody
 from teamwire_sync._http.canceller import Canceller
 from teamwire_sync._http.contract import OPERATIONS
 from teamwire_sync._http.errors import Response
@@ -82,8 +82,8 @@ def beside(connection: Connection) -> Iterator[Any]:
     yield connection.events()
     yield connection.chats.at("t1").get_messages()[0]
     with LocalFile.of(AttachmentType.FILE, io.BytesIO(b"some"), "x.txt").opened() as source:
-        yield Outgoing(source)
-    yield Incoming(Target(io.BytesIO()), 4)
+        yield UploadBody(source)
+    yield DownloadBody(Target(io.BytesIO()), 4)
     yield Canceller()
 
 
@@ -193,9 +193,9 @@ class TestRequest:
 class TestAnswer:
     @no_leaks
     def test_what_came_back_is_in_no_repr(self, secret: str) -> list[str]:
-        received = RawResponse(400, {"X": secret}, secret, secret.encode())
-        answer = Response(OPERATIONS["get_me"], received, {}, str)
-        return leaks([("it", f"{answer} {received}")], secret)
+        raw = RawResponse(400, {"X": secret}, secret, secret.encode())
+        response = Response(OPERATIONS["get_me"], raw, {}, str)
+        return leaks([("it", f"{response} {raw}")], secret)
 
 
 @pytest.mark.usefixtures("no_pauses")

@@ -291,15 +291,15 @@ def texts_on(box: Sandbox) -> Counter[str]:
 def sockets_of_the_client() -> Iterator[Sockets]:
     """The sockets that the client opens inside the block."""
     sockets = Sockets()
-    really_open = deadlines._Connection._new_conn
+    really_open = deadlines._BoundedConnection._new_conn
 
-    def open_one(self: deadlines._Connection) -> socket.socket:
+    def open_one(self: deadlines._BoundedConnection) -> socket.socket:
         sock = really_open(self)
         sockets.add(sock)
         return sock
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(deadlines._Connection, "_new_conn", open_one)
+        patch.setattr(deadlines._BoundedConnection, "_new_conn", open_one)
         yield sockets
 
 

@@ -68,6 +68,9 @@ ECHOES: dict[str, Callable[[str], bytes]] = {
     "redirect to a host": lambda text: last(
         "302 Found", b"", f"Location: https://{text.split()[2].replace('/', '')}.example:8443/"
     ),
+    "redirect to a port that is none": lambda text: last(
+        "302 Found", b"", f"Location: https://{text.split()[2].replace('/', '')}.example:99999/"
+    ),
     "redirect with a user": lambda text: last(
         "307 Temporary", b"", f"Location: https://{text.split()[1]}@other.example/{text}"
     ),

@@ -70,9 +70,13 @@ def _file(kind: AttachmentType, raw: Any) -> Attachment:
     if raw["size"] < 0:
         message = '"size" of a file is below zero'
         raise TWProtocolError(message)
-    extra = extra_of(raw, _FILE)
     return FileAttachment(
-        kind, raw["attachment_id"], raw["name"], raw["size"], raw["content_type"], extra
+        kind,
+        raw["attachment_id"],
+        raw["name"],
+        raw["size"],
+        raw["content_type"],
+        extra_of(raw, _FILE),
     )
 
 
@@ -81,8 +85,14 @@ def _calendar(_kind: AttachmentType, raw: Any) -> Attachment:
     start, end = (
         date_of(checked_time(raw, name, "a calendar entry")) for name in ("start_date", "end_date")
     )
-    extra = extra_of(raw, _CALENDAR)
-    return CalendarAttachment(raw["title"], start, end, raw["description"], raw["location"], extra)
+    return CalendarAttachment(
+        raw["title"],
+        start,
+        end,
+        raw["description"],
+        raw["location"],
+        extra_of(raw, _CALENDAR),
+    )
 
 
 def _location(_kind: AttachmentType, raw: Any) -> Attachment:
@@ -91,7 +101,6 @@ def _location(_kind: AttachmentType, raw: Any) -> Attachment:
         if not -most <= raw[name] <= most:
             message = f'"{name}" of a location is out of range'
             raise TWProtocolError(message)
-    extra = extra_of(raw, _LOCATION)
     return LocationAttachment(
         raw["name"],
         raw["lat"],
@@ -100,7 +109,7 @@ def _location(_kind: AttachmentType, raw: Any) -> Attachment:
         raw["city"],
         raw["country"],
         raw["postal_code"],
-        extra,
+        extra_of(raw, _LOCATION),
     )
 
 

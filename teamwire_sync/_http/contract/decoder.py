@@ -29,6 +29,7 @@ from teamwire_sync.exceptions import TWProtocolError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+T = TypeVar("T")
 UserT = TypeVar("UserT", bound=User)
 
 _USER: Fields = {
@@ -113,8 +114,7 @@ class Decoder:
 
     def page(self, document: Any) -> tuple[list[Chat], str | None]:
         """The chats of a page, and the cursor of the next one."""
-        page = checked(document, "a page of chats", _CHAT_PAGE)
-        cursor = checked_cursor(page, "next_cursor", "a page of chats")
+        page, cursor = _checked_page(document, "a page of chats", _CHAT_PAGE)
         return self.chats(page["chats"], page), cursor
 
     def chat(self, document: Any) -> Chat:
@@ -131,9 +131,8 @@ class Decoder:
 
     def messages(self, document: Any, chat: Chat | ChatHandle) -> tuple[list[Message], str | None]:
         """The messages of a page, and what the next one is before."""
-        page = checked(document, "a page of messages", _MESSAGE_PAGE)
+        page, before = _checked_page(document, "a page of messages", _MESSAGE_PAGE, "next_before")
         self.learn(page["users"], [])
-        before = checked_cursor(page, "next_before", "a page of messages")
         return [self.one_message(raw, chat) for raw in page["messages"]], before
 
     def one_message(self, raw: Any, chat: Chat | ChatHandle) -> Message:
@@ -158,14 +157,12 @@ class Decoder:
 
     def users(self, document: Any) -> tuple[list[User], str | None]:
         """The users of a page, and the cursor of the next one."""
-        page = checked(document, "a page of users", _USER_PAGE)
-        cursor = checked_cursor(page, "next_cursor", "a page of users")
+        page, cursor = _checked_page(document, "a page of users", _USER_PAGE)
         return [self._user(raw) for raw in page["users"]], cursor
 
     def groups(self, document: Any) -> tuple[list[Group], str | None]:
         """The groups of a page, and the cursor of the next one."""
-        page = checked(document, "a page of groups", _GROUP_PAGE)
-        cursor = checked_cursor(page, "next_cursor", "a page of groups")
+        page, cursor = _checked_page(document, "a page of groups", _GROUP_PAGE)
         self.learn(page["users"], [])
         return [self._group(raw) for raw in page["groups"]], cursor
 
@@ -287,30 +284,32 @@ class Decoder:
 
     def named_user(self, uid: Any, whose: str) -> User:
         """A user who has been described, and whom *whose* names."""
-        user: User = self._named(self._users, uid, f"{whose} names a user")
-        return user
+        return _named(self._users, uid, f"{whose} names a user")
 
     def named_users(self, uids: Iterable[Any], whose: str) -> tuple[User, ...]:
         """The users who have been described, and whom *whose* names."""
-        return self._all_named(self._users, uids, f"{whose} names a user")
+        return tuple([self.named_user(uid, whose) for uid in uids])
 
     def named_groups(self, gids: Iterable[Any], whose: str) -> tuple[Group, ...]:
         """The groups that have been described, and that *whose* names."""
-        return self._all_named(self._groups, gids, f"{whose} names a group")
+        return tuple([_named(self._groups, gid, f"{whose} names a group") for gid in gids])
 
-    @staticmethod
-    def _named(known: Mapping[str, Any], identifier: Any, what: str) -> Any:
-        try:
-            return known[identifier]
-        except (KeyError, TypeError):
-            pass
-        message = f"{what} that the answer does not describe"
-        raise TWProtocolError(message)
 
-    def _all_named(
-        self, known: Mapping[str, Any], identifiers: Iterable[Any], what: str
-    ) -> tuple[Any, ...]:
-        return tuple([self._named(known, identifier, what) for identifier in identifiers])
+def _checked_page(
+    document: Any, kind: str, fields: Fields, name: str = "next_cursor"
+) -> tuple[dict[str, Any], str | None]:
+    """A page with these *fields*, and its cursor *name*."""
+    page = checked(document, kind, fields)
+    return page, checked_cursor(page, name, kind)
+
+
+def _named(known: Mapping[str, T], identifier: Any, what: str) -> T:
+    try:
+        return known[identifier]
+    except (KeyError, TypeError):
+        pass
+    message = f"{what} that the answer does not describe"
+    raise TWProtocolError(message)
 
 
 def _make_user(cls: type[UserT], raw: Mapping[str, Any]) -> UserT:
@@ -344,9 +343,7 @@ def decode_chat(document: Any) -> Chat:
 
 def decode_upload(document: Any) -> str:
     """The id of what was sent to be attached."""
-    answer = checked(document, "the answer", {"attachment_id": STRING})
-    aid: str = answer["attachment_id"]
-    return aid
+    return str(checked(document, "the answer", {"attachment_id": STRING})["attachment_id"])
 
 
 def decode_done(document: Any) -> None:

@@ -1,14 +1,15 @@
-"""What the contract can be asked, and the bodies of what is asked."""
+"""The operations of the contract, their queries and bodies, and what an error answer says."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Callable
 from urllib.parse import quote
 
 from attrs import frozen
 
 from teamwire_sync._http.contract.strict_json import SMALL, decode_json
-from teamwire_sync._internal.fields import is_unicode
+from teamwire_sync._internal.validation import is_unicode
 from teamwire_sync._models.attachments import (
     CalendarAttachment,
     FileAttachment,
@@ -17,10 +18,14 @@ from teamwire_sync._models.attachments import (
 from teamwire_sync.exceptions import TWProtocolError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from teamwire_sync._models.attachments import Attachment
     from teamwire_sync._transport import ChatDraft, MemberEdit, MessageDraft
+
+# A header of a write: the server does only once what comes again under its key.
+IDEMPOTENCY_KEY = "Idempotency-Key"
 
 
 @frozen
@@ -76,6 +81,27 @@ OPERATIONS = {
     "edit_group_members": Operation("PATCH", "/v1/bot/groups/{gid}/members/"),
     "list_events": Operation("GET", "/v1/bot/events/"),
 }
+
+
+def encode_query(
+    *,
+    text: str | None = None,
+    cursor: str | None = None,
+    before: str | None = None,
+    limit: int | None = None,
+    wait: float | None = None,
+    name: str | None = None,
+) -> dict[str, str]:
+    """The query of a request, without what is None."""
+    values = {
+        "q": text,
+        "limit": limit,
+        "before": before,
+        "cursor": cursor,
+        "wait": None if wait is None else f"{round(wait, 3):g}",
+        "name": name,
+    }
+    return {key: str(value) for key, value in values.items() if value is not None}
 
 
 def encode_draft(draft: ChatDraft) -> dict[str, Any]:
@@ -145,12 +171,50 @@ def _milliseconds(moment: datetime) -> int:
     return round(moment.timestamp() * 1000)
 
 
-def decode_error(body: bytes) -> dict[str, Any]:
-    """What an error answer says of itself; empty when it says nothing, as a proxy's page does."""
-    if len(body) > SMALL:
-        return {}
-    try:
-        error = decode_json(body)["error"]
-    except (TWProtocolError, TypeError, KeyError):
-        return {}
-    return error if isinstance(error, dict) else {}
+def keeps_contract(headers: Mapping[str, str]) -> bool:
+    """Whether an answer with these *headers* is that of a server that keeps the contract."""
+    return headers.get("Teamwire-Bot-Contract") == "1"
+
+
+@frozen
+class ErrorDetails:
+    """What an error answer says of itself.
+
+    Attributes:
+        code: The error code, or None.
+        message: The reason, or None.
+        user_ids: The users that are at fault.
+        group_ids: The circles and lists that are at fault.
+    """
+
+    code: str | None
+    message: str | None
+    user_ids: tuple[str, ...]
+    group_ids: tuple[str, ...]
+
+
+def decode_error(body: bytes, redact: Callable[[str], str]) -> ErrorDetails:
+    """What an error answer says of itself; nothing when it is no such answer, as a proxy's page.
+
+    Args:
+        body: The body of the answer.
+        redact: Takes the Secret out of a text.
+    """
+    said: Any = None
+    if len(body) <= SMALL:
+        with suppress(TWProtocolError, TypeError, KeyError):
+            said = decode_json(body)["error"]
+    if not isinstance(said, dict):
+        said = {}
+
+    def texts(values: Any) -> tuple[str, ...]:
+        listed = values if isinstance(values, list) else []
+        return tuple(redact(value) for value in listed if isinstance(value, str))
+
+    code, message = said.get("code"), said.get("message")
+    return ErrorDetails(
+        code=redact(code) if isinstance(code, str) else None,
+        message=redact(message) if isinstance(message, str) else None,
+        user_ids=texts(said.get("user_ids")),
+        group_ids=texts(said.get("group_ids")),
+    )
