@@ -157,11 +157,9 @@ class UploadSource(Protocol):
 
     def rewind(self) -> None:
         """Start again at the first byte."""
-        ...
 
     def read(self, size: int, /) -> bytes:
         """The next bytes, at most *size*."""
-        ...
 
 
 class DownloadSink(Protocol):
@@ -169,11 +167,9 @@ class DownloadSink(Protocol):
 
     def restart(self) -> bool:
         """Drop what has been written; False where that can't be done."""
-        ...
 
     def write(self, piece: bytes, /) -> None:
         """Append *piece*."""
-        ...
 
 
 class Transport(Protocol):
@@ -199,11 +195,9 @@ class Transport(Protocol):
 
         None where that can't be said; then there is no storing the chats.
         """
-        ...
 
     def get_me(self, *, deadline: float | None) -> LoggedInUser:
         """The bot's own user."""
-        ...
 
     # Chats
 
@@ -214,27 +208,21 @@ class Transport(Protocol):
 
         A transport that knows no *validator* gives all the pages.
         """
-        ...
 
     def create_chat(self, draft: ChatDraft, *, deadline: float | None) -> Chat:
         """Make a chat, or find the one-to-one chat that there is."""
-        ...
 
     def edit_chat(self, tid: str, properties: Mapping[str, Any], *, deadline: float | None) -> Chat:
         """Change properties of a chat, named as those of `Chat`."""
-        ...
 
     def edit_members(self, tid: str, edit: MemberEdit, *, deadline: float | None) -> Chat:
         """Change who is in a chat; all of it or nothing."""
-        ...
 
     def edit_admins(self, tid: str, edit: MemberEdit, *, deadline: float | None) -> Chat:
         """Change who administers a chat; all of it or nothing."""
-        ...
 
     def leave_chat(self, tid: str, *, deadline: float | None) -> None:
         """Be a member no longer."""
-        ...
 
     # Messages
 
@@ -242,21 +230,17 @@ class Transport(Protocol):
         self, chat: Chat | ChatHandle, *, before: str | None, limit: int, deadline: float | None
     ) -> Page[Message]:
         """At most *limit* messages, newest first, deleted ones too; fewer say nothing."""
-        ...
 
     def post_message(
         self, chat: Chat | ChatHandle, draft: MessageDraft, *, deadline: float | None
     ) -> Message:
         """Post in a chat."""
-        ...
 
     def upload(self, source: UploadSource, *, deadline: float | None) -> str:
         """Send a file that is to be attached; its id. What is read fails as it does."""
-        ...
 
     def download(self, aid: str, sink: DownloadSink, *, size: int, deadline: float | None) -> None:
         """Bring the *size* bytes of a file that is attached. What is written fails as it does."""
-        ...
 
     # The directory
 
@@ -264,27 +248,21 @@ class Transport(Protocol):
         self, *, text: str | None, cursor: str | None, deadline: float | None
     ) -> Page[User]:
         """A page of those whose name has *text* in it, or of all."""
-        ...
 
     def get_user(self, uid: str, *, deadline: float | None) -> User | None:
         """One user, or None."""
-        ...
 
     def get_avatar(self, uid: str, *, deadline: float | None) -> bytes:
         """The picture of a user; `TWImageLoadError` when none is set."""
-        ...
 
     def get_groups(self, *, cursor: str | None, deadline: float | None) -> Page[Group]:
         """A page of all the circles and lists, maybe without their members."""
-        ...
 
     def get_group(self, gid: str, *, deadline: float | None) -> Group | None:
         """One circle or list with its members, or None."""
-        ...
 
     def edit_group_members(self, gid: str, edit: MemberEdit, *, deadline: float | None) -> Group:
         """Change who is in a list; all of it or nothing."""
-        ...
 
     # Events
 
@@ -294,12 +272,9 @@ class Transport(Protocol):
         When there are none yet, it waits for them, *wait* seconds at most. It is asked once: who
         listens decides whether to try again.
         """
-        ...
 
     def pause(self, seconds: float) -> None:
         """Wait for so many seconds, or until `close`."""
-        ...
 
     def close(self) -> None:
         """Let go of what it holds; may be called twice."""
-        ...

@@ -16,7 +16,6 @@ class Renewable(Protocol):
 
     def after_fork(self) -> None:
         """Make anew what the child can't share with its parent."""
-        ...
 
 
 _alive: WeakSet[Renewable] = WeakSet()

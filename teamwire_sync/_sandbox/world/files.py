@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
         def read(self, size: int, /) -> bytes:
             """Up to so many bytes."""
-            ...
 
 
 CHUNK = 64 * 1024
