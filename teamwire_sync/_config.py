@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from attrs import field, frozen
+from attrs import Attribute, field, frozen
 
 from teamwire_sync._internal.validation import check_seconds, require_bool, require_count
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from attrs import Attribute
 
 
 def _validator(check: Callable[[Any, str], object]) -> Callable[[Any, Attribute[Any], Any], None]:

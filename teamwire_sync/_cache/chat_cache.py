@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Callable, TypeVar
 
 from teamwire_sync._cache.facts import Write
-from teamwire_sync._cache.listing import Freshness
+from teamwire_sync._cache.listing import Freshness, Progress
 from teamwire_sync._cache.refresher import Refresher
 from teamwire_sync._internal.log import logger
 from teamwire_sync.exceptions import (
@@ -24,7 +24,6 @@ from teamwire_sync.exceptions import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from teamwire_sync._cache.listing import Progress
     from teamwire_sync._cache.snapshot import ChatSnapshot
     from teamwire_sync._cache.source import Source
     from teamwire_sync._cache.state import CacheState

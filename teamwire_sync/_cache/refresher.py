@@ -8,18 +8,15 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from teamwire_sync._cache.listing import ANY, ListingRequest
-from teamwire_sync._cache.single_flight import lead_or_wait
-from teamwire_sync._cache.state import Outdated
+from teamwire_sync._cache.listing import ANY, Freshness, ListingRequest, Progress
+from teamwire_sync._cache.single_flight import Flight, lead_or_wait
+from teamwire_sync._cache.state import CacheState, Outdated
 from teamwire_sync._internal.deadlines import is_own_timeout
 from teamwire_sync.exceptions import TWClosedError, TWError
 
 if TYPE_CHECKING:
-    from teamwire_sync._cache.listing import Freshness, Progress
-    from teamwire_sync._cache.single_flight import Flight
     from teamwire_sync._cache.snapshot import ChatSnapshot
     from teamwire_sync._cache.source import Source
-    from teamwire_sync._cache.state import CacheState
 
 # How many listings that a write outdates are given up, before one is read to its end: writes that
 # never stop would keep a look-up waiting for ever.

@@ -6,15 +6,12 @@ import copy
 import math
 import threading
 import time
-from typing import TYPE_CHECKING, Callable, Generic, TypeVar
+from typing import Callable, Generic, TypeVar
 
 from attrs import define, field
 
 from teamwire_sync._internal.waiting import works_for
-from teamwire_sync.exceptions import TWTimeoutError
-
-if TYPE_CHECKING:
-    from teamwire_sync.exceptions import TWError
+from teamwire_sync.exceptions import TWError, TWTimeoutError
 
 T = TypeVar("T")
 

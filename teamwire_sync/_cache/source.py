@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from attrs import evolve
 
-from teamwire_sync._cache.listing import ConfirmedListing
+from teamwire_sync._cache.listing import ConfirmedListing, Freshness, ListingRequest, ReadListing
 from teamwire_sync._cache.snapshot import ChatSnapshot
 from teamwire_sync._internal.log import logger
 from teamwire_sync.exceptions import TWClosedError, TWError, TWProtocolError
 
 if TYPE_CHECKING:
-    from teamwire_sync._cache.listing import Freshness, ListingRequest, ReadListing
     from teamwire_sync._cache.single_flight import Flight
     from teamwire_sync._cache.state import CacheState
 

@@ -14,20 +14,16 @@ from typing import TYPE_CHECKING, Callable
 
 from attrs import evolve, frozen
 
-from teamwire_sync._cache.facts import Facts
+from teamwire_sync._cache.facts import Facts, Write
 from teamwire_sync._cache.info import CacheInfo
-from teamwire_sync._cache.listing import Freshness
-from teamwire_sync._cache.single_flight import Abandoned
+from teamwire_sync._cache.listing import ConfirmedListing, Freshness, SlotRevision
+from teamwire_sync._cache.single_flight import Abandoned, Flight
 from teamwire_sync._cache.snapshot import ChatSnapshot
 from teamwire_sync._internal.fork import on_fork
-from teamwire_sync.exceptions import TWAuthError, TWClosedError
+from teamwire_sync.exceptions import TWAuthError, TWClosedError, TWError
 
 if TYPE_CHECKING:
-    from teamwire_sync._cache.facts import Write
-    from teamwire_sync._cache.listing import ConfirmedListing, SlotRevision
-    from teamwire_sync._cache.single_flight import Flight
     from teamwire_sync._models.chats import Chat
-    from teamwire_sync.exceptions import TWError
 
 COOL_DOWN = 1.0
 """Seconds after a failed listing in which no other is tried, unless the server asks for more."""

@@ -15,12 +15,11 @@ from teamwire_sync._cli.errors import CommandGroup, exit_code, raise_usage_error
 from teamwire_sync._cli.output import echo_err, escape, is_terminal
 from teamwire_sync._cli.settings import CREDENTIAL_VARIABLES, Settings, pass_settings, without_store
 from teamwire_sync._connection import Connection
-from teamwire_sync._credentials import config_path, find_credentials
+from teamwire_sync._credentials import Credentials, config_path, find_credentials
 from teamwire_sync._internal.secret import Secret
 from teamwire_sync.exceptions import TWError
 
 if TYPE_CHECKING:
-    from teamwire_sync._credentials import Credentials
     from teamwire_sync._models.people import LoggedInUser
 
 

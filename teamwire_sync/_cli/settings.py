@@ -6,7 +6,7 @@ import logging
 import os
 import shlex
 import warnings
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,7 +22,6 @@ from teamwire_sync.exceptions import TWConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from contextlib import AbstractContextManager
 
     from teamwire_sync._display.html import ChatList
     from teamwire_sync._models.chats import Chat, ChatHandle

@@ -10,10 +10,10 @@ from urllib.parse import urlencode, urlsplit
 
 from urllib3.exceptions import HTTPError
 
-from teamwire_sync._http.body import AnswerRefusedError, LocalFailure
+from teamwire_sync._http.body import AnswerRefusedError, DownloadBody, LocalFailure, UploadBody
 from teamwire_sync._http.canceller import Canceller
 from teamwire_sync._http.connection_limit import ConnectionLimit
-from teamwire_sync._http.contract import IDEMPOTENCY_KEY, OPERATIONS, keeps_contract
+from teamwire_sync._http.contract import IDEMPOTENCY_KEY, OPERATIONS, Operation, keeps_contract
 from teamwire_sync._http.errors import (
     Response,
     may_pass,
@@ -22,7 +22,7 @@ from teamwire_sync._http.errors import (
     seconds,
 )
 from teamwire_sync._http.retries import FailedAttempt, Retries
-from teamwire_sync._http.sessions import BasicAuth, GivenSession, OwnSession
+from teamwire_sync._http.sessions import BasicAuth, GivenSession, OwnSession, RawResponse
 from teamwire_sync._internal.fork import on_fork
 from teamwire_sync._internal.secret import refuse_to_copy
 from teamwire_sync._internal.validation import require_str
@@ -39,9 +39,6 @@ if TYPE_CHECKING:
 
     from teamwire_sync._config import ConnectionConfig
     from teamwire_sync._credentials import Credentials
-    from teamwire_sync._http.body import DownloadBody, UploadBody
-    from teamwire_sync._http.contract import Operation
-    from teamwire_sync._http.sessions import RawResponse
 
 # After these an answer may be another one soon; the work was not done, or its answer was lost.
 _PASSING = {429, 502, 503, 504}

@@ -30,15 +30,13 @@ from urllib3.exceptions import (
     ProtocolError,
     ProxyError,
 )
-from urllib3.response import HTTPResponse
+from urllib3.response import BaseHTTPResponse, HTTPResponse
 from urllib3.util.connection import allowed_gai_family
 
 from teamwire_sync._http.body import AnswerRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from urllib3.response import BaseHTTPResponse
 
     from teamwire_sync._http.canceller import Canceller
 

@@ -24,7 +24,13 @@ from urllib3.exceptions import (
 )
 
 from teamwire_sync._http.body import AnswerRefusedError
-from teamwire_sync._http.contract import OPERATIONS, decode_error, decode_json
+from teamwire_sync._http.contract import (
+    OPERATIONS,
+    ErrorDetails,
+    Operation,
+    decode_error,
+    decode_json,
+)
 from teamwire_sync._http.deadlines import is_unsent
 from teamwire_sync.exceptions import (
     TWAuthError,
@@ -44,7 +50,6 @@ from teamwire_sync.exceptions import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from teamwire_sync._http.contract import ErrorDetails, Operation
     from teamwire_sync._http.sessions import RawResponse
 
 T = TypeVar("T")

@@ -11,7 +11,7 @@ import requests
 from attrs import field, frozen
 from requests.structures import CaseInsensitiveDict
 
-from teamwire_sync._http.body import UploadBody
+from teamwire_sync._http.body import DownloadBody, UploadBody
 from teamwire_sync._http.deadlines import DeadlineAdapter, ending_at, read_body
 from teamwire_sync._http.network import is_usable_proxy, network_settings
 from teamwire_sync._http.redaction import Redactor, base64_of
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from teamwire_sync._config import ConnectionConfig
-    from teamwire_sync._http.body import DownloadBody
     from teamwire_sync._http.canceller import Canceller
     from teamwire_sync._internal.secret import Secret
 

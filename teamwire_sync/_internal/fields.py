@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from teamwire_sync._internal.validation import is_unicode
 from teamwire_sync.exceptions import TWProtocolError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 STRING = (str,)
 OPTIONAL = (str, type(None))

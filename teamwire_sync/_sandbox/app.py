@@ -30,7 +30,7 @@ from teamwire_sync._sandbox.validation import (
     parse_wait,
 )
 from teamwire_sync._sandbox.world.errors import RefusedError, refuse
-from teamwire_sync._sandbox.world.files import CHUNK
+from teamwire_sync._sandbox.world.files import CHUNK, Spool
 from teamwire_sync._sandbox.world.serializers import dump
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
     from flask.typing import ResponseReturnValue
 
-    from teamwire_sync._sandbox.world.files import Spool
     from teamwire_sync._sandbox.world.world import World
 
 WORLD_KEY = "teamwire_sync.world"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from teamwire_sync._http.contract import OPERATIONS
 from teamwire_sync._sandbox.app import MAX_BODY, MAX_UPLOAD, SPOOL_KEY
 from teamwire_sync._sandbox.validation import is_printable
-from teamwire_sync._sandbox.world.files import CHUNK, Spool
+from teamwire_sync._sandbox.world.files import CHUNK, Files, Spool
 
 if TYPE_CHECKING:
     from contextlib import ExitStack
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
     from werkzeug.wrappers import Response
 
-    from teamwire_sync._sandbox.world.files import Files
 
 CONNECTION_KEY = "teamwire_sync.connection"
 """The environ's `ClientConnection`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 
@@ -18,11 +18,8 @@ from teamwire_sync._sandbox.validation import (
 )
 from teamwire_sync._sandbox.world.errors import refuse
 from teamwire_sync._sandbox.world.messages import ALERT_TYPES, NewMessage
-from teamwire_sync._sandbox.world.serializers import calendar_document, location_document
+from teamwire_sync._sandbox.world.serializers import Document, calendar_document, location_document
 from teamwire_sync._transport import ChatDraft, MemberEdit
-
-if TYPE_CHECKING:
-    from teamwire_sync._sandbox.world.serializers import Document
 
 MAX_TITLE = 255
 MAX_NAME = 100

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Callable
@@ -18,26 +18,23 @@ from teamwire_sync._internal.validation import (
     require_text,
 )
 from teamwire_sync._models.base import attach
-from teamwire_sync._models.chats import Chat
+from teamwire_sync._models.chats import Chat, ChatHandle
 from teamwire_sync._services.paging import Pages
 from teamwire_sync._services.validation import group_ids, user_ids
-from teamwire_sync._transport import MemberEdit, MessageDraft, Page
+from teamwire_sync._transport import EventPage, MemberEdit, MessageDraft, Page, Transport
 from teamwire_sync.exceptions import TWNotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from teamwire_sync._cache.chat_cache import ChatCache
     from teamwire_sync._display.progress import Progress
     from teamwire_sync._models.attachments import Attachment, FileAttachment
-    from teamwire_sync._models.chats import ChatHandle
     from teamwire_sync._models.messages import AlertType, Message
     from teamwire_sync._models.people import Group, User
     from teamwire_sync._services.attachments import Attachments
     from teamwire_sync._services.directory import Groups, Users
     from teamwire_sync._services.files import LocalFile
-    from teamwire_sync._transport import EventPage, Transport
 
 # Messages asked for in one request: a server may give fewer, and gives no more than 200.
 _MESSAGES = 200

@@ -10,7 +10,7 @@ from teamwire_sync._internal.deadlines import deadline_of
 from teamwire_sync._internal.validation import require_bool, require_id, require_str, require_text
 from teamwire_sync._models.chats import Chat, ChatHandle
 from teamwire_sync._services.validation import group_ids, user_ids
-from teamwire_sync._transport import ChatDraft
+from teamwire_sync._transport import ChatDraft, Transport
 from teamwire_sync.exceptions import TWAmbiguousTitleError, TWNotFoundError
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from teamwire_sync._display.progress import Progress
     from teamwire_sync._models.people import Group, User
     from teamwire_sync._services.chat_actions import ChatService
-    from teamwire_sync._transport import Transport
 
 # Thread IDs that the text of an error names at most.
 _NAMED = 10

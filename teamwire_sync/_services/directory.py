@@ -13,7 +13,7 @@ from teamwire_sync._internal.validation import require_id, require_str, require_
 from teamwire_sync._models.base import attach
 from teamwire_sync._services.paging import Pages
 from teamwire_sync._services.validation import user_ids
-from teamwire_sync._transport import MemberEdit
+from teamwire_sync._transport import MemberEdit, Page, Transport
 from teamwire_sync.exceptions import (
     TWAuthError,
     TWClosedError,
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from teamwire_sync._models.people import Group, User
-    from teamwire_sync._transport import Page, Transport
 
 
 class Users:

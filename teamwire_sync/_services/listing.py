@@ -5,12 +5,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Callable
 
-from teamwire_sync._cache.listing import Listing
+from teamwire_sync._cache.listing import Listing, ListingRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from teamwire_sync._cache.listing import ListingRequest
     from teamwire_sync._models.chats import Chat
     from teamwire_sync._transport import ChatPage, Transport
 

@@ -25,6 +25,7 @@ from teamwire_sync._stores.base import (
     MAX_BYTES,
     DamagedError,
     Failure,
+    Lease,
     SlotStatus,
     StoredListing,
     StoreError,
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 
     from filelock import FileLock
 
-    from teamwire_sync._stores.base import Lease
 
 _VERSION = 1
 _LOCK_TIMEOUT = 1.0

@@ -4,23 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Callable, NoReturn
+from typing import Callable, NoReturn
 
 from attrs import evolve
 
 from teamwire_sync._cache.listing import SlotRevision
 from teamwire_sync._internal.fork import on_fork
-from teamwire_sync._stores.base import (
-    MAX_AGE,
-    Failure,
-    SlotStatus,
-    StoredListing,
-    new_token,
-)
+from teamwire_sync._stores.base import MAX_AGE, Failure, Lease, SlotStatus, StoredListing, new_token
 from teamwire_sync._stores.codec import pack, unpack
-
-if TYPE_CHECKING:
-    from teamwire_sync._stores.base import Lease
 
 
 class MemoryStore:

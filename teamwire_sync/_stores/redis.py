@@ -16,6 +16,7 @@ from teamwire_sync._stores.base import (
     MAX_BYTES,
     DamagedError,
     Failure,
+    Lease,
     SlotStatus,
     StoredListing,
     StoreError,
@@ -25,7 +26,6 @@ from teamwire_sync._stores.base import (
 from teamwire_sync._stores.codec import pack, unpack
 
 if TYPE_CHECKING:
-    from teamwire_sync._stores.base import Lease
     from teamwire_sync._stores.redis_link import Link
 
 _PREFIX = "teamwire_sync:"

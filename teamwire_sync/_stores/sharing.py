@@ -13,22 +13,23 @@ from typing import TYPE_CHECKING, Callable, TypeVar
 from attrs import evolve
 
 from teamwire_sync import exceptions
-from teamwire_sync._cache.listing import SlotRevision
+from teamwire_sync._cache.listing import ConfirmedListing, SlotRevision
 from teamwire_sync._cache.state import COOL_DOWN
 from teamwire_sync._internal.fork import on_fork
 from teamwire_sync._internal.log import logger
 from teamwire_sync._stores.base import (
     DamagedError,
     Failure,
+    Lease,
+    SlotStatus,
     StoredListing,
     StoreError,
+    StoreSlot,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from teamwire_sync._cache.listing import ConfirmedListing
-    from teamwire_sync._stores.base import Lease, SlotStatus, StoreSlot
     from teamwire_sync.exceptions import TWError
 
 T = TypeVar("T")

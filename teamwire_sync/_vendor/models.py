@@ -11,12 +11,11 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from teamwire_sync._models.chats import Chat, ChatType
+from teamwire_sync._models.chats import Chat, ChatHandle, ChatType
 from teamwire_sync._models.people import Bot, Group, LoggedInUser, User
 from teamwire_sync.exceptions import TWProtocolError
 
 if TYPE_CHECKING:
-    from teamwire_sync._models.chats import ChatHandle
     from teamwire_sync._models.messages import Message
     from teamwire_sync._transport import MessageDraft
 

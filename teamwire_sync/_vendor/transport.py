@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Callable, NoReturn, TypeVar
 
 from teamwire_sync._internal.deadlines import within
 from teamwire_sync._internal.validation import check_seconds, require_id
-from teamwire_sync._transport import Ability, ChatPage
+from teamwire_sync._transport import Ability, ChatDraft, ChatPage, MemberEdit, MessageDraft
 from teamwire_sync._vendor.calls import Call
 from teamwire_sync._vendor.errors import cause_of, is_lasting, kind_of
 from teamwire_sync._vendor.loop_thread import VendorThread
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from teamwire_sync._models.chats import Chat, ChatHandle
     from teamwire_sync._models.messages import AlertType, Message
     from teamwire_sync._models.people import Group, User
-    from teamwire_sync._transport import ChatDraft, MemberEdit, MessageDraft
 
 T = TypeVar("T")
 

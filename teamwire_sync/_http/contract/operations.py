@@ -11,6 +11,7 @@ from attrs import frozen
 from teamwire_sync._http.contract.strict_json import SMALL, decode_json
 from teamwire_sync._internal.validation import is_unicode
 from teamwire_sync._models.attachments import (
+    Attachment,
     CalendarAttachment,
     FileAttachment,
     LocationAttachment,
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from teamwire_sync._models.attachments import Attachment
     from teamwire_sync._transport import ChatDraft, MemberEdit, MessageDraft
 
 # A header of a write: the server does only once what comes again under its key.

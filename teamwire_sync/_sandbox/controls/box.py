@@ -15,7 +15,7 @@ from teamwire_sync._sandbox.controls.holds import Hold
 from teamwire_sync._sandbox.controls.interceptor import Interceptor
 from teamwire_sync._sandbox.controls.live import LiveActivity
 from teamwire_sync._sandbox.controls.other_users import OtherUsers
-from teamwire_sync._sandbox.controls.request_log import Route
+from teamwire_sync._sandbox.controls.request_log import Route, ServedRequest
 from teamwire_sync._sandbox.server import Server
 from teamwire_sync._sandbox.world.database import Database
 from teamwire_sync._sandbox.world.files import Files
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from teamwire_sync._connection import Connection
     from teamwire_sync._sandbox.controls.faults import Fault
-    from teamwire_sync._sandbox.controls.request_log import ServedRequest
 
 
 class Sandbox(OtherUsers):

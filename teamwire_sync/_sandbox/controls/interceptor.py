@@ -10,19 +10,23 @@ from urllib.parse import parse_qsl
 from werkzeug.wrappers import Response
 
 from teamwire_sync._sandbox.app import LAG_KEY, MAX_BODY, WORLD_KEY
-from teamwire_sync._sandbox.controls.faults import Faults
+from teamwire_sync._sandbox.controls.faults import AppliedFault, Fault, Faults
 from teamwire_sync._sandbox.controls.holds import Holds
 from teamwire_sync._sandbox.controls.request_log import ServedRequest
 from teamwire_sync._sandbox.errors import error_body
-from teamwire_sync._sandbox.middleware import CONNECTION_KEY, label, receive_body, request_path
+from teamwire_sync._sandbox.middleware import (
+    CONNECTION_KEY,
+    ClientConnection,
+    label,
+    receive_body,
+    request_path,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from teamwire_sync._sandbox.controls.faults import AppliedFault, Fault
-    from teamwire_sync._sandbox.middleware import ClientConnection
     from teamwire_sync._sandbox.world.files import Files
     from teamwire_sync._sandbox.world.world import World
 

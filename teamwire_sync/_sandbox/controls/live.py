@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 from teamwire_sync._internal.log import logger
 from teamwire_sync._sandbox.world import queries
 from teamwire_sync._sandbox.world.messages import NewMessage
-from teamwire_sync._sandbox.world.serializers import location_document
+from teamwire_sync._sandbox.world.serializers import Document, location_document
 
 if TYPE_CHECKING:
     from teamwire_sync._sandbox.controls.other_users import OtherUsers
-    from teamwire_sync._sandbox.world.serializers import Document
     from teamwire_sync._sandbox.world.world import World
 
 _logger = logger.getChild("sandbox")

@@ -10,7 +10,7 @@ import attrs
 from teamwire_sync._sandbox.world import queries
 from teamwire_sync._sandbox.world.errors import refuse
 from teamwire_sync._sandbox.world.files import Spool
-from teamwire_sync._sandbox.world.serializers import dump, file_document, fresh_id
+from teamwire_sync._sandbox.world.serializers import Document, dump, file_document, fresh_id
 
 if TYPE_CHECKING:
     import sqlite3
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from teamwire_sync._sandbox.world.context import Context
-    from teamwire_sync._sandbox.world.serializers import Document
 
 # What the bot has uploaded, and what is in its chats.
 _VISIBLE = (

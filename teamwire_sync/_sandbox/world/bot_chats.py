@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from teamwire_sync._sandbox.world import queries
 from teamwire_sync._sandbox.world.errors import refuse, refuse_members
-from teamwire_sync._sandbox.world.messages import NewMessage
-from teamwire_sync._sandbox.world.serializers import dump
+from teamwire_sync._sandbox.world.messages import Messages, NewMessage
+from teamwire_sync._sandbox.world.serializers import Document, dump
 
 if TYPE_CHECKING:
     import sqlite3
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from teamwire_sync._sandbox.world.chat_editor import ChatEditor
     from teamwire_sync._sandbox.world.context import Context
-    from teamwire_sync._sandbox.world.messages import Messages
-    from teamwire_sync._sandbox.world.serializers import Document
     from teamwire_sync._transport import ChatDraft, MemberEdit
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from teamwire_sync._sandbox.world import queries
-from teamwire_sync._sandbox.world.serializers import chat_document, fresh_id
+from teamwire_sync._sandbox.world.serializers import Document, chat_document, fresh_id
 
 if TYPE_CHECKING:
     import sqlite3
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from teamwire_sync._sandbox.world.context import Context
     from teamwire_sync._sandbox.world.events import EventLog
-    from teamwire_sync._sandbox.world.serializers import Document
 
 # There is no event for `is_alert`.
 _TOLD = ("title", "allow_sending", "allow_mute_notifications", "is_closed")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
 
 # A chat is kept as versions, each valid from one sequence number of the log up to another, so that
 # the listing of an earlier moment can still be read.

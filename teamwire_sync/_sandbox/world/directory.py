@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 from teamwire_sync._sandbox.world import queries
 from teamwire_sync._sandbox.world.avatars import avatar
 from teamwire_sync._sandbox.world.bot_chats import require_visible
-from teamwire_sync._sandbox.world.context import refuse_cursor
+from teamwire_sync._sandbox.world.context import Context, refuse_cursor
 from teamwire_sync._sandbox.world.errors import refuse
 from teamwire_sync._sandbox.world.serializers import dump
 
 if TYPE_CHECKING:
     import sqlite3
 
-    from teamwire_sync._sandbox.world.context import Context
     from teamwire_sync._transport import MemberEdit
 
 

@@ -8,16 +8,14 @@ import time
 from typing import TYPE_CHECKING
 
 from teamwire_sync._sandbox.world import queries
-from teamwire_sync._sandbox.world.context import refuse_cursor
-from teamwire_sync._sandbox.world.serializers import dump
+from teamwire_sync._sandbox.world.context import Context, refuse_cursor
+from teamwire_sync._sandbox.world.serializers import Document, dump
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
     from typing import Any
 
-    from teamwire_sync._sandbox.world.context import Context
-    from teamwire_sync._sandbox.world.serializers import Document
 
 _CURSOR = "events"
 # For events that another process puts in the same file.

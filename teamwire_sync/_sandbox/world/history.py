@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from teamwire_sync._sandbox.world import queries
 from teamwire_sync._sandbox.world.serializers import (
+    Document,
     calendar_document,
     deleted_message,
     file_document,
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     import sqlite3
     from typing import Any
 
-    from teamwire_sync._sandbox.world.serializers import Document
 
 KNOWN_MESSAGE = "PqJ4vTzC8sXnGh2LkW9bRm"
 KNOWN_ATTACHMENT = "nD5yKfR3wQmVtB7cZxH8Sj"

@@ -9,6 +9,7 @@ import attrs
 from teamwire_sync._sandbox.world import queries
 from teamwire_sync._sandbox.world.errors import refuse
 from teamwire_sync._sandbox.world.serializers import (
+    Document,
     deleted_message,
     dump,
     fresh_id,
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from teamwire_sync._sandbox.world.attachments import AttachmentStore
     from teamwire_sync._sandbox.world.context import Context
     from teamwire_sync._sandbox.world.events import EventLog
-    from teamwire_sync._sandbox.world.serializers import Document
 
 
 ALERT_TYPES = ("alert", "announcement", "note")

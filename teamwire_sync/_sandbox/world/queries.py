@@ -6,13 +6,11 @@ import json
 from typing import TYPE_CHECKING, cast
 
 from teamwire_sync._sandbox.world.errors import refuse
-from teamwire_sync._sandbox.world.serializers import dump
+from teamwire_sync._sandbox.world.serializers import Document, dump
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Sequence
-
-    from teamwire_sync._sandbox.world.serializers import Document
 
 
 def visible_user(db: sqlite3.Connection, uid: str) -> str | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from teamwire_sync._sandbox.world.history import write_busy_history, write_short_history
 from teamwire_sync._sandbox.world.serializers import (
+    Document,
     chat_document,
     dump,
     group_document,
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator
 
-    from teamwire_sync._sandbox.world.serializers import Document
 
 KNOWN_CHAT = "7MQKchz6wsSzmWTVnppGAc"
 KNOWN_USER = "rVRCfuQEtkgnZBZEgbHVji"
