@@ -112,7 +112,7 @@ def vendor_check(*, write: bool, user: str | None, timeout: float, details: bool
     """
     if write != bool(user):
         raise_usage_error("--write and --user UID go together: whom shall the chat be with?")
-    from teamwire_sync._vendor.check import VendorCheck  # noqa: PLC0415  only this command needs it
+    from teamwire_sync._cli.vendor_check import VendorCheck  # noqa: PLC0415  only this command needs it
 
     connect = partial(Connection, config=ConnectionConfig(listing_timeout=timeout))
     check = VendorCheck(connect, recipient=user or None, timeout=timeout)

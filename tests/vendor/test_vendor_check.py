@@ -16,9 +16,9 @@ from click.testing import CliRunner
 
 from teamwire_sync import Connection, ConnectionConfig
 from teamwire_sync._cli import main
+from teamwire_sync._cli.vendor_check import Finding, VendorCheck
 from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, KNOWN_USER
 from teamwire_sync._services.chats import Chats
-from teamwire_sync._vendor.check import Finding, VendorCheck
 from tests.support.waiting import PATIENCE
 from tests.vendor.conftest import DOUBLE
 
