@@ -1,8 +1,9 @@
 """A listing as bytes, as every store holds it.
 
-The first line names the format, its version and the digest of the rest, which is JSON. In it are
-columns, one for each field, which are read several times as fast as an object for each chat. Chats
-name users and groups by their places, in numbers of 32 bits in Base64.
+The first line is the digest of the rest, which is JSON. The version of the format is in the names
+of files and keys, so that what another version has written is left alone. In the JSON are columns,
+one for each field, which are read several times as fast as an object for each chat. Chats name users
+and groups by their places, in numbers of 32 bits in Base64.
 
 The members of a group are left out: a listing is without them, and they are asked for when needed.
 """
@@ -14,9 +15,10 @@ import struct
 from base64 import b64decode, b64encode
 from itertools import accumulate, chain
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from teamwire_sync._internal.fields import FLAG, OPTIONAL, STRING, Fields, extra_of
+from teamwire_sync._internal.strict_json import parse_json
 from teamwire_sync._models.chats import Chat, ChatType, FillableChat
 from teamwire_sync._models.people import Bot, Group, LoggedInUser, User
 from teamwire_sync._stores.base import StoredListing, StoreError
@@ -24,8 +26,6 @@ from teamwire_sync.exceptions import TWProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
-
-_FORMAT, _VERSION = b"teamwire_sync snapshot", b"1"
 
 _USER: Fields = {
     "uid": STRING,
@@ -53,8 +53,6 @@ _KIND: Fields = {
 }
 _CLASSES = {cls.__name__: cls for cls in (User, Bot, LoggedInUser)}
 
-# As many digits as an answer of the server may have in one number.
-_MOST_DIGITS = 640
 # What JSON and objects of the wrong kind lead to.
 _FAULTS = (
     ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError,
@@ -75,26 +73,20 @@ def pack(contents: StoredListing) -> bytes:
     if not body:
         message = "the chats have something that can't be stored"
         raise StoreError(message)
-    return b"%s %s %s\n%s" % (_FORMAT, _VERSION, _digest(body), body)
+    return b"%s\n%s" % (_digest(body), body)
 
 
 def unpack(packed: bytes) -> StoredListing:
     """The listing that `pack` made *packed* of. Its chats can't act yet.
 
     Raises:
-        StoreError: It is damaged, cut off, of another version or no snapshot at all.
+        StoreError: It is damaged, cut off, or no listing at all.
     """
-    status, _, body = packed.partition(b"\n")
-    name, _, digest = status.rpartition(b" ")
-    if not name.startswith(_FORMAT + b" "):
-        message = "what is stored is no snapshot"
-    elif name != _FORMAT + b" " + _VERSION:
-        message = "the snapshot is of another version"
-    elif digest != _digest(body):
-        message = "the snapshot is damaged or cut off"
-    else:
+    digest, _, body = packed.partition(b"\n")
+    message = "the snapshot is damaged or cut off"
+    if digest == _digest(body):
         try:
-            return _contents(_decode(str(body, "ascii")))
+            return _contents(parse_json(str(body, "ascii")))
         except _FAULTS:
             message = "the snapshot has something else than chats"
     raise StoreError(message)
@@ -106,18 +98,8 @@ def _digest(body: bytes) -> bytes:
     return hashlib.blake2b(body, digest_size=16).hexdigest().encode()
 
 
-def _whole_number(digits: str) -> int:
-    _require(len(digits) <= _MOST_DIGITS)
-    return int(digits)
-
-
-def _no_number(name: str) -> NoReturn:
-    raise ValueError(name)
-
-
 _kind_of = attrgetter(*_KIND)
 _encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
-_decode = json.JSONDecoder(parse_int=_whole_number, parse_constant=_no_number).decode
 
 
 def _require(right: bool) -> None:
@@ -128,7 +110,7 @@ def _require(right: bool) -> None:
 def _document(contents: StoredListing) -> dict[str, Any]:
     chats = list(contents.chats.values())
     examples = {_kind_of(chat): chat for chat in chats}
-    kinds = {kind: slot for slot, kind in enumerate(examples)}
+    kinds = {kind: index for index, kind in enumerate(examples)}
     named = {name: list(map(attrgetter(name), chats)) for name in ("users", "groups", "admins")}
     groups = _distinct(named["groups"])
     owners = [() if group.owner is None else (group.owner,) for group in groups.values()]
@@ -167,11 +149,11 @@ def _columns(objects: Collection[Any], fields: Fields) -> dict[str, Any]:
 
 
 def _extra(objects: Iterable[Any]) -> list[tuple[int, dict[str, Any]]]:
-    return [(slot, each.extra) for slot, each in enumerate(objects) if each._extra]
+    return [(index, each.extra) for index, each in enumerate(objects) if each._extra]
 
 
 def _slots(tuples: Sequence[tuple[Any, ...]], objects: Iterable[int]) -> dict[str, str]:
-    place_of = {key: slot for slot, key in enumerate(objects)}
+    place_of = {key: index for index, key in enumerate(objects)}
     places = [place_of[id(each)] for each in chain.from_iterable(tuples)]
     return {"counts": _text(list(map(len, tuples))), "places": _text(places)}
 
@@ -201,9 +183,9 @@ def _checked(table: Any, fields: Fields) -> list[list[Any]]:
 
 def _extras(table: Any, size: int) -> list[tuple[tuple[str, Any], ...]]:
     extras: list[tuple[tuple[str, Any], ...]] = [()] * size
-    for slot, extra in table["extra"]:
-        _require(type(slot) is int and slot >= 0 and type(extra) is dict)
-        extras[slot] = extra_of(extra, {})
+    for index, extra in table["extra"]:
+        _require(type(index) is int and index >= 0 and type(extra) is dict)
+        extras[index] = extra_of(extra, {})
     return extras
 
 

@@ -19,7 +19,7 @@ from teamwire_sync._http.contract import (
     decode_events,
     decode_upload,
 )
-from teamwire_sync._http.contract.strict_json import decode_json
+from teamwire_sync._internal.strict_json import decode_json
 from tests.support.builders import (
     chat_answer,
     chat_doc,

@@ -20,7 +20,7 @@ from teamwire_sync import (
     TWProtocolError,
 )
 from teamwire_sync._http.contract import Decoder, encode_edit, encode_message
-from teamwire_sync._http.contract.strict_json import decode_json
+from teamwire_sync._internal.strict_json import decode_json
 from teamwire_sync._transport import MemberEdit, MessageDraft
 from tests.support.builders import (
     calendar_doc,

@@ -11,7 +11,7 @@ import pytest
 
 from teamwire_sync import Chat, ChatType, Group, User
 from teamwire_sync._http.contract import Decoder
-from teamwire_sync._http.contract.strict_json import decode_json
+from teamwire_sync._internal.strict_json import decode_json
 from teamwire_sync._models.base import attach
 from teamwire_sync._models.people import Bot, LoggedInUser
 from teamwire_sync._stores.base import StoredListing, StoreError
@@ -284,14 +284,9 @@ class TestDamage:
         with pytest.raises(StoreError, match=r"^the snapshot is damaged or cut off$"):
             unpack(pack(full())[:cut])
 
-    @pytest.mark.parametrize("version", [b"2", b"0", b"10", b"", b"1 1", b"\xff"])
-    def test_another_version_says_so(self, version: bytes) -> None:
-        with pytest.raises(StoreError, match=r"^the snapshot is of another version$"):
-            unpack(pack(full()).replace(b"snapshot 1", b"snapshot " + version, 1))
-
     @pytest.mark.parametrize(
-        "other", [b"", b"\n", b"{}", b"\x80\x04N.", b"teamwire_sync snapshots"]
+        "other", [b"", b"\n", b"{}", b"\x80\x04N.", b"teamwire_sync snapshot 1"]
     )
-    def test_what_is_no_snapshot_says_so(self, other: bytes) -> None:
-        with pytest.raises(StoreError, match=r"^what is stored is no snapshot$"):
+    def test_what_is_no_snapshot_is_noticed(self, other: bytes) -> None:
+        with pytest.raises(StoreError, match=r"^the snapshot is damaged or cut off$"):
             unpack(other)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 def signed(body: bytes) -> bytes:
     digest = hashlib.blake2b(body, digest_size=16).hexdigest().encode()
-    return b"teamwire_sync snapshot 1 %s\n%s" % (digest, body)
+    return b"%s\n%s" % (digest, body)
 
 
 def document_of(packed: bytes) -> Any:

@@ -20,7 +20,7 @@ from teamwire_sync._http.contract.operations import (
     encode_query,
     keeps_contract,
 )
-from teamwire_sync._http.contract.strict_json import decode_json
+from teamwire_sync._internal.strict_json import decode_json
 
 __all__ = [
     "IDEMPOTENCY_KEY",

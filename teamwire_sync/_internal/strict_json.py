@@ -28,7 +28,8 @@ def _no_number(name: str) -> NoReturn:
     raise ValueError(message)
 
 
-_decode = json.JSONDecoder(parse_int=_whole_number, parse_constant=_no_number).decode
+parse_json = json.JSONDecoder(parse_int=_whole_number, parse_constant=_no_number).decode
+"""The document that a text is; raises ValueError or RecursionError."""
 
 
 def decode_json(body: bytes) -> Any:
@@ -41,7 +42,7 @@ def decode_json(body: bytes) -> Any:
         message = f"the answer has more than {_MOST_VALUES:,} values"
         raise TWProtocolError(message)
     try:
-        return _decode(str(body.removeprefix(BOM_UTF8), "utf-8"))
+        return parse_json(str(body.removeprefix(BOM_UTF8), "utf-8"))
     except (ValueError, RecursionError):
         pass
     message = "the answer is not JSON" if body else "the answer is empty"
