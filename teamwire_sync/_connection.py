@@ -123,7 +123,7 @@ class Connection:
             slot = slot_in(store, getattr(transport, "identity", None))
         self.chats = Chats(transport, self.users, self.groups, config, clock=clock, slot=slot)
         self._hide_deleted_messages = config.hide_deleted_messages
-        transport.on_unauthorized = self.chats._cache.refused
+        transport.on_unauthorized = self.chats._cache.on_unauthorized
 
     @classmethod
     def from_vendor(
@@ -220,7 +220,7 @@ class Connection:
             own=own,
             hide_deleted_messages=self._hide_deleted_messages,
             adopt=self.chats._service.adopt_events,
-            pushed=self.chats._cache.pushed,
+            pushed=self.chats._cache.on_event,
         )
 
     def close(self) -> None:

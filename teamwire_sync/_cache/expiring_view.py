@@ -75,7 +75,7 @@ class ExpiringView(StoredView):
             self._expire()
         self._settle()
 
-    def forget(self, tid: str) -> None:
+    def on_not_found(self, tid: str) -> None:
         """The server says that there is no chat *tid* (any more)."""
         now = self.clock()
         with self._lock:
@@ -86,7 +86,7 @@ class ExpiringView(StoredView):
             self._listed_since = now
             self._expire()
 
-    def pushed(self, tid: str, chat: Chat | None, *, is_own: bool = False) -> None:
+    def on_event(self, tid: str, chat: Chat | None, *, is_own: bool = False) -> None:
         """The server says of itself that the chat *tid* is *chat* now, or gone.
 
         The view expires, unless it shows that: what we did ourselves comes back to us.
@@ -130,7 +130,7 @@ class ExpiringView(StoredView):
             self._expire()
         self._settle()
 
-    def refused(self) -> None:
+    def on_unauthorized(self) -> None:
         """The server no longer knows the bot: what it sent is not the bot's any more."""
         with self._lock:
             self._outdate()

@@ -360,7 +360,7 @@ class SharedView:
             if flight.generation != self._generation:
                 return view
             if flight.drops != self._drops:
-                # What has not changed was dropped meanwhile; see `ExpiringView.refused`.
+                # What has not changed was dropped meanwhile; see `ExpiringView.on_unauthorized`.
                 raise Outdated
             self._overlay = overlay
             self._last_good = good

@@ -331,7 +331,7 @@ class ChatService:
         try:
             yield
         except TWNotFoundError:
-            self._cache.forget(tid)
+            self._cache.on_not_found(tid)
             raise
 
 

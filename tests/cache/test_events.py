@@ -32,14 +32,14 @@ def leave(cache: ChatCache, tid: str) -> None:
 def expires(cache: ChatCache, tid: str, chat: Chat | None, *, is_own: bool = False) -> bool:
     """Whether the view of *cache* is fresh, and no longer is when this was pushed."""
     assert cache.clock() < cache.view.deadline
-    cache.pushed(tid, chat, is_own=is_own)
+    cache.on_event(tid, chat, is_own=is_own)
     return not cache.clock() < cache.view.deadline
 
 
 class TestOthers:
     def test_a_change_is_seen_at_once(self, cache: ChatCache, server: ChatServer) -> None:
         cache.all(None)
-        cache.pushed("t1", server.put(make_chat("t1", "uno")))
+        cache.on_event("t1", server.put(make_chat("t1", "uno")))
 
         assert by_title(cache, "one") == ()
         assert len(by_title(cache, "uno")) == 1
@@ -68,7 +68,7 @@ class TestOthers:
     def test_one_that_is_gone_counts(self, cache: ChatCache, server: ChatServer) -> None:
         cache.all(None)
         server.remove("t1")
-        cache.pushed("t1", None)
+        cache.on_event("t1", None)
 
         assert by_tid(cache, "t1") is None
 
@@ -83,7 +83,7 @@ class TestOthers:
         cache.all(None)
         clock.advance(300)
         before = cache.view
-        cache.pushed("t1", make_chat("t1", "one"))
+        cache.on_event("t1", make_chat("t1", "one"))
 
         assert cache.view is not before
 
@@ -91,7 +91,7 @@ class TestOthers:
         self, cache: ChatCache, server: ChatServer
     ) -> None:
         cache.all(None)
-        cache.pushed("t1", make_chat("t1", "uno"))
+        cache.on_event("t1", make_chat("t1", "uno"))
         cache.all(None)
 
         assert server.asked == [None, "v0"]
@@ -112,7 +112,7 @@ class TestUnderWay:
         with Threads() as threads:
             found = threads.start(lambda: by_tid(cache, "t1"))
             gate.wait_arrived()
-            cache.pushed("t1", server.put(chat))
+            cache.on_event("t1", server.put(chat))
             gate.open()
             return found.result(PATIENCE)
 
@@ -141,7 +141,7 @@ class TestUnderWay:
         with Threads() as threads:
             refresh = threads.start(lambda: cache.all(None, refresh=True))
             gate.wait_arrived()
-            cache.pushed("t1", server.put(make_chat("t1", "one")))
+            cache.on_event("t1", server.put(make_chat("t1", "one")))
             gate.open()
             refresh.result(PATIENCE)
 
@@ -180,7 +180,7 @@ class TestEcho:
         with Threads() as threads:
             listed = threads.start(lambda: cache.all(None))
             gate.wait_arrived()
-            cache.pushed("t1", renamed, is_own=True)
+            cache.on_event("t1", renamed, is_own=True)
             gate.open()
             listed.result(PATIENCE)
 
@@ -214,9 +214,9 @@ class TestEcho:
     ) -> None:
         """The chat is again as we made it, and the view shows what it was in between."""
         renamed = change(cache, by_tid(cache, "t1"), make_chat("t1", "uno"))
-        cache.pushed("t1", server.put(make_chat("t1", "eins")))
+        cache.on_event("t1", server.put(make_chat("t1", "eins")))
         assert len(by_title(cache, "eins")) == 1
-        cache.pushed("t1", server.put(renamed))
+        cache.on_event("t1", server.put(renamed))
 
         assert by_title(cache, "eins") == ()
         assert by_title(cache, "uno") == (renamed,)
@@ -228,9 +228,9 @@ class TestEcho:
         before = by_tid(cache, "t1")
         renamed = change(cache, before, server.put(make_chat("t1", "uno")))
         cache.all(None)
-        cache.pushed("t1", renamed, is_own=True)
+        cache.on_event("t1", renamed, is_own=True)
         assert before is not None
-        cache.pushed("t1", server.put(before))
+        cache.on_event("t1", server.put(before))
 
         assert by_tid(cache, "t1") == before
 
@@ -240,9 +240,9 @@ class TestEcho:
         cache.all(None)
         leave(cache, "t1")
         server.remove("t1")
-        cache.pushed("t1", None, is_own=True)
+        cache.on_event("t1", None, is_own=True)
         again = server.put(make_chat("t1", "again"))
-        cache.pushed("t1", again)
+        cache.on_event("t1", again)
 
         assert by_tid(cache, "t1") == again
 
@@ -259,7 +259,7 @@ class TestGone:
             change(cache, by_tid(cache, "t1"), server.put(make_chat("t1", "uno")))
         cache.all(None)
         server.remove("t1")
-        cache.pushed("t1", None)
+        cache.on_event("t1", None)
 
         assert by_tid(cache, "t1") is None
         assert [chat.tid for chat in cache.all(None)] == ["t2"]
@@ -268,13 +268,13 @@ class TestGone:
         """Our leaving comes back, and the list is behind it still."""
         cache.all(None)
         leave(cache, "t1")
-        cache.pushed("t1", None)
+        cache.on_event("t1", None)
 
         assert by_tid(cache, "t1") is None
 
     def test_the_own_writes_on_other_chats_stay(self, cache: ChatCache, server: ChatServer) -> None:
         renamed = change(cache, by_tid(cache, "t2"), make_chat("t2", "due"))
         server.remove("t1")
-        cache.pushed("t1", None)
+        cache.on_event("t1", None)
 
         assert by_tid(cache, "t2") == renamed

@@ -330,7 +330,7 @@ class CacheMachine(RuleBasedStateMachine):
         if failure is not None:
             asked.error = failure
             if failure.status == 401:
-                self.cache.refused()  # as the transport does for any call
+                self.cache.on_unauthorized()  # as the transport does for any call
             promised.failed(asked, failure)
             raise failure
         if load.validator != validator_of(chats):
@@ -589,7 +589,7 @@ class CacheMachine(RuleBasedStateMachine):
 
     @rule()
     def any_call_is_unauthorized(self) -> None:
-        self.cache.refused()
+        self.cache.on_unauthorized()
         self.promised.good = self.promised.view = None
 
     @rule(data=st.data())
@@ -597,7 +597,7 @@ class CacheMachine(RuleBasedStateMachine):
         gone = [f"t{number + 1}" for number in range(self.made)]
         gone = [tid for tid in gone if tid not in self.server.now]
         tid = data.draw(st.sampled_from([*gone, "ghost"]))
-        self.cache.forget(tid)
+        self.cache.on_not_found(tid)
         self.promised.forgot(tid)
         # Until the list has caught up with the end of the chat, it shows the chat.
         self.server.touched[tid] = self.clock()

@@ -118,7 +118,7 @@ def test_404_after_leaving_does_not_bring_the_chat_back(
     cache.all(None)
     with cache.writing() as write:
         write.left("t1")
-    cache.forget("t1")
+    cache.on_not_found("t1")
 
     assert by_tid(cache, "t1") is None
 

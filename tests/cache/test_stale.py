@@ -97,7 +97,7 @@ class TestStale:
         self, cache: ChatCache, server: ChatServer
     ) -> None:
         cache.all(None)
-        cache.refused()
+        cache.on_unauthorized()
         server.error = TWServerError("down")
 
         with pytest.raises(TWServerError):
@@ -108,7 +108,7 @@ class TestStale:
     ) -> None:
         cache.all(None)
         clock.advance(300)
-        server.on_load = lambda load: cache.refused() if load.validator else None
+        server.on_load = lambda load: cache.on_unauthorized() if load.validator else None
         cache.all(None)
 
         assert server.asked == [None, "v0", None]

@@ -200,7 +200,7 @@ class TestOwnWrites:
     ) -> None:
         create(cache, make_chat("t3"))
         cache.all(None)
-        cache.forget("t3")
+        cache.on_not_found("t3")
 
         assert by_tid(cache, "t3") is None
 

@@ -87,7 +87,7 @@ class TestEachStore:
         cache, other = sharers.cache(), sharers.cache()
         other.all(None)
         sharers.server.error = TWAuthError("unknown bot")
-        cache.refused()
+        cache.on_unauthorized()
         sharers.clock.advance(1)
 
         with pytest.raises(TWAuthError):
@@ -195,14 +195,17 @@ class TestWhatIsNoWrite:
         slot = sharers.slot()
         cache = sharers.cache(slot)
         cache.all(None)
-        cache.pushed("t1", make_chat("t1", "new"))
-        cache.forget("t2")
+        cache.on_event("t1", make_chat("t1", "new"))
+        cache.on_not_found("t2")
 
         assert "bump_generation" not in slot.calls
 
     @pytest.mark.parametrize(
         "tell",
-        [lambda cache: cache.pushed("t1", make_chat("t1", "x")), lambda cache: cache.forget("t1")],
+        [
+            lambda cache: cache.on_event("t1", make_chat("t1", "x")),
+            lambda cache: cache.on_not_found("t1"),
+        ],
         ids=["pushed", "forget"],
     )
     def test_it_asks_for_a_newer_listing(
@@ -220,7 +223,7 @@ class TestWhatIsNoWrite:
         cache, other = sharers.cache(), sharers.cache()
         cache.all(None)
         sharers.clock.advance(0.1)
-        cache.forget("t9")
+        cache.on_not_found("t9")
         sharers.clock.advance(0.1)
         other.all(None, refresh=True)
         cache.all(None)

@@ -57,7 +57,7 @@ class TestWritesMeanwhile:
         sharers.cache().all(None)
         slot = sharers.slot()
         cache = sharers.cache(slot)
-        slot.once("load", cache.refused, after=True)
+        slot.once("load", cache.on_unauthorized, after=True)
         cache.all(None)
 
         assert len(sharers.server.asked) == 2
@@ -83,7 +83,7 @@ class TestWritesMeanwhile:
 
     @pytest.mark.parametrize(
         "expire",
-        [lambda cache: cache.invalidate(), lambda cache: cache.forget("t9")],
+        [lambda cache: cache.invalidate(), lambda cache: cache.on_not_found("t9")],
         ids=["by a write", "by a 404"],
     )
     def test_who_looks_up_after_it_expired_does_not_wait_for_the_load_before(
