@@ -14,7 +14,6 @@ from teamwire_sync._config import ConnectionConfig
 from teamwire_sync._internal.deadlines import deadline_of
 from teamwire_sync._internal.secret import as_secrets
 from teamwire_sync._internal.validation import require_bool, require_id
-from teamwire_sync._models.base import attach
 from teamwire_sync.exceptions import TWClosedError
 
 if TYPE_CHECKING:
@@ -104,8 +103,16 @@ class Connection:
             message = "app_id, secret, url, session and app_name do not go with a transport"
             raise TypeError(message)
         # All that a program without a Connection has no use for.
+        from teamwire_sync._cache.chat_cache import ChatCache  # noqa: PLC0415
+        from teamwire_sync._services.chat_actions import ChatActions  # noqa: PLC0415
         from teamwire_sync._services.chats import Chats  # noqa: PLC0415
-        from teamwire_sync._services.directory import Groups, Users  # noqa: PLC0415
+        from teamwire_sync._services.directory import (  # noqa: PLC0415
+            GroupDirectory,
+            Groups,
+            UserDirectory,
+            Users,
+        )
+        from teamwire_sync._services.listing import read_listing  # noqa: PLC0415
 
         self._transport = transport
         ttls: dict[str, Any] = {
@@ -114,16 +121,48 @@ class Connection:
             "ttl_of_none": config.recheck_after,
             "listing_timeout": config.listing_timeout,
         }
-        self.users = Users(transport, **ttls)
-        self.groups = Groups(transport, self.users, **ttls)
-        slot = None
+        self._users = UserDirectory(transport, **ttls)
+        self._groups = GroupDirectory(transport, self._users, **ttls)
+        self.users = Users(self._users)
+        self.groups = Groups(self._groups)
+        sharing = None
         if has_store:
             from teamwire_sync._stores import slot_in  # noqa: PLC0415  few have one
 
             slot = slot_in(store, getattr(transport, "identity", None))
-        self.chats = Chats(transport, self.users, self.groups, config, clock=clock, slot=slot)
+            if slot is not None:
+                from teamwire_sync._stores.sharing import SharedListing  # noqa: PLC0415  the same
+
+                sharing = SharedListing(
+                    slot,
+                    check_interval=config.store_check_interval,
+                    adopt=lambda stored: actions.attach(
+                        list(stored.chats.values()), stored.users, stored.groups
+                    ),
+                    patience=config.listing_timeout,
+                )
+        self._cache = ChatCache(
+            lambda request: read_listing(
+                transport, request, timeout=config.listing_timeout, attach=actions.attach
+            ),
+            clock=clock,
+            ttl=config.cache_ttl,
+            recheck_after=config.recheck_after,
+            own_write_grace=config.own_write_grace,
+            stale_if_error=config.stale_if_error,
+            sharing=sharing,
+        )
+        self._actions = actions = ChatActions(
+            transport,
+            self._users,
+            self._groups,
+            self._cache,
+            hide_deleted_messages=config.hide_deleted_messages,
+            listing_timeout=config.listing_timeout,
+        )
+        self.chats = Chats(transport, self._cache, actions)
         self._hide_deleted_messages = config.hide_deleted_messages
-        transport.on_unauthorized = self.chats._cache.on_unauthorized
+        transport.on_unauthorized = self._cache.on_unauthorized
 
     @classmethod
     def from_vendor(
@@ -170,7 +209,7 @@ class Connection:
             TWError: Something else is wrong; the text says what.
         """
         me = self._transport.get_me(deadline=deadline_of(timeout))
-        attach([me], self.users)
+        self._users.attach([me])
         return me
 
     def events(
@@ -219,8 +258,8 @@ class Connection:
             ends_at=ends_at,
             own=own,
             hide_deleted_messages=self._hide_deleted_messages,
-            adopt=self.chats._service.adopt_events,
-            pushed=self.chats._cache.on_event,
+            attach=self._actions.attach_events,
+            on_event=self._cache.on_event,
         )
 
     def close(self) -> None:
@@ -230,9 +269,9 @@ class Connection:
         another thread, for a free connection or for an event, else when their request ends.
         """
         self._closed = True
-        self.chats._close()
-        self.users._close()
-        self.groups._close()
+        self._cache.close()
+        self._users.close()
+        self._groups.close()
         self._transport.close()
 
     def __enter__(self) -> Connection:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Callable
 
 from attrs import fields
 
+from teamwire_sync._models.chats import Message
 from teamwire_sync._models.events import Event
-from teamwire_sync._models.messages import Message
 from teamwire_sync._models.people import Group, User
 
 if TYPE_CHECKING:

@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-    from teamwire_sync._display.html import ChatList
-    from teamwire_sync._models.chats import Chat, ChatHandle
+    from teamwire_sync._models.chats import Chat, ChatHandle, ChatList
 
     Command = Callable[..., Any]
 

@@ -10,40 +10,44 @@ from teamwire_sync._internal.validation import require_progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
 Callback = Callable[[int, int], object]
 Progress = Union[bool, Callback, None]
 
 
-@contextmanager
-def counted(progress: Progress, what: str) -> Iterator[Callback | None]:
+def counted(progress: Progress, what: str) -> AbstractContextManager[Callback]:
     """The callback for *progress*, which is told of pages and of items so far.
 
     Raises:
         TypeError: *progress* is neither a callback nor True nor False.
         ImportError: There is no tqdm for True; the text says what to install.
     """
-    if progress is True:
-        with closing(_Bar(desc="listing", unit=f" {what}")) as bar:
-            yield lambda _pages, items: bar.move(items)
-    else:
-        yield _given(progress)
+    options = {"desc": "listing", "unit": f" {what}"}
+    return _callback(progress, lambda bar: lambda _pages, items: bar.move(items), options)
 
 
-@contextmanager
-def moved(progress: Progress, what: str) -> Iterator[Callback | None]:
+def moved(progress: Progress, what: str) -> AbstractContextManager[Callback]:
     """The callback for *progress*, which is told of the bytes so far and of all of them.
 
     Raises:
         TypeError: *progress* is neither a callback nor True nor False.
         ImportError: There is no tqdm for True; the text says what to install.
     """
+    options = {"desc": what, "unit": "B", "unit_scale": True, "unit_divisor": 1024}
+    return _callback(progress, lambda bar: bar.move, options)
+
+
+@contextmanager
+def _callback(
+    progress: Progress, move_of: Callable[[_Bar], Callback], options: dict[str, Any]
+) -> Iterator[Callback]:
+    require_progress(progress)
     if progress is True:
-        options = {"desc": what, "unit": "B", "unit_scale": True, "unit_divisor": 1024}
         with closing(_Bar(**options)) as bar:
-            yield bar.move
+            yield move_of(bar)
     else:
-        yield _given(progress)
+        yield progress or (lambda *_: None)
 
 
 class _Bar:
@@ -62,11 +66,6 @@ class _Bar:
     def close(self) -> None:
         if self._bar is not None:
             self._bar.close()
-
-
-def _given(progress: Progress) -> Callback | None:
-    require_progress(progress)
-    return None if isinstance(progress, bool) else progress
 
 
 def _tqdm() -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import field, frozen
 
@@ -30,7 +30,40 @@ class AttachmentType(OpenEnum):
     LIVE_LOCATION = "live_location"
 
 
-class Attachment(Extensible, Bound):
+class Attachable(Protocol):
+    """A file of this machine that becomes an attachment when the message is posted.
+
+    `Attachments` makes them.
+    """
+
+    @property
+    def type(self) -> AttachmentType:
+        """The kind of attachment that it becomes."""
+
+    @property
+    def name(self) -> str:
+        """What receivers see."""
+
+    @property
+    def size(self) -> int:
+        """Bytes that it has now."""
+
+
+class FileService(Protocol):
+    """Brings the content of attachments."""
+
+    def download(
+        self,
+        attachment: FileAttachment,
+        path_or_file: str | os.PathLike[str] | BinaryIO,
+        *,
+        progress: Progress,
+        timeout: float | None,
+    ) -> Path | None:
+        """Write the content of *attachment*; see `FileAttachment.download`."""
+
+
+class Attachment(Extensible, Bound[FileService]):
     """What is attached to a message; the classes below say more.
 
     Attributes:
@@ -94,10 +127,7 @@ class FileAttachment(Attachment):
             TWError: It could not be read.
             ImportError: *progress* is True, and there is no tqdm; the text says what to install.
         """
-        path: Path | None = self._acting()._download(
-            self, path_or_file, progress=progress, timeout=timeout
-        )
-        return path
+        return self._acting().download(self, path_or_file, progress=progress, timeout=timeout)
 
 
 @frozen

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
+from teamwire_sync._internal.dates import date_of
 from teamwire_sync._models.base import Extensible, OpenEnum, extra_field, text_repr
-from teamwire_sync._models.messages import date_of
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from teamwire_sync._models.chats import Chat
-    from teamwire_sync._models.messages import Message
+    from teamwire_sync._models.chats import Chat, Message
     from teamwire_sync._models.people import Group, User
 
 

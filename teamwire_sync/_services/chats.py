@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import TYPE_CHECKING, Callable
+from typing import TYPE_CHECKING
 
-from teamwire_sync._cache.chat_cache import ChatCache
-from teamwire_sync._display.html import ChatList
 from teamwire_sync._internal.deadlines import deadline_of
 from teamwire_sync._internal.validation import require_bool, require_id, require_str, require_text
-from teamwire_sync._models.chats import Chat, ChatHandle
-from teamwire_sync._services.chat_actions import ChatService
-from teamwire_sync._services.listing import read_listing
+from teamwire_sync._models.chats import Chat, ChatHandle, ChatList
 from teamwire_sync._services.validation import group_ids, user_ids
 from teamwire_sync._transport import ChatDraft
 from teamwire_sync.exceptions import TWAmbiguousTitleError, TWNotFoundError
@@ -19,15 +15,12 @@ from teamwire_sync.exceptions import TWAmbiguousTitleError, TWNotFoundError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from teamwire_sync._cache.chat_cache import ChatCache
     from teamwire_sync._cache.info import CacheInfo
-    from teamwire_sync._cache.listing import Listing, ListingRequest
     from teamwire_sync._cache.snapshot import ChatSnapshot
-    from teamwire_sync._config import ConnectionConfig
     from teamwire_sync._display.progress import Progress
     from teamwire_sync._models.people import Group, User
-    from teamwire_sync._services.directory import Groups, Users
-    from teamwire_sync._stores.base import StoredListing, StoreSlot
-    from teamwire_sync._stores.sharing import SharedListing
+    from teamwire_sync._services.chat_actions import ChatActions
     from teamwire_sync._transport import Transport
 
 # Thread IDs that the text of an error names at most.
@@ -42,35 +35,10 @@ class Chats:
     the next look-up list them anew.
     """
 
-    def __init__(
-        self,
-        transport: Transport,
-        users: Users,
-        groups: Groups,
-        config: ConnectionConfig,
-        *,
-        clock: Callable[[], float],
-        slot: StoreSlot | None = None,
-    ) -> None:
+    def __init__(self, transport: Transport, cache: ChatCache, actions: ChatActions) -> None:
         self._transport = transport
-        self._listing_timeout = config.listing_timeout
-        self._cache = ChatCache(
-            self._load,
-            clock=clock,
-            ttl=config.cache_ttl,
-            recheck_after=config.recheck_after,
-            own_write_grace=config.own_write_grace,
-            stale_if_error=config.stale_if_error,
-            sharing=None if slot is None else self._shared(slot, config),
-        )
-        self._service = ChatService(
-            transport,
-            users,
-            groups,
-            self._cache,
-            hide_deleted_messages=config.hide_deleted_messages,
-            listing_timeout=config.listing_timeout,
-        )
+        self._cache = cache
+        self._actions = actions
 
     def get_subscriptions(
         self,
@@ -191,7 +159,7 @@ class Chats:
             tid: The thread ID.
         """
         handle = ChatHandle(require_id(tid, "tid"))
-        self._service.adopt([handle])
+        self._actions.attach([handle])
         return handle
 
     def create_chat(
@@ -247,7 +215,7 @@ class Chats:
         deadline = deadline_of(timeout)
         with self._cache.writing() as write:
             chat = self._transport.create_chat(draft, deadline=deadline)
-            self._service.adopt_one(chat)
+            self._actions.attach_chat(chat)
             write.created(chat)
         return chat
 
@@ -258,27 +226,6 @@ class Chats:
     def cache_info(self) -> CacheInfo:
         """What the cache has done so far, and how old it is."""
         return self._cache.info()
-
-    def _load(self, load: ListingRequest) -> Listing | None:
-        return read_listing(
-            self._transport, load, timeout=self._listing_timeout, adopt=self._service.adopt
-        )
-
-    def _shared(self, slot: StoreSlot, config: ConnectionConfig) -> SharedListing:
-        from teamwire_sync._stores.sharing import SharedListing  # noqa: PLC0415  few have a store
-
-        def adopt(contents: StoredListing) -> None:
-            self._service.adopt(list(contents.chats.values()), contents.users, contents.groups)
-
-        return SharedListing(
-            slot,
-            check_interval=config.store_check_interval,
-            adopt=adopt,
-            patience=config.listing_timeout,
-        )
-
-    def _close(self) -> None:
-        self._cache.close()
 
 
 def _folded(title: str) -> str:

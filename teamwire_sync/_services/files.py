@@ -126,12 +126,8 @@ class LocalFile:
     @property
     def size(self) -> int:
         """Bytes that it has now."""
-        if isinstance(self._source, Path):
-            return self._source.stat().st_size
-        with _moving:
-            end = self._source.seek(0, os.SEEK_END)
-            self._source.seek(self._start)
-        return max(0, end - self._start)
+        with self.opened() as source:
+            return source.size
 
 
 class OpenFile:

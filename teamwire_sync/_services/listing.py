@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Callable
 from teamwire_sync._cache.listing import Listing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from teamwire_sync._cache.listing import ListingRequest
     from teamwire_sync._models.chats import Chat
+    from teamwire_sync._models.people import Group, User
     from teamwire_sync._transport import ChatPage, Transport
+
+    Attach = Callable[[Sequence[Chat], Sequence[User], Sequence[Group]], None]
 
 
 class _Changed(Exception):  # noqa: N818  it is no error: the pages are to be read again
@@ -20,7 +23,7 @@ class _Changed(Exception):  # noqa: N818  it is no error: the pages are to be re
 
 
 def read_listing(
-    transport: Transport, load: ListingRequest, *, timeout: float, adopt: Callable[..., None]
+    transport: Transport, load: ListingRequest, *, timeout: float, attach: Attach
 ) -> Listing | None:
     """Read all the pages; None when the chats are as ``load.validator`` says.
 
@@ -31,7 +34,7 @@ def read_listing(
         transport: Brings the pages.
         load: Is told of each page.
         timeout: Seconds that all of it may take.
-        adopt: Lets the chats, users and groups of a page act.
+        attach: Lets the chats, users and groups of a page act.
 
     Raises:
         TWTimeoutError: It took longer.
@@ -43,17 +46,17 @@ def read_listing(
     for _ in range(2):
         pages = transport.iter_chat_pages(validator=validator, deadline=deadline)
         try:
-            return _read_pages(pages, load, adopt, steady=True)
+            return _read_pages(pages, load, attach, steady=True)
         except _Changed:
             validator = None
     pages = transport.iter_chat_pages(validator=None, deadline=deadline)
-    return _read_pages(pages, load, adopt, steady=False)
+    return _read_pages(pages, load, attach, steady=False)
 
 
 def _read_pages(
     pages: Iterator[ChatPage],
     load: ListingRequest,
-    adopt: Callable[..., None],
+    attach: Attach,
     *,
     steady: bool,
 ) -> Listing | None:
@@ -62,7 +65,7 @@ def _read_pages(
     for page in pages:
         if page.not_modified:
             return None
-        adopt(page.chats, page.users, page.groups)
+        attach(page.chats, page.users, page.groups)
         for chat in page.chats:
             chats[chat.tid] = chat
         load.page(len(chats))

@@ -11,13 +11,12 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
-from teamwire_sync._models.chats import Chat, ChatType
+from teamwire_sync._models.chats import Chat, ChatType, Message
 from teamwire_sync._models.people import Bot, Group, LoggedInUser, User
 from teamwire_sync.exceptions import TWProtocolError
 
 if TYPE_CHECKING:
     from teamwire_sync._models.chats import ChatHandle
-    from teamwire_sync._models.messages import Message
     from teamwire_sync._transport import MessageDraft
 
 T = TypeVar("T", User, Group)
@@ -109,8 +108,6 @@ class Converter:
             chat: Where it was posted.
             draft: What was posted.
         """
-        from teamwire_sync._models.messages import Message  # noqa: PLC0415  only who posts
-
         mid = theirs if isinstance(theirs, str) else getattr(theirs, "mid", None)
         author = getattr(theirs, "from_user", None)
         # It is posted, whatever else is told of it.

@@ -52,10 +52,10 @@ def read(
     timeout: float = 600,
     go_on: Callable[[], None] = lambda: None,
     progress: Progress | None = None,
-    adopt: Callable[..., None] = lambda *_: None,
+    attach: Callable[..., None] = lambda *_: None,
 ) -> Listing | None:
     load = ListingRequest(validator=validator, deadline=deadline, go_on=go_on, progress=progress)
-    return read_listing(pages, load, timeout=timeout, adopt=adopt)  # type: ignore[arg-type]
+    return read_listing(pages, load, timeout=timeout, attach=attach)  # type: ignore[arg-type]
 
 
 def tids(listing: Listing | None) -> list[str]:
@@ -105,15 +105,15 @@ class TestPages:
         assert listing.validator is None
         assert len(pages.asked) == 1
 
-    def test_what_each_page_has_is_adopted(self) -> None:
-        adopted: list[tuple[Any, ...]] = []
+    def test_what_each_page_has_is_attached(self) -> None:
+        attached: list[tuple[Any, ...]] = []
         user, group = make_user(), make_group()
         one, other = make_chat("a"), make_chat("b")
         first = ChatPage([one], "v1", is_last=False, users=[user])
         pages = Pages([first, ChatPage([other], "v1", groups=[group])])
-        read(pages, adopt=lambda *things: adopted.append(tuple(map(list, things))))
+        read(pages, attach=lambda *things: attached.append(tuple(map(list, things))))
 
-        assert adopted == [([one], [user], []), ([other], [], [group])]
+        assert attached == [([one], [user], []), ([other], [], [group])]
 
     def test_an_error_on_a_page_is_the_error_of_the_listing(self) -> None:
         pages = Pages([page("a"), TWServerError("down")])
@@ -214,7 +214,7 @@ class TestLoad:
     def test_the_pages_of_all_readings_are_counted(self) -> None:
         load = ListingRequest(validator=None, deadline=None, go_on=lambda: None, progress=None)
         pages: Any = Pages(CHANGED, [page("a", is_last=True)])
-        read_listing(pages, load, timeout=1, adopt=lambda *_: None)
+        read_listing(pages, load, timeout=1, attach=lambda *_: None)
 
         assert load.pages == 3
 
