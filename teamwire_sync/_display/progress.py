@@ -6,6 +6,7 @@ from contextlib import closing, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Union
 
+from teamwire_sync._display.extras import import_extra
 from teamwire_sync._internal.validation import require_progress
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class _Bar:
     """A bar that appears when there is something to tell: where nothing is asked, there is none."""
 
     def __init__(self, **options: Any) -> None:
-        self._make = partial(_tqdm(), **options)
+        self._make = partial(import_extra("tqdm.auto", needed_by="progress=True").tqdm, **options)
         self._bar: Any = None
 
     def move(self, done: int, total: int | None = None) -> None:
@@ -66,15 +67,3 @@ class _Bar:
     def close(self) -> None:
         if self._bar is not None:
             self._bar.close()
-
-
-def _tqdm() -> Any:
-    try:
-        from tqdm.auto import tqdm  # noqa: PLC0415  an extra
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "tqdm":
-            raise
-    else:
-        return tqdm
-    message = "progress=True needs tqdm: pip install 'teamwire_sync[notebook]'"
-    raise ImportError(message, name="tqdm")

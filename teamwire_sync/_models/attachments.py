@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from attrs import field, frozen
 
@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     import os
     from datetime import datetime
     from pathlib import Path
-    from typing import BinaryIO
 
     from teamwire_sync._display.progress import Progress
 
@@ -43,10 +42,6 @@ class Attachable(Protocol):
     @property
     def name(self) -> str:
         """What receivers see."""
-
-    @property
-    def size(self) -> int:
-        """Bytes that it has now."""
 
 
 class FileService(Protocol):
@@ -92,9 +87,6 @@ class FileAttachment(Attachment):
     size: int
     content_type: str = field(default="application/octet-stream", repr=False)
     _extra: tuple[tuple[str, Any], ...] = extra_field()
-
-    def __hash__(self) -> int:
-        return hash(self.aid)
 
     def download(
         self,
@@ -150,9 +142,6 @@ class CalendarAttachment(Attachment):
     location: str | None = field(default=None, repr=False)
     _extra: tuple[tuple[str, Any], ...] = extra_field()
 
-    def __hash__(self) -> int:
-        return hash((self.title, self.startDate))
-
 
 @frozen
 class LocationAttachment(Attachment):
@@ -178,9 +167,6 @@ class LocationAttachment(Attachment):
     postalCode: str | None = field(default=None, repr=False)  # noqa: N815
     _extra: tuple[tuple[str, Any], ...] = extra_field()
 
-    def __hash__(self) -> int:
-        return hash((self.name, self.lat, self.lon))
-
 
 @frozen
 class OtherAttachment(Attachment):
@@ -193,6 +179,3 @@ class OtherAttachment(Attachment):
 
     type: AttachmentType
     _extra: tuple[tuple[str, Any], ...] = extra_field()
-
-    def __hash__(self) -> int:
-        return hash(self.type)

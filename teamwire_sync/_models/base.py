@@ -54,7 +54,7 @@ class OpenEnum(str, Enum):
 
 def extra_field() -> Any:
     """The field of an `Extensible`; the last one of a class."""
-    return field(default=(), repr=False)
+    return field(default=(), repr=False, hash=False)
 
 
 class Extensible:

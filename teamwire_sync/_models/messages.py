@@ -35,6 +35,3 @@ class LinkPreview(Extensible):
     image: str | None = field(default=None, repr=False)
     domain: str = field(default="", repr=False)
     _extra: tuple[tuple[str, Any], ...] = extra_field()
-
-    def __hash__(self) -> int:
-        return hash(self.url)

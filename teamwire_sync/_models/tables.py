@@ -75,35 +75,30 @@ MESSAGE_CELLS: Mapping[str, Callable[[Any], Cell]] = {
     "attachments": _attachments,
 }
 
-_TEXT = "string"
-_COUNT = "int64"
-_FLAG = "bool"
-# The server's own unit. In nanoseconds, pandas' years end in 2262.
-_DATE = "datetime64[ms]"
-
 CHAT_COLUMNS: Mapping[str, Column] = {
-    "tid": (_TEXT, lambda chat: chat.tid),
-    "title": (_TEXT, lambda chat: chat.title),
-    "type": (_TEXT, lambda chat: chat.type.value),
-    "users": (_COUNT, lambda chat: len(chat.users)),
-    "groups": (_COUNT, lambda chat: len(chat.groups)),
-    "admins": (_COUNT, lambda chat: len(chat.admins)),
-    "is_alert": (_FLAG, lambda chat: chat.is_alert),
-    "allow_sending": (_FLAG, lambda chat: chat.allow_sending),
-    "allow_mute_notifications": (_FLAG, lambda chat: chat.allow_mute_notifications),
-    "is_closed": (_FLAG, lambda chat: chat.is_closed),
+    "tid": ("string", lambda chat: chat.tid),
+    "title": ("string", lambda chat: chat.title),
+    "type": ("string", lambda chat: chat.type.value),
+    "users": ("int64", lambda chat: len(chat.users)),
+    "groups": ("int64", lambda chat: len(chat.groups)),
+    "admins": ("int64", lambda chat: len(chat.admins)),
+    "is_alert": ("bool", lambda chat: chat.is_alert),
+    "allow_sending": ("bool", lambda chat: chat.allow_sending),
+    "allow_mute_notifications": ("bool", lambda chat: chat.allow_mute_notifications),
+    "is_closed": ("bool", lambda chat: chat.is_closed),
 }
 MESSAGE_COLUMNS: Mapping[str, Column] = {
-    "mid": (_TEXT, lambda message: message.mid),
-    "tid": (_TEXT, lambda message: message.chat.tid),
-    "from_uid": (_TEXT, lambda message: message.from_user.uid),
-    "from_name": (_TEXT, lambda message: message.from_user.full_name()),
-    "date": (_DATE, lambda message: message.timestamp),
-    "msg": (_TEXT, lambda message: message.msg),
-    "is_alert": (_FLAG, lambda message: message.is_alert),
-    "alert_type": (_TEXT, lambda message: message.alert_type and message.alert_type.value),
-    "reply_to": (_TEXT, lambda message: message.reply_to),
-    "sender_display_name": (_TEXT, lambda message: message.sender_display_name),
-    "deleted": (_FLAG, lambda message: message.deleted),
-    "attachments": (_COUNT, lambda message: len(message.attachments or ())),
+    "mid": ("string", lambda message: message.mid),
+    "tid": ("string", lambda message: message.chat.tid),
+    "from_uid": ("string", lambda message: message.from_user.uid),
+    "from_name": ("string", lambda message: message.from_user.full_name()),
+    # The server's own unit. In nanoseconds, pandas' years end in 2262.
+    "date": ("datetime64[ms]", lambda message: message.timestamp),
+    "msg": ("string", lambda message: message.msg),
+    "is_alert": ("bool", lambda message: message.is_alert),
+    "alert_type": ("string", lambda message: message.alert_type and message.alert_type.value),
+    "reply_to": ("string", lambda message: message.reply_to),
+    "sender_display_name": ("string", lambda message: message.sender_display_name),
+    "deleted": ("bool", lambda message: message.deleted),
+    "attachments": ("int64", lambda message: len(message.attachments or ())),
 }

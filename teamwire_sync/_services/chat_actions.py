@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Callable
 
+from teamwire_sync._display.progress import Progress
+from teamwire_sync._display.progress import moved as bytes_moved
 from teamwire_sync._internal.deadlines import deadline_of, within
 from teamwire_sync._internal.validation import (
     require_bool,
@@ -17,28 +19,22 @@ from teamwire_sync._internal.validation import (
     require_text,
 )
 from teamwire_sync._models.base import attach
-from teamwire_sync._models.chats import Chat, Message, MessageList
+from teamwire_sync._models.chats import Chat, ChatHandle, Message, MessageList
 from teamwire_sync._services.paging import Pages
 from teamwire_sync._services.validation import group_ids, require_members, user_ids
-from teamwire_sync._transport import MemberEdit, MessageDraft, Page
+from teamwire_sync._transport import EventPage, MemberEdit, MessageDraft, Page, Transport
 from teamwire_sync.exceptions import TWNotFoundError
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
-    from typing import BinaryIO
 
     from teamwire_sync._cache.chat_cache import ChatCache
-    from teamwire_sync._display.progress import Progress
     from teamwire_sync._models.attachments import Attachable, Attachment, FileAttachment
     from teamwire_sync._models.chat_service import Members
-    from teamwire_sync._models.chats import ChatHandle
     from teamwire_sync._models.messages import AlertType
     from teamwire_sync._models.people import Group, User
     from teamwire_sync._services.directory import GroupDirectory, UserDirectory
     from teamwire_sync._services.files import LocalFile
-    from teamwire_sync._transport import EventPage, Transport
 
 # Messages asked for in one request: a server may give fewer, and gives no more than 200.
 _MESSAGES = 200
@@ -80,7 +76,7 @@ class ChatActions:
         self,
         chats: Sequence[Chat | ChatHandle],
         users: Iterable[User] = (),
-        groups: Iterable[Group] = (),
+        groups: Sequence[Group] = (),
     ) -> None:
         """Let *chats* act, and the *users* and *groups* that they name."""
         attach(chats, self)
@@ -89,8 +85,7 @@ class ChatActions:
 
     def attach_chat(self, chat: Chat) -> None:
         """Let *chat* act, and whom it names."""
-        owners = [group.owner for group in chat.groups if group.owner is not None]
-        self.attach([chat], [*chat.users, *chat.admins, *owners], chat.groups)
+        self.attach([chat], [*chat.users, *chat.admins], chat.groups)
 
     def attach_messages(self, messages: Iterable[Message]) -> None:
         """Let the authors and the attachments of *messages* act."""
@@ -165,7 +160,6 @@ class ChatActions:
         # Without items there is no bar; that one can't be shown is said all the same.
         if not items and progress is not True:
             return []
-        from teamwire_sync._display.progress import moved as bytes_moved  # noqa: PLC0415
         from teamwire_sync._models.attachments import Attachment, FileAttachment  # noqa: PLC0415
 
         done, total = 0, sum(item.size for item in items if not isinstance(item, Attachment))
@@ -234,13 +228,12 @@ class ChatActions:
     def download(
         self,
         attachment: FileAttachment,
-        path_or_file: str | os.PathLike[str] | BinaryIO,
+        path_or_file: object,
         *,
         progress: Progress,
         timeout: float | None,
     ) -> Path | None:
         """Write the content of *attachment*; see `FileAttachment.download`."""
-        from teamwire_sync._display.progress import moved as bytes_moved  # noqa: PLC0415
         from teamwire_sync._services.files import target_of  # noqa: PLC0415  see `_attachable`
 
         deadline = deadline_of(timeout)
@@ -356,19 +349,17 @@ def _attachable(
 ) -> list[Attachment | LocalFile]:
     if attachments is None:
         return []
-    given = type(attachments).__name__
     # Most programs post texts: what files need is imported by who attaches one.
     from teamwire_sync._models.attachments import Attachment  # noqa: PLC0415
     from teamwire_sync._services.files import LocalFile  # noqa: PLC0415
 
     hint = "files are attached by attachments=Attachments().add_file(path)"
     # A file gives its lines, which may be many or never come.
-    if isinstance(attachments, (str, bytes)) or hasattr(attachments, "read"):
-        attachments = None
-    if not isinstance(attachments, Iterable):
+    is_file = hasattr(attachments, "read")
+    if is_file or isinstance(attachments, (str, bytes)) or not isinstance(attachments, Iterable):
         message = (
             "attachments must be an Attachments or a list of Attachment objects, not "
-            f"{given}; {hint}"
+            f"{type(attachments).__name__}; {hint}"
         )
         raise TypeError(message)
     items: list[Attachment | LocalFile] = []

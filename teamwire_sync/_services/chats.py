@@ -5,11 +5,12 @@ from __future__ import annotations
 import unicodedata
 from typing import TYPE_CHECKING
 
+from teamwire_sync._display.progress import Progress, counted
 from teamwire_sync._internal.deadlines import deadline_of
 from teamwire_sync._internal.validation import require_bool, require_id, require_str, require_text
 from teamwire_sync._models.chats import Chat, ChatHandle, ChatList
 from teamwire_sync._services.validation import group_ids, user_ids
-from teamwire_sync._transport import ChatDraft
+from teamwire_sync._transport import ChatDraft, Transport
 from teamwire_sync.exceptions import TWAmbiguousTitleError, TWNotFoundError
 
 if TYPE_CHECKING:
@@ -18,10 +19,8 @@ if TYPE_CHECKING:
     from teamwire_sync._cache.chat_cache import ChatCache
     from teamwire_sync._cache.info import CacheInfo
     from teamwire_sync._cache.snapshot import ChatSnapshot
-    from teamwire_sync._display.progress import Progress
     from teamwire_sync._models.people import Group, User
     from teamwire_sync._services.chat_actions import ChatActions
-    from teamwire_sync._transport import Transport
 
 # Thread IDs that the text of an error names at most.
 _NAMED = 10
@@ -62,8 +61,6 @@ class Chats:
         deadline = deadline_of(timeout)
         if progress is None:
             return ChatList(self._cache.all(deadline, refresh=refresh))
-        from teamwire_sync._display.progress import counted  # noqa: PLC0415  few want to see it
-
         with counted(progress, "chats") as callback:
             return ChatList(self._cache.all(deadline, refresh=refresh, progress=callback))
 

@@ -11,10 +11,10 @@ from teamwire_sync._internal.deadlines import deadline_of, within
 from teamwire_sync._internal.log import logger
 from teamwire_sync._internal.validation import require_id, require_str, require_text
 from teamwire_sync._models.base import attach
-from teamwire_sync._models.people import known_members
+from teamwire_sync._models.people import Group, User, known_members
 from teamwire_sync._services.paging import Pages
 from teamwire_sync._services.validation import require_members, user_ids
-from teamwire_sync._transport import MemberEdit
+from teamwire_sync._transport import MemberEdit, Page, Transport
 from teamwire_sync.exceptions import (
     TWAuthError,
     TWClosedError,
@@ -25,9 +25,6 @@ from teamwire_sync.exceptions import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-
-    from teamwire_sync._models.people import Group, User
-    from teamwire_sync._transport import Page, Transport
 
 
 class Users:
@@ -75,8 +72,9 @@ class Users:
             TWError: In the loop; the server could not be asked.
         """
         deadline_of(timeout)  # that it is none is said here, not in the loop
-        read = self._directory.page
-        return Pages("users", lambda cursor: read(None, cursor, deadline_of(timeout)))
+        return Pages(
+            "users", lambda cursor: self._directory.page(None, cursor, deadline_of(timeout))
+        )
 
 
 class UserDirectory:
@@ -247,9 +245,13 @@ class GroupDirectory:
             self._list, clock=clock, ttl=ttl, ttl_of_none=ttl_of_none
         )
 
-    def attach(self, groups: Iterable[Group]) -> None:
-        """Let *groups* act."""
+    def attach(self, groups: Sequence[Group]) -> None:
+        """Let *groups* act, and whom they name."""
         attach(groups, self)
+        for group in groups:
+            self._users.attach(known_members(group) or ())
+            if group.owner is not None:
+                self._users.attach([group.owner])
 
     def get(self, gid: str, timeout: float | None) -> Group | None:
         """The circle or list with the id *gid*, or None."""
@@ -313,7 +315,7 @@ class GroupDirectory:
         finally:
             # However it ends: it may have been done.
             self._kept.forget(gid)
-        self._attach_all([group])
+        self.attach([group])
         return group
 
     def close(self) -> None:
@@ -328,7 +330,7 @@ class GroupDirectory:
             "groups", lambda cursor: self._transport.get_groups(cursor=cursor, deadline=deadline)
         )
         groups = tuple(pages)
-        self._attach_all(groups)
+        self.attach(groups)
         by_title: dict[str, list[Group]] = {}
         for group in groups:
             by_title.setdefault(group.title, []).append(group)
@@ -337,13 +339,5 @@ class GroupDirectory:
     def _load(self, gid: str, deadline: float | None) -> Group | None:
         group = self._transport.get_group(gid, deadline=deadline)
         if group is not None:
-            self._attach_all([group])
+            self.attach([group])
         return group
-
-    def _attach_all(self, groups: Sequence[Group]) -> None:
-        """Let *groups* act, and whom they name."""
-        self.attach(groups)
-        for group in groups:
-            self._users.attach(known_members(group) or ())
-            if group.owner is not None:
-                self._users.attach([group.owner])

@@ -140,12 +140,8 @@ class EventStream:
         """A batch whose next event is to be given."""
         while True:
             batch = self._batch
-            while batch.given < len(batch.events):
-                event = batch.events[batch.given]
-                if self._is_wanted(event):
-                    return batch
-                self.cursor = event.cursor
-                batch.given += 1
+            if batch.given < len(batch.events):
+                return batch
             self.cursor = batch.cursor
             self._ask(batch.cursor)
 
@@ -193,7 +189,7 @@ class EventStream:
                 gone = event.type is Events.CHAT_DELETED
                 self._on_event(event.chat.tid, None if gone else event.chat, is_own=event.is_own)
         # In one: Ctrl-C between two assignments would give events twice.
-        self._batch = _Batch(page.events, page.cursor)
+        self._batch = _Batch(list(filter(self._is_wanted, page.events)), page.cursor)
 
     def _failed(self, error: TWError) -> None:
         asked = min(float(getattr(error, "retry_after", None) or 0), _LONGEST_ASKED)

@@ -32,8 +32,8 @@ _UNKNOWN_TYPE = "application/octet-stream"
 _LONGEST_FILE_NAME = 200
 _LONGEST_SUFFIX = 20
 # Windows takes these for devices, whatever the suffix.
-_DEVICES = {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"}
-_DEVICES |= {f"{port}{number}" for port in ("COM", "LPT") for number in "123456789\xb9\xb2\xb3"}
+_PORTS = {f"{port}{number}" for port in ("COM", "LPT") for number in "123456789\xb9\xb2\xb3"}
+_DEVICES = {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$", *_PORTS}
 _FORBIDDEN = str.maketrans(dict.fromkeys('<>:"|?*', "_"))
 
 
@@ -43,10 +43,7 @@ def _is_open_for(verb: str, file: Any) -> bool:
     is_text = isinstance(file, io.TextIOBase) or hasattr(file, "encoding")
     if is_text or not callable(getattr(file, verb, None)):
         return False
-    may: Callable[[], bool] | None = getattr(
-        file, {"read": "readable", "write": "writable"}[verb], None
-    )
-    return may is None or may()
+    return bool(getattr(file, {"read": "readable", "write": "writable"}[verb], lambda: True)())
 
 
 # Reading
@@ -105,7 +102,7 @@ class LocalFile:
         return local
 
     @contextmanager
-    def opened(self, moved: Callable[[int], object] | None = None) -> Iterator[OpenFile]:
+    def opened(self, moved: Callable[[int], object] = lambda _: None) -> Iterator[OpenFile]:
         """Have it open for being sent.
 
         Args:
@@ -144,7 +141,7 @@ class OpenFile:
         local: LocalFile,
         file: BinaryIO,
         start: int,
-        moved: Callable[[int], object] | None,
+        moved: Callable[[int], object],
     ) -> None:
         self.name, self.content_type = local.name, local.content_type
         with _moving:
@@ -177,8 +174,7 @@ class OpenFile:
             message = f"{self.name!r} has become shorter while it was sent"
             raise OSError(message)
         self._done += len(piece)
-        if self._moved is not None:
-            self._moved(self._done)
+        self._moved(self._done)
         return piece
 
 
@@ -213,20 +209,15 @@ def _checked_name(name: str | None, default: str) -> str:
 
 
 def _is_seekable(file: BinaryIO) -> bool:
-    try:
-        return file.seekable()
-    except AttributeError:
-        return False
+    return bool(getattr(file, "seekable", lambda: False)())
 
 
 def _copied(file: BinaryIO) -> BinaryIO:
-    copy: Any = tempfile.TemporaryFile()  # noqa: SIM115  it is closed with the LocalFile
-    try:
+    with contextlib.ExitStack() as stack:
+        copy: Any = stack.enter_context(tempfile.TemporaryFile())
         shutil.copyfileobj(file, copy)
         copy.seek(0)
-    except BaseException:
-        copy.close()
-        raise
+        stack.pop_all()  # it is closed with the LocalFile
     return copy  # type: ignore[no-any-return]
 
 
@@ -236,7 +227,7 @@ def _copied(file: BinaryIO) -> BinaryIO:
 class Target:
     """Where what comes is written to; made by `target_of`."""
 
-    def __init__(self, file: BinaryIO, moved: Callable[[int], object] | None = None) -> None:
+    def __init__(self, file: BinaryIO, moved: Callable[[int], object] = lambda _: None) -> None:
         self._file = file
         self._moved = moved
         self._start = file.tell() if _is_seekable(file) else None
@@ -267,13 +258,12 @@ class Target:
                 message = "the file takes no more bytes"
                 raise OSError(message)
             left = left[len(left) if count is None else count :]
-        if self._moved is not None:
-            self._moved(self._count)
+        self._moved(self._count)
 
 
 @contextmanager
 def target_of(
-    path_or_file: Any, name: str, moved: Callable[[int], object] | None = None
+    path_or_file: Any, name: str, moved: Callable[[int], object] = lambda _: None
 ) -> Iterator[tuple[Target, list[Path]]]:
     """Have a target to write to.
 
@@ -328,17 +318,15 @@ def target_of(
             part.replace(path)
             paths.append(path)
     finally:
-        with contextlib.suppress(FileNotFoundError):
-            part.unlink()
+        part.unlink(missing_ok=True)
 
 
 def _made(part: Path, path: Path) -> BinaryIO:
     try:
         return part.open("xb")
     except OSError as error:
-        number, reason = error.errno, error.strerror
-    # Of the file that was asked for: the other one is our affair.
-    raise OSError(number, reason, str(path))
+        # Of the file that was asked for: the other one is our affair.
+        raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def _placed(part: Path, folder: Path, name: str) -> Path:

@@ -5,21 +5,16 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Callable
 
-from teamwire_sync._cache.listing import Listing
+from teamwire_sync._cache.listing import Listing, ListingRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-    from teamwire_sync._cache.listing import ListingRequest
     from teamwire_sync._models.chats import Chat
     from teamwire_sync._models.people import Group, User
-    from teamwire_sync._transport import ChatPage, Transport
+    from teamwire_sync._transport import Transport
 
     Attach = Callable[[Sequence[Chat], Sequence[User], Sequence[Group]], None]
-
-
-class _Changed(Exception):  # noqa: N818  it is no error: the pages are to be read again
-    """The collection changed between two pages."""
 
 
 def read_listing(
@@ -43,35 +38,21 @@ def read_listing(
     if load.deadline is not None:
         deadline = min(deadline, load.deadline)
     validator = load.validator
-    for _ in range(2):
-        pages = transport.iter_chat_pages(validator=validator, deadline=deadline)
-        try:
-            return _read_pages(pages, load, attach, steady=True)
-        except _Changed:
-            validator = None
-    pages = transport.iter_chat_pages(validator=None, deadline=deadline)
-    return _read_pages(pages, load, attach, steady=False)
-
-
-def _read_pages(
-    pages: Iterator[ChatPage],
-    load: ListingRequest,
-    attach: Attach,
-    *,
-    steady: bool,
-) -> Listing | None:
-    chats: dict[str, Chat] = {}
-    validators = set()
-    for page in pages:
-        if page.not_modified:
-            return None
-        attach(page.chats, page.users, page.groups)
-        for chat in page.chats:
-            chats[chat.tid] = chat
-        load.page(len(chats))
-        validators.add(page.validator)
-        if steady and len(validators) > 1:
-            raise _Changed
-        if not page.is_last:
-            load.go_on()
-    return Listing(chats, validators.pop() if len(validators) == 1 else None)
+    for tries_left in (2, 1, 0):
+        chats: dict[str, Chat] = {}
+        validators = set()
+        for page in transport.iter_chat_pages(validator=validator, deadline=deadline):
+            if page.not_modified:
+                return None
+            attach(page.chats, page.users, page.groups)
+            chats.update((chat.tid, chat) for chat in page.chats)
+            load.page(len(chats))
+            validators.add(page.validator)
+            if tries_left and len(validators) > 1:
+                break
+            if not page.is_last:
+                load.go_on()
+        else:
+            return Listing(chats, validators.pop() if len(validators) == 1 else None)
+        validator = None
+    raise AssertionError  # pragma: no cover  the last reading counts
