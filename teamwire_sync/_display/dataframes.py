@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
     from pandas import DataFrame
 
-    # The type in pandas, and what an item has there.
-    Column = tuple[str, Callable[[Any], object]]
+# The type in pandas, and what an item has there.
+Column = tuple[str, Callable[[Any], object]]
 
 
 def data_frame(items: Sequence[Any], columns: Mapping[str, Column]) -> DataFrame:

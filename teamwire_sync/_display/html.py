@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar, Union, overload
 
-from teamwire_sync._display.dataframes import data_frame
+from teamwire_sync._display.dataframes import Column, data_frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from pandas import DataFrame
-
-    from teamwire_sync._display.dataframes import Column
 
 T = TypeVar("T")
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing, contextmanager
-from functools import partial
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Callable, Union
 
 from teamwire_sync._display.extras import import_extra
@@ -11,7 +10,6 @@ from teamwire_sync._internal.validation import require_progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from contextlib import AbstractContextManager
 
 Callback = Callable[[int, int], object]
 Progress = Union[bool, Callback, None]
@@ -24,8 +22,7 @@ def counted(progress: Progress, what: str) -> AbstractContextManager[Callback]:
         TypeError: *progress* is neither a callback nor True nor False.
         ImportError: There is no tqdm for True; the text says what to install.
     """
-    options = {"desc": "listing", "unit": f" {what}"}
-    return _callback(progress, lambda bar: lambda _pages, items: bar.move(items), options)
+    return _callback(progress, lambda _pages, items: (items, None), desc="listing", unit=f" {what}")
 
 
 def moved(progress: Progress, what: str) -> AbstractContextManager[Callback]:
@@ -35,35 +32,35 @@ def moved(progress: Progress, what: str) -> AbstractContextManager[Callback]:
         TypeError: *progress* is neither a callback nor True nor False.
         ImportError: There is no tqdm for True; the text says what to install.
     """
-    options = {"desc": what, "unit": "B", "unit_scale": True, "unit_divisor": 1024}
-    return _callback(progress, lambda bar: bar.move, options)
+    units: dict[str, Any] = {"unit": "B", "unit_scale": True, "unit_divisor": 1024}
+    return _callback(progress, lambda done, total: (done, total), desc=what, **units)
 
 
 @contextmanager
 def _callback(
-    progress: Progress, move_of: Callable[[_Bar], Callback], options: dict[str, Any]
+    progress: Progress, place_of: Callable[[int, int], tuple[int, int | None]], **options: Any
 ) -> Iterator[Callback]:
+    """The callback for *progress*.
+
+    Args:
+        progress: What the caller gave.
+        place_of: Where a bar stands, and where it ends, as the callback is told.
+        options: Those of the bar.
+    """
     require_progress(progress)
-    if progress is True:
-        with closing(_Bar(**options)) as bar:
-            yield move_of(bar)
-    else:
+    if progress is not True:
         yield progress or (lambda *_: None)
+        return
+    make = import_extra("tqdm.auto", needed_by="progress=True").tqdm
+    with ExitStack() as stack:
+        bars: list[Any] = []
 
+        def move(*news: int) -> None:
+            done, total = place_of(*news)
+            # Where nothing is asked, there is none. In a notebook, one that was made without a
+            # total never has one.
+            if not bars:
+                bars.append(stack.enter_context(make(total=total, **options)))
+            bars[0].update(done - bars[0].n)
 
-class _Bar:
-    """A bar that appears when there is something to tell: where nothing is asked, there is none."""
-
-    def __init__(self, **options: Any) -> None:
-        self._make = partial(import_extra("tqdm.auto", needed_by="progress=True").tqdm, **options)
-        self._bar: Any = None
-
-    def move(self, done: int, total: int | None = None) -> None:
-        if self._bar is None:
-            # In a notebook, a bar that was made without a total never has one.
-            self._bar = self._make(total=total)
-        self._bar.update(done - self._bar.n)
-
-    def close(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
+        yield move

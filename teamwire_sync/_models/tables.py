@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from teamwire_sync._display.html import html_table
+from teamwire_sync._display.html import Cell, html_table
 from teamwire_sync._internal.dates import date_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from teamwire_sync._display.dataframes import Column
-    from teamwire_sync._display.html import Cell
 
 
 def html_of(value: Any) -> str:

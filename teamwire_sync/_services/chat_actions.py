@@ -20,6 +20,7 @@ from teamwire_sync._internal.validation import (
 )
 from teamwire_sync._models.base import attach
 from teamwire_sync._models.chats import Chat, ChatHandle, Message, MessageList
+from teamwire_sync._models.messages import AlertType
 from teamwire_sync._services.paging import Pages
 from teamwire_sync._services.validation import group_ids, require_members, user_ids
 from teamwire_sync._transport import EventPage, MemberEdit, MessageDraft, Page, Transport
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from teamwire_sync._cache.chat_cache import ChatCache
     from teamwire_sync._models.attachments import Attachable, Attachment, FileAttachment
     from teamwire_sync._models.chat_service import Members
-    from teamwire_sync._models.messages import AlertType
     from teamwire_sync._models.people import Group, User
     from teamwire_sync._services.directory import GroupDirectory, UserDirectory
     from teamwire_sync._services.files import LocalFile
@@ -355,8 +355,11 @@ def _attachable(
 
     hint = "files are attached by attachments=Attachments().add_file(path)"
     # A file gives its lines, which may be many or never come.
-    is_file = hasattr(attachments, "read")
-    if is_file or isinstance(attachments, (str, bytes)) or not isinstance(attachments, Iterable):
+    if (
+        hasattr(attachments, "read")
+        or isinstance(attachments, (str, bytes))
+        or not isinstance(attachments, Iterable)
+    ):
         message = (
             "attachments must be an Attachments or a list of Attachment objects, not "
             f"{type(attachments).__name__}; {hint}"
@@ -375,8 +378,6 @@ def _attachable(
 
 
 def _alert_type(given: AlertType | str) -> AlertType:
-    from teamwire_sync._models.messages import AlertType  # noqa: PLC0415  no part of the import
-
     if isinstance(given, AlertType):
         return given  # perhaps of a server that knows more kinds
     require_str(given, "alert_type")

@@ -114,8 +114,7 @@ class Chats:
 
     def _find_by_title(self, title: str, timeout: float | None) -> list[Chat]:
         require_str(title, "title")
-        found = self._cache.find(lambda view: view.titled(title), deadline_of(timeout))
-        return list(found or ())
+        return list(self._cache.find(lambda view: view.titled(title), deadline_of(timeout)) or ())
 
     def one_by_title(self, title: str, *, timeout: float | None = None) -> Chat:
         """The one chat whose title is exactly *title*; never a guess.

@@ -143,8 +143,7 @@ class UserDirectory:
 
     def _load(self, uid: str, deadline: float | None) -> User | None:
         user = self._transport.get_user(uid, deadline=deadline)
-        if user is not None:
-            self.attach([user])
+        self.attach([] if user is None else [user])
         return user
 
 
@@ -326,10 +325,12 @@ class GroupDirectory:
     def _list(self, _key: str, deadline: float | None) -> AllGroups:
         asked_at = self._clock()
         deadline = within(deadline, self._listing_timeout)
-        pages = Pages(
-            "groups", lambda cursor: self._transport.get_groups(cursor=cursor, deadline=deadline)
+        groups = tuple(
+            Pages(
+                "groups",
+                lambda cursor: self._transport.get_groups(cursor=cursor, deadline=deadline),
+            )
         )
-        groups = tuple(pages)
         self.attach(groups)
         by_title: dict[str, list[Group]] = {}
         for group in groups:
@@ -338,6 +339,5 @@ class GroupDirectory:
 
     def _load(self, gid: str, deadline: float | None) -> Group | None:
         group = self._transport.get_group(gid, deadline=deadline)
-        if group is not None:
-            self.attach([group])
+        self.attach([] if group is None else [group])
         return group

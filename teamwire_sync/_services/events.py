@@ -186,8 +186,8 @@ class EventStream:
         self._attach(page)
         for event in page.events:
             if event.type in _CHANGES:
-                gone = event.type is Events.CHAT_DELETED
-                self._on_event(event.chat.tid, None if gone else event.chat, is_own=event.is_own)
+                chat = None if event.type is Events.CHAT_DELETED else event.chat
+                self._on_event(event.chat.tid, chat, is_own=event.is_own)
         # In one: Ctrl-C between two assignments would give events twice.
         self._batch = _Batch(list(filter(self._is_wanted, page.events)), page.cursor)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import io
 import mimetypes
@@ -13,7 +12,7 @@ import stat
 import tempfile
 import threading
 import weakref
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Callable
 
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from teamwire_sync._models.attachments import AttachmentType
 
 _LONGEST_NAME = 255
-_UNKNOWN_TYPE = "application/octet-stream"
 # Bytes of a file name that leave room for a number, where 255 are the most.
 _LONGEST_FILE_NAME = 200
 _LONGEST_SUFFIX = 20
@@ -73,7 +71,7 @@ class LocalFile:
         # Of the whole name it would take one that begins with "data:" for a URL.
         suffix = os.path.splitext(self.name)[1]  # noqa: PTH122
         kind, packing = mimetypes.guess_type(f"file{suffix}")
-        return kind if kind and not packing else _UNKNOWN_TYPE
+        return kind if kind and not packing else "application/octet-stream"
 
     @classmethod
     def of(cls, kind: AttachmentType, path_or_file: Any, name: str | None) -> LocalFile:
@@ -117,7 +115,7 @@ class LocalFile:
             yield OpenFile(self, self._source, self._start, moved)
         finally:
             # As it was given: it may be attached once more.
-            with contextlib.suppress(OSError, ValueError), _moving:
+            with suppress(OSError, ValueError), _moving:
                 self._source.seek(self._start)
 
     @property
@@ -213,7 +211,7 @@ def _is_seekable(file: BinaryIO) -> bool:
 
 
 def _copied(file: BinaryIO) -> BinaryIO:
-    with contextlib.ExitStack() as stack:
+    with ExitStack() as stack:
         copy: Any = stack.enter_context(tempfile.TemporaryFile())
         shutil.copyfileobj(file, copy)
         copy.seek(0)
@@ -290,7 +288,7 @@ def target_of(
             getattr(path_or_file, "flush", lambda: None)()
         except BaseException:
             # As it was, where that can be done; and the error is that of what came before.
-            with contextlib.suppress(Exception):
+            with suppress(Exception):
                 target.restart()
             raise
         return
@@ -298,10 +296,10 @@ def target_of(
     # A Path is without the slash at the end, which says that a folder is meant.
     is_folder = path.is_dir() or os.fspath(path_or_file).endswith(("/", os.sep))
     folder = path if is_folder else path.parent
-    if folder is not path and path.exists() and not path.is_file():
+    if not is_folder and path.exists() and not path.is_file():
         message = f"{path} is neither a file nor a folder: open it, and give that"
         raise OSError(message)
-    if folder is not path and not path.name:
+    if not is_folder and not path.name:
         message = f"{path_or_file!r} names no file"
         raise ValueError(message)
     if not folder.is_dir():
@@ -312,11 +310,7 @@ def target_of(
             yield Target(file, moved), paths
             file.flush()
             os.fsync(file.fileno())
-        if folder is path:
-            paths.append(_placed(part, folder, safe_name(name)))
-        else:
-            part.replace(path)
-            paths.append(path)
+        paths.append(_placed(part, folder, safe_name(name)) if is_folder else part.replace(path))
     finally:
         part.unlink(missing_ok=True)
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Callable
 
 from teamwire_sync._cache.listing import Listing, ListingRequest
+from teamwire_sync._internal.deadlines import within
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,30 +14,30 @@ if TYPE_CHECKING:
     from teamwire_sync._models.people import Group, User
     from teamwire_sync._transport import Transport
 
-    Attach = Callable[[Sequence[Chat], Sequence[User], Sequence[Group]], None]
-
 
 def read_listing(
-    transport: Transport, load: ListingRequest, *, timeout: float, attach: Attach
+    transport: Transport,
+    request: ListingRequest,
+    *,
+    timeout: float,
+    attach: Callable[[Sequence[Chat], Sequence[User], Sequence[Group]], object],
 ) -> Listing | None:
-    """Read all the pages; None when the chats are as ``load.validator`` says.
+    """Read all the pages; None when the chats are as ``request.validator`` says.
 
     A collection that changes while it is read is read again, twice at most. Then the last reading
     counts, without a validator: it may lack what moved from a later page to an earlier one.
 
     Args:
         transport: Brings the pages.
-        load: Is told of each page.
+        request: Is told of each page.
         timeout: Seconds that all of it may take.
         attach: Lets the chats, users and groups of a page act.
 
     Raises:
         TWTimeoutError: It took longer.
     """
-    deadline = time.monotonic() + timeout
-    if load.deadline is not None:
-        deadline = min(deadline, load.deadline)
-    validator = load.validator
+    deadline = within(request.deadline, timeout)
+    validator = request.validator
     for tries_left in (2, 1, 0):
         chats: dict[str, Chat] = {}
         validators = set()
@@ -46,12 +46,12 @@ def read_listing(
                 return None
             attach(page.chats, page.users, page.groups)
             chats.update((chat.tid, chat) for chat in page.chats)
-            load.page(len(chats))
+            request.page(len(chats))
             validators.add(page.validator)
             if tries_left and len(validators) > 1:
                 break
             if not page.is_last:
-                load.go_on()
+                request.go_on()
         else:
             return Listing(chats, validators.pop() if len(validators) == 1 else None)
         validator = None

@@ -50,9 +50,11 @@ def _ids(
     ids = []
     for number, item in enumerate(given):
         if not isinstance(item, (kind, str)):
-            wanted = f"{name}[{number}] must be a {kind.__name__} or its id"
             hint = f" (get_{kind.__name__.lower()} gives None when there is none)"
-            message = f"{wanted}, not {type(item).__name__}{hint if item is None else ''}"
+            message = (
+                f"{name}[{number}] must be a {kind.__name__} or its id, not "
+                f"{type(item).__name__}{hint if item is None else ''}"
+            )
             raise TypeError(message)
         identifier = item if isinstance(item, str) else id_of(item)
         require_text(identifier, f"{name}[{number}]", empty=False)
