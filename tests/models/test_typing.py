@@ -9,6 +9,8 @@ import sys
 import textwrap
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 RIGHT = """
 from pathlib import Path
@@ -76,6 +78,7 @@ Attachments().add_file(5)
 
 
 def test_a_right_program_has_no_error_and_each_mistake_is_one(tmp_path: Path) -> None:
+    pytest.importorskip("mypy", reason="mypy is what is asked")
     (tmp_path / "right.py").write_text(RIGHT)
     (tmp_path / "wrong.py").write_text(SETUP + textwrap.indent(MISTAKES, "    "))
 
