@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar, Union, overload
 
-from teamwire_sync._display.dataframes import Column, data_frame
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from pandas import DataFrame
+
+    from teamwire_sync._display.dataframes import Column
 
 T = TypeVar("T")
 
@@ -85,4 +85,6 @@ class ShownList(list[T]):
         return f"{table}<p>{min(len(self), _SHOWN):,} of {len(self):,} {self._what}</p>"
 
     def _frame(self) -> DataFrame:
+        from teamwire_sync._display.dataframes import data_frame  # noqa: PLC0415  an extra
+
         return data_frame(self, self._columns)

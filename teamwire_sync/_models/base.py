@@ -75,7 +75,7 @@ class Extensible:
 
 
 class Bound(Generic[_ServiceT]):
-    """Lets a value act through the service that made it, which is of a protocol."""
+    """Lets a value act through the service that made it, whose protocol is the type variable."""
 
     # Weak references here, so that a class below adds its fields and nothing else; see `fillable`.
     __slots__ = ("__weakref__", "_service")

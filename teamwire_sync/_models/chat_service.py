@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     # Users and groups.
     Members = tuple[Iterable[User | str], Iterable[Group | str]]
 
-# What acts, what a change of it gives, a message, and messages. Variables, as the module of the
-# chats needs this one.
+# The types of what acts, of a chat after a change, of a message, and of a list of messages. They
+# are variables because the module of the chats imports this one.
 ActingT_contra = TypeVar("ActingT_contra", contravariant=True)
 ChatT_co = TypeVar("ChatT_co", covariant=True)
 MessageT = TypeVar("MessageT")

@@ -52,7 +52,7 @@ class BoundChat(Bound["_Service"]):
 
     @property
     def _chat(self) -> Chat | ChatHandle:
-        # Nothing else is one.
+        # No other class is a BoundChat.
         return cast("Chat | ChatHandle", self)
 
     def post(  # noqa: PLR0917  the vendor's signature

@@ -38,10 +38,10 @@ _FORBIDDEN = str.maketrans(dict.fromkeys('<>:"|?*', "_"))
 def _is_open_for(verb: str, file: Any) -> bool:
     """Whether bytes can be read from *file*, or written to it."""
     # What wraps a file of texts is no TextIOBase, but has what that has.
-    is_text = isinstance(file, io.TextIOBase) or hasattr(file, "encoding")
-    if is_text or not callable(getattr(file, verb, None)):
+    if isinstance(file, io.TextIOBase) or hasattr(file, "encoding"):
         return False
-    return bool(getattr(file, {"read": "readable", "write": "writable"}[verb], lambda: True)())
+    may = getattr(file, {"read": "readable", "write": "writable"}[verb], lambda: True)
+    return callable(getattr(file, verb, None)) and bool(may())
 
 
 # Reading
