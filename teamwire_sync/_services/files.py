@@ -35,6 +35,10 @@ _DEVICES = {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$", *_PORTS}
 _FORBIDDEN = str.maketrans(dict.fromkeys('<>:"|?*', "_"))
 
 
+def _tell_nobody(count: int) -> None:
+    """Stands for a callback, where there is none."""
+
+
 def _is_open_for(verb: str, file: Any) -> bool:
     """Whether bytes can be read from *file*, or written to it."""
     # What wraps a file of texts is no TextIOBase, but has what that has.
@@ -100,7 +104,7 @@ class LocalFile:
         return local
 
     @contextmanager
-    def opened(self, moved: Callable[[int], object] = lambda _: None) -> Iterator[OpenFile]:
+    def opened(self, moved: Callable[[int], object] = _tell_nobody) -> Iterator[OpenFile]:
         """Have it open for being sent.
 
         Args:
@@ -225,7 +229,7 @@ def _copied(file: BinaryIO) -> BinaryIO:
 class Target:
     """Where what comes is written to; made by `target_of`."""
 
-    def __init__(self, file: BinaryIO, moved: Callable[[int], object] = lambda _: None) -> None:
+    def __init__(self, file: BinaryIO, moved: Callable[[int], object] = _tell_nobody) -> None:
         self._file = file
         self._moved = moved
         self._start = file.tell() if _is_seekable(file) else None
@@ -261,7 +265,7 @@ class Target:
 
 @contextmanager
 def target_of(
-    path_or_file: Any, name: str, moved: Callable[[int], object] = lambda _: None
+    path_or_file: Any, name: str, moved: Callable[[int], object] = _tell_nobody
 ) -> Iterator[tuple[Target, list[Path]]]:
     """Have a target to write to.
 
