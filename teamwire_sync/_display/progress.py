@@ -32,8 +32,14 @@ def moved(progress: Progress, what: str) -> AbstractContextManager[Callback]:
         TypeError: *progress* is neither a callback nor True nor False.
         ImportError: There is no tqdm for True; the text says what to install.
     """
-    units: dict[str, Any] = {"unit": "B", "unit_scale": True, "unit_divisor": 1024}
-    return _callback(progress, lambda done, total: (done, total), desc=what, **units)
+    return _callback(
+        progress,
+        lambda done, total: (done, total),
+        desc=what,
+        unit="B",
+        unit_scale=True,
+        unit_divisor=1024,
+    )
 
 
 @contextmanager
@@ -57,8 +63,8 @@ def _callback(
 
         def move(*news: int) -> None:
             done, total = place_of(*news)
-            # Where nothing is asked, there is none. In a notebook, one that was made without a
-            # total never has one.
+            # A bar appears with the first news. In a notebook, a bar that was made without a total
+            # never has one.
             if not bars:
                 bars.append(stack.enter_context(make(total=total, **options)))
             bars[0].update(done - bars[0].n)
