@@ -58,7 +58,7 @@ nitpick_ignore_regex = [
     # those of requests and urllib3
     (r"py:class|any", r"requests\.Session"),
     # what the signature of Connection names and the reference does not have
-    (r"py:class", r"(Transport|Progress|Store|_Shown)"),
+    (r"py:class", r"(Transport|Progress|Store|ShownList|Attachable)"),
 ]
 
 # Made by the package alone: how is nobody's business.

@@ -7,8 +7,14 @@ from typing import TYPE_CHECKING, Any
 from teamwire_sync._cache.info import CacheInfo
 from teamwire_sync._config import ConnectionConfig
 from teamwire_sync._connection import Connection
-from teamwire_sync._display.html import ChatList, MessageList
-from teamwire_sync._models.chats import Chat, ChatHandle, ChatType
+from teamwire_sync._models.chats import (
+    Chat,
+    ChatHandle,
+    ChatList,
+    ChatType,
+    Message,
+    MessageList,
+)
 from teamwire_sync._models.people import Bot, Group, LoggedInUser, User
 from teamwire_sync.exceptions import (
     TWAmbiguousTitleError,
@@ -48,7 +54,7 @@ if TYPE_CHECKING:
         MessageReadInfo,
         NewMessageInfo,
     )
-    from teamwire_sync._models.messages import AlertType, LinkPreview, Message
+    from teamwire_sync._models.messages import AlertType, LinkPreview
     from teamwire_sync._services.attachments import Attachments
     from teamwire_sync._services.events import EventStream
     from teamwire_sync._stores.file import FileStore
@@ -134,7 +140,7 @@ _LATER = {
         "MessageReadInfo",
         "NewMessageInfo",
     ],
-    "_models.messages": ["AlertType", "LinkPreview", "Message"],
+    "_models.messages": ["AlertType", "LinkPreview"],
     "_stores.file": ["FileStore"],
     "_stores.memory": ["MemoryStore"],
     "_stores.redis": ["RedisStore"],

@@ -11,7 +11,6 @@ from teamwire_sync._config import ConnectionConfig
 from teamwire_sync._internal.deadlines import deadline_of
 from teamwire_sync._internal.secret import as_secrets
 from teamwire_sync._internal.validation import require_bool, require_id
-from teamwire_sync._models.base import attach
 from teamwire_sync.exceptions import TWClosedError
 
 if TYPE_CHECKING:
@@ -19,12 +18,8 @@ if TYPE_CHECKING:
 
     import requests
 
-    from teamwire_sync._cache.chat_cache import ChatCache
-    from teamwire_sync._cache.source import Source
     from teamwire_sync._models.events import Event
     from teamwire_sync._models.people import LoggedInUser
-    from teamwire_sync._services.chat_actions import ChatService
-    from teamwire_sync._services.directory import Groups, Users
     from teamwire_sync._services.events import EventStream
     from teamwire_sync._stores.base import Store, StoreSlot
     from teamwire_sync._transport import Transport
@@ -107,8 +102,18 @@ class Connection:
             raise TypeError(message)
         # All that a program without a Connection has no use for.
         from teamwire_sync._services.chats import Chats  # noqa: PLC0415
-        from teamwire_sync._services.directory import Groups, Users  # noqa: PLC0415
+        from teamwire_sync._services.directory import (  # noqa: PLC0415
+            GroupDirectory,
+            Groups,
+            UserDirectory,
+            Users,
+        )
 
+        slot = None
+        if has_store:
+            from teamwire_sync._stores import slot_in  # noqa: PLC0415  few have one
+
+            slot = slot_in(store, getattr(transport, "identity", None))
         self._transport = transport
         ttls: dict[str, Any] = {
             "clock": clock,
@@ -116,19 +121,62 @@ class Connection:
             "ttl_of_none": config.recheck_after,
             "listing_timeout": config.listing_timeout,
         }
-        self.users = Users(transport, **ttls)
-        self.groups = Groups(transport, self.users, **ttls)
-        slot = None
-        if has_store:
-            from teamwire_sync._stores import slot_in  # noqa: PLC0415  few have one
-
-            slot = slot_in(store, getattr(transport, "identity", None))
-        self._cache, self._actions = _chats(
-            transport, self.users, self.groups, config, clock=clock, slot=slot
-        )
+        self._users = UserDirectory(transport, **ttls)
+        self._groups = GroupDirectory(transport, self._users, **ttls)
+        self.users = Users(self._users)
+        self.groups = Groups(self._groups)
+        self._make_chats(config, clock, slot)
         self.chats = Chats(transport, self._cache, self._actions)
         self._hide_deleted_messages = config.hide_deleted_messages
         transport.on_unauthorized = self._cache.on_unauthorized
+
+    def _make_chats(
+        self, config: ConnectionConfig, clock: Callable[[], float], slot: StoreSlot | None
+    ) -> None:
+        """Make the cache of the chats, and what acts for them: each needs the other."""
+        from teamwire_sync._cache.chat_cache import ChatCache  # noqa: PLC0415  as in __init__
+        from teamwire_sync._cache.source import ServerSource, Source  # noqa: PLC0415
+        from teamwire_sync._cache.state import CacheState  # noqa: PLC0415
+        from teamwire_sync._services.chat_actions import ChatActions  # noqa: PLC0415
+        from teamwire_sync._services.listing import read_listing  # noqa: PLC0415
+
+        transport, timeout = self._transport, config.listing_timeout
+        state = CacheState(
+            clock=clock,
+            ttl=config.cache_ttl,
+            recheck_after=config.recheck_after,
+            own_write_grace=config.own_write_grace,
+            stale_if_error=config.stale_if_error,
+        )
+        source: Source
+        source = server = ServerSource(
+            state,
+            lambda request: read_listing(
+                transport, request, timeout=timeout, attach=actions.attach
+            ),
+        )
+        if slot is not None:
+            from teamwire_sync._stores.sharing import SharedListing  # noqa: PLC0415  few have one
+            from teamwire_sync._stores.source import StoreSource  # noqa: PLC0415
+
+            shared = SharedListing(
+                slot,
+                check_interval=config.store_check_interval,
+                attach=lambda stored: actions.attach(
+                    list(stored.chats.values()), stored.users, stored.groups
+                ),
+                patience=timeout,
+            )
+            source = StoreSource(state, server, shared)
+        self._cache = ChatCache(state, source)
+        self._actions = actions = ChatActions(
+            transport,
+            self._users,
+            self._groups,
+            self._cache,
+            hide_deleted_messages=config.hide_deleted_messages,
+            listing_timeout=timeout,
+        )
 
     @classmethod
     def from_vendor(
@@ -175,7 +223,7 @@ class Connection:
             TWError: Something else is wrong; the text says what.
         """
         me = self._transport.get_me(deadline=deadline_of(timeout))
-        attach([me], self.users)
+        self._users.attach([me])
         return me
 
     def events(
@@ -224,8 +272,8 @@ class Connection:
             ends_at=ends_at,
             own=own,
             hide_deleted_messages=self._hide_deleted_messages,
-            adopt=self._actions.adopt_events,
-            pushed=self._cache.on_event,
+            attach=self._actions.attach_events,
+            on_event=self._cache.on_event,
         )
 
     def close(self) -> None:
@@ -236,8 +284,8 @@ class Connection:
         """
         self._closed = True
         self._cache.close()
-        self.users._close()
-        self.groups._close()
+        self._users.close()
+        self._groups.close()
         self._transport.close()
 
     def __enter__(self) -> Connection:
@@ -276,60 +324,6 @@ class Connection:
             "in each process"
         )
         raise TypeError(message)
-
-
-def _chats(
-    transport: Transport,
-    users: Users,
-    groups: Groups,
-    config: ConnectionConfig,
-    *,
-    clock: Callable[[], float],
-    slot: StoreSlot | None,
-) -> tuple[ChatCache, ChatService]:
-    """The cache of the chats, and what acts for them: each needs the other."""
-    from teamwire_sync._cache.chat_cache import ChatCache  # noqa: PLC0415  as in __init__
-    from teamwire_sync._cache.source import ServerSource  # noqa: PLC0415
-    from teamwire_sync._cache.state import CacheState  # noqa: PLC0415
-    from teamwire_sync._services.chat_actions import ChatService  # noqa: PLC0415
-    from teamwire_sync._services.listing import read_listing  # noqa: PLC0415
-
-    timeout = config.listing_timeout
-    state = CacheState(
-        clock=clock,
-        ttl=config.cache_ttl,
-        recheck_after=config.recheck_after,
-        own_write_grace=config.own_write_grace,
-        stale_if_error=config.stale_if_error,
-    )
-    server = ServerSource(
-        state,
-        lambda request: read_listing(transport, request, timeout=timeout, adopt=actions.adopt),
-    )
-    source: Source = server
-    if slot is not None:
-        from teamwire_sync._stores.sharing import SharedListing  # noqa: PLC0415  few have a store
-        from teamwire_sync._stores.source import StoreSource  # noqa: PLC0415  the same
-
-        shared = SharedListing(
-            slot,
-            check_interval=config.store_check_interval,
-            attach=lambda stored: actions.adopt(
-                list(stored.chats.values()), stored.users, stored.groups
-            ),
-            patience=timeout,
-        )
-        source = StoreSource(state, server, shared)
-    cache = ChatCache(state, source)
-    actions = ChatService(
-        transport,
-        users,
-        groups,
-        cache,
-        hide_deleted_messages=config.hide_deleted_messages,
-        listing_timeout=timeout,
-    )
-    return cache, actions
 
 
 def _default_clock() -> Callable[[], float]:

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from teamwire_sync._models.attachments import Attachment
-    from teamwire_sync._models.chats import Chat, ChatHandle
+    from teamwire_sync._models.chats import Chat, ChatHandle, Message
     from teamwire_sync._models.events import Event
-    from teamwire_sync._models.messages import AlertType, Message
+    from teamwire_sync._models.messages import AlertType
     from teamwire_sync._models.people import Group, LoggedInUser, User
 
 T = TypeVar("T")

@@ -35,9 +35,8 @@ from teamwire_sync._cli.settings import (
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from teamwire_sync._models.chats import Chat, ChatHandle
+    from teamwire_sync._models.chats import Chat, ChatHandle, Message
     from teamwire_sync._models.events import Event
-    from teamwire_sync._models.messages import Message
     from teamwire_sync._services.attachments import Attachments
 
 

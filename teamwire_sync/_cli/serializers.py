@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any, Callable
 
 from attrs import fields
 
+from teamwire_sync._models.chats import Chat, Message
 from teamwire_sync._models.events import Event
-from teamwire_sync._models.messages import Message
 from teamwire_sync._models.people import Group, User
 
 if TYPE_CHECKING:
     from teamwire_sync._models.attachments import Attachment
-    from teamwire_sync._models.chats import Chat
 
 _OF_ALL_EVENTS = {each.name for each in fields(Event)}
 

@@ -23,8 +23,7 @@ from teamwire_sync.exceptions import TWConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from teamwire_sync._display.html import ChatList
-    from teamwire_sync._models.chats import Chat, ChatHandle
+    from teamwire_sync._models.chats import Chat, ChatHandle, ChatList
 
 CREDENTIAL_VARIABLES = ("TEAMWIRE_URL", "TEAMWIRE_APP_ID", "TEAMWIRE_SECRET")
 _STORE = "TEAMWIRE_STORE"

@@ -1,19 +1,15 @@
-"""How values look in a notebook, and lists of them at a prompt."""
+"""Tables of a notebook, and lists that are shown as one."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar, Union, overload
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from pandas import DataFrame
 
-    from teamwire_sync._models.chats import Chat
-    from teamwire_sync._models.messages import Message
-else:
-    from typing import Any as Chat
-    from typing import Any as Message
+    from teamwire_sync._display.dataframes import Column
 
 T = TypeVar("T")
 
@@ -55,67 +51,24 @@ def _cut(text: str, longest: int) -> str:
     return text if len(text) <= longest else f"{text[:longest]}..."
 
 
-def html_of(value: Any) -> str:
-    """One of our models: its attributes, as far as it has them."""
-    from attrs import fields  # noqa: PLC0415  only notebooks need it
-
-    rows: list[tuple[str, Cell]] = []
-    for field in fields(type(value)):
-        if field.name == "timestamp":
-            rows.append(("date (UTC)", _shown_date(value.timestamp)))
-        elif field.name == "_attachments":
-            rows.append(("attachments", [_text(each) for each in value.attachments or ()]))
-        elif not field.name.startswith("_"):
-            rows.append((field.name, _cell(getattr(value, field.name))))
-    return html_table((type(value).__name__, ""), [row for row in rows if row[1]])
-
-
-def _cell(value: Any) -> Cell:
-    return [_text(each) for each in value] if isinstance(value, tuple) else _text(value)
-
-
-def _text(value: Any) -> str:
-    """A value in the cell of another."""
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return str(value)
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if hasattr(value, "full_name"):
-        return str(value.full_name() or value.uid)
-    # Of a chat its title, of a message its text, of an attachment its name; else what there is.
-    for name in ("title", "msg", "name", "url", "tid", "gid", "mid", "type"):
-        text = getattr(value, name, None)
-        if isinstance(text, str) and text:
-            return str(text)
-    return str(value)
-
-
-def _shown_date(timestamp: int) -> str:
-    from teamwire_sync._models.messages import date_of  # noqa: PLC0415  only notebooks need it
-
-    return f"{date_of(timestamp):%Y-%m-%d %H:%M}"
-
-
-class _Shown(list[T]):
+class ShownList(list[T]):
     """A list of its own: changing it changes nothing else.
 
     A long one is cut where it is shown, never in what it holds.
     """
 
-    _what = "items"
-    _head: Sequence[str] = ()
+    _what: str
+    # What a column of the notebook's table, and of the data frame, has of an item.
+    _cells: Mapping[str, Callable[[Any], Cell]]
+    _columns: Mapping[str, Column]
 
     @overload
     def __getitem__(self, index: SupportsIndex) -> T: ...
 
     @overload
-    def __getitem__(self, index: slice) -> _Shown[T]: ...
+    def __getitem__(self, index: slice) -> ShownList[T]: ...
 
-    def __getitem__(self, index: SupportsIndex | slice) -> T | _Shown[T]:
+    def __getitem__(self, index: SupportsIndex | slice) -> T | ShownList[T]:
         if isinstance(index, slice):
             return type(self)(super().__getitem__(index))
         return super().__getitem__(index)
@@ -127,75 +80,11 @@ class _Shown(list[T]):
         return f"[{shown}, ... {len(self):,} {self._what}]"
 
     def _repr_html_(self) -> str:
-        table = html_table(self._head, map(self._row, self[:_SHOWN]))
+        rows = ([cell_of(item) for cell_of in self._cells.values()] for item in self[:_SHOWN])
+        table = html_table(tuple(self._cells), rows)
         return f"{table}<p>{min(len(self), _SHOWN):,} of {len(self):,} {self._what}</p>"
 
-    @staticmethod
-    def _row(item: T) -> Sequence[Cell]:
-        raise NotImplementedError
+    def _frame(self) -> DataFrame:
+        from teamwire_sync._display.dataframes import data_frame  # noqa: PLC0415  an extra
 
-
-class ChatList(_Shown[Chat]):
-    """Chats, as a list of its own: changing it changes nothing else.
-
-    A long one is cut where it is shown, never in what it holds.
-    """
-
-    _what = "chats"
-    _head = ("title", "tid", "type", "users", "groups")
-
-    @staticmethod
-    def _row(item: Chat) -> Sequence[Cell]:
-        return (
-            item.title or "no title",
-            item.tid,
-            item.type,
-            f"{len(item.users):,}",
-            [_text(group) for group in item.groups],
-        )
-
-    def to_pandas(self) -> DataFrame:
-        """The chats as a data frame, one row for each, in the order of the list.
-
-        Columns: tid, title and type (strings), users, groups and admins (how many), is_alert,
-        allow_sending, allow_mute_notifications and is_closed (bool).
-
-        Raises:
-            ImportError: There is no pandas; the text says what to install.
-        """
-        from teamwire_sync._display.dataframes import chat_frame  # noqa: PLC0415  an extra
-
-        return chat_frame(self)
-
-
-class MessageList(_Shown[Message]):
-    """Messages, as a list of its own: changing it changes nothing else.
-
-    A long one is cut where it is shown, never in what it holds.
-    """
-
-    _what = "messages"
-    _head = ("date (UTC)", "from", "message", "attachments")
-
-    @staticmethod
-    def _row(item: Message) -> Sequence[Cell]:
-        return (
-            _shown_date(item.timestamp),
-            item.sender_display_name or _text(item.from_user),
-            "deleted" if item.deleted else item.msg or "",
-            [_text(each) for each in item.attachments or ()],
-        )
-
-    def to_pandas(self) -> DataFrame:
-        """The messages as a data frame, one row for each, in the order of the list.
-
-        Columns: mid, tid, from_uid, from_name and msg (strings), date (with the time zone UTC),
-        is_alert (bool), alert_type, reply_to and sender_display_name (strings), deleted (bool),
-        attachments (how many).
-
-        Raises:
-            ImportError: There is no pandas; the text says what to install.
-        """
-        from teamwire_sync._display.dataframes import message_frame  # noqa: PLC0415  an extra
-
-        return message_frame(self)
+        return data_frame(self, self._columns)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import closing, contextmanager
-from functools import partial
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Callable, Union
 
+from teamwire_sync._display.extras import import_extra
 from teamwire_sync._internal.validation import require_progress
 
 if TYPE_CHECKING:
@@ -15,67 +15,58 @@ Callback = Callable[[int, int], object]
 Progress = Union[bool, Callback, None]
 
 
-@contextmanager
-def counted(progress: Progress, what: str) -> Iterator[Callback | None]:
+def counted(progress: Progress, what: str) -> AbstractContextManager[Callback]:
     """The callback for *progress*, which is told of pages and of items so far.
 
     Raises:
         TypeError: *progress* is neither a callback nor True nor False.
         ImportError: There is no tqdm for True; the text says what to install.
     """
-    if progress is True:
-        with closing(_Bar(desc="listing", unit=f" {what}")) as bar:
-            yield lambda _pages, items: bar.move(items)
-    else:
-        yield _given(progress)
+    return _callback(progress, lambda _pages, items: (items, None), desc="listing", unit=f" {what}")
 
 
-@contextmanager
-def moved(progress: Progress, what: str) -> Iterator[Callback | None]:
+def moved(progress: Progress, what: str) -> AbstractContextManager[Callback]:
     """The callback for *progress*, which is told of the bytes so far and of all of them.
 
     Raises:
         TypeError: *progress* is neither a callback nor True nor False.
         ImportError: There is no tqdm for True; the text says what to install.
     """
-    if progress is True:
-        options = {"desc": what, "unit": "B", "unit_scale": True, "unit_divisor": 1024}
-        with closing(_Bar(**options)) as bar:
-            yield bar.move
-    else:
-        yield _given(progress)
+    return _callback(
+        progress,
+        lambda done, total: (done, total),
+        desc=what,
+        unit="B",
+        unit_scale=True,
+        unit_divisor=1024,
+    )
 
 
-class _Bar:
-    """A bar that appears when there is something to tell: where nothing is asked, there is none."""
+@contextmanager
+def _callback(
+    progress: Progress, place_of: Callable[[int, int], tuple[int, int | None]], **options: Any
+) -> Iterator[Callback]:
+    """The callback for *progress*.
 
-    def __init__(self, **options: Any) -> None:
-        self._make = partial(_tqdm(), **options)
-        self._bar: Any = None
-
-    def move(self, done: int, total: int | None = None) -> None:
-        if self._bar is None:
-            # In a notebook, a bar that was made without a total never has one.
-            self._bar = self._make(total=total)
-        self._bar.update(done - self._bar.n)
-
-    def close(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
-
-
-def _given(progress: Progress) -> Callback | None:
+    Args:
+        progress: What the caller gave.
+        place_of: Where a bar stands, and where it ends, as the callback is told.
+        options: Those of the bar.
+    """
     require_progress(progress)
-    return None if isinstance(progress, bool) else progress
+    if progress is not True:
+        yield progress or (lambda *_: None)
+        return
+    make = import_extra("tqdm.auto", needed_by="progress=True").tqdm
+    with ExitStack() as stack:
+        bars: list[Any] = []
 
+        def move(*news: int) -> None:
+            done, total = place_of(*news)
+            # A bar appears with the first news. In a notebook, a bar that was made without a total
+            # never has one.
+            if not bars:
+                bars.append(stack.enter_context(make(total=total, **options)))
+            bars[0].update(done - bars[0].n)
 
-def _tqdm() -> Any:
-    try:
-        from tqdm.auto import tqdm  # noqa: PLC0415  an extra
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "tqdm":
-            raise
-    else:
-        return tqdm
-    message = "progress=True needs tqdm: pip install 'teamwire_sync[notebook]'"
-    raise ImportError(message, name="tqdm")
+        yield move

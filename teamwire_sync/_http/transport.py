@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from teamwire_sync._credentials import Credentials
     from teamwire_sync._http import contract
     from teamwire_sync._http.client import HttpClient
-    from teamwire_sync._models.chats import Chat, ChatHandle
-    from teamwire_sync._models.messages import Message
+    from teamwire_sync._models.chats import Chat, ChatHandle, Message
     from teamwire_sync._models.people import Group, LoggedInUser, User
     from teamwire_sync._transport import (
         ChatDraft,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from attrs import field, frozen
 
@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     import os
     from datetime import datetime
     from pathlib import Path
-    from typing import BinaryIO
 
     from teamwire_sync._display.progress import Progress
 
@@ -30,7 +29,36 @@ class AttachmentType(OpenEnum):
     LIVE_LOCATION = "live_location"
 
 
-class Attachment(Extensible, Bound):
+class Attachable(Protocol):
+    """A file of this machine that becomes an attachment when the message is posted.
+
+    `Attachments` makes them.
+    """
+
+    @property
+    def type(self) -> AttachmentType:
+        """The kind of attachment that it becomes."""
+
+    @property
+    def name(self) -> str:
+        """What receivers see."""
+
+
+class FileService(Protocol):
+    """Brings the content of attachments."""
+
+    def download(
+        self,
+        attachment: FileAttachment,
+        path_or_file: str | os.PathLike[str] | BinaryIO,
+        *,
+        progress: Progress,
+        timeout: float | None,
+    ) -> Path | None:
+        """Write the content of *attachment*; see `FileAttachment.download`."""
+
+
+class Attachment(Extensible, Bound[FileService]):
     """What is attached to a message; the classes below say more.
 
     Attributes:
@@ -59,9 +87,6 @@ class FileAttachment(Attachment):
     size: int
     content_type: str = field(default="application/octet-stream", repr=False)
     _extra: tuple[tuple[str, Any], ...] = extra_field()
-
-    def __hash__(self) -> int:
-        return hash(self.aid)
 
     def download(
         self,
@@ -94,10 +119,7 @@ class FileAttachment(Attachment):
             TWError: It could not be read.
             ImportError: *progress* is True, and there is no tqdm; the text says what to install.
         """
-        path: Path | None = self._acting()._download(
-            self, path_or_file, progress=progress, timeout=timeout
-        )
-        return path
+        return self._acting().download(self, path_or_file, progress=progress, timeout=timeout)
 
 
 @frozen
@@ -119,9 +141,6 @@ class CalendarAttachment(Attachment):
     description: str | None = field(default=None, repr=False)
     location: str | None = field(default=None, repr=False)
     _extra: tuple[tuple[str, Any], ...] = extra_field()
-
-    def __hash__(self) -> int:
-        return hash((self.title, self.startDate))
 
 
 @frozen
@@ -148,9 +167,6 @@ class LocationAttachment(Attachment):
     postalCode: str | None = field(default=None, repr=False)  # noqa: N815
     _extra: tuple[tuple[str, Any], ...] = extra_field()
 
-    def __hash__(self) -> int:
-        return hash((self.name, self.lat, self.lon))
-
 
 @frozen
 class OtherAttachment(Attachment):
@@ -163,6 +179,3 @@ class OtherAttachment(Attachment):
 
     type: AttachmentType
     _extra: tuple[tuple[str, Any], ...] = extra_field()
-
-    def __hash__(self) -> int:
-        return hash(self.type)

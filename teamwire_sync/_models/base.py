@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from enum import Enum
 from reprlib import Repr
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from attrs import field
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _T = TypeVar("_T")
+_ServiceT = TypeVar("_ServiceT")
 
 _shortener = Repr()
 _shortener.maxstring = 100
@@ -53,7 +54,7 @@ class OpenEnum(str, Enum):
 
 def extra_field() -> Any:
     """The field of an `Extensible`; the last one of a class."""
-    return field(default=(), repr=False)
+    return field(default=(), repr=False, hash=False)
 
 
 class Extensible:
@@ -68,20 +69,20 @@ class Extensible:
         return dict(self._extra)
 
     def _repr_html_(self) -> str:
-        from teamwire_sync._display.html import html_of  # noqa: PLC0415  only notebooks need it
+        from teamwire_sync._models.tables import html_of  # noqa: PLC0415  only notebooks need it
 
         return html_of(self)
 
 
-class Bound:
-    """Lets a value act through the service that made it."""
+class Bound(Generic[_ServiceT]):
+    """Lets a value act through the service that made it, whose protocol is the type variable."""
 
     # Weak references here, so that a class below adds its fields and nothing else; see `fillable`.
     __slots__ = ("__weakref__", "_service")
-    _service: Any
+    _service: _ServiceT
 
-    def _acting(self) -> Any:
-        service = getattr(self, "_service", None)
+    def _acting(self) -> _ServiceT:
+        service: _ServiceT | None = getattr(self, "_service", None)
         if service is None:
             message = (
                 f"this {type(self).__name__} belongs to no Connection (it was unpickled or made by "
@@ -101,7 +102,7 @@ class Bound:
 _set_service = Bound.__dict__["_service"].__set__
 
 
-def attach(values: Iterable[Bound], service: object) -> None:
+def attach(values: Iterable[Bound[_ServiceT]], service: _ServiceT) -> None:
     """Let *values*, which are frozen, act through *service*."""
     for value in values:
         _set_service(value, service)

@@ -1,11 +1,14 @@
-"""Chats, and what can be done in one."""
+"""Chats, their messages, and what can be done in a chat."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from reprlib import repr as short_repr
+from typing import TYPE_CHECKING, Any, cast
 
 from attrs import field, frozen
 
+from teamwire_sync._display.html import ShownList
+from teamwire_sync._internal.dates import date_of
 from teamwire_sync._models.base import (
     Bound,
     Extensible,
@@ -14,16 +17,21 @@ from teamwire_sync._models.base import (
     fillable,
     text_repr,
 )
+from teamwire_sync._models.tables import CHAT_CELLS, CHAT_COLUMNS, MESSAGE_CELLS, MESSAGE_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
-    from teamwire_sync._display.html import MessageList
+    from pandas import DataFrame
+
     from teamwire_sync._display.progress import Progress
-    from teamwire_sync._models.attachments import Attachment
-    from teamwire_sync._models.messages import AlertType, Message
+    from teamwire_sync._models.attachments import Attachable, Attachment
+    from teamwire_sync._models.chat_service import ChatService
+    from teamwire_sync._models.messages import AlertType, LinkPreview
     from teamwire_sync._models.people import Group, User
-    from teamwire_sync._services.attachments import Attachments
+
+    _Service = ChatService["Chat | ChatHandle", "Chat", "Message", "MessageList"]
 
 
 class ChatType(OpenEnum):
@@ -33,7 +41,7 @@ class ChatType(OpenEnum):
     GROUP = "group"
 
 
-class _ChatActions(Bound):
+class BoundChat(Bound["_Service"]):
     """What can be done with a chat when its thread ID is known.
 
     Each asks the server about the chat with this thread ID, however old the object is.
@@ -42,10 +50,15 @@ class _ChatActions(Bound):
     __slots__ = ()
     tid: str
 
+    @property
+    def _chat(self) -> Chat | ChatHandle:
+        # No other class is a BoundChat.
+        return cast("Chat | ChatHandle", self)
+
     def post(  # noqa: PLR0917  the vendor's signature
         self,
         message: str = "",
-        attachments: Attachments | Iterable[Attachment] | None = None,
+        attachments: Iterable[Attachment | Attachable] | None = None,
         is_alert: bool = False,
         reply_to: Message | str | None = None,
         sender_display_name: str | None = None,
@@ -78,8 +91,8 @@ class _ChatActions(Bound):
             TWClosedError: The Connection is closed, or the chat belongs to none.
             ImportError: *progress* is True, and there is no tqdm; the text says what to install.
         """
-        posted: Message = self._acting()._post(
-            self,
+        return self._acting().post(
+            self._chat,
             message,
             attachments,
             is_alert=is_alert,
@@ -89,7 +102,6 @@ class _ChatActions(Bound):
             progress=progress,
             timeout=timeout,
         )
-        return posted
 
     def get_messages(
         self, limit: int = 50, before: Message | str | None = None, *, timeout: float | None = None
@@ -108,10 +120,7 @@ class _ChatActions(Bound):
             TWRequestError: There is no message *before* in it.
             TWError: The messages could not be read.
         """
-        messages: MessageList = self._acting()._get_messages(
-            self, limit=limit, before=before, timeout=timeout
-        )
-        return messages
+        return self._acting().get_messages(self._chat, limit=limit, before=before, timeout=timeout)
 
     def iter_messages(
         self, before: Message | str | None = None, *, timeout: float | None = None
@@ -128,10 +137,7 @@ class _ChatActions(Bound):
         Raises:
             TWError: In the loop; as `get_messages`.
         """
-        messages: Iterable[Message] = self._acting()._iter_messages(
-            self, before=before, timeout=timeout
-        )
-        return messages
+        return self._acting().iter_messages(self._chat, before=before, timeout=timeout)
 
     def add_members(
         self,
@@ -160,8 +166,7 @@ class _ChatActions(Bound):
             TWNotFoundError: There is no such chat, or the bot is no longer in it.
             TWDeliveryUnknownError: The answer was lost: it may have been done.
         """
-        chat: Chat = self._acting()._edit_members(self, add=(users, groups), timeout=timeout)
-        return chat
+        return self._acting().edit_members(self._chat, add=(users, groups), timeout=timeout)
 
     def remove_members(
         self,
@@ -186,8 +191,7 @@ class _ChatActions(Bound):
             TWInvalidMembersError: Some are no members, or are so only by a circle.
             TWError: As `add_members`.
         """
-        chat: Chat = self._acting()._edit_members(self, remove=(users, groups), timeout=timeout)
-        return chat
+        return self._acting().edit_members(self._chat, remove=(users, groups), timeout=timeout)
 
     def add_admins(self, users: Iterable[User | str], *, timeout: float | None = None) -> Chat:
         """Make members administrators of the chat. Either all of them become so, or none.
@@ -203,8 +207,7 @@ class _ChatActions(Bound):
             TWInvalidMembersError: Some are no members.
             TWError: As `add_members`.
         """
-        chat: Chat = self._acting()._edit_admins(self, add=users, timeout=timeout)
-        return chat
+        return self._acting().edit_admins(self._chat, add=users, timeout=timeout)
 
     def remove_admins(self, users: Iterable[User | str], *, timeout: float | None = None) -> Chat:
         """Let administrators be plain members. Either all of them become so, or none.
@@ -220,8 +223,7 @@ class _ChatActions(Bound):
             TWInvalidMembersError: Some are no administrators.
             TWError: As `add_members`.
         """
-        chat: Chat = self._acting()._edit_admins(self, remove=users, timeout=timeout)
-        return chat
+        return self._acting().edit_admins(self._chat, remove=users, timeout=timeout)
 
     def leave(self, *, timeout: float | None = None) -> None:
         """Leave the chat: the bot is no member any more, and look-ups no longer find it.
@@ -233,7 +235,7 @@ class _ChatActions(Bound):
             TWNotFoundError: There is no such chat, or the bot is no longer in it.
             TWDeliveryUnknownError: The answer was lost: the bot may have left.
         """
-        self._acting()._leave(self, timeout=timeout)
+        self._acting().leave(self._chat, timeout=timeout)
 
     def set_title(self, title: str | None, *, timeout: float | None = None) -> Chat:
         """Give the chat another title, or none.
@@ -251,34 +253,32 @@ class _ChatActions(Bound):
             TWNotFoundError: There is no such chat, or the bot is no longer in it.
             TWDeliveryUnknownError: The answer was lost: it may have been done.
         """
-        return self._edit("title", title, timeout)
+        return self._acting().set_title(self._chat, title, timeout=timeout)
 
     def set_allow_sending(self, allow: bool, *, timeout: float | None = None) -> Chat:
         """Let all members post, or administrators alone; as `set_title`."""
-        return self._edit("allow_sending", allow, timeout)
+        return self._acting().set_flag(self._chat, "allow_sending", allow, timeout=timeout)
 
     def set_allow_mute_notifications(self, allow: bool, *, timeout: float | None = None) -> Chat:
         """Let members mute the chat, or not; as `set_title`."""
-        return self._edit("allow_mute_notifications", allow, timeout)
+        return self._acting().set_flag(
+            self._chat, "allow_mute_notifications", allow, timeout=timeout
+        )
 
     def set_closed(self, closed: bool, *, timeout: float | None = None) -> Chat:
         """Close the chat, so that nobody can post any more, or open it again; as `set_title`."""
-        return self._edit("is_closed", closed, timeout)
-
-    def _edit(self, name: str, value: object, timeout: float | None) -> Chat:
-        chat: Chat = self._acting()._edit(self, name, value, timeout=timeout)
-        return chat
+        return self._acting().set_flag(self._chat, "is_closed", closed, timeout=timeout)
 
 
 @frozen
-class ChatHandle(_ChatActions):
+class ChatHandle(BoundChat):
     """A chat of which nothing but the thread ID is known; from ``connection.chats.at(tid)``."""
 
     tid: str = field(repr=text_repr)
 
 
 @frozen
-class Chat(Extensible, _ChatActions):
+class Chat(Extensible, BoundChat):
     """A chat as the server described it at one moment. Equality is by content.
 
     Attributes:
@@ -321,3 +321,115 @@ class Chat(Extensible, _ChatActions):
 
 
 FillableChat = fillable(Chat)
+
+
+class ChatList(ShownList[Chat]):
+    """Chats, as a list of its own: changing it changes nothing else.
+
+    A long one is cut where it is shown, never in what it holds.
+    """
+
+    _what = "chats"
+    _cells = CHAT_CELLS
+    _columns = CHAT_COLUMNS
+
+    def to_pandas(self) -> DataFrame:
+        """The chats as a data frame, one row for each, in the order of the list.
+
+        Columns: tid, title and type (strings), users, groups and admins (how many), is_alert,
+        allow_sending, allow_mute_notifications and is_closed (bool).
+
+        Raises:
+            ImportError: There is no pandas; the text says what to install.
+        """
+        return self._frame()
+
+
+@frozen
+class Message(Extensible):
+    """A message in a chat.
+
+    Attributes:
+        chat: Where it was posted; a `ChatHandle` when it was got through one.
+        mid: The id, an opaque string.
+        from_user: Who posted it.
+        timestamp: Milliseconds since 1970-01-01 UTC.
+        msg: The text; None when there is none.
+        is_alert: Whether it asks for attention.
+        alert_type: How it asks for attention; None when it does not.
+        reply_to: The id of the message that it answers, or None.
+        sender_display_name: Shown in place of the author's name, or None.
+        deleted: Whether its author deleted it.
+        attachments: What is attached; None when nothing is.
+        link_preview: What is shown of a page that it links to, or None.
+    """
+
+    chat: Chat | ChatHandle = field(repr=False)
+    mid: str = field(repr=text_repr)
+    from_user: User = field(repr=False)
+    timestamp: int = field(repr=False)
+    msg: str | None = field(default=None, repr=short_repr)
+    is_alert: bool = field(default=False, repr=False)
+    alert_type: AlertType | None = field(default=None, repr=False)
+    reply_to: str | None = field(default=None, repr=False)
+    sender_display_name: str | None = field(default=None, repr=False)
+    deleted: bool = field(default=False, repr=False)
+    _attachments: tuple[Attachment, ...] = field(default=(), repr=False)
+    link_preview: LinkPreview | None = field(default=None, repr=False)
+    _extra: tuple[tuple[str, Any], ...] = extra_field()
+
+    def __hash__(self) -> int:
+        return hash(self.mid)
+
+    @property
+    def attachments(self) -> list[Attachment] | None:
+        """What is attached; None when nothing is."""
+        return list(self._attachments) or None
+
+    @property
+    def tstamp_date(self) -> datetime:
+        """When it was posted, aware, in UTC."""
+        return date_of(self.timestamp)
+
+    def reply(
+        self,
+        message: str = "",
+        attachments: Iterable[Attachment | Attachable] | None = None,
+        **arguments: Any,
+    ) -> Message:
+        """Answer it in its chat: ``chat.post`` with ``reply_to``.
+
+        Args:
+            message: The text.
+            attachments: What to attach.
+            **arguments: The others of `Chat.post`.
+
+        Raises:
+            TypeError: As `Chat.post`.
+            ValueError: As `Chat.post`.
+            TWError: As `Chat.post`.
+        """
+        return self.chat.post(message, attachments, reply_to=self, **arguments)
+
+
+class MessageList(ShownList[Message]):
+    """Messages, as a list of its own: changing it changes nothing else.
+
+    A long one is cut where it is shown, never in what it holds.
+    """
+
+    _what = "messages"
+    _cells = MESSAGE_CELLS
+    _columns = MESSAGE_COLUMNS
+
+    def to_pandas(self) -> DataFrame:
+        """The messages as a data frame, one row for each, in the order of the list.
+
+        Columns: mid, tid, from_uid, from_name and msg (strings), date (with the time zone UTC),
+        is_alert (bool), alert_type, reply_to and sender_display_name (strings), deleted (bool),
+        attachments (how many).
+
+        Raises:
+            ImportError: There is no pandas; the text says what to install.
+        """
+        return self._frame()

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
+from teamwire_sync._internal.dates import date_of
 from teamwire_sync._models.base import Extensible, OpenEnum, extra_field, text_repr
-from teamwire_sync._models.messages import Message, date_of
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from teamwire_sync._models.chats import Chat
+    from teamwire_sync._models.chats import Chat, Message
     from teamwire_sync._models.people import Group, User
 
 
@@ -34,6 +34,7 @@ class Events(OpenEnum):
     CHAT_IS_CLOSED_CHANGED = "chat_is_closed_changed"
 
 
+# The hash is that of the cursor.
 @frozen(kw_only=True)
 class Event(Extensible):
     """Something that happened in a chat; the classes below say more.
@@ -47,16 +48,13 @@ class Event(Extensible):
         editor: Who did it; None where the server does not tell.
     """
 
-    type: Events
-    chat: Chat
+    type: Events = field(hash=False)
+    chat: Chat = field(hash=False)
     cursor: str = field(repr=False)
-    timestamp: int = field(repr=False)
-    is_own: bool = field(repr=False)
-    editor: User | None = field(repr=False)
+    timestamp: int = field(repr=False, hash=False)
+    is_own: bool = field(repr=False, hash=False)
+    editor: User | None = field(repr=False, hash=False)
     _extra: tuple[tuple[str, Any], ...] = extra_field()
-
-    def __hash__(self) -> int:
-        return hash(self.cursor)
 
     @property
     def date(self) -> datetime:
@@ -64,8 +62,7 @@ class Event(Extensible):
         return date_of(self.timestamp)
 
 
-# hash=False: attrs 22.2 takes a hash that is the parent's for none, and makes another.
-@frozen(kw_only=True, hash=False)
+@frozen(kw_only=True)
 class NewMessageInfo(Event):
     """`Events.NEW_MESSAGE`.
 
@@ -73,11 +70,10 @@ class NewMessageInfo(Event):
         message: The message.
     """
 
-    message: Message
-    __hash__ = Event.__hash__
+    message: Message = field(hash=False)
 
 
-@frozen(kw_only=True, hash=False)
+@frozen(kw_only=True)
 class MessageReadInfo(Event):
     """`Events.MESSAGE_READ`: somebody has read a chat up to a message.
 
@@ -86,9 +82,8 @@ class MessageReadInfo(Event):
         message_id: The id of the last message that was read.
     """
 
-    user: User
-    message_id: str = field(repr=text_repr)
-    __hash__ = Event.__hash__
+    user: User = field(hash=False)
+    message_id: str = field(repr=text_repr, hash=False)
 
     @property
     def read_date(self) -> datetime:
@@ -96,7 +91,7 @@ class MessageReadInfo(Event):
         return self.date
 
 
-@frozen(kw_only=True, hash=False)
+@frozen(kw_only=True)
 class MessageDeletedInfo(Event):
     """`Events.MESSAGE_DELETED`: its author deleted a message.
 
@@ -104,11 +99,10 @@ class MessageDeletedInfo(Event):
         message_id: The id of the message.
     """
 
-    message_id: str = field(repr=text_repr)
-    __hash__ = Event.__hash__
+    message_id: str = field(repr=text_repr, hash=False)
 
 
-@frozen(kw_only=True, hash=False)
+@frozen(kw_only=True)
 class ChatChangeInfo(Event):
     """A chat was made, or one of its properties has another value.
 
@@ -120,12 +114,11 @@ class ChatChangeInfo(Event):
         value: The new value of the property, where that is not the title.
     """
 
-    title: str | None = field(repr=text_repr)
-    value: bool | None = None
-    __hash__ = Event.__hash__
+    title: str | None = field(repr=text_repr, hash=False)
+    value: bool | None = field(default=None, hash=False)
 
 
-@frozen(kw_only=True, hash=False)
+@frozen(kw_only=True)
 class ChatMemberChangeInfo(Event):
     """`Events.CHAT_JOINED`, `CHAT_LEFT`, and `CHAT_DELETED` when the bot itself was removed.
 
@@ -134,12 +127,11 @@ class ChatMemberChangeInfo(Event):
         groups: Circles and lists that did.
     """
 
-    users: tuple[User, ...] = field(repr=short_repr)
+    users: tuple[User, ...] = field(repr=short_repr, hash=False)
     groups: tuple[Group, ...] = field(default=(), repr=short_repr)
-    __hash__ = Event.__hash__
 
 
-@frozen(kw_only=True, hash=False)
+@frozen(kw_only=True)
 class ChatAdminsChangeInfo(Event):
     """`Events.CHAT_ADMINS_CHANGED`.
 
@@ -148,6 +140,5 @@ class ChatAdminsChangeInfo(Event):
         removed_admins: Who no longer is one.
     """
 
-    added_admins: tuple[User, ...] = field(repr=short_repr)
-    removed_admins: tuple[User, ...] = field(repr=short_repr)
-    __hash__ = Event.__hash__
+    added_admins: tuple[User, ...] = field(repr=short_repr, hash=False)
+    removed_admins: tuple[User, ...] = field(repr=short_repr, hash=False)

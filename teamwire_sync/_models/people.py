@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from warnings import warn
 
 from attrs import field, frozen
@@ -14,8 +14,32 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+class UserService(Protocol):
+    """Acts for users."""
+
+    def load_avatar(self, uid: str, *, timeout: float | None) -> bytes:
+        """The picture of the user *uid*."""
+
+
+class GroupService(Protocol):
+    """Acts for groups."""
+
+    def get_members(self, gid: str, *, timeout: float | None) -> list[User]:
+        """The members of the group *gid*."""
+
+    def edit_members(
+        self,
+        gid: str,
+        *,
+        add: Iterable[User | str] = ...,
+        remove: Iterable[User | str] = ...,
+        timeout: float | None,
+    ) -> Group:
+        """Change who is in the group *gid*, which it gives."""
+
+
 @frozen(eq=False)
-class User(Extensible, Bound):
+class User(Extensible, Bound[UserService]):
     """A person or a bot. Two are equal when their fields are, whatever their class.
 
     Attributes:
@@ -73,8 +97,7 @@ class User(Extensible, Bound):
             TWClosedError: The Connection is closed, or the user belongs to none.
             TWError: The server could not be asked.
         """
-        image: bytes = self._acting()._load_avatar(self.uid, timeout=timeout)
-        return image
+        return self._acting().load_avatar(self.uid, timeout=timeout)
 
     def _content(self) -> tuple[object, ...]:
         return (
@@ -106,7 +129,7 @@ class LoggedInUser(Bot):
 
 
 @frozen
-class Group(Extensible, Bound):
+class Group(Extensible, Bound[GroupService]):
     """A circle, kept by an admin, or a list, kept by a user.
 
     Attributes:
@@ -151,8 +174,7 @@ class Group(Extensible, Bound):
         """
         if self._members is not None:
             return list(self._members)
-        members: list[User] = self._acting()._members_of(self.gid, timeout=timeout)
-        return members
+        return self._acting().get_members(self.gid, timeout=timeout)
 
     def is_member(self, user: User | str, *, timeout: float | None = None) -> bool:
         """Whether *user* is a member; where the members are not known yet, `get_members` asks.
@@ -190,8 +212,7 @@ class Group(Extensible, Bound):
             TWNotFoundError: There is no such group any more.
             TWDeliveryUnknownError: The answer was lost: it may have been done.
         """
-        group: Group = self._acting()._edit_members(self.gid, add=members, timeout=timeout)
-        return group
+        return self._acting().edit_members(self.gid, add=members, timeout=timeout)
 
     def remove_members(
         self, members: Iterable[User | str], *, timeout: float | None = None
@@ -201,8 +222,7 @@ class Group(Extensible, Bound):
         Raises:
             TWInvalidMembersError: Some are no members; nobody is removed.
         """
-        group: Group = self._acting()._edit_members(self.gid, remove=members, timeout=timeout)
-        return group
+        return self._acting().edit_members(self.gid, remove=members, timeout=timeout)
 
     @property
     def is_managed_group(self) -> bool:
@@ -215,3 +235,8 @@ class Group(Extensible, Bound):
         """The vendor's deprecated name of ``is_list``."""
         warn("Group.is_user_group is now is_list", DeprecationWarning, stacklevel=2)
         return self.is_list
+
+
+def known_members(group: Group) -> tuple[User, ...] | None:
+    """The members that *group* came with; None when it came without."""
+    return group._members

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from teamwire_sync._internal.validation import require_date, require_number, require_text
 from teamwire_sync._models.attachments import (
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterator
     from datetime import datetime
-    from typing import BinaryIO
 
 
 class Attachments:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Callable
 
-from teamwire_sync._display.html import MessageList
+from teamwire_sync._display.progress import Progress
+from teamwire_sync._display.progress import moved as bytes_moved
 from teamwire_sync._internal.deadlines import deadline_of, within
 from teamwire_sync._internal.validation import (
     require_bool,
@@ -18,9 +19,10 @@ from teamwire_sync._internal.validation import (
     require_text,
 )
 from teamwire_sync._models.base import attach
-from teamwire_sync._models.chats import Chat, ChatHandle
+from teamwire_sync._models.chats import Chat, ChatHandle, Message, MessageList
+from teamwire_sync._models.messages import AlertType
 from teamwire_sync._services.paging import Pages
-from teamwire_sync._services.validation import group_ids, user_ids
+from teamwire_sync._services.validation import group_ids, require_members, user_ids
 from teamwire_sync._transport import EventPage, MemberEdit, MessageDraft, Page, Transport
 from teamwire_sync.exceptions import TWNotFoundError
 
@@ -28,22 +30,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from teamwire_sync._cache.chat_cache import ChatCache
-    from teamwire_sync._display.progress import Progress
-    from teamwire_sync._models.attachments import Attachment, FileAttachment
-    from teamwire_sync._models.messages import AlertType, Message
+    from teamwire_sync._models.attachments import Attachable, Attachment, FileAttachment
+    from teamwire_sync._models.chat_service import Members
     from teamwire_sync._models.people import Group, User
-    from teamwire_sync._services.attachments import Attachments
-    from teamwire_sync._services.directory import Groups, Users
+    from teamwire_sync._services.directory import GroupDirectory, UserDirectory
     from teamwire_sync._services.files import LocalFile
 
 # Messages asked for in one request: a server may give fewer, and gives no more than 200.
 _MESSAGES = 200
 _LONGEST_NAME = 100
 
-Ids = Iterable[Any]
 
-
-class ChatService:
+class ChatActions:
     """Acts for chats, and lets what the server sends act.
 
     Args:
@@ -58,8 +56,8 @@ class ChatService:
     def __init__(
         self,
         transport: Transport,
-        users: Users,
-        groups: Groups,
+        users: UserDirectory,
+        groups: GroupDirectory,
         cache: ChatCache,
         *,
         hide_deleted_messages: bool,
@@ -74,41 +72,40 @@ class ChatService:
 
     # Letting things act
 
-    def adopt(
+    def attach(
         self,
         chats: Sequence[Chat | ChatHandle],
         users: Iterable[User] = (),
-        groups: Iterable[Group] = (),
+        groups: Sequence[Group] = (),
     ) -> None:
         """Let *chats* act, and the *users* and *groups* that they name."""
         attach(chats, self)
-        attach(users, self._users)
-        attach(groups, self._groups)
+        self._users.attach(users)
+        self._groups.attach(groups)
 
-    def adopt_one(self, chat: Chat) -> None:
+    def attach_chat(self, chat: Chat) -> None:
         """Let *chat* act, and whom it names."""
-        owners = [group.owner for group in chat.groups if group.owner is not None]
-        self.adopt([chat], [*chat.users, *chat.admins, *owners], chat.groups)
+        self.attach([chat], [*chat.users, *chat.admins], chat.groups)
 
-    def adopt_messages(self, messages: Iterable[Message]) -> None:
+    def attach_messages(self, messages: Iterable[Message]) -> None:
         """Let the authors and the attachments of *messages* act."""
         for message in messages:
-            attach([message.from_user], self._users)
-            attach(message._attachments, self)
+            self._users.attach([message.from_user])
+            attach(message.attachments or (), self)
 
-    def adopt_events(self, page: EventPage) -> None:
+    def attach_events(self, page: EventPage) -> None:
         """Let what the events of *page* are about act."""
-        self.adopt([event.chat for event in page.events], page.users, page.groups)
+        self.attach([event.chat for event in page.events], page.users, page.groups)
         messages = (getattr(event, "message", None) for event in page.events)
-        self.adopt_messages(message for message in messages if message is not None)
+        self.attach_messages(message for message in messages if message is not None)
 
     # Messages
 
-    def _post(
+    def post(
         self,
         chat: Chat | ChatHandle,
         message: str,
-        attachments: Attachments | Iterable[Attachment] | None,
+        attachments: Iterable[Attachment | Attachable] | None,
         *,
         is_alert: bool,
         reply_to: Message | str | None,
@@ -117,6 +114,7 @@ class ChatService:
         progress: Progress,
         timeout: float | None,
     ) -> Message:
+        """Post in *chat*; see `Chat.post`."""
         require_text(message, "message")
         require_bool(is_alert, "is_alert")
         require_text(
@@ -127,31 +125,29 @@ class ChatService:
             most=_LONGEST_NAME,
         )
         require_progress(progress)
-        if alert_type is None:
-            kind = _alert_type("alert") if is_alert else None
-        else:
-            kind = _alert_type(alert_type)
-            if not is_alert:
-                text = "alert_type is for alerts: give is_alert=True with it"
-                raise ValueError(text)
+        if alert_type is None and is_alert:
+            alert_type = "alert"
+        kind = None if alert_type is None else _alert_type(alert_type)
+        if kind is not None and not is_alert:
+            text = "alert_type is for alerts: give is_alert=True with it"
+            raise ValueError(text)
         items = _attachable(attachments)
         if not message and not items:
             text = "message is empty, and there is no attachment"
             raise ValueError(text)
         answered = None if reply_to is None else _message_id(reply_to, "reply_to")
         deadline = deadline_of(timeout)
-        sent = self._sent(items, progress, deadline)
-        with self._in(chat.tid):
-            draft = MessageDraft(
-                message=message,
-                attachments=sent,
-                is_alert=is_alert,
-                alert_type=kind,
-                reply_to=answered,
-                sender_display_name=sender_display_name,
-            )
+        draft = MessageDraft(
+            message=message,
+            attachments=self._sent(items, progress, deadline),
+            is_alert=is_alert,
+            alert_type=kind,
+            reply_to=answered,
+            sender_display_name=sender_display_name,
+        )
+        with self._in(chat):
             posted = self._transport.post_message(chat, draft, deadline=deadline)
-        self.adopt_messages([posted])
+        self.attach_messages([posted])
         return posted
 
     def _sent(
@@ -164,20 +160,17 @@ class ChatService:
         # Without items there is no bar; that one can't be shown is said all the same.
         if not items and progress is not True:
             return []
-        from teamwire_sync._display.progress import moved as bytes_moved  # noqa: PLC0415
-        from teamwire_sync._models.attachments import FileAttachment  # noqa: PLC0415
-        from teamwire_sync._services.files import LocalFile  # noqa: PLC0415  see `_attachable`
+        from teamwire_sync._models.attachments import Attachment, FileAttachment  # noqa: PLC0415
 
-        done, total = 0, sum(item.size for item in items if isinstance(item, LocalFile))
+        done, total = 0, sum(item.size for item in items if not isinstance(item, Attachment))
         sent: list[Attachment] = []
-        with bytes_moved(progress, "sending") as told:
+        with bytes_moved(progress, "sending") as tell:
 
             def moved(count: int) -> None:
-                if told is not None:
-                    told(done + count, total)
+                tell(done + count, total)
 
             for item in items:
-                if not isinstance(item, LocalFile):
+                if isinstance(item, Attachment):
                     sent.append(item)
                     continue
                 with item.opened(moved) as source:
@@ -190,7 +183,7 @@ class ChatService:
                 )
         return sent
 
-    def _get_messages(
+    def get_messages(
         self,
         chat: Chat | ChatHandle,
         *,
@@ -198,6 +191,7 @@ class ChatService:
         before: Message | str | None,
         timeout: float | None,
     ) -> MessageList:
+        """The newest messages; see `Chat.get_messages`."""
         require_count(limit, "limit")
         start = None if before is None else _message_id(before, "before")
         deadline = within(deadline_of(timeout), self._listing_timeout)
@@ -209,9 +203,10 @@ class ChatService:
 
         return MessageList(islice(Pages("messages", read, start), limit))
 
-    def _iter_messages(
+    def iter_messages(
         self, chat: Chat | ChatHandle, *, before: Message | str | None, timeout: float | None
     ) -> Iterable[Message]:
+        """All the messages; see `Chat.iter_messages`."""
         start = None if before is None else _message_id(before, "before")
         deadline_of(timeout)  # that it is none is said here, not in the loop
 
@@ -223,31 +218,30 @@ class ChatService:
     def _message_page(
         self, chat: Chat | ChatHandle, before: str | None, limit: int, deadline: float | None
     ) -> Page[Message]:
-        with self._in(chat.tid):
+        with self._in(chat):
             page = self._transport.get_messages(chat, before=before, limit=limit, deadline=deadline)
-        self.adopt_messages(page.items)
+        self.attach_messages(page.items)
         if not self._hide_deleted:
             return page
         return Page([each for each in page.items if not each.deleted], page.next_cursor)
 
-    def _download(
+    def download(
         self,
         attachment: FileAttachment,
-        path_or_file: Any,
+        path_or_file: object,
         *,
         progress: Progress,
         timeout: float | None,
     ) -> Path | None:
-        from teamwire_sync._display.progress import moved as bytes_moved  # noqa: PLC0415
+        """Write the content of *attachment*; see `FileAttachment.download`."""
         from teamwire_sync._services.files import target_of  # noqa: PLC0415  see `_attachable`
 
         deadline = deadline_of(timeout)
         size = attachment.size
-        with bytes_moved(progress, "fetching") as told:
+        with bytes_moved(progress, "fetching") as tell:
 
             def moved(count: int) -> None:
-                if told is not None:
-                    told(count, size)
+                tell(count, size)
 
             with target_of(path_or_file, attachment.name, moved) as (target, paths):
                 self._transport.download(attachment.aid, target, size=size, deadline=deadline)
@@ -257,99 +251,118 @@ class ChatService:
 
     # Changing the chat
 
-    def _edit(
-        self, chat: Chat | ChatHandle, name: str, value: Any, *, timeout: float | None
+    def set_title(
+        self, chat: Chat | ChatHandle, title: str | None, *, timeout: float | None
     ) -> Chat:
-        if name == "title":
-            require_text(value, name, optional=True)
-            value = value or None
-        else:
-            require_bool(value, name)
-        deadline = deadline_of(timeout)
+        """Give *chat* another title; see `Chat.set_title`."""
+        require_text(title, "title", optional=True)
+        return self._edit(chat, {"title": title or None}, timeout)
+
+    def set_flag(
+        self, chat: Chat | ChatHandle, name: str, value: bool, *, timeout: float | None
+    ) -> Chat:
+        """Change the property *name* of *chat*, which is one of its flags."""
+        return self._edit(chat, {name: require_bool(value, name)}, timeout)
+
+    def _edit(
+        self,
+        chat: Chat | ChatHandle,
+        properties: Mapping[str, str | bool | None],
+        timeout: float | None,
+    ) -> Chat:
         return self._changed(
             chat,
-            lambda: self._transport.edit_chat(chat.tid, {name: value}, deadline=deadline),
+            lambda deadline: self._transport.edit_chat(chat.tid, properties, deadline=deadline),
+            timeout,
         )
 
-    def _edit_members(
+    def edit_members(
         self,
         chat: Chat | ChatHandle,
         *,
-        add: tuple[Ids, Ids] = ((), ()),
-        remove: tuple[Ids, Ids] = ((), ()),
+        add: Members = ((), ()),
+        remove: Members = ((), ()),
         timeout: float | None,
     ) -> Chat:
+        """Change who is in *chat*; see `Chat.add_members`."""
         edit = MemberEdit(
             add_users=user_ids(add[0], "users"),
             add_groups=group_ids(add[1], "groups"),
             remove_users=user_ids(remove[0], "users"),
             remove_groups=group_ids(remove[1], "groups"),
         )
-        if edit == MemberEdit():
-            message = "there are neither users nor groups"
-            raise ValueError(message)
-        deadline = deadline_of(timeout)
+        require_members(edit, "there are neither users nor groups")
         return self._changed(
-            chat, lambda: self._transport.edit_members(chat.tid, edit, deadline=deadline)
+            chat,
+            lambda deadline: self._transport.edit_members(chat.tid, edit, deadline=deadline),
+            timeout,
         )
 
-    def _edit_admins(
+    def edit_admins(
         self,
         chat: Chat | ChatHandle,
         *,
-        add: Ids = (),
-        remove: Ids = (),
+        add: Iterable[User | str] = (),
+        remove: Iterable[User | str] = (),
         timeout: float | None,
     ) -> Chat:
+        """Change who administers *chat*; see `Chat.add_admins`."""
         edit = MemberEdit(add_users=user_ids(add, "users"), remove_users=user_ids(remove, "users"))
-        if edit == MemberEdit():
-            message = "users is empty"
-            raise ValueError(message)
-        deadline = deadline_of(timeout)
+        require_members(edit, "users is empty")
         return self._changed(
-            chat, lambda: self._transport.edit_admins(chat.tid, edit, deadline=deadline)
+            chat,
+            lambda deadline: self._transport.edit_admins(chat.tid, edit, deadline=deadline),
+            timeout,
         )
 
-    def _leave(self, chat: Chat | ChatHandle, *, timeout: float | None) -> None:
+    def leave(self, chat: Chat | ChatHandle, *, timeout: float | None) -> None:
+        """Leave *chat*; see `Chat.leave`."""
         deadline = deadline_of(timeout)
-        with self._in(chat.tid), self._cache.writing() as write:
+        with self._in(chat), self._cache.writing() as write:
             self._transport.leave_chat(chat.tid, deadline=deadline)
             write.left(chat.tid)
 
-    def _changed(self, chat: Chat | ChatHandle, change: Callable[[], Chat]) -> Chat:
-        with self._in(chat.tid), self._cache.writing() as write:
-            after = change()
-            self.adopt_one(after)
+    def _changed(
+        self,
+        chat: Chat | ChatHandle,
+        change: Callable[[float | None], Chat],
+        timeout: float | None,
+    ) -> Chat:
+        deadline = deadline_of(timeout)
+        with self._in(chat), self._cache.writing() as write:
+            after = change(deadline)
+            self.attach_chat(after)
             write.changed(chat if isinstance(chat, Chat) else None, after)
         return after
 
     @contextmanager
-    def _in(self, tid: str) -> Iterator[None]:
+    def _in(self, chat: Chat | ChatHandle) -> Iterator[None]:
         try:
             yield
         except TWNotFoundError:
-            self._cache.on_not_found(tid)
+            self._cache.on_not_found(chat.tid)
             raise
 
 
 def _attachable(
-    attachments: Attachments | Iterable[Attachment] | None,
+    attachments: Iterable[Attachment | Attachable] | None,
 ) -> list[Attachment | LocalFile]:
     if attachments is None:
         return []
-    given = type(attachments).__name__
     # Most programs post texts: what files need is imported by who attaches one.
     from teamwire_sync._models.attachments import Attachment  # noqa: PLC0415
     from teamwire_sync._services.files import LocalFile  # noqa: PLC0415
 
     hint = "files are attached by attachments=Attachments().add_file(path)"
     # A file gives its lines, which may be many or never come.
-    if isinstance(attachments, (str, bytes)) or hasattr(attachments, "read"):
-        attachments = None
-    if not isinstance(attachments, Iterable):
+    if (
+        hasattr(attachments, "read")
+        or isinstance(attachments, (str, bytes))
+        or not isinstance(attachments, Iterable)
+    ):
         message = (
             "attachments must be an Attachments or a list of Attachment objects, not "
-            f"{given}; {hint}"
+            f"{type(attachments).__name__}; {hint}"
         )
         raise TypeError(message)
     items: list[Attachment | LocalFile] = []
@@ -365,8 +378,6 @@ def _attachable(
 
 
 def _alert_type(given: AlertType | str) -> AlertType:
-    from teamwire_sync._models.messages import AlertType  # noqa: PLC0415  no part of the import
-
     if isinstance(given, AlertType):
         return given  # perhaps of a server that knows more kinds
     require_str(given, "alert_type")
@@ -380,8 +391,6 @@ def _alert_type(given: AlertType | str) -> AlertType:
 def _message_id(message: Message | str, name: str) -> str:
     if isinstance(message, str):
         return require_id(message, name)
-    from teamwire_sync._models.messages import Message  # noqa: PLC0415  no part of the import
-
     if isinstance(message, Message):
         return require_id(message.mid, f"{name}.mid")
     text = f"{name} must be a Message or its id, not {type(message).__name__}"

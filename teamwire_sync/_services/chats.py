@@ -5,10 +5,10 @@ from __future__ import annotations
 import unicodedata
 from typing import TYPE_CHECKING
 
-from teamwire_sync._display.html import ChatList
+from teamwire_sync._display.progress import Progress, counted
 from teamwire_sync._internal.deadlines import deadline_of
 from teamwire_sync._internal.validation import require_bool, require_id, require_str, require_text
-from teamwire_sync._models.chats import Chat, ChatHandle
+from teamwire_sync._models.chats import Chat, ChatHandle, ChatList
 from teamwire_sync._services.validation import group_ids, user_ids
 from teamwire_sync._transport import ChatDraft, Transport
 from teamwire_sync.exceptions import TWAmbiguousTitleError, TWNotFoundError
@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     from teamwire_sync._cache.chat_cache import ChatCache
     from teamwire_sync._cache.info import CacheInfo
     from teamwire_sync._cache.snapshot import ChatSnapshot
-    from teamwire_sync._display.progress import Progress
     from teamwire_sync._models.people import Group, User
-    from teamwire_sync._services.chat_actions import ChatService
+    from teamwire_sync._services.chat_actions import ChatActions
 
 # Thread IDs that the text of an error names at most.
 _NAMED = 10
@@ -35,11 +34,11 @@ class Chats:
     the next look-up list them anew.
     """
 
-    def __init__(self, transport: Transport, cache: ChatCache, service: ChatService) -> None:
+    def __init__(self, transport: Transport, cache: ChatCache, actions: ChatActions) -> None:
         self._transport = transport
         self._cache = cache
         self._state = cache.state
-        self._service = service
+        self._actions = actions
 
     def get_subscriptions(
         self,
@@ -63,8 +62,6 @@ class Chats:
         deadline = deadline_of(timeout)
         if progress is None:
             return ChatList(self._cache.all(deadline, refresh=refresh))
-        from teamwire_sync._display.progress import counted  # noqa: PLC0415  few want to see it
-
         with counted(progress, "chats") as callback:
             return ChatList(self._cache.all(deadline, refresh=refresh, progress=callback))
 
@@ -118,8 +115,7 @@ class Chats:
 
     def _find_by_title(self, title: str, timeout: float | None) -> list[Chat]:
         require_str(title, "title")
-        found = self._cache.find(lambda view: view.titled(title), deadline_of(timeout))
-        return list(found or ())
+        return list(self._cache.find(lambda view: view.titled(title), deadline_of(timeout)) or ())
 
     def one_by_title(self, title: str, *, timeout: float | None = None) -> Chat:
         """The one chat whose title is exactly *title*; never a guess.
@@ -160,7 +156,7 @@ class Chats:
             tid: The thread ID.
         """
         handle = ChatHandle(require_id(tid, "tid"))
-        self._service.adopt([handle])
+        self._actions.attach([handle])
         return handle
 
     def create_chat(
@@ -216,7 +212,7 @@ class Chats:
         deadline = deadline_of(timeout)
         with self._cache.writing() as write:
             chat = self._transport.create_chat(draft, deadline=deadline)
-            self._service.adopt_one(chat)
+            self._actions.attach_chat(chat)
             write.created(chat)
         return chat
 

@@ -79,8 +79,8 @@ class EventStream:
         ends_at: float | None,
         own: bool,
         hide_deleted_messages: bool,
-        adopt: Callable[[EventPage], object],
-        pushed: Callable[..., object],
+        attach: Callable[[EventPage], object],
+        on_event: Callable[..., object],
     ) -> None:
         """Begin after *cursor*.
 
@@ -90,8 +90,8 @@ class EventStream:
             ends_at: The moment of `time.monotonic` at which it ends, or None.
             own: Whether to give what the bot itself did.
             hide_deleted_messages: Whether to leave out messages that were deleted.
-            adopt: Lets what the events are about act.
-            pushed: Is told of each chat that changed: its thread ID, the chat or None when it is
+            attach: Lets what the events are about act.
+            on_event: Is told of each chat that changed: its thread ID, the chat or None when it is
                 gone, and whether the bot did it.
         """
         self.cursor = cursor
@@ -99,8 +99,8 @@ class EventStream:
         self._ends_at = ends_at
         self._own = own
         self._hide_deleted = hide_deleted_messages
-        self._adopt = adopt
-        self._pushed = pushed
+        self._attach = attach
+        self._on_event = on_event
         self._batch = _Batch((), cursor)
         self._failures = 0
         self._is_over = False
@@ -140,12 +140,8 @@ class EventStream:
         """A batch whose next event is to be given."""
         while True:
             batch = self._batch
-            while batch.given < len(batch.events):
-                event = batch.events[batch.given]
-                if self._is_wanted(event):
-                    return batch
-                self.cursor = event.cursor
-                batch.given += 1
+            if batch.given < len(batch.events):
+                return batch
             self.cursor = batch.cursor
             self._ask(batch.cursor)
 
@@ -187,13 +183,13 @@ class EventStream:
         if self._failures:
             logger.info("listening goes on after %d failures", self._failures)
             self._failures = 0
-        self._adopt(page)
+        self._attach(page)
         for event in page.events:
             if event.type in _CHANGES:
-                gone = event.type is Events.CHAT_DELETED
-                self._pushed(event.chat.tid, None if gone else event.chat, is_own=event.is_own)
+                chat = None if event.type is Events.CHAT_DELETED else event.chat
+                self._on_event(event.chat.tid, chat, is_own=event.is_own)
         # In one: Ctrl-C between two assignments would give events twice.
-        self._batch = _Batch(page.events, page.cursor)
+        self._batch = _Batch(list(filter(self._is_wanted, page.events)), page.cursor)
 
     def _failed(self, error: TWError) -> None:
         asked = min(float(getattr(error, "retry_after", None) or 0), _LONGEST_ASKED)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import io
 import mimetypes
@@ -13,7 +12,7 @@ import stat
 import tempfile
 import threading
 import weakref
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Callable
 
@@ -27,26 +26,26 @@ if TYPE_CHECKING:
     from teamwire_sync._models.attachments import AttachmentType
 
 _LONGEST_NAME = 255
-_UNKNOWN_TYPE = "application/octet-stream"
 # Bytes of a file name that leave room for a number, where 255 are the most.
 _LONGEST_FILE_NAME = 200
 _LONGEST_SUFFIX = 20
 # Windows takes these for devices, whatever the suffix.
-_DEVICES = {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"}
-_DEVICES |= {f"{port}{number}" for port in ("COM", "LPT") for number in "123456789\xb9\xb2\xb3"}
+_PORTS = {f"{port}{number}" for port in ("COM", "LPT") for number in "123456789\xb9\xb2\xb3"}
+_DEVICES = {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$", *_PORTS}
 _FORBIDDEN = str.maketrans(dict.fromkeys('<>:"|?*', "_"))
+
+
+def _tell_nobody(count: int) -> None:
+    """Stands for a callback, where there is none."""
 
 
 def _is_open_for(verb: str, file: Any) -> bool:
     """Whether bytes can be read from *file*, or written to it."""
     # What wraps a file of texts is no TextIOBase, but has what that has.
-    is_text = isinstance(file, io.TextIOBase) or hasattr(file, "encoding")
-    if is_text or not callable(getattr(file, verb, None)):
+    if isinstance(file, io.TextIOBase) or hasattr(file, "encoding"):
         return False
-    may: Callable[[], bool] | None = getattr(
-        file, {"read": "readable", "write": "writable"}[verb], None
-    )
-    return may is None or may()
+    may = getattr(file, {"read": "readable", "write": "writable"}[verb], lambda: True)
+    return callable(getattr(file, verb, None)) and bool(may())
 
 
 # Reading
@@ -76,7 +75,7 @@ class LocalFile:
         # Of the whole name it would take one that begins with "data:" for a URL.
         suffix = os.path.splitext(self.name)[1]  # noqa: PTH122
         kind, packing = mimetypes.guess_type(f"file{suffix}")
-        return kind if kind and not packing else _UNKNOWN_TYPE
+        return kind if kind and not packing else "application/octet-stream"
 
     @classmethod
     def of(cls, kind: AttachmentType, path_or_file: Any, name: str | None) -> LocalFile:
@@ -105,7 +104,7 @@ class LocalFile:
         return local
 
     @contextmanager
-    def opened(self, moved: Callable[[int], object] | None = None) -> Iterator[OpenFile]:
+    def opened(self, moved: Callable[[int], object] = _tell_nobody) -> Iterator[OpenFile]:
         """Have it open for being sent.
 
         Args:
@@ -120,18 +119,14 @@ class LocalFile:
             yield OpenFile(self, self._source, self._start, moved)
         finally:
             # As it was given: it may be attached once more.
-            with contextlib.suppress(OSError, ValueError), _moving:
+            with suppress(OSError, ValueError), _moving:
                 self._source.seek(self._start)
 
     @property
     def size(self) -> int:
         """Bytes that it has now."""
-        if isinstance(self._source, Path):
-            return self._source.stat().st_size
-        with _moving:
-            end = self._source.seek(0, os.SEEK_END)
-            self._source.seek(self._start)
-        return max(0, end - self._start)
+        with self.opened() as source:
+            return source.size
 
 
 class OpenFile:
@@ -148,7 +143,7 @@ class OpenFile:
         local: LocalFile,
         file: BinaryIO,
         start: int,
-        moved: Callable[[int], object] | None,
+        moved: Callable[[int], object],
     ) -> None:
         self.name, self.content_type = local.name, local.content_type
         with _moving:
@@ -181,8 +176,7 @@ class OpenFile:
             message = f"{self.name!r} has become shorter while it was sent"
             raise OSError(message)
         self._done += len(piece)
-        if self._moved is not None:
-            self._moved(self._done)
+        self._moved(self._done)
         return piece
 
 
@@ -217,20 +211,15 @@ def _checked_name(name: str | None, default: str) -> str:
 
 
 def _is_seekable(file: BinaryIO) -> bool:
-    try:
-        return file.seekable()
-    except AttributeError:
-        return False
+    return bool(getattr(file, "seekable", lambda: False)())
 
 
 def _copied(file: BinaryIO) -> BinaryIO:
-    copy: Any = tempfile.TemporaryFile()  # noqa: SIM115  it is closed with the LocalFile
-    try:
+    with ExitStack() as stack:
+        copy: Any = stack.enter_context(tempfile.TemporaryFile())
         shutil.copyfileobj(file, copy)
         copy.seek(0)
-    except BaseException:
-        copy.close()
-        raise
+        stack.pop_all()  # it is closed with the LocalFile
     return copy  # type: ignore[no-any-return]
 
 
@@ -240,7 +229,7 @@ def _copied(file: BinaryIO) -> BinaryIO:
 class Target:
     """Where what comes is written to; made by `target_of`."""
 
-    def __init__(self, file: BinaryIO, moved: Callable[[int], object] | None = None) -> None:
+    def __init__(self, file: BinaryIO, moved: Callable[[int], object] = _tell_nobody) -> None:
         self._file = file
         self._moved = moved
         self._start = file.tell() if _is_seekable(file) else None
@@ -271,13 +260,12 @@ class Target:
                 message = "the file takes no more bytes"
                 raise OSError(message)
             left = left[len(left) if count is None else count :]
-        if self._moved is not None:
-            self._moved(self._count)
+        self._moved(self._count)
 
 
 @contextmanager
 def target_of(
-    path_or_file: Any, name: str, moved: Callable[[int], object] | None = None
+    path_or_file: Any, name: str, moved: Callable[[int], object] = _tell_nobody
 ) -> Iterator[tuple[Target, list[Path]]]:
     """Have a target to write to.
 
@@ -304,7 +292,7 @@ def target_of(
             getattr(path_or_file, "flush", lambda: None)()
         except BaseException:
             # As it was, where that can be done; and the error is that of what came before.
-            with contextlib.suppress(Exception):
+            with suppress(Exception):
                 target.restart()
             raise
         return
@@ -312,10 +300,10 @@ def target_of(
     # A Path is without the slash at the end, which says that a folder is meant.
     is_folder = path.is_dir() or os.fspath(path_or_file).endswith(("/", os.sep))
     folder = path if is_folder else path.parent
-    if folder is not path and path.exists() and not path.is_file():
+    if not is_folder and path.exists() and not path.is_file():
         message = f"{path} is neither a file nor a folder: open it, and give that"
         raise OSError(message)
-    if folder is not path and not path.name:
+    if not is_folder and not path.name:
         message = f"{path_or_file!r} names no file"
         raise ValueError(message)
     if not folder.is_dir():
@@ -326,23 +314,17 @@ def target_of(
             yield Target(file, moved), paths
             file.flush()
             os.fsync(file.fileno())
-        if folder is path:
-            paths.append(_placed(part, folder, safe_name(name)))
-        else:
-            part.replace(path)
-            paths.append(path)
+        paths.append(_placed(part, folder, safe_name(name)) if is_folder else part.replace(path))
     finally:
-        with contextlib.suppress(FileNotFoundError):
-            part.unlink()
+        part.unlink(missing_ok=True)
 
 
 def _made(part: Path, path: Path) -> BinaryIO:
     try:
         return part.open("xb")
     except OSError as error:
-        number, reason = error.errno, error.strerror
-    # Of the file that was asked for: the other one is our affair.
-    raise OSError(number, reason, str(path))
+        # Of the file that was asked for: the other one is our affair.
+        raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def _placed(part: Path, folder: Path, name: str) -> Path:

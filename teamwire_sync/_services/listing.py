@@ -2,72 +2,57 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Callable
 
 from teamwire_sync._cache.listing import Listing, ListingRequest
+from teamwire_sync._internal.deadlines import within
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Sequence
 
     from teamwire_sync._models.chats import Chat
-    from teamwire_sync._transport import ChatPage, Transport
-
-
-class _Changed(Exception):  # noqa: N818  it is no error: the pages are to be read again
-    """The collection changed between two pages."""
+    from teamwire_sync._models.people import Group, User
+    from teamwire_sync._transport import Transport
 
 
 def read_listing(
-    transport: Transport, load: ListingRequest, *, timeout: float, adopt: Callable[..., None]
+    transport: Transport,
+    request: ListingRequest,
+    *,
+    timeout: float,
+    attach: Callable[[Sequence[Chat], Sequence[User], Sequence[Group]], object],
 ) -> Listing | None:
-    """Read all the pages; None when the chats are as ``load.validator`` says.
+    """Read all the pages; None when the chats are as ``request.validator`` says.
 
     A collection that changes while it is read is read again, twice at most. Then the last reading
     counts, without a validator: it may lack what moved from a later page to an earlier one.
 
     Args:
         transport: Brings the pages.
-        load: Is told of each page.
+        request: Is told of each page.
         timeout: Seconds that all of it may take.
-        adopt: Lets the chats, users and groups of a page act.
+        attach: Lets the chats, users and groups of a page act.
 
     Raises:
         TWTimeoutError: It took longer.
     """
-    deadline = time.monotonic() + timeout
-    if load.deadline is not None:
-        deadline = min(deadline, load.deadline)
-    validator = load.validator
-    for _ in range(2):
-        pages = transport.iter_chat_pages(validator=validator, deadline=deadline)
-        try:
-            return _read_pages(pages, load, adopt, steady=True)
-        except _Changed:
-            validator = None
-    pages = transport.iter_chat_pages(validator=None, deadline=deadline)
-    return _read_pages(pages, load, adopt, steady=False)
-
-
-def _read_pages(
-    pages: Iterator[ChatPage],
-    load: ListingRequest,
-    adopt: Callable[..., None],
-    *,
-    steady: bool,
-) -> Listing | None:
-    chats: dict[str, Chat] = {}
-    validators = set()
-    for page in pages:
-        if page.not_modified:
-            return None
-        adopt(page.chats, page.users, page.groups)
-        for chat in page.chats:
-            chats[chat.tid] = chat
-        load.page(len(chats))
-        validators.add(page.validator)
-        if steady and len(validators) > 1:
-            raise _Changed
-        if not page.is_last:
-            load.check_needed()
-    return Listing(chats, validators.pop() if len(validators) == 1 else None)
+    deadline = within(request.deadline, timeout)
+    validator = request.validator
+    for tries_left in (2, 1, 0):
+        chats: dict[str, Chat] = {}
+        validators = set()
+        for page in transport.iter_chat_pages(validator=validator, deadline=deadline):
+            if page.not_modified:
+                return None
+            attach(page.chats, page.users, page.groups)
+            chats.update((chat.tid, chat) for chat in page.chats)
+            request.page(len(chats))
+            validators.add(page.validator)
+            if tries_left and len(validators) > 1:
+                break
+            if not page.is_last:
+                request.check_needed()
+        else:
+            return Listing(chats, validators.pop() if len(validators) == 1 else None)
+        validator = None
+    raise AssertionError  # pragma: no cover  the last reading counts

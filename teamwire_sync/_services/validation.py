@@ -7,6 +7,7 @@ from typing import Callable
 
 from teamwire_sync._internal.validation import require_text
 from teamwire_sync._models.people import Group, User
+from teamwire_sync._transport import MemberEdit
 
 
 def user_ids(given: Iterable[User | str], name: str) -> tuple[str, ...]:
@@ -29,6 +30,12 @@ def group_ids(given: Iterable[Group | str], name: str) -> tuple[str, ...]:
     return _ids(given, name, Group, lambda group: group.gid)
 
 
+def require_members(edit: MemberEdit, message: str) -> None:
+    """Raise ValueError with *message* when *edit* names nobody."""
+    if edit == MemberEdit():
+        raise ValueError(message)
+
+
 def _ids(
     given: Iterable[User | str] | Iterable[Group | str],
     name: str,
@@ -42,15 +49,14 @@ def _ids(
         raise TypeError(message)
     ids = []
     for number, item in enumerate(given):
-        if isinstance(item, kind):
-            identifier = id_of(item)
-        elif isinstance(item, str):
-            identifier = item
-        else:
-            wanted = f"{name}[{number}] must be a {kind.__name__} or its id"
+        if not isinstance(item, (kind, str)):
             hint = f" (get_{kind.__name__.lower()} gives None when there is none)"
-            message = f"{wanted}, not {type(item).__name__}{hint if item is None else ''}"
+            message = (
+                f"{name}[{number}] must be a {kind.__name__} or its id, not "
+                f"{type(item).__name__}{hint if item is None else ''}"
+            )
             raise TypeError(message)
+        identifier = item if isinstance(item, str) else id_of(item)
         require_text(identifier, f"{name}[{number}]", empty=False)
         ids.append(identifier)
     return tuple(dict.fromkeys(ids))

@@ -1,8 +1,8 @@
 """A listing as bytes, as every store holds it.
 
 The first line is the digest of the rest, which is JSON. The version of the format is in the names
-of files and keys, so that what another version has written is left alone. In the JSON are columns,
-one for each field, which are read several times as fast as an object for each chat. Chats name users
+of files and keys, so what another version has written is left alone. In the JSON are columns, one
+for each field, which are read several times as fast as an object for each chat. Chats name users
 and groups by their places, in numbers of 32 bits in Base64.
 
 The members of a group are left out: a listing is without them, and they are asked for when needed.

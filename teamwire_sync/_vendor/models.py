@@ -11,12 +11,11 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from teamwire_sync._models.chats import Chat, ChatHandle, ChatType
+from teamwire_sync._models.chats import Chat, ChatHandle, ChatType, Message
 from teamwire_sync._models.people import Bot, Group, LoggedInUser, User
 from teamwire_sync.exceptions import TWProtocolError
 
 if TYPE_CHECKING:
-    from teamwire_sync._models.messages import Message
     from teamwire_sync._transport import MessageDraft
 
 
@@ -101,8 +100,6 @@ class Converter:
             chat: Where it was posted.
             draft: What was posted.
         """
-        from teamwire_sync._models.messages import Message  # noqa: PLC0415  only who posts
-
         mid = theirs if isinstance(theirs, str) else _text(theirs, "mid")
         author = getattr(theirs, "from_user", None)
         # One without an id is as good as none: it is posted, whatever else is told of it.

@@ -27,8 +27,8 @@ from teamwire_sync.exceptions import (
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator, Sequence
 
-    from teamwire_sync._models.chats import Chat, ChatHandle
-    from teamwire_sync._models.messages import AlertType, Message
+    from teamwire_sync._models.chats import Chat, ChatHandle, Message
+    from teamwire_sync._models.messages import AlertType
     from teamwire_sync._models.people import Group, User
 
 T = TypeVar("T")

@@ -52,11 +52,11 @@ def read(
     timeout: float = 600,
     check_needed: Callable[[], None] = lambda: None,
     progress: Progress | None = None,
-    adopt: Callable[..., None] = lambda *_: None,
+    attach: Callable[..., None] = lambda *_: None,
 ) -> Listing | None:
     request = ListingRequest(deadline=deadline, check_needed=check_needed, progress=progress)
     request.validator = validator
-    return read_listing(pages, request, timeout=timeout, adopt=adopt)  # type: ignore[arg-type]
+    return read_listing(pages, request, timeout=timeout, attach=attach)  # type: ignore[arg-type]
 
 
 def tids(listing: Listing | None) -> list[str]:
@@ -106,15 +106,15 @@ class TestPages:
         assert listing.validator is None
         assert len(pages.asked) == 1
 
-    def test_what_each_page_has_is_adopted(self) -> None:
-        adopted: list[tuple[Any, ...]] = []
+    def test_what_each_page_has_is_attached(self) -> None:
+        attached: list[tuple[Any, ...]] = []
         user, group = make_user(), make_group()
         one, other = make_chat("a"), make_chat("b")
         first = ChatPage([one], "v1", is_last=False, users=[user])
         pages = Pages([first, ChatPage([other], "v1", groups=[group])])
-        read(pages, adopt=lambda *things: adopted.append(tuple(map(list, things))))
+        read(pages, attach=lambda *things: attached.append(tuple(map(list, things))))
 
-        assert adopted == [([one], [user], []), ([other], [], [group])]
+        assert attached == [([one], [user], []), ([other], [], [group])]
 
     def test_an_error_on_a_page_is_the_error_of_the_listing(self) -> None:
         pages = Pages([page("a"), TWServerError("down")])
@@ -215,7 +215,7 @@ class TestLoad:
     def test_the_pages_of_all_readings_are_counted(self) -> None:
         request = ListingRequest(deadline=None, check_needed=lambda: None, progress=None)
         pages: Any = Pages(CHANGED, [page("a", is_last=True)])
-        read_listing(pages, request, timeout=1, adopt=lambda *_: None)
+        read_listing(pages, request, timeout=1, attach=lambda *_: None)
 
         assert request.pages == 3
 

@@ -168,13 +168,6 @@ class TestMessages:
         assert (dates.dt.day[0], dates.dt.hour[0]) == (15, 7)
 
 
-@pytest.fixture
-def unloaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The module is imported anew."""
-    monkeypatch.delitem(sys.modules, "teamwire_sync._display.dataframes", raising=False)
-
-
-@pytest.mark.usefixtures("unloaded")
 @pytest.mark.parametrize(
     "values", [*EMPTY, *FULL], ids=lambda values: f"{type(values).__name__} {len(values)}"
 )

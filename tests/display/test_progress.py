@@ -12,6 +12,7 @@ from tqdm import auto as tqdm_auto
 
 from teamwire_sync import Attachments, Connection, TWServerError
 from teamwire_sync._display.progress import counted, moved
+from teamwire_sync._models.base import attach
 from tests.support.builders import make_chat, make_file, make_message
 from tests.support.fake_transport import FakeTransport
 
@@ -156,7 +157,7 @@ class TestMoved:
     @pytest.mark.parametrize("progress", [False, None])
     def test_without_one_nothing_is_told(self, progress: Any, bars: list[Bar]) -> None:
         with moved(progress, "sending") as told:
-            assert told is None
+            told(1, 3)
         assert bars == []
 
 
@@ -232,7 +233,7 @@ class TestDownloading:
 def install(connection: Connection, call: str) -> None:
     """Make a call that shows a bar."""
     file = make_file()
-    object.__setattr__(file, "_service", connection.chats._service)
+    attach([file], connection.chats._actions)
     {
         "get_subscriptions": lambda: connection.chats.get_subscriptions(progress=True),
         "post a text": lambda: connection.chats.at("t1").post("hello", progress=True),

@@ -209,7 +209,7 @@ class TestMessage:
 
         assert message.reply("why?", [make_file()], is_alert=True, timeout=3) is answer
         ((name, arguments, named),) = service.calls
-        assert (name, arguments) == ("_post", (chat, "why?", [make_file()]))
+        assert (name, arguments) == ("post", (chat, "why?", [make_file()]))
         assert named["reply_to"] is message
         assert (named["is_alert"], named["timeout"]) == (True, 3)
 
@@ -250,7 +250,7 @@ class TestAttachments:
         file, service = bound(make_file(), "path")
 
         assert file.download("folder", progress=print, timeout=4) == "path"
-        assert service.calls == [("_download", (file, "folder"), {"progress": print, "timeout": 4})]
+        assert service.calls == [("download", (file, "folder"), {"progress": print, "timeout": 4})]
 
 
 class TestEvents:
@@ -285,7 +285,7 @@ class TestAvatar:
         user, service = bound(make_user(), b"picture")
 
         assert user.has_avatar(timeout=2) is True
-        assert service.calls == [("_load_avatar", ("u1",), {"timeout": 2})]
+        assert service.calls == [("load_avatar", ("u1",), {"timeout": 2})]
 
     def test_none_is_found_out_too(self) -> None:
         user, _ = bound(make_user(), TWImageLoadError("none is set"))
@@ -302,7 +302,7 @@ class TestAvatar:
         user, service = bound(make_user(), b"picture")
 
         assert user.load_avatar(timeout=2) == b"picture"
-        assert service.calls == [("_load_avatar", ("u1",), {"timeout": 2})]
+        assert service.calls == [("load_avatar", ("u1",), {"timeout": 2})]
 
     def test_whether_there_is_one_does_not_matter_for_equality(self) -> None:
         """It is no part of who somebody is, and pages of different ages may differ in it."""
@@ -318,7 +318,7 @@ class TestGroup:
         group, service = bound(make_group(), changed)
 
         assert getattr(group, action)(["u1"], timeout=5) is changed
-        assert service.calls == [("_edit_members", ("g1",), {how: ["u1"], "timeout": 5})]
+        assert service.calls == [("edit_members", ("g1",), {how: ["u1"], "timeout": 5})]
 
     def test_the_group_stays_as_it_was(self) -> None:
         group, _ = bound(make_group(members=()), make_group(members=(make_user(),)))

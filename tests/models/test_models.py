@@ -70,13 +70,13 @@ class Service:
     def __init__(self) -> None:
         self.calls: list[tuple[Any, ...]] = []
 
-    def _post(
+    def post(
         self, chat: object, message: str, *_: object, timeout: float | None, **__: object
     ) -> Message:
         self.calls.append((chat, message, timeout))
         return make_message(msg=message)
 
-    def _members_of(self, gid: str, *, timeout: float | None) -> list[User]:
+    def get_members(self, gid: str, *, timeout: float | None) -> list[User]:
         self.calls.append((gid, timeout))
         return [make_user("u7")]
 

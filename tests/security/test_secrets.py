@@ -125,7 +125,7 @@ class TestConnection:
             of_type = {type(one).__name__: one for one in things}
             for name in (
                 "Connection", "HttpTransport", "HttpClient", "OwnSession", "BasicAuth", "Redactor",
-                "ChatService", "EventStream",
+                "ChatActions", "EventStream",
             ):  # fmt: skip
                 # On its way to the Secret pickle may meet a lock first, and refuse that.
                 with pytest.raises(TypeError, match=r"can't be pickled or copied|cannot pickle '_"):

@@ -12,8 +12,7 @@ import pytest
 
 from teamwire_sync._cache.single_flight import Flight
 from teamwire_sync._internal.deadlines import deadline_of
-from teamwire_sync._models.base import attach
-from teamwire_sync._services.directory import Groups, Users
+from teamwire_sync._services.directory import GroupDirectory, Groups, UserDirectory, Users
 from teamwire_sync.exceptions import (
     TWClosedError,
     TWError,
@@ -71,15 +70,32 @@ def server() -> Directory:
     return directory
 
 
-@pytest.fixture
-def users(server: Directory, clock: Clock) -> Users:
-    return Users(server, clock=clock, ttl=300, ttl_of_none=5)  # type: ignore[arg-type]
+def user_directory(server: Directory, clock: Callable[[], float], **times: float) -> UserDirectory:
+    return UserDirectory(
+        server,  # type: ignore[arg-type]
+        clock=clock,
+        **{"ttl": 300, "ttl_of_none": 5, **times},
+    )
 
 
 @pytest.fixture
-def groups(server: Directory, clock: Clock) -> Groups:
-    users = Users(server, clock=clock, ttl=300, ttl_of_none=5)  # type: ignore[arg-type]
-    return Groups(server, users, clock=clock, ttl=300, ttl_of_none=5)  # type: ignore[arg-type]
+def known_users(server: Directory, clock: Clock) -> UserDirectory:
+    return user_directory(server, clock)
+
+
+@pytest.fixture
+def users(known_users: UserDirectory) -> Users:
+    return Users(known_users)
+
+
+@pytest.fixture
+def known_groups(server: Directory, known_users: UserDirectory, clock: Clock) -> GroupDirectory:
+    return GroupDirectory(server, known_users, clock=clock, ttl=300, ttl_of_none=5)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def groups(known_groups: GroupDirectory) -> Groups:
+    return Groups(known_groups)
 
 
 class TestKeeping:
@@ -131,7 +147,7 @@ class TestKeeping:
         assert server.count == 2
 
     def test_none_is_kept_no_longer_than_all_else(self, server: Directory, clock: Clock) -> None:
-        users = Users(server, clock=clock, ttl=2, ttl_of_none=5)  # type: ignore[arg-type]
+        users = Users(user_directory(server, clock, ttl=2))
         users.get_user("ghost")
         clock.advance(2)
         users.get_user("ghost")
@@ -140,7 +156,7 @@ class TestKeeping:
 
     @pytest.mark.parametrize("key", ["u1", "ghost"])
     def test_zero_keeps_nothing(self, key: str, server: Directory, clock: Clock) -> None:
-        users = Users(server, clock=clock, ttl=0, ttl_of_none=5)  # type: ignore[arg-type]
+        users = Users(user_directory(server, clock, ttl=0))
         users.get_user(key)
         users.get_user(key)
 
@@ -150,12 +166,7 @@ class TestKeeping:
     def test_time_may_end_at_any_moment_of_a_look_up(self, ttl: float, server: Directory) -> None:
         """A real clock goes on while the cache looks at it, more than once."""
         ticks = iter(range(10_000))
-        users = Users(
-            server,  # type: ignore[arg-type]
-            clock=lambda: float(next(ticks)),
-            ttl=ttl,
-            ttl_of_none=5,
-        )
+        users = Users(user_directory(server, lambda: float(next(ticks)), ttl=ttl))
 
         assert {users.get_user("u1") for _ in range(200)} == {make_user()}
 
@@ -242,49 +253,49 @@ class TestGroups:
         assert groups.get_group("ghost") is None
 
     def test_members_of_a_group_that_came_without_are_asked_for_once(
-        self, groups: Groups, server: Directory
+        self, known_groups: GroupDirectory, server: Directory
     ) -> None:
         bare = make_group()
-        attach([bare], groups)
+        known_groups.attach([bare])
 
         assert bare.members == bare.get_members() == [make_user()]
         assert bare.is_member("u1")
         assert server.asked == [("g1", None)]
 
     def test_members_come_through_the_same_cache_as_the_group(
-        self, groups: Groups, server: Directory
+        self, groups: Groups, known_groups: GroupDirectory, server: Directory
     ) -> None:
         bare = make_group()
-        attach([bare], groups)
+        known_groups.attach([bare])
         groups.get_group("g1")
 
         assert bare.members == [make_user()]
         assert server.count == 1
 
     def test_members_are_asked_for_again_when_their_time_is_over(
-        self, groups: Groups, server: Directory, clock: Clock
+        self, known_groups: GroupDirectory, server: Directory, clock: Clock
     ) -> None:
         bare = make_group()
-        attach([bare], groups)
+        known_groups.attach([bare])
         bare.get_members()
         clock.advance(300)
         server.known["g1"] = make_group(members=())
 
         assert bare.members == []
 
-    def test_members_of_a_group_that_is_gone(self, groups: Groups) -> None:
+    def test_members_of_a_group_that_is_gone(self, known_groups: GroupDirectory) -> None:
         bare = make_group("ghost")
-        attach([bare], groups)
+        known_groups.attach([bare])
 
         with pytest.raises(TWNotFoundError, match=r"^there is no group 'ghost' any more"):
             bare.get_members()
 
     def test_the_timeout_of_get_members_goes_along(
-        self, groups: Groups, server: Directory, monkeypatch: pytest.MonkeyPatch
+        self, known_groups: GroupDirectory, server: Directory, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(time, "monotonic", lambda: 100.0)
         bare = make_group()
-        attach([bare], groups)
+        known_groups.attach([bare])
         bare.get_members(timeout=7)
 
         assert server.asked == [("g1", 107.0)]
@@ -350,7 +361,7 @@ class TestSingleFlight:
     def test_they_share_it_even_when_nothing_is_kept(
         self, server: Directory, clock: Clock, crowd: Crowd
     ) -> None:
-        users = Users(server, clock=clock, ttl=0, ttl_of_none=0)  # type: ignore[arg-type]
+        users = Users(user_directory(server, clock, ttl=0, ttl_of_none=0))
         crowd.gather(lambda: users.get_user("u1"))
 
         assert crowd.results() == [make_user()] * (WAITERS + 1)
@@ -432,42 +443,46 @@ class _Answers:
 
 class TestClosing:
     @pytest.mark.parametrize("key", ["u1", "ghost"])
-    def test_nothing_is_given_any_more(self, key: str, users: Users, server: Directory) -> None:
+    def test_nothing_is_given_any_more(
+        self, key: str, users: Users, known_users: UserDirectory, server: Directory
+    ) -> None:
         users.get_user(key)
-        users._close()
+        known_users.close()
 
         with pytest.raises(TWClosedError, match=r"^the Connection is closed$"):
             users.get_user(key)
         assert server.count == 1
 
-    def test_groups_close_too(self, groups: Groups) -> None:
+    def test_groups_close_too(self, known_groups: GroupDirectory) -> None:
         bare = make_group()
-        attach([bare], groups)
-        groups._close()
+        known_groups.attach([bare])
+        known_groups.close()
 
         with pytest.raises(TWClosedError):
             bare.get_members()
 
-    def test_may_be_done_twice(self, users: Users) -> None:
-        users._close()
-        users._close()
+    def test_may_be_done_twice(self, users: Users, known_users: UserDirectory) -> None:
+        known_users.close()
+        known_users.close()
 
         with pytest.raises(TWClosedError):
             users.get_user("u1")
 
-    def test_wakes_those_who_wait(self, users: Users, server: Directory, crowd: Crowd) -> None:
+    def test_wakes_those_who_wait(
+        self, users: Users, known_users: UserDirectory, server: Directory, crowd: Crowd
+    ) -> None:
         crowd.gather(lambda: users.get_user("u1"))
-        users._close()
+        known_users.close()
         errors = [future.exception(PATIENCE) for future in crowd.waiters]
 
         assert [type(error) for error in errors] == [TWClosedError] * WAITERS
         assert server.count == 1
 
     def test_a_leader_that_comes_home_late_breaks_nothing(
-        self, users: Users, server: Directory, crowd: Crowd
+        self, users: Users, known_users: UserDirectory, crowd: Crowd
     ) -> None:
         crowd.gather(lambda: users.get_user("u1"))
-        users._close()
+        known_users.close()
         leader = crowd.errors()[0]
 
         assert leader is None or isinstance(leader, TWError)
@@ -484,7 +499,7 @@ def test_ctrl_c_at_any_call_of_who_leads_leaves_nobody_waiting(
         "_cache/single_flight.py",
     )
     for number in count(1):
-        users = Users(server, clock=clock, ttl=300, ttl_of_none=5)  # type: ignore[arg-type]
+        users = Users(user_directory(server, clock))
         # The tracing is that of the thread.
         with Threads(1) as threads:
             work = threads.start(

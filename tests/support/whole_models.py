@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Callable
 from teamwire_sync import (
     AlertType,
     Chat,
+    ChatList,
     ChatType,
     Event,
     Group,
@@ -16,7 +17,6 @@ from teamwire_sync import (
     TWError,
     User,
 )
-from teamwire_sync._display.html import ChatList
 from teamwire_sync._models.attachments import (
     CalendarAttachment,
     FileAttachment,

@@ -72,7 +72,7 @@ def chat(connection: Connection) -> Chat:
 
 def downloaded(chat: Chat, target: Any) -> object:
     attachment = make_file()
-    attach([attachment], chat._service)
+    attach([attachment], chat._acting())
     return attachment.download(target)
 
 
@@ -231,7 +231,7 @@ class TestVendor:
 
     def test_of_an_empty_file_is_refused_a_download_too(self, chat: Chat) -> None:
         attachment = FileAttachment(AttachmentType.FILE, "a1", "empty", 0)
-        attach([attachment], chat._service)
+        attach([attachment], chat._acting())
 
         with pytest.raises(TWUnsupportedError):
             attachment.download(Nowhere())

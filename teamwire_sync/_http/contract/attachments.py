@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from teamwire_sync._internal.dates import date_of
 from teamwire_sync._internal.fields import (
     FLOAT,
     NUMBER,
@@ -22,7 +23,6 @@ from teamwire_sync._models.attachments import (
     LocationAttachment,
     OtherAttachment,
 )
-from teamwire_sync._models.messages import date_of
 from teamwire_sync.exceptions import TWProtocolError
 
 _ATTACHMENT: Fields = {"type": STRING}

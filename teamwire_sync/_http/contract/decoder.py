@@ -21,8 +21,8 @@ from teamwire_sync._internal.fields import (
     extra_of,
     unknown,
 )
-from teamwire_sync._models.chats import Chat, ChatHandle, ChatType, FillableChat
-from teamwire_sync._models.messages import AlertType, LinkPreview, Message
+from teamwire_sync._models.chats import Chat, ChatHandle, ChatType, FillableChat, Message
+from teamwire_sync._models.messages import AlertType, LinkPreview
 from teamwire_sync._models.people import Bot, Group, LoggedInUser, User
 from teamwire_sync.exceptions import TWProtocolError
 
