@@ -264,15 +264,14 @@ class TestMemory:
 
 
 def _head(**fields: str) -> tuple[str, ...]:
-    right = {"version": "1", "body": "0" * 32, "generation": "g", "asked_at": "1.0"}
+    right = {"body": "0" * 32, "generation": "g", "asked_at": "1.0"}
     return "HSET", "head", *(part for field in {**right, **fields}.items() for part in field)
 
 
 DAMAGED_HEADS = [
     ("SET", "head", "x"),
     ("RPUSH", "head", "x"),
-    ("HSET", "head", "version", "1"),
-    _head(version="2"),
+    ("HSET", "head", "body", "0"),
     _head(asked_at="soon"),
     _head(asked_at="nan"),
     _head(generation="\xff"),
@@ -282,11 +281,11 @@ DAMAGED_FAILURES = [
     ("SET", "failure", "x"),
     ("SET", "failure", "[" * 100_000),
     ("SET", "failure", "[]"),
-    ("SET", "failure", '{"version": 2}'),
-    ("SET", "failure", '{"version":1,"generation":"g","failed_at":1,"until":NaN,"error":{}}'),
-    ("SET", "failure", '{"version":1,"generation":"g","failed_at":1,"until":"x","error":{}}'),
-    ("SET", "failure", '{"version":1,"generation":7,"failed_at":1,"until":2,"error":{}}'),
-    ("SET", "failure", '{"version":1,"generation":"g","failed_at":1,"until":2,"error":[]}'),
+    ("SET", "failure", '{"generation":"g"}'),
+    ("SET", "failure", '{"generation":"g","failed_at":1,"until":NaN,"error":{}}'),
+    ("SET", "failure", '{"generation":"g","failed_at":1,"until":"x","error":{}}'),
+    ("SET", "failure", '{"generation":7,"failed_at":1,"until":2,"error":{}}'),
+    ("SET", "failure", '{"generation":"g","failed_at":1,"until":2,"error":[]}'),
 ]
 DAMAGED_GENERATIONS = [("HSET", "generation", "x", "y"), ("SET", "generation", "\xff")]
 
