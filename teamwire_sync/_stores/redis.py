@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_PREFIX = "teamwire_sync:"
+# With the version of the format: what another version stores is left alone.
+_PREFIX = "teamwire_sync:1:"
 _PIECE = 65_536
 _BROKEN = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
 
