@@ -44,6 +44,7 @@ _REASONS: tuple[tuple[type[Exception], str], ...] = (
     (redis.BusyLoadingError, "it is still loading its data"),
     (redis.exceptions.MovedError, "it is a cluster, which is not supported"),
 )
+_CODES = frozenset({"BUSY", "ERR", "MISCONF", "NOREPLICAS"})
 
 
 class Link:
@@ -160,8 +161,7 @@ def _reason_of(error: BaseException) -> str:
     text = str(error)
     if isinstance(error, redis.ResponseError):
         code = text.partition(" ")[0]
-        is_known = code in {"BUSY", "ERR", "MISCONF", "NOREPLICAS"}
-        return f"it refuses ({code})" if is_known else "it refuses"
+        return f"it refuses ({code})" if code in _CODES else "it refuses"
     # No server's words are in these: redis-py makes them of those of the system.
     if type(error) is redis.ConnectionError and text.isprintable():
         return text[:200]
