@@ -127,6 +127,15 @@ class TestSlow:
 
         assert 0 < max(waits) <= 0.1
 
+    def test_the_options_of_a_url_do_not_have_it_wait_longer(
+        self, frozen: RedisProcess, waits: list[float | None]
+    ) -> None:
+        options = "socket_timeout=60&socket_connect_timeout=60&timeout=60&retry_on_timeout=yes"
+        with pytest.raises(StoreError, match="no answer in time"):
+            call("status", f"{frozen.url}?{options}", timeout=0.1)
+
+        assert 0 < max(waits) <= 0.1
+
     def test_a_server_that_freezes_is_not_waited_for(
         self, own_redis: RedisProcess, monkeypatch: pytest.MonkeyPatch
     ) -> None:
