@@ -129,8 +129,9 @@ class RedisStore:
         found: set[bytes] = set()
         try:
             while cursor != 0:
-                scan = ("SCAN", cursor or 0, "MATCH", f"{_PREFIX}{{*}}:*", "COUNT", 1000)
-                ((cursor, keys),) = self._link.run(scan)
+                ((cursor, keys),) = self._link.run(
+                    ("SCAN", cursor or 0, "MATCH", f"{_PREFIX}{{*}}:*", "COUNT", 1000)
+                )
                 found.update(key for key in keys if not key.endswith(b":lease"))
             if found:
                 self._link.run(("DEL", *found))
@@ -184,9 +185,10 @@ class _RedisSlot:
         return SlotStatus(now, token, revision, failed)
 
     def load(self, revision: SlotRevision) -> StoredListing | None:
-        keys = (self._head, self._body)
-        (packed,) = self._link.run(("EVAL", _LOAD, 2, *keys, revision.body, self._max_bytes))
-        return None if packed is None else self._parsed(unpack, packed, *keys)
+        (packed,) = self._link.run(
+            ("EVAL", _LOAD, 2, self._head, self._body, revision.body, self._max_bytes)
+        )
+        return None if packed is None else self._parsed(unpack, packed, self._head, self._body)
 
     def save(self, contents: StoredListing, *, generation: str, asked_at: float) -> SlotRevision:
         packed = pack(contents)
@@ -278,8 +280,8 @@ class _RedisLease:
         self._end_in(0)
 
     def _end_in(self, milliseconds: int) -> bool:
-        (done,) = self.link.run(("EVAL", _END_IN, 1, self.key, self.owner(), milliseconds))
-        return bool(done == 1)
+        command = ("EVAL", _END_IN, 1, self.key, self.owner(), milliseconds)
+        return self.link.run(command) == [1]
 
 
 def _revision_of(answer: Any) -> SlotRevision | None:
