@@ -27,8 +27,7 @@ class MemoryStore:
         self._now: Callable[[], float] = time.time
 
     def _slot(self, identity: str) -> _MemorySlot:
-        made = _MemorySlot(self)
-        return self._slots.setdefault(identity, made)
+        return self._slots.setdefault(identity, _MemorySlot(self))
 
     def clear(self) -> int:
         """Remove what is stored, of all the bots.
@@ -36,9 +35,9 @@ class MemoryStore:
         Returns:
             How many snapshots there were.
         """
-        places = list(self._slots.values())
-        had = sum(slot._body is not None for slot in places)
-        for slot in places:
+        slots = list(self._slots.values())
+        had = sum(slot._body is not None for slot in slots)
+        for slot in slots:
             slot.clear()
         return had
 

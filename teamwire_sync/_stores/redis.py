@@ -6,7 +6,10 @@ import json
 import math
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Callable, NoReturn
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Callable, NoReturn, TypeVar
+
+from attrs import asdict, field, frozen
 
 from teamwire_sync._cache.listing import SlotRevision
 from teamwire_sync._internal.secret import Secret
@@ -28,11 +31,11 @@ from teamwire_sync._stores.codec import pack, unpack
 if TYPE_CHECKING:
     from teamwire_sync._stores.redis_link import Link
 
-_PREFIX = "teamwire_sync:"
-_KEPT = ("generation", "head", "body", "failure")
-_VERSION = b"1"
-_FIELDS = ("version", "body", "generation", "asked_at")
-_LONG = 10.0
+T = TypeVar("T")
+
+# With the version of the format: what another version stores is left alone.
+_PREFIX = "teamwire_sync:1:"
+_PIECE = 65_536
 _BROKEN = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
 
 # What the server has meanwhile decides, so it is the server that compares.
@@ -40,6 +43,10 @@ _LOAD = """
 if redis.call('HGET', KEYS[1], 'body') ~= ARGV[1] then return false end
 if redis.call('STRLEN', KEYS[2]) > tonumber(ARGV[2]) then return 0 end
 return redis.call('GET', KEYS[2])
+"""
+# In pieces, as each of them is sent within a time-out of its own.
+_SET = """
+return redis.call('SET', KEYS[1], table.concat(ARGV, '', 2), 'PX', ARGV[1])
 """
 _CONFIRM = """
 if redis.call('HGET', KEYS[1], 'body') ~= ARGV[1] then return false end
@@ -50,38 +57,34 @@ redis.call('PEXPIRE', KEYS[3], 2 * ARGV[3])
 redis.call('DEL', KEYS[4])
 return redis.call('HGET', KEYS[1], 'generation')
 """
-_EXTEND = """
+# To end in 0 milliseconds is to be removed.
+_END_IN = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('PEXPIRE', KEYS[1], ARGV[2])
-"""
-_RELEASE = """
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-return redis.call('DEL', KEYS[1])
 """
 
 
 class RedisStore:
     """Keeps the chats in Redis, for all processes that use the same one.
 
-    No method waits longer than twice *timeout*, but for two. One that moves a listing may take ten
-    times *timeout* while the bytes keep coming, and `clear` takes as long as it takes to go through
-    all the keys of the database. To find the address of a host takes as long as the system does.
+    *timeout* bounds each step by itself: to connect to an address of the host, to send, and to
+    receive the next piece of an answer. So a method waits for one or two time-outs when Redis is
+    away or silent, and longer while Redis keeps answering slowly. `clear` takes as long as it
+    takes to go through all the keys of the database. To find the address of a host takes as long
+    as the system does.
 
     Args:
         url: Where Redis is: ``redis://``, ``rediss://`` or ``unix://``, with user, password,
             database and TLS options as redis-py takes them. Other options are left out.
         max_age: Seconds after which what is stored is gone.
         max_bytes: What the listing of a bot may have at most.
-        timeout: Seconds that connecting, and each read, may take.
+        timeout: Seconds that connecting, each write and each read may take.
 
     Raises:
         TypeError: An argument has the wrong type.
         ValueError: A number is out of range, or the URL is bad.
         ImportError: There is no redis-py; the text says what to install.
     """
-
-    # A rendering of the error of a bad URL shows this object, too.
-    _where = ""
 
     def __init__(
         self,
@@ -100,7 +103,12 @@ class RedisStore:
         check_seconds("max_age", max_age)
         require_count(max_bytes, "max_bytes")
         check_seconds("timeout", timeout)
-        self._link = _link(given, timeout)
+        if find_spec("redis") is None:
+            message = "RedisStore needs redis: pip install 'teamwire_sync[redis]'"
+            raise ImportError(message, name="redis")
+        from teamwire_sync._stores.redis_link import Link  # noqa: PLC0415  an extra
+
+        self._link = Link(given, timeout)
         self._where = self._link.where
         self._max_age = max_age
         self._max_bytes = max_bytes
@@ -117,109 +125,70 @@ class RedisStore:
         Raises:
             ConnectionError: Redis can't be reached, or refuses.
         """
+        cursor: int | None = None
+        found: set[bytes] = set()
         try:
-            return self._clear()
+            while cursor != 0:
+                ((cursor, keys),) = self._link.run(
+                    ("SCAN", cursor or 0, "MATCH", f"{_PREFIX}{{*}}:*", "COUNT", 1000)
+                )
+                found.update(key for key in keys if not key.endswith(b":lease"))
+            if found:
+                self._link.run(("DEL", *found))
+            return sum(key.endswith(b":head") for key in found)
         except StoreError as error:
             message = str(error)
+        except _BROKEN:
+            message = "Redis does not tell its keys"
         raise ConnectionError(message)
-
-    def _clear(self) -> int:
-        cleared, cursor = 0, b"0"
-        while True:
-            scan = ("SCAN", cursor, "MATCH", f"{_PREFIX}{{*}}:*", "COUNT", 1000)
-            (answer,) = self._link.run(scan, until=self._link.until())
-            try:
-                cursor, keys = answer
-                heads = [key for key in keys if key.endswith(b":head")]
-                others = [
-                    key for key in keys if key.endswith((b":generation", b":body", b":failure"))
-                ]
-            except _BROKEN:
-                message = "Redis does not tell its keys"
-                break
-            removals = [("DEL", *some) for some in (heads, others) if some]
-            removed = self._link.run(*removals, until=self._link.until())
-            cleared += removed[0] if heads else 0
-            if cursor == b"0":
-                return cleared
-        raise StoreError(message)
 
     def __reduce__(self) -> NoReturn:
         message = "a RedisStore can't be pickled or copied; make one in each process"
         raise TypeError(message)
 
     def __repr__(self) -> str:
-        return f"RedisStore({self._where!r})"
-
-
-def _link(url: Secret, timeout: float) -> Link:
-    try:
-        from teamwire_sync._stores.redis_link import Link  # noqa: PLC0415  an extra
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "redis":
-            raise
-    else:
-        return Link(url, timeout)
-    message = "RedisStore needs redis: pip install 'teamwire_sync[redis]'"
-    raise ImportError(message, name="redis")
+        # A rendering of the error of a bad URL shows this object, too.
+        return f"RedisStore({getattr(self, '_where', '')!r})"
 
 
 class _RedisSlot:
     def __init__(self, link: Link, key: str, max_age: float, max_bytes: int) -> None:
         self._link = link
-        self._max_age = max_age
         self._max_bytes = max_bytes
         self._age = math.ceil(max_age * 1000)
         # All in one slot; what is in braces decides.
-        own = f"{_PREFIX}{{{key}}}:"
-        self._generation, self._head, self._body, self._failure = (own + name for name in _KEPT)
-        self._leased = own + "lease"
+        self._generation, self._head, self._body, self._failure, self._leased = (
+            f"{_PREFIX}{{{key}}}:{name}"
+            for name in ("generation", "head", "body", "failure", "lease")
+        )
 
     def status(self) -> SlotStatus:
-        until = self._link.until()
         # The time last: what others have stored meanwhile would be of the future.
-        failure, status, generation, moment = self._link.run(
+        failure, head, generation, moment = self._link.run(
             ("GET", self._failure),
-            ("HMGET", self._head, *_FIELDS),
+            ("HMGET", self._head, "body", "generation", "asked_at"),
             ("GET", self._generation),
             ("TIME",),
-            until=until,
         )
         if generation is None:
             _, generation = self._link.run(
                 ("SET", self._generation, new_token(), "NX", "PX", 2 * self._age),
                 ("GET", self._generation),
-                until=until,
             )
-        parsed = {
-            (): _parsed(_time_of, moment),
-            (self._generation,): _parsed(_text_of, generation),
-            (self._head, self._body): _parsed(_stamp_of, status),
-            (self._failure,): _parsed(_failure_of, failure),
-        }
-        damaged = [key for keys, value in parsed.items() for key in keys if not value]
-        if damaged:
-            raise self._removed(damaged, until)
-        if not parsed[()]:
-            message = "Redis does not tell the time"
-            raise StoreError(message)
-        (now,), (token,), (revision,), (failed,) = parsed.values()
-        if revision is not None and not 0 <= now - revision.asked_at < self._max_age:
+        token = self._parsed(bytes.decode, generation, self._generation)
+        revision = self._parsed(_revision_of, head, self._head, self._body)
+        failed = self._parsed(_failure_of, failure, self._failure)
+        seconds, microseconds = self._parsed(tuple, moment, self._generation)
+        now = seconds + microseconds / 1_000_000
+        if revision is not None and not 0 <= now - revision.asked_at < self._age / 1000:
             revision = None
         return SlotStatus(now, token, revision, failed)
 
     def load(self, revision: SlotRevision) -> StoredListing | None:
-        until = self._link.until(_LONG)
-        keys = [self._head, self._body]
         (packed,) = self._link.run(
-            ("EVAL", _LOAD, 2, *keys, revision.body, self._max_bytes), until=until
+            ("EVAL", _LOAD, 2, self._head, self._body, revision.body, self._max_bytes)
         )
-        if packed is None:
-            return None
-        if isinstance(packed, bytes):
-            with suppress(StoreError):
-                return unpack(packed)
-        raise self._removed(keys, until)
+        return None if packed is None else self._parsed(unpack, packed, self._head, self._body)
 
     def save(self, contents: StoredListing, *, generation: str, asked_at: float) -> SlotRevision:
         packed = pack(contents)
@@ -229,44 +198,34 @@ class _RedisSlot:
             )
             raise StoreError(message)
         revision = SlotRevision(new_token(), generation, asked_at)
-        values = (_VERSION, revision.body, generation, repr(float(asked_at)))
-        fields = [part for field in zip(_FIELDS, values) for part in field]
+        pieces = [packed[start : start + _PIECE] for start in range(0, len(packed), _PIECE)]
         self._link.run(
-            ("DEL", self._head, self._failure),
-            ("HSET", self._head, *fields),
+            ("DEL", self._head, self._body, self._failure),
+            (
+                "HSET", self._head,
+                "body", revision.body, "generation", generation, "asked_at", asked_at,
+            ),
             ("PEXPIRE", self._head, self._age),
-            ("SET", self._body, packed, "PX", self._age),
+            ("EVAL", _SET, 1, self._body, self._age, *pieces),
             ("PEXPIRE", self._generation, 2 * self._age),
-            until=self._link.until(_LONG),
             atomic=True,
-        )
+        )  # fmt: skip
         return revision
 
     def mark_unchanged(self, revision: SlotRevision, *, asked_at: float) -> SlotRevision | None:
-        until = self._link.until()
-        keys = (self._head, self._body, self._generation, self._failure)
-        arguments = (revision.body, repr(float(asked_at)), self._age)
         (generation,) = self._link.run(
-            ("EVAL", _CONFIRM, len(keys), *keys, *arguments), until=until
-        )
+            (
+                "EVAL", _CONFIRM, 4, self._head, self._body, self._generation, self._failure,
+                revision.body, asked_at, self._age,
+            )
+        )  # fmt: skip
         if generation is None:
             return None
-        with suppress(*_BROKEN):
-            return SlotRevision(revision.body, _text_of(generation), asked_at)
-        raise self._removed([self._head, self._body], until)
+        token = self._parsed(bytes.decode, generation, self._head, self._body)
+        return SlotRevision(revision.body, token, asked_at)
 
     def fail(self, failure: Failure) -> None:
-        document = {
-            "version": int(_VERSION),
-            "generation": failure.generation,
-            "failed_at": failure.failed_at,
-            "until": failure.until,
-            "error": dict(failure.error),
-        }
-        self._link.run(
-            ("SET", self._failure, json.dumps(document), "PX", self._age),
-            until=self._link.until(),
-        )
+        self._link.run(("SET", self._failure, json.dumps(asdict(failure)), "PX", self._age))
 
     def bump_generation(self) -> str:
         generation = new_token()
@@ -275,95 +234,71 @@ class _RedisSlot:
             ("DEL", self._generation),
             ("SET", self._generation, generation, "PX", 2 * self._age),
             ("DEL", self._leased),
-            until=self._link.until(),
         )
         return generation
 
     def lease(self, seconds: float) -> Lease | None:
-        until = self._link.until()
-        owner, ends_in = new_token(), max(1, math.ceil(seconds * 1000))
+        lease = _RedisLease(self._link, self._leased, max(1, math.ceil(seconds * 1000)))
         taken, left = self._link.run(
-            ("SET", self._leased, owner, "NX", "PX", ends_in),
+            ("SET", self._leased, lease.owner(), "NX", "PX", lease.ends_in),
             ("PTTL", self._leased),
-            until=until,
         )
-        if taken is not None:
-            return _RedisLease(self._link, self._leased, owner, ends_in)
+        if taken:
+            return lease
         if left == -1:  # it would never end, so it is no lease
-            raise self._removed([self._leased], until)
+            raise self._removed(self._leased)
         return None
 
     def clear(self) -> None:
-        keys = (self._generation, self._head, self._body, self._failure)
-        self._link.run(("DEL", *keys), until=self._link.until())
+        self._link.run(("DEL", self._generation, self._head, self._body, self._failure))
 
-    def _removed(self, keys: list[str], until: float) -> DamagedError:
-        self._link.run(("DEL", *keys), until=until)
+    def _parsed(self, parse: Callable[[Any], T], answer: Any, *keys: str) -> T:
+        with suppress(StoreError, *_BROKEN):
+            return parse(answer)
+        raise self._removed(*keys)
+
+    def _removed(self, *keys: str) -> DamagedError:
+        self._link.run(("DEL", *keys))
         return DamagedError("what Redis had for the chats was damaged or not ours, and is removed")
 
 
+@frozen(repr=False)
 class _RedisLease:
-    def __init__(self, link: Link, key: str, owner: str, ends_in: int) -> None:
-        self._link = link
-        self._key = key
-        self._owner = owner
-        self._ends_in = ends_in
-        # It is the parent's after a fork.
-        self._pid = os.getpid()
+    link: Link
+    key: str
+    ends_in: int
+    token: str = field(factory=new_token)
+
+    def owner(self) -> str:
+        # After a fork it stays the parent's.
+        return f"{self.token} {os.getpid()}"
 
     def extend(self) -> bool:
-        return self._ask(_EXTEND, self._ends_in)
+        return self._end_in(self.ends_in)
 
     def release(self) -> None:
-        self._ask(_RELEASE)
+        self._end_in(0)
 
-    def _ask(self, script: str, *arguments: int) -> bool:
-        if os.getpid() != self._pid:
-            return False
-        command = ("EVAL", script, 1, self._key, self._owner, *arguments)
-        (done,) = self._link.run(command, until=self._link.until())
-        return bool(done == 1)
+    def _end_in(self, milliseconds: int) -> bool:
+        command = ("EVAL", _END_IN, 1, self.key, self.owner(), milliseconds)
+        return self.link.run(command) == [1]
 
 
-def _parsed(parse: Callable[[Any], Any], answer: Any) -> tuple[Any, ...]:
-    with suppress(*_BROKEN):
-        return (parse(answer),)
-    return ()
-
-
-def _time_of(answer: Any) -> float:
-    seconds, microseconds = answer
-    return int(seconds) + int(microseconds) / 1_000_000
-
-
-def _text_of(answer: Any) -> str:
-    return str(answer, "ascii")
-
-
-def _stamp_of(answer: Any) -> SlotRevision | None:
-    version, body, generation, asked_at = answer
-    if version is body is generation is asked_at is None:
+def _revision_of(answer: Any) -> SlotRevision | None:
+    body, generation, asked_at = answer
+    if body is generation is asked_at is None:
         return None
-    _require(version == _VERSION)
-    return SlotRevision(_text_of(body), _text_of(generation), _finite(float(asked_at)))
+    revision = SlotRevision(body.decode(), generation.decode(), float(asked_at))
+    if not math.isfinite(revision.asked_at):
+        raise ValueError
+    return revision
 
 
 def _failure_of(answer: Any) -> Failure | None:
     if answer is None:
         return None
-    document = json.loads(answer)
-    _require(document["version"] == int(_VERSION))
-    generation, error = document["generation"], document["error"]
-    _require(isinstance(generation, str) and isinstance(error, dict))
-    failed_at, until = _finite(document["failed_at"]), _finite(document["until"])
-    return Failure(generation, failed_at, until, error)
-
-
-def _finite(value: float) -> float:
-    _require(math.isfinite(value))
-    return value
-
-
-def _require(right: bool) -> None:
-    if not right:
+    failure = Failure(**json.loads(answer))
+    is_named = isinstance(failure.generation, str) and isinstance(failure.error, dict)
+    if not is_named or not math.isfinite(failure.failed_at + failure.until):
         raise ValueError
+    return failure

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any, Callable
 
 import pytest
 
 from teamwire_sync import Connection, RedisStore, TWConfigError
 from teamwire_sync._stores import find_store
+from teamwire_sync._stores.base import StoreError
 from tests.support.fake_transport import FakeTransport
 from tests.support.leaks import with_locals
+from tests.support.store_listings import slot_in
 
 PASSWORD = "planted-pass"
 
@@ -55,6 +58,16 @@ def test_the_repr_shows_where_it_is_and_no_more(make: Callable[[str], Any]) -> N
 
     assert repr(store) == "RedisStore('redis://redis.example:1234/5')"
     assert PASSWORD not in str(vars(store))
+
+
+def test_an_error_of_redis_does_not_show_it() -> None:
+    with socket.create_server(("127.0.0.2", 0)) as unused:
+        port = unused.getsockname()[1]
+    slot = slot_in(RedisStore(f"redis://u:{PASSWORD}@127.0.0.2:{port}"))
+    with pytest.raises(StoreError, match=r"^Redis at redis://127\.0\.0\.2") as caught:
+        slot.status()
+
+    assert PASSWORD not in shown(caught.value)
 
 
 def shown(error: BaseException) -> str:

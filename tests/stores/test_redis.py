@@ -263,16 +263,41 @@ class TestMemory:
         assert left > redis_server.run("PTTL", KEY + "head")
 
 
+class TestVersions:
+    @pytest.mark.parametrize("version", ["2:", "0:", "10:", ""])
+    def test_what_another_one_stored_is_left_alone(
+        self, version: str, redis_server: RedisProcess
+    ) -> None:
+        theirs = {}
+        for name in ("generation", "head", "body", "failure", "lease"):
+            key = KEY.replace(":1:", f":{version}") + name
+            redis_server.run("SET", key, f"the {name} of another version")
+            theirs[key] = f"the {name} of another version".encode()
+        slot = slot_at(redis_server.url)
+        status = slot.status()
+        revision = save(slot, "a")
+        slot.mark_unchanged(revision, asked_at=revision.asked_at)
+        slot.fail(failure())
+        lease = slot.lease(60)
+        slot.bump_generation()
+        slot.clear()
+        save(slot, "b")
+        cleared = RedisStore(redis_server.url, timeout=PATIENCE).clear()
+
+        assert (status.revision, status.failure, cleared) == (None, None, 1)
+        assert lease is not None
+        assert {key: redis_server.run("GET", key) for key in theirs} == theirs
+
+
 def _head(**fields: str) -> tuple[str, ...]:
-    right = {"version": "1", "body": "0" * 32, "generation": "g", "asked_at": "1.0"}
+    right = {"body": "0" * 32, "generation": "g", "asked_at": "1.0"}
     return "HSET", "head", *(part for field in {**right, **fields}.items() for part in field)
 
 
 DAMAGED_HEADS = [
     ("SET", "head", "x"),
     ("RPUSH", "head", "x"),
-    ("HSET", "head", "version", "1"),
-    _head(version="2"),
+    ("HSET", "head", "body", "0"),
     _head(asked_at="soon"),
     _head(asked_at="nan"),
     _head(generation="\xff"),
@@ -282,11 +307,11 @@ DAMAGED_FAILURES = [
     ("SET", "failure", "x"),
     ("SET", "failure", "[" * 100_000),
     ("SET", "failure", "[]"),
-    ("SET", "failure", '{"version": 2}'),
-    ("SET", "failure", '{"version":1,"generation":"g","failed_at":1,"until":NaN,"error":{}}'),
-    ("SET", "failure", '{"version":1,"generation":"g","failed_at":1,"until":"x","error":{}}'),
-    ("SET", "failure", '{"version":1,"generation":7,"failed_at":1,"until":2,"error":{}}'),
-    ("SET", "failure", '{"version":1,"generation":"g","failed_at":1,"until":2,"error":[]}'),
+    ("SET", "failure", '{"generation":"g"}'),
+    ("SET", "failure", '{"generation":"g","failed_at":1,"until":NaN,"error":{}}'),
+    ("SET", "failure", '{"generation":"g","failed_at":1,"until":"x","error":{}}'),
+    ("SET", "failure", '{"generation":7,"failed_at":1,"until":2,"error":{}}'),
+    ("SET", "failure", '{"generation":"g","failed_at":1,"until":2,"error":[]}'),
 ]
 DAMAGED_GENERATIONS = [("HSET", "generation", "x", "y"), ("SET", "generation", "\xff")]
 

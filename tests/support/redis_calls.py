@@ -14,9 +14,10 @@ from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from teamwire_sync._stores.base import StoreSlot
+    from tests.support.raw_server import Peer
 
 PASSWORD = "Tr0ub4dor-and-3"
-KEY = f"teamwire_sync:{{{key_of(IDENTITY)}}}:"
+KEY = f"teamwire_sync:1:{{{key_of(IDENTITY)}}}:"
 
 
 def slot_at(url: str, **options: Any) -> StoreSlot:
@@ -28,6 +29,22 @@ def slot_at(url: str, **options: Any) -> StoreSlot:
 def failure() -> Failure:
     """A refusal of long ago."""
     return Failure("g", 1.0, 2.0, {"type": "TWServerError"})
+
+
+def read_command(peer: Peer) -> bytes:
+    """The name of the next command that the client of *peer* sends; empty when it sends no more."""
+    parts = [peer.read(_number(peer) + 2)[:-2] for _ in range(_number(peer))]
+    return parts[0] if parts else b""
+
+
+def _number(peer: Peer) -> int:
+    line = b""
+    while not line.endswith(b"\r\n"):
+        read = peer.read(1)
+        if not read:
+            return 0
+        line += read
+    return int(line[1:])
 
 
 def call(name: str, url: str, timeout: float = PATIENCE) -> object:
