@@ -107,7 +107,7 @@ class Link:
         raise StoreError(message)
 
 
-class _Pool(redis.ConnectionPool):
+class _SilentPool(redis.ConnectionPool):
     # That of some versions of redis-py shows the password.
     __repr__ = object.__repr__
 
@@ -136,7 +136,7 @@ def _maker(url: str, timeout: float) -> tuple[Callable[[], Any], str] | None:
 
             # A closure: a debugger may show the attributes of an object.
             def make() -> Any:
-                pool: Any = _Pool(
+                pool: Any = _SilentPool(
                     protocol=2, retry=None, socket_timeout=timeout,
                     socket_connect_timeout=timeout, **options,
                 )  # fmt: skip
