@@ -121,7 +121,12 @@ class TestEvery:
 
     @each_kind
     def test_its_hash_is_that_of_its_cursor(self, raw: dict[str, Any]) -> None:
-        assert hash(decoded({**raw, "colours": ["no", "hash"]})) == hash("c1")
+        other = {**raw, "colours": ["no", "hash"], "timestamp": raw["timestamp"] + 1}
+        events = {decoded(raw): 1, decoded(other): 2}
+
+        assert hash(decoded(raw)) == hash(decoded(other))
+        assert hash(decoded(raw)) != hash(decoded({**raw, "cursor": "c2"}))
+        assert len(events) == 2
 
     def test_the_author_of_a_message_must_be_described(self) -> None:
         with pytest.raises(TWProtocolError, match=r"^a message names a user that the answer does"):
