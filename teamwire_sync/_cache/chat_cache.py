@@ -24,6 +24,7 @@ from teamwire_sync.exceptions import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from teamwire_sync._cache.info import CacheInfo
     from teamwire_sync._cache.snapshot import ChatSnapshot
     from teamwire_sync._cache.source import Source
     from teamwire_sync._cache.state import CacheState
@@ -47,10 +48,6 @@ class ChatCache:
     def __init__(self, state: CacheState, source: Source) -> None:
         self.state = state
         self._source = source
-        # What needs nothing but the state.
-        self.on_not_found = state.on_not_found
-        self.on_event = state.on_event
-        self.info = state.info
         self.refresher = Refresher(state, source)
 
     def find(self, pick: Callable[[ChatSnapshot], T | None], deadline: float | None) -> T | None:
@@ -65,7 +62,7 @@ class ChatCache:
         """
         state = self.state
         now, view = self._current()
-        fresh = now < view.deadline
+        fresh = now < view.fresh_until
         found = pick(view) if fresh else None
         if found is not None:
             next(state.tries)
@@ -95,7 +92,7 @@ class ChatCache:
             chats = self.refresher.refresh(state.view, deadline, progress, need=need).chats
         else:
             now, view = self._current()
-            if now < view.deadline:
+            if now < view.fresh_until:
                 next(state.tries)
                 return view.chats
             found = self._find_after_refresh(lambda new: new.chats, view, deadline, progress)
@@ -105,7 +102,7 @@ class ChatCache:
 
     def _current(self) -> tuple[float, ChatSnapshot]:
         now, view = self.state.clock(), self.state.view
-        return now, view if now < view.deadline else self._source.extended(view, now)
+        return now, view if now < view.fresh_until else self._source.extended(view, now)
 
     def _recheck(
         self, pick: Callable[[ChatSnapshot], T | None], view: ChatSnapshot, deadline: float | None
@@ -173,6 +170,16 @@ class ChatCache:
                 with self._telling_others():
                     self.state.wrote(write, unknown=unknown)
 
+    # The server tells each process of these two by itself.
+
+    def on_not_found(self, tid: str) -> None:
+        """The server says that there is no chat *tid* (any more)."""
+        self.state.on_not_found(tid)
+
+    def on_event(self, tid: str, chat: Chat | None, *, is_own: bool = False) -> None:
+        """An event says that the chat *tid* is *chat* now, or gone; see `CacheState.on_event`."""
+        self.state.on_event(tid, chat, is_own=is_own)
+
     def on_unauthorized(self) -> None:
         """The server no longer accepts the credentials (401)."""
         with self._telling_others():
@@ -194,3 +201,7 @@ class ChatCache:
         for flight in self.state.close():
             flight.abandon()
         self._source.flush(at_once=True)
+
+    def info(self) -> CacheInfo:
+        """What the cache has done so far, and how old the listing is."""
+        return self.state.info()

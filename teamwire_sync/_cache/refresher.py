@@ -63,7 +63,7 @@ class Refresher:
             may_give_up = next(attempts) < _GIVEN_UP
 
             def check_needed() -> None:
-                if may_give_up and flight.generation != state.generation:
+                if may_give_up and flight.epoch != state.epoch:
                     raise Outdated
 
             request = ListingRequest(

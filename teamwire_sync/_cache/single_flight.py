@@ -27,15 +27,15 @@ class Flight(Generic[T]):
     Attributes:
         leader: The thread that fetches.
         number: Counts the flights of a cache that were started; 0 before the start.
-        generation: How many writes the cache knew at the start.
-        losses: How often the cache had dropped its listing when this one's content was known.
+        epoch: The cache's at the start: what comes of an older one is not published.
+        losses: The cache's when the content was known; it is dropped with what was dropped since.
         asked_at: When another process asked the server for the content; infinity where the leader
             asks the server itself.
     """
 
     leader: int = field(factory=threading.get_ident)
     number: int = 0
-    generation: int = 0
+    epoch: int = 0
     losses: int = 0
     asked_at: float = math.inf
     _done: threading.Event = field(factory=threading.Event)

@@ -21,19 +21,20 @@ class ChatSnapshot:
         chats: All the chats.
         by_tid: The same by thread ID.
         by_title: The same by title, a tuple where several have it; untitled chats are in no entry.
-        deadline: Until when it is fresh, on the cache's clock.
-        expires_at: Until when it is fresh if no other process writes; the same without a store.
-        number: The flight that asked the server for it; 0 where another process asked.
-        generation: The store's, when the server was asked; None without a store.
+        fresh_until: Until when look-ups take it, on the cache's clock. With a store, until the next
+            look whether another process has written.
+        expires_at: Until when it answers if no other process has written.
+        number: That of the flight that asked the server for it; 0 where another process asked.
+        store_generation: The store's generation when the server was asked; None without a store.
     """
 
     chats: tuple[Chat, ...] = ()
     by_tid: Mapping[str, Chat] = field(factory=dict)
     by_title: Mapping[str, Chat | tuple[Chat, ...]] = field(factory=dict)
-    deadline: float = -math.inf
+    fresh_until: float = -math.inf
     expires_at: float = -math.inf
     number: int = 0
-    generation: str | None = None
+    store_generation: str | None = None
 
     @classmethod
     def of(cls, by_tid: dict[str, Chat]) -> ChatSnapshot:
@@ -53,6 +54,6 @@ class ChatSnapshot:
         found = self.by_title.get(title)
         return (found,) if isinstance(found, Chat) else found
 
-    def until(self, expires_at: float, deadline: float = math.inf) -> ChatSnapshot:
-        """The same chats, fresh until *expires_at*, or until *deadline* if that comes before."""
-        return evolve(self, deadline=min(expires_at, deadline), expires_at=expires_at)
+    def until(self, expires_at: float, check_at: float = math.inf) -> ChatSnapshot:
+        """The same chats, fresh until *expires_at*, or until *check_at* if that comes before."""
+        return evolve(self, fresh_until=min(expires_at, check_at), expires_at=expires_at)

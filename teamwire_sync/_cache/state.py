@@ -59,8 +59,8 @@ class CacheState:
     Args:
         clock: Returns seconds; only differences count.
         ttl: Seconds for which a listing answers look-ups, from just before it was asked for.
-        recheck_after: Seconds for which a snapshot is fresh while the outcome of a write is
-            unknown; seconds after a listing in which a miss does not ask for another.
+        recheck_after: Seconds after a listing in which a miss does not ask for another. While the
+            outcome of a write is unknown, a listing answers for so many seconds only.
         own_write_grace: Seconds for which own writes are merged into listings that lack them.
         stale_if_error: Seconds after the TTL in which the last listing may still be served.
 
@@ -70,7 +70,7 @@ class CacheState:
         fails: Counts those of them that found nothing.
         confirmed: The last listing that the server confirmed.
         facts: Own writes that it may not show.
-        generation: Counts the writes and events.
+        epoch: Counts what has expired the view: writes, events, and `invalidate`.
         losses: Counts how often `confirmed` was dropped.
     """
 
@@ -93,7 +93,7 @@ class CacheState:
         self.fails = itertools.count()
         self._lock = threading.Lock()
         self._closed = False
-        self.generation = self.losses = self._started = 0
+        self.epoch = self.losses = self._started = 0
         self._flight: Flight[ChatSnapshot] | None = None
         self._flights: set[Flight[ChatSnapshot]] = set()
         self.confirmed: ConfirmedListing | None = None
@@ -137,7 +137,7 @@ class CacheState:
         with self._lock:
             self.require_open()
             view = self.view
-            if view is not seen and now < view.deadline and view.number > newer_than:
+            if view is not seen and now < view.fresh_until and view.number > newer_than:
                 return (view,)
             if self._flight is not None:
                 self._counts["joined"] += 1
@@ -146,7 +146,7 @@ class CacheState:
             if cool is not None and now < cool.until and time_left < cool.enough:
                 raise copy.copy(cool.error)
             self._started += 1
-            led.number, led.generation = self._started, self.generation
+            led.number, led.epoch = self._started, self.epoch
             led.losses = self.losses
             self._flights.add(led)
             self._flight = led
@@ -208,14 +208,14 @@ class CacheState:
         expires_at, facts = self._coverage(listing.asked_at)
         view = evolve(
             facts.merge(listing.listed).until(expires_at, check_at),
-            generation=listing.revision.generation if listing.revision else None,
+            store_generation=listing.revision.generation if listing.revision else None,
             number=flight.number if is_ours else 0,
         )
         if not is_ours:
             flight.asked_at = listing.asked_at
         with self._lock:
             self.require_open()
-            if flight.generation != self.generation:
+            if flight.epoch != self.epoch:
                 return view
             if flight.losses != self.losses:
                 raise Outdated
@@ -249,7 +249,7 @@ class CacheState:
         """
         ended_at = self.clock()
         with self._lock:
-            if flight.generation == self.generation:
+            if flight.epoch == self.epoch:
                 self._last_attempt = ended_at
                 until = ended_at + pause_after(error)
                 self._cool_down = _CoolDown(until, copy.copy(error), enough)
@@ -288,7 +288,7 @@ class CacheState:
             losses: `losses` before it was read.
         """
         with self._lock:
-            if losses == self.losses and flight.generation == self.generation:
+            if losses == self.losses and flight.epoch == self.epoch:
                 self.confirmed = listing
 
     def saved(self, listing: ConfirmedListing, revision: SlotRevision) -> None:
@@ -388,7 +388,7 @@ class CacheState:
         self.losses += 1
 
     def _expire(self) -> None:
-        self.generation += 1
+        self.epoch += 1
         self._flight = None
         self.view = ChatSnapshot()
 

@@ -78,7 +78,7 @@ class Chats:
         """
         state = self._state
         view = state.view
-        if timeout is None and state.clock() < view.deadline:
+        if timeout is None and state.clock() < view.fresh_until:
             next(state.tries)
             try:
                 return view.by_tid[tid]
@@ -103,7 +103,7 @@ class Chats:
         """
         state = self._state
         view = state.view
-        if timeout is None and state.clock() < view.deadline:
+        if timeout is None and state.clock() < view.fresh_until:
             next(state.tries)
             try:
                 found = view.by_title[title]

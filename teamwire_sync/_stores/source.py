@@ -53,7 +53,7 @@ class StoreSource:
         if not state.replace_view(view, longer):
             return state.view
         status = shared.status()
-        if status is not None and status.generation != view.generation:
+        if status is not None and status.generation != view.store_generation:
             return view if state.replace_view(longer, view) else state.view
         if not state.replace_view(longer, view.until(view.expires_at, now + shared.next_look)):
             return state.view

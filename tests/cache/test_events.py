@@ -31,9 +31,9 @@ def leave(cache: ChatCache, tid: str) -> None:
 
 def expires(cache: ChatCache, tid: str, chat: Chat | None, *, is_own: bool = False) -> bool:
     """Whether the view of *cache* is fresh, and no longer is when this was pushed."""
-    assert cache.state.clock() < cache.state.view.deadline
+    assert cache.state.clock() < cache.state.view.fresh_until
     cache.on_event(tid, chat, is_own=is_own)
-    return not cache.state.clock() < cache.state.view.deadline
+    return not cache.state.clock() < cache.state.view.fresh_until
 
 
 class TestOthers:
@@ -184,7 +184,7 @@ class TestEcho:
             gate.open()
             listed.result(PATIENCE)
 
-        assert cache.state.clock() < cache.state.view.deadline
+        assert cache.state.clock() < cache.state.view.fresh_until
         assert by_tid(cache, "t1") == renamed
 
     def test_what_was_before_it_is_none(self, cache: ChatCache) -> None:

@@ -123,7 +123,7 @@ class StateMachine(RuleBasedStateMachine):
             newer_than, self.failed = need.newer_than, None
             assert need.since == now
         current = [each.flight for each in self.loads if each.writes == self.writes]
-        is_there = now < view.deadline and not has_seen and view.number > newer_than
+        is_there = now < view.fresh_until and not has_seen and view.number > newer_than
         joined: object = None
         try:
             joined = self.state.join_or_start(
@@ -283,7 +283,7 @@ class StateMachine(RuleBasedStateMachine):
             self.write(tid, chat)
             self.theirs[tid] = self.clock()
             self.state.on_event(tid, chat)
-            assert self.state.view.deadline == -math.inf
+            assert self.state.view.fresh_until == -math.inf
             self.expired()
         elif what == "old event":
             self.hear_what_is_shown()
@@ -343,7 +343,7 @@ class StateMachine(RuleBasedStateMachine):
     @invariant()
     def a_fresh_view_shows_what_we_wrote(self) -> None:
         view = self.state.view
-        if self.clock() < view.deadline:
+        if self.clock() < view.fresh_until:
             listing = self.state.confirmed
             assert listing is not None
             for tid, (_, chat) in self.ours.items():
@@ -354,11 +354,11 @@ class StateMachine(RuleBasedStateMachine):
     @invariant()
     def a_view_is_no_older_than_the_ttl(self) -> None:
         view, listing = self.state.view, self.state.confirmed
-        if self.clock() < view.deadline:
+        if self.clock() < view.fresh_until:
             assert listing is not None
-            assert view.deadline <= listing.asked_at + TTL
+            assert view.fresh_until <= listing.asked_at + TTL
             if listing.asked_at < self.doubt_until:
-                assert view.deadline <= listing.asked_at + FLOOR
+                assert view.fresh_until <= listing.asked_at + FLOOR
 
     @invariant()
     def stale_answers_have_an_end_and_none_comes_after_doubt(self) -> None:

@@ -48,7 +48,7 @@ def _mutant(
 MUTANTS = (
     _mutant(
         "no generation check at publish",
-        "            if flight.generation != self.generation:\n                return view\n",
+        "            if flight.epoch != self.epoch:\n                return view\n",
         "",
         f"{_WRITES}::TestOwnWrites::test_a_load_from_before_the_write_is_never_published[create]",
     ),
@@ -172,8 +172,8 @@ MUTANTS = (
     ),
     _mutant(
         "fresh at the deadline, too",
-        "fresh = now < view.deadline",
-        "fresh = now <= view.deadline",
+        "fresh = now < view.fresh_until",
+        "fresh = now <= view.fresh_until",
         f"{_LOOK_UPS}::TestHits::test_a_view_expires_when_its_time_to_live_is_over",
         file="_cache/chat_cache.py",
     ),
@@ -225,9 +225,9 @@ MUTANTS = (
     ),
     _mutant(
         "cool-down that blocks hits",
-        "fresh = now < view.deadline",
+        "fresh = now < view.fresh_until",
         "cool = state._cool_down\n"
-        "        fresh = now < view.deadline and (cool is None or now >= cool.until)",
+        "        fresh = now < view.fresh_until and (cool is None or now >= cool.until)",
         f"{_FLIGHTS}::TestCoolDown::test_a_hit_does_not_notice_it",
         file="_cache/chat_cache.py",
     ),
@@ -359,7 +359,7 @@ MUTANTS = (
     ),
     _mutant(
         "a view lives on whoever has written",
-        "if status is not None and status.generation != view.generation:",
+        "if status is not None and status.generation != view.store_generation:",
         "if False:",
         f"{_SHARED}::TestEachStore::test_an_own_write_has_the_others_list_anew[memory]",
         file="_stores/source.py",
