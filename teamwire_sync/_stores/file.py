@@ -69,13 +69,8 @@ CREATE TABLE IF NOT EXISTS slot (
 );
 CREATE TABLE IF NOT EXISTS chats (body TEXT, packed BLOB);
 """
-_FILL = "INSERT INTO slot (generation) SELECT ? WHERE NOT EXISTS (SELECT * FROM slot)"
+_FAILURE = (str, float, float, dict)
 _LOOK = "SELECT generation, body, asked_in, asked_at, failure FROM slot LEFT JOIN chats"
-_LOAD = "SELECT CASE WHEN length(packed) <= ? THEN packed END FROM chats WHERE body = ?"
-_CONFIRM = (
-    "UPDATE slot SET asked_at = ?, failure = NULL WHERE EXISTS (SELECT * FROM chats WHERE body = ?)"
-)
-_REMOVE_PAST = "DELETE FROM chats WHERE body = ? AND EXISTS (SELECT * FROM slot WHERE asked_at = ?)"
 # One that was taken later than now is free: the clock has been set back since.
 _LEASE = (
     "UPDATE slot SET owner = :owner, since = :now, until = :until WHERE owner = :owner OR :free"
@@ -176,13 +171,20 @@ class _FileSlot:
         status = self._use(self._look)
         found = status.revision
         if found is not None and not 0 <= status.now - found.asked_at < self._store._max_age:
-            self._write(_REMOVE_PAST, found.body, found.asked_at)
+            self._write(
+                # Unless it was confirmed meanwhile.
+                "DELETE FROM chats WHERE body = ? AND EXISTS"
+                " (SELECT * FROM slot WHERE asked_at = ?)",
+                found.body,
+                found.asked_at,
+            )
             status = evolve(status, revision=None)
         return status
 
     def load(self, revision: SlotRevision) -> StoredListing | None:
+        sql = "SELECT CASE WHEN length(packed) <= ? THEN packed END FROM chats WHERE body = ?"
         values = self._store._max_bytes, revision.body
-        row = self._use(lambda database: database.execute(_LOAD, values).fetchone())
+        row = self._use(lambda database: database.execute(sql, values).fetchone())
         if row is None:
             return None
         try:
@@ -213,7 +215,12 @@ class _FileSlot:
         return revision
 
     def mark_unchanged(self, revision: SlotRevision, *, asked_at: float) -> SlotRevision | None:
-        is_there = self._write(_CONFIRM, asked_at, revision.body)
+        is_there = self._write(
+            "UPDATE slot SET asked_at = ?, failure = NULL"
+            " WHERE EXISTS (SELECT * FROM chats WHERE body = ?)",
+            asked_at,
+            revision.body,
+        )
         return evolve(revision, asked_at=asked_at) if is_there else None
 
     def fail(self, failure: Failure) -> None:
@@ -246,12 +253,13 @@ class _FileSlot:
         # After what it is compared with: that must not count any longer than it does.
         now = self._store._now()
         _typed([generation], str)
-        listed = failed = None
-        if body is not None:
-            listed = SlotRevision(*_typed([body, asked_in, asked_at], str, str, float))
-        if failure is not None:
-            failed = Failure(*_typed(json.loads(str(failure)), str, float, float, dict))
-        return SlotStatus(now, generation, listed, failed)
+        revision = [body, asked_in, asked_at]
+        return SlotStatus(
+            now,
+            generation,
+            None if body is None else SlotRevision(*_typed(revision, str, str, float)),
+            None if failure is None else Failure(*_typed(json.loads(str(failure)), *_FAILURE)),
+        )
 
     def _sweep(self) -> None:
         """Remove what is too old of the other bots, too."""
@@ -273,13 +281,17 @@ class _FileSlot:
             try:
                 # Who has waited for another thread does not wait for another process as long again.
                 left = max(0.0, ends_at - time.monotonic())
-                database = sqlite3.connect(folder.path_of(name), left, isolation_level=None)
+                database = sqlite3.connect(folder.path_of(name), timeout=left, isolation_level=None)
                 try:
                     # Else a damaged text would be an error like a full disk.
                     database.text_factory = partial(str, encoding="utf-8", errors="replace")
                     if is_new:
                         database.executescript(_BEGIN + _MAKE)
-                        database.execute(_FILL, [new_token()])
+                        database.execute(
+                            "INSERT INTO slot (generation) SELECT ?"
+                            " WHERE NOT EXISTS (SELECT * FROM slot)",
+                            [new_token()],
+                        )
                     elif writes:
                         database.executescript(_BEGIN)
                     result = work(database)
