@@ -119,7 +119,7 @@ class Folder:
         """The path of the file *name*."""
         return f"{self.path}{os.sep}{name}"
 
-    def claim(self, name: str, most: int) -> bool:
+    def claim(self, name: str, most: int) -> tuple[int, int, int] | None:
         """Have the database *name* there, and ours alone.
 
         Args:
@@ -127,24 +127,27 @@ class Folder:
             most: Bytes that it may have.
 
         Returns:
-            Whether it can be read as it is: it has something, and nobody was or is writing.
+            When it was last written, in nanoseconds, and two more numbers by which it differs from
+            what it was; None when it is new, or somebody is writing, or was when he was killed.
 
         Raises:
             DamagedError: It is none that a store made.
         """
-        sizes = {}
+        found = {}
         for suffix in ("", *_SIDE_FILES):
             with suppress(FileNotFoundError):
                 status = os.lstat(self.path_of(name + suffix))
                 is_ours = stat.S_ISREG(status.st_mode) and _is_own(status) and not _is_open(status)
                 if not is_ours or status.st_size > most:
                     raise self.refused(name)
-                sizes[suffix] = status.st_size
-        if "" not in sizes:
+                found[suffix] = status.st_mtime_ns, status.st_size, status.st_ino
+        if "" not in found:
             # SQLite would make it as open as the umask has it.
             with suppress(FileExistsError):
                 os.close(os.open(self.path_of(name), os.O_CREAT | os.O_EXCL, 0o600))
-        return sizes.get("", 0) > 0 and "-journal" not in sizes
+            return None
+        mark = found[""]
+        return mark if mark[1] > 0 and "-journal" not in found else None
 
     def databases(self) -> list[str]:
         """The names of the databases in it, if it is there."""

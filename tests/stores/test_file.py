@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import sqlite3
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from attrs import evolve
 
 from teamwire_sync._stores import folder
 from teamwire_sync._stores.base import key_of
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from teamwire_sync._stores.base import StoreSlot
+    from teamwire_sync._stores.base import SlotStatus, StoreSlot
     from tests.support.builders import Clock
 
 pytestmark = posix
@@ -129,6 +132,69 @@ class TestModes(OnFiles):
         [found] = path.iterdir()
 
         assert re.fullmatch(r"[0-9a-f]{32}\.v1\.sqlite3", found.name)
+
+
+class TestLooksThatFindNothingNew(OnFiles):
+    @pytest.fixture
+    def seen(self, slot: StoreSlot, path: Path) -> SlotStatus:
+        """What a look gave that came long after the last write."""
+        save(slot, "a title")
+        age(path / NAME, 10)
+        return slot.status()
+
+    def test_the_database_is_not_opened(
+        self, slot: StoreSlot, seen: SlotStatus, now: Clock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        now.advance(5)
+        with monkeypatch.context() as patch:
+            patch.setattr(sqlite3, "connect", None)
+
+            assert slot.status() == evolve(seen, now=now())
+
+    def test_what_another_writes_is_found(
+        self, slot: StoreSlot, seen: SlotStatus, path: Path, now: Clock
+    ) -> None:
+        store = FileStore(path)
+        set_clock(store, now)
+        other = slot_in(store)
+        for write in (
+            other.bump_generation,
+            lambda: save(other, "another"),
+            lambda: other.mark_unchanged(other.status().revision, asked_at=seen.now - 1),
+            lambda: other.fail(failure_of(seen)),
+            other.clear,
+        ):
+            before = slot.status()
+            write()
+            after = slot.status()
+
+            assert evolve(after, now=0) == evolve(other.status(), now=0) != evolve(before, now=0)
+            age(path / NAME, 10)
+            slot.status()
+
+    @pytest.mark.usefixtures("seen")
+    def test_two_writes_in_one_tick_of_the_file_system_are_found(
+        self, slot: StoreSlot, path: Path
+    ) -> None:
+        moment = time.time() - 1
+        for _ in range(3):
+            generation = slot_in(FileStore(path)).bump_generation()
+            os.utime(path / NAME, (moment, moment))
+
+            assert slot.status().generation == generation
+
+    @pytest.mark.usefixtures("seen")
+    def test_what_gets_too_old_is_removed(self, slot: StoreSlot, path: Path, now: Clock) -> None:
+        now.advance(DAY)
+
+        assert slot.status().revision is None
+        assert b"a title" not in (path / NAME).read_bytes()
+
+
+def age(path: Path, seconds: float) -> None:
+    """Have the file at *path* be written *seconds* ago."""
+    moment = time.time() - seconds
+    os.utime(path, (moment, moment))
 
 
 class TestAge(OnFiles):
