@@ -1,8 +1,8 @@
 """FileStore: the snapshot outlives the process, and the processes of one user share it.
 
-Each bot has a database of SQLite's in the folder. Each call opens it, and closes it again. Nothing
-is forced onto the disk: what a power cut damages is noticed, and asked for anew. What a process was
-writing when it was killed is undone by the next one.
+Each bot has an SQLite database of its own in the folder. A call opens it, and closes it again.
+Nothing is forced onto the disk: what a power cut damages is noticed, and asked for anew. When a
+process is killed while it writes, the next one undoes what it has written.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ T = TypeVar("T")
 _LOCK_TIMEOUT = 1.0
 # Characters of a failure, at most.
 _LONGEST_FAILURE = 64 * 1024
-# What a database may have more than its chats.
+# Bytes that a database may have beside its chats.
 _MARGIN = 1024 * 1024
-# Seconds; those of FAT are the longest, and take two.
+# Seconds in which two writes may leave the same time at a file: with FAT it is two.
 _LONGEST_TICK = 3.0
-# What SQLite says when the database itself is as it should be.
+# SQLite's errors for which the database is not to blame.
 _REASONS = {
     "access permission denied",
     "database is locked",
@@ -79,8 +79,8 @@ _LEASE = (
     " AND NOT coalesce(since <= :now AND until > :now AND typeof(until) = 'real', 0)"
 )
 
-# SQLite keeps the locks of a process in the memory of the process: a child that was forked while it
-# is in use would wait for them for ever. So a fork waits.
+# SQLite keeps a list of the locks of its process. A child that is forked while a thread has some of
+# them would wait for them for ever. So one thread at a time uses SQLite, and a fork waits for it.
 _in_use = threading.RLock()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
@@ -174,14 +174,14 @@ class _FileSlot:
     def status(self) -> SlotStatus:
         began = time.time()
         with self._folder.opened():
-            mark = self._folder.claim(self._name, self._most)
-        # To open the database takes four times as long as all the rest.
+            mark = self._folder.check(self._name, self._most)
+        # Opening the database takes four times as long as all the rest.
         seen = self._seen.get(mark)
         if seen is not None:
             status = evolve(seen, now=self._store._now())
         else:
             status = self._use(self._look)
-            # Two writes in one tick of the file system's clock leave the same mark.
+            # A mark that is younger may also be that of the next write.
             is_settled = mark is not None and began - mark[0] / 1e9 > _LONGEST_TICK
             self._seen = {mark: status} if is_settled else {}
         found = status.revision
@@ -279,7 +279,7 @@ class _FileSlot:
     def _sweep(self) -> None:
         """Remove what is too old of the other bots, too."""
         for name in self._folder.databases():
-            # Others may be at the same, and what is stored is stored.
+            # The listing of this bot is stored all the same.
             with suppress(OSError, StoreError):
                 age = self._store._now() - os.lstat(self._folder.path_of(name)).st_mtime
                 if abs(age) > self._store._max_age:
@@ -292,13 +292,15 @@ class _FileSlot:
         ends_at = time.monotonic() + _LOCK_TIMEOUT
         folder, name = self._folder, self._name
         with _in_use, folder.opened():
-            is_new = folder.claim(name, self._most) is None
+            is_new = folder.check(name, self._most) is None
+            if is_new:
+                folder.make(name)
             try:
-                # Who has waited for another thread does not wait for another process as long again.
+                # A call that has waited for another thread does not wait as long again.
                 left = max(0.0, ends_at - time.monotonic())
                 database = sqlite3.connect(folder.path_of(name), timeout=left, isolation_level=None)
                 try:
-                    # Else a damaged text would be an error like a full disk.
+                    # Else a text that is no UTF-8 is an OperationalError, as a full disk is.
                     database.text_factory = partial(str, encoding="utf-8", errors="replace")
                     if is_new:
                         database.executescript(_BEGIN + _MAKE)

@@ -119,16 +119,16 @@ class Folder:
         """The path of the file *name*."""
         return f"{self.path}{os.sep}{name}"
 
-    def claim(self, name: str, most: int) -> tuple[int, int, int] | None:
-        """Have the database *name* there, and ours alone.
+    def check(self, name: str, most: int) -> tuple[int, int, int] | None:
+        """Have the database *name* be ours alone, if it is there.
 
         Args:
             name: Its name.
             most: Bytes that it may have.
 
         Returns:
-            When it was last written, in nanoseconds, and two more numbers by which it differs from
-            what it was; None when it is new, or somebody is writing, or was when he was killed.
+            What differs after each write, first its time in nanoseconds; None when it is new, or
+            somebody is writing, or was killed as he wrote.
 
         Raises:
             DamagedError: It is none that a store made.
@@ -141,13 +141,17 @@ class Folder:
                 if not is_ours or status.st_size > most:
                     raise self.refused(name)
                 found[suffix] = status.st_mtime_ns, status.st_size, status.st_ino
-        if "" not in found:
-            # SQLite would make it as open as the umask has it.
-            with suppress(FileExistsError):
-                os.close(os.open(self.path_of(name), os.O_CREAT | os.O_EXCL, 0o600))
-            return None
-        mark = found[""]
-        return mark if mark[1] > 0 and "-journal" not in found else None
+        mark = found.get("")
+        return None if mark is None or mark[1] == 0 or "-journal" in found else mark
+
+    def make(self, name: str) -> None:
+        """Have the database *name* there, empty unless it was there already.
+
+        Nobody here may use it meanwhile: to close it frees the locks that a process has on it.
+        """
+        # SQLite would make it as open as the umask has it.
+        with suppress(FileExistsError):
+            os.close(os.open(self.path_of(name), os.O_CREAT | os.O_EXCL, 0o600))
 
     def databases(self) -> list[str]:
         """The names of the databases in it, if it is there."""

@@ -285,7 +285,7 @@ class TestClear(OnFiles):
         assert b"a refusal" not in left
 
     def test_files_that_are_not_ours_stay(
-        self, store: FileStore, slot: StoreSlot, path: Path
+        self, store: FileStore, slot: StoreSlot, path: Path, now: Clock
     ) -> None:
         fill(slot)
         foreign = {"notes.sqlite3", SUFFIX, f"{NAME}.bak", f"x{NAME}", NAME[1:]}
@@ -294,6 +294,8 @@ class TestClear(OnFiles):
         for name in foreign:
             (path / name).write_text("theirs")
         store.clear()
+        now.advance(2 * DAY)
+        save(slot, "one")
 
         assert {(path / name).read_text() for name in foreign} == {"theirs"}
 
