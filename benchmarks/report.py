@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 BEGIN, END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
 _PACKAGES = (
-    "attrs", "cachebox", "cachetools", "filelock", "redis", "requests", "requests-cache", "urllib3",
+    "attrs", "cachebox", "cachetools", "redis", "requests", "requests-cache", "urllib3",
 )  # fmt: skip
 
 

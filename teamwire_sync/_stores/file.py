@@ -1,21 +1,21 @@
 """FileStore: the snapshot outlives the process, and the processes of one user share it.
 
-Of each bot there are the generation, the head, which names the chats, the chats, the last failure
-and the lease, each in a file of its own. Only the lease is read and written under a lock.
+Each bot has an SQLite database of its own in the folder. A call opens it, and closes it again.
+Nothing is forced onto the disk: what a power cut damages is noticed, and asked for anew. When a
+process is killed while it writes, the next one undoes what it has written.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import re
+import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import partial
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
-from attrs import asdict, evolve
+from attrs import evolve
 
 from teamwire_sync._cache.listing import SlotRevision
 from teamwire_sync._internal.imports import import_in_thread
@@ -33,19 +33,57 @@ from teamwire_sync._stores.base import (
     new_token,
 )
 from teamwire_sync._stores.codec import pack, unpack
-from teamwire_sync._stores.folder import SMALL, Folder, folder_path
+from teamwire_sync._stores.folder import SUFFIX, Folder, folder_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from filelock import FileLock
+    from sqlite3 import Connection
 
 
-_VERSION = 1
+T = TypeVar("T")
+
 _LOCK_TIMEOUT = 1.0
-# What no head names after so long is from a process that was killed.
-_LEFT_BEHIND = 3600.0
-_TOKEN = re.compile(r"[0-9a-f]{32}")
+# Characters of a failure, at most.
+_LONGEST_FAILURE = 64 * 1024
+# Bytes that a database may have beside its chats.
+_MARGIN = 1024 * 1024
+# SQLite's errors for which the database is not to blame.
+_REASONS = {
+    "access permission denied",
+    "database is locked",
+    "database or disk is full",
+    "disk I/O error",
+    "locking protocol",
+    "unable to open database file",
+}
+
+# Titles are confidential: what is removed is overwritten.
+_BEGIN = """
+PRAGMA synchronous = OFF;
+PRAGMA secure_delete = ON;
+BEGIN IMMEDIATE;
+"""
+# The chats are apart: else they would be written anew with each of the other columns.
+_MAKE = """
+CREATE TABLE IF NOT EXISTS slot (
+    generation TEXT, asked_in TEXT, asked_at REAL, failure TEXT, owner TEXT, since REAL, until REAL
+);
+CREATE TABLE IF NOT EXISTS chats (body TEXT, packed BLOB);
+"""
+_FAILURE = (str, float, float, dict)
+_LOOK = "SELECT generation, body, asked_in, asked_at, failure FROM slot LEFT JOIN chats"
+# One that was taken later than now is free: the clock has been set back since.
+_LEASE = (
+    "UPDATE slot SET owner = :owner, since = :now, until = :until WHERE owner = :owner OR :free"
+    " AND NOT coalesce(since <= :now AND until > :now AND typeof(until) = 'real', 0)"
+)
+
+# SQLite keeps a list of the locks of its process. A child that is forked while a thread has some of
+# them would wait for them for ever. So one thread at a time uses SQLite, and a fork waits for it.
+_in_use = threading.RLock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_in_use.acquire, after_in_parent=_in_use.release, after_in_child=_in_use.release
+    )
 
 
 class FileStore:
@@ -60,7 +98,7 @@ class FileStore:
     Raises:
         TypeError: A value has the wrong type.
         ValueError: A value is out of range.
-        ImportError: There is no filelock; the text says what to install.
+        ImportError: This Python has no sqlite3.
     """
 
     def __init__(
@@ -73,20 +111,13 @@ class FileStore:
         check_seconds("max_age", max_age)
         require_count(max_bytes, "max_bytes")
         self._now: Callable[[], float] = time.time
-        self._folder = Folder(folder_path(path), lambda: self._now())  # noqa: PLW0108  tests set it
+        self._folder = Folder(folder_path(path))
         self._max_age = max_age
         self._max_bytes = max_bytes
-        _require_filelock()
-
-    @staticmethod
-    def _file_lock(path: str) -> FileLock:
-        import_in_thread("filelock")
-        from filelock import FileLock  # noqa: PLC0415  see above
-
-        return FileLock(path, timeout=_LOCK_TIMEOUT, mode=0o600)
+        _require_sqlite3()
 
     def _slot(self, identity: str) -> _FileSlot:
-        return _FileSlot(self, key_of(identity))
+        return _FileSlot(self, key_of(identity) + SUFFIX)
 
     def clear(self) -> int:
         """Remove what is stored, of all the bots. Other files in the folder stay.
@@ -97,14 +128,23 @@ class FileStore:
         Raises:
             OSError: Something could not be removed.
         """
-        if not os.path.lexists(self._folder.path):
-            return 0
+        count, failed = 0, ""
         try:
-            with self._folder.opened():
-                return self._folder.clear()
+            names = self._folder.databases()
         except StoreError as error:
-            message = str(error)
-        raise OSError(message)
+            names, failed = [], str(error)
+        for name in names:
+            slot = _FileSlot(self, name)
+            try:
+                count += slot.status().revision is not None
+                slot.clear()
+            except DamagedError:
+                pass
+            except StoreError as error:
+                failed = str(error)
+        if failed:
+            raise OSError(failed)
+        return count
 
     def __reduce__(self) -> tuple[Any, ...]:
         make = partial(FileStore, max_age=self._max_age, max_bytes=self._max_bytes)
@@ -114,72 +154,46 @@ class FileStore:
         return f"FileStore({str(self._folder.path)!r})"
 
 
-def _require_filelock() -> None:
-    # Not imported: who finds a listing needs no lock.
-    if find_spec("filelock") is None:
-        message = "FileStore needs filelock: pip install 'teamwire_sync[file]'"
-        raise ImportError(message, name="filelock")
-
-
-def _is_token(value: object) -> bool:
-    return isinstance(value, str) and _TOKEN.fullmatch(value) is not None
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
-
-
-def _is_time(value: object) -> bool:
-    return isinstance(value, float)
-
-
-# What the files in JSON have besides the version.
-_FIELDS: dict[str, dict[str, Callable[[object], bool]]] = {
-    "head": {"body": _is_token, "generation": _is_text, "asked_at": _is_time},
-    "failure": {
-        "generation": _is_text,
-        "failed_at": _is_time,
-        "until": _is_time,
-        "error": lambda value: isinstance(value, dict),
-    },
-    "lease": {"owner": _is_token, "since": _is_time, "until": _is_time},
-}
+def _require_sqlite3() -> None:
+    try:
+        import_in_thread("sqlite3")
+        import sqlite3  # noqa: F401, PLC0415  a program without a store has no use for it
+    except ImportError as error:
+        message = f"FileStore needs sqlite3, which can't be imported: {error}"
+        raise ImportError(message, name="sqlite3") from None
 
 
 class _FileSlot:
-    def __init__(self, store: FileStore, key: str) -> None:
-        self._store = store
-        self._folder = store._folder
-        self._key = key
+    def __init__(self, store: FileStore, name: str) -> None:
+        self._store, self._folder, self._name = store, store._folder, name
+        self._most = 2 * store._max_bytes + _MARGIN
 
     def status(self) -> SlotStatus:
-        with self._folder.opened():
-            revision = self._stamp()
-            failure = self._read("failure")
-            # After what it is compared with: that must not count any longer than it does.
-            generation = self._generation()
-            now = self._store._now()
-            if revision is not None and not 0 <= now - revision.asked_at < self._store._max_age:
-                self._drop()
-                revision = None
-        return SlotStatus(
-            now, generation, revision, None if failure is None else Failure(**failure)
-        )
+        status = self._use(self._look)
+        found = status.revision
+        if found is not None and not 0 <= status.now - found.asked_at < self._store._max_age:
+            self._write(
+                # Unless it was confirmed meanwhile.
+                "DELETE FROM chats WHERE body = ? AND EXISTS"
+                " (SELECT * FROM slot WHERE asked_at = ?)",
+                found.body,
+                found.asked_at,
+            )
+            status = evolve(status, revision=None)
+        return status
 
     def load(self, revision: SlotRevision) -> StoredListing | None:
-        with self._folder.opened():
-            try:
-                packed = self._folder.read(self._body(revision), self._store._max_bytes)
-                contents = None if packed is None else unpack(packed)
-            except StoreError as error:
-                self._drop()
-                raise DamagedError(str(error)) from None
-            if contents is None:
-                named = self._stamp()
-                # Chats are written before they are named: so these do not come any more.
-                if named is not None and named.body == revision.body:
-                    self._drop()
-        return contents
+        sql = "SELECT CASE WHEN length(packed) <= ? THEN packed END FROM chats WHERE body = ?"
+        values = self._store._max_bytes, revision.body
+        row = self._use(lambda database: database.execute(sql, values).fetchone())
+        if row is None:
+            return None
+        try:
+            return unpack(row[0] if isinstance(row[0], bytes) else b"")
+        except StoreError as error:
+            message = str(error)
+        self._write("DELETE FROM chats WHERE body = ?", revision.body)
+        raise DamagedError(message)
 
     def save(self, contents: StoredListing, *, generation: str, asked_at: float) -> SlotRevision:
         packed, most = pack(contents), self._store._max_bytes
@@ -187,44 +201,40 @@ class _FileSlot:
             message = f"the chats have {len(packed):,} bytes, more than max_bytes ({most:,})"
             raise self._folder.error(message)
         revision = SlotRevision(new_token(), generation, asked_at)
-        with self._folder.opened():
-            previous = None
-            with suppress(DamagedError):
-                previous = self._stamp()
-            try:
-                self._folder.write(self._body(revision), packed)
-                self._write_stamp(revision)
-            except BaseException:
-                with suppress(OSError):
-                    self._folder.remove(self._body(revision))
-                raise
-            if previous is not None:
-                self._folder.remove(self._body(previous))
-            self._sweep(revision)
+
+        def replace(database: Connection) -> None:
+            database.execute("DELETE FROM chats")
+            database.execute("INSERT INTO chats VALUES (?, ?)", (revision.body, packed))
+            database.execute(
+                "UPDATE slot SET asked_in = ?, asked_at = ?, failure = NULL", (generation, asked_at)
+            )
+
+        with suppress(DamagedError):
+            self.status()
+        self._use(replace, writes=True)
+        self._sweep()
         return revision
 
     def mark_unchanged(self, revision: SlotRevision, *, asked_at: float) -> SlotRevision | None:
-        with self._folder.opened():
-            named = self._stamp()
-            if named is None or named.body != revision.body:
-                return None
-            try:
-                self._folder.touch(self._folder.path_of(self._body(revision)))
-            except FileNotFoundError:
-                return None
-            confirmed = evolve(named, asked_at=asked_at)
-            self._write_stamp(confirmed)
-        return confirmed
+        is_there = self._write(
+            "UPDATE slot SET asked_at = ?, failure = NULL"
+            " WHERE EXISTS (SELECT * FROM chats WHERE body = ?)",
+            asked_at,
+            revision.body,
+        )
+        return evolve(revision, asked_at=asked_at) if is_there else None
 
     def fail(self, failure: Failure) -> None:
-        with self._folder.opened():
-            self._write("failure", {**asdict(failure), "error": dict(failure.error)})
+        times = float(failure.failed_at), float(failure.until)
+        text = json.dumps([failure.generation, *times, dict(failure.error)])
+        if len(text) > _LONGEST_FAILURE:
+            message = f"the failure has {len(text):,} bytes, more than {_LONGEST_FAILURE:,}"
+            raise self._folder.error(message)
+        self._write("UPDATE slot SET failure = ?", text)
 
     def bump_generation(self) -> str:
         generation = new_token()
-        with self._folder.opened():
-            self._folder.write(self._name("generation"), generation.encode())
-            self._folder.remove(self._name("lease"))
+        self._write("UPDATE slot SET generation = ?, owner = NULL, since = NULL", generation)
         return generation
 
     def lease(self, seconds: float) -> Lease | None:
@@ -232,118 +242,80 @@ class _FileSlot:
         return lease if lease._take(free=True) else None
 
     def clear(self) -> None:
-        with self._folder.opened():
-            self._folder.clear(self._key)
+        self._write("UPDATE slot SET generation = ?, failure = NULL", new_token())
+        self._write("DELETE FROM chats")
 
-    def _name(self, kind: str) -> str:
-        return f"{self._key}.{kind}"
+    def _write(self, sql: str, *values: object) -> bool:
+        """Whether there was something to change."""
+        return self._use(lambda database: database.execute(sql, values).rowcount > 0, writes=True)
 
-    def _body(self, revision: SlotRevision) -> str:
-        return f"{self._key}.{revision.body}.chats"
+    def _look(self, database: Connection) -> SlotStatus:
+        [(generation, body, asked_in, asked_at, failure)] = database.execute(_LOOK)
+        # After what it is compared with: that must not count any longer than it does.
+        now = self._store._now()
+        _typed([generation], str)
+        revision = [body, asked_in, asked_at]
+        return SlotStatus(
+            now,
+            generation,
+            None if body is None else SlotRevision(*_typed(revision, str, str, float)),
+            None if failure is None else Failure(*_typed(json.loads(str(failure)), *_FAILURE)),
+        )
 
-    def _read(self, kind: str) -> dict[str, Any] | None:
-        data = self._folder.read(self._name(kind))
-        if data is None:
-            return None
-        with suppress(ValueError, TypeError, LookupError, RecursionError):
-            document = json.loads(data)
-            fields = {name: document[name] for name in _FIELDS[kind]}
-            if document["version"] == _VERSION and all(
-                is_right(fields[name]) for name, is_right in _FIELDS[kind].items()
-            ):
-                return fields
-        raise self._folder.refused(self._name(kind))
+    def _sweep(self) -> None:
+        """Remove what is too old of the other bots, too."""
+        for name in self._folder.databases():
+            # The listing of this bot is stored all the same.
+            with suppress(OSError, StoreError):
+                age = self._store._now() - os.lstat(self._folder.path_of(name)).st_mtime
+                if abs(age) > self._store._max_age:
+                    _FileSlot(self._store, name).clear()
 
-    def _write(self, kind: str, document: Mapping[str, Any]) -> None:
-        times = {name: float(each) for name, each in document.items() if isinstance(each, int)}
-        data = json.dumps({"version": _VERSION, **document, **times}).encode()
-        if len(data) > SMALL:
-            message = f"the {kind} has {len(data):,} bytes, more than {SMALL:,}"
-            raise self._folder.error(message)
-        self._folder.write(self._name(kind), data)
+    def _use(self, work: Callable[[Connection], T], *, writes: bool = False) -> T:
+        """What *work* gives; where it *writes*, it has the database alone."""
+        import sqlite3  # noqa: PLC0415  see _require_sqlite3
 
-    def _stamp(self) -> SlotRevision | None:
-        try:
-            found = self._read("head")
-        except DamagedError:
-            self._drop()
-            raise
-        return None if found is None else SlotRevision(**found)
-
-    def _write_stamp(self, revision: SlotRevision) -> None:
-        self._write("head", asdict(revision))
-        self._folder.remove(self._name("failure"))
-
-    def _generation(self) -> str:
-        found = self._read_generation()
-        if found is None:
-            made = new_token()
-            self._folder.write(self._name("generation"), made.encode(), first=True)
-            found = self._read_generation() or made
-        return found
-
-    def _read_generation(self) -> str | None:
-        data = self._folder.read(self._name("generation"))
-        if data is None:
-            return None
-        generation = data.decode("ascii", "replace")
-        if not _is_token(generation):
-            raise self._folder.refused(self._name("generation"))
-        return generation
-
-    def _drop(self) -> None:
-        for entry in self._folder.files(self._key):
-            if entry.name.endswith((".head", ".chats")):
-                self._folder.remove(entry.name)
-
-    def _sweep(self, revision: SlotRevision) -> None:
-        """Remove what was left behind, and what is too old, of the other bots too."""
-        now, file_time = self._store._now(), time.time()
-        for entry in self._folder.files():
-            kind = entry.name.rpartition(".")[2]
-            if kind not in {"head", "chats", "failure", "tmp"} or entry.name == self._body(
-                revision
-            ):
-                continue
-            most, clock = self._store._max_age, now
-            if kind == "tmp":
-                most, clock = _LEFT_BEHIND, file_time
-            elif kind == "chats" and entry.name.startswith(self._key):
-                most = min(most, _LEFT_BEHIND)
-            # Others may be at the same, and what is stored is stored.
-            with suppress(OSError):
-                if abs(clock - entry.stat(follow_symlinks=False).st_mtime) > most:
-                    self._folder.remove(entry.name)
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        name = self._name("lock")
-        # An older filelock follows a link, and cuts off what it leads to.
-        self._folder.read(name)
-        try:
-            lock = self._store._file_lock(self._folder.path_of(name))
-            lock.acquire(poll_interval=0.01)
-        except ImportError as error:
-            message = f"filelock can't be imported: {error}"
-        except TimeoutError:
-            message = f"another process holds {name}"
-        except NotImplementedError:
-            message = "the file system has no locks"
-        else:
+        ends_at = time.monotonic() + _LOCK_TIMEOUT
+        folder, name = self._folder, self._name
+        with _in_use, folder.opened():
+            is_new = not folder.check(name, self._most)
+            if is_new:
+                folder.make(name)
             try:
-                yield
-            finally:
-                lock.release()
-            return
-        raise self._folder.error(message) from None
+                # A call that has waited for another thread does not wait as long again.
+                left = max(0.0, ends_at - time.monotonic())
+                database = sqlite3.connect(folder.path_of(name), timeout=left, isolation_level=None)
+                try:
+                    # Else a text that is no UTF-8 is an OperationalError, as a full disk is.
+                    database.text_factory = partial(str, encoding="utf-8", errors="replace")
+                    if is_new:
+                        database.executescript(_BEGIN + _MAKE)
+                        database.execute(
+                            "INSERT INTO slot (generation) SELECT ?"
+                            " WHERE NOT EXISTS (SELECT * FROM slot)",
+                            [new_token()],
+                        )
+                    elif writes:
+                        database.executescript(_BEGIN)
+                    result = work(database)
+                    database.commit()
+                    return result
+                finally:
+                    database.close()
+            except (sqlite3.DatabaseError, ValueError, RecursionError) as error:
+                why = str(error)
+            if why not in _REASONS:
+                raise folder.refused(name)
+            if why == "database is locked":
+                why = f"another process holds {name}"
+            raise folder.error(why)
 
-    def _holder(self) -> tuple[str, bool]:
-        """Who had the lease last, and whether it still counts."""
-        found = self._read("lease")
-        if found is None:
-            return "", False
-        # When it was taken later than now, the clock has been set back since.
-        return found["owner"], found["since"] <= self._store._now() < found["until"]
+
+def _typed(values: Any, *types: type) -> Any:
+    if not isinstance(values, list) or [*map(type, values)] != [*types]:
+        message = "no store has written this"
+        raise ValueError(message)
+    return values
 
 
 class _FileLease:
@@ -353,26 +325,17 @@ class _FileLease:
         self._process = os.getpid()
 
     def _take(self, *, free: bool) -> bool:
-        slot = self._slot
-        with slot._folder.opened():
-            if free and slot._holder()[1]:
-                return False
-            with slot._locked():
-                owner, counts = slot._holder()
-                if owner != self._owner and (counts or not free):
-                    return False
-                now = slot._store._now()
-                until = now + self._seconds
-                slot._write("lease", {"owner": self._owner, "since": now, "until": until})
-        return True
+        def take(database: Connection) -> bool:
+            now = self._slot._store._now()
+            values = {"owner": self._owner, "free": free, "now": now, "until": now + self._seconds}
+            return database.execute(_LEASE, values).rowcount > 0
+
+        return self._slot._use(take, writes=True)
 
     def extend(self) -> bool:
         return self._process == os.getpid() and self._take(free=False)
 
     def release(self) -> None:
-        if self._process != os.getpid():
-            return
-        slot = self._slot
-        with slot._folder.opened(), slot._locked():
-            if slot._holder()[0] == self._owner:
-                slot._folder.remove(slot._name("lease"))
+        if self._process == os.getpid():
+            sql = "UPDATE slot SET owner = NULL, since = NULL WHERE owner = ?"
+            self._slot._write(sql, self._owner)

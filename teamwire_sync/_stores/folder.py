@@ -1,39 +1,27 @@
-"""A folder of small files that only one user reads and writes.
-
-Each file is written beside its place and then takes it, so whoever reads one has it whole. Nothing
-is forced onto the disk: what a power cut damages is noticed, and asked for anew.
-"""
+"""A folder of databases that only one user reads and writes."""
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import stat
 import sys
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable
+from typing import TYPE_CHECKING
 
-from teamwire_sync._stores.base import DamagedError, StoreError, new_token
+from teamwire_sync._stores.base import DamagedError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SMALL = 64 * 1024
-"""Bytes of a file that holds no chats, at most."""
+# With the version of what is in it: what a store of another version has, is left alone.
+SUFFIX = ".v1.sqlite3"
+"""How the name of a database ends."""
 
-_NAME = re.compile(
-    r"(?P<key>[0-9a-f]{32})\."
-    r"(?:(?:generation|head|failure|lease|lock)|[0-9a-f]{32}\.(?:chats|tmp))"
-)
-
-_PORTABLE = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-# Without O_NONBLOCK, to open a pipe would wait for who writes into it.
-_READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _PORTABLE
-_WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _PORTABLE
-# What it gives to open a link, a socket, or the file of another user.
-_NOT_OURS = {errno.ELOOP, errno.EMLINK, errno.ENXIO, errno.EOPNOTSUPP, errno.EACCES}
+_NAME = re.compile(r"[0-9a-f]{32}" + re.escape(SUFFIX))
+# SQLite may have these beside a database.
+_SIDE_FILES = ("-journal", "-wal", "-shm")
 
 
 def folder_path(path: str | os.PathLike[str] | None) -> Path:
@@ -79,13 +67,10 @@ class Folder:
 
     Args:
         path: Its path.
-        now: Gives the time that files are of.
     """
 
-    def __init__(self, path: Path, now: Callable[[], float]) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
-        self._start = f"{path}{os.sep}"
-        self._now = now
 
     @contextmanager
     def opened(self) -> Iterator[None]:
@@ -114,131 +99,64 @@ class Folder:
             return "it is open to others: give a folder of its own, that only you can open"
         return None
 
-    def error(self, why: str) -> StoreError:
+    def error(self, why: str, kind: type[StoreError] = StoreError) -> StoreError:
         """The error that says *why*, and where."""
-        return StoreError(self._text(why))
-
-    def _text(self, why: str) -> str:
-        return f"the store in {str(self.path)!r}: {why}"
+        return kind(f"the store in {str(self.path)!r}: {why}")
 
     def refused(self, name: str) -> StoreError:
-        """Remove the file *name*, which no store can use; the error that says so."""
+        """Remove the database *name*, which no store can use; the error that says so."""
         why = f"{name} is damaged, of another version or not ours"
         try:
-            self.remove(name)
+            # The database last: what a journal has of it is confidential, too.
+            for suffix in (*_SIDE_FILES, ""):
+                with suppress(FileNotFoundError):
+                    os.unlink(self.path_of(name + suffix))  # noqa: PTH108
         except OSError as error:
             return self.error(f"{why}, and can't be removed: {error.strerror}")
-        return DamagedError(self._text(f"{why}: removed"))
+        return self.error(f"{why}: removed", DamagedError)
 
     def path_of(self, name: str) -> str:
         """The path of the file *name*."""
-        return self._start + name
+        return f"{self.path}{os.sep}{name}"
 
-    def read(self, name: str, most: int = SMALL) -> bytes | None:
-        """What is in the file *name*; None when there is none.
+    def check(self, name: str, most: int) -> bool:
+        """Have the database *name* be ours alone, if it is there.
 
         Args:
             name: Its name.
             most: Bytes that it may have.
 
-        Raises:
-            DamagedError: It is none that a store wrote, or has more bytes.
-        """
-        try:
-            file = os.open(self._start + name, _READ)
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            if error.errno not in _NOT_OURS:
-                raise
-            raise self.refused(name) from None
-        try:
-            status = os.fstat(file)
-            is_ours = stat.S_ISREG(status.st_mode) and _is_own(status) and not _is_open(status)
-            if is_ours and status.st_size <= most:
-                return _read_all(file, status.st_size)
-        finally:
-            os.close(file)
-        raise self.refused(name)
-
-    def write(self, name: str, data: bytes, *, first: bool = False) -> None:
-        """Write the file *name* beside its place, and bring it there.
-
-        Args:
-            name: Its name.
-            data: All that it is to have.
-            first: Leave one that is there already as it is.
-        """
-        path = self._start + f"{name[:32]}.{new_token()}.tmp"
-        try:
-            file = os.open(path, _WRITE, 0o600)
-            try:
-                left = memoryview(data)
-                while left:
-                    left = left[os.write(file, left) :]
-            finally:
-                os.close(file)
-            self.touch(path)
-            if first:
-                _put_first(path, self._start + name)
-            else:
-                os.replace(path, self._start + name)  # noqa: PTH105
-        finally:
-            with suppress(OSError):
-                os.unlink(path)  # noqa: PTH108
-
-    def touch(self, path: str) -> None:
-        """Have the file at *path* be of now."""
-        now = self._now()
-        os.utime(path, (now, now))
-
-    def remove(self, name: str) -> None:
-        """Remove the file *name* where it is there."""
-        with suppress(FileNotFoundError):
-            os.unlink(self._start + name)  # noqa: PTH108
-
-    def files(self, key: str = "") -> list[os.DirEntry[str]]:
-        """The files of stores in it, or those of the bot *key*."""
-        with os.scandir(self.path) as entries:
-            return [
-                entry
-                for entry in entries
-                if entry.name.startswith(key) and _NAME.fullmatch(entry.name)
-            ]
-
-    def clear(self, key: str = "") -> int:
-        """Remove all but leases and locks, and so renew the generation.
-
         Returns:
-            How many snapshots there were.
+            Whether it is there; False also when somebody is writing, or was killed while writing.
 
         Raises:
-            OSError: Something could not be removed; the rest is.
+            DamagedError: It is none that a store made.
         """
-        count, failed = 0, None
-        for entry in self.files(key):
-            if entry.name.endswith((".lease", ".lock")):
-                continue
-            try:
-                self.remove(entry.name)
-                count += entry.name.endswith(".head")
-            except OSError as error:
-                failed = error
-        if failed is not None:
-            raise failed
-        return count
+        found = {}
+        for suffix in ("", *_SIDE_FILES):
+            with suppress(FileNotFoundError):
+                status = os.lstat(self.path_of(name + suffix))
+                is_ours = stat.S_ISREG(status.st_mode) and _is_own(status) and not _is_open(status)
+                if not is_ours or status.st_size > most:
+                    raise self.refused(name)
+                found[suffix] = status.st_size
+        return bool(found.get("")) and "-journal" not in found
 
+    def make(self, name: str) -> None:
+        """Have the database *name* there, empty unless it was there already.
 
-def _put_first(temp: str, path: str) -> None:
-    """Give the file *temp* the name *path*, unless another has it."""
-    try:
-        os.link(temp, path)
-    except FileExistsError:
-        pass
-    except OSError:
-        # A file system without links: the last one has it. What others ask for under theirs does
-        # not count then.
-        os.replace(temp, path)  # noqa: PTH105
+        Nobody here may use it meanwhile: to close it frees the locks that a process has on it.
+        """
+        # SQLite would make it as open as the umask has it.
+        with suppress(FileExistsError):
+            os.close(os.open(self.path_of(name), os.O_CREAT | os.O_EXCL, 0o600))
+
+    def databases(self) -> list[str]:
+        """The names of the databases in it, if it is there."""
+        if not os.path.lexists(self.path):
+            return []
+        with self.opened():
+            return [each.name for each in self.path.iterdir() if _NAME.fullmatch(each.name)]
 
 
 def _make(folder: Path) -> None:
@@ -257,13 +175,3 @@ def _is_own(status: os.stat_result) -> bool:
 
 def _is_open(status: os.stat_result) -> bool:
     return hasattr(os, "geteuid") and bool(status.st_mode & 0o077)
-
-
-def _read_all(file: int, size: int) -> bytes:
-    data = os.read(file, size)
-    while len(data) < size:
-        more = os.read(file, size - len(data))
-        if not more:
-            break
-        data += more
-    return data

@@ -5,25 +5,16 @@ from __future__ import annotations
 import os
 import re
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from teamwire_sync._stores import folder
-from teamwire_sync._stores.base import StoreError, key_of
+from teamwire_sync._stores.base import key_of
 from teamwire_sync._stores.file import FileStore
-from tests.support.store_files import (
-    DAY,
-    HOUR,
-    KEY,
-    OnFiles,
-    fill,
-    mode_of,
-    posix,
-    titles,
-)
-from tests.support.store_listings import save, slot_in
+from teamwire_sync._stores.folder import SUFFIX
+from tests.support.store_files import DAY, NAME, OnFiles, fill, mode_of, posix, titles
+from tests.support.store_listings import IDENTITY, failure_of, save, set_clock, slot_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,26 +94,16 @@ class TestTheFolderThatIsGiven(OnFiles):
         assert not path.exists()
 
 
-class TestWithoutFilelock(OnFiles):
-    def test_the_error_says_what_to_install(
+class TestWithoutSqlite(OnFiles):
+    def test_the_error_says_what_is_missing(
         self, path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setitem(sys.modules, "filelock", None)
-        text = r"^FileStore needs filelock: pip install 'teamwire_sync\[file\]'$"
+        monkeypatch.setitem(sys.modules, "sqlite3", None)
+        text = r"^FileStore needs sqlite3, which can't be imported: .*sqlite3"
         with pytest.raises(ImportError, match=text) as caught:
             FileStore(path)
 
-        assert caught.value.name == "filelock"
-
-    def test_what_filelock_itself_lacks_is_said_as_it_is(
-        self, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        (tmp_path / "filelock.py").write_text("import colours")
-        for name in [name for name in sys.modules if name.partition(".")[0] == "filelock"]:
-            monkeypatch.delitem(sys.modules, name)
-        monkeypatch.syspath_prepend(tmp_path)
-        with pytest.raises(StoreError, match=r"filelock can't be imported: .* 'colours'"):
-            slot_in(FileStore(path)).lease(10)
+        assert caught.value.name == "sqlite3"
 
 
 class TestModes(OnFiles):
@@ -138,18 +119,16 @@ class TestModes(OnFiles):
 
         assert [mode_of(above), mode_of(above / "stored")] == [0o700, 0o700]
 
-    def test_each_file_is_for_the_user_alone(self, slot: StoreSlot, path: Path) -> None:
+    def test_the_database_is_for_the_user_alone(self, slot: StoreSlot, path: Path) -> None:
         fill(slot)
-        modes = {each.name.rpartition(".")[2]: mode_of(each) for each in path.iterdir()}
 
-        kinds = ["chats", "failure", "generation", "head", "lease", "lock"]
-        assert modes == dict.fromkeys(kinds, 0o600)
+        assert {each.name: mode_of(each) for each in path.iterdir()} == {NAME: 0o600}
 
     def test_no_name_gives_the_bot_away(self, slot: StoreSlot, path: Path) -> None:
         fill(slot)
-        rest = {each.name.replace(KEY, "") for each in path.iterdir()}
+        [found] = path.iterdir()
 
-        assert all(re.fullmatch(r"(\.[0-9a-f]{32})?\.[a-z]+", name) for name in rest)
+        assert re.fullmatch(r"[0-9a-f]{32}\.v1\.sqlite3", found.name)
 
 
 class TestAge(OnFiles):
@@ -157,64 +136,62 @@ class TestAge(OnFiles):
     def test_the_chats_are_removed_by_a_look(
         self, seconds: float, slot: StoreSlot, path: Path, now: Clock
     ) -> None:
-        save(slot, "one")
+        save(slot, "a title")
         now.advance(seconds)
         slot.status()
 
-        assert not [*path.glob("*.head"), *path.glob("*.chats")]
+        assert b"a title" not in (path / NAME).read_bytes()
+
+    def test_those_that_are_confirmed_meanwhile_stay(
+        self, store: FileStore, slot: StoreSlot, path: Path, now: Clock
+    ) -> None:
+        revision = save(slot, "one")
+        now.advance(DAY + 1)
+
+        def late() -> float:
+            set_clock(store, now)
+            slot_in(FileStore(path)).mark_unchanged(revision, asked_at=now())
+            return now()
+
+        set_clock(store, late)
+        slot.status()
+
+        assert titles(slot) == ["one"]
 
     def test_what_other_bots_have_goes_when_one_is_saved(
         self, store: FileStore, slot: StoreSlot, path: Path, now: Clock
     ) -> None:
         other = slot_in(store, "other")
-        fill(other)
+        save(other, "a title")
+        other.fail(failure_of(other.status(), text="a refusal"))
         now.advance(DAY + 1)
         save(slot, "one")
+        left = (path / f"{key_of('other')}{SUFFIX}").read_bytes()
 
-        left = {each.suffix for each in path.glob(f"{key_of('other')}.*")}
-        assert left == {".generation", ".lease", ".lock"}
+        assert b"a title" not in left
+        assert b"a refusal" not in left
 
-    def test_what_another_bot_has_confirmed_stays(
-        self, store: FileStore, slot: StoreSlot, now: Clock
+    def test_what_another_bot_has_written_in_time_stays(
+        self, store: FileStore, slot: StoreSlot, path: Path, now: Clock
     ) -> None:
         other = slot_in(store, "other")
         revision = save(other, "one")
         now.advance(DAY - 1)
         other.mark_unchanged(revision, asked_at=now())
+        # The file system has a clock of its own.
+        os.utime(path / f"{key_of('other')}{SUFFIX}", (now(), now()))
         now.advance(2)
         save(slot, "two")
 
         assert titles(other) == ["one"]
 
-    @pytest.mark.parametrize(("age", "left"), [(HOUR - 60, 1), (HOUR + 60, 0)])
-    def test_what_a_killed_process_was_writing_goes_after_an_hour(
-        self, age: float, left: int, slot: StoreSlot, path: Path
-    ) -> None:
-        slot.status()
-        temp = path / f"{key_of('other')}.{'0' * 32}.tmp"
-        temp.touch(0o600)
-        os.utime(temp, (time.time() - age, time.time() - age))
-        save(slot, "one")
-
-        assert len(list(path.glob("*.tmp"))) == left
-
-    @pytest.mark.parametrize(("age", "left"), [(HOUR - 60, 2), (HOUR + 60, 1)])
-    def test_chats_that_no_head_names_go_after_an_hour(
-        self, age: float, left: int, slot: StoreSlot, path: Path, now: Clock
-    ) -> None:
-        slot.status()
-        orphan = path / f"{KEY}.{'0' * 32}.chats"
-        orphan.touch(0o600)
-        os.utime(orphan, (now() - age, now() - age))
-        save(slot, "one")
-
-        assert len(list(path.glob("*.chats"))) == left
-
     def test_of_two_listings_only_the_later_is_there(self, slot: StoreSlot, path: Path) -> None:
-        for title in ("one", "two"):
+        for title in ("the first", "the second"):
             save(slot, title)
+        left = (path / NAME).read_bytes()
 
-        assert len(list(path.glob("*.chats"))) == 1
+        assert b"the second" in left
+        assert b"the first" not in left
 
 
 class TestClear(OnFiles):
@@ -232,32 +209,46 @@ class TestClear(OnFiles):
         assert slot.status().generation != before
 
     def test_no_chats_are_left(self, store: FileStore, slot: StoreSlot, path: Path) -> None:
-        fill(slot)
-        (path / f"{KEY}.{'0' * 32}.tmp").touch(0o600)
+        save(slot, *(f"title {number}" for number in range(1000)))
+        slot.fail(failure_of(slot.status(), text="a refusal"))
         store.clear()
+        left = (path / NAME).read_bytes()
 
-        assert {each.suffix for each in path.iterdir()} == {".lease", ".lock"}
+        assert [each.name for each in path.iterdir()] == [NAME]
+        assert b"title" not in left
+        assert b"a refusal" not in left
 
     def test_files_that_are_not_ours_stay(
-        self, store: FileStore, slot: StoreSlot, path: Path
+        self, store: FileStore, slot: StoreSlot, path: Path, now: Clock
     ) -> None:
         fill(slot)
-        foreign = {"notes.chats", "head", f"{KEY}.head.bak", f"{KEY[1:]}.head", f"{KEY}.x.chats"}
+        foreign = {"notes.sqlite3", SUFFIX, f"{NAME}.bak", f"x{NAME}", NAME[1:]}
+        # Of another version.
+        foreign |= {NAME.replace("v1", "v2"), f"{key_of(IDENTITY)}.head"}
         for name in foreign:
-            (path / name).touch()
+            (path / name).write_text("theirs")
         store.clear()
+        now.advance(2 * DAY)
+        save(slot, "one")
 
-        assert foreign <= {each.name for each in path.iterdir()}
+        assert {(path / name).read_text() for name in foreign} == {"theirs"}
 
     def test_the_rest_goes_when_one_can_not_be_removed(
         self, store: FileStore, slot: StoreSlot, path: Path
     ) -> None:
-        save(slot, "one")
-        (path / f"{key_of('other')}.head").mkdir()
+        save(slot, "a title")
+        for name in ("0" * 32, "f" * 32):
+            (path / f"{name}{SUFFIX}").mkdir()
         with pytest.raises(OSError, match=re.escape(str(path))):
             store.clear()
 
-        assert not list(path.glob("*.chats"))
+        assert b"a title" not in (path / NAME).read_bytes()
+
+    def test_a_damaged_one_is_gone(self, store: FileStore, slot: StoreSlot, path: Path) -> None:
+        save(slot, "a title")
+        (path / NAME).write_bytes(b"a title")
+
+        assert (store.clear(), [*path.iterdir()]) == (0, [])
 
     def test_no_folder_is_made_for_it(self, store: FileStore, path: Path) -> None:
         assert store.clear() == 0

@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
+import threading
+import time
 import traceback
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from random import Random
 from typing import TYPE_CHECKING, Any, Callable
 
-import filelock
 import pytest
-from filelock import FileLock
 
 from teamwire_sync._stores import file
 from teamwire_sync._stores.base import StoreError
-from teamwire_sync._stores.file import FileStore
 from tests.support.forks import in_child
-from tests.support.store_files import DAY, KEY, OnFiles, posix, titles
-from tests.support.store_listings import save, set_clock, slot_in
+from tests.support.interrupts import interrupt_at
+from tests.support.store_files import DAY, NAME, OnFiles, mode_of, posix, titles
+from tests.support.store_listings import save, set_clock
+from tests.support.waiting import PATIENCE, Threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from teamwire_sync._stores.base import StoreSlot
+    from teamwire_sync._stores.file import FileStore
     from tests.support.builders import Clock
 
 pytestmark = [
@@ -111,44 +115,19 @@ class TestLease(OnFiles):
 
         assert taken == [False, True]
 
-    def test_a_process_that_is_killed_under_the_lock_leaves_it_free(self, slot: StoreSlot) -> None:
+    def test_a_process_that_is_killed_as_it_takes_it_leaves_it_free(
+        self, store: FileStore, slot: StoreSlot, now: Clock
+    ) -> None:
+        slot.status()
+
         def work(stop: Callable[[], object]) -> None:
-            # The file of the lease takes its place under the lock.
-            os.replace = lambda *_: stop()  # type: ignore[assignment]
+            # The time is asked for when no other process could take it any more.
+            set_clock(store, stop)  # type: ignore[arg-type]
             slot.lease(10)
 
         killed_in(work)
 
         assert slot.lease(10) is not None
-
-    def test_a_lock_that_another_holds_is_an_error(
-        self, slot: StoreSlot, path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(file, "_LOCK_TIMEOUT", 0.01)
-        slot.status()
-
-        def work(_number: int) -> bool:
-            with pytest.raises(StoreError, match="another process holds"):
-                slot.lease(10)
-            return True
-
-        with FileLock(path / f"{KEY}.lock", mode=0o600):
-            assert side_by_side(1, work) == [True]
-
-    def test_who_comes_to_the_lock_late_does_not_have_it(
-        self, slot: StoreSlot, path: Path, now: Clock, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        other = FileStore(path)
-        set_clock(other, now)
-
-        def late(*arguments: Any, **options: Any) -> Any:
-            monkeypatch.setattr(filelock, "FileLock", FileLock)
-            assert slot_in(other).lease(10) is not None
-            return FileLock(*arguments, **options)
-
-        monkeypatch.setattr(filelock, "FileLock", late)
-
-        assert slot.lease(10) is None
 
     def test_of_4_processes_one_has_it(self, slot: StoreSlot) -> None:
         taken = side_by_side(4, lambda _number: slot.lease(10) is not None)
@@ -156,21 +135,166 @@ class TestLease(OnFiles):
         assert sum(taken) == 1
 
 
-class TestSideBySide(OnFiles):
-    def test_of_two_that_make_a_generation_the_first_has_made_it(
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Have the database be locked, as by a process that is stopped as it writes."""
+    with closing(sqlite3.connect(path / NAME, isolation_level=None)) as connection:
+        connection.execute("BEGIN EXCLUSIVE")
+        yield
+
+
+class TestADatabaseThatAnotherHolds(OnFiles):
+    def test_to_wait_has_an_end(
         self, slot: StoreSlot, path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        first = []
+        monkeypatch.setattr(file, "_LOCK_TIMEOUT", 0.01)
+        save(slot, "one")
+        with held(path):
+            for use in (slot.status, slot.bump_generation, lambda: slot.lease(10)):
+                with pytest.raises(StoreError, match=f"another process holds {NAME}$"):
+                    use()
 
-        def late(temp: str, target: str) -> None:
-            monkeypatch.undo()
-            first.append(slot_in(FileStore(path)).status().generation)
-            os.link(temp, target)
+        assert titles(slot) == ["one"]
 
-        monkeypatch.setattr(os, "link", late)
+    def test_threads_do_not_wait_one_after_the_other(
+        self, slot: StoreSlot, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(file, "_LOCK_TIMEOUT", 0.3)
+        slot.status()
+        began = time.monotonic()
+        with held(path), Threads() as threads:
+            started = [threads.start(slot.status) for _ in range(8)]
+            for each in started:
+                with pytest.raises(StoreError, match="another process holds"):
+                    each.result(PATIENCE)
 
-        assert [slot.status().generation] == first
+        assert time.monotonic() - began < 8 * 0.3
 
+    def test_who_waits_has_it_as_soon_as_it_is_free(
+        self, slot: StoreSlot, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(file, "_LOCK_TIMEOUT", PATIENCE)
+        save(slot, "one")
+        with Threads() as threads:
+            with held(path):
+                waits = threads.start(lambda: titles(slot))
+                time.sleep(0.05)
+            assert waits.result(PATIENCE) == ["one"]
+
+
+class TestKilledWriters(OnFiles):
+    def test_what_was_half_written_is_undone(
+        self, slot: StoreSlot, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        revision = save(slot, "one")
+        connect = sqlite3.connect
+
+        def work(stop: Callable[[], object]) -> None:
+            def spilling(*arguments: Any, **options: Any) -> sqlite3.Connection:
+                connection: sqlite3.Connection = connect(*arguments, **options)
+                # Nearly all is in the database by then, and what was there before in the journal.
+                connection.execute("PRAGMA cache_size = 1")
+                connection.set_trace_callback(lambda sql: stop() if sql == "COMMIT" else None)
+                return connection
+
+            sqlite3.connect = spilling  # type: ignore[assignment]
+            save(slot, *(f"title {number}" for number in range(1000)))
+
+        before = (path / NAME).stat().st_size
+        killed_in(work)
+
+        assert (path / NAME).stat().st_size > before
+        assert {each.name: mode_of(each) for each in path.iterdir()} == {
+            NAME: 0o600, f"{NAME}-journal": 0o600
+        }  # fmt: skip
+        assert (slot.status().revision, titles(slot)) == (revision, ["one"])
+        assert [each.name for each in path.iterdir()] == [NAME]
+        assert b"title 7" not in (path / NAME).read_bytes()
+
+    @pytest.mark.parametrize("is_new", [False, True])
+    def test_whenever_one_is_killed_nothing_is_damaged(
+        self, slot: StoreSlot, path: Path, *, is_new: bool
+    ) -> None:
+        random = Random(0)  # noqa: S311  the same in each run
+
+        def work() -> None:
+            while True:
+                save(slot, *(f"title {number}" for number in range(100)))
+                slot.bump_generation()
+                if is_new:
+                    (path / NAME).unlink()
+
+        for _ in range(25):
+            with child(work):
+                time.sleep(random.random() / 50)
+            found = titles(slot)
+            assert found is None or len(found) in {1, 100}
+            save(slot, "one")
+            assert titles(slot) == ["one"]
+
+    def test_a_disk_that_gets_full_leaves_it_as_it_was(self, slot: StoreSlot, path: Path) -> None:
+        revision = save(slot, "one")
+        size = (path / NAME).stat().st_size
+
+        def work(_number: int) -> bool:
+            import resource  # noqa: PLC0415  Windows has none
+
+            resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+            with pytest.raises(StoreError, match=r": (disk I/O error|database or disk is full)$"):
+                save(slot, *(f"title {number}" for number in range(1000)))
+            return titles(slot) == ["one"]
+
+        assert side_by_side(1, work) == [True]
+        assert slot.status().revision == revision
+
+
+class TestInterrupts(OnFiles):
+    def test_ctrl_c_at_any_call_leaves_nothing_locked(self, slot: StoreSlot) -> None:
+        def use() -> None:
+            revision = save(slot, "one")
+            titles(slot)
+            slot.mark_unchanged(revision, asked_at=revision.asked_at)
+            slot.bump_generation()
+            lease = slot.lease(10)
+            assert lease is not None
+            lease.release()
+
+        number, was_interrupted = 0, True
+        while was_interrupted:
+            number += 1
+            was_interrupted = interrupt_at(number, ("_stores/file.py", "_stores/folder.py"), use)
+            # Another thread, for which a lock of this one would not be free.
+            with Threads() as threads:
+                assert threads.start(lambda: titles(slot)).result(PATIENCE) in (None, ["one"])
+            slot.bump_generation()
+
+        assert number > 50
+
+
+class TestForks(OnFiles):
+    def test_a_child_can_use_what_a_thread_was_using(self, slot: StoreSlot) -> None:
+        ended = threading.Event()
+
+        def save_on() -> None:
+            while not ended.is_set():
+                save(slot, *(f"title {number}" for number in range(100)))
+
+        def work(_number: int) -> bool:
+            signal.alarm(int(PATIENCE))  # one that hangs is killed
+            slot.bump_generation()
+            save(slot, "one")
+            return slot.status().revision is not None
+
+        with Threads() as threads:
+            saving = threads.start(save_on)
+            try:
+                assert all(side_by_side(1, work) == [True] for _ in range(20))
+            finally:
+                ended.set()
+            saving.result(PATIENCE)
+
+
+class TestSideBySide(OnFiles):
     def test_4_processes_at_once_never_see_a_damaged_listing(self, slot: StoreSlot) -> None:
         slot.status()
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import socket
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import redis
-from filelock import FileLock
 
 from teamwire_sync import Connection, FileStore, MemoryStore, RedisStore
 from teamwire_sync._stores.base import key_of
+from teamwire_sync._stores.folder import SUFFIX
 from tests.support.fake_transport import FakeTransport
 from tests.support.provocations import URL, logs, shows
 from tests.support.store_listings import slot_in
@@ -125,12 +127,15 @@ def _() -> object:
     return look_up(FileStore(slot()))
 
 
-@logs(f"{IN_FOLDER} another process holds {key_of('fake')}.lock")
+@logs(f"{IN_FOLDER} another process holds {key_of('fake')}{SUFFIX}")
 def _() -> object:
-    slot().mkdir(mode=0o700)
-    held = FileLock(slot() / f"{key_of('fake')}.lock", mode=0o600)
-    with held, patch("teamwire_sync._stores.file._LOCK_TIMEOUT", 0):
-        return look_up(FileStore(slot()))
+    store = FileStore(slot())
+    slot_in(store, "fake").status()
+    (database,) = slot().iterdir()
+    with closing(sqlite3.connect(database)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with patch("teamwire_sync._stores.file._LOCK_TIMEOUT", 0):
+            return look_up(store)
 
 
 @logs(f"{IN_FOLDER} the chats have 70,000,000 bytes, more than max_bytes (67,108,864)")
@@ -142,8 +147,9 @@ def _() -> object:
 @logs(f"{FAILS} the snapshot is damaged or cut off")
 def _() -> object:
     look_up(FileStore(slot()))
-    (chats,) = slot().glob("*.chats")
-    chats.write_bytes(chats.read_bytes()[:-1])
+    (database,) = slot().iterdir()
+    with closing(sqlite3.connect(database)) as other, other:
+        other.execute("UPDATE chats SET packed = substr(packed, 1, length(packed) - 1)")
     # The second line, which comes at once, is that it works again.
     with patch("teamwire_sync._stores.sharing.logger.info"):
         return look_up(FileStore(slot()))

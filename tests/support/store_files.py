@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import time
-from typing import TYPE_CHECKING
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -22,8 +24,8 @@ if TYPE_CHECKING:
 
 posix = pytest.mark.skipif(not hasattr(os, "geteuid"), reason="modes and owners are those of POSIX")
 
-KEY = key_of(IDENTITY)
-HOUR, DAY = 3600.0, 86_400.0
+NAME = key_of(IDENTITY) + folder.SUFFIX
+DAY = 86_400.0
 
 
 class OnFiles:
@@ -56,15 +58,16 @@ def titles(slot: StoreSlot) -> list[str | None] | None:
 
 
 def fill(slot: StoreSlot) -> None:
-    """Have a file of each kind there."""
+    """Have something of each kind there."""
     save(slot, "one")
     slot.fail(failure_of(slot.status()))
     assert slot.lease(10) is not None
 
 
-def only(path: Path, kind: str) -> Path:
-    [found] = path.glob(f"*.{kind}")
-    return found
+def run(database: Path, sql: str, *values: object) -> list[Any]:
+    """Do *sql* in a *database* behind the store's back; the rows that it gives."""
+    with closing(sqlite3.connect(database)) as connection, connection:
+        return connection.execute(sql, values).fetchall()
 
 
 def mode_of(path: Path) -> int:

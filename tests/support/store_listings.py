@@ -42,9 +42,9 @@ def titles(slot: StoreSlot, revision: SlotRevision) -> list[str | None] | None:
     return None if loaded is None else [chat.title for chat in loaded.chats.values()]
 
 
-def failure_of(status: SlotStatus) -> Failure:
+def failure_of(status: SlotStatus, text: str = "früh") -> Failure:
     """A refusal at the time of *status*."""
-    error = {"type": "TWServerError", "status": 503, "text": "früh"}
+    error = {"type": "TWServerError", "status": 503, "text": text}
     return Failure(status.generation, status.now, status.now + 5.5, error)
 
 
