@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 # So few that the innermost cache of the processor keeps them, and all of the look-up is measured.
 _HOT = 20
+# As many as a program that posts in all of its chats goes through.
+_MANY = 200
 _THREADS = 8
 
 
@@ -66,6 +68,14 @@ def hot_rows(world: World, scale: Scale) -> list[Row]:
             scale.rounds,
             scale.lookups,
         )
+        many = _measure(
+            {"ours": get, "dict": DictMethod(by_tid).get},
+            _sample(list(by_tid), _MANY), scale.rounds, scale.lookups,
+        )  # fmt: skip
+        many_titles = _measure(
+            {"ours": connection.chats.get_by_title, "dict": DictMethod(by_title).get},
+            _sample(list(by_title), _MANY), scale.rounds, scale.lookups,
+        )  # fmt: skip
         driven = _driven(StandInAsyncSdk(by_tid), get, tids, scale)
     work = f"look-up by thread ID, hot, {world.chats:,} chats"
     in_threads = f"the same from {_THREADS} threads at once, each look-up"
@@ -90,6 +100,14 @@ def hot_rows(world: World, scale: Scale) -> list[Row]:
         compare(
             "title_dict", f"look-up by title, hot, {world.chats:,} chats", titles["ours"],
             "a method around a dict", titles["dict"], at_most=5,
+        ),
+        compare(
+            "id_dict_many", f"look-up by thread ID, {_MANY} of {world.chats:,} chats", many["ours"],
+            "a method around a dict", many["dict"], at_most=3.5,
+        ),
+        compare(
+            "title_dict_many", f"look-up by title, {_MANY} of {world.chats:,} chats",
+            many_titles["ours"], "a method around a dict", many_titles["dict"], at_most=5,
         ),
         compare(
             "async_run", work, driven["ours"],
@@ -185,5 +203,5 @@ def _threads(get: Callable[[str], Any], keys: Sequence[str], count: int) -> Call
     return lambda: looked_up_by_threads(get, keys, count, _THREADS)
 
 
-def _sample(keys: list[str]) -> list[str]:
-    return random.Random(0).sample(keys, min(_HOT, len(keys)))  # noqa: S311  the same in each run
+def _sample(keys: list[str], count: int = _HOT) -> list[str]:
+    return random.Random(0).sample(keys, min(count, len(keys)))  # noqa: S311  the same in each run

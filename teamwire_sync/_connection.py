@@ -101,7 +101,6 @@ class Connection:
             message = "app_id, secret, url, session and app_name do not go with a transport"
             raise TypeError(message)
         # All that a program without a Connection has no use for.
-        from teamwire_sync._services.chats import Chats  # noqa: PLC0415
         from teamwire_sync._services.directory import (  # noqa: PLC0415
             GroupDirectory,
             Groups,
@@ -118,7 +117,7 @@ class Connection:
         ttls: dict[str, Any] = {
             "clock": clock,
             "ttl": config.cache_ttl,
-            "ttl_of_none": config.recheck_after,
+            "recheck_after": config.recheck_after,
             "listing_timeout": config.listing_timeout,
         }
         self._users = UserDirectory(transport, **ttls)
@@ -126,19 +125,19 @@ class Connection:
         self.users = Users(self._users)
         self.groups = Groups(self._groups)
         self._make_chats(config, clock, slot)
-        self.chats = Chats(transport, self._cache, self._actions)
         self._hide_deleted_messages = config.hide_deleted_messages
         transport.on_unauthorized = self._cache.on_unauthorized
 
     def _make_chats(
         self, config: ConnectionConfig, clock: Callable[[], float], slot: StoreSlot | None
     ) -> None:
-        """Make the cache of the chats, and what acts for them: each needs the other."""
+        """Make the cache of the chats, and the actions of its chats, which expire it."""
         from teamwire_sync._cache.chat_cache import ChatCache  # noqa: PLC0415  as in __init__
         from teamwire_sync._cache.source import ServerSource, Source  # noqa: PLC0415
         from teamwire_sync._cache.state import CacheState  # noqa: PLC0415
         from teamwire_sync._services.chat_actions import ChatActions  # noqa: PLC0415
-        from teamwire_sync._services.listing import read_listing  # noqa: PLC0415
+        from teamwire_sync._services.chats import Chats  # noqa: PLC0415
+        from teamwire_sync._services.paging import read_listing  # noqa: PLC0415
 
         transport, timeout = self._transport, config.listing_timeout
         state = CacheState(
@@ -177,6 +176,7 @@ class Connection:
             hide_deleted_messages=config.hide_deleted_messages,
             listing_timeout=timeout,
         )
+        self.chats = Chats(transport, self._cache, actions)
 
     @classmethod
     def from_vendor(

@@ -92,7 +92,7 @@ class ConfirmedListing:
 
 @frozen(eq=False, repr=False)
 class Freshness:
-    """How new the snapshot has to be that a look-up needs.
+    """How new the listing has to be that a look-up needs.
 
     Attributes:
         newer_than: The number of the last listing that is too old.

@@ -25,6 +25,9 @@ from urllib3.exceptions import (
 
 from teamwire_sync._http.body import AnswerRefusedError
 from teamwire_sync._http.contract import (
+    CIRCLE_NOT_PUBLIC,
+    INVALID_MEMBERS,
+    NO_SUCH_PATH,
     OPERATIONS,
     ErrorDetails,
     Operation,
@@ -183,18 +186,18 @@ class Response:
             return TWAuthError(text, **context)
         if status == 403:
             text = "the bot may not do this"
-            if code == "circle_not_public":
+            if code == CIRCLE_NOT_PUBLIC:
                 text = "bots can use only circles that are public"
             return TWAuthError(f"403: {text} ({reason})", **context)
         if status == 404:
-            if code in {None, "no_such_path"}:
+            if code in {None, NO_SUCH_PATH}:
                 what += "; does the URL point to the bot API?"
             return TWNotFoundError(what, **context)
         if status == 429:
             wait = self._retry_after()
             what += "" if wait is None else f"; try again in {wait:g} s"
             return TWRateLimitError(what, retry_after=wait, **context)
-        if status == 422 and code == "invalid_members":
+        if status == 422 and code == INVALID_MEMBERS:
             users, groups = details.user_ids, details.group_ids
             named = one_line(", ".join((*users, *groups)), 300) or reason
             what = _NOT_MEMBERS.get(self.operation, "unknown, or not visible to the bot")

@@ -187,7 +187,7 @@ class HttpTransport:
 
     def edit_chat(self, tid: str, properties: Mapping[str, Any], *, deadline: float | None) -> Chat:
         """Change properties of a chat."""
-        return self._edit_chat("edit_chat", tid, dict(properties), deadline)
+        return self._edit_chat("edit_chat", tid, contract.encode_properties(properties), deadline)
 
     def edit_members(self, tid: str, edit: MemberEdit, *, deadline: float | None) -> Chat:
         """Change who is in a chat."""
@@ -278,7 +278,7 @@ class HttpTransport:
                 deadline=deadline,
             )
         except TWNotFoundError as error:
-            if error.code != "no_avatar":
+            if error.code != contract.NO_AVATAR:
                 raise
             context = {name: getattr(error, name) for name in _CONTEXT}
         else:
@@ -348,7 +348,7 @@ class HttpTransport:
             return self._ask(name, decode, deadline, ids=ids)
         except TWNotFoundError as error:
             # Any other 404 says that the URL is wrong, not that there is no such thing.
-            if error.code != "not_found":
+            if error.code != contract.NOT_FOUND:
                 raise
         return None
 

@@ -12,20 +12,16 @@ _ALMOST = 0.05
 
 
 def deadline_of(timeout: float | None) -> float | None:
-    """The moment at which a call with the argument *timeout* has to end.
+    """The moment of `time.monotonic` at which a call with the argument *timeout* has to end.
 
     Raises:
         TypeError: *timeout* is no number.
         ValueError: It is not above zero.
     """
-    if timeout is not None:
-        check_seconds("timeout", timeout)
-    return deadline_after(timeout)
-
-
-def deadline_after(timeout: float | None) -> float | None:
-    """The moment of `time.monotonic` at which a call with *timeout* seconds has to end."""
-    return None if timeout is None else time.monotonic() + timeout
+    if timeout is None:
+        return None
+    check_seconds("timeout", timeout)
+    return time.monotonic() + timeout
 
 
 def within(deadline: float | None, seconds: float) -> float:

@@ -84,7 +84,7 @@ class UserDirectory:
         transport: The way to the server.
         clock: Gives the seconds that the caches count by.
         ttl: Seconds that users are kept.
-        ttl_of_none: Seconds that it is kept that there is none.
+        recheck_after: Seconds that it is kept that there is none.
         listing_timeout: Seconds that reading several pages may take.
     """
 
@@ -94,18 +94,18 @@ class UserDirectory:
         *,
         clock: Callable[[], float],
         ttl: float,
-        ttl_of_none: float,
-        listing_timeout: float = 600,
+        recheck_after: float,
+        listing_timeout: float,
     ) -> None:
         self._transport = transport
         self._listing_timeout = listing_timeout
         self._clock = clock
         self._kept: ExpiringCache[User] = ExpiringCache(
-            self._load, clock=clock, ttl=ttl, ttl_of_none=ttl_of_none
+            self._load, clock=clock, ttl=ttl, ttl_of_none=recheck_after
         )
         # That nobody is called so is no longer true than that there is no such user.
         self._found: ExpiringCache[tuple[User, ...]] = ExpiringCache(
-            self._search, clock=clock, ttl=ttl, ttl_of_none=ttl_of_none
+            self._search, clock=clock, ttl=ttl, ttl_of_none=recheck_after
         )
 
     def attach(self, users: Iterable[User]) -> None:
@@ -218,7 +218,7 @@ class GroupDirectory:
         users: Acts for those whom the groups name.
         clock: Gives the seconds that the caches count by.
         ttl: Seconds that groups are kept.
-        ttl_of_none: Seconds that it is kept that there is none.
+        recheck_after: Seconds that it is kept that there is none.
         listing_timeout: Seconds that reading several pages may take.
     """
 
@@ -229,19 +229,19 @@ class GroupDirectory:
         *,
         clock: Callable[[], float],
         ttl: float,
-        ttl_of_none: float,
-        listing_timeout: float = 600,
+        recheck_after: float,
+        listing_timeout: float,
     ) -> None:
         self._transport = transport
         self._listing_timeout = listing_timeout
         self._users = users
         self._clock = clock
-        self._recheck_after = ttl_of_none
+        self._recheck_after = recheck_after
         self._kept: ExpiringCache[Group] = ExpiringCache(
-            self._load, clock=clock, ttl=ttl, ttl_of_none=ttl_of_none
+            self._load, clock=clock, ttl=ttl, ttl_of_none=recheck_after
         )
         self._all: ExpiringCache[AllGroups] = ExpiringCache(
-            self._list, clock=clock, ttl=ttl, ttl_of_none=ttl_of_none
+            self._list, clock=clock, ttl=ttl, ttl_of_none=recheck_after
         )
 
     def attach(self, groups: Sequence[Group]) -> None:

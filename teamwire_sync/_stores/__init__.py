@@ -1,4 +1,8 @@
-"""Where a snapshot of the chats can outlive the process."""
+"""Stores: where listings of the chats outlive a process, for others and for the next start.
+
+`StoreSource` is what the cache asks; `SharedListing` is one slot of a store, of which no failure
+reaches a look-up. Only the Connection and the command line use this package.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ _KINDS = "none, file, file:FOLDER, redis://HOST, rediss://HOST or unix://SOCKET"
 
 
 def slot_in(store: Store | None, identity: str | None) -> StoreSlot | None:
-    """The place of the bot *identity* in *store*, else in the one that the environment names.
+    """The slot of the bot *identity* in *store*, else in the one that the environment names.
 
     Raises:
         TypeError: *store* is none.

@@ -1,14 +1,15 @@
-"""What every store has in common: the place in it where the chats of one bot outlive a process.
+"""What every store has in common: slots. A slot keeps the chats of one bot beyond a process.
 
-A place keeps what the server sent last, a generation, and who is asking the server right now. All
-of it is only ever replaced, never changed: so nobody has to lock the place to read or write it.
+It has the last listing that the server sent, a generation, and the lease of the process that is
+asking the server. Each of them is only ever replaced, never changed: nobody has to lock the slot to
+read or write it.
 
-The generation is a random token, which each write of a bot replaces. A listing names the one that
-it was asked for in, and counts only while that is the one of the place. So one that comes too late
-is of no use to anybody, and needs no guard.
+The generation is a random token, which each write of a bot replaces. A listing names the generation
+in which it was asked for, and counts only while the slot still has that one. So a listing that
+comes too late does no harm.
 
-Times are the store's own, in seconds since 1970: those who share a place compare them, and their
-clocks may differ.
+Times are the store's own, in seconds since 1970: the processes that share a slot compare them, and
+their clocks may differ.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class StoreError(Exception):
 
 
 class DamagedError(StoreError):
-    """What was stored is damaged, of another version or not ours, and now it is gone."""
+    """What was stored is damaged or not ours, and now it is gone."""
 
 
 @frozen(eq=False, repr=False)
@@ -62,7 +63,7 @@ class Failure:
     """The server's refusal to list the chats, which those who wait for the listing are to share.
 
     Attributes:
-        generation: That of the place when the server was asked.
+        generation: That of the slot when the server was asked.
         failed_at: When it refused.
         until: When it may be asked again.
         error: What it takes to raise the error again; JSON.
@@ -76,11 +77,11 @@ class Failure:
 
 @frozen
 class SlotStatus:
-    """What a look at a place tells.
+    """What a look at a slot tells.
 
     Attributes:
         now: The store's time.
-        generation: The place's.
+        generation: The slot's.
         revision: Of the listing, whether it counts or not; None when there is none.
         failure: The last refusal, whether it counts or not.
     """
@@ -92,7 +93,7 @@ class SlotStatus:
 
 
 class Lease(Protocol):
-    """The right to ask the server for all who share the place, for some seconds."""
+    """The right to ask the server for all who share the slot, for some seconds."""
 
     def extend(self) -> bool:
         """Have it last for as many seconds as at first, from now; False when it was lost.
@@ -113,22 +114,23 @@ class StoreSlot(Protocol):
     """Where the chats of one bot are stored. Threads and processes share it.
 
     Each method raises `StoreError` when the store can't do it now, within a second or two. What is
-    damaged, of another version or not ours is removed, and is as if it were not there after one
-    `DamagedError` that says so; where it can't be removed, it is a `StoreError` each time.
+    damaged or not ours is removed, and is as if it were not there after one `DamagedError` that
+    says so; where it can't be removed, it is a `StoreError` each time. The names of files and keys
+    have the version of the format: what another version has written is left alone.
     """
 
     def status(self) -> SlotStatus:
-        """What there is. A place that has no generation yet is given one."""
+        """What there is. A slot that has no generation yet is given one."""
 
     def load(self, revision: SlotRevision) -> StoredListing | None:
-        """The listing *revision*; None when another has taken its place."""
+        """The listing *revision*; None when another has replaced it."""
 
-    def save(self, contents: StoredListing, *, generation: str, asked_at: float) -> SlotRevision:
-        """Have *contents* take the place of the listing.
+    def save(self, listing: StoredListing, *, generation: str, asked_at: float) -> SlotRevision:
+        """Replace the listing by *listing*.
 
         Args:
-            contents: The listing.
-            generation: The place's, by the look before the server was asked.
+            listing: The listing.
+            generation: The slot's, by the look before the server was asked.
             asked_at: The time, by the same look.
         """
 
@@ -136,14 +138,14 @@ class StoreSlot(Protocol):
         """Note that the server was asked at *asked_at*, and the listing *revision* has not changed.
 
         Returns:
-            The stamp that it has now; None when another has taken its place.
+            The revision that it has now; None when another listing has replaced it.
         """
 
     def fail(self, failure: Failure) -> None:
-        """Have *failure* take the place of the last one; a listing that is saved removes it."""
+        """Replace the last failure by *failure*; a listing that is saved removes it."""
 
     def bump_generation(self) -> str:
-        """Give the place a new generation: what was asked for before counts no more.
+        """Give the slot a new generation: a listing that was asked for before counts no more.
 
         The lease is free then: nobody has to wait for an answer that will not count.
         """
@@ -152,14 +154,14 @@ class StoreSlot(Protocol):
         """The right to ask the server, for *seconds*; None while another has it. Never waits."""
 
     def clear(self) -> None:
-        """Remove the listing and the failure, and renew the generation."""
+        """Remove the listing and the failure, and bump the generation."""
 
 
 class Store(Protocol):
-    """Where snapshots of the chats outlive a process: `MemoryStore`, `FileStore`, `RedisStore`."""
+    """Where listings of the chats outlive a process: `MemoryStore`, `FileStore`, `RedisStore`."""
 
     def _slot(self, identity: str) -> StoreSlot:
-        """The place of the bot *identity*. Does no I/O."""
+        """The slot of the bot *identity*. Does no I/O."""
 
     def clear(self) -> int:
         """Remove what is stored, of all the bots.

@@ -1,4 +1,4 @@
-"""FileStore: the snapshot outlives the process, and the processes of one user share it.
+"""FileStore: the listing outlives the process, and the processes of one user share it.
 
 Each bot has an SQLite database of its own in the folder. A call opens it, and closes it again.
 Nothing is forced onto the disk: what a power cut damages is noticed, and asked for anew. When a
@@ -195,8 +195,8 @@ class _FileSlot:
         self._write("DELETE FROM chats WHERE body = ?", revision.body)
         raise DamagedError(message)
 
-    def save(self, contents: StoredListing, *, generation: str, asked_at: float) -> SlotRevision:
-        packed, most = pack(contents), self._store._max_bytes
+    def save(self, listing: StoredListing, *, generation: str, asked_at: float) -> SlotRevision:
+        packed, most = pack(listing), self._store._max_bytes
         if len(packed) > most:
             message = f"the chats have {len(packed):,} bytes, more than max_bytes ({most:,})"
             raise self._folder.error(message)

@@ -1,4 +1,4 @@
-"""MemoryStore: the snapshot outlives a Connection, but not the process."""
+"""MemoryStore: the listing outlives a Connection, but not the process."""
 
 from __future__ import annotations
 
@@ -78,8 +78,8 @@ class _MemorySlot:
             body = self._body
         return unpack(body[1]) if body and body[0].body == revision.body else None
 
-    def save(self, contents: StoredListing, *, generation: str, asked_at: float) -> SlotRevision:
-        revision, packed = SlotRevision(new_token(), generation, asked_at), pack(contents)
+    def save(self, listing: StoredListing, *, generation: str, asked_at: float) -> SlotRevision:
+        revision, packed = SlotRevision(new_token(), generation, asked_at), pack(listing)
         with self._lock:
             self._body, self._failure = (revision, packed), None
         return revision

@@ -1,4 +1,4 @@
-"""RedisStore: the snapshot is shared by processes, on several machines too."""
+"""RedisStore: processes share the listing, on several machines too."""
 
 from __future__ import annotations
 
@@ -190,8 +190,8 @@ class _RedisSlot:
         )
         return None if packed is None else self._parsed(unpack, packed, self._head, self._body)
 
-    def save(self, contents: StoredListing, *, generation: str, asked_at: float) -> SlotRevision:
-        packed = pack(contents)
+    def save(self, listing: StoredListing, *, generation: str, asked_at: float) -> SlotRevision:
+        packed = pack(listing)
         if len(packed) > self._max_bytes:
             message = (
                 f"the chats have {len(packed):,} bytes, more than max_bytes ({self._max_bytes:,})"

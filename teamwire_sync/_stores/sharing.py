@@ -1,4 +1,4 @@
-"""A slot of a store, as the cache uses it: what fails there is told once, and stops nobody."""
+"""The listing in a slot of a store. A failure of the store is logged once, and stops no look-up."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from teamwire_sync import (
     TWServerError,
     TWTimeoutError,
 )
-from teamwire_sync._internal.deadlines import deadline_after
+from teamwire_sync._internal.deadlines import deadline_of
 from tests.support.builders import Clock, make_chat
 from tests.support.chat_server import by_tid, create
 from tests.support.interrupts import interrupt_at
@@ -316,7 +316,7 @@ class TestLock:
             threads.start(lambda: cache.all(None, refresh=True))
             gate.wait_arrived()
             threads.start(lambda: by_tid(cache, "t1")).result(PATIENCE / 2)
-            forced = threads.start(lambda: cache.all(deadline_after(0.01), refresh=True))
+            forced = threads.start(lambda: cache.all(deadline_of(0.01), refresh=True))
 
             assert isinstance(forced.exception(PATIENCE / 2), TWTimeoutError)
 

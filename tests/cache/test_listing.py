@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Callable
 import pytest
 
 from teamwire_sync._cache.listing import ListingRequest, Progress
-from teamwire_sync._services.listing import read_listing
+from teamwire_sync._services.paging import read_listing
 from teamwire_sync._transport import ChatPage
 from teamwire_sync.exceptions import TWServerError
 from tests.support.builders import make_chat, make_group, make_user

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from teamwire_sync._cache.single_flight import Abandoned, Flight
-from teamwire_sync._internal.deadlines import deadline_after, is_own_timeout
+from teamwire_sync._internal.deadlines import deadline_of, is_own_timeout
 from teamwire_sync.exceptions import (
     TWConnectionError,
     TWDeliveryUnknownError,
@@ -134,12 +134,12 @@ class TestErrors:
 
 class TestDeadlines:
     def test_no_timeout_is_no_deadline(self) -> None:
-        assert deadline_after(None) is None
+        assert deadline_of(None) is None
 
     def test_counts_from_now(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(time, "monotonic", lambda: 100.0)
 
-        assert deadline_after(2.5) == 102.5
+        assert deadline_of(2.5) == 102.5
 
     @pytest.mark.parametrize(
         ("error", "deadline", "own"),

@@ -74,7 +74,7 @@ def user_directory(server: Directory, clock: Callable[[], float], **times: float
     return UserDirectory(
         server,  # type: ignore[arg-type]
         clock=clock,
-        **{"ttl": 300, "ttl_of_none": 5, **times},
+        **{"ttl": 300, "recheck_after": 5, "listing_timeout": 600, **times},
     )
 
 
@@ -90,7 +90,9 @@ def users(known_users: UserDirectory) -> Users:
 
 @pytest.fixture
 def known_groups(server: Directory, known_users: UserDirectory, clock: Clock) -> GroupDirectory:
-    return GroupDirectory(server, known_users, clock=clock, ttl=300, ttl_of_none=5)  # type: ignore[arg-type]
+    return GroupDirectory(
+        server, known_users, clock=clock, ttl=300, recheck_after=5, listing_timeout=600
+    )  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -361,7 +363,7 @@ class TestSingleFlight:
     def test_they_share_it_even_when_nothing_is_kept(
         self, server: Directory, clock: Clock, crowd: Crowd
     ) -> None:
-        users = Users(user_directory(server, clock, ttl=0, ttl_of_none=0))
+        users = Users(user_directory(server, clock, ttl=0, recheck_after=0))
         crowd.gather(lambda: users.get_user("u1"))
 
         assert crowd.results() == [make_user()] * (WAITERS + 1)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Callable
 import pytest
 
 from teamwire_sync._cache.listing import Listing
-from teamwire_sync._internal.deadlines import deadline_after
+from teamwire_sync._internal.deadlines import deadline_of
 
 if TYPE_CHECKING:
     from teamwire_sync import Chat
@@ -58,7 +58,7 @@ class ChatServer:
 
 
 def by_tid(cache: ChatCache, tid: str, timeout: float | None = None) -> Chat | None:
-    return cache.find(lambda view: view.by_tid.get(tid), deadline_after(timeout))
+    return cache.find(lambda view: view.by_tid.get(tid), deadline_of(timeout))
 
 
 def by_title(cache: ChatCache, title: str) -> tuple[Chat, ...]:

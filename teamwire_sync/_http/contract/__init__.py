@@ -9,7 +9,12 @@ from __future__ import annotations
 from teamwire_sync._http.contract.decoder import Decoder, decode_chat, decode_done, decode_upload
 from teamwire_sync._http.contract.events import decode_events
 from teamwire_sync._http.contract.operations import (
+    CIRCLE_NOT_PUBLIC,
     IDEMPOTENCY_KEY,
+    INVALID_MEMBERS,
+    NO_AVATAR,
+    NO_SUCH_PATH,
+    NOT_FOUND,
     OPERATIONS,
     ErrorDetails,
     Operation,
@@ -17,13 +22,19 @@ from teamwire_sync._http.contract.operations import (
     encode_draft,
     encode_edit,
     encode_message,
+    encode_properties,
     encode_query,
     keeps_contract,
 )
 from teamwire_sync._internal.strict_json import decode_json
 
 __all__ = [
+    "CIRCLE_NOT_PUBLIC",
     "IDEMPOTENCY_KEY",
+    "INVALID_MEMBERS",
+    "NOT_FOUND",
+    "NO_AVATAR",
+    "NO_SUCH_PATH",
     "OPERATIONS",
     "Decoder",
     "ErrorDetails",
@@ -37,6 +48,7 @@ __all__ = [
     "encode_draft",
     "encode_edit",
     "encode_message",
+    "encode_properties",
     "encode_query",
     "keeps_contract",
 ]

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 # A header of a write: the server does only once what comes again under its key.
 IDEMPOTENCY_KEY = "Idempotency-Key"
 
+# Codes of errors that the client acts upon.
+NOT_FOUND, NO_AVATAR, NO_SUCH_PATH = "not_found", "no_avatar", "no_such_path"
+CIRCLE_NOT_PUBLIC, INVALID_MEMBERS = "circle_not_public", "invalid_members"
+
 
 @frozen
 class Operation:
@@ -115,6 +119,11 @@ def encode_draft(draft: ChatDraft) -> dict[str, Any]:
         "allow_mute_notifications": draft.allow_mute_notifications,
         "is_alert": draft.is_alert,
     }
+
+
+def encode_properties(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """The body that changes properties of a chat; the contract names them as `Chat` does."""
+    return dict(properties)
 
 
 def encode_message(draft: MessageDraft) -> dict[str, Any]:
