@@ -23,6 +23,8 @@ WITH_GOALS = {
     "decoding_medium",
     "id_cachebox",
     "id_dict",
+    "id_dict_many",
+    "id_dict_many",
     "id_locked",
     "import",
     "listing_large",
@@ -39,6 +41,8 @@ WITH_GOALS = {
     "store_id",
     "threads_locked",
     "title_dict",
+    "title_dict_many",
+    "title_dict_many",
     "vendor_id",
     "vendor_title",
 }
