@@ -6,8 +6,14 @@ import ast
 from collections import defaultdict
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
 
 import teamwire_sync
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PACKAGE = Path(teamwire_sync.__file__).parent
 _BASE = {"_internal", "exceptions"}
@@ -131,6 +137,31 @@ def test_only_the_contract_knows_paths() -> None:
         if isinstance(node, ast.Constant) and str(node.value).startswith("/v1/bot/")
     ]
     assert wrong == []
+
+
+def test_only_the_contract_knows_fields() -> None:
+    """What else has the name of a field are the ids in paths, and attributes of errors."""
+    text = (Path(__file__).parents[2] / "docs" / "openapi.yaml").read_text("utf-8")
+    fields = {*_properties(yaml.safe_load(text))} - {"tid", "uid", "gid", "code", "status"}
+    assert {"user_ids", "next_cursor"} < fields
+    wrong = [
+        f"{module}: {node.value}"
+        for module, tree in SOURCES.items()
+        if module.startswith("teamwire_sync._http.") and ".contract" not in module
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and node.value in fields
+    ]
+    assert wrong == []
+
+
+def _properties(document: object) -> Iterator[str]:
+    if isinstance(document, dict):
+        properties = document.get("properties")
+        yield from properties if isinstance(properties, dict) else ()
+        document = list(document.values())
+    if isinstance(document, list):
+        for each in document:
+            yield from _properties(each)
 
 
 def test_at_most_10_modules_lie_flat() -> None:
