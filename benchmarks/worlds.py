@@ -12,7 +12,7 @@ from attrs import frozen
 
 from teamwire_sync import Connection
 from teamwire_sync._http.contract import Decoder
-from teamwire_sync._http.contract.strict_json import decode_json
+from teamwire_sync._internal.strict_json import decode_json
 from teamwire_sync._transport import ChatPage
 
 if TYPE_CHECKING:

@@ -147,6 +147,7 @@ class Connection:
             own_write_grace=config.own_write_grace,
             stale_if_error=config.stale_if_error,
         )
+        # `actions` is read when a listing comes: the cache and the actions need each other.
         source: Source
         source = server = ServerSource(
             state,
