@@ -1,6 +1,6 @@
 """The vendor's async SDK as a transport, on a thread of its own.
 
-`_connection` and programs use `VendorTransport`; the command ``vendor-check`` uses `check`.
+`_connection`, programs and the command ``vendor-check`` use `VendorTransport`.
 Nothing else in here is for other packages.
 """
 
