@@ -74,7 +74,7 @@ class ChatCache:
             fresh = found is None and view.number == 0 and state.clock() < view.expires_at
         if fresh and state.is_recheck_due(now):
             found = self._recheck(pick, view, deadline)
-        state.count(misses=1)
+        state.count("misses")
         return found
 
     def all(
@@ -87,9 +87,9 @@ class ChatCache:
         """
         state = self.state
         if refresh:
-            need = state.require_newer()
             # The view stays until there is a newer one: after a failure, it still answers.
-            chats = self.refresher.refresh(state.view, deadline, progress, need=need).chats
+            seen, need = state.view, state.require_newer()
+            chats = self.refresher.refresh(seen, deadline, progress, need=need).chats
         else:
             now, view = self._current()
             if now < view.fresh_until:
@@ -97,7 +97,7 @@ class ChatCache:
                 return view.chats
             found = self._find_after_refresh(lambda new: new.chats, view, deadline, progress)
             chats = found or ()
-        state.count(misses=1)
+        state.count("misses")
         return chats
 
     def _current(self) -> tuple[float, ChatSnapshot]:
@@ -137,7 +137,7 @@ class ChatCache:
             # it when it is missing would create it twice.
             if found is None:
                 raise
-            self.state.count(stale_serves=1)
+            self.state.count("stale_serves")
             self._warn_of(error)
             return found
 
@@ -167,8 +167,8 @@ class ChatCache:
             raise
         finally:
             if sent:
-                with self._telling_others():
-                    self.state.wrote(write, unknown=unknown)
+                self.state.wrote(write, unknown=unknown)
+                self._source.flush()
 
     # The server tells each process of these two by itself.
 
@@ -182,18 +182,12 @@ class ChatCache:
 
     def on_unauthorized(self) -> None:
         """The server no longer accepts the credentials (401)."""
-        with self._telling_others():
-            self.state.on_unauthorized()
+        self.state.on_unauthorized()
+        self._source.flush()
 
     def invalidate(self) -> None:
         """Drop what the server sent; the next look-up lists the chats."""
-        with self._telling_others():
-            self.state.invalidate()
-
-    @contextmanager
-    def _telling_others(self) -> Iterator[None]:
-        self._source.mark_outdated()
-        yield
+        self.state.invalidate()
         self._source.flush()
 
     def close(self) -> None:

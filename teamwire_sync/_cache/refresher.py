@@ -98,7 +98,7 @@ class Refresher:
                 flight.set_exception(error)
             raise
         finally:
-            self._state.count(pages=request.pages)
+            self._state.count("pages", request.pages)
         flight.set_result(view)
         return view
 

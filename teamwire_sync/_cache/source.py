@@ -34,11 +34,8 @@ class Source(Protocol):
             now: The moment, on the cache's clock.
         """
 
-    def mark_outdated(self) -> None:
-        """Note a write of which other processes have to know. Does no I/O; `flush` follows."""
-
     def flush(self, *, at_once: bool = False) -> None:
-        """Let other processes know of the writes.
+        """Let other processes know of the `changes` of the state.
 
         Args:
             at_once: Even if that has just failed: there is no later.
@@ -72,7 +69,7 @@ class ServerSource:
         """Ask the server for the chats, or whether they are still those of *known*."""
         state = self._state
         asked_at = state.clock()
-        state.count(refreshes=1)
+        state.count("refreshes")
         request.validator = state.validator_of(known, asked_at)
         try:
             read = self._read(request)
@@ -86,7 +83,7 @@ class ServerSource:
         except TWClosedError:
             raise
         except TWError:
-            state.count(failures=1)
+            state.count("failures")
             raise
         state.request_answered(flight, changed=read is not None)
         return listing
@@ -109,7 +106,7 @@ class ServerSource:
         ended_at = state.clock()
         view = state.publish(flight, listing, ended_at, check_at=check_at)
         took = ended_at - listing.asked_at
-        if 0 < state.ttl <= took and state.is_first("overdue"):
+        if 0 < state.ttl <= took and state.view is view and state.is_first("overdue"):
             text = "listing the chats took %.1f s, longer than cache_ttl (%s s): nothing is cached"
             logger.warning(text, took, state.ttl)
         return view
@@ -117,9 +114,6 @@ class ServerSource:
     def extended(self, view: ChatSnapshot, now: float) -> ChatSnapshot:  # noqa: ARG002
         """*view*: nobody else's writes are known."""
         return view
-
-    def mark_outdated(self) -> None:
-        """No other process has to know."""
 
     def flush(self, *, at_once: bool = False) -> None:
         """No other process has to know."""

@@ -9,7 +9,7 @@ import copy
 import itertools
 import math
 import threading
-from collections import Counter
+from collections import defaultdict
 from typing import TYPE_CHECKING, Callable
 
 from attrs import evolve, frozen
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 COOL_DOWN = 1.0
 """Seconds after a failed listing in which no other is tried, unless the server asks for more."""
+
+_NOTHING = ChatSnapshot()
 
 
 class Outdated(Abandoned):
@@ -72,6 +74,7 @@ class CacheState:
         facts: Own writes that it may not show.
         epoch: Counts what has expired the view: writes, events, and `invalidate`.
         losses: Counts how often `confirmed` was dropped.
+        changes: Counts what other processes have to know: own writes, and what was dropped.
     """
 
     def __init__(
@@ -88,12 +91,12 @@ class CacheState:
         self.recheck_after = recheck_after
         self.stale_if_error = stale_if_error
         self._own_write_grace = own_write_grace
-        self.view = ChatSnapshot()
+        self.view = _NOTHING
         self.tries = itertools.count()
         self.fails = itertools.count()
         self._lock = threading.Lock()
         self._closed = False
-        self.epoch = self.losses = self._started = 0
+        self.epoch = self.losses = self.changes = self._started = 0
         self._flight: Flight[ChatSnapshot] | None = None
         self._flights: set[Flight[ChatSnapshot]] = set()
         self.confirmed: ConfirmedListing | None = None
@@ -102,7 +105,7 @@ class CacheState:
         self._cool_down: _CoolDown | None = None
         self._stale_allowed = True
         self._told: set[str] = set()
-        self._counts: Counter[str] = Counter()
+        self._counts: defaultdict[str, int] = defaultdict(int)
         on_fork(self)
 
     def after_fork(self) -> None:
@@ -317,6 +320,9 @@ class CacheState:
         now = self.clock()
         until = now + self._own_write_grace
         with self._lock:
+            # First, since Ctrl-C may come anywhere: look-ups must not show what was before.
+            self._expire()
+            self.changes += 1
             # Pruned here too, for a program that writes and never looks up.
             self.facts = self.facts.live(now)
             listed = None if self.confirmed is None else self.confirmed.listed
@@ -326,7 +332,6 @@ class CacheState:
             if unknown:
                 self._doubt_until = until
                 self._stale_allowed = False
-            self._expire()
 
     def on_not_found(self, tid: str) -> None:
         """The server says that there is no chat *tid* (any more)."""
@@ -360,6 +365,7 @@ class CacheState:
     def invalidate(self) -> None:
         """Drop what the server sent; the next look-up lists the chats."""
         with self._lock:
+            self.changes += 1
             self._drop()
             self._cool_down = None
             self._expire()
@@ -367,8 +373,9 @@ class CacheState:
     def on_unauthorized(self) -> None:
         """401: what the server sent is no longer the bot's."""
         with self._lock:
+            self.changes += 1
             self._drop()
-            self.view = ChatSnapshot()
+            self.view = _NOTHING
 
     def close(self) -> list[Flight[ChatSnapshot]]:
         """Drop everything.
@@ -388,16 +395,17 @@ class CacheState:
         self.losses += 1
 
     def _expire(self) -> None:
+        self.view = _NOTHING
         self.epoch += 1
         self._flight = None
-        self.view = ChatSnapshot()
 
     # Counting
 
-    def count(self, **more: int) -> None:
-        """Add to the counts of `CacheInfo`, by name."""
+    def count(self, name: str, more: int = 1) -> None:
+        """Add *more* to the count *name* of `CacheInfo`."""
+        # No call in the block: a signal's handler may come there, and wait for the lock.
         with self._lock:
-            self._counts.update(more)
+            self._counts[name] += more
 
     def is_first(self, event: str) -> bool:
         """Whether *event* is to be logged: once, and a "failure" once after each listing."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import os
 import threading
@@ -82,9 +81,8 @@ class SharedListing:
         self._flushing = threading.Lock()
         self._slot = slot
         self._attach = attach
-        # The number of the last write, and of the last one that the store knows.
-        self._marks = itertools.count(1)
-        self._marked = self._flushed = 0
+        # How many changes of ours the store knows.
+        self._flushed = 0
         self._failed_until = -math.inf
         self._is_warned = False
         self.clock: Callable[[], float] = time.monotonic
@@ -114,26 +112,21 @@ class SharedListing:
         """Whether one who waits for the lease waits for this thread, or for this Connection."""
         return bool(self.held) or getattr(_here, "leads", 0) > 0
 
-    def mark_outdated(self) -> None:
-        """The stored listing is outdated; `flush` follows. Does no I/O."""
-        self._marked = next(self._marks)
-
-    def flush(self, *, at_once: bool = False) -> None:
-        """Let the other processes know that the stored listing is outdated.
+    def flush(self, changes: int, *, at_once: bool = False) -> None:
+        """Let the other processes know that the stored listing is outdated, if they don't.
 
         Args:
+            changes: How many changes of ours there were, of which each outdates it.
             at_once: Even if the store has just failed: there is no later.
         """
-        if self._marked != self._flushed:
+        if changes > self._flushed:
             if at_once:
                 self._failed_until = -math.inf
-            self._try(self._flush)
+            self._try(lambda: self._flush(changes))
 
-    def _flush(self) -> None:
+    def _flush(self, changes: int) -> None:
         with self._flushing:
-            # A write that ends meanwhile needs another one.
-            marked = self._marked
-            if marked == self._flushed:
+            if changes <= self._flushed:
                 return
             if self.clock() < self._failed_until:
                 # Those who waited here don't wait for the store one after the other.
@@ -143,15 +136,15 @@ class SharedListing:
             except StoreError:
                 self._failed_until = self.clock() + _PAUSE
                 raise
-            self._flushed = marked
+            self._flushed = changes
 
-    def status(self) -> SlotStatus | None:
-        """What the slot has; None while the store fails."""
-        return self._try(self._status)
+    def status(self, changes: int) -> SlotStatus | None:
+        """What the slot has, after *changes* of ours; None while the store fails."""
+        return self._try(lambda: self._status(changes))
 
-    def _status(self) -> SlotStatus:
-        if self._marked != self._flushed:
-            self._flush()
+    def _status(self, changes: int) -> SlotStatus:
+        if changes > self._flushed:
+            self._flush(changes)
         try:
             return self._slot.status()
         except DamagedError as error:

@@ -52,7 +52,7 @@ class StoreSource:
         longer = view.until(view.expires_at, now + shared.check_interval)
         if not state.replace_view(view, longer):
             return state.view
-        status = shared.status()
+        status = shared.status(state.changes)
         if status is not None and status.generation != view.store_generation:
             return view if state.replace_view(longer, view) else state.view
         if not state.replace_view(longer, view.until(view.expires_at, now + shared.next_look)):
@@ -60,13 +60,9 @@ class StoreSource:
         # For this look-up in any case, though the next may have to look again.
         return view.until(view.expires_at)
 
-    def mark_outdated(self) -> None:
-        """Note that the stored listing is outdated."""
-        self._shared.mark_outdated()
-
     def flush(self, *, at_once: bool = False) -> None:
         """Let the other processes know that the stored listing is outdated."""
-        self._shared.flush(at_once=at_once)
+        self._shared.flush(self._state.changes, at_once=at_once)
 
     def bring(
         self, flight: Flight[ChatSnapshot], request: ListingRequest, need: Freshness
@@ -80,7 +76,7 @@ class StoreSource:
             for pause in shared.pauses():
                 request.check_needed()
                 state.require_open()
-                now, status = state.clock(), shared.status()
+                now, status = state.clock(), shared.status(state.changes)
                 check_at = now + shared.next_look
                 if status is None:
                     listing = self._server.ask(flight, request, state.confirmed)
@@ -125,7 +121,7 @@ class StoreSource:
         stored = self._read(revision, asked_at)
         ours = self._state.confirmed
         if stored is not None and (ours is None or ours.listed is not stored.listed):
-            self._state.count(store_loads=1)
+            self._state.count("store_loads")
         return stored
 
     def _read(self, revision: SlotRevision, asked_at: float) -> ConfirmedListing | None:

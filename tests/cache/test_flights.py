@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import sys
 import time
 from functools import partial
 from itertools import count
@@ -24,6 +25,8 @@ from tests.support.interrupts import interrupt_at
 from tests.support.waiting import PATIENCE, Gate, Threads, wait_until
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from teamwire_sync._cache.chat_cache import ChatCache
     from teamwire_sync._cache.listing import ListingRequest
     from tests.support.chat_server import ChatServer
@@ -321,6 +324,23 @@ class TestLock:
             assert isinstance(forced.exception(PATIENCE / 2), TWTimeoutError)
 
             gate.open()
+
+    def test_a_miss_calls_no_python_under_it(self, cache: ChatCache) -> None:
+        """A signal's handler may come in any Python function, and close the Connection there."""
+        by_tid(cache, "ghost")
+        state, called = cache.state, []
+
+        def note(frame: FrameType, event: str, _argument: object) -> None:
+            if event == "call" and state._lock.locked():
+                called.append(frame.f_code.co_name)
+
+        sys.setprofile(note)
+        try:
+            by_tid(cache, "ghost")
+        finally:
+            sys.setprofile(None)
+
+        assert called == []
 
     def test_it_is_free_while_others_have_the_word(
         self, cache: ChatCache, server: ChatServer, clock: Clock

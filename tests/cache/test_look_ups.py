@@ -13,12 +13,13 @@ from teamwire_sync import (
     TWServerError,
 )
 from tests.support.builders import make_chat
-from tests.support.chat_server import by_tid, by_title
+from tests.support.chat_server import by_tid, by_title, create
 from tests.support.shown import Table
 from tests.support.waiting import Threads
 
 if TYPE_CHECKING:
     from teamwire_sync._cache.chat_cache import ChatCache
+    from teamwire_sync._cache.listing import ListingRequest
     from tests.support.builders import Clock
     from tests.support.chat_server import ChatServer
 
@@ -93,6 +94,21 @@ class TestHits:
 
         assert len(server.asked) == 3
         assert [record.levelno for record in caplog.records] == [logging.WARNING]
+
+    def test_one_that_a_write_outdated_is_not_said_to_be_overdue(
+        self, cache: ChatCache, server: ChatServer, clock: Clock, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """It would not have been kept anyway, and the next one may be quicker."""
+
+        def meanwhile(_request: ListingRequest) -> None:
+            server.on_load = lambda _request: None
+            clock.advance(400)
+            create(cache, make_chat("t3"))
+
+        server.on_load = meanwhile
+        cache.all(None)
+
+        assert caplog.records == []
 
 
 class TestConditionalRefresh:

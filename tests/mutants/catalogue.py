@@ -61,8 +61,8 @@ MUTANTS = (
                 _WROTE + "        try:\n            yield write\n",
             ),
             (
-                "                    self.state.wrote(write, unknown=unknown)\n",
-                "                    pass\n",
+                "                self.state.wrote(write, unknown=unknown)\n",
+                "                pass\n",
             ),
         ),
         f"{_WRITES}::TestOwnWrites::test_a_look_up_during_the_write_does_not_hide_it",
@@ -282,7 +282,7 @@ MUTANTS = (
     ),
     _mutant(
         "what a 401 ends kept in memory",
-        "            self._drop()\n            self.view = ChatSnapshot()\n",
+        "            self._drop()\n            self.view = _NOTHING\n",
         "            pass\n",
         f"{_STALE}::TestStale::test_credentials_that_are_refused_end_what_is_in_memory",
     ),
@@ -322,9 +322,8 @@ MUTANTS = (
     ),
     _mutant(
         "an own write tells the others nothing",
-        "                with self._telling_others():\n"
-        "                    self.state.wrote(write, unknown=unknown)\n",
-        "                self.state.wrote(write, unknown=unknown)\n",
+        "unknown=unknown)\n                self._source.flush()\n",
+        "unknown=unknown)\n                self.state.changes -= 1\n",
         f"{_SHARED}::TestEachStore::test_an_own_write_has_the_others_list_anew[memory]",
         file="_cache/chat_cache.py",
     ),

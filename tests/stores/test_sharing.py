@@ -43,8 +43,8 @@ def sharing(sharers: Sharers, slot: SpiedSlot) -> SharedListing:
     return sharers.sharing(slot)
 
 
-def looked(sharing: SharedListing) -> SlotStatus:
-    status = sharing.status()
+def looked(sharing: SharedListing, changes: int = 0) -> SlotStatus:
+    status = sharing.status(changes)
     assert status is not None
     return status
 
@@ -61,7 +61,7 @@ class TestAFailingStore:
         counts = []
         for step in (0, 4.999, 0.001):
             clock.advance(step)
-            assert sharing.status() is None
+            assert sharing.status(0) is None
             counts.append(len(slot.calls))
 
         assert counts == [1, 1, 2]
@@ -70,7 +70,7 @@ class TestAFailingStore:
         self, sharing: SharedListing, slot: SpiedSlot, clock: Clock
     ) -> None:
         slot.break_down()
-        sharing.status()
+        sharing.status(0)
         clock.advance(2)
 
         assert sharing.next_look == 3
@@ -84,7 +84,7 @@ class TestAFailingStore:
     ) -> None:
         slot.break_down()
         for _ in range(3):
-            sharing.status()
+            sharing.status(0)
             clock.advance(5)
 
         assert [record.getMessage() for record in caplog.records] == [
@@ -100,12 +100,12 @@ class TestAFailingStore:
     ) -> None:
         caplog.set_level(logging.INFO, LOGGER)
         slot.break_down()
-        sharing.status()
+        sharing.status(0)
         slot.recover()
         clock.advance(5)
         caplog.clear()
         for _ in range(2):
-            sharing.status()
+            sharing.status(0)
 
         assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
             ("INFO", "the store of the chats works again")
@@ -137,13 +137,13 @@ class TestDamage:
     ) -> None:
         slot.once("status", damaged)
 
-        assert sharing.status() is not None
+        assert sharing.status(0) is not None
 
     def test_it_is_told(
         self, sharing: SharedListing, slot: SpiedSlot, caplog: pytest.LogCaptureFixture
     ) -> None:
         slot.once("status", damaged)
-        sharing.status()
+        sharing.status(0)
 
         assert caplog.messages == [
             "the store of the chats can't be used, going on without it: the snapshot is damaged"
@@ -157,7 +157,7 @@ class TestDamage:
         slot.once("load", damaged)
         assert sharing.load(saved) is None
 
-        assert sharing.status() is not None
+        assert sharing.status(0) is not None
 
 
 class TestRenewals:
@@ -166,37 +166,30 @@ class TestRenewals:
     ) -> None:
         before = looked(sharing).generation
         slot.break_down()
-        sharing.mark_outdated()
-        sharing.flush()
+        sharing.flush(1)
         slot.recover()
         clock.advance(5)
 
-        assert looked(sharing).generation != before
+        assert looked(sharing, 1).generation != before
 
     def test_nothing_of_the_place_is_used_while_one_fails(
         self, sharing: SharedListing, slot: SpiedSlot
     ) -> None:
         slot.before["bump_generation"] = unavailable
-        sharing.mark_outdated()
 
-        assert sharing.status() is None
+        assert sharing.status(1) is None
 
     def test_one_that_was_made_is_not_owed_any_more(
         self, sharing: SharedListing, slot: SpiedSlot
     ) -> None:
-        sharing.mark_outdated()
         for _ in range(2):
-            sharing.flush()
+            sharing.flush(1)
 
         assert slot.calls == ["bump_generation"]
 
-    def test_a_write_that_ends_while_one_is_under_way_owes_another(
-        self, sharing: SharedListing, slot: SpiedSlot
-    ) -> None:
-        slot.once("bump_generation", sharing.mark_outdated)
-        sharing.mark_outdated()
-        for _ in range(2):
-            sharing.flush()
+    def test_each_further_write_owes_another(self, sharing: SharedListing, slot: SpiedSlot) -> None:
+        for changes in (1, 2):
+            sharing.flush(changes)
 
         assert slot.calls == ["bump_generation", "bump_generation"]
 
@@ -210,10 +203,9 @@ class TestRenewals:
             unavailable()
 
         slot.before["bump_generation"] = fail
-        sharing.mark_outdated()
         with Threads() as threads:
-            for _ in range(4):
-                threads.start(sharing.flush)
+            for changes in (1, 2, 3, 4):
+                threads.start(lambda changes=changes: sharing.flush(changes))
             gate.wait_arrived()
             gate.open()
 
@@ -224,10 +216,9 @@ class TestRenewals:
             raise KeyboardInterrupt
 
         slot.once("bump_generation", interrupt)
-        sharing.mark_outdated()
         with pytest.raises(KeyboardInterrupt):
-            sharing.flush()
-        sharing.flush()
+            sharing.flush(1)
+        sharing.flush(1)
 
         assert slot.calls == ["bump_generation", "bump_generation"]
 
@@ -236,15 +227,14 @@ class TestRenewals:
     ) -> None:
         before = looked(sharing).generation
         seen: list[SlotStatus] = []
-        looks = threading.Thread(target=lambda: seen.append(looked(sharing)))
+        looks = threading.Thread(target=lambda: seen.append(looked(sharing, 1)))
 
         def meanwhile() -> None:
             looks.start()
             looks.join(0.2)
 
         slot.once("bump_generation", meanwhile)
-        sharing.mark_outdated()
-        sharing.flush()
+        sharing.flush(1)
         looks.join()
 
         assert seen[0].generation != before
@@ -343,9 +333,8 @@ class TestAdoption:
         self, sharing: SharedListing
     ) -> None:
         status = looked(sharing)
-        sharing.mark_outdated()
-        sharing.flush()
-        counts = sharing.save(good(), looked(sharing), unchanged=None)
+        sharing.flush(1)
+        counts = sharing.save(good(), looked(sharing, 1), unchanged=None)
 
         assert sharing.save(good(), status, unchanged=None) is None
-        assert looked(sharing).revision == counts
+        assert looked(sharing, 1).revision == counts
