@@ -123,21 +123,6 @@ class Fault:
         self._remove(self)
 
 
-@attrs.frozen
-class AppliedFault:
-    """What befalls one request.
-
-    Attributes:
-        outcome: The fault that takes or changes its answer.
-        delay: How many seconds its answer waits.
-        lag: How many seconds the listing stays behind.
-    """
-
-    outcome: Fault | None = None
-    delay: float = 0.0
-    lag: float | None = None
-
-
 class Faults:
     """The faults of a sandbox, the oldest first.
 
@@ -149,7 +134,7 @@ class Faults:
         self._seed = seed
         self._numbers = itertools.count()
         self._lock = threading.Lock()
-        self._active: list[Fault] = []
+        self._active: dict[Fault, None] = {}
 
     def add(self, route: Route, **effects: Any) -> Fault:
         """Start a fault."""
@@ -158,7 +143,7 @@ class Faults:
         own_random = random.Random(name)  # noqa: S311 - reproducible, not secret
         fault = Fault(route=route, remove=self._remove, random=own_random, **effects)
         with self._lock:
-            self._active.append(fault)
+            self._active[fault] = None
         return fault
 
     def clear(self) -> None:
@@ -168,31 +153,22 @@ class Faults:
 
     def _remove(self, fault: Fault) -> None:
         with self._lock:
-            if fault in self._active:
-                self._active.remove(fault)
+            self._active.pop(fault, None)
 
-    def apply(self, method: str, path: str) -> AppliedFault:
-        """Take what befalls a request.
+    def apply(self, method: str, path: str) -> dict[str, Fault]:
+        """Take what befalls a request: the faults by their effects, as `Fault.effects` names them.
 
         Faults of different effects add up; of those with a common effect, the oldest goes first
         and the others wait for a later request.
         """
-        applied = AppliedFault()
-        taken: set[str] = set()
+        applied: dict[str, Fault] = {}
         with self._lock:
             for fault in self._active.copy():
                 effects = fault.effects()
-                is_due = not effects & taken and fault.route.matches(method, path)
-                if not is_due or not fault.strikes():
-                    continue
-                taken |= effects
-                fault.hits += 1
-                if fault.hits == fault.times:
-                    self._active.remove(fault)
-                applied = attrs.evolve(
-                    applied,
-                    outcome=fault if "outcome" in effects else applied.outcome,
-                    delay=fault.delay or applied.delay,
-                    lag=applied.lag if fault.lag is None else fault.lag,
-                )
+                is_due = effects.isdisjoint(applied) and fault.route.matches(method, path)
+                if is_due and fault.strikes():
+                    applied.update(dict.fromkeys(effects, fault))
+                    fault.hits += 1
+                    if fault.hits == fault.times:
+                        del self._active[fault]
         return applied
