@@ -29,27 +29,23 @@ class EventLog:
 
     Args:
         context: The world's.
+
+    Attributes:
+        waiting: How many wait for an event.
     """
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self._arrival = threading.Condition()
         self._closed = False
-        self._waiting = 0
-        with context.database.reading() as db:
-            self._latest = _latest(db)
+        self._arrived = 0
+        self.waiting = 0
 
     def close(self) -> None:
         """Let all who wait go, and let nobody wait from now on."""
         with self._arrival:
             self._closed = True
             self._arrival.notify_all()
-
-    @property
-    def waiting(self) -> int:
-        """How many wait for an event."""
-        with self._arrival:
-            return self._waiting
 
     def add(
         self,
@@ -79,12 +75,10 @@ class EventLog:
             "editor_id": editor,
             **details,
         }
-        seq = db.execute("INSERT INTO events (document) VALUES (?)", (dump(document),)).lastrowid
-        self._context.database.after_commit(lambda: self._wake(seq or 0))
-
-    def _wake(self, seq: int) -> None:
+        db.execute("INSERT INTO events (document) VALUES (?)", (dump(document),))
         with self._arrival:
-            self._latest = max(self._latest, seq)
+            # Who wakes reads the database, and so waits there until this transaction is over.
+            self._arrived += 1
             self._arrival.notify_all()
 
     def page(self, cursor: str | None, wait: float, limit: int) -> str:
@@ -96,6 +90,7 @@ class EventLog:
         after = self._context.decode_number(_CURSOR, cursor)
         give_up = time.monotonic() + wait
         while True:
+            arrived = self._arrived
             with database.reading() as db:
                 found = db.execute(
                     "SELECT seq, document FROM events WHERE seq > ? ORDER BY seq LIMIT ?",
@@ -103,21 +98,14 @@ class EventLog:
                 ).fetchall()
                 if not found and after > _latest(db):
                     refuse_cursor()
-                if found or time.monotonic() >= give_up:
+                if found or self._closed or time.monotonic() >= give_up:
                     return self._page_json(db, found, cursor)
-            if not self._wait(after, give_up):
-                give_up = 0.0
-
-    def _wait(self, after: int, give_up: float) -> bool:
-        """Wait for an event, without the database; whether it may go on."""
-        with self._arrival:
-            self._waiting += 1
-            try:
+            with self._arrival:
+                self.waiting += 1
                 left = min(give_up - time.monotonic(), _LONGEST_SLEEP)
-                self._arrival.wait_for(lambda: self._latest > after or self._closed, left)
-            finally:
-                self._waiting -= 1
-            return not self._closed
+                if self._arrived == arrived and not self._closed:
+                    self._arrival.wait(left)
+                self.waiting -= 1
 
     def _page_json(
         self, db: sqlite3.Connection, found: Iterable[tuple[int, str]], cursor: str
