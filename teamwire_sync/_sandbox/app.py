@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from functools import cache
-from typing import TYPE_CHECKING
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, NotFound
@@ -126,31 +126,28 @@ class _Api:
         return listing.page(collection, limit, cursor), etag
 
     def create_chat(self) -> ResponseReturnValue:
-        draft = parse_chat_draft(_json_body())
-        return self._write(lambda: self._world.bot_chats.create(draft))
+        return self._write(self._world.bot_chats.create, parse_chat_draft(_json_body()))
 
     def edit_chat(self, tid: str) -> ResponseReturnValue:
-        properties = parse_chat_edit(_json_body())
-        return self._write(lambda: self._world.bot_chats.edit(tid, properties))
+        return self._write(self._world.bot_chats.edit, tid, parse_chat_edit(_json_body()))
 
     def edit_members(self, tid: str) -> ResponseReturnValue:
         edit = parse_member_edit(_json_body(), groups=True)
-        return self._write(lambda: self._world.bot_chats.edit_members(tid, edit))
+        return self._write(self._world.bot_chats.edit_members, tid, edit)
 
     def edit_admins(self, tid: str) -> ResponseReturnValue:
         edit = parse_member_edit(_json_body())
-        return self._write(lambda: self._world.bot_chats.edit_admins(tid, edit))
+        return self._write(self._world.bot_chats.edit_admins, tid, edit)
 
     def leave_chat(self, tid: str) -> ResponseReturnValue:
-        return self._write(lambda: self._world.bot_chats.leave(tid))
+        return self._write(self._world.bot_chats.leave, tid)
 
     def list_messages(self, tid: str) -> str:
         limit = parse_limit(request.args.get("limit"), *_MESSAGES_LIMITS)
         return self._world.messages.page(tid, limit, request.args.get("before"))
 
     def post_message(self, tid: str) -> ResponseReturnValue:
-        new = parse_new_message(_json_body())
-        return self._write(lambda: self._world.messages.post(tid, new))
+        return self._write(self._world.messages.post, tid, parse_new_message(_json_body()))
 
     def upload_attachment(self) -> ResponseReturnValue:
         name = parse_file_name(request.args.get("name"))
@@ -159,8 +156,11 @@ class _Api:
         if body.size > MAX_UPLOAD:
             refuse("the body is larger than 2 GiB", "payload_too_large")
         return self._write(
-            lambda: self._world.attachments.upload(name, content_type, body),
-            dump([name, content_type]).encode() + body.digest,
+            self._world.attachments.upload,
+            name,
+            content_type,
+            body,
+            content=dump([name, content_type]).encode() + body.digest,
         )
 
     def download_attachment(self, aid: str) -> Response:
@@ -191,22 +191,22 @@ class _Api:
 
     def edit_group_members(self, gid: str) -> ResponseReturnValue:
         edit = parse_member_edit(_json_body())
-        return self._write(lambda: self._world.directory.edit_members(gid, edit))
+        return self._write(self._world.directory.edit_members, gid, edit)
 
     def list_events(self) -> str:
         limit = parse_limit(request.args.get("limit"), *_EVENTS_LIMITS)
         wait = parse_wait(request.args.get("wait"))
         return self._world.events.page(request.args.get("cursor"), wait, limit)
 
-    def _write(self, work: Callable[[], str], content: bytes | None = None) -> ResponseReturnValue:
+    def _write(
+        self, work: Callable[..., str], *args: Any, content: bytes | None = None
+    ) -> ResponseReturnValue:
         key = parse_idempotency_key(request.headers.get("Idempotency-Key"))
         named = f"{request.method} {request.path}\n".encode()
         if content is None:
             content = request.get_data()
         fingerprint = hashlib.sha256(named + content).hexdigest()
-        outcome = perform(self._world.database, work, key=key, fingerprint=fingerprint)
-        headers = {"Idempotency-Replayed": "true"} if outcome.replayed else {}
-        return outcome.body, outcome.status, headers
+        return perform(self._world.database, partial(work, *args), key, fingerprint)
 
 
 def _json_body() -> bytes:
