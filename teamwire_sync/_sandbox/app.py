@@ -117,13 +117,12 @@ class _Api:
     def list_chats(self) -> ResponseReturnValue:
         limit = parse_limit(request.args.get("limit"))
         cursor = request.args.get("cursor")
-        listing = self._world.listing
-        collection = listing.collection(request.environ.get(LAG_KEY))
-        etag = {"ETag": collection.etag}
+        etag, seq = self._world.bot_chats.version(request.environ.get(LAG_KEY))
+        headers = {"ETag": etag}
         known = request.if_none_match
-        if cursor is None and (known.star_tag or known.contains_weak(collection.etag.strip('"'))):
-            return "", 304, etag
-        return listing.page(collection, limit, cursor), etag
+        if cursor is None and (known.star_tag or known.contains_weak(etag.strip('"'))):
+            return "", 304, headers
+        return self._world.bot_chats.page(seq, limit, cursor), headers
 
     def create_chat(self) -> ResponseReturnValue:
         return self._write(self._world.bot_chats.create, parse_chat_draft(_json_body()))

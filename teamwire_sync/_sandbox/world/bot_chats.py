@@ -1,8 +1,9 @@
-"""What the bot does with chats, and the rules for it."""
+"""The bot's chats: their list, what the bot does with them, and the rules for it."""
 
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING
 
 from teamwire_sync._sandbox.world import queries
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class BotChats:
-    """The chats of a world, as the bot may change them.
+    """The chats of a world, as the bot lists them and may change them.
 
     Args:
         context: The world's.
@@ -33,6 +34,27 @@ class BotChats:
         self._context = context
         self._chat_editor = chat_editor
         self._messages = messages
+
+    def version(self, lag: float | None) -> tuple[str, int]:
+        """The list of chats now, or as it was `lag` seconds ago: its ETag and its last change."""
+        latest = math.inf if lag is None else self._context.clock() - lag
+        with self._context.database.reading() as db:
+            (seq,) = db.execute("SELECT MAX(seq) FROM log WHERE at <= ?", (latest,)).fetchone()
+        return f'"{self._context.world_id}-{seq}"', seq
+
+    def page(self, seq: int, limit: int, cursor: str | None) -> str:
+        """One page of the list of chats, up to and including one change of the log."""
+        after = 0 if cursor is None else self._context.decode_number("chat", cursor, least=1)
+        with self._context.database.reading() as db:
+            found = db.execute(
+                "SELECT ordinal, document FROM chats WHERE ordinal > ? AND from_seq <= ?"
+                " AND (to_seq IS NULL OR to_seq > ?) ORDER BY ordinal LIMIT ?",
+                (after, seq, seq, limit + 1),
+            ).fetchall()
+            chats = f"[{','.join(document for _, document in found[:limit])}]"
+            users, groups = queries.named_by(db, json.loads(chats))
+        following = self._context.next_cursor("chat", found, limit)
+        return f'{{"chats":{chats},"users":{users},"groups":{groups},"next_cursor":{following}}}'
 
     def create(self, draft: ChatDraft) -> str:
         """Create a chat, or reuse the 1:1 that exists, and post the first message."""

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, NoReturn
 import attrs
 
 from teamwire_sync._sandbox.world.errors import refuse
+from teamwire_sync._sandbox.world.serializers import dump
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from teamwire_sync._sandbox.world.database import Database
     from teamwire_sync._sandbox.world.files import Files
@@ -50,6 +51,12 @@ class Context:
         """The opaque text for a position in a list."""
         text = f"{self.world_id}:{kind}:{position}"
         return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+    def next_cursor(self, kind: str, found: Sequence[tuple[int | str, str]], limit: int) -> str:
+        """The JSON text of the cursor behind a page, of positions and documents with one more."""
+        if len(found) <= limit:
+            return "null"
+        return dump(self.encode_cursor(kind, found[limit - 1][0]))
 
     def decode_cursor(self, kind: str, cursor: str) -> str:
         """The position in a list of that kind.

@@ -51,7 +51,8 @@ class Directory:
                 (self._context.bot_uid, part.casefold(), *after, limit + 1),
             ).fetchall()
         users = ",".join(document for _, document in found[:limit])
-        return f'{{"users":[{users}],"next_cursor":{self._following("user", found, limit)}}}'
+        following = self._context.next_cursor("user", found, limit)
+        return f'{{"users":[{users}],"next_cursor":{following}}}'
 
     def groups(self, limit: int, cursor: str | None) -> str:
         """Groups without their members, by title."""
@@ -63,12 +64,8 @@ class Directory:
                 (*after, limit + 1),
             ).fetchall()
             users, groups = queries.named_by(db, [], more_gids=[gid for gid, _ in found[:limit]])
-        following = self._following("group", found, limit)
+        following = self._context.next_cursor("group", found, limit)
         return f'{{"groups":{groups},"users":{users},"next_cursor":{following}}}'
-
-    def _following(self, kind: str, found: list[tuple[str, str]], limit: int) -> str:
-        more = len(found) > limit
-        return dump(self._context.encode_cursor(kind, found[limit - 1][0]) if more else None)
 
     def _place(self, db: sqlite3.Connection, kind: str, cursor: str | None) -> tuple[str, str]:
         if cursor is None:
