@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from teamwire_sync._sandbox.world import queries
-from teamwire_sync._sandbox.world.errors import refuse
+from teamwire_sync._sandbox.world.errors import refuse, require
 from teamwire_sync._sandbox.world.files import Spool
 from teamwire_sync._sandbox.world.serializers import Document, dump, file_document, fresh_id
 
@@ -71,9 +71,7 @@ class AttachmentStore:
         query = f"SELECT size, content_type, content{_VISIBLE}"
         with self._context.database.reading() as db:
             row = db.execute(query, (attachment_id,)).fetchone()
-        if row is None:
-            refuse("there is no such attachment", "not_found")
-        size, content_type, small = row
+        size, content_type, small = require(row, "there is no such attachment")
         file = self._context.files.open(attachment_id) if small is None else io.BytesIO(small)
         return Content(file, size, content_type)
 

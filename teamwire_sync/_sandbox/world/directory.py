@@ -9,7 +9,7 @@ from teamwire_sync._sandbox.world import queries
 from teamwire_sync._sandbox.world.avatars import avatar
 from teamwire_sync._sandbox.world.bot_chats import require_visible
 from teamwire_sync._sandbox.world.context import Context, refuse_cursor
-from teamwire_sync._sandbox.world.errors import refuse
+from teamwire_sync._sandbox.world.errors import refuse, require
 from teamwire_sync._sandbox.world.serializers import dump
 
 if TYPE_CHECKING:
@@ -102,17 +102,11 @@ class Directory:
 
 
 def _user(db: sqlite3.Connection, uid: str) -> str:
-    user = queries.visible_user(db, uid)
-    if user is None:
-        refuse("there is no such user", "not_found")
-    return user
+    return require(queries.visible_user(db, uid), "there is no such user")
 
 
 def _group(db: sqlite3.Connection, gid: str) -> str:
-    group = queries.visible_group(db, gid)
-    if group is None:
-        refuse("there is no such group", "not_found")
-    return group
+    return require(queries.visible_group(db, gid), "there is no such group")
 
 
 def _group_json(db: sqlite3.Connection, gid: str) -> str:
