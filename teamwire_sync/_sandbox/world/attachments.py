@@ -42,6 +42,7 @@ class Content:
     content_type: str
 
 
+@attrs.frozen
 class AttachmentStore:
     """The uploaded contents of a world.
 
@@ -49,8 +50,7 @@ class AttachmentStore:
         context: The world's.
     """
 
-    def __init__(self, context: Context) -> None:
-        self._context = context
+    _context: Context
 
     def upload(self, name: str, content_type: str, body: Spool) -> str:
         """Keep a content for the bot; returns the JSON text of the answer."""

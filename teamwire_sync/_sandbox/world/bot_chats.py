@@ -6,6 +6,8 @@ import json
 import math
 from typing import TYPE_CHECKING
 
+import attrs
+
 from teamwire_sync._sandbox.world import queries
 from teamwire_sync._sandbox.world.errors import refuse, refuse_members
 from teamwire_sync._sandbox.world.messages import Messages, NewMessage
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from teamwire_sync._transport import ChatDraft, MemberEdit
 
 
+@attrs.frozen
 class BotChats:
     """The chats of a world, as the bot lists them and may change them.
 
@@ -30,10 +33,9 @@ class BotChats:
         messages: The world's.
     """
 
-    def __init__(self, context: Context, chat_editor: ChatEditor, messages: Messages) -> None:
-        self._context = context
-        self._chat_editor = chat_editor
-        self._messages = messages
+    _context: Context
+    _chat_editor: ChatEditor
+    _messages: Messages
 
     def version(self, lag: float | None) -> tuple[str, int]:
         """The list of chats now, or as it was `lag` seconds ago: its ETag and its last change."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import attrs
+
 from teamwire_sync._sandbox.world import queries
 from teamwire_sync._sandbox.world.serializers import Document, chat_document, fresh_id
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 _TOLD = ("title", "allow_sending", "allow_mute_notifications", "is_closed")
 
 
+@attrs.frozen
 class ChatEditor:
     """The chats of a world, as anybody changes them; what changes nothing leaves no trace.
 
@@ -27,9 +30,8 @@ class ChatEditor:
         events: The world's.
     """
 
-    def __init__(self, context: Context, events: EventLog) -> None:
-        self._context = context
-        self._events = events
+    _context: Context
+    _events: EventLog
 
     def create(
         self, db: sqlite3.Connection, editor: str | None, peer_uid: str | None, **properties: Any

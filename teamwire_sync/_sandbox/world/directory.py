@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import attrs
+
 from teamwire_sync._sandbox.world import queries
 from teamwire_sync._sandbox.world.avatars import avatar
 from teamwire_sync._sandbox.world.bot_chats import require_visible
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from teamwire_sync._transport import MemberEdit
 
 
+@attrs.frozen
 class Directory:
     """The users and groups that the bot sees.
 
@@ -25,8 +28,7 @@ class Directory:
         context: The world's.
     """
 
-    def __init__(self, context: Context) -> None:
-        self._context = context
+    _context: Context
 
     def user(self, uid: str) -> str:
         """One user."""

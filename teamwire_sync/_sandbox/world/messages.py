@@ -49,6 +49,7 @@ class NewMessage:
     sender_display_name: str | None = None
 
 
+@attrs.frozen
 class Messages:
     """The messages of a world.
 
@@ -58,10 +59,9 @@ class Messages:
         attachments: The world's.
     """
 
-    def __init__(self, context: Context, events: EventLog, attachments: AttachmentStore) -> None:
-        self._context = context
-        self._events = events
-        self._attachments = attachments
+    _context: Context
+    _events: EventLog
+    _attachments: AttachmentStore
 
     def post(self, tid: str, new: NewMessage) -> str:
         """Post a message of the bot."""
