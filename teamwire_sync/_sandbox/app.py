@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from functools import cache, partial
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, request
@@ -112,17 +112,18 @@ class _Api:
         return dump({"status": "ok"})
 
     def get_me(self) -> str:
-        return self._world.directory.user(self._world.bot_uid)
+        return self._read(self._world.directory.user, self._world.bot_uid)
 
     def list_chats(self) -> ResponseReturnValue:
         limit = parse_limit(request.args.get("limit"))
         cursor = request.args.get("cursor")
-        etag, seq = self._world.bot_chats.version(request.environ.get(LAG_KEY))
-        headers = {"ETag": etag}
         known = request.if_none_match
-        if cursor is None and (known.star_tag or known.contains_weak(etag.strip('"'))):
-            return "", 304, headers
-        return self._world.bot_chats.page(seq, limit, cursor), headers
+        chats = self._world.bot_chats
+        with self._world.database.reading() as db:
+            etag, seq = chats.version(db, request.environ.get(LAG_KEY))
+            if cursor is None and (known.star_tag or known.contains_weak(etag.strip('"'))):
+                return "", 304, {"ETag": etag}
+            return chats.page(db, seq, limit, cursor), {"ETag": etag}
 
     def create_chat(self) -> ResponseReturnValue:
         return self._write(self._world.bot_chats.create, parse_chat_draft(_json_body()))
@@ -143,7 +144,7 @@ class _Api:
 
     def list_messages(self, tid: str) -> str:
         limit = parse_limit(request.args.get("limit"), *_MESSAGES_LIMITS)
-        return self._world.messages.page(tid, limit, request.args.get("before"))
+        return self._read(self._world.messages.page, tid, limit, request.args.get("before"))
 
     def post_message(self, tid: str) -> ResponseReturnValue:
         return self._write(self._world.messages.post, tid, parse_new_message(_json_body()))
@@ -163,7 +164,8 @@ class _Api:
         )
 
     def download_attachment(self, aid: str) -> Response:
-        content = self._world.attachments.content(aid)
+        with self._world.database.reading() as db:
+            content = self._world.attachments.content(db, aid)
         return Response(
             FileWrapper(content.file, CHUNK),
             content_type=content.content_type,
@@ -173,20 +175,22 @@ class _Api:
     def list_users(self) -> str:
         limit = parse_limit(request.args.get("limit"))
         part = request.args.get("q", "")
-        return self._world.directory.users(part, limit, request.args.get("cursor"))
+        return self._read(self._world.directory.users, part, limit, request.args.get("cursor"))
 
     def get_user(self, uid: str) -> str:
-        return self._world.directory.user(uid)
+        return self._read(self._world.directory.user, uid)
 
     def get_avatar(self, uid: str) -> Response:
-        return Response(self._world.directory.avatar(uid), content_type="image/png")
+        with self._world.database.reading() as db:
+            avatar = self._world.directory.avatar(db, uid)
+        return Response(avatar, content_type="image/png")
 
     def list_groups(self) -> str:
         limit = parse_limit(request.args.get("limit"))
-        return self._world.directory.groups(limit, request.args.get("cursor"))
+        return self._read(self._world.directory.groups, limit, request.args.get("cursor"))
 
     def get_group(self, gid: str) -> str:
-        return self._world.directory.group(gid)
+        return self._read(self._world.directory.group, gid)
 
     def edit_group_members(self, gid: str) -> ResponseReturnValue:
         edit = parse_member_edit(_json_body())
@@ -197,6 +201,10 @@ class _Api:
         wait = parse_wait(request.args.get("wait"))
         return self._world.events.page(request.args.get("cursor"), wait, limit)
 
+    def _read(self, work: Callable[..., str], *args: Any) -> str:
+        with self._world.database.reading() as db:
+            return work(db, *args)
+
     def _write(
         self, work: Callable[..., str], *args: Any, content: bytes | None = None
     ) -> ResponseReturnValue:
@@ -205,7 +213,7 @@ class _Api:
         if content is None:
             content = request.get_data()
         fingerprint = hashlib.sha256(named + content).hexdigest()
-        return perform(self._world.database, partial(work, *args), key, fingerprint)
+        return perform(self._world.database, lambda db: work(db, *args), key, fingerprint)
 
 
 def _json_body() -> bytes:

@@ -8,6 +8,7 @@ from teamwire_sync._sandbox.errors import refusal_answer
 from teamwire_sync._sandbox.world.errors import RefusedError, refuse
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Callable
 
     from flask.typing import ResponseReturnValue
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def perform(
-    database: Database, work: Callable[[], str], key: str | None, fingerprint: str
+    database: Database, work: Callable[[sqlite3.Connection], str], key: str | None, fingerprint: str
 ) -> ResponseReturnValue:
     """Do a write, or repeat the outcome that its key already has.
 
@@ -25,7 +26,7 @@ def perform(
 
     Args:
         database: Where the write goes.
-        work: Does the write in the current transaction and returns the answer's body.
+        work: Does the write in the given transaction and returns the answer's body.
         key: The request's Idempotency-Key, if it has one.
         fingerprint: Identifies the request's method, path and body.
     """
@@ -40,7 +41,7 @@ def perform(
             return body, status, {"Idempotency-Replayed": "true"}
         db.execute("SAVEPOINT work")
         try:
-            body, status = work(), 200
+            body, status = work(db), 200
         except RefusedError as refusal:
             db.execute("ROLLBACK TO work")
             body, status = refusal_answer(refusal)

@@ -52,10 +52,9 @@ class AttachmentStore:
 
     _context: Context
 
-    def upload(self, name: str, content_type: str, body: Spool) -> str:
+    def upload(self, db: sqlite3.Connection, name: str, content_type: str, body: Spool) -> str:
         """Keep a content for the bot; returns the JSON text of the answer."""
-        with self._context.database.writing() as db:
-            attachment = _keep(db, name, content_type, body, is_own=True)
+        attachment = _keep(db, name, content_type, body, is_own=True)
         return dump({"attachment_id": attachment["attachment_id"]})
 
     def add(self, db: sqlite3.Connection, name: str, content_type: str, content: bytes) -> Document:
@@ -66,11 +65,10 @@ class AttachmentStore:
         finally:
             body.close()
 
-    def content(self, attachment_id: str) -> Content:
+    def content(self, db: sqlite3.Connection, attachment_id: str) -> Content:
         """A content that the bot may have."""
         query = f"SELECT size, content_type, content{_VISIBLE}"
-        with self._context.database.reading() as db:
-            row = db.execute(query, (attachment_id,)).fetchone()
+        row = db.execute(query, (attachment_id,)).fetchone()
         size, content_type, small = require(row, "there is no such attachment")
         file = self._context.files.open(attachment_id) if small is None else io.BytesIO(small)
         return Content(file, size, content_type)
