@@ -125,7 +125,5 @@ class Files:
 
     def close(self) -> None:
         """Remove what is temporary."""
-        with self._lock:
-            if self._temporary is not None:
-                self._temporary.cleanup()
-                self._temporary = None
+        if self._temporary is not None:
+            self._temporary.cleanup()
