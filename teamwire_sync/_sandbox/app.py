@@ -160,7 +160,7 @@ class _Api:
             name,
             content_type,
             body,
-            content=dump([name, content_type]).encode() + body.digest,
+            content=dump([name, content_type]).encode() + body.digest.digest(),
         )
 
     def download_attachment(self, aid: str) -> Response:

@@ -54,10 +54,6 @@ class LiveActivity:
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._end.wait(self._interval):
-            self._act()
-
-    def _act(self) -> None:
         actions = {
             self._post: 50,
             self._read: 20,
@@ -70,16 +66,17 @@ class LiveActivity:
             self._create: 2,
             self._alert: 2,
         }
-        (action,) = self._rng.choices(list(actions), list(actions.values()))
-        try:
-            with self._world.database.writing() as db:
-                chat = queries.some_group_chat(db, self._rng.random())
-                if chat is not None:
-                    action(db, chat)
-        except LookupError:
-            pass  # nobody to do it, or nothing to do it with
-        except Exception:
-            _logger.exception("the live world stumbled")
+        while not self._end.wait(self._interval):
+            (action,) = self._rng.choices(list(actions), list(actions.values()))
+            try:
+                with self._world.database.writing() as db:
+                    chat = queries.some_group_chat(db, self._rng.random())
+                    if chat is not None:
+                        action(db, chat)
+            except LookupError:
+                pass  # nobody to do it, or nothing to do it with
+            except Exception:
+                _logger.exception("the live world stumbled")
 
     def _member(self, db: sqlite3.Connection, chat: Document) -> str:
         return self._rng.choice(list(queries.all_members(db, chat)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import attrs
@@ -59,11 +60,9 @@ class AttachmentStore:
 
     def add(self, db: sqlite3.Connection, name: str, content_type: str, content: bytes) -> Document:
         """Keep somebody else's content; returns the attachment."""
-        body = Spool(self._context.files, io.BytesIO(content), len(content))
-        try:
+        with closing(Spool(self._context.files)) as body:
+            body.receive(io.BytesIO(content), len(content))
             return _keep(db, name, content_type, body, is_own=False)
-        finally:
-            body.close()
 
     def content(self, db: sqlite3.Connection, attachment_id: str) -> Content:
         """A content that the bot may have."""

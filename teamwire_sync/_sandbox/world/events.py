@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from teamwire_sync._sandbox.world import queries
 from teamwire_sync._sandbox.world.context import Context, refuse_cursor
-from teamwire_sync._sandbox.world.serializers import Document, dump
+from teamwire_sync._sandbox.world.serializers import dump
 
 if TYPE_CHECKING:
     import sqlite3
@@ -111,32 +111,26 @@ class EventLog:
         self, db: sqlite3.Connection, found: Iterable[tuple[int, str]], cursor: str
     ) -> str:
         events = []
+        uids: list[str] = []
         for seq, text in found:
             cursor = self._context.encode_cursor(_CURSOR, seq)
             event = {"cursor": cursor, **json.loads(text)}
+            uids += [event[name] for name in _NAMING_ONE if event.get(name) is not None]
+            uids += [uid for name in _NAMING_MANY for uid in event.get(name, ())]
             if event["type"] == "new_message":
                 event["message"] = queries.message(db, event["tid"], event.pop("message_id"))
+                uids.append(event["message"]["from_user_id"])
             events.append(event)
         tids = dict.fromkeys(event["tid"] for event in events)
         chats = [
             chat for chat in (queries.latest_chat(db, tid) for tid in tids) if chat is not None
         ]
         gids = [gid for event in events for gid in event.get("group_ids", ())]
-        users, groups = queries.named_by(db, chats, _named_users(events), gids)
+        users, groups = queries.named_by(db, chats, uids, gids)
         return (
             f'{{"events":{dump(events)},"chats":{dump(chats)},'
             f'"users":{users},"groups":{groups},"cursor":{dump(cursor)}}}'
         )
-
-
-def _named_users(events: Iterable[Document]) -> list[str]:
-    uids = []
-    for event in events:
-        uids += [event[name] for name in _NAMING_ONE if event.get(name) is not None]
-        uids += [uid for name in _NAMING_MANY for uid in event.get(name, ())]
-        if event["type"] == "new_message":
-            uids.append(event["message"]["from_user_id"])
-    return uids
 
 
 def _latest(db: sqlite3.Connection) -> int:

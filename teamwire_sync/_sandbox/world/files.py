@@ -32,28 +32,23 @@ class Spool:
 
     Args:
         files: Where the file would be.
-        source: The body.
-        longest: Of a longer one not all is read.
 
     Attributes:
+        digest: The content's SHA-256.
         size: How many bytes there are.
         is_broken: Whether the source failed before its end.
     """
 
-    def __init__(self, files: Files, source: Readable, longest: int) -> None:
+    def __init__(self, files: Files) -> None:
         self._files = files
         self._path: Path | None = None
         self._memory = io.BytesIO()
-        self._digest = hashlib.sha256()
+        self.digest = hashlib.sha256()
         self.size = 0
         self.is_broken = False
-        try:
-            self._receive(source, longest)
-        except BaseException:
-            self.close()
-            raise
 
-    def _receive(self, source: Readable, longest: int) -> None:
+    def receive(self, source: Readable, longest: int) -> None:
+        """Read a body; of one that is longer, not all."""
         with ExitStack() as exits:
             target: BinaryIO = self._memory
             while self.size <= longest:
@@ -66,7 +61,7 @@ class Spool:
                 if not chunk:
                     return
                 self.size += len(chunk)
-                self._digest.update(chunk)
+                self.digest.update(chunk)
                 target.write(chunk)
 
     def _read(self, source: Readable) -> bytes:
@@ -75,11 +70,6 @@ class Spool:
         except (OSError, ValueError):  # what cheroot raises in the middle of a chunked body
             self.is_broken = True
             return b""
-
-    @property
-    def digest(self) -> bytes:
-        """Identifies the content."""
-        return self._digest.digest()
 
     def keep(self, name: str) -> bytes | None:
         """The content if it is small; else keep its file under a name, for `Files.open`."""
