@@ -172,8 +172,7 @@ def _write(path: Path, section: str, credentials: Credentials) -> None:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             for line in (*head, f"[{section}]", f"app_id = {credentials.app_id}"):
                 file.write(f"{line}\n")
-            file.write(f"secret = {credentials.secret.reveal()}\n")
-            file.write(f"url = {credentials.url}\n")
+            file.write(f"secret = {credentials.secret.reveal()}\nurl = {credentials.url}\n")
         new.replace(path)
     finally:
         new.unlink(missing_ok=True)

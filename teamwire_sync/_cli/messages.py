@@ -172,9 +172,7 @@ def download(
     """
     from teamwire_sync._models.attachments import FileAttachment  # noqa: PLC0415  who downloads
 
-    if title is not None:
-        if folder is not None:
-            raise_usage_error("name the chat by its thread ID or by --title, and not by both")
+    if title is not None and folder is None:
         tid, mid, folder = None, tid, mid
     require_one_chat(tid, title)
     if mid is None:

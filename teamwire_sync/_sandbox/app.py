@@ -6,7 +6,7 @@ import base64
 import hashlib
 import hmac
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, NotFound
@@ -92,8 +92,7 @@ class _Api:
 
     @property
     def _world(self) -> World:
-        world: World = request.environ[WORLD_KEY]
-        return world
+        return cast("World", request.environ[WORLD_KEY])
 
     def admit(self) -> None:
         """Let in what has a path of the contract and the bot's credentials."""

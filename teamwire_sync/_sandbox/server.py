@@ -36,8 +36,7 @@ class _TrackedConnection(HTTPConnection):
     def communicate(self) -> bool:
         """Serve one request; whether the connection stays."""
         self.server.make_room()
-        is_kept: bool = super().communicate()  # type: ignore[no-untyped-call]
-        return is_kept
+        return bool(super().communicate())  # type: ignore[no-untyped-call]
 
     def end_input(self) -> None:
         """Let whoever reads from the connection find its end; a short answer can still leave."""

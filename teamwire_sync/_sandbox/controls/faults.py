@@ -30,11 +30,9 @@ def _is_integer(value: Any, least: int, most: float = math.inf) -> bool:
     return type(value) is int and least <= value <= most
 
 
-def _is_duration(seconds: Any) -> bool:
-    return math.isfinite(seconds) and seconds >= 0
-
-
-_require_seconds = _require(_is_duration, "a number of seconds")
+_require_seconds = _require(
+    lambda seconds: math.isfinite(seconds) and seconds >= 0, "a number of seconds"
+)
 
 
 @attrs.define(eq=False, kw_only=True)

@@ -83,15 +83,14 @@ class EventLog:
 
     def page(self, cursor: str | None, wait: float, limit: int) -> str:
         """The events after a cursor; without one, the cursor of now."""
-        database = self._context.database
         if cursor is None:
-            with database.reading() as db:
+            with self._context.database.reading() as db:
                 return self._page_json(db, [], self._context.encode_cursor(_CURSOR, _latest(db)))
         after = self._context.decode_number(_CURSOR, cursor)
         give_up = time.monotonic() + wait
         while True:
             arrived = self._arrived
-            with database.reading() as db:
+            with self._context.database.reading() as db:
                 found = db.execute(
                     "SELECT seq, document FROM events WHERE seq > ? ORDER BY seq LIMIT ?",
                     (after, limit),
