@@ -112,9 +112,8 @@ def print_list(
         _print_table(head, map(row, items), width)
 
 
-def print_fields(fields: Iterable[tuple[str, str]]) -> None:
+def print_fields(fields: Sequence[tuple[str, str]]) -> None:
     """Names and values, one pair on a line."""
-    fields = list(fields)
     is_for_people = is_terminal(sys.stdout)
     longest = max(len(name) for name, _ in fields)
     for name, value in fields:

@@ -10,17 +10,7 @@ import threading
 import uuid
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
-
-if TYPE_CHECKING:
-    from typing import Protocol
-
-    class Readable(Protocol):
-        """What a body can be read from."""
-
-        def read(self, size: int, /) -> bytes:
-            """Up to so many bytes."""
-
+from typing import BinaryIO
 
 CHUNK = 64 * 1024
 IN_MEMORY = 64 * 1024
@@ -47,7 +37,7 @@ class Spool:
         self.size = 0
         self.is_broken = False
 
-    def receive(self, source: Readable, longest: int) -> None:
+    def receive(self, source: BinaryIO, longest: int) -> None:
         """Read a body; of one that is longer, not all."""
         with ExitStack() as exits:
             target: BinaryIO = self._memory
@@ -64,7 +54,7 @@ class Spool:
                 self.digest.update(chunk)
                 target.write(chunk)
 
-    def _read(self, source: Readable) -> bytes:
+    def _read(self, source: BinaryIO) -> bytes:
         try:
             return source.read(CHUNK)
         except (OSError, ValueError):  # what cheroot raises in the middle of a chunked body

@@ -96,8 +96,10 @@ def _peer(chat: Document) -> str | None:
 def _write_group(
     db: sqlite3.Connection, group: Document, members: list[str], *, is_visible: bool
 ) -> None:
-    row = (group["gid"], group["title"].casefold(), is_visible, dump(group))
-    db.execute("INSERT INTO groups VALUES (?, ?, ?, ?)", row)
+    db.execute(
+        "INSERT INTO groups VALUES (?, ?, ?, ?)",
+        (group["gid"], group["title"].casefold(), is_visible, dump(group)),
+    )
     db.executemany(
         "INSERT INTO members VALUES (?, ?, ?)",
         ((group["gid"], position, uid) for position, uid in enumerate(members)),
@@ -123,7 +125,6 @@ class _Seeder:
         """Write credentials, users and groups."""
         db.executemany("INSERT INTO facts VALUES (?, ?)", self._facts.items())
         bot = user_document(self._bot_uid, "Weather", "Bot", _ORGANISATIONS[0], is_bot=True)
-        people = [self._person(uid) for uid in (*self._uids, INVISIBLE_USER)]
         db.executemany(
             "INSERT INTO users VALUES (?, ?, ?, ?)",
             (
@@ -133,7 +134,7 @@ class _Seeder:
                     user["uid"] != INVISIBLE_USER,
                     dump(user),
                 )
-                for user in (bot, *people)
+                for user in (bot, *map(self._person, (*self._uids, INVISIBLE_USER)))
             ),
         )
         for gid, title, is_circle, is_public, is_visible, size in (
