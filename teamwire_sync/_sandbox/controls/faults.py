@@ -154,7 +154,7 @@ class Faults:
             self._active.pop(fault, None)
 
     def apply(self, method: str, path: str) -> dict[str, Fault]:
-        """Take what befalls a request: the faults by their effects, as `Fault.effects` names them.
+        """Take the faults that befall a request, each under its effects (see `Fault.effects`).
 
         Faults of different effects add up; of those with a common effect, the oldest goes first
         and the others wait for a later request.

@@ -38,7 +38,7 @@ class BotChats:
     _messages: Messages
 
     def version(self, db: sqlite3.Connection, lag: float | None) -> tuple[str, int]:
-        """The list of chats now, or as it was `lag` seconds ago: its ETag and its last change."""
+        """The ETag and the last change of the list of chats, now or `lag` seconds ago."""
         latest = math.inf if lag is None else self._context.clock() - lag
         (seq,) = db.execute("SELECT MAX(seq) FROM log WHERE at <= ?", (latest,)).fetchone()
         return f'"{self._context.world_id}-{seq}"', seq

@@ -53,7 +53,13 @@ class Context:
         return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
     def next_cursor(self, kind: str, found: Sequence[tuple[int | str, str]], limit: int) -> str:
-        """The JSON text of the cursor behind a page, of positions and documents with one more."""
+        """The JSON text of the cursor that the next page begins with, null without a next page.
+
+        Args:
+            kind: The kind of the list.
+            found: Positions and documents: those of the page, and one more if there is one.
+            limit: How many a page has at most.
+        """
         if len(found) <= limit:
             return "null"
         return dump(self.encode_cursor(kind, found[limit - 1][0]))

@@ -31,7 +31,7 @@ def refuse(message: str, code: str = "invalid_request", **details: Any) -> NoRet
 
 
 def require(thing: T | None, message: str) -> T:
-    """The thing, unless there is none."""
+    """Return a thing; refuse the request if there is none."""
     if thing is None:
         refuse(message, "not_found")
     return thing

@@ -77,7 +77,7 @@ class EventLog:
         }
         db.execute("INSERT INTO events (document) VALUES (?)", (dump(document),))
         with self._arrival:
-            # Who wakes reads the database, and so waits there until this transaction is over.
+            # A woken thread reads the database, and waits there until this transaction is over.
             self._arrived += 1
             self._arrival.notify_all()
 

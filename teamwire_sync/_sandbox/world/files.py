@@ -38,7 +38,7 @@ class Spool:
         self.is_broken = False
 
     def receive(self, source: BinaryIO, longest: int) -> None:
-        """Read a body; of one that is longer, not all."""
+        """Read a body; of one that is longer than `longest`, not all is read."""
         with ExitStack() as exits:
             target: BinaryIO = self._memory
             while self.size <= longest:

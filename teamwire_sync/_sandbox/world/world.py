@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 class World:
     """What a bot of one organisation sees and does, and what others do around it.
 
-    What its parts do for the bot, each time in a transaction of the caller, returns the JSON text
-    of the contract's answer and raises RefusedError.
+    Its parts work for the bot in a transaction of their caller. They return the JSON text of the
+    contract's answer, or raise RefusedError.
 
     Args:
         database: The database; an empty one is seeded, another is served as it is.
