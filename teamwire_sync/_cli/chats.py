@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import click
@@ -194,7 +193,7 @@ def members(
     require_one_chat(tid, title)
     with settings.connect() as connection:
         chat = settings.find_chat(connection, tid, title)
-        with explain_interrupt() if add or remove or add_group or remove_group else nullcontext():
+        with explain_interrupt():
             if add or add_group:
                 chat = chat.add_members(add, add_group, timeout=settings.timeout)
             if remove or remove_group:

@@ -50,8 +50,7 @@ def init(settings: Settings, *, url: str | None, app_id: str | None, force: bool
     path, section = config_path(), os.environ.get("TEAMWIRE_PROFILE") or "default"
     if not section.isprintable() or "]" in section:
         raise_usage_error(f"no section can have the name {section!r}")
-    there = section in _sections(path)
-    if there and not force and not _may_replace(path, section):
+    if section in _sections(path) and not force and not _may_replace(path, section):
         return
     url = url or settings.url or _ask("Server (https://...)", "--url").reveal()
     app_id = app_id or _ask("App ID", "--app-id").reveal()
@@ -76,20 +75,21 @@ def init(settings: Settings, *, url: str | None, app_id: str | None, force: bool
 
 
 def _try(credentials: Credentials, timeout: float | None) -> LoggedInUser:
-    secret = credentials.secret
     with without_store():
         connection = Connection(
-            credentials.app_id, secret.reveal(), credentials.url, app_name="teamwire-sync"
+            credentials.app_id,
+            credentials.secret.reveal(),
+            credentials.url,
+            app_name="teamwire-sync",
         )
     with connection:
         return connection.check(timeout=timeout)
 
 
 def _may_replace(path: Path, section: str) -> bool:
-    question = f"{path} has a section [{section}]. Replace it?"
     if not is_terminal(sys.stdin):
         raise_usage_error(f"{path} has a section [{section}]; --force replaces it")
-    if click.confirm(question, err=True):
+    if click.confirm(f"{path} has a section [{section}]. Replace it?", err=True):
         return True
     echo_err("Nothing is written.")
     return False
@@ -172,8 +172,7 @@ def _write(path: Path, section: str, credentials: Credentials) -> None:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             for line in (*head, f"[{section}]", f"app_id = {credentials.app_id}"):
                 file.write(f"{line}\n")
-            file.write(f"secret = {credentials.secret.reveal()}\n")
-            file.write(f"url = {credentials.url}\n")
+            file.write(f"secret = {credentials.secret.reveal()}\nurl = {credentials.url}\n")
         new.replace(path)
     finally:
         new.unlink(missing_ok=True)

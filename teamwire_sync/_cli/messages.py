@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
@@ -24,7 +23,6 @@ from teamwire_sync._cli.serializers import serialize_event, serialize_message
 from teamwire_sync._cli.settings import (
     Settings,
     json_option,
-    log_to_stderr,
     pass_settings,
     require_one_chat,
     tid_argument,
@@ -35,7 +33,7 @@ from teamwire_sync._cli.settings import (
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from teamwire_sync._models.chats import Chat, ChatHandle, Message
+    from teamwire_sync._models.chats import Message
     from teamwire_sync._models.events import Event
     from teamwire_sync._services.attachments import Attachments
 
@@ -172,32 +170,26 @@ def download(
     TID MID [FOLDER], or --title TITLE MID [FOLDER]; without FOLDER, to this one. "messages --ids"
     shows the ids of messages. A file that is there already stays as it is.
     """
-    if title is not None:
-        if folder is not None:
-            raise_usage_error("name the chat by its thread ID or by --title, and not by both")
+    from teamwire_sync._models.attachments import FileAttachment  # noqa: PLC0415  who downloads
+
+    if title is not None and folder is None:
         tid, mid, folder = None, tid, mid
     require_one_chat(tid, title)
     if mid is None:
         raise_usage_error("name the message by its id, MID")
     with settings.connect() as connection:
         chat = settings.find_handle(connection, tid, title, word=mid)
-        _download(settings, chat, mid, folder or ".")
-
-
-def _download(settings: Settings, chat: Chat | ChatHandle, mid: str, folder: str) -> None:
-    from teamwire_sync._models.attachments import FileAttachment  # noqa: PLC0415  who downloads
-
-    every = chat.iter_messages(timeout=settings.timeout)
-    message = next((each for each in every if each.mid == mid), None)
-    if message is None:
-        raise_not_found(f"the chat has no message {mid!r}")
-    files = [each for each in message.attachments or () if isinstance(each, FileAttachment)]
-    if not files:
-        raise_not_found("the message has no files")
-    for file in files:
-        with byte_progress("Fetching the file") as moved:
-            path = file.download(f"{folder}/", progress=moved, timeout=settings.timeout)
-        click.echo(path)
+        every = chat.iter_messages(timeout=settings.timeout)
+        message = next((each for each in every if each.mid == mid), None)
+        if message is None:
+            raise_not_found(f"the chat has no message {mid!r}")
+        files = [each for each in message.attachments or () if isinstance(each, FileAttachment)]
+        if not files:
+            raise_not_found("the message has no files")
+        for file in files:
+            with byte_progress("Fetching the file") as moved:
+                path = file.download(f"{folder or '.'}/", progress=moved, timeout=settings.timeout)
+            click.echo(path)
 
 
 @click.command(cls=Command)
@@ -221,7 +213,7 @@ def listen(
     It goes on until Ctrl-C, or for as long as --for says. When the network or the server fails, it
     says so, and goes on when it can.
     """
-    with settings.connect() as connection, log_to_stderr(logging.WARNING):
+    with settings.connect() as connection:
         events = connection.events(timeout=duration, since=since, own=own)
         echo_status("Listening; Ctrl-C ends it.")
         for event in events:

@@ -84,7 +84,9 @@ def print_list(
     *,
     as_json: bool,
 ) -> None:
-    """Several things of a kind: their documents, or a table.
+    """Several things of a kind: their documents, or a table for people.
+
+    Where stdout is no terminal, each row of the table is on a line, with tabs between.
 
     Args:
         items: The things.
@@ -93,38 +95,25 @@ def print_list(
         row: Returns what is in them for one thing; in the first one, an id.
         as_json: Whether to print the documents.
     """
+    width = shutil.get_terminal_size().columns
     if as_json:
         for item in items:
             print_json(serialize(item))
-    else:
-        print_table(head, map(row, items))
-
-
-def print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A table for people; where stdout is no terminal, each row on a line, with tabs between.
-
-    Args:
-        head: The names of the columns.
-        rows: What is in them; in the first one, an id.
-    """
-    if not is_terminal(sys.stdout):
-        for row in rows:
-            click.echo("\t".join(map(escape, row)))
-        return
-    width = shutil.get_terminal_size().columns
-    if len(head) > 2 and width < _NARROW:
-        for first, *others in rows:
+    elif not is_terminal(sys.stdout):
+        for cells in map(row, items):
+            click.echo("\t".join(map(escape, cells)))
+    elif len(head) > 2 and width < _NARROW:
+        for first, *others in map(row, items):
             click.echo(escape(first))
             for name, cell in zip(head[1:], others):
                 if cell:
                     click.echo(f"  {name}: {escape(cell)}")
-        return
-    _print_table(head, rows, width)
+    else:
+        _print_table(head, map(row, items), width)
 
 
-def print_fields(fields: Iterable[tuple[str, str]]) -> None:
+def print_fields(fields: Sequence[tuple[str, str]]) -> None:
     """Names and values, one pair on a line."""
-    fields = list(fields)
     is_for_people = is_terminal(sys.stdout)
     longest = max(len(name) for name, _ in fields)
     for name, value in fields:

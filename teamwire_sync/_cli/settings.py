@@ -188,18 +188,16 @@ def process_environment(environment: dict[str, str]) -> Iterator[None]:
     """
     names_a_bot = bool(environment.keys() - {_STORE})
     replaced = (*environment, *(CREDENTIAL_VARIABLES if names_a_bot else ()))
-    before = {name: os.environ.pop(name, None) for name in replaced}
+    before = {name: os.environ.pop(name) for name in replaced if name in os.environ}
     os.environ.update(environment)
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning  # type: ignore[assignment]
             yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        for name in replaced:
+            os.environ.pop(name, None)
+        os.environ.update(before)
 
 
 def without_store() -> AbstractContextManager[None]:
@@ -213,10 +211,7 @@ def _show_warning(message: Warning | str, *_: object) -> None:
 
 @contextmanager
 def log_to_stderr(level: int) -> Iterator[None]:
-    """Show on stderr what the client logs; not twice."""
-    if any(isinstance(each.formatter, _Formatter) for each in logger.handlers):
-        yield
-        return
+    """Show on stderr what the client logs."""
     handler = logging.StreamHandler()
     handler.setFormatter(_Formatter("%(levelname)s %(message)s"))
     before = logger.level

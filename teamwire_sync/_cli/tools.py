@@ -116,17 +116,16 @@ def vendor_check(*, write: bool, user: str | None, timeout: float, details: bool
 
     connect = partial(Connection, config=ConnectionConfig(listing_timeout=timeout))
     check = VendorCheck(connect, recipient=user or None, timeout=timeout)
-    wrong = untold = False
+    findings = []
     with without_store():
         for finding in check.run():
+            findings.append(finding)
             click.echo(f"{finding.number:2} {finding.what}: {finding.outcome}")
-            wrong = wrong or finding.is_wrong
             if finding.details and details:
                 click.echo(f"   {finding.details}")
-            untold = untold or bool(finding.details)
-    if untold and not details:
+    if not details and any(finding.details for finding in findings):
         click.echo("The texts of the vendor's errors are shown by --details.", err=True)
-    if wrong:
+    if any(finding.is_wrong for finding in findings):
         raise SystemExit(1)
 
 

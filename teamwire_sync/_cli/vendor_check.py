@@ -8,7 +8,7 @@ import sys
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
-from attrs import frozen
+from attrs import define, field, frozen
 
 from teamwire_sync._vendor.transport import VendorTransport, ask_vendor
 from teamwire_sync.exceptions import TWError
@@ -67,6 +67,7 @@ class _Skip(Exception):  # noqa: N818  it is no error
     """There is nothing to look at."""
 
 
+@define
 class VendorCheck:
     """Goes through the checklist. It shows no title, no name and no text, the details aside.
 
@@ -77,22 +78,14 @@ class VendorCheck:
         timeout: Seconds that one call may take.
     """
 
-    def __init__(
-        self,
-        connect: Callable[..., Connection],
-        connection_factory: Callable[[], Any] | None = None,
-        *,
-        recipient: str | None = None,
-        timeout: float = 60,
-    ) -> None:
-        self._connect = connect
-        self._factory = connection_factory
-        self._recipient = recipient
-        self._timeout = timeout
-        self._transport: VendorTransport | None = None
-        self._connection: Connection | None = None
-        self._chats: list[Chat] | None = None
-        self._made: Chat | None = None
+    _connect: Callable[..., Connection]
+    _connection_factory: Callable[[], Any] | None = None
+    _recipient: str | None = field(default=None, kw_only=True)
+    _timeout: float = field(default=60, kw_only=True)
+    _transport: VendorTransport | None = field(default=None, init=False)
+    _connection: Connection | None = field(default=None, init=False)
+    _chats: list[Chat] | None = field(default=None, init=False)
+    _made: Chat | None = field(default=None, init=False)
 
     def run(self) -> Iterator[Finding]:
         """Each line, when it is known."""
@@ -117,7 +110,7 @@ class VendorCheck:
                     each.close()
 
     def _import(self) -> str:
-        self._transport = VendorTransport(self._factory, total_timeout=self._timeout)
+        self._transport = VendorTransport(self._connection_factory, total_timeout=self._timeout)
         theirs = getattr(sys.modules.get("teamwire_api"), "__version__", None) or "unknown"
         python = f"Python {platform.python_version()} on {sys.platform}"
         return f"ok, version {theirs}, with teamwire_sync {version('teamwire_sync')}, {python}"

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import hmac
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, NotFound
@@ -92,8 +92,7 @@ class _Api:
 
     @property
     def _world(self) -> World:
-        world: World = request.environ[WORLD_KEY]
-        return world
+        return cast("World", request.environ[WORLD_KEY])
 
     def admit(self) -> None:
         """Let in what has a path of the contract and the bot's credentials."""
@@ -112,45 +111,42 @@ class _Api:
         return dump({"status": "ok"})
 
     def get_me(self) -> str:
-        return self._world.directory.user(self._world.bot_uid)
+        return self._read(self._world.directory.user, self._world.bot_uid)
 
     def list_chats(self) -> ResponseReturnValue:
         limit = parse_limit(request.args.get("limit"))
         cursor = request.args.get("cursor")
-        listing = self._world.listing
-        collection = listing.collection(request.environ.get(LAG_KEY))
-        etag = {"ETag": collection.etag}
         known = request.if_none_match
-        if cursor is None and (known.star_tag or known.contains_weak(collection.etag.strip('"'))):
-            return "", 304, etag
-        return listing.page(collection, limit, cursor), etag
+        chats = self._world.bot_chats
+        with self._world.database.reading() as db:
+            etag, seq = chats.version(db, request.environ.get(LAG_KEY))
+            if cursor is None and (known.star_tag or known.contains_weak(etag.strip('"'))):
+                return "", 304, {"ETag": etag}
+            return chats.page(db, seq, limit, cursor), {"ETag": etag}
 
     def create_chat(self) -> ResponseReturnValue:
-        draft = parse_chat_draft(_json_body())
-        return self._write(lambda: self._world.bot_chats.create(draft))
+        return self._write(self._world.bot_chats.create, parse_chat_draft(_json_body()))
 
     def edit_chat(self, tid: str) -> ResponseReturnValue:
-        properties = parse_chat_edit(_json_body())
-        return self._write(lambda: self._world.bot_chats.edit(tid, properties))
+        return self._write(self._world.bot_chats.edit, tid, parse_chat_edit(_json_body()))
 
     def edit_members(self, tid: str) -> ResponseReturnValue:
         edit = parse_member_edit(_json_body(), groups=True)
-        return self._write(lambda: self._world.bot_chats.edit_members(tid, edit))
+        return self._write(self._world.bot_chats.edit_members, tid, edit)
 
     def edit_admins(self, tid: str) -> ResponseReturnValue:
         edit = parse_member_edit(_json_body())
-        return self._write(lambda: self._world.bot_chats.edit_admins(tid, edit))
+        return self._write(self._world.bot_chats.edit_admins, tid, edit)
 
     def leave_chat(self, tid: str) -> ResponseReturnValue:
-        return self._write(lambda: self._world.bot_chats.leave(tid))
+        return self._write(self._world.bot_chats.leave, tid)
 
     def list_messages(self, tid: str) -> str:
         limit = parse_limit(request.args.get("limit"), *_MESSAGES_LIMITS)
-        return self._world.messages.page(tid, limit, request.args.get("before"))
+        return self._read(self._world.messages.page, tid, limit, request.args.get("before"))
 
     def post_message(self, tid: str) -> ResponseReturnValue:
-        new = parse_new_message(_json_body())
-        return self._write(lambda: self._world.messages.post(tid, new))
+        return self._write(self._world.messages.post, tid, parse_new_message(_json_body()))
 
     def upload_attachment(self) -> ResponseReturnValue:
         name = parse_file_name(request.args.get("name"))
@@ -159,12 +155,16 @@ class _Api:
         if body.size > MAX_UPLOAD:
             refuse("the body is larger than 2 GiB", "payload_too_large")
         return self._write(
-            lambda: self._world.attachments.upload(name, content_type, body),
-            dump([name, content_type]).encode() + body.digest,
+            self._world.attachments.upload,
+            name,
+            content_type,
+            body,
+            content=dump([name, content_type]).encode() + body.digest.digest(),
         )
 
     def download_attachment(self, aid: str) -> Response:
-        content = self._world.attachments.content(aid)
+        with self._world.database.reading() as db:
+            content = self._world.attachments.content(db, aid)
         return Response(
             FileWrapper(content.file, CHUNK),
             content_type=content.content_type,
@@ -174,39 +174,45 @@ class _Api:
     def list_users(self) -> str:
         limit = parse_limit(request.args.get("limit"))
         part = request.args.get("q", "")
-        return self._world.directory.users(part, limit, request.args.get("cursor"))
+        return self._read(self._world.directory.users, part, limit, request.args.get("cursor"))
 
     def get_user(self, uid: str) -> str:
-        return self._world.directory.user(uid)
+        return self._read(self._world.directory.user, uid)
 
     def get_avatar(self, uid: str) -> Response:
-        return Response(self._world.directory.avatar(uid), content_type="image/png")
+        with self._world.database.reading() as db:
+            avatar = self._world.directory.avatar(db, uid)
+        return Response(avatar, content_type="image/png")
 
     def list_groups(self) -> str:
         limit = parse_limit(request.args.get("limit"))
-        return self._world.directory.groups(limit, request.args.get("cursor"))
+        return self._read(self._world.directory.groups, limit, request.args.get("cursor"))
 
     def get_group(self, gid: str) -> str:
-        return self._world.directory.group(gid)
+        return self._read(self._world.directory.group, gid)
 
     def edit_group_members(self, gid: str) -> ResponseReturnValue:
         edit = parse_member_edit(_json_body())
-        return self._write(lambda: self._world.directory.edit_members(gid, edit))
+        return self._write(self._world.directory.edit_members, gid, edit)
 
     def list_events(self) -> str:
         limit = parse_limit(request.args.get("limit"), *_EVENTS_LIMITS)
         wait = parse_wait(request.args.get("wait"))
         return self._world.events.page(request.args.get("cursor"), wait, limit)
 
-    def _write(self, work: Callable[[], str], content: bytes | None = None) -> ResponseReturnValue:
+    def _read(self, work: Callable[..., str], *args: Any) -> str:
+        with self._world.database.reading() as db:
+            return work(db, *args)
+
+    def _write(
+        self, work: Callable[..., str], *args: Any, content: bytes | None = None
+    ) -> ResponseReturnValue:
         key = parse_idempotency_key(request.headers.get("Idempotency-Key"))
         named = f"{request.method} {request.path}\n".encode()
         if content is None:
             content = request.get_data()
         fingerprint = hashlib.sha256(named + content).hexdigest()
-        outcome = perform(self._world.database, work, key=key, fingerprint=fingerprint)
-        headers = {"Idempotency-Replayed": "true"} if outcome.replayed else {}
-        return outcome.body, outcome.status, headers
+        return perform(self._world.database, lambda db: work(db, *args), key, fingerprint)
 
 
 def _json_body() -> bytes:

@@ -4,29 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import attrs
-
 from teamwire_sync._sandbox.errors import refusal_answer
 from teamwire_sync._sandbox.world.errors import RefusedError, refuse
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Callable
+
+    from flask.typing import ResponseReturnValue
 
     from teamwire_sync._sandbox.world.database import Database
 
 
-@attrs.frozen
-class Outcome:
-    """How a write ended: the answer's body and status."""
-
-    body: str
-    status: int = 200
-    replayed: bool = False
-
-
 def perform(
-    database: Database, work: Callable[[], str], *, key: str | None, fingerprint: str
-) -> Outcome:
+    database: Database, work: Callable[[sqlite3.Connection], str], key: str | None, fingerprint: str
+) -> ResponseReturnValue:
     """Do a write, or repeat the outcome that its key already has.
 
     A refusal by the domain's rules is an outcome too. Work and outcome are stored in one
@@ -34,7 +26,7 @@ def perform(
 
     Args:
         database: Where the write goes.
-        work: Does the write in the current transaction and returns the answer's body.
+        work: Does the write in the given transaction and returns the answer's body.
         key: The request's Idempotency-Key, if it has one.
         fingerprint: Identifies the request's method, path and body.
     """
@@ -46,16 +38,16 @@ def perform(
             known, body, status = row
             if known != fingerprint:
                 refuse("this Idempotency-Key was sent with another request", "idempotency_mismatch")
-            return Outcome(body, status, replayed=True)
+            return body, status, {"Idempotency-Replayed": "true"}
         db.execute("SAVEPOINT work")
         try:
-            outcome = Outcome(work())
+            body, status = work(db), 200
         except RefusedError as refusal:
             db.execute("ROLLBACK TO work")
-            outcome = Outcome(*refusal_answer(refusal))
+            body, status = refusal_answer(refusal)
         if key is not None:
             db.execute(
                 "INSERT INTO outcomes (key, fingerprint, status, body) VALUES (?, ?, ?, ?)",
-                (key, fingerprint, outcome.status, outcome.body),
+                (key, fingerprint, status, body),
             )
-        return outcome
+        return body, status

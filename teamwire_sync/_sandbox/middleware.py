@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import uuid
+from contextlib import closing
 from typing import TYPE_CHECKING, Protocol
 
 from teamwire_sync._http.contract import OPERATIONS
@@ -61,8 +62,8 @@ def receive_body(environ: WSGIEnvironment, files: Files, exits: ExitStack) -> bo
     body = b""
     is_complete = True
     if environ["REQUEST_METHOD"] == "POST" and request_path(environ) == _UPLOADS:
-        spool = Spool(files, source, MAX_UPLOAD)
-        exits.callback(spool.close)
+        spool = exits.enter_context(closing(Spool(files)))
+        spool.receive(source, MAX_UPLOAD)
         environ[SPOOL_KEY] = spool
         is_too_long = spool.size > MAX_UPLOAD
         announced = int(environ.get("CONTENT_LENGTH") or 0)

@@ -36,8 +36,7 @@ class _TrackedConnection(HTTPConnection):
     def communicate(self) -> bool:
         """Serve one request; whether the connection stays."""
         self.server.make_room()
-        is_kept: bool = super().communicate()  # type: ignore[no-untyped-call]
-        return is_kept
+        return bool(super().communicate())  # type: ignore[no-untyped-call]
 
     def end_input(self) -> None:
         """Let whoever reads from the connection find its end; a short answer can still leave."""
@@ -100,7 +99,7 @@ class Server(wsgi.Server):
         self.keep_alive_conn_limit = sys.maxsize
         # Also the longest time that stopping waits for the loop.
         self.expiration_interval = 0.02
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._growth = threading.Lock()
         self._open: set[_TrackedConnection] = set()
         self._stopping = False
@@ -154,11 +153,10 @@ class Server(wsgi.Server):
     def put_conn(self, conn: _TrackedConnection) -> None:
         """Wait for the next request of a connection."""
         with self._lock:
-            is_kept = not self._stopping
-            if is_kept:
+            if self._stopping:
+                conn.close()
+            else:
                 super().put_conn(conn)
-        if not is_kept:
-            conn.close()
 
     def opened(self, connection: _TrackedConnection) -> None:
         """Count and remember a new connection."""
@@ -170,9 +168,8 @@ class Server(wsgi.Server):
     def end_if_late(self, connection: _TrackedConnection) -> None:
         """End what began when the server had stopped already: a connection, or a long answer."""
         with self._lock:
-            is_late = self._stopping
-        if is_late:
-            connection.end_input()
+            if self._stopping:
+                connection.end_input()
 
     def closed(self, connection: _TrackedConnection) -> None:
         """Forget a connection."""

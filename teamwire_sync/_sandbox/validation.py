@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
+from teamwire_sync._internal.strict_json import parse_json
 from teamwire_sync._sandbox.world.errors import refuse
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def is_printable(value: str, longest: int) -> bool:
 def parse_object(body: bytes, properties: Container[str]) -> Document:
     """Read a body that is an object with no other properties than these."""
     try:
-        document = json.loads(body.decode("utf-8"), parse_constant=_no_constant)
+        document = parse_json(body.decode("utf-8"))
     except (ValueError, RecursionError):
         refuse("the body is not JSON in UTF-8", "bad_request")
     if not isinstance(document, dict):
@@ -134,11 +134,6 @@ def parse_number(document: Document, name: str, most: int) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not -most <= value <= most:
         refuse(f"{name} must be a number from {-most} to {most}")
     return value
-
-
-def _no_constant(name: str) -> NoReturn:
-    message = f"{name} is not JSON"
-    raise ValueError(message)
 
 
 def _require_unicode(name: str, value: str) -> None:

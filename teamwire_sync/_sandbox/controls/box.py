@@ -6,7 +6,7 @@ import ipaddress
 import threading
 import time
 import warnings
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any
 
 from teamwire_sync._internal.hosts import is_loopback
@@ -56,13 +56,10 @@ class Sandbox(OtherUsers):
         _check_integer("port", port, 0, 65535)
         interval = _interval(live)
         _warn_unless_loopback(host)
-        self._started = time.monotonic()
-        self._clock_at_start = time.time()
+        self._clock_offset = time.time() - time.monotonic()
         with ExitStack() as exits:
-            database = Database(path)
-            exits.callback(database.close)
-            files = Files(path)
-            exits.callback(files.close)
+            database = exits.enter_context(closing(Database(path)))
+            files = exits.enter_context(closing(Files(path)))
             self._world = World(database, files, self.clock, chats=chats, seed=seed)
             self._interceptor = Interceptor(create_app(), self._world, files, seed)
             self._server = Server(host, port, self._interceptor)
@@ -121,14 +118,14 @@ class Sandbox(OtherUsers):
 
     def clock(self) -> float:
         """The sandbox's time in seconds since 1970."""
-        return self._clock_at_start + time.monotonic() - self._started
+        return self._clock_offset + time.monotonic()
 
     def advance(self, seconds: float) -> None:
         """Put the sandbox's clock forward."""
         if seconds < 0:
             message = f"seconds must not be negative: {seconds!r}"
             raise ValueError(message)
-        self._clock_at_start += seconds
+        self._clock_offset += seconds
 
     def fault(
         self,

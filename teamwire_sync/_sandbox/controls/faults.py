@@ -30,11 +30,9 @@ def _is_integer(value: Any, least: int, most: float = math.inf) -> bool:
     return type(value) is int and least <= value <= most
 
 
-def _is_duration(seconds: Any) -> bool:
-    return math.isfinite(seconds) and seconds >= 0
-
-
-_require_seconds = _require(_is_duration, "a number of seconds")
+_require_seconds = _require(
+    lambda seconds: math.isfinite(seconds) and seconds >= 0, "a number of seconds"
+)
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -123,21 +121,6 @@ class Fault:
         self._remove(self)
 
 
-@attrs.frozen
-class AppliedFault:
-    """What befalls one request.
-
-    Attributes:
-        outcome: The fault that takes or changes its answer.
-        delay: How many seconds its answer waits.
-        lag: How many seconds the listing stays behind.
-    """
-
-    outcome: Fault | None = None
-    delay: float = 0.0
-    lag: float | None = None
-
-
 class Faults:
     """The faults of a sandbox, the oldest first.
 
@@ -149,7 +132,7 @@ class Faults:
         self._seed = seed
         self._numbers = itertools.count()
         self._lock = threading.Lock()
-        self._active: list[Fault] = []
+        self._active: dict[Fault, None] = {}
 
     def add(self, route: Route, **effects: Any) -> Fault:
         """Start a fault."""
@@ -158,7 +141,7 @@ class Faults:
         own_random = random.Random(name)  # noqa: S311 - reproducible, not secret
         fault = Fault(route=route, remove=self._remove, random=own_random, **effects)
         with self._lock:
-            self._active.append(fault)
+            self._active[fault] = None
         return fault
 
     def clear(self) -> None:
@@ -168,31 +151,22 @@ class Faults:
 
     def _remove(self, fault: Fault) -> None:
         with self._lock:
-            if fault in self._active:
-                self._active.remove(fault)
+            self._active.pop(fault, None)
 
-    def apply(self, method: str, path: str) -> AppliedFault:
-        """Take what befalls a request.
+    def apply(self, method: str, path: str) -> dict[str, Fault]:
+        """Take the faults that befall a request, each under its effects (see `Fault.effects`).
 
         Faults of different effects add up; of those with a common effect, the oldest goes first
         and the others wait for a later request.
         """
-        applied = AppliedFault()
-        taken: set[str] = set()
+        applied: dict[str, Fault] = {}
         with self._lock:
             for fault in self._active.copy():
                 effects = fault.effects()
-                is_due = not effects & taken and fault.route.matches(method, path)
-                if not is_due or not fault.strikes():
-                    continue
-                taken |= effects
-                fault.hits += 1
-                if fault.hits == fault.times:
-                    self._active.remove(fault)
-                applied = attrs.evolve(
-                    applied,
-                    outcome=fault if "outcome" in effects else applied.outcome,
-                    delay=fault.delay or applied.delay,
-                    lag=applied.lag if fault.lag is None else fault.lag,
-                )
+                is_due = effects.isdisjoint(applied) and fault.route.matches(method, path)
+                if is_due and fault.strikes():
+                    applied.update(dict.fromkeys(effects, fault))
+                    fault.hits += 1
+                    if fault.hits == fault.times:
+                        del self._active[fault]
         return applied

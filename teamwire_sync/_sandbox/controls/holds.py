@@ -17,7 +17,7 @@ class Hold:
     A held request is done and recorded; only its answer waits. Leaving the ``with`` block releases.
     """
 
-    def __init__(self, route: Route, holds: Holds) -> None:
+    def __init__(self, route: Route, holds: set[Hold]) -> None:
         self._route = route
         self._holds = holds
         self._arrived = 0
@@ -52,7 +52,7 @@ class Hold:
 
     def release(self) -> None:
         """Let the held answers go, and hold no others."""
-        self._holds.remove(self)
+        self._holds.discard(self)
         self._released.set()
 
     def wait(self, method: str, path: str) -> None:
@@ -62,39 +62,3 @@ class Hold:
                 self._arrived += 1
                 self._arrival.notify_all()
             self._released.wait()
-
-
-class Holds:
-    """The holds of a sandbox."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._active: list[Hold] = []
-        self._closed = False
-
-    def add(self, hold: Hold) -> None:
-        """Start to hold."""
-        with self._lock:
-            if not self._closed:
-                self._active.append(hold)
-
-    def remove(self, hold: Hold) -> None:
-        """Forget a hold, if it is known."""
-        with self._lock:
-            if hold in self._active:
-                self._active.remove(hold)
-
-    def wait(self, method: str, path: str) -> None:
-        """Keep the calling thread as long as a hold wants its request."""
-        with self._lock:
-            active = self._active.copy()
-        for hold in active:
-            hold.wait(method, path)
-
-    def close(self) -> None:
-        """Release everything, and hold nothing from now on."""
-        with self._lock:
-            self._closed = True
-            active = self._active.copy()
-        for hold in active:
-            hold.release()

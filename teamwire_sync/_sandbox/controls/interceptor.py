@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from werkzeug.wrappers import Response
+from werkzeug.wsgi import ClosingIterator
 
 from teamwire_sync._sandbox.app import LAG_KEY, MAX_BODY, WORLD_KEY
-from teamwire_sync._sandbox.controls.faults import AppliedFault, Fault, Faults
-from teamwire_sync._sandbox.controls.holds import Holds
+from teamwire_sync._sandbox.controls.faults import Fault, Faults
 from teamwire_sync._sandbox.controls.request_log import ServedRequest
 from teamwire_sync._sandbox.errors import error_body
 from teamwire_sync._sandbox.middleware import (
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+    from teamwire_sync._sandbox.controls.holds import Hold
     from teamwire_sync._sandbox.world.files import Files
     from teamwire_sync._sandbox.world.world import World
 
@@ -47,13 +48,14 @@ class Interceptor:
         self._files = files
         self._closing = threading.Event()
         self.faults = Faults(seed)
-        self.holds = Holds()
+        self.holds: set[Hold] = set()
         self.request_log: list[ServedRequest] = []
 
     def close(self) -> None:
         """Let every waiting answer go."""
         self._closing.set()
-        self.holds.close()
+        for hold in self.holds.copy():
+            hold.release()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
@@ -67,9 +69,10 @@ class Interceptor:
             status = None if response is None else response.status_code
             # Recorded before a byte leaves: who has an answer also finds its record.
             self.request_log.append(ServedRequest(method, path, query, status))
-            self.holds.wait(method, path)
-            if applied.delay:
-                self._closing.wait(applied.delay)
+            for hold in self.holds.copy():
+                hold.wait(method, path)
+            if "delay" in applied:
+                self._closing.wait(applied["delay"].delay)
         connection: ClientConnection = environ[CONNECTION_KEY]
         if response is None:
             connection.drop()
@@ -78,8 +81,8 @@ class Interceptor:
             connection.stream()
         return response(environ, start_response)
 
-    def _answer(self, environ: WSGIEnvironment, applied: AppliedFault) -> Response | None:
-        fault = applied.outcome
+    def _answer(self, environ: WSGIEnvironment, applied: dict[str, Fault]) -> Response | None:
+        fault = applied.get("outcome")
         if fault is not None and fault.drop == "before":
             return None
         if fault is not None and fault.status is not None:
@@ -88,7 +91,7 @@ class Interceptor:
             response = Response(body, fault.status, mimetype="application/json")
         else:
             environ[WORLD_KEY] = self._world
-            environ[LAG_KEY] = applied.lag
+            environ[LAG_KEY] = applied["lag"].lag if "lag" in applied else None
             response = Response.from_app(self._app, environ)
             if (response.content_length or 0) <= MAX_BODY:
                 response.make_sequence()
@@ -99,28 +102,6 @@ class Interceptor:
         if fault is not None:
             _apply_fault(response, fault, environ[CONNECTION_KEY])
         return response
-
-
-class _Cut:
-    """The beginning of a body; with its end the connection breaks."""
-
-    def __init__(self, body: Iterable[bytes], size: int, connection: ClientConnection) -> None:
-        self._body = body
-        self._size = size
-        self._connection = connection
-
-    def __iter__(self) -> Iterator[bytes]:
-        left = self._size
-        for chunk in self._body:
-            if len(chunk) > left:
-                yield chunk[:left]
-                self._connection.break_off()
-                return
-            left -= len(chunk)
-            yield chunk
-
-    def close(self) -> None:
-        getattr(self._body, "close", lambda: None)()
 
 
 def _apply_fault(response: Response, fault: Fault, connection: ClientConnection) -> None:
@@ -136,4 +117,17 @@ def _apply_fault(response: Response, fault: Fault, connection: ClientConnection)
         else:
             response.headers[name] = value
     if fault.cut is not None:
-        response.response = _Cut(response.response, fault.cut, connection)  # type: ignore[arg-type]
+        body: Any = response.response
+        beginning = _cut(body, fault.cut, connection)
+        response.response = ClosingIterator(beginning, getattr(body, "close", None))
+
+
+def _cut(body: Iterable[bytes], size: int, connection: ClientConnection) -> Iterator[bytes]:
+    """The beginning of a body; with its end the connection breaks."""
+    for chunk in body:
+        if len(chunk) > size:
+            yield chunk[:size]
+            connection.break_off()
+            return
+        size -= len(chunk)
+        yield chunk

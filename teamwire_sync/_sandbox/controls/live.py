@@ -12,6 +12,8 @@ from teamwire_sync._sandbox.world.messages import NewMessage
 from teamwire_sync._sandbox.world.serializers import Document, location_document
 
 if TYPE_CHECKING:
+    import sqlite3
+
     from teamwire_sync._sandbox.controls.other_users import OtherUsers
     from teamwire_sync._sandbox.world.world import World
 
@@ -52,10 +54,6 @@ class LiveActivity:
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._end.wait(self._interval):
-            self._act()
-
-    def _act(self) -> None:
         actions = {
             self._post: 50,
             self._read: 20,
@@ -68,75 +66,64 @@ class LiveActivity:
             self._create: 2,
             self._alert: 2,
         }
-        (action,) = self._rng.choices(list(actions), list(actions.values()))
-        try:
-            action(self._chat())
-        except LookupError:
-            # Nobody to do it, nothing to do it with, or the client was quicker.
-            return
-        except Exception:
-            _logger.exception("the live world stumbled")
+        while not self._end.wait(self._interval):
+            (action,) = self._rng.choices(list(actions), list(actions.values()))
+            try:
+                with self._world.database.writing() as db:
+                    chat = queries.some_group_chat(db, self._rng.random())
+                    if chat is not None:
+                        action(db, chat)
+            except LookupError:
+                pass  # nobody to do it, or nothing to do it with
+            except Exception:
+                _logger.exception("the live world stumbled")
 
-    def _chat(self) -> Document:
-        with self._world.database.reading() as db:
-            chat = queries.some_group_chat(db, self._rng.random())
-        if chat is None:
-            message = "there is no group chat"
-            raise LookupError(message)
-        return chat
+    def _member(self, db: sqlite3.Connection, chat: Document) -> str:
+        return self._rng.choice(list(queries.all_members(db, chat)))
 
-    def _member(self, chat: Document) -> str:
-        with self._world.database.reading() as db:
-            members = list(queries.all_members(db, chat))
-        return self._rng.choice(members)
-
-    def _message(self, chat: Document) -> Document:
-        with self._world.database.reading() as db:
-            messages = queries.latest_messages(db, chat["tid"], 10)
+    def _message(self, db: sqlite3.Connection, chat: Document) -> Document:
+        messages = queries.latest_messages(db, chat["tid"], 10)
         return self._rng.choice([message for message in messages if not message["deleted"]])
 
-    def _post(self, chat: Document) -> None:
+    def _post(self, db: sqlite3.Connection, chat: Document) -> None:
         text = self._rng.choice(_TEXTS)
-        self._other_users.post_message(chat["tid"], text, self._member(chat))
+        self._other_users.post_message(chat["tid"], text, self._member(db, chat))
 
-    def _send_file(self, chat: Document) -> None:
+    def _send_file(self, db: sqlite3.Connection, chat: Document) -> None:
         files = {"Notiz.txt": self._rng.choice(_TEXTS).encode()}
-        self._other_users.post_message(chat["tid"], user=self._member(chat), files=files)
+        self._other_users.post_message(chat["tid"], user=self._member(db, chat), files=files)
 
-    def _send_location(self, chat: Document) -> None:
+    def _send_location(self, db: sqlite3.Connection, chat: Document) -> None:
         place = location_document(*self._rng.choice(_PLACES))
-        with self._world.database.writing() as db:
-            queries.require_chat(db, chat["tid"])
-            self._world.messages.add(
-                db, chat["tid"], self._member(chat), NewMessage(message=None), [place]
-            )
+        author = self._member(db, chat)
+        self._world.messages.add(db, chat["tid"], author, NewMessage(message=None), [place])
 
-    def _alert(self, chat: Document) -> None:
+    def _alert(self, db: sqlite3.Connection, chat: Document) -> None:
         text = self._rng.choice(_ALERTS)
-        self._other_users.post_message(chat["tid"], text, self._member(chat), is_alert=True)
+        author = self._member(db, chat)
+        self._other_users.post_message(chat["tid"], text, author, is_alert=True)
 
-    def _read(self, chat: Document) -> None:
-        mid = self._message(chat)["mid"]
-        self._other_users.mark_read(chat["tid"], mid, self._member(chat))
+    def _read(self, db: sqlite3.Connection, chat: Document) -> None:
+        mid = self._message(db, chat)["mid"]
+        self._other_users.mark_read(chat["tid"], mid, self._member(db, chat))
 
-    def _delete(self, chat: Document) -> None:
-        self._other_users.delete_message(chat["tid"], self._message(chat)["mid"])
+    def _delete(self, db: sqlite3.Connection, chat: Document) -> None:
+        self._other_users.delete_message(chat["tid"], self._message(db, chat)["mid"])
 
-    def _rename(self, chat: Document) -> None:
+    def _rename(self, _db: sqlite3.Connection, chat: Document) -> None:
         self._other_users.rename_chat(chat["tid"], self._rng.choice(_TITLES))
 
-    def _join(self, chat: Document) -> None:
-        self._other_users.add_members(chat["tid"], [self._person()])
+    def _join(self, db: sqlite3.Connection, chat: Document) -> None:
+        self._other_users.add_members(chat["tid"], [self._person(db)])
 
-    def _leave(self, chat: Document) -> None:
+    def _leave(self, _db: sqlite3.Connection, chat: Document) -> None:
         # Somebody stays.
         leaver = self._rng.choice(chat["user_ids"][1:])
         self._other_users.remove_members(chat["tid"], [leaver])
 
-    def _create(self, _: Document) -> None:
-        members = {self._person(): None, self._person(): None}
+    def _create(self, db: sqlite3.Connection, _chat: Document) -> None:
+        members = {self._person(db): None, self._person(db): None}
         self._other_users.add_chat(self._rng.choice(_TITLES), members)
 
-    def _person(self) -> str:
-        with self._world.database.reading() as db:
-            return queries.some_person(db, self._rng.random(), self._world.bot_uid)
+    def _person(self, db: sqlite3.Connection) -> str:
+        return queries.some_person(db, self._rng.random(), self._world.bot_uid)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import attrs
 
 from teamwire_sync._sandbox.world import queries
-from teamwire_sync._sandbox.world.errors import refuse
+from teamwire_sync._sandbox.world.errors import refuse, require
 from teamwire_sync._sandbox.world.files import Spool
 from teamwire_sync._sandbox.world.serializers import Document, dump, file_document, fresh_id
 
@@ -42,6 +43,7 @@ class Content:
     content_type: str
 
 
+@attrs.frozen
 class AttachmentStore:
     """The uploaded contents of a world.
 
@@ -49,31 +51,24 @@ class AttachmentStore:
         context: The world's.
     """
 
-    def __init__(self, context: Context) -> None:
-        self._context = context
+    _context: Context
 
-    def upload(self, name: str, content_type: str, body: Spool) -> str:
+    def upload(self, db: sqlite3.Connection, name: str, content_type: str, body: Spool) -> str:
         """Keep a content for the bot; returns the JSON text of the answer."""
-        with self._context.database.writing() as db:
-            attachment = _keep(db, name, content_type, body, is_own=True)
+        attachment = _keep(db, name, content_type, body, is_own=True)
         return dump({"attachment_id": attachment["attachment_id"]})
 
     def add(self, db: sqlite3.Connection, name: str, content_type: str, content: bytes) -> Document:
         """Keep somebody else's content; returns the attachment."""
-        body = Spool(self._context.files, io.BytesIO(content), len(content))
-        try:
+        with closing(Spool(self._context.files)) as body:
+            body.receive(io.BytesIO(content), len(content))
             return _keep(db, name, content_type, body, is_own=False)
-        finally:
-            body.close()
 
-    def content(self, attachment_id: str) -> Content:
+    def content(self, db: sqlite3.Connection, attachment_id: str) -> Content:
         """A content that the bot may have."""
         query = f"SELECT size, content_type, content{_VISIBLE}"
-        with self._context.database.reading() as db:
-            row = db.execute(query, (attachment_id,)).fetchone()
-        if row is None:
-            refuse("there is no such attachment", "not_found")
-        size, content_type, small = row
+        row = db.execute(query, (attachment_id,)).fetchone()
+        size, content_type, small = require(row, "there is no such attachment")
         file = self._context.files.open(attachment_id) if small is None else io.BytesIO(small)
         return Content(file, size, content_type)
 

@@ -1,9 +1,12 @@
-"""What the bot does with chats, and the rules for it."""
+"""The bot's chats: their list, what the bot does with them, and the rules for it."""
 
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING
+
+import attrs
 
 from teamwire_sync._sandbox.world import queries
 from teamwire_sync._sandbox.world.errors import refuse, refuse_members
@@ -20,8 +23,9 @@ if TYPE_CHECKING:
     from teamwire_sync._transport import ChatDraft, MemberEdit
 
 
+@attrs.frozen
 class BotChats:
-    """The chats of a world, as the bot may change them.
+    """The chats of a world, as the bot lists them and may change them.
 
     Args:
         context: The world's.
@@ -29,92 +33,105 @@ class BotChats:
         messages: The world's.
     """
 
-    def __init__(self, context: Context, chat_editor: ChatEditor, messages: Messages) -> None:
-        self._context = context
-        self._chat_editor = chat_editor
-        self._messages = messages
+    _context: Context
+    _chat_editor: ChatEditor
+    _messages: Messages
 
-    def create(self, draft: ChatDraft) -> str:
+    def version(self, db: sqlite3.Connection, lag: float | None) -> tuple[str, int]:
+        """The ETag and the last change of the list of chats, now or `lag` seconds ago."""
+        latest = math.inf if lag is None else self._context.clock() - lag
+        (seq,) = db.execute("SELECT MAX(seq) FROM log WHERE at <= ?", (latest,)).fetchone()
+        return f'"{self._context.world_id}-{seq}"', seq
+
+    def page(self, db: sqlite3.Connection, seq: int, limit: int, cursor: str | None) -> str:
+        """One page of the list of chats, up to and including one change of the log."""
+        after = 0 if cursor is None else self._context.decode_number("chat", cursor, least=1)
+        found = db.execute(
+            "SELECT ordinal, document FROM chats WHERE ordinal > ? AND from_seq <= ?"
+            " AND (to_seq IS NULL OR to_seq > ?) ORDER BY ordinal LIMIT ?",
+            (after, seq, seq, limit + 1),
+        ).fetchall()
+        chats = f"[{','.join(document for _, document in found[:limit])}]"
+        users, groups = queries.named_by(db, json.loads(chats))
+        following = self._context.next_cursor("chat", found, limit)
+        return f'{{"chats":{chats},"users":{users},"groups":{groups},"next_cursor":{following}}}'
+
+    def create(self, db: sqlite3.Connection, draft: ChatDraft) -> str:
         """Create a chat, or reuse the 1:1 that exists, and post the first message."""
-        with self._context.database.writing() as db:
-            uids = self._context.without_bot(draft.user_ids)
-            gids = list(dict.fromkeys(draft.group_ids))
-            groups = require_visible(db, uids, gids)
-            peer_uid = one_to_one_peer(uids, gids, draft.title)
-            tid = None if peer_uid is None else queries.present_one_to_one(db, peer_uid)
-            if tid is None:
-                uids, gids = self._expanded(db, uids, groups)
-                if not uids and not gids:
-                    refuse("a chat needs at least one recipient", "no_recipient")
-                tid = self._chat_editor.create(
-                    db,
-                    self._context.bot_uid,
-                    peer_uid,
-                    title=draft.title,
-                    user_ids=uids,
-                    group_ids=gids,
-                    admin_ids=[self._context.bot_uid],
-                    is_alert=draft.is_alert,
-                    allow_sending=draft.allow_sending,
-                    allow_mute_notifications=draft.allow_mute_notifications,
-                )
-            if draft.message is not None:
-                self._messages.post(tid, NewMessage(message=draft.message))
-            return chat_json(db, tid)
+        uids = self._context.without_bot(draft.user_ids)
+        gids = list(dict.fromkeys(draft.group_ids))
+        groups = require_visible(db, uids, gids)
+        peer_uid = one_to_one_peer(uids, gids, draft.title)
+        tid = None if peer_uid is None else queries.present_one_to_one(db, peer_uid)
+        if tid is None:
+            uids, gids = self._expanded(db, uids, groups)
+            if not uids and not gids:
+                refuse("a chat needs at least one recipient", "no_recipient")
+            tid = self._chat_editor.create(
+                db,
+                self._context.bot_uid,
+                peer_uid,
+                title=draft.title,
+                user_ids=uids,
+                group_ids=gids,
+                admin_ids=[self._context.bot_uid],
+                is_alert=draft.is_alert,
+                allow_sending=draft.allow_sending,
+                allow_mute_notifications=draft.allow_mute_notifications,
+            )
+        if draft.message is not None:
+            self._messages.post(db, tid, NewMessage(message=draft.message))
+        return chat_json(db, tid)
 
-    def edit(self, tid: str, properties: dict[str, Any]) -> str:
+    def edit(self, db: sqlite3.Connection, tid: str, properties: dict[str, Any]) -> str:
         """Change title and flags."""
-        with self._context.database.writing() as db:
-            chat = self._editable(db, tid)
-            self._chat_editor.change(db, chat, self._context.bot_uid, **properties)
-            return chat_json(db, tid)
+        chat = self._editable(db, tid)
+        self._chat_editor.change(db, chat, self._context.bot_uid, **properties)
+        return chat_json(db, tid)
 
-    def edit_members(self, tid: str, edit: MemberEdit) -> str:
+    def edit_members(self, db: sqlite3.Connection, tid: str, edit: MemberEdit) -> str:
         """Add and remove members."""
-        with self._context.database.writing() as db:
-            chat = self._editable(db, tid)
-            add_uids = [uid for uid in edit.add_users if uid not in chat["user_ids"]]
-            add_gids = [gid for gid in edit.add_groups if gid not in chat["group_ids"]]
-            groups = require_visible(
-                db,
-                add_uids,
-                add_gids,
-                # Who is in by a circle only is no member to remove, and the bot leaves in its way.
-                [uid for uid in edit.remove_users if uid not in chat["user_ids"]],
-                [gid for gid in edit.remove_groups if gid not in chat["group_ids"]],
-            )
-            self._chat_editor.change_members(
-                db,
-                chat,
-                self._context.bot_uid,
-                add=self._expanded(db, add_uids, groups),
-                remove=(edit.remove_users, edit.remove_groups),
-            )
-            return chat_json(db, tid)
+        chat = self._editable(db, tid)
+        add_uids = [uid for uid in edit.add_users if uid not in chat["user_ids"]]
+        add_gids = [gid for gid in edit.add_groups if gid not in chat["group_ids"]]
+        groups = require_visible(
+            db,
+            add_uids,
+            add_gids,
+            # Who is in by a circle only is no member to remove, and the bot leaves in its way.
+            [uid for uid in edit.remove_users if uid not in chat["user_ids"]],
+            [gid for gid in edit.remove_groups if gid not in chat["group_ids"]],
+        )
+        self._chat_editor.change_members(
+            db,
+            chat,
+            self._context.bot_uid,
+            add=self._expanded(db, add_uids, groups),
+            remove=(edit.remove_users, edit.remove_groups),
+        )
+        return chat_json(db, tid)
 
-    def edit_admins(self, tid: str, edit: MemberEdit) -> str:
+    def edit_admins(self, db: sqlite3.Connection, tid: str, edit: MemberEdit) -> str:
         """Make members administrators, and administrators members."""
-        with self._context.database.writing() as db:
-            chat = self._editable(db, tid)
-            members = {*queries.all_members(db, chat), self._context.bot_uid}
-            bad_uids = [uid for uid in edit.add_users if uid not in members]
-            bad_uids += [uid for uid in edit.remove_users if uid not in chat["admin_ids"]]
-            if bad_uids:
-                refuse_members(bad_uids)
-            self._chat_editor.change_admins(
-                db,
-                chat,
-                self._context.bot_uid,
-                add=edit.add_users,
-                remove=edit.remove_users,
-            )
-            return chat_json(db, tid)
+        chat = self._editable(db, tid)
+        members = {*queries.all_members(db, chat), self._context.bot_uid}
+        bad_uids = [uid for uid in edit.add_users if uid not in members]
+        bad_uids += [uid for uid in edit.remove_users if uid not in chat["admin_ids"]]
+        if bad_uids:
+            refuse_members(bad_uids)
+        self._chat_editor.change_admins(
+            db,
+            chat,
+            self._context.bot_uid,
+            add=edit.add_users,
+            remove=edit.remove_users,
+        )
+        return chat_json(db, tid)
 
-    def leave(self, tid: str) -> str:
+    def leave(self, db: sqlite3.Connection, tid: str) -> str:
         """Leave a chat."""
-        with self._context.database.writing() as db:
-            queries.visible_chat(db, tid)
-            self._chat_editor.remove_bot(db, tid, self._context.bot_uid)
+        queries.visible_chat(db, tid)
+        self._chat_editor.remove_bot(db, tid, self._context.bot_uid)
         return "{}"
 
     def _editable(self, db: sqlite3.Connection, tid: str) -> Document:

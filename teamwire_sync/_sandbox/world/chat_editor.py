@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import attrs
+
 from teamwire_sync._sandbox.world import queries
 from teamwire_sync._sandbox.world.serializers import Document, chat_document, fresh_id
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 _TOLD = ("title", "allow_sending", "allow_mute_notifications", "is_closed")
 
 
+@attrs.frozen
 class ChatEditor:
     """The chats of a world, as anybody changes them; what changes nothing leaves no trace.
 
@@ -27,9 +30,8 @@ class ChatEditor:
         events: The world's.
     """
 
-    def __init__(self, context: Context, events: EventLog) -> None:
-        self._context = context
-        self._events = events
+    _context: Context
+    _events: EventLog
 
     def create(
         self, db: sqlite3.Connection, editor: str | None, peer_uid: str | None, **properties: Any
@@ -49,14 +51,13 @@ class ChatEditor:
 
     def change(
         self, db: sqlite3.Connection, chat: Document, editor: str | None, **properties: Any
-    ) -> Document:
-        """Change title and flags; returns the chat as it is then."""
+    ) -> None:
+        """Change title and flags."""
         changed = self._store(db, chat, properties)
         for name in _TOLD:
             if changed[name] != chat[name]:
                 kind = f"chat_{name}_changed"
                 self._events.add(db, kind, chat["tid"], editor, **{name: changed[name]})
-        return changed
 
     def change_members(
         self,
@@ -66,8 +67,8 @@ class ChatEditor:
         *,
         add: tuple[Iterable[str], Iterable[str]] = ((), ()),
         remove: tuple[Iterable[str], Iterable[str]] = ((), ()),
-    ) -> Document:
-        """Add and remove users and groups, each as a pair; returns the chat as it is then.
+    ) -> None:
+        """Add and remove users and groups, each as a pair.
 
         Whoever is removed is no administrator any more.
         """
@@ -83,7 +84,7 @@ class ChatEditor:
             self._events.add(db, "chat_left", tid, editor, user_ids=left_uids, group_ids=left_gids)
         members = {*queries.all_members(db, changed), self._context.bot_uid} - set(left_uids)
         gone = [uid for uid in changed["admin_ids"] if uid not in members]
-        return self.change_admins(db, changed, editor, remove=gone)
+        self.change_admins(db, changed, editor, remove=gone)
 
     def change_admins(
         self,
@@ -93,10 +94,10 @@ class ChatEditor:
         *,
         add: Iterable[str] = (),
         remove: Iterable[str] = (),
-    ) -> Document:
-        """Add and remove administrators; returns the chat as it is then."""
+    ) -> None:
+        """Add and remove administrators."""
         admin_ids, added, removed = _edited(chat["admin_ids"], add, remove)
-        changed = self._store(db, chat, {"admin_ids": admin_ids})
+        self._store(db, chat, {"admin_ids": admin_ids})
         if added or removed:
             self._events.add(
                 db,
@@ -106,7 +107,6 @@ class ChatEditor:
                 added_admin_ids=added,
                 removed_admin_ids=removed,
             )
-        return changed
 
     def remove_bot(self, db: sqlite3.Connection, tid: str, editor: str | None) -> None:
         """Let the bot be no longer in a chat."""

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, NoReturn
 import attrs
 
 from teamwire_sync._sandbox.world.errors import refuse
+from teamwire_sync._sandbox.world.serializers import dump
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from teamwire_sync._sandbox.world.database import Database
     from teamwire_sync._sandbox.world.files import Files
@@ -50,6 +51,18 @@ class Context:
         """The opaque text for a position in a list."""
         text = f"{self.world_id}:{kind}:{position}"
         return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+    def next_cursor(self, kind: str, found: Sequence[tuple[int | str, str]], limit: int) -> str:
+        """The JSON text of the cursor that the next page begins with, null without a next page.
+
+        Args:
+            kind: The kind of the list.
+            found: Positions and documents: those of the page, and one more if there is one.
+            limit: How many a page has at most.
+        """
+        if len(found) <= limit:
+            return "null"
+        return dump(self.encode_cursor(kind, found[limit - 1][0]))
 
     def decode_cursor(self, kind: str, cursor: str) -> str:
         """The position in a list of that kind.

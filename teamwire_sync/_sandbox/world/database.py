@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 # A chat is kept as versions, each valid from one sequence number of the log up to another, so that
 # the listing of an earlier moment can still be read.
@@ -76,7 +76,6 @@ class Database:
 
     def __init__(self, path: str | os.PathLike[str] | None) -> None:
         self._lock = threading.RLock()
-        self._after_commit: list[Callable[[], None]] = []
         try:
             self._db = sqlite3.connect(
                 ":memory:" if path is None else path,
@@ -130,16 +129,9 @@ class Database:
             try:
                 yield self._db
                 self._db.execute("COMMIT")
-                for call in self._after_commit:
-                    call()
             finally:
-                self._after_commit.clear()
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
-
-    def after_commit(self, call: Callable[[], None]) -> None:
-        """Call this when the present transaction has happened; it must not use the database."""
-        self._after_commit.append(call)
 
     def close(self) -> None:
         """Close the database."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import attrs
+
 from teamwire_sync._sandbox.world import queries
 from teamwire_sync._sandbox.world.avatars import avatar
 from teamwire_sync._sandbox.world.bot_chats import require_visible
 from teamwire_sync._sandbox.world.context import Context, refuse_cursor
-from teamwire_sync._sandbox.world.errors import refuse
+from teamwire_sync._sandbox.world.errors import refuse, require
 from teamwire_sync._sandbox.world.serializers import dump
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from teamwire_sync._transport import MemberEdit
 
 
+@attrs.frozen
 class Directory:
     """The users and groups that the bot sees.
 
@@ -25,50 +28,42 @@ class Directory:
         context: The world's.
     """
 
-    def __init__(self, context: Context) -> None:
-        self._context = context
+    _context: Context
 
-    def user(self, uid: str) -> str:
+    def user(self, db: sqlite3.Connection, uid: str) -> str:
         """One user."""
-        with self._context.database.reading() as db:
-            return f'{{"user":{_user(db, uid)}}}'
+        return f'{{"user":{_user(db, uid)}}}'
 
-    def avatar(self, uid: str) -> bytes:
+    def avatar(self, db: sqlite3.Connection, uid: str) -> bytes:
         """A user's picture, as PNG."""
-        with self._context.database.reading() as db:
-            user = json.loads(_user(db, uid))
+        user = json.loads(_user(db, uid))
         if not user["has_avatar"]:
             refuse("this user has no picture", "no_avatar")
         return avatar(uid)
 
-    def users(self, part: str, limit: int, cursor: str | None) -> str:
+    def users(self, db: sqlite3.Connection, part: str, limit: int, cursor: str | None) -> str:
         """Users whose name has a part, by name; the bot is not among them."""
-        with self._context.database.reading() as db:
-            after = self._place(db, "user", cursor)
-            found = db.execute(
-                "SELECT uid, document FROM users WHERE is_visible AND uid != ?"
-                " AND instr(name, ?) AND (name, uid) > (?, ?) ORDER BY name, uid LIMIT ?",
-                (self._context.bot_uid, part.casefold(), *after, limit + 1),
-            ).fetchall()
+        after = self._place(db, "user", cursor)
+        found = db.execute(
+            "SELECT uid, document FROM users WHERE is_visible AND uid != ?"
+            " AND instr(name, ?) AND (name, uid) > (?, ?) ORDER BY name, uid LIMIT ?",
+            (self._context.bot_uid, part.casefold(), *after, limit + 1),
+        ).fetchall()
         users = ",".join(document for _, document in found[:limit])
-        return f'{{"users":[{users}],"next_cursor":{self._following("user", found, limit)}}}'
+        following = self._context.next_cursor("user", found, limit)
+        return f'{{"users":[{users}],"next_cursor":{following}}}'
 
-    def groups(self, limit: int, cursor: str | None) -> str:
+    def groups(self, db: sqlite3.Connection, limit: int, cursor: str | None) -> str:
         """Groups without their members, by title."""
-        with self._context.database.reading() as db:
-            after = self._place(db, "group", cursor)
-            found = db.execute(
-                "SELECT gid, document FROM groups WHERE is_visible AND (name, gid) > (?, ?)"
-                " ORDER BY name, gid LIMIT ?",
-                (*after, limit + 1),
-            ).fetchall()
-            users, groups = queries.named_by(db, [], more_gids=[gid for gid, _ in found[:limit]])
-        following = self._following("group", found, limit)
+        after = self._place(db, "group", cursor)
+        found = db.execute(
+            "SELECT gid, document FROM groups WHERE is_visible AND (name, gid) > (?, ?)"
+            " ORDER BY name, gid LIMIT ?",
+            (*after, limit + 1),
+        ).fetchall()
+        users, groups = queries.named_by(db, [], more_gids=[gid for gid, _ in found[:limit]])
+        following = self._context.next_cursor("group", found, limit)
         return f'{{"groups":{groups},"users":{users},"next_cursor":{following}}}'
-
-    def _following(self, kind: str, found: list[tuple[str, str]], limit: int) -> str:
-        more = len(found) > limit
-        return dump(self._context.encode_cursor(kind, found[limit - 1][0]) if more else None)
 
     def _place(self, db: sqlite3.Connection, kind: str, cursor: str | None) -> tuple[str, str]:
         if cursor is None:
@@ -81,46 +76,32 @@ class Directory:
             refuse_cursor()
         return name, position
 
-    def group(self, gid: str) -> str:
+    def group(self, db: sqlite3.Connection, gid: str) -> str:
         """One group with its members."""
-        with self._context.database.reading() as db:
-            return _group_json(db, gid)
+        group = _group(db, gid)
+        members = queries.group_members(db, gid)
+        owner = json.loads(group)["owner_id"]
+        users = queries.users_json(db, members if owner is None else [*members, owner])
+        return f'{{"group":{group},"user_ids":{dump(members)},"users":{users}}}'
 
-    def edit_members(self, gid: str, edit: MemberEdit) -> str:
+    def edit_members(self, db: sqlite3.Connection, gid: str, edit: MemberEdit) -> str:
         """Change the members of a list that the bot owns."""
-        with self._context.database.writing() as db:
-            group = json.loads(_group(db, gid))
-            if group["is_circle"]:
-                refuse(
-                    "the administrators of the organisation manage this circle", "circle_managed"
-                )
-            if group["owner_id"] != self._context.bot_uid:
-                refuse("the list is somebody else's", "not_owner")
-            members = queries.group_members(db, gid)
-            new = [uid for uid in self._context.without_bot(edit.add_users) if uid not in members]
-            strangers = [uid for uid in edit.remove_users if uid not in members]
-            require_visible(db, new, (), strangers)
-            queries.change_group_members(db, gid, new, edit.remove_users)
-            return _group_json(db, gid)
+        group = json.loads(_group(db, gid))
+        if group["is_circle"]:
+            refuse("the administrators of the organisation manage this circle", "circle_managed")
+        if group["owner_id"] != self._context.bot_uid:
+            refuse("the list is somebody else's", "not_owner")
+        members = queries.group_members(db, gid)
+        new = [uid for uid in self._context.without_bot(edit.add_users) if uid not in members]
+        strangers = [uid for uid in edit.remove_users if uid not in members]
+        require_visible(db, new, (), strangers)
+        queries.change_group_members(db, gid, new, edit.remove_users)
+        return self.group(db, gid)
 
 
 def _user(db: sqlite3.Connection, uid: str) -> str:
-    user = queries.visible_user(db, uid)
-    if user is None:
-        refuse("there is no such user", "not_found")
-    return user
+    return require(queries.visible_user(db, uid), "there is no such user")
 
 
 def _group(db: sqlite3.Connection, gid: str) -> str:
-    group = queries.visible_group(db, gid)
-    if group is None:
-        refuse("there is no such group", "not_found")
-    return group
-
-
-def _group_json(db: sqlite3.Connection, gid: str) -> str:
-    group = _group(db, gid)
-    members = queries.group_members(db, gid)
-    owner = json.loads(group)["owner_id"]
-    users = queries.users_json(db, members if owner is None else [*members, owner])
-    return f'{{"group":{group},"user_ids":{dump(members)},"users":{users}}}'
+    return require(queries.visible_group(db, gid), "there is no such group")

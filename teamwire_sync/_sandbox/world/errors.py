@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+T = TypeVar("T")
 
 
 class RefusedError(Exception):
@@ -26,6 +28,13 @@ class RefusedError(Exception):
 def refuse(message: str, code: str = "invalid_request", **details: Any) -> NoReturn:
     """Refuse a request."""
     raise RefusedError(message, code, **details) from None
+
+
+def require(thing: T | None, message: str) -> T:
+    """Return a thing; refuse the request if there is none."""
+    if thing is None:
+        refuse(message, "not_found")
+    return thing
 
 
 def refuse_members(uids: Iterable[str], gids: Iterable[str] = ()) -> NoReturn:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from teamwire_sync._sandbox.world import queries
 from teamwire_sync._sandbox.world.context import Context, refuse_cursor
-from teamwire_sync._sandbox.world.serializers import Document, dump
+from teamwire_sync._sandbox.world.serializers import dump
 
 if TYPE_CHECKING:
     import sqlite3
@@ -29,27 +29,23 @@ class EventLog:
 
     Args:
         context: The world's.
+
+    Attributes:
+        waiting: How many wait for an event.
     """
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self._arrival = threading.Condition()
         self._closed = False
-        self._waiting = 0
-        with context.database.reading() as db:
-            self._latest = _latest(db)
+        self._arrived = 0
+        self.waiting = 0
 
     def close(self) -> None:
         """Let all who wait go, and let nobody wait from now on."""
         with self._arrival:
             self._closed = True
             self._arrival.notify_all()
-
-    @property
-    def waiting(self) -> int:
-        """How many wait for an event."""
-        with self._arrival:
-            return self._waiting
 
     def add(
         self,
@@ -79,76 +75,61 @@ class EventLog:
             "editor_id": editor,
             **details,
         }
-        seq = db.execute("INSERT INTO events (document) VALUES (?)", (dump(document),)).lastrowid
-        self._context.database.after_commit(lambda: self._wake(seq or 0))
-
-    def _wake(self, seq: int) -> None:
+        db.execute("INSERT INTO events (document) VALUES (?)", (dump(document),))
         with self._arrival:
-            self._latest = max(self._latest, seq)
+            # A woken thread reads the database, and waits there until this transaction is over.
+            self._arrived += 1
             self._arrival.notify_all()
 
     def page(self, cursor: str | None, wait: float, limit: int) -> str:
         """The events after a cursor; without one, the cursor of now."""
-        database = self._context.database
         if cursor is None:
-            with database.reading() as db:
+            with self._context.database.reading() as db:
                 return self._page_json(db, [], self._context.encode_cursor(_CURSOR, _latest(db)))
         after = self._context.decode_number(_CURSOR, cursor)
         give_up = time.monotonic() + wait
         while True:
-            with database.reading() as db:
+            arrived = self._arrived
+            with self._context.database.reading() as db:
                 found = db.execute(
                     "SELECT seq, document FROM events WHERE seq > ? ORDER BY seq LIMIT ?",
                     (after, limit),
                 ).fetchall()
                 if not found and after > _latest(db):
                     refuse_cursor()
-                if found or time.monotonic() >= give_up:
+                if found or self._closed or time.monotonic() >= give_up:
                     return self._page_json(db, found, cursor)
-            if not self._wait(after, give_up):
-                give_up = 0.0
-
-    def _wait(self, after: int, give_up: float) -> bool:
-        """Wait for an event, without the database; whether it may go on."""
-        with self._arrival:
-            self._waiting += 1
-            try:
+            with self._arrival:
+                self.waiting += 1
                 left = min(give_up - time.monotonic(), _LONGEST_SLEEP)
-                self._arrival.wait_for(lambda: self._latest > after or self._closed, left)
-            finally:
-                self._waiting -= 1
-            return not self._closed
+                if self._arrived == arrived and not self._closed:
+                    self._arrival.wait(left)
+                self.waiting -= 1
 
     def _page_json(
         self, db: sqlite3.Connection, found: Iterable[tuple[int, str]], cursor: str
     ) -> str:
         events = []
+        uids: list[str] = []
         for seq, text in found:
             cursor = self._context.encode_cursor(_CURSOR, seq)
             event = {"cursor": cursor, **json.loads(text)}
+            uids += [event[name] for name in _NAMING_ONE if event.get(name) is not None]
+            uids += [uid for name in _NAMING_MANY for uid in event.get(name, ())]
             if event["type"] == "new_message":
                 event["message"] = queries.message(db, event["tid"], event.pop("message_id"))
+                uids.append(event["message"]["from_user_id"])
             events.append(event)
         tids = dict.fromkeys(event["tid"] for event in events)
         chats = [
             chat for chat in (queries.latest_chat(db, tid) for tid in tids) if chat is not None
         ]
         gids = [gid for event in events for gid in event.get("group_ids", ())]
-        users, groups = queries.named_by(db, chats, _named_users(events), gids)
+        users, groups = queries.named_by(db, chats, uids, gids)
         return (
             f'{{"events":{dump(events)},"chats":{dump(chats)},'
             f'"users":{users},"groups":{groups},"cursor":{dump(cursor)}}}'
         )
-
-
-def _named_users(events: Iterable[Document]) -> list[str]:
-    uids = []
-    for event in events:
-        uids += [event[name] for name in _NAMING_ONE if event.get(name) is not None]
-        uids += [uid for name in _NAMING_MANY for uid in event.get(name, ())]
-        if event["type"] == "new_message":
-            uids.append(event["message"]["from_user_id"])
-    return uids
 
 
 def _latest(db: sqlite3.Connection) -> int:

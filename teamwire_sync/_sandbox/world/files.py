@@ -10,17 +10,7 @@ import threading
 import uuid
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
-
-if TYPE_CHECKING:
-    from typing import Protocol
-
-    class Readable(Protocol):
-        """What a body can be read from."""
-
-        def read(self, size: int, /) -> bytes:
-            """Up to so many bytes."""
-
+from typing import BinaryIO
 
 CHUNK = 64 * 1024
 IN_MEMORY = 64 * 1024
@@ -32,28 +22,23 @@ class Spool:
 
     Args:
         files: Where the file would be.
-        source: The body.
-        longest: Of a longer one not all is read.
 
     Attributes:
+        digest: The content's SHA-256.
         size: How many bytes there are.
         is_broken: Whether the source failed before its end.
     """
 
-    def __init__(self, files: Files, source: Readable, longest: int) -> None:
+    def __init__(self, files: Files) -> None:
         self._files = files
         self._path: Path | None = None
         self._memory = io.BytesIO()
-        self._digest = hashlib.sha256()
+        self.digest = hashlib.sha256()
         self.size = 0
         self.is_broken = False
-        try:
-            self._receive(source, longest)
-        except BaseException:
-            self.close()
-            raise
 
-    def _receive(self, source: Readable, longest: int) -> None:
+    def receive(self, source: BinaryIO, longest: int) -> None:
+        """Read a body; of one that is longer than `longest`, not all is read."""
         with ExitStack() as exits:
             target: BinaryIO = self._memory
             while self.size <= longest:
@@ -66,20 +51,15 @@ class Spool:
                 if not chunk:
                     return
                 self.size += len(chunk)
-                self._digest.update(chunk)
+                self.digest.update(chunk)
                 target.write(chunk)
 
-    def _read(self, source: Readable) -> bytes:
+    def _read(self, source: BinaryIO) -> bytes:
         try:
             return source.read(CHUNK)
         except (OSError, ValueError):  # what cheroot raises in the middle of a chunked body
             self.is_broken = True
             return b""
-
-    @property
-    def digest(self) -> bytes:
-        """Identifies the content."""
-        return self._digest.digest()
 
     def keep(self, name: str) -> bytes | None:
         """The content if it is small; else keep its file under a name, for `Files.open`."""
@@ -125,7 +105,5 @@ class Files:
 
     def close(self) -> None:
         """Remove what is temporary."""
-        with self._lock:
-            if self._temporary is not None:
-                self._temporary.cleanup()
-                self._temporary = None
+        if self._temporary is not None:
+            self._temporary.cleanup()

@@ -49,6 +49,7 @@ class NewMessage:
     sender_display_name: str | None = None
 
 
+@attrs.frozen
 class Messages:
     """The messages of a world.
 
@@ -58,25 +59,23 @@ class Messages:
         attachments: The world's.
     """
 
-    def __init__(self, context: Context, events: EventLog, attachments: AttachmentStore) -> None:
-        self._context = context
-        self._events = events
-        self._attachments = attachments
+    _context: Context
+    _events: EventLog
+    _attachments: AttachmentStore
 
-    def post(self, tid: str, new: NewMessage) -> str:
+    def post(self, db: sqlite3.Connection, tid: str, new: NewMessage) -> str:
         """Post a message of the bot."""
-        with self._context.database.writing() as db:
-            chat = queries.visible_chat(db, tid)
-            if chat["is_closed"]:
-                refuse("the chat is closed", "chat_closed")
-            bot = self._context.bot_uid
-            if not chat["allow_sending"] and bot not in chat["admin_ids"]:
-                refuse("only administrators may post in this chat", "sending_not_allowed")
-            if new.reply_to is not None and queries.message(db, tid, new.reply_to) is None:
-                refuse("there is no such message in this chat to reply to", "invalid_reply_to")
-            attachments = self._attachments.resolve(db, new.attachments)
-            posted = self.add(db, tid, bot, new, attachments)
-            return f'{{"message":{dump(posted)},"users":{queries.users_json(db, [bot])}}}'
+        chat = queries.visible_chat(db, tid)
+        if chat["is_closed"]:
+            refuse("the chat is closed", "chat_closed")
+        bot = self._context.bot_uid
+        if not chat["allow_sending"] and bot not in chat["admin_ids"]:
+            refuse("only administrators may post in this chat", "sending_not_allowed")
+        if new.reply_to is not None and queries.message(db, tid, new.reply_to) is None:
+            refuse("there is no such message in this chat to reply to", "invalid_reply_to")
+        attachments = self._attachments.resolve(db, new.attachments)
+        posted = self.add(db, tid, bot, new, attachments)
+        return f'{{"message":{dump(posted)},"users":{queries.users_json(db, [bot])}}}'
 
     def add(
         self,
@@ -118,14 +117,13 @@ class Messages:
         if db.execute("INSERT OR IGNORE INTO reads VALUES (?, ?)", (mid, reader)).rowcount:
             self._events.add(db, "message_read", tid, reader, message_id=mid, user_id=reader)
 
-    def page(self, tid: str, limit: int, before: str | None) -> str:
+    def page(self, db: sqlite3.Connection, tid: str, limit: int, before: str | None) -> str:
         """Messages of a chat, the newest first."""
-        with self._context.database.reading() as db:
-            queries.visible_chat(db, tid)
-            if before is not None and queries.message(db, tid, before) is None:
-                refuse("there is no such message in this chat to read on from", "invalid_cursor")
-            found = queries.latest_messages(db, tid, limit + 1, before)
-            messages = found[:limit]
-            users = queries.users_json(db, [message["from_user_id"] for message in messages])
+        queries.visible_chat(db, tid)
+        if before is not None and queries.message(db, tid, before) is None:
+            refuse("there is no such message in this chat to read on from", "invalid_cursor")
+        found = queries.latest_messages(db, tid, limit + 1, before)
+        messages = found[:limit]
+        users = queries.users_json(db, [message["from_user_id"] for message in messages])
         following = messages[-1]["mid"] if len(found) > limit else None
         return f'{{"messages":{dump(messages)},"users":{users},"next_before":{dump(following)}}}'

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, cast
 
-from teamwire_sync._sandbox.world.errors import refuse
+from teamwire_sync._sandbox.world.errors import require
 from teamwire_sync._sandbox.world.serializers import Document, dump
 
 if TYPE_CHECKING:
@@ -95,10 +95,7 @@ def visible_chat(db: sqlite3.Connection, tid: str) -> Document:
     Raises:
         RefusedError: There is no such chat.
     """
-    chat = present_chat(db, tid)
-    if chat is None:
-        refuse("there is no such chat", "not_found")
-    return chat
+    return require(present_chat(db, tid), "there is no such chat")
 
 
 def require_chat(db: sqlite3.Connection, tid: str) -> Document:

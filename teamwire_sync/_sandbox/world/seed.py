@@ -96,8 +96,10 @@ def _peer(chat: Document) -> str | None:
 def _write_group(
     db: sqlite3.Connection, group: Document, members: list[str], *, is_visible: bool
 ) -> None:
-    row = (group["gid"], group["title"].casefold(), is_visible, dump(group))
-    db.execute("INSERT INTO groups VALUES (?, ?, ?, ?)", row)
+    db.execute(
+        "INSERT INTO groups VALUES (?, ?, ?, ?)",
+        (group["gid"], group["title"].casefold(), is_visible, dump(group)),
+    )
     db.executemany(
         "INSERT INTO members VALUES (?, ?, ?)",
         ((group["gid"], position, uid) for position, uid in enumerate(members)),
@@ -108,9 +110,12 @@ class _Seeder:
     def __init__(self, rng: random.Random, later: random.Random, chats: int) -> None:
         self._rng = rng
         self._later = later
-        self._app_id = f"app-{self._id()}"
-        self._secret = self._id() + self._id()
-        self._bot_uid = self._id()
+        self._facts = {
+            "app_id": f"app-{self._id()}",
+            "secret": self._id() + self._id(),
+            "bot_uid": self._id(),
+        }
+        self._bot_uid = self._facts["bot_uid"]
         self._uids = [KNOWN_USER, *(self._id() for _ in range(49 + chats // 20))]
 
     def _id(self) -> str:
@@ -118,10 +123,8 @@ class _Seeder:
 
     def write_directory(self, db: sqlite3.Connection) -> None:
         """Write credentials, users and groups."""
-        facts = {"app_id": self._app_id, "secret": self._secret, "bot_uid": self._bot_uid}
-        db.executemany("INSERT INTO facts VALUES (?, ?)", facts.items())
+        db.executemany("INSERT INTO facts VALUES (?, ?)", self._facts.items())
         bot = user_document(self._bot_uid, "Weather", "Bot", _ORGANISATIONS[0], is_bot=True)
-        people = [self._person(uid) for uid in (*self._uids, INVISIBLE_USER)]
         db.executemany(
             "INSERT INTO users VALUES (?, ?, ?, ?)",
             (
@@ -131,7 +134,7 @@ class _Seeder:
                     user["uid"] != INVISIBLE_USER,
                     dump(user),
                 )
-                for user in (bot, *people)
+                for user in (bot, *map(self._person, (*self._uids, INVISIBLE_USER)))
             ),
         )
         for gid, title, is_circle, is_public, is_visible, size in (

@@ -11,7 +11,6 @@ from teamwire_sync._sandbox.world.chat_editor import ChatEditor
 from teamwire_sync._sandbox.world.context import Context
 from teamwire_sync._sandbox.world.directory import Directory
 from teamwire_sync._sandbox.world.events import EventLog
-from teamwire_sync._sandbox.world.listing import ChatListing
 from teamwire_sync._sandbox.world.messages import Messages
 from teamwire_sync._sandbox.world.seed import seed_world
 
@@ -25,8 +24,8 @@ if TYPE_CHECKING:
 class World:
     """What a bot of one organisation sees and does, and what others do around it.
 
-    What its parts do for the bot returns the JSON text of the contract's answer and raises
-    RefusedError.
+    Its parts work for the bot in a transaction of their caller. They return the JSON text of the
+    contract's answer, or raise RefusedError.
 
     Args:
         database: The database; an empty one is seeded, another is served as it is.
@@ -56,4 +55,3 @@ class World:
         self.chat_editor = ChatEditor(context, self.events)
         self.bot_chats = BotChats(context, self.chat_editor, self.messages)
         self.directory = Directory(context)
-        self.listing = ChatListing(context)
