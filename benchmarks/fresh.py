@@ -56,7 +56,7 @@ def import_row(scale: Scale) -> Row:
     )
     return compare(
         "import", "import teamwire_sync", walls(samples["ours"]),
-        "import requests, attrs, cachetools", walls(samples["rivals"]), at_most=0.55,
+        "import requests, attrs, cachetools", walls(samples["rivals"]), at_most=0.45,
     )  # fmt: skip
 
 
