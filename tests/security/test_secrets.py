@@ -89,6 +89,8 @@ def beside(connection: Connection) -> Iterator[Any]:
 
 class TestConnection:
     @pytest.mark.filterwarnings("ignore:User.org_name")  # to look at each attribute warns of it
+    # Nobody but this test pickles the cache's counters.
+    @pytest.mark.filterwarnings("ignore:Pickle, copy, and deepcopy support will be removed")
     @no_leaks
     def test_nothing_that_it_leads_to_shows_the_secret(
         self, secret: str, server: NastyServer
