@@ -51,7 +51,7 @@ class ChatCache:
         self.refresher = Refresher(state, source)
 
     def find(self, pick: Callable[[ChatSnapshot], T | None], deadline: float | None) -> T | None:
-        """What *pick* finds in the chats; it is called again after a refresh if it found nothing.
+        """Return what *pick* finds. After a refresh, *pick* is called again if it found nothing.
 
         Args:
             pick: Returns what is looked for, or None.
@@ -197,5 +197,5 @@ class ChatCache:
         self._source.flush(at_once=True)
 
     def info(self) -> CacheInfo:
-        """What the cache has done so far, and how old the listing is."""
+        """Return the counts, and the age of the listing."""
         return self.state.info()

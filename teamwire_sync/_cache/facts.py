@@ -36,7 +36,7 @@ class Write:
 
 @frozen(eq=False, repr=False)
 class Fact:
-    """What an own write made of one chat.
+    """The state of one chat after an own write.
 
     Attributes:
         chat: The server's answer to the write; None when the bot left.
@@ -58,7 +58,7 @@ class Fact:
         return any(chat == past for past, _ in self.supersedes)
 
     def shown_for(self, listed: Chat | None) -> Chat | None:
-        """What look-ups find where the listing has *listed*."""
+        """Return the chat that look-ups show where the listing has *listed*."""
         if self.chat is None:
             return None
         if listed is None:
@@ -77,7 +77,7 @@ class Facts:
         self.by_tid = by_tid or {}
 
     def live(self, now: float) -> Facts:
-        """Those that a listing asked for *now* may not show yet."""
+        """Return the facts that a listing asked for *now* may not show yet."""
         return Facts({tid: each for tid, each in self.by_tid.items() if now < each.expires_at})
 
     @property
@@ -108,7 +108,7 @@ class Facts:
             past += [(chat, until) for chat, until in earlier.supersedes if now < until]
             past.append((earlier.chat, expires_at))
             is_new = is_new or (earlier.is_new and write.chat is not None)
-        # What it is now is not its past, even if it once was.
+        # The present state is no past state, even if the chat has been in it before.
         supersedes: dict[int, tuple[Chat, float]] = {}
         for chat, until in past:
             if chat is not None and chat != write.chat:

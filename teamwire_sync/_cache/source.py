@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Protocol
 
 from attrs import evolve
@@ -93,7 +94,7 @@ class ServerSource:
         flight: Flight[ChatSnapshot],
         listing: ConfirmedListing,
         *,
-        check_at: float = float("inf"),
+        check_at: float = math.inf,
     ) -> ChatSnapshot:
         """Make *listing*, which the server has just sent, the view.
 

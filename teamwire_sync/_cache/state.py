@@ -1,4 +1,4 @@
-"""What the chat cache knows, and every transition of it.
+"""The state of the chat cache, and every transition of it.
 
 One lock guards all of it. It is never held over I/O, the clock, logging or a callback.
 """
@@ -12,8 +12,9 @@ import threading
 from collections import defaultdict
 from typing import TYPE_CHECKING, Callable
 
-from attrs import evolve, frozen
+from attrs import evolve
 
+from teamwire_sync._cache.cool_down import CoolDown, pause_after
 from teamwire_sync._cache.facts import Facts, Write
 from teamwire_sync._cache.info import CacheInfo
 from teamwire_sync._cache.listing import ConfirmedListing, Freshness, SlotRevision
@@ -25,9 +26,6 @@ from teamwire_sync.exceptions import TWAuthError, TWClosedError, TWError
 if TYPE_CHECKING:
     from teamwire_sync._models.chats import Chat
 
-COOL_DOWN = 1.0
-"""Seconds after a failed listing in which no other is tried, unless the server asks for more."""
-
 _NOTHING = ChatSnapshot()
 
 
@@ -35,28 +33,8 @@ class Outdated(Abandoned):
     """A write was made, or the listing dropped, while another listing was read."""
 
 
-@frozen(eq=False, repr=False)
-class _CoolDown:
-    """After a failed listing, others fail with the same error.
-
-    Attributes:
-        until: When it ends.
-        error: The failure.
-        enough: Callers who have at least this many seconds may ask all the same.
-    """
-
-    until: float
-    error: TWError
-    enough: float
-
-
-def pause_after(error: TWError) -> float:
-    """Seconds after *error* in which the chats are not listed again."""
-    return max(COOL_DOWN, getattr(error, "retry_after", None) or 0.0)
-
-
 class CacheState:
-    """What the cache knows. Readers take `view` without the lock; it is replaced, never changed.
+    """The state of the cache. Look-ups read `view` without the lock; it is replaced, never changed.
 
     Args:
         clock: Returns seconds; only differences count.
@@ -102,7 +80,7 @@ class CacheState:
         self.confirmed: ConfirmedListing | None = None
         self.facts = Facts()
         self._last_attempt = self._doubt_until = self._asked_since = -math.inf
-        self._cool_down: _CoolDown | None = None
+        self._cool_down: CoolDown | None = None
         self._stale_allowed = True
         self._told: set[str] = set()
         self._counts: defaultdict[str, int] = defaultdict(int)
@@ -117,8 +95,7 @@ class CacheState:
     def require_open(self) -> None:
         """Raise TWClosedError after `close`."""
         if self._closed:
-            message = "the Connection is closed"
-            raise TWClosedError(message)
+            raise _closed_error()
 
     # Flights
 
@@ -138,22 +115,22 @@ class CacheState:
         """
         now = self.clock()
         with self._lock:
-            self.require_open()
-            view = self.view
-            if view is not seen and now < view.fresh_until and view.number > newer_than:
+            view, cool = self.view, self._cool_down
+            if self._closed:
+                cool = None
+            elif view is not seen and now < view.fresh_until and view.number > newer_than:
                 return (view,)
-            if self._flight is not None:
+            elif self._flight is not None:
                 self._counts["joined"] += 1
                 return self._flight
-            cool = self._cool_down
-            if cool is not None and now < cool.until and time_left < cool.enough:
-                raise copy.copy(cool.error)
-            self._started += 1
-            led.number, led.epoch = self._started, self.epoch
-            led.losses = self.losses
-            self._flights.add(led)
-            self._flight = led
-            return led
+            elif cool is None or now >= cool.until or time_left >= cool.enough:
+                self._started += 1
+                led.number, led.epoch = self._started, self.epoch
+                led.losses = self.losses
+                self._flights.add(led)
+                self._flight = led
+                return led
+        raise _closed_error() if cool is None else copy.copy(cool.error)
 
     def finish(self, flight: Flight[ChatSnapshot]) -> None:
         """The flight has ended, however it did."""
@@ -164,7 +141,7 @@ class CacheState:
         flight.abandon()
 
     def require_newer(self) -> Freshness:
-        """What a refresh that the program asks for needs; ends the cool-down."""
+        """End the cool-down, and return how new the listing of a forced refresh has to be."""
         now = self.clock()
         with self._lock:
             self._cool_down = None
@@ -173,9 +150,10 @@ class CacheState:
     # Requests to the server
 
     def validator_of(self, known: ConfirmedListing | None, asked_at: float) -> str | None:
-        """What a request at *asked_at* asks with whether *known* has changed.
+        """Return the ETag for a conditional request at *asked_at*.
 
-        None to ask for a listing in any case: nothing is known, or the outcome of a write is not.
+        None asks for a listing in any case: there is no known one, or the outcome of a write is
+        unknown.
         """
         return known.validator if known and asked_at >= self._doubt_until else None
 
@@ -235,8 +213,9 @@ class CacheState:
     def _coverage(self, asked_at: float) -> tuple[float, Facts]:
         """Until when a listing asked for at *asked_at* answers, and the facts that it may lack."""
         with self._lock:
-            # As of the request: a write that expired since then may be missing from its answer.
-            facts = self.facts.live(asked_at)
+            by_tid = dict(self.facts.by_tid)
+        # As of the request: a write that expired since then may be missing from its answer.
+        facts = Facts(by_tid).live(asked_at)
         expires_at = min(asked_at + self.ttl, facts.expires_at)
         if asked_at < self._doubt_until:
             expires_at = min(expires_at, asked_at + self.recheck_after)
@@ -255,7 +234,7 @@ class CacheState:
             if flight.epoch == self.epoch:
                 self._last_attempt = ended_at
                 until = ended_at + pause_after(error)
-                self._cool_down = _CoolDown(until, copy.copy(error), enough)
+                self._cool_down = CoolDown(until, copy.copy(error), enough)
                 self._flight = None
                 if isinstance(error, TWAuthError):
                     self._stale_allowed = False
@@ -269,10 +248,10 @@ class CacheState:
         now = self.clock()
         with self._lock:
             listing = self.confirmed if self._stale_allowed else None
-            facts = self.facts.live(now)
+            by_tid = dict(self.facts.by_tid)
         if listing is None or now >= listing.asked_at + self.ttl + self.stale_if_error:
             return None
-        return facts.merge(listing.listed)
+        return Facts(by_tid).live(now).merge(listing.listed)
 
     # Listings that processes share
 
@@ -422,11 +401,15 @@ class CacheState:
             # between would be subtracted from tries that do not have it yet.
             failed = next(self.fails)
             hits = next(self.tries) - failed
-            listing, view = self.confirmed, self.view
-            return CacheInfo(
-                hits=hits,
-                chats=len(view.chats),
-                age=None if listing is None else now - listing.asked_at,
-                expires_in=max(0.0, view.expires_at - now),
-                **self._counts,
-            )
+            listing, view, counts = self.confirmed, self.view, dict(self._counts)
+        return CacheInfo(
+            hits=hits,
+            chats=len(view.chats),
+            age=None if listing is None else now - listing.asked_at,
+            expires_in=max(0.0, view.expires_at - now),
+            **counts,
+        )
+
+
+def _closed_error() -> TWClosedError:
+    return TWClosedError("the Connection is closed")

@@ -41,7 +41,9 @@ class LazyModule:
 
     def __getattr__(self, name: str) -> Any:
         import_in_thread(self._name)
-        return getattr(import_module(self._name), name)
+        value = getattr(import_module(self._name), name)
+        setattr(self, name, value)  # this method is not called again
+        return value
 
 
 if hasattr(os, "register_at_fork"):

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Callable, TypeVar
 from attrs import evolve
 
 from teamwire_sync import exceptions
+from teamwire_sync._cache.cool_down import COOL_DOWN
 from teamwire_sync._cache.listing import ConfirmedListing, SlotRevision
-from teamwire_sync._cache.state import COOL_DOWN
 from teamwire_sync._internal.fork import on_fork
 from teamwire_sync._internal.log import logger
 from teamwire_sync._stores.base import (

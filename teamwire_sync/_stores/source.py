@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
+from teamwire_sync._cache.cool_down import pause_after
 from teamwire_sync._cache.listing import ConfirmedListing, Freshness, ListingRequest, SlotRevision
 from teamwire_sync._cache.snapshot import ChatSnapshot
-from teamwire_sync._cache.state import CacheState, pause_after
 from teamwire_sync._internal.deadlines import is_own_timeout
 from teamwire_sync.exceptions import TWError, TWTimeoutError
 
 if TYPE_CHECKING:
     from teamwire_sync._cache.single_flight import Flight
     from teamwire_sync._cache.source import ServerSource
+    from teamwire_sync._cache.state import CacheState
     from teamwire_sync._stores.base import Failure, SlotStatus
     from teamwire_sync._stores.sharing import SharedListing
 

@@ -325,22 +325,36 @@ class TestLock:
 
             gate.open()
 
-    def test_a_miss_calls_no_python_under_it(self, cache: ChatCache) -> None:
+    def test_look_ups_call_no_python_under_it(
+        self, cache: ChatCache, server: ChatServer, clock: Clock
+    ) -> None:
         """A signal's handler may come in any Python function, and close the Connection there."""
-        by_tid(cache, "ghost")
         state, called = cache.state, []
+        by_tid(cache, "ghost")
 
         def note(frame: FrameType, event: str, _argument: object) -> None:
             if event == "call" and state._lock.locked():
                 called.append(frame.f_code.co_name)
 
-        sys.setprofile(note)
-        try:
-            by_tid(cache, "ghost")
-        finally:
-            sys.setprofile(None)
+        def watched(call: Callable[[], object]) -> None:
+            sys.setprofile(note)
+            try:
+                call()
+            except TWServerError:
+                pass
+            finally:
+                sys.setprofile(None)
+
+        watched(lambda: by_tid(cache, "ghost"))
+        watched(cache.info)
+        clock.advance(400)
+        server.error = TWServerError("down")
+        with pytest.raises(TWServerError):
+            by_tid(cache, "t1")
+        watched(lambda: by_tid(cache, "t1"))
 
         assert called == []
+        assert len(server.asked) == 2
 
     def test_it_is_free_while_others_have_the_word(
         self, cache: ChatCache, server: ChatServer, clock: Clock

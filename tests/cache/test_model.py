@@ -14,7 +14,6 @@ to how long they are at most. Only then an example that fails is made smaller, w
 from __future__ import annotations
 
 import math
-import os
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
@@ -40,15 +39,15 @@ from tests.support.chat_server import by_tid, by_title
 
 pytest.importorskip("hypothesis", reason="the model of the cache is run by hypothesis")
 
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
     rule,
-    run_state_machine_as_test,
 )
+
+from tests.support.state_machines import run_examples
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -670,18 +669,4 @@ class CacheMachine(RuleBasedStateMachine):
     ids=["few", "many"],
 )
 def test_the_cache_keeps_its_promises_whatever_happens(examples: int) -> None:
-    given = os.environ.get("CACHE_MODEL_EXAMPLES")
-    run_state_machine_as_test(
-        CacheMachine,
-        settings=settings(
-            max_examples=int(given or examples),
-            stateful_step_count=int(os.environ.get("CACHE_MODEL_STEPS", "80")),
-            derandomize=given is None,
-            # To make an example smaller takes longer than a test may.
-            phases=[Phase.generate, Phase.shrink] if given else [Phase.generate],
-            database=None,
-            deadline=None,
-            print_blob=False,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    run_examples(CacheMachine, examples, steps=80)

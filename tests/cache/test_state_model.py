@@ -10,7 +10,6 @@ The examples are the same each time. For more, and others each time, as there::
 from __future__ import annotations
 
 import math
-import os
 from typing import TYPE_CHECKING, Callable
 
 import pytest
@@ -27,7 +26,6 @@ from tests.support.caches import make_state
 
 pytest.importorskip("hypothesis", reason="the model of the cache is run by hypothesis")
 
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -35,8 +33,9 @@ from hypothesis.stateful import (
     invariant,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
+
+from tests.support.state_machines import run_examples
 
 if TYPE_CHECKING:
     from teamwire_sync import Chat
@@ -80,7 +79,7 @@ class StateMachine(RuleBasedStateMachine):
         # What we made of chats that nobody else has written shortly before, and when.
         self.ours: dict[str, tuple[float, Chat | None]] = {}
         self.theirs: dict[str, float] = {}
-        self.writes = self.drops = self.made = 0
+        self.writes = self.drops = self.made = self.changes = 0
         self.doubt_until = -math.inf
         self.failed: tuple[float, TWError] | None = None
         self.raised: list[TWError] = []
@@ -252,6 +251,7 @@ class StateMachine(RuleBasedStateMachine):
         told(write)
         self.write(tid, chat)
         self.state.wrote(write, unknown=False)
+        self.changes += 1
         # A list may lag so far behind that it has not even what somebody made before.
         if self.theirs.get(tid, -math.inf) <= self.clock() - MOST_LAG:
             self.ours[tid] = (self.clock(), chat)
@@ -276,6 +276,7 @@ class StateMachine(RuleBasedStateMachine):
     def something_else(self, what: str, chance: int) -> None:
         if what == "unknown":
             self.state.wrote(Write(), unknown=True)
+            self.changes += 1
             self.doubt_until = self.clock() + GRACE
             self.expired()
         elif what == "event":
@@ -323,6 +324,7 @@ class StateMachine(RuleBasedStateMachine):
             self.expired()
             self.failed = None
         self.drops += 1
+        self.changes += 1
         assert self.state.confirmed is None
         assert self.state.stale() is None
 
@@ -369,6 +371,10 @@ class StateMachine(RuleBasedStateMachine):
             assert listing.asked_at >= self.doubt_until - GRACE or self.doubt_until == -math.inf
 
     @invariant()
+    def other_processes_have_to_know_of_writes_and_drops_alone(self) -> None:
+        assert self.state.changes == self.changes
+
+    @invariant()
     def both_indexes_agree(self) -> None:
         view = self.state.view
         titles = {chat.title for chat in view.chats if chat.title}
@@ -382,17 +388,4 @@ class StateMachine(RuleBasedStateMachine):
     ids=["few", "many"],
 )
 def test_the_state_keeps_its_promises_in_any_order_of_its_transitions(examples: int) -> None:
-    given = os.environ.get("CACHE_MODEL_EXAMPLES")
-    run_state_machine_as_test(
-        StateMachine,
-        settings=settings(
-            max_examples=int(given or examples),
-            stateful_step_count=int(os.environ.get("CACHE_MODEL_STEPS", "50")),
-            derandomize=given is None,
-            phases=[Phase.generate, Phase.shrink] if given else [Phase.generate],
-            database=None,
-            deadline=None,
-            print_blob=False,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    run_examples(StateMachine, examples, steps=50)

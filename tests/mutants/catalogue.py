@@ -186,21 +186,20 @@ MUTANTS = (
     ),
     _mutant(
         "lock held over the clock",
-        "            self.require_open()\n            view = self.view\n",
-        "            self.require_open()\n            now = self.clock()\n"
-        "            view = self.view\n",
+        "            view, cool = self.view, self._cool_down\n",
+        "            now = self.clock()\n            view, cool = self.view, self._cool_down\n",
         f"{_FLIGHTS}::TestLock::test_it_is_free_while_others_have_the_word",
     ),
     _mutant(
         "single flight off",
-        "            if self._flight is not None:\n",
-        "            if self._flight is not None and led is None:\n",
+        "            elif self._flight is not None:\n",
+        "            elif self._flight is not None and led is None:\n",
         f"{_FLIGHTS}::TestSingleFlight::test_all_who_need_a_refresh_make_one",
     ),
     _mutant(
         "recheck under the lock missing",
-        "            if view is not seen and now",
-        "            if view is None and now",
+        "            elif view is not seen and now",
+        "            elif view is None and now",
         f"{_FLIGHTS}::TestSingleFlight::"
         "test_a_refresh_that_came_while_a_look_up_read_the_clock_is_not_made_again",
     ),
@@ -213,14 +212,14 @@ MUTANTS = (
     ),
     _mutant(
         "one exception for all of a cool-down",
-        "raise copy.copy(cool.error)",
-        "raise cool.error",
+        "else copy.copy(cool.error)",
+        "else cool.error",
         f"{_FLIGHTS}::TestCoolDown::test_each_look_up_in_it_raises_an_error_of_its_own",
     ),
     _mutant(
         "no cool-down",
-        "if cool is not None and now < cool.until and",
-        "if cool is not None and now < -1 and",
+        "elif cool is None or now >= cool.until or",
+        "elif cool is None or now >= -1 or",
         f"{_FLIGHTS}::TestCoolDown::test_no_request_follows_a_failure_until_it_is_over[one second]",
     ),
     _mutant(

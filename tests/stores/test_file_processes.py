@@ -10,6 +10,7 @@ import time
 import traceback
 from contextlib import closing, contextmanager
 from random import Random
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
@@ -156,19 +157,26 @@ class TestADatabaseThatAnotherHolds(OnFiles):
 
         assert titles(slot) == ["one"]
 
-    def test_threads_do_not_wait_one_after_the_other(
-        self, slot: StoreSlot, path: Path, monkeypatch: pytest.MonkeyPatch
+    def test_who_has_waited_for_another_thread_does_not_wait_as_long_again(
+        self, slot: StoreSlot, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(file, "_LOCK_TIMEOUT", 0.3)
+        """Else threads would wait for a database that is held one after the other."""
         slot.status()
-        began = time.monotonic()
-        with held(path), Threads() as threads:
-            started = [threads.start(slot.status) for _ in range(8)]
-            for each in started:
-                with pytest.raises(StoreError, match="another process holds"):
-                    each.result(PATIENCE)
+        given: list[float] = []
+        real = sqlite3.connect
 
-        assert time.monotonic() - began < 8 * 0.3
+        def connect(path: str, *, timeout: float, **options: Any) -> sqlite3.Connection:
+            given.append(timeout)
+            return real(path, timeout=timeout, **options)
+
+        moments = iter([10.0, 10.75])
+        clock = SimpleNamespace(monotonic=lambda: next(moments), time=time.time)
+        monkeypatch.setattr(file, "time", clock)
+        monkeypatch.setattr(file, "_LOCK_TIMEOUT", 1.0)
+        monkeypatch.setattr(sqlite3, "connect", connect)
+        slot.status()
+
+        assert given == [0.25]
 
     def test_who_waits_has_it_as_soon_as_it_is_free(
         self, slot: StoreSlot, path: Path, monkeypatch: pytest.MonkeyPatch
