@@ -289,11 +289,7 @@ class StateMachine(RuleBasedStateMachine):
         elif what == "old event":
             self.hear_what_is_shown()
         elif what == "not found":
-            self.state.on_not_found("t1")
-            # Who asked for it knows better than the facts.
-            if self.ours.get("t1", (0, None))[1] is not None:
-                del self.ours["t1"]
-            self.expired()
+            self.find_one_removed()
         elif what in {"unauthorized", "invalidate"}:
             self.drop(what)
         elif what == "fork":
@@ -302,6 +298,18 @@ class StateMachine(RuleBasedStateMachine):
             self.loads.clear()
         elif chance == 42 and not self.closed:
             self.close()
+
+    def find_one_removed(self) -> None:
+        """A 404 tells the truth: only lists may lag."""
+        tid = min(self.past[-1][1], default="ghost")
+        if tid != "ghost":
+            self.write(tid, None)
+        self.theirs[tid] = self.clock()
+        self.ours.pop(tid, None)
+        self.state.on_not_found(tid)
+        self.expired()
+        fact = self.state.facts.by_tid.get(tid)
+        assert fact is None or fact.chat is None
 
     def hear_what_is_shown(self) -> None:
         view, listing = self.state.view, self.state.confirmed
