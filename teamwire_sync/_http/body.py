@@ -1,4 +1,4 @@
-"""Bodies that are sent and received piece by piece, so that they need not fit into memory."""
+"""Bodies that are sent and received in pieces, so that they need not fit into memory."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ from teamwire_sync._http.contract import (
     decode_error,
     decode_json,
 )
-from teamwire_sync._http.deadlines import is_unsent
+from teamwire_sync._http.sockets import is_unsent
 from teamwire_sync.exceptions import (
     TWAuthError,
     TWConfigError,

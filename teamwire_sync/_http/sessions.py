@@ -11,10 +11,12 @@ import requests
 from attrs import field, frozen
 from requests.structures import CaseInsensitiveDict
 
+from teamwire_sync._http.adapter import DeadlineAdapter
 from teamwire_sync._http.body import DownloadBody, UploadBody
-from teamwire_sync._http.deadlines import DeadlineAdapter, ending_at, read_body
 from teamwire_sync._http.network import is_usable_proxy, network_settings
 from teamwire_sync._http.redaction import Redactor, base64_of
+from teamwire_sync._http.response_body import read_body
+from teamwire_sync._http.sockets import ending_at
 from teamwire_sync.exceptions import TWConfigError
 
 if TYPE_CHECKING:

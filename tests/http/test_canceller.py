@@ -19,7 +19,7 @@ from teamwire_sync import (
     TWServerError,
     TWTimeoutError,
 )
-from teamwire_sync._http import deadlines
+from teamwire_sync._http import adapter
 from teamwire_sync._http.canceller import Canceller
 from teamwire_sync._sandbox.world.seed import KNOWN_CHAT
 from tests.support.forks import exit_status, in_child
@@ -280,7 +280,7 @@ class TestOthers:
         self, attached: list[Canceller], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Another request may be on its way by then."""
-        put = deadlines._Pool._put_conn
+        put = adapter._Pool._put_conn
         cut = []
 
         def back(pool: Any, conn: Any) -> None:
@@ -288,7 +288,7 @@ class TestOthers:
             cut.append(attached[0])
             attached[0].cancel()
 
-        monkeypatch.setattr(deadlines._Pool, "_put_conn", back)
+        monkeypatch.setattr(adapter._Pool, "_put_conn", back)
         with (
             RawServer(answers(whole(NO_EVENTS))) as server,
             Connection("app", "secret", server.url, config=settings()) as connection,

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
 import urllib3.connection
-import urllib3.util.connection
 
 from teamwire_sync import Connection, ConnectionConfig, TWConnectionError, TWTimeoutError
 from tests.support.raw_server import (
@@ -149,16 +148,13 @@ class TestProxy:
             left.append(sock.gettimeout())
             raise socket.timeout
 
-        tunnel = urllib3.connection.HTTPConnection._tunnel
-
-        def slow_tunnel(connection: Any) -> None:
-            tunnel(connection)
+        def slow_tunnel(peer: Peer) -> None:
             clock.advance(10)
+            peer.send(OK + b"\r\n")
 
-        monkeypatch.setattr(urllib3.connection.HTTPConnection, "_tunnel", slow_tunnel)
         monkeypatch.setattr(urllib3.connection, "ssl_wrap_socket", shake_hands)
         monkeypatch.setattr(time, "monotonic", clock)
-        with RawServer(after_request(lambda peer: peer.send(OK + b"\r\n"))) as server:
+        with RawServer(after_request(slow_tunnel)) as server:
             proxies = {"https": server.url}
             connection = on_clock(self.target, clock, retries=0, proxies=proxies)
             with connection, pytest.raises(TWTimeoutError):
@@ -225,16 +221,18 @@ class TestAddresses:
         self, addresses: list[str], clock: Clock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         tried = []
-        really_connect = urllib3.util.connection.create_connection
+        really_connect = socket.socket.connect
 
-        def connect(address: tuple[str, int], timeout: float, *more: Any, **named: Any) -> Any:
+        def connect(sock: socket.socket, address: tuple[str, int]) -> None:
+            timeout = sock.gettimeout()
             tried.append((address[0], timeout))
             if address[0] == "127.0.0.2":
+                assert timeout is not None
                 clock.advance(timeout)
                 raise socket.timeout
-            return really_connect(address, timeout, *more, **named)
+            really_connect(sock, address)
 
-        monkeypatch.setattr(urllib3.util.connection, "create_connection", connect)
+        monkeypatch.setattr(socket.socket, "connect", connect)
         monkeypatch.setattr(time, "monotonic", clock)
         addresses[:] = ["127.0.0.2", "127.0.0.1"]
         with (

@@ -22,7 +22,7 @@ from teamwire_sync import (
     TWServerError,
     TWTimeoutError,
 )
-from teamwire_sync._http.deadlines import MOST_BYTES
+from teamwire_sync._http.response_body import MAX_BYTES
 from teamwire_sync._transport import MessageDraft
 from tests.support.transport_calls import API, EDIT, ME, Make, error_body, raised_by, sent
 from tests.support.waiting import PATIENCE, Threads
@@ -324,7 +324,7 @@ class TestAvatar:
     def test_of_more_than_fits_is_refused(
         self, transport: HttpTransport, server: responses.RequestsMock
     ) -> None:
-        answer(server, "avatar", body=bytes(MOST_BYTES + 1))
+        answer(server, "avatar", body=bytes(MAX_BYTES + 1))
         with pytest.raises(TWProtocolError, match="larger than 32 MiB"):
             transport.get_avatar("u1", deadline=None)
 

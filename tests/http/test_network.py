@@ -32,7 +32,7 @@ from teamwire_sync import (
     TWDeliveryUnknownError,
     TWTimeoutError,
 )
-from teamwire_sync._http.deadlines import mark_unsent
+from teamwire_sync._http.sockets import mark_unsent
 from tests.support.transport_calls import (
     CALLS,
     FIND_OUT,

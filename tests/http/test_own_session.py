@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import os
-import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ import pytest
 import trustme
 
 from teamwire_sync import ConnectionConfig, TWConfigError
-from teamwire_sync._http.deadlines import _addresses, _BoundedResponse
+from teamwire_sync._http.sockets import _FinalResponse
 from tests.support.transport_calls import SECRET, Make, answer, call, sent
 
 if TYPE_CHECKING:
@@ -214,14 +213,6 @@ class TestUnusableProxy:
         assert make(ConnectionConfig(proxies={"https": proxy}))
 
 
-def test_an_address_keeps_the_link_that_it_is_of(monkeypatch: pytest.MonkeyPatch) -> None:
-    link = socket.if_nameindex()[0]
-    found = [(socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("fe80::1", 443, 0, link[0]))]
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: found)
-
-    assert _addresses("printer", 443) == [f"fe80::1%{link[1]}"]
-
-
 def test_an_answer_that_ctrl_c_cut_off_can_be_closed() -> None:
     """Else the garbage collector, which closes it, writes a traceback of its own to stderr."""
-    _BoundedResponse.__new__(_BoundedResponse).close()
+    _FinalResponse.__new__(_FinalResponse).close()

@@ -29,7 +29,7 @@ from teamwire_sync import (
     TWProtocolError,
     User,
 )
-from teamwire_sync._http.deadlines import MOST_BYTES
+from teamwire_sync._http.response_body import MAX_BYTES
 from tests.support.builders import page_doc, user_doc
 from tests.support.leaks import leaks, shown_by
 from tests.support.nasty_answers import CASES, someone_elses
@@ -64,14 +64,14 @@ OF_THE_OTHERS = [
 # What each may take over all that is in memory anyway.
 MOST_MEMORY: dict[str, tuple[Nasty, int]] = {
     **{
-        case: (CASES[case].nasty, 5 * MOST_BYTES)
+        case: (CASES[case].nasty, 5 * MAX_BYTES)
         for case in (
             "packed: gzip bomb", "packed: gzip bomb in chunks", "body: too many values",
             "status: 500 with 24 MB",
         )
     },
     "a chunk of -1 byte": (
-        lambda _: chunked(bytes(4 * MOST_BYTES), size=b"-1"), MOST_BYTES
+        lambda _: chunked(bytes(4 * MAX_BYTES), size=b"-1"), MAX_BYTES
     ),
 }  # fmt: skip
 

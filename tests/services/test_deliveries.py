@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import random
+import socket
 from collections import Counter
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
 import requests
-import urllib3.util.connection
+import urllib3
 from attrs import frozen
 
 from teamwire_sync import (
@@ -186,14 +187,14 @@ def test_a_connection_error_says_that_the_write_was_never_there(
 ) -> None:
     """Also on a network that refuses some connections before anything is sent."""
     dice = random.Random(7)  # noqa: S311  reproducible, not secret
-    really_connect = urllib3.util.connection.create_connection
+    really_connect = socket.socket.connect
 
-    def maybe_connect(*arguments: object, **more: object) -> object:
+    def maybe_connect(sock: socket.socket, address: tuple[str, int]) -> None:
         if dice.random() < 0.3:
             raise ConnectionRefusedError
-        return really_connect(*arguments, **more)  # type: ignore[arg-type]
+        really_connect(sock, address)
 
-    monkeypatch.setattr(urllib3.util.connection, "create_connection", maybe_connect)
+    monkeypatch.setattr(socket.socket, "connect", maybe_connect)
     write.drops(box)
     errors = do_all(connect(0), write)
     arrived = write.arrived(box)

@@ -30,7 +30,7 @@ from teamwire_sync import (
     TWConnectionError,
     TWError,
 )
-from teamwire_sync._http import deadlines
+from teamwire_sync._http import sockets
 from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, KNOWN_USER, PUBLIC_CIRCLE, SECOND_CIRCLE
 from teamwire_sync.testing import sandbox
 from tests.support.waiting import Threads
@@ -290,17 +290,17 @@ def texts_on(box: Sandbox) -> Counter[str]:
 @contextmanager
 def sockets_of_the_client() -> Iterator[Sockets]:
     """The sockets that the client opens inside the block."""
-    sockets = Sockets()
-    really_open = deadlines._BoundedConnection._new_conn
+    opened = Sockets()
+    really_open = sockets.DeadlineConnection._open
 
-    def open_one(self: deadlines._BoundedConnection) -> socket.socket:
-        sock = really_open(self)
-        sockets.add(sock)
+    def open_one(self: sockets.DeadlineConnection, *arguments: Any) -> socket.socket:
+        sock = really_open(self, *arguments)
+        opened.add(sock)
         return sock
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(deadlines._BoundedConnection, "_new_conn", open_one)
-        yield sockets
+        patch.setattr(sockets.DeadlineConnection, "_open", open_one)
+        yield opened
 
 
 @contextmanager

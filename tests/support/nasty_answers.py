@@ -20,7 +20,7 @@ from teamwire_sync import (
     TWTimeoutError,
     User,
 )
-from teamwire_sync._http.deadlines import MOST_BYTES
+from teamwire_sync._http.response_body import MAX_BYTES
 from tests.support.nasty_server import Nasty, answer, chunked, gzip_bomb, gzipped
 
 DEEP = 100_000
@@ -154,7 +154,7 @@ PACKED = {
     "gzip bomb": no_contract(lambda body: answer(gzip_bomb(2**30), GZIP)),
     "gzip bomb in chunks": no_contract(lambda body: chunked(gzip_bomb(2**30), GZIP)),
     "deflate bomb": no_contract(
-        lambda body: answer(zlib.compress(bytes(2 * MOST_BYTES)), "Content-Encoding: deflate")
+        lambda body: answer(zlib.compress(bytes(2 * MAX_BYTES)), "Content-Encoding: deflate")
     ),
     "gzip in gzip": no_contract(
         lambda body: answer(gzipped(gzipped(body)), "Content-Encoding: gzip, gzip")

@@ -1,0 +1,157 @@
+"""The adapter of our own session: it opens connections that end at the deadline of their request.
+
+urllib3 documents no way to choose the class of its connections. A release of it, or a package that
+replaces it, may ignore our choice, and then no time-out would hold. So the adapter checks the
+choice before its first request, and that request fails when it is ignored.
+"""
+
+from __future__ import annotations
+
+import http.client
+from typing import TYPE_CHECKING, Any
+
+import urllib3.util.connection
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from teamwire_sync._http.sockets import (
+    NO_HOST,
+    DeadlineConnection,
+    DeadlineTlsConnection,
+    OwnConnectionError,
+)
+from teamwire_sync._internal.imports import LazyModule
+from teamwire_sync.exceptions import TWConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import requests
+
+    from teamwire_sync._http import socks
+else:
+    # It needs PySocks, which only SOCKS proxies need.
+    socks = LazyModule("teamwire_sync._http.socks")
+
+# The names of urllib3 and http.client that this package uses and that their documents do not
+# promise, with the effect of their loss. A test checks that the list is complete.
+UNDOCUMENTED = {
+    "urllib3.connection.HTTPConnection(http.client.HTTPConnection)": "every request fails",
+    "urllib3.PoolManager.pool_classes_by_scheme": "every request fails",
+    "urllib3.HTTPConnectionPool.ConnectionCls": "every request fails",
+    "urllib3.HTTPConnectionPool._new_conn": "every request fails",
+    "urllib3.connection.HTTPConnection._new_conn": "every request fails",
+    "urllib3.util.connection.allowed_gai_family": "every request fails",
+    "urllib3.HTTPResponse._original_response": "a given session keeps the server's cookies",
+    "http.client.HTTPConnection.response_class": "a request fails after an interim response (1xx)",
+    "http.client.HTTPResponse._read_status": "a request fails after an interim response (1xx)",
+}
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = DeadlineConnection
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = DeadlineTlsConnection
+
+
+_POOLS = {"http": _Pool, "https": _TlsPool}
+
+
+class DeadlineAdapter(HTTPAdapter):
+    """Sends requests over connections that end at the deadline of the current request."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._pools: list[HTTPConnectionPool] = []
+        self._is_checked = False
+        super().__init__(*args, **kwargs)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Make the pools of direct connections."""
+        super().init_poolmanager(*args, **kwargs)
+        self._use_own_pools(self.poolmanager, _POOLS)
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        """Return the manager of the connections through *proxy*."""
+        manager = super().proxy_manager_for(proxy, **kwargs)
+        by_socks = proxy.lower().startswith("socks")
+        self._use_own_pools(manager, socks.POOLS if by_socks else _POOLS)
+        return manager
+
+    def add_headers(self, request: requests.PreparedRequest, **kwargs: Any) -> None:
+        """Check, before the first request, that its connection will be ours.
+
+        requests calls this before each request that it sends over a socket. Test doubles of it,
+        which send nothing, do not.
+
+        Raises:
+            TWConfigError: It would not be.
+        """
+        if not self._is_checked:
+            _require_own_connections()
+            self._is_checked = True
+        super().add_headers(request, **kwargs)
+
+    def close(self) -> None:
+        """Close all idle connections."""
+        # urllib3 closes a pool that it drops only when nothing refers to it, and its errors do.
+        for pool in list(self._pools):
+            pool.close()
+        super().close()
+
+    def _use_own_pools(self, manager: Any, kinds: Mapping[str, Any]) -> None:
+        def maker(kind: Any) -> Any:
+            def make(*args: Any, **kwargs: Any) -> HTTPConnectionPool:
+                pool: HTTPConnectionPool = kind(*args, **kwargs)
+                self._pools.append(pool)
+                return pool
+
+            return make
+
+        manager.pool_classes_by_scheme = {scheme: maker(kind) for scheme, kind in kinds.items()}
+
+
+def _require_own_connections() -> None:
+    """Check that urllib3 opens our connections.
+
+    Raises:
+        TWConfigError: It opens its own, on which no deadline holds.
+    """
+    name = _ignored_name()
+    if name is not None:
+        release = urllib3.__version__  # type: ignore[attr-defined]
+        message = (
+            f"urllib3 {release} ignores teamwire_sync's connections (it does not use {name}), so "
+            "no time-out would hold: install another release of urllib3 2; if niquests or "
+            "urllib3-future is installed, it has replaced urllib3: use another environment"
+        )
+        raise TWConfigError(message)
+
+
+def _ignored_name() -> str | None:
+    """Return the first name in `UNDOCUMENTED` that urllib3 does not use, or None."""
+    if not issubclass(HTTPConnection, http.client.HTTPConnection):
+        return "http.client"
+    if not hasattr(urllib3.util.connection, "allowed_gai_family"):
+        return "allowed_gai_family"
+    manager = DeadlineAdapter().poolmanager
+    for scheme, kind in _POOLS.items():
+        pool = manager.connection_from_host(NO_HOST, scheme=scheme)
+        if type(pool) is not kind:
+            return "PoolManager.pool_classes_by_scheme"
+        try:
+            connection: Any = pool._new_conn()
+        except AttributeError:
+            return "HTTPConnectionPool._new_conn"
+        if not isinstance(connection, DeadlineConnection):
+            return "HTTPConnectionPool.ConnectionCls"
+        try:
+            connection.connect()
+        except OwnConnectionError:
+            continue
+        except Exception:  # noqa: BLE001, S110  whatever it is, our connection was not asked
+            pass
+        return "HTTPConnection._new_conn"
+    return None

@@ -1,0 +1,98 @@
+"""Read the body of a response within limits of time and size."""
+
+from __future__ import annotations
+
+import http.client
+import math
+import socket
+import time
+from typing import Callable
+
+from urllib3.exceptions import ProtocolError
+from urllib3.response import BaseHTTPResponse, HTTPResponse
+
+from teamwire_sync._http.body import AnswerRefusedError
+
+# A group of 100,000 members fits into it. A response without an end is refused there.
+MAX_BYTES = 32 * 2**20
+_PIECE = 2**20
+# Compressed bytes read at a time: urllib3 before 2.6 inflates all of them, up to 1,000 times.
+_COMPRESSED_PIECE = 2**14
+_PLAIN = {"", "identity"}
+_ENCODINGS = {*_PLAIN, "gzip", "x-gzip", "deflate"}
+
+
+def read_body(
+    raw: BaseHTTPResponse,
+    ends_at: float = math.inf,
+    write: Callable[[bytes], object] | None = None,
+) -> bytes:
+    """Return the whole body, decompressed.
+
+    Args:
+        raw: The response.
+        ends_at: The deadline, a moment of `time.monotonic`, for a connection that does not enforce
+            it itself.
+        write: Called with each piece of a body of any size, which must not be compressed. Then the
+            returned body is empty.
+
+    Raises:
+        AnswerRefusedError: The body is larger than `MAX_BYTES`, the server compressed it in a way
+            that was not offered, or the response is an interim one.
+        HTTPError: Reading failed, or the body is malformed.
+    """
+    encoding = raw.headers.get("Content-Encoding", "").strip().lower()
+    complete = False
+    try:
+        if raw.status < 200:
+            message = f"{raw.status} is an interim status, and no response followed"
+            raise AnswerRefusedError(message)
+        if encoding not in (_ENCODINGS if write is None else _PLAIN):
+            message = "it is compressed in a way that was not offered"
+            raise AnswerRefusedError(message)
+        compressed = encoding not in _PLAIN
+        size = _COMPRESSED_PIECE if compressed else _PIECE
+        read: Callable[..., bytes] = raw.read
+        if ends_at < math.inf and _is_from_connection(raw):
+            # `read` waits until all of its size has come, however slowly.
+            read = raw.read1
+        pieces, count = [], 0
+        while True:
+            piece = _piece(read, size, compressed=compressed)
+            if not piece:
+                break
+            if time.monotonic() >= ends_at:
+                message = "timed out"
+                raise socket.timeout(message)
+            if write is not None:
+                write(piece)
+                continue
+            pieces.append(piece)
+            count += len(piece)
+            if count > MAX_BYTES:
+                message = f"it is larger than {MAX_BYTES >> 20} MiB"
+                raise AnswerRefusedError(message)
+        complete = True
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    finally:
+        if not complete:
+            # The connection still carries the rest of this body, so no request may use it again.
+            raw.close()
+            raw.release_conn()
+
+
+def _is_from_connection(raw: BaseHTTPResponse) -> bool:
+    """Return whether *raw* reads from a connection, and not from a cache or a test double."""
+    connection = getattr(raw, "connection", None)
+    return type(raw).read is HTTPResponse.read and isinstance(
+        connection, http.client.HTTPConnection
+    )
+
+
+def _piece(read: Callable[..., bytes], size: int, *, compressed: bool) -> bytes:
+    try:
+        return read(size, decode_content=compressed)
+    except ValueError as error:
+        # http.client accepts a chunk of -5 bytes.
+        message = f"it can't be read: {error}"
+        raise ProtocolError(message) from error

@@ -1,0 +1,290 @@
+"""Sockets with a deadline: each read, write and connect ends when its request has to end.
+
+The time-outs of requests apply to each read: a server that sends one byte a second never exceeds
+them. Here each operation on a socket gets the time that is left for the whole request. Name
+resolution alone has no time-out, because the system offers none.
+"""
+
+from __future__ import annotations
+
+import errno
+import http.client
+import io
+import math
+import os
+import socket
+import ssl
+import threading
+import time
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+import urllib3.util.connection
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    LocationParseError,
+    NameResolutionError,
+    NewConnectionError,
+    ProxyError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from teamwire_sync._http.canceller import Canceller
+
+_TIMED_OUT = "timed out"
+# A host that nobody can connect to, as its label has more than 63 characters. `adapter` names it to
+# check, without sending anything, that urllib3 asks our connections for a socket.
+NO_HOST = "teamwire-sync-checks-here-that-urllib3-opens-its-connections-only.invalid"
+
+
+class _CurrentRequest(threading.local):
+    ends_at = math.inf
+    canceller: Canceller | None = None
+    is_connecting = False
+
+
+_current = _CurrentRequest()
+
+
+@contextmanager
+def ending_at(moment: float, canceller: Canceller | None = None) -> Iterator[None]:
+    """Within the block, end what this thread reads and writes at *moment* of `time.monotonic`.
+
+    Args:
+        moment: The deadline.
+        canceller: Lets another thread end it before the deadline.
+    """
+    # A logging handler may send a request of its own in the middle of another one.
+    before = _current.ends_at, _current.canceller
+    _current.ends_at, _current.canceller = moment, canceller
+    try:
+        yield
+    finally:
+        _current.ends_at, _current.canceller = before
+        if canceller is not None:
+            canceller.detach()
+
+
+def time_left(timeout: float | None) -> float | None:
+    """Return the seconds that the next operation on a socket may take.
+
+    Raises:
+        TimeoutError: No time is left.
+    """
+    left = _current.ends_at - time.monotonic()
+    if left <= 0:
+        raise socket.timeout(_TIMED_OUT)
+    if left == math.inf:
+        return timeout
+    return left if timeout is None else min(timeout, left)
+
+
+def _rest(ends_at: float) -> float:
+    # Never 0: to a socket this means "do not wait", and not "time out".
+    return max(ends_at - time.monotonic(), 0.001)
+
+
+class _BoundedReader(io.BufferedReader):
+    """A reader that refuses to read to the end at once.
+
+    http.client does that for a chunk whose size is given as -1.
+    """
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is None or size < 0:
+            message = "a size below zero"
+            raise http.client.HTTPException(message)
+        return super().read(size)
+
+
+class _ResponseReads(io.RawIOBase):
+    """The reads of one response."""
+
+    def __init__(self, sock: socket.socket, timeout: float | None) -> None:
+        self._sock = sock
+        self._timeout = timeout
+        self._raw: Any = sock.makefile("rb", buffering=0)
+        self._canceller = _current.canceller
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        self._sock.settimeout(time_left(self._timeout))
+        count: int | None = self._raw.readinto(buffer)
+        return count
+
+    def close(self) -> None:
+        if _current.is_connecting:
+            # This was a proxy's response to CONNECT. The TLS handshake comes next.
+            with suppress(OSError):  # the proxy may have refused, and the socket be closed
+                self._sock.settimeout(_rest(_current.ends_at))
+        elif self._canceller is not None:
+            # The connection returns to the pool now, and another request may take it.
+            self._canceller.detach()
+        self._raw.close()
+        super().close()
+
+
+class DeadlineSocket:
+    """A socket whose writes and responses end at the deadline of the current request.
+
+    Args:
+        sock: The connected socket, which may be any kind of socket.
+        timeout: Seconds that each read and each write may take.
+    """
+
+    def __init__(self, sock: Any, timeout: float | None) -> None:
+        self._sock = sock
+        self._timeout = timeout
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+    def settimeout(self, timeout: float | None) -> None:
+        """Set the seconds that each read and each write may take."""
+        self._timeout = timeout
+        self._sock.settimeout(timeout)
+
+    def sendall(self, data: Any) -> None:
+        """Send all of *data*."""
+        self._sock.settimeout(time_left(self._timeout))
+        if _current.canceller is not None:
+            _current.canceller.attach(self._sock)
+        try:
+            self._sock.sendall(data)
+        except ssl.SSLEOFError as error:
+            # The name of this error without TLS. urllib3 then reads the response that was sent.
+            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE)) from error
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        """Return a reader for one response."""
+        return _BoundedReader(_ResponseReads(self._sock, self._timeout))
+
+
+class _FinalResponse(http.client.HTTPResponse):
+    # Ctrl-C may come before __init__ sets it. The garbage collector closes the response anyway.
+    fp = None  # type: ignore[assignment]
+
+    def _read_status(self) -> tuple[str, int, str]:
+        # http.client skips interim responses with status 100 only. It would return any other one
+        # as the response, and the real response to the next request.
+        version, status, reason = super()._read_status()  # type: ignore[misc]
+        return version, 100 if 100 <= status < 200 else status, reason
+
+
+class OwnConnectionError(NewConnectionError):
+    """Raised in place of connecting, to show that urllib3 asks our connection for a socket."""
+
+
+class DeadlineConnection(HTTPConnection):
+    """A connection whose socket is a `DeadlineSocket`."""
+
+    response_class = _FinalResponse
+
+    def __init__(self, *, host: str, **kwargs: Any) -> None:
+        super().__init__(host=host, **kwargs)
+        # Name resolution needs the trailing dot of a host. `self.host` has none.
+        self._name = host
+
+    def connect(self) -> None:
+        """Connect, and do the TLS handshake."""
+        _current.is_connecting = True
+        try:
+            self._connect()
+        except Exception as error:
+            mark_unsent(error)
+            raise
+        finally:
+            _current.is_connecting = False
+
+    def putrequest(self, *args: Any, **kwargs: Any) -> None:
+        """Start a request, on a connection that is connected."""
+        # http.client would connect later, in a frame that holds the Authorization header.
+        if self.sock is None:
+            self.connect()
+        super().putrequest(*args, **kwargs)
+
+    def _connect(self) -> None:
+        try:
+            super().connect()
+        except (ConnectionError, http.client.HTTPException) as error:
+            if self.proxy is None:
+                raise
+            # urllib3 blames the server for an error that comes after the proxy was reached.
+            message = "no connection through the proxy"
+            raise ProxyError(message, error) from error
+        if not isinstance(self.sock, DeadlineSocket):
+            self.sock: Any = DeadlineSocket(self.sock, self.timeout)
+
+    def _new_conn(self) -> Any:
+        # urllib3 gives each address of a host the whole time-out, and gives nobody the socket
+        # before it is connected.
+        if self._name == NO_HOST:
+            raise OwnConnectionError(self, NO_HOST)
+        ends_at = time.monotonic() + (time_left(self.timeout) or 0)
+        addresses = self._addresses()
+        while True:
+            left = ends_at - time.monotonic()
+            if left <= 0:
+                raise ConnectTimeoutError(self, _TIMED_OUT)
+            address = addresses.pop(0)
+            try:
+                sock = self._open(address, left / (len(addresses) + 1))
+            except OSError as error:
+                if addresses:
+                    continue
+                if isinstance(error, socket.timeout):
+                    raise ConnectTimeoutError(self, _TIMED_OUT) from error
+                raise NewConnectionError(self, str(error)) from error
+            sock.settimeout(_rest(ends_at))  # for the TLS handshake
+            return DeadlineSocket(sock, self.timeout)
+
+    def _addresses(self) -> list[tuple[Any, ...]]:
+        family = urllib3.util.connection.allowed_gai_family()
+        try:
+            return list(socket.getaddrinfo(self._name, self.port, family, socket.SOCK_STREAM))
+        except socket.gaierror as error:
+            raise NameResolutionError(self.host, self, error) from error
+        except UnicodeError as error:
+            message = f"{self.host!r}, label empty or too long"
+            raise LocationParseError(message) from error
+
+    def _open(self, address: tuple[Any, ...], timeout: float) -> socket.socket:
+        family, kind, protocol, _, there = address
+        sock = socket.socket(family, kind, protocol)
+        try:
+            for option in self.socket_options or ():
+                sock.setsockopt(*option)
+            sock.settimeout(timeout)
+            if _current.canceller is not None:
+                _current.canceller.attach(sock)
+            sock.connect(there)
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+
+class DeadlineTlsConnection(DeadlineConnection, HTTPSConnection):
+    """A connection over TLS whose socket is a `DeadlineSocket`."""
+
+    def connect(self) -> None:
+        """Connect, and do the TLS handshake."""
+        super().connect()
+        # Otherwise urllib3 warns at each request of a caller who has chosen verify=False. Where
+        # warnings are errors, no request could be made.
+        self.is_verified = True
+
+
+def mark_unsent(error: Exception) -> None:
+    """Mark *error* as raised before any byte of a request was sent."""
+    error.is_before_request = True  # type: ignore[attr-defined]
+
+
+def is_unsent(error: BaseException) -> bool:
+    """Return whether *error* was raised before any byte of a request was sent."""
+    return getattr(error, "is_before_request", False)
