@@ -95,7 +95,7 @@ class Sandbox(OtherUsers):
         }
 
     def connect(self, **kwargs: Any) -> Connection:
-        """Return a Connection to this sandbox; `close` closes the Connection too.
+        """Return a Connection to this sandbox; closing the sandbox closes the Connection too.
 
         Args:
             kwargs: The keyword arguments of Connection.
@@ -156,8 +156,9 @@ class Sandbox(OtherUsers):
         """Make requests with this method and path fail, or change their responses.
 
         Faults with different effects apply to a request together. The effects are the delay, the
-        lag and the outcome (all other arguments). If faults share an effect, the oldest fault
-        applies. The next fault applies to the requests that the oldest fault spares.
+        lag and the outcome (*status*, *retry_after*, *drop*, *body*, *headers*, *cut*). If faults
+        share an effect, the oldest fault applies. The next fault applies to the requests that the
+        oldest fault does not affect.
 
         Args:
             method: The HTTP method.
