@@ -33,17 +33,20 @@ def sandbox(
     port: int = 0,
     live: bool | float = False,
 ) -> Iterator[Sandbox]:
-    """Serve a sandbox while the ``with`` block runs.
+    """Run a sandbox for the duration of a ``with`` block.
+
+    The sandbox's world is its users, groups, chats and messages.
 
     Args:
-        chats: How many chats its world has.
-        seed: Varies the world; the same number of chats and seed give the same one.
-        path: A file for the world; one that holds a world already is served as it is. By default
-            the world is kept in memory.
-        host: The address to listen on; anything but loopback is warned about.
-        port: The port; 0 takes a free one.
-        live: Whether people do something in the bot's chats by themselves, about once a second; or
-            the number of seconds between two things that they do.
+        chats: The number of chats in a new world.
+        seed: The seed of the world. The same number of chats and the same seed produce the same
+            world.
+        path: A file that stores the world. If the file already contains a world, the sandbox
+            serves that world unchanged. By default the world is kept in memory.
+        host: The address to listen on. Any address other than loopback causes a warning.
+        port: The port to listen on; 0 selects a free port.
+        live: Whether simulated users act in the bot's chats, about once a second. A number is the
+            interval in seconds between two actions.
     """
     box = Sandbox(chats=chats, seed=seed, path=path, host=host, port=port, live=live)
     try:

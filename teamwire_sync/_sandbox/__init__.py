@@ -1,5 +1,6 @@
-"""A local server that speaks the REST contract, for demos, notebooks and tests.
+"""A local server that implements the REST contract, for demos, notebooks and tests.
 
-Here is the HTTP part; it works on the people and chats of `world` and knows nothing of `controls`.
-Programs use `teamwire_sync.testing`; of the package, only that and the command line may import it.
+This package holds the HTTP part. It uses `world` (users and chats) and does not use `controls`.
+Programs use `teamwire_sync.testing`. In `teamwire_sync`, only `testing` and the command line may
+import this package.
 """

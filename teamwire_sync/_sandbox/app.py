@@ -41,19 +41,19 @@ if TYPE_CHECKING:
     from teamwire_sync._sandbox.world.world import World
 
 WORLD_KEY = "teamwire_sync.world"
-"""The environ's world that the bot is in."""
+"""The WSGI environ key of the bot's `World`."""
 
 LAG_KEY = "teamwire_sync.lag"
-"""The environ's number of seconds by which the listing stays behind."""
+"""The WSGI environ key of the lag of the list of chats, in seconds or None."""
 
 SPOOL_KEY = "teamwire_sync.spool"
-"""The environ's body of an upload."""
+"""The WSGI environ key of an upload's body, a `Spool`."""
 
 MAX_BODY = 1024 * 1024
 MAX_UPLOAD = 2 * 1024**3
 _MESSAGES_LIMITS = (50, 200)
 _EVENTS_LIMITS = (100, 100)
-# Not "not_found": a client with a wrong URL would take every user and chat for missing.
+# Not "not_found": a client with a wrong URL would treat each user and chat as missing.
 _NO_PATH = "no_such_path"
 
 _logger = logger.getChild("sandbox")
@@ -61,7 +61,7 @@ _logger = logger.getChild("sandbox")
 
 @cache
 def create_app() -> Flask:
-    """The application that serves worlds; one does for all, since making it takes its time."""
+    """Return the application that serves all worlds; cached because creating it is slow."""
     app = Flask("teamwire_sync.sandbox", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.response_class = _JsonResponse
@@ -95,7 +95,7 @@ class _Api:
         return cast("World", request.environ[WORLD_KEY])
 
     def admit(self) -> None:
-        """Let in what has a path of the contract and the bot's credentials."""
+        """Refuse a request without the bot's credentials or without the path's final slash."""
         if request.path == "/health":
             return
         known = base64.b64encode(f"{self._world.app_id}:{self._world.secret}".encode())
@@ -231,4 +231,4 @@ def _http_error(error: HTTPException) -> ResponseReturnValue:
 
 def _crashed(error: Exception) -> ResponseReturnValue:
     _logger.error("the sandbox failed", exc_info=error)
-    return error_body(500, "the sandbox failed; its log says how"), 500
+    return error_body(500, "the sandbox failed; see its log for the cause"), 500

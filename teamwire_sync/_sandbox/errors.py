@@ -1,4 +1,4 @@
-"""Refusals in the contract's one error format."""
+"""Error responses in the contract's format."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ _STATUSES = {
 
 
 def refusal_answer(refusal: RefusedError) -> tuple[str, int]:
-    """The body and the status of the answer to a request that is refused."""
+    """Return the body and the status of the response to a refused request."""
     status = _STATUSES[refusal.code]
     return error_body(status, str(refusal), refusal.code, **refusal.details), status
 
 
 def error_body(status: int, message: str, code: str | None = None, **details: Any) -> str:
-    """The JSON text of an error answer; its code is by default the status's own."""
+    """Return the JSON text of an error response; the status determines the default code."""
     error = {"code": code or _CODES.get(status, f"http_{status}"), "message": message, **details}
-    # Escaped to ASCII: a message may quote text that UTF-8 cannot hold.
+    # Escaped to ASCII: a message may quote text that UTF-8 cannot encode.
     return json.dumps({"error": error})

@@ -1,4 +1,4 @@
-"""Writes that happen once, however often they are sent."""
+"""Idempotent writes: a repeated request is executed only once."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ if TYPE_CHECKING:
 def perform(
     database: Database, work: Callable[[sqlite3.Connection], str], key: str | None, fingerprint: str
 ) -> ResponseReturnValue:
-    """Do a write, or repeat the outcome that its key already has.
+    """Execute a write, or repeat the response that is stored for its key.
 
-    A refusal by the domain's rules is an outcome too. Work and outcome are stored in one
-    transaction, so that a crash leaves both or neither.
+    A refusal by the domain's rules is stored too. One transaction stores the write and its
+    response, so that a crash leaves both or neither.
 
     Args:
-        database: Where the write goes.
-        work: Does the write in the given transaction and returns the answer's body.
-        key: The request's Idempotency-Key, if it has one.
-        fingerprint: Identifies the request's method, path and body.
+        database: The database to write to.
+        work: A function that executes the write in the given transaction and returns the body of
+            the response.
+        key: The request's Idempotency-Key, or None.
+        fingerprint: A hash of the request's method, path and body.
     """
     with database.writing() as db:
         row = db.execute(

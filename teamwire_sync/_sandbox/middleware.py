@@ -1,4 +1,4 @@
-"""What requests and answers have in common: bodies are read first, and answers are labelled."""
+"""Steps for all requests and responses: read the request's body first, set common headers."""
 
 from __future__ import annotations
 
@@ -20,43 +20,45 @@ if TYPE_CHECKING:
 
 
 CONNECTION_KEY = "teamwire_sync.connection"
-"""The environ's `ClientConnection`."""
+"""The WSGI environ key of the `ClientConnection`."""
 
 _UPLOADS = OPERATIONS["upload_attachment"].path
 _DRAIN_LIMIT = 64 * 1024 * 1024
 
 
 class ClientConnection(Protocol):
-    """The connection that a request came on."""
+    """The connection of a request."""
 
     def drop(self) -> None:
-        """Close it without an answer."""
+        """Close the connection without a response."""
 
     def break_off(self) -> None:
-        """Close it after what has been sent of the answer."""
+        """Close the connection after the part of the response that has been sent."""
 
     def stream(self) -> None:
-        """Do not wait for the answer's end when the server stops."""
+        """Do not wait for the end of the response when the server stops."""
 
 
 def request_path(environ: WSGIEnvironment) -> str:
-    """The path of a request, percent-decoded."""
+    """Return the path of a request, percent-decoded."""
     path: str = environ["PATH_INFO"]
     return path.encode("latin-1").decode("utf-8", "replace")
 
 
 def receive_body(environ: WSGIEnvironment, files: Files, exits: ExitStack) -> bool:
-    """Read the body, of a too long one only as much as shows that it is.
+    """Read the body of a request; of a body that is too long, keep only enough to detect that.
 
-    An answer that leaves before its request has come in would reset the connection.
+    Discard the remaining bytes up to a limit: a response before the end of the request would reset
+    the connection.
 
     Args:
-        environ: The request; its body is in memory afterwards, that of an upload under SPOOL_KEY.
-        files: Where long bodies go.
-        exits: Removes what is kept of the body.
+        environ: The request. Afterwards the body is in memory, or under SPOOL_KEY for an upload.
+        files: The folder for long bodies.
+        exits: The exit stack that removes the stored body.
 
     Returns:
-        False for half an upload: its sender has gone, and it must not count as a whole one.
+        False for an incomplete upload: the client has gone, and the upload must not count as
+        complete.
     """
     source = environ["wsgi.input"]
     body = b""
@@ -78,12 +80,12 @@ def receive_body(environ: WSGIEnvironment, files: Files, exits: ExitStack) -> bo
         is_too_long = bool(chunk)
     environ["wsgi.input"] = io.BytesIO(body)
     environ["CONTENT_LENGTH"] = str(len(body))
-    environ.pop("HTTP_TRANSFER_ENCODING", None)  # werkzeug would ignore the length otherwise
+    environ.pop("HTTP_TRANSFER_ENCODING", None)  # with it, werkzeug would ignore the length
     return is_complete
 
 
 def label(response: Response, environ: WSGIEnvironment) -> None:
-    """Give an answer the headers that all answers have."""
+    """Set the headers that all responses have."""
     request_id = environ.get("HTTP_X_REQUEST_ID", "")
     response.headers["X-Request-ID"] = (
         request_id if is_printable(request_id, 128) else uuid.uuid4().hex

@@ -1,4 +1,4 @@
-"""What the bodies of the contract's requests may contain."""
+"""Parsers for the bodies of the contract's requests."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _MEMBER_EDIT = {
     "remove_group_ids": "remove_groups",
 }
 _UPLOADED = ("file", "gallery", "sound", "video")
-# The years 1 to 9999.
+# The years 1 to 9999, in milliseconds since 1970.
 _EARLIEST, _LATEST = -62_135_596_800_000, 253_402_300_799_999
 
 
@@ -63,7 +63,7 @@ def parse_chat_draft(body: bytes) -> ChatDraft:
 
 
 def parse_chat_edit(body: bytes) -> dict[str, Any]:
-    """Read a ChatEdit: the properties to change."""
+    """Read a ChatEdit; return the properties to change."""
     document = parse_object(body, ("title", *_FLAGS))
     if not document:
         refuse("there must be at least one property")
@@ -75,7 +75,7 @@ def parse_chat_edit(body: bytes) -> dict[str, Any]:
 
 
 def parse_member_edit(body: bytes, *, groups: bool = False) -> MemberEdit:
-    """Read a MemberEdit, or with users only an AdminEdit or a GroupMemberEdit."""
+    """Read a MemberEdit; without `groups`, an AdminEdit or a GroupMemberEdit."""
     names = [name for name in _MEMBER_EDIT if groups or "group" not in name]
     document = parse_object(body, names)
     ids = {_MEMBER_EDIT[name]: list(dict.fromkeys(parse_ids(document, name))) for name in names}
@@ -88,7 +88,7 @@ def parse_member_edit(body: bytes, *, groups: bool = False) -> MemberEdit:
     ):
         both = set(added) & set(removed)
         if both:
-            refuse(f"a {kind} is to be both added and removed: {min(both)[:100]!r}")
+            refuse(f"a {kind} cannot be both added and removed: {min(both)[:100]!r}")
     return edit
 
 
@@ -98,13 +98,13 @@ def parse_new_message(body: bytes) -> NewMessage:
     text = parse_text(document, "message", MAX_MESSAGE) or None
     attachments = _attachments(document)
     if text is None and not attachments:
-        refuse("message must be a string that is not empty, or attachments must have some")
+        refuse("message must be a string that is not empty, unless there are attachments")
     is_alert = parse_flag(document, "is_alert", default=False)
     alert_type = document.get("alert_type")
     if alert_type is not None and alert_type not in ALERT_TYPES:
         refuse(f"alert_type must be null or one of {', '.join(ALERT_TYPES)}")
     if alert_type is not None and not is_alert:
-        refuse("alert_type is for messages with is_alert")
+        refuse("alert_type needs is_alert to be true")
     display_name = parse_text(document, "sender_display_name", MAX_NAME)
     if display_name == "":
         refuse("sender_display_name must be null or a string that is not empty")

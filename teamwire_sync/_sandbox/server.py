@@ -1,4 +1,4 @@
-"""The HTTP server in front of the application: connections that stay open, and a prompt end."""
+"""The HTTP server of the application: it keeps connections open and stops promptly."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _logger = logger.getChild("sandbox")
 
 
 _THREADS = 16
-"""With so many it begins, and so many it adds when all have something to do."""
+"""The number of threads at the start, and the number to add when all threads are busy."""
 
 
 class _TrackedConnection(HTTPConnection):
-    """A connection that its server can find while it is open."""
+    """A connection that the server can find while the connection is open."""
 
     def __init__(self, server: Server, *args: Any) -> None:
         super().__init__(server, *args)
@@ -34,26 +34,26 @@ class _TrackedConnection(HTTPConnection):
         server.opened(self)
 
     def communicate(self) -> bool:
-        """Serve one request; whether the connection stays."""
+        """Serve one request; return whether the connection stays open."""
         self.server.make_room()
         return bool(super().communicate())  # type: ignore[no-untyped-call]
 
     def end_input(self) -> None:
-        """Let whoever reads from the connection find its end; a short answer can still leave."""
+        """Shut down reading; a long response ends too, a short response can still be sent."""
         with suppress(OSError):
             self.socket.shutdown(socket.SHUT_RDWR if self.is_streaming else socket.SHUT_RD)
 
     def close(self) -> None:
         """Close the connection."""
         super().close()
-        # cheroot leaves the descriptor to the garbage collector.
+        # cheroot leaves the file descriptor open until garbage collection.
         with suppress(OSError, ValueError):
             self.wfile.close()
         self.server.closed(self)
 
 
 class _WsgiGateway(wsgi.Gateway_10):
-    """A gateway, the `ClientConnection` of its application: it may send nothing, or too little."""
+    """A gateway and `ClientConnection`: it can drop a response or break it off."""
 
     def __init__(self, req: Any) -> None:
         super().__init__(req)
@@ -61,28 +61,28 @@ class _WsgiGateway(wsgi.Gateway_10):
         req.conn.is_streaming = False
 
     def drop(self) -> None:
-        """Close the connection without an answer."""
-        # With its headers "sent" cheroot writes none, and closing ends the connection bare.
+        """Close the connection without a response."""
+        # If the headers count as sent, cheroot closes the connection without sending a byte.
         self.req.sent_headers = True
         self.req.close_connection = True
 
     def break_off(self) -> None:
-        """Close the connection after what has been sent of the answer."""
+        """Close the connection after the part of the response that has been sent."""
         self.req.close_connection = True
 
     def stream(self) -> None:
-        """Do not wait for the answer's end when the server stops."""
+        """Do not wait for the end of the response when the server stops."""
         self.req.conn.is_streaming = True
         self.req.server.end_if_late(self.req.conn)
 
 
 class Server(wsgi.Server):
-    """Serves a WSGI application on threads of its own.
+    """A server that runs a WSGI application in its own threads.
 
     Args:
         host: The address to listen on.
-        port: The port, 0 for a free one.
-        app: The application.
+        port: The port to listen on; 0 selects a free port.
+        app: The WSGI application.
     """
 
     def __init__(self, host: str, port: int, app: WSGIApplication) -> None:
@@ -97,7 +97,7 @@ class Server(wsgi.Server):
         self.gateway = _WsgiGateway
         self.ConnectionClass = _TrackedConnection
         self.keep_alive_conn_limit = sys.maxsize
-        # Also the longest time that stopping waits for the loop.
+        # In seconds; also the longest time that `stop` waits for the connection loop.
         self.expiration_interval = 0.02
         self._lock = threading.RLock()
         self._growth = threading.Lock()
@@ -107,13 +107,13 @@ class Server(wsgi.Server):
         self._thread = threading.Thread(target=self.serve, name="teamwire-sandbox", daemon=True)
 
     def start(self) -> None:
-        """Listen; requests are answered when this returns."""
+        """Start listening; the server answers requests when this method returns."""
         self.prepare()
         self._thread.start()
 
     @staticmethod
     def bind_socket(socket_: socket.socket, bind_addr: Any) -> socket.socket:
-        """Bind a socket, or close it."""
+        """Bind a socket; close the socket if that fails."""
         try:
             socket_.bind(bind_addr)
         except OSError:
@@ -123,7 +123,7 @@ class Server(wsgi.Server):
 
     def serve(self) -> None:
         """Accept connections until the server stops."""
-        # Without cheroot's further thread, for those whom a bounded queue of requests turns away.
+        # Replaces cheroot's loop, whose extra thread rejects requests beyond a bounded queue.
         while self.ready:
             try:
                 self._connections.run(self.expiration_interval)  # type: ignore[attr-defined]
@@ -143,15 +143,15 @@ class Server(wsgi.Server):
             connection.close()
 
     def make_room(self) -> None:
-        """Have a thread left for the next request: this one may wait for an event for minutes."""
+        """Keep a thread idle for the next request: the current request may wait for minutes."""
         if self.requests.idle == 0:
-            # New threads take requests before they are counted, and wait here until they are.
+            # A new thread may take a request before `grow` counts the thread. It waits here.
             with self._growth:
                 if self.requests.idle == 0 and not self._stopping:
                     self.requests.grow(_THREADS)
 
     def put_conn(self, conn: _TrackedConnection) -> None:
-        """Wait for the next request of a connection."""
+        """Wait for the next request of a connection; after a stop, close the connection."""
         with self._lock:
             if self._stopping:
                 conn.close()
@@ -159,23 +159,23 @@ class Server(wsgi.Server):
                 super().put_conn(conn)
 
     def opened(self, connection: _TrackedConnection) -> None:
-        """Count and remember a new connection."""
+        """Count and record a new connection."""
         with self._lock:
             self.accepted += 1
             self._open.add(connection)
         self.end_if_late(connection)
 
     def end_if_late(self, connection: _TrackedConnection) -> None:
-        """End what began when the server had stopped already: a connection, or a long answer."""
+        """End a connection, or a long response, that began after the server stopped."""
         with self._lock:
             if self._stopping:
                 connection.end_input()
 
     def closed(self, connection: _TrackedConnection) -> None:
-        """Forget a connection."""
+        """Remove a closed connection from the record."""
         with self._lock:
             self._open.discard(connection)
 
     def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
-        """Log what cheroot would print."""
+        """Log a message that cheroot would print."""
         _logger.log(level, msg, exc_info=traceback)

@@ -1,4 +1,4 @@
-"""What a request may contain: parameters, headers and the members of bodies."""
+"""Validation of requests: parameters, headers and the properties of bodies."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?", re.ASCII)
 
 
 def parse_limit(value: str | None, default: int = DEFAULT_LIMIT, most: int = MAX_LIMIT) -> int:
-    """Read the parameter `limit`; what exceeds the maximum is lowered to it."""
+    """Read the parameter `limit`; a value above the maximum counts as the maximum."""
     if value is None:
         return default
     if not re.fullmatch(r"[0-9]+", value, re.ASCII):
@@ -35,7 +35,7 @@ def parse_limit(value: str | None, default: int = DEFAULT_LIMIT, most: int = MAX
 
 
 def parse_wait(value: str | None) -> float:
-    """Read the parameter `wait`; what exceeds the maximum is lowered to it."""
+    """Read the parameter `wait`; a value above the maximum counts as the maximum."""
     if value is None:
         return 0
     if not _NUMBER.fullmatch(value):
@@ -58,12 +58,12 @@ def parse_idempotency_key(value: str | None) -> str | None:
 
 
 def is_printable(value: str, longest: int) -> bool:
-    """Whether a header's value is 1 to `longest` printable ASCII characters."""
+    """Return whether a header's value is 1 to `longest` printable ASCII characters."""
     return len(value) <= longest and _PRINTABLE.fullmatch(value) is not None
 
 
 def parse_object(body: bytes, properties: Container[str]) -> Document:
-    """Read a body that is an object with no other properties than these."""
+    """Read a body that is a JSON object with no other properties than these."""
     try:
         document = parse_json(body.decode("utf-8"))
     except (ValueError, RecursionError):
@@ -82,7 +82,7 @@ def parse_members(document: Document, properties: Container[str]) -> None:
 
 
 def parse_text(document: Document, name: str, longest: int) -> str | None:
-    """Read a string that may be null or missing."""
+    """Read an optional string; return None if it is null or missing."""
     value = document.get(name)
     if value is None:
         return None
@@ -95,7 +95,7 @@ def parse_text(document: Document, name: str, longest: int) -> str | None:
 
 
 def required_text(document: Document, name: str, longest: int) -> str:
-    """Read a string that must be there."""
+    """Read a required string."""
     value = parse_text(document, name, longest)
     if value is None:
         refuse(f"{name} must be a string")
@@ -103,7 +103,7 @@ def required_text(document: Document, name: str, longest: int) -> str:
 
 
 def parse_ids(document: Document, name: str) -> list[str]:
-    """Read an array of ids, empty if it is missing."""
+    """Read an array of IDs; return an empty list if it is missing."""
     values = document.get(name, [])
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         refuse(f"{name} must be an array of strings")
@@ -113,7 +113,7 @@ def parse_ids(document: Document, name: str) -> list[str]:
 
 
 def parse_flag(document: Document, name: str, *, default: bool) -> bool:
-    """Read true or false."""
+    """Read a boolean; return the default if it is missing."""
     value = document.get(name, default)
     if not isinstance(value, bool):
         refuse(f"{name} must be true or false")
@@ -121,7 +121,7 @@ def parse_flag(document: Document, name: str, *, default: bool) -> bool:
 
 
 def parse_integer(document: Document, name: str, least: int, most: int) -> int:
-    """Read an integer that must be there."""
+    """Read a required integer from `least` to `most`."""
     value = document.get(name)
     if type(value) is not int or not least <= value <= most:
         refuse(f"{name} must be an integer from {least} to {most}")
@@ -129,7 +129,7 @@ def parse_integer(document: Document, name: str, least: int, most: int) -> int:
 
 
 def parse_number(document: Document, name: str, most: int) -> float:
-    """Read a number that must be there, from `-most` to `most`."""
+    """Read a required number from `-most` to `most`."""
     value = document.get(name)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not -most <= value <= most:
         refuse(f"{name} must be a number from {-most} to {most}")
@@ -140,4 +140,4 @@ def _require_unicode(name: str, value: str) -> None:
     try:
         value.encode("utf-8")
     except UnicodeEncodeError:
-        refuse(f"{name} contains a surrogate without its pair")
+        refuse(f"{name} contains an unpaired surrogate")

@@ -330,7 +330,7 @@ def test_file_that_is_no_database_is_an_error(tmp_path: Path) -> None:
     """Another file is neither taken nor changed."""
     path = tmp_path / "notes.txt"
     path.write_text("not a database, but long enough to be read as one" * 20)
-    with pytest.raises(ValueError, match="is no world of this release"):
+    with pytest.raises(ValueError, match="is not a sandbox world of this release"):
         Sandbox(path=path)
     assert path.read_text().startswith("not a database")
 

@@ -32,14 +32,14 @@ def chat() -> Chat:
     return connected(make_chat("t1")).chats.get_subscriptions()[0]
 
 
-@shows("403: the bot may not do this (the bot is no administrator of this chat)")
+@shows("403: the bot may not do this (the bot is not an administrator of this chat)")
 def _() -> object:
-    return refused("edit_chat", 403, "not_admin", "the bot is no administrator of this chat")
+    return refused("edit_chat", 403, "not_admin", "the bot is not an administrator of this chat")
 
 
-@shows("403: the bot may not do this (the list is somebody else's)")
+@shows("403: the bot may not do this (the bot does not own this list)")
 def _() -> object:
-    return refused("edit_group_members", 403, "not_owner", "the list is somebody else's")
+    return refused("edit_group_members", 403, "not_owner", "the bot does not own this list")
 
 
 @shows("404 for POST /v1/bot/chats/t1/messages/: there is no such chat")
@@ -169,20 +169,18 @@ def _() -> object:
     )
 
 
-@shows("422 for GET /v1/bot/events/: this server gave no such cursor")
+@shows("422 for GET /v1/bot/events/: the cursor is unknown or belongs to another list")
 def _() -> object:
     return answered(
         lambda transport: next(Connection(transport=transport).events(since="another server's")),
         status=422,
-        json=error_body("invalid_cursor", "this server gave no such cursor"),
+        json=error_body("invalid_cursor", "the cursor is unknown or belongs to another list"),
     )
 
 
-@shows(
-    "422 for GET /v1/bot/chats/t1/messages/: there is no such message in this chat to read on from"
-)
+@shows("422 for GET /v1/bot/chats/t1/messages/: before must be the ID of a message in this chat")
 def _() -> object:
-    message = "there is no such message in this chat to read on from"
+    message = "before must be the ID of a message in this chat"
     return answered(
         lambda transport: transport.get_messages(CHAT, before="m9", limit=50, deadline=None),
         status=422,

@@ -1,5 +1,5 @@
-"""What a test or a demo does to a running sandbox: faults, holds, the clock, what other users do.
+"""Controls of a running sandbox for tests and demos: faults, holds, the clock, other users.
 
-It wraps the HTTP part and acts on the world; neither of them knows it.
-Programs use it through `teamwire_sync.testing` and the pytest fixture alone.
+The controls wrap the HTTP part and act on the world. Neither of the two depends on the controls.
+Programs use the controls only through `teamwire_sync.testing` and the pytest fixture.
 """

@@ -1,4 +1,4 @@
-"""The sandbox as a test sees it: a running server and the handles on it."""
+"""The sandbox as a test uses it: a running server and its controls."""
 
 from __future__ import annotations
 
@@ -30,15 +30,21 @@ if TYPE_CHECKING:
 
 
 class Sandbox(OtherUsers):
-    """A running local server; made by `teamwire_sync.testing.sandbox`.
+    """A running local server, created by `teamwire_sync.testing.sandbox`.
 
-    Paths are given without query, and ``*`` stands for one segment: ``/v1/bot/chats/*/messages/``.
+    The paths of `count`, `fault` and `hold` have no query. A ``*`` matches one segment:
+    ``/v1/bot/chats/*/messages/``.
+
+    Methods that act as another user accept chats, users and groups as objects or by ID. They raise
+    LookupError for an ID that does not exist. A change that they make causes an event for the bot.
+    The default acting user is the chat's first administrator other than the bot, or else the chat's
+    first member.
 
     Attributes:
-        url: What a Connection takes as ``url``.
+        url: The server's URL, for the ``url`` argument of Connection.
         app_id: The bot's App ID.
         secret: The bot's Secret.
-        bot_uid: The bot's own user id.
+        bot_uid: The bot's user ID.
     """
 
     def __init__(
@@ -74,14 +80,14 @@ class Sandbox(OtherUsers):
         self.bot_uid = self._world.bot_uid
 
     def close(self) -> None:
-        """Let held answers go, close the connections made by `connect`, and stop the server."""
+        """Release waiting responses, close the Connections from `connect`, and stop the server."""
         self._interceptor.close()
         self._world.events.close()
         self._exits.close()
 
     @property
     def env(self) -> dict[str, str]:
-        """The environment variables that lead a Connection here."""
+        """The environment variables for a Connection to this sandbox."""
         return {
             "TEAMWIRE_URL": self.url,
             "TEAMWIRE_APP_ID": self.app_id,
@@ -89,8 +95,12 @@ class Sandbox(OtherUsers):
         }
 
     def connect(self, **kwargs: Any) -> Connection:
-        """A Connection to this sandbox, closed with it; keyword arguments are Connection's."""
-        from teamwire_sync._connection import Connection  # noqa: PLC0415 - the server does without the client
+        """Return a Connection to this sandbox; closing the sandbox closes the Connection too.
+
+        Args:
+            kwargs: The keyword arguments of Connection.
+        """
+        from teamwire_sync._connection import Connection  # noqa: PLC0415 - the server does not need the client
 
         connection = Connection(self.app_id, self.secret, self.url, **kwargs)
         self._exits.callback(connection.close)
@@ -98,30 +108,30 @@ class Sandbox(OtherUsers):
 
     @property
     def requests(self) -> list[ServedRequest]:
-        """The requests so far; a request is here before its client has the answer."""
+        """The requests so far. A request is recorded before its client receives the response."""
         return self._interceptor.request_log.copy()
 
     def count(self, method: str, path: str) -> int:
-        """How many requests there were of a method and path."""
+        """Return the number of requests so far with this method and path."""
         route = Route(method, path)
         return sum(route.matches(request.method, request.path) for request in self.requests)
 
     @property
     def connections(self) -> int:
-        """How many TCP connections were accepted so far."""
+        """The number of TCP connections accepted so far."""
         return self._server.accepted
 
     @property
     def waiting(self) -> int:
-        """How many requests wait for an event now."""
+        """The number of requests that are waiting for an event now."""
         return self._world.events.waiting
 
     def clock(self) -> float:
-        """The sandbox's time in seconds since 1970."""
+        """Return the sandbox's time in seconds since 1970."""
         return self._clock_offset + time.monotonic()
 
     def advance(self, seconds: float) -> None:
-        """Put the sandbox's clock forward."""
+        """Move the sandbox's clock forward by this number of seconds."""
         if seconds < 0:
             message = f"seconds must not be negative: {seconds!r}"
             raise ValueError(message)
@@ -143,28 +153,33 @@ class Sandbox(OtherUsers):
         cut: int | None = None,
         chance: float = 1.0,
     ) -> Fault:
-        """Let requests of a method and path go wrong.
+        """Make requests with this method and path fail, or change their responses.
 
-        Several faults of one path add up if they differ in effect; otherwise the oldest goes first,
-        and the next one has its turn with the requests that it spares.
+        Faults with different effects apply to a request together. The effects are the delay, the
+        lag and the outcome (*status*, *retry_after*, *drop*, *body*, *headers*, *cut*). If faults
+        share an effect, the oldest fault applies. The next fault applies to the requests that the
+        oldest fault does not affect.
 
         Args:
             method: The HTTP method.
             path: The path.
-            status: Answer with this status, without doing the work. Without *body* it is the
-                contract's error.
-            times: For so many requests; by default until cleared.
-            retry_after: The answer's Retry-After.
-            delay: The answer waits for so many real seconds, after the work.
-            drop: Close the connection without an answer, "before" or "after" the work.
-            body: The answer's body: text (sent as HTML), bytes, or what JSON can hold. Without
-                *status* the work is done and its answer gets this body.
-            headers: Further headers of the answer; None removes one.
-            lag: The list of chats shows a change only after so many seconds of the sandbox's clock.
-            cut: The answer breaks off, and the connection with it, after so many bytes of its body,
-                if it has more.
-            chance: How likely it befalls a request, above 0 and up to 1. The sandbox's seed decides
-                by it: the same requests in the same order have the same fate again.
+            status: The status of the response. The server does not process the request. Without
+                *body*, the response is the contract's error for this status.
+            times: The number of requests to affect. By default the fault lasts until it is cleared.
+            retry_after: The value of the response's Retry-After header.
+            delay: The number of real seconds between the processing and the response.
+            drop: Close the connection without a response. With "before", the server does not
+                process the request. With "after", the server processes the request first.
+            body: The response's body: text (sent as HTML), bytes, or a value that JSON can
+                represent. Without *status*, the server processes the request and then replaces the
+                body of its response.
+            headers: The response headers to add or replace. The value None removes a header.
+            lag: The number of seconds, by the sandbox's clock, until the list of chats shows a
+                change.
+            cut: The number of bytes of the response's body to send before the connection breaks. A
+                body that is not longer is sent completely.
+            chance: The probability that the fault affects a request, above 0 and at most 1. The
+                sandbox's seed decides: the same requests in the same order are affected again.
 
         Returns:
             The fault, with ``hits`` and ``clear()``.
@@ -188,7 +203,7 @@ class Sandbox(OtherUsers):
         self._interceptor.faults.clear()
 
     def hold(self, method: str, path: str) -> Hold:
-        """Let answers wait inside a ``with`` block: the work is done, and the answer held back."""
+        """Hold responses back inside a ``with`` block; the server still processes the requests."""
         return Hold(Route(method, path), self._interceptor.holds)
 
 
@@ -218,10 +233,10 @@ def _interval(live: bool | float) -> float | None:
 def _warn_unless_loopback(host: str) -> None:
     if not is_loopback(host):
         message = (
-            f"the sandbox listens on {host!r}: everybody in that network can reach it. It is a tool"
-            " for developers, without TLS"
+            f"the sandbox listens on {host!r}: everyone on that network can reach it. The sandbox"
+            " is a tool for developers, without TLS"
         )
-        # Through sandbox() and its context manager to the caller.
+        # The fifth frame is the caller of sandbox(): contextlib is in between.
         warnings.warn(message, stacklevel=5)
 
 

@@ -1,4 +1,4 @@
-"""Faults: answers that go wrong as a test wants it."""
+"""Faults: failures that a test adds to the server's responses."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ _require_seconds = _require(
 
 @attrs.define(eq=False, kw_only=True)
 class Fault:
-    """What goes wrong with the requests of a route; made and documented by `Sandbox.fault`.
+    """A failure of the requests of a route; created and documented by `Sandbox.fault`.
 
     Attributes:
-        hits: How many requests it has befallen.
+        hits: The number of requests that the fault has affected.
     """
 
     route: Route
@@ -82,23 +82,23 @@ class Fault:
 
     def __attrs_post_init__(self) -> None:
         if self.drop is not None and self._shapes_answer():
-            message = "a dropped request has no status, retry_after, body, headers or cut"
+            message = "drop cannot be used with status, retry_after, body, headers or cut"
             raise ValueError(message)
         if not self.effects():
             message = "a fault needs status, retry_after, delay, drop, body, headers, lag or cut"
             raise ValueError(message)
-        self.payload()  # a body that JSON cannot hold is an error here, not in the server
+        self.payload()  # fails here, not in the server, for a body that JSON cannot represent
 
     def _shapes_answer(self) -> bool:
         given = (self.status, self.retry_after, self.body, self.cut)
         return any(value is not None for value in given) or bool(self.headers)
 
     def strikes(self) -> bool:
-        """Whether it befalls a request that it could befall."""
+        """Decide by `chance` whether the fault affects a matching request."""
         return self._random.random() < self.chance
 
     def effects(self) -> set[str]:
-        """What it changes: the outcome, the delay, the lag."""
+        """Return the set of the fault's effects: "outcome", "delay", "lag"."""
         present = {
             "outcome": self._shapes_answer() or self.drop is not None,
             "delay": self.delay > 0,
@@ -107,7 +107,7 @@ class Fault:
         return {name for name, is_present in present.items() if is_present}
 
     def payload(self) -> tuple[bytes, str] | None:
-        """The answer's body and content type, if it has one of its own."""
+        """Return the fault's body and content type, or None if the fault sets no body."""
         if self.body is None:
             return None
         if isinstance(self.body, bytes):
@@ -122,10 +122,10 @@ class Fault:
 
 
 class Faults:
-    """The faults of a sandbox, the oldest first.
+    """The active faults of a sandbox, oldest first.
 
     Args:
-        seed: Decides which requests the faults befall that have a chance.
+        seed: The seed of the random decisions of faults with a chance.
     """
 
     def __init__(self, seed: int) -> None:
@@ -135,8 +135,8 @@ class Faults:
         self._active: dict[Fault, None] = {}
 
     def add(self, route: Route, **effects: Any) -> Fault:
-        """Start a fault."""
-        # One of its own for each: requests to other paths change nothing for this one.
+        """Start a fault and return it."""
+        # Each fault has its own generator: requests to other paths do not change its decisions.
         name = f"{self._seed}/{next(self._numbers)}"
         own_random = random.Random(name)  # noqa: S311 - reproducible, not secret
         fault = Fault(route=route, remove=self._remove, random=own_random, **effects)
@@ -154,10 +154,10 @@ class Faults:
             self._active.pop(fault, None)
 
     def apply(self, method: str, path: str) -> dict[str, Fault]:
-        """Take the faults that befall a request, each under its effects (see `Fault.effects`).
+        """Count a hit for each fault that affects a request, and return these faults by effect.
 
-        Faults of different effects add up; of those with a common effect, the oldest goes first
-        and the others wait for a later request.
+        Faults with different effects (see `Fault.effects`) apply together. If faults share an
+        effect, the oldest fault that strikes applies, and newer faults wait for a later request.
         """
         applied: dict[str, Fault] = {}
         with self._lock:

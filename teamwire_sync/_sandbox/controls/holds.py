@@ -1,4 +1,4 @@
-"""Answers that wait until a test lets them go."""
+"""Responses that wait until a test releases them."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ if TYPE_CHECKING:
 
 
 class Hold:
-    """Holds back the answers to a route's requests; made by `Sandbox.hold`.
+    """A hold on the responses of a route; created by `Sandbox.hold`.
 
-    A held request is done and recorded; only its answer waits. Leaving the ``with`` block releases.
+    The server processes and records a held request. Only the response waits. Leaving the ``with``
+    block releases the responses.
     """
 
     def __init__(self, route: Route, holds: set[Hold]) -> None:
@@ -37,10 +38,14 @@ class Hold:
         self.release()
 
     def wait_arrived(self, count: int = 1, timeout: float = 10) -> None:
-        """Wait until so many requests are held, or have been.
+        """Wait until this many requests have arrived.
+
+        Args:
+            count: The number of requests, including requests that are no longer held.
+            timeout: The time-out in seconds.
 
         Raises:
-            TimeoutError: They did not come in time.
+            TimeoutError: Fewer requests arrived in time.
         """
         with self._arrival:
             if not self._arrival.wait_for(lambda: self._arrived >= count, timeout):
@@ -51,12 +56,12 @@ class Hold:
                 raise TimeoutError(message)
 
     def release(self) -> None:
-        """Let the held answers go, and hold no others."""
+        """Release the held responses, and hold no further responses."""
         self._holds.discard(self)
         self._released.set()
 
     def wait(self, method: str, path: str) -> None:
-        """Keep the calling thread if its request is one of the route's."""
+        """Block the calling thread until the release, if its request matches the route."""
         if self._route.matches(method, path):
             with self._arrival:
                 self._arrived += 1

@@ -1,4 +1,4 @@
-"""What a test does to the sandbox's answers: they are recorded, held back and spoiled."""
+"""Controls around the application: requests are recorded, responses are held or changed."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
 
 
 class Interceptor:
-    """A WSGI application around the one that does the work.
+    """A WSGI application that wraps the sandbox's application.
 
     Args:
-        app: Does the work.
-        world: What it does it in.
-        files: Where long bodies go.
-        seed: Decides which requests the faults befall that have a chance.
+        app: The application that processes the requests.
+        world: The world that the application serves.
+        files: The folder for long bodies.
+        seed: The seed of the random decisions of faults with a chance.
     """
 
     def __init__(self, app: WSGIApplication, world: World, files: Files, seed: int) -> None:
@@ -52,13 +52,13 @@ class Interceptor:
         self.request_log: list[ServedRequest] = []
 
     def close(self) -> None:
-        """Let every waiting answer go."""
+        """Release every held or delayed response."""
         self._closing.set()
         for hold in self.holds.copy():
             hold.release()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer one request."""
+        """Process one request and return its response."""
         with ExitStack() as exits:
             is_complete = receive_body(environ, self._files, exits)
             method = environ["REQUEST_METHOD"]
@@ -67,7 +67,7 @@ class Interceptor:
             response = self._answer(environ, applied) if is_complete else None
             query = dict(parse_qsl(environ["QUERY_STRING"], keep_blank_values=True))
             status = None if response is None else response.status_code
-            # Recorded before a byte leaves: who has an answer also finds its record.
+            # Recorded before the first byte is sent: a client with a response finds its record.
             self.request_log.append(ServedRequest(method, path, query, status))
             for hold in self.holds.copy():
                 hold.wait(method, path)
@@ -86,7 +86,7 @@ class Interceptor:
         if fault is not None and fault.drop == "before":
             return None
         if fault is not None and fault.status is not None:
-            message = "the sandbox was told to answer so"
+            message = "a fault of the sandbox caused this response"
             body = error_body(fault.status, message)
             response = Response(body, fault.status, mimetype="application/json")
         else:
@@ -123,7 +123,7 @@ def _apply_fault(response: Response, fault: Fault, connection: ClientConnection)
 
 
 def _cut(body: Iterable[bytes], size: int, connection: ClientConnection) -> Iterator[bytes]:
-    """The beginning of a body; with its end the connection breaks."""
+    """Yield the first `size` bytes of a body; break the connection off if the body is longer."""
     for chunk in body:
         if len(chunk) > size:
             yield chunk[:size]

@@ -1,4 +1,4 @@
-"""A world that moves by itself."""
+"""Simulated users who act in the bot's chats."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ _PLACES = (("Klinikum Süd", 48.1112, 11.4702), ("Leitstelle", 52.5186, 13.3763)
 
 
 class LiveActivity:
-    """A thread on which people do something in the chats of the bot, now and then.
+    """A thread in which simulated users act in the bot's chats at a fixed interval.
 
     Args:
-        world: Where they do it.
-        other_users: What they can do.
-        interval: The seconds between two actions.
-        seed: Decides what they do.
+        world: The world to act in.
+        other_users: The actions of other users.
+        interval: The number of seconds between two actions.
+        seed: The seed of the random choices.
     """
 
     def __init__(self, world: World, other_users: OtherUsers, interval: float, seed: int) -> None:
@@ -49,7 +49,7 @@ class LiveActivity:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread."""
+        """End the thread and wait for its end."""
         self._end.set()
         self._thread.join()
 
@@ -74,9 +74,9 @@ class LiveActivity:
                     if chat is not None:
                         action(db, chat)
             except LookupError:
-                pass  # nobody to do it, or nothing to do it with
+                pass  # the chat has no member or no message for this action
             except Exception:
-                _logger.exception("the live world stumbled")
+                _logger.exception("an action of the simulated users failed")
 
     def _member(self, db: sqlite3.Connection, chat: Document) -> str:
         return self._rng.choice(list(queries.all_members(db, chat)))
@@ -117,7 +117,7 @@ class LiveActivity:
         self._other_users.add_members(chat["tid"], [self._person(db)])
 
     def _leave(self, _db: sqlite3.Connection, chat: Document) -> None:
-        # Somebody stays.
+        # The first member stays, so that the chat keeps a member.
         leaver = self._rng.choice(chat["user_ids"][1:])
         self._other_users.remove_members(chat["tid"], [leaver])
 

@@ -1,4 +1,4 @@
-"""What others do in the sandbox's world, behind the client's back."""
+"""Actions of other users in the sandbox's world, independent of the client."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _PROPERTIES = ("title", "allow_sending", "allow_mute_notifications", "is_closed"
 
 
 class OtherUsers:
-    """What a test can let others do; the rules for bots are not theirs.
+    """The actions of other users; the rules for bots do not apply to them.
 
-    Chats, users and groups are given as objects or by id. What changes something is an event for
-    the bot. Who does it, unless it is told, is the chat's first administrator beside the bot, or
-    else its first member. Every method raises LookupError for what does not exist.
+    Chats, users and groups are passed as objects or by ID. An action that changes something causes
+    an event for the bot. The default acting user is the chat's first administrator other than the
+    bot, or else its first member. Every method raises LookupError for an ID that does not exist.
     """
 
     _world: World
@@ -46,30 +46,33 @@ class OtherUsers:
         is_closed: bool = False,
         bot_is_admin: bool = False,
     ) -> Chat:
-        """Let somebody else create a chat with the bot, behind the client's back.
+        """Create a chat with the bot as another user.
 
-        Here a circle need not be public, and a list stays a list.
+        A circle need not be public. A distribution list is not replaced by its members.
 
         Args:
-            title: None and "" make an untitled chat.
-            users: The members beside the bot, or their ids; the first one creates it.
-            groups: The circles and lists, or their ids.
-            is_alert: A flag of the chat.
-            allow_sending: A flag of the chat.
-            allow_mute_notifications: A flag of the chat.
-            is_closed: A flag of the chat.
-            bot_is_admin: Whether the bot is made an administrator.
+            title: The title; None and "" create an untitled chat.
+            users: The members other than the bot, or their IDs. The first user creates the chat.
+            groups: The circles and distribution lists, or their IDs.
+            is_alert: Whether the chat is an alert chat.
+            allow_sending: Whether members who are not administrators may post.
+            allow_mute_notifications: Whether members may mute the chat.
+            is_closed: Whether the chat is closed for posting.
+            bot_is_admin: Whether the bot becomes an administrator.
+
+        Returns:
+            The new chat.
 
         Raises:
             LookupError: A user or a group does not exist.
-            ValueError: It would be a second 1:1 chat with the same user.
+            ValueError: A one-to-one chat with the same user already exists.
         """
         uids, gids = self._uids(users), _ids(groups, "gid")
         with self._world.database.writing() as db:
             _require_known(db, uids, gids)
             peer_uid = one_to_one_peer(uids, gids, title)
             if peer_uid is not None and queries.present_one_to_one(db, peer_uid) is not None:
-                message = f"there is a 1:1 chat with {peer_uid!r} already"
+                message = f"a one-to-one chat with {peer_uid!r} already exists"
                 raise ValueError(message)
             admin_ids = [] if peer_uid is not None else uids[:1]
             tid = self._world.chat_editor.create(
@@ -88,20 +91,20 @@ class OtherUsers:
             return decode_chat(json.loads(chat_json(db, tid)))
 
     def rename_chat(self, chat: Chat | str, title: str | None) -> None:
-        """Let somebody else change a chat's title; None and "" leave it without one."""
+        """Change a chat's title as another user; None and "" remove the title."""
         self.change_chat(chat, title=title)
 
     def change_chat(self, chat: Chat | str, **properties: Any) -> None:
-        """Let somebody else change a chat.
+        """Change a chat's properties as another user.
 
         Args:
-            chat: The chat.
-            properties: title, allow_sending, allow_mute_notifications, is_closed or is_alert, and
-                their new values. There is no event for is_alert.
+            chat: The chat, or its thread ID.
+            properties: The new values of title, allow_sending, allow_mute_notifications, is_closed
+                or is_alert. A change of is_alert causes no event.
         """
         for name in properties:
             if name not in _PROPERTIES:
-                message = f"a chat has no {name}; it has {', '.join(_PROPERTIES)}"
+                message = f"a chat has no {name}; its properties are {', '.join(_PROPERTIES)}"
                 raise TypeError(message)
         if "title" in properties:
             properties["title"] = properties["title"] or None
@@ -109,7 +112,7 @@ class OtherUsers:
             self._world.chat_editor.change(db, present, editor, **properties)
 
     def remove_chat(self, chat: Chat | str) -> None:
-        """Let somebody else remove the bot from a chat, for ever."""
+        """Remove the bot from a chat permanently, as another user."""
         with self._editing(chat) as (db, present, editor):
             self._world.chat_editor.remove_bot(db, present["tid"], editor)
 
@@ -119,10 +122,16 @@ class OtherUsers:
         users: Iterable[User | str] = (),
         groups: Iterable[Group | str] = (),
     ) -> None:
-        """Let somebody else add members; whoever is one already stays it.
+        """Add members to a chat as another user; existing members stay members.
+
+        Args:
+            chat: The chat, or its thread ID.
+            users: The users to add, or their IDs.
+            groups: The circles and distribution lists to add, or their IDs.
 
         Raises:
-            ValueError: It is a 1:1 chat.
+            LookupError: The chat, a user or a group does not exist.
+            ValueError: The chat is a one-to-one chat.
         """
         uids, gids = self._uids(users), _ids(groups, "gid")
         with self._editing(chat) as (db, present, editor):
@@ -136,32 +145,37 @@ class OtherUsers:
         users: Iterable[User | str] = (),
         groups: Iterable[Group | str] = (),
     ) -> None:
-        """Let somebody else remove members; for the bot there is `remove_chat`.
+        """Remove members from a chat as another user; `remove_chat` removes the bot.
+
+        Args:
+            chat: The chat, or its thread ID.
+            users: The users to remove, or their IDs.
+            groups: The circles and distribution lists to remove, or their IDs.
 
         Raises:
-            LookupError: One is no direct member.
-            ValueError: It is a 1:1 chat.
+            LookupError: The chat does not exist, or a user or a group is not a direct member.
+            ValueError: The chat is a one-to-one chat.
         """
         uids, gids = _ids(users, "uid"), _ids(groups, "gid")
         with self._editing(chat) as (db, present, editor):
             _refuse_one_to_one(present)
             members = {*present["user_ids"], *present["group_ids"]}
-            _require(members, (*uids, *gids), "no direct members of the chat")
+            _require(members, (*uids, *gids), "not direct members of the chat")
             self._world.chat_editor.change_members(db, present, editor, remove=(uids, gids))
 
     def set_admins(
         self, chat: Chat | str, users: Iterable[User | str], *, bot: bool = False
     ) -> None:
-        """Let somebody else make these the administrators, and nobody else.
+        """Make these users the chat's only administrators, as another user.
 
         Args:
-            chat: The chat.
-            users: Members.
-            bot: Whether the bot is one, too.
+            chat: The chat, or its thread ID.
+            users: The new administrators, or their IDs. They must be members.
+            bot: Whether the bot is an administrator too.
         """
         uids = self._uids(users)
         with self._editing(chat) as (db, present, editor):
-            _require(queries.all_members(db, present), uids, "no members of the chat")
+            _require(queries.all_members(db, present), uids, "not members of the chat")
             admin_ids = [*uids, self._world.bot_uid] if bot else uids
             gone = [uid for uid in present["admin_ids"] if uid not in admin_ids]
             self._world.chat_editor.change_admins(db, present, editor, add=admin_ids, remove=gone)
@@ -177,29 +191,32 @@ class OtherUsers:
         alert_type: str | None = None,
         reply_to: str | None = None,
     ) -> str:
-        """Let somebody else post a message, in a closed chat too.
+        """Post a message as another user. A closed chat accepts this message too.
 
         Args:
-            chat: The chat.
-            text: May be empty if there are files.
-            user: A member of the chat, or the bot as from another process.
-            files: Contents by name.
-            is_alert: Whether it asks for attention.
-            alert_type: "alert", "announcement" or "note"; an alert without one is an "alert".
-            reply_to: The id of a message of this chat.
+            chat: The chat, or its thread ID.
+            text: The text; it may be empty if there are files.
+            user: The author, or the author's ID: a member of the chat, or the bot, as if another
+                process posted.
+            files: The files' contents, by file name.
+            is_alert: Whether the message is an alert.
+            alert_type: "alert", "announcement" or "note". The default for an alert is "alert".
+            reply_to: The ID of the message in this chat that the new message replies to.
 
         Returns:
-            The message's id.
+            The message's ID.
 
         Raises:
-            LookupError: The chat, the user in it or the message in it does not exist.
-            ValueError: There is neither text nor file, or the type is none of an alert.
+            LookupError: The chat does not exist, *user* is not in the chat, or *reply_to* is not a
+                message of the chat.
+            ValueError: There are neither text nor files, *alert_type* is unknown, or *alert_type*
+                is set without *is_alert*.
         """
         if not text and not files:
             message = "a message needs text or files"
             raise ValueError(message)
         if alert_type is not None and (not is_alert or alert_type not in ALERT_TYPES):
-            message = f"alert_type is for alerts, and one of {ALERT_TYPES}, not {alert_type!r}"
+            message = f"alert_type needs is_alert=True and one of {ALERT_TYPES}, not {alert_type!r}"
             raise ValueError(message)
         new = NewMessage(
             message=text or None,
@@ -220,13 +237,13 @@ class OtherUsers:
         return str(posted["mid"])
 
     def delete_message(self, chat: Chat | str, mid: str) -> None:
-        """Let somebody else delete a message."""
+        """Delete a message as another user."""
         with self._editing(chat) as (db, present, editor):
             message = _require_message(db, present, mid)
             self._world.messages.delete(db, message, editor)
 
     def mark_read(self, chat: Chat | str, mid: str, user: User | str | None = None) -> None:
-        """Let a member of a chat read a message; doing so again is no event."""
+        """Mark a message as read by a member of the chat; a repeated call causes no event."""
         with self._acting(chat, user) as (db, present, reader):
             message = _require_message(db, present, mid)
             self._world.messages.mark_read(db, message, reader)
@@ -235,7 +252,7 @@ class OtherUsers:
     def _editing(
         self, chat: Chat | str
     ) -> Iterator[tuple[sqlite3.Connection, Document, str | None]]:
-        """A transaction, the chat, and who changes it."""
+        """Open a transaction; yield it, the chat, and the ID of the user who changes the chat."""
         with self._world.database.writing() as db:
             present = queries.require_chat(db, _id(chat, "tid"))
             admins = [uid for uid in present["admin_ids"] if uid != self._world.bot_uid]
@@ -245,14 +262,14 @@ class OtherUsers:
     def _acting(
         self, chat: Chat | str, user: User | str | None
     ) -> Iterator[tuple[sqlite3.Connection, Document, str]]:
-        """A transaction, the chat, and who does something in it."""
+        """Open a transaction; yield it, the chat, and the ID of the user who acts in the chat."""
         with self._editing(chat) as (db, present, editor):
             uid = editor if user is None else _id(user, "uid")
             if uid is None:
                 message = f"nobody but the bot is in chat {present['tid']!r}"
                 raise LookupError(message)
             members = {*queries.all_members(db, present), self._world.bot_uid}
-            _require(members, [uid], "no members of the chat")
+            _require(members, [uid], "not members of the chat")
             yield db, present, uid
 
     def _uids(self, users: Iterable[User | str]) -> list[str]:
@@ -262,7 +279,7 @@ class OtherUsers:
 def _require_known(db: sqlite3.Connection, uids: list[str], gids: list[str]) -> None:
     known = [uid for uid in uids if queries.user_name(db, uid) is not None]
     known += [gid for gid in gids if queries.group_name(db, gid) is not None]
-    _require(known, (*uids, *gids), "no such users or groups")
+    _require(known, (*uids, *gids), "unknown users or groups")
 
 
 def _require(known: Iterable[str], wanted: Iterable[str], what: str) -> None:
@@ -282,7 +299,7 @@ def _require_message(db: sqlite3.Connection, chat: Document, mid: str) -> Docume
 
 def _refuse_one_to_one(chat: Document) -> None:
     if chat["type"] == "one_to_one":
-        message = f"{chat['tid']!r} is a 1:1 chat"
+        message = f"chat {chat['tid']!r} is a one-to-one chat: its members cannot be changed"
         raise ValueError(message)
 
 

@@ -23,8 +23,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def teamwire_sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
-    """A local Teamwire-compatible server, new for each test."""
-    # Imported here, so that pytest starts without a web server.
+    """Run a local Teamwire-compatible server, a new server for each test."""
+    # Imported here, so that pytest's start does not import the web server.
     from teamwire_sync.testing import sandbox  # noqa: PLC0415
 
     marker = request.node.get_closest_marker("teamwire_sandbox")

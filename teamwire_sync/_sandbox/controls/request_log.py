@@ -1,4 +1,4 @@
-"""What the sandbox has seen of its clients."""
+"""Records of the requests that the sandbox received."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import attrs
 
 @attrs.frozen
 class ServedRequest:
-    """A request that the sandbox has seen.
+    """A request that the sandbox received.
 
     Args:
         method: The HTTP method.
         path: The path, percent-decoded, without the query.
-        query: The parameters; of a repeated one, the last.
-        status: The answer's status, None if the connection was dropped.
+        query: The query's parameters. For a repeated parameter, this is the last value.
+        status: The response's status, or None if the connection was dropped.
     """
 
     method: str
@@ -26,7 +26,7 @@ class ServedRequest:
 
 @attrs.frozen
 class Route:
-    """The requests of one method and path, where '*' stands for one segment of the path."""
+    """The requests with one method and path; '*' matches one segment of the path."""
 
     method: str
     path: str = attrs.field()
@@ -38,7 +38,7 @@ class Route:
             raise ValueError(message)
 
     def matches(self, method: str, path: str) -> bool:
-        """Whether a request is one of these."""
+        """Return whether a request belongs to the route."""
         wanted, segments = self.path.split("/"), path.split("/")
         return (
             method == self.method

@@ -1,5 +1,6 @@
-"""The people and chats of a sandbox, and what happens to them, over SQLite.
+"""The users and chats of a sandbox and their changes, stored in SQLite.
 
-It knows nothing of HTTP and of Flask: it returns the contract's JSON and raises `RefusedError`.
-The HTTP part and `controls` use it; tests and the demo take from `seed` what every world has.
+This package does not use HTTP or Flask: it returns the contract's JSON and raises `RefusedError`.
+The HTTP part and `controls` use this package. Tests and the demo import from `seed` the IDs that
+every world has.
 """

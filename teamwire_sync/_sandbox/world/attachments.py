@@ -1,4 +1,4 @@
-"""Uploaded contents, and who may have them."""
+"""Uploaded contents, and the bot's access to them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from teamwire_sync._sandbox.world.context import Context
 
-# What the bot has uploaded, and what is in its chats.
+# The bot sees its own uploads and the attachments in its present chats.
 _VISIBLE = (
     " FROM attachments WHERE attachment_id = ? AND (is_own OR EXISTS"
     " (SELECT 1 FROM uses JOIN chats USING (tid)"
@@ -30,12 +30,12 @@ _VISIBLE = (
 
 @attrs.frozen
 class Content:
-    """A content to send.
+    """An uploaded content, ready to send.
 
     Attributes:
-        file: To be closed by whoever has it.
-        size: In bytes.
-        content_type: As it was uploaded.
+        file: The open file. The caller must close it.
+        size: The size in bytes.
+        content_type: The media type from the upload.
     """
 
     file: BinaryIO
@@ -48,24 +48,24 @@ class AttachmentStore:
     """The uploaded contents of a world.
 
     Args:
-        context: The world's.
+        context: The world's context.
     """
 
     _context: Context
 
     def upload(self, db: sqlite3.Connection, name: str, content_type: str, body: Spool) -> str:
-        """Keep a content for the bot; returns the JSON text of the answer."""
+        """Store a content that the bot uploads; return the JSON text of the response."""
         attachment = _keep(db, name, content_type, body, is_own=True)
         return dump({"attachment_id": attachment["attachment_id"]})
 
     def add(self, db: sqlite3.Connection, name: str, content_type: str, content: bytes) -> Document:
-        """Keep somebody else's content; returns the attachment."""
+        """Store another user's content; return the attachment."""
         with closing(Spool(self._context.files)) as body:
             body.receive(io.BytesIO(content), len(content))
             return _keep(db, name, content_type, body, is_own=False)
 
     def content(self, db: sqlite3.Connection, attachment_id: str) -> Content:
-        """A content that the bot may have."""
+        """Return a content that the bot may download."""
         query = f"SELECT size, content_type, content{_VISIBLE}"
         row = db.execute(query, (attachment_id,)).fetchone()
         size, content_type, small = require(row, "there is no such attachment")
@@ -74,7 +74,7 @@ class AttachmentStore:
 
     @staticmethod
     def resolve(db: sqlite3.Connection, wanted: Sequence[Document]) -> list[Document]:
-        """Attachments as a message has them, for those as the bot posts them."""
+        """Return the attachments as a message holds them, for the attachments of a request."""
         query = f"SELECT name, size, content_type{_VISIBLE}"
         complete, unknown = [], []
         for attachment in wanted:

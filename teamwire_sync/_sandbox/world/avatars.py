@@ -1,4 +1,4 @@
-"""Pictures of people, made from their ids."""
+"""Avatars, computed from the users' IDs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _BITS = 8
 
 
 def avatar(uid: str) -> bytes:
-    """A small PNG of one colour; the same user has the same one again."""
+    """Return a small PNG of one colour; the same user always has the same colour."""
     pixel = hashlib.sha256(uid.encode()).digest()[:3]
     line = b"\0" + pixel * _SIZE
     header = struct.pack(">2I5B", _SIZE, _SIZE, _BITS, _RGB, 0, 0, 0)

@@ -1,4 +1,4 @@
-"""The bot's chats: their list, what the bot does with them, and the rules for it."""
+"""The bot's chats: their list, the bot's changes to them, and the rules for these changes."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class BotChats:
-    """The chats of a world, as the bot lists them and may change them.
+    """The chats of a world, as the bot can list and change them.
 
     Args:
-        context: The world's.
-        chat_editor: The world's.
-        messages: The world's.
+        context: The world's context.
+        chat_editor: The world's chat editor.
+        messages: The world's messages.
     """
 
     _context: Context
@@ -38,13 +38,13 @@ class BotChats:
     _messages: Messages
 
     def version(self, db: sqlite3.Connection, lag: float | None) -> tuple[str, int]:
-        """The ETag and the last change of the list of chats, now or `lag` seconds ago."""
+        """Return the ETag and the last change of the list of chats, now or `lag` seconds ago."""
         latest = math.inf if lag is None else self._context.clock() - lag
         (seq,) = db.execute("SELECT MAX(seq) FROM log WHERE at <= ?", (latest,)).fetchone()
         return f'"{self._context.world_id}-{seq}"', seq
 
     def page(self, db: sqlite3.Connection, seq: int, limit: int, cursor: str | None) -> str:
-        """One page of the list of chats, up to and including one change of the log."""
+        """Return a page of the list of chats, as the list was after change `seq` of the log."""
         after = 0 if cursor is None else self._context.decode_number("chat", cursor, least=1)
         found = db.execute(
             "SELECT ordinal, document FROM chats WHERE ordinal > ? AND from_seq <= ?"
@@ -57,7 +57,7 @@ class BotChats:
         return f'{{"chats":{chats},"users":{users},"groups":{groups},"next_cursor":{following}}}'
 
     def create(self, db: sqlite3.Connection, draft: ChatDraft) -> str:
-        """Create a chat, or reuse the 1:1 that exists, and post the first message."""
+        """Create a chat or reuse an existing one-to-one chat, and post the first message."""
         uids = self._context.without_bot(draft.user_ids)
         gids = list(dict.fromkeys(draft.group_ids))
         groups = require_visible(db, uids, gids)
@@ -84,13 +84,13 @@ class BotChats:
         return chat_json(db, tid)
 
     def edit(self, db: sqlite3.Connection, tid: str, properties: dict[str, Any]) -> str:
-        """Change title and flags."""
+        """Change a chat's title and flags."""
         chat = self._editable(db, tid)
         self._chat_editor.change(db, chat, self._context.bot_uid, **properties)
         return chat_json(db, tid)
 
     def edit_members(self, db: sqlite3.Connection, tid: str, edit: MemberEdit) -> str:
-        """Add and remove members."""
+        """Add and remove members of a chat."""
         chat = self._editable(db, tid)
         add_uids = [uid for uid in edit.add_users if uid not in chat["user_ids"]]
         add_gids = [gid for gid in edit.add_groups if gid not in chat["group_ids"]]
@@ -98,7 +98,7 @@ class BotChats:
             db,
             add_uids,
             add_gids,
-            # Who is in by a circle only is no member to remove, and the bot leaves in its way.
+            # Only direct members can be removed. For the bot there is `leave`.
             [uid for uid in edit.remove_users if uid not in chat["user_ids"]],
             [gid for gid in edit.remove_groups if gid not in chat["group_ids"]],
         )
@@ -112,7 +112,7 @@ class BotChats:
         return chat_json(db, tid)
 
     def edit_admins(self, db: sqlite3.Connection, tid: str, edit: MemberEdit) -> str:
-        """Make members administrators, and administrators members."""
+        """Give members administrator rights, and take these rights away."""
         chat = self._editable(db, tid)
         members = {*queries.all_members(db, chat), self._context.bot_uid}
         bad_uids = [uid for uid in edit.add_users if uid not in members]
@@ -129,7 +129,7 @@ class BotChats:
         return chat_json(db, tid)
 
     def leave(self, db: sqlite3.Connection, tid: str) -> str:
-        """Leave a chat."""
+        """Remove the bot from a chat."""
         queries.visible_chat(db, tid)
         self._chat_editor.remove_bot(db, tid, self._context.bot_uid)
         return "{}"
@@ -139,13 +139,13 @@ class BotChats:
         if chat["type"] == "one_to_one":
             refuse("a 1:1 chat cannot be changed", "one_to_one")
         if self._context.bot_uid not in chat["admin_ids"]:
-            refuse("the bot is no administrator of this chat", "not_admin")
+            refuse("the bot is not an administrator of this chat", "not_admin")
         return chat
 
     def _expanded(
         self, db: sqlite3.Connection, uids: list[str], groups: list[Document]
     ) -> tuple[list[str], list[str]]:
-        """The users and circles that recipients stand for: a list becomes its users."""
+        """Return users and circles for these recipients: a distribution list becomes its users."""
         members = dict.fromkeys(uids)
         circles = []
         for group in groups:
@@ -155,22 +155,22 @@ class BotChats:
                 circles.append(group["gid"])
             else:
                 refuse(
-                    f"circle {group['gid']} is not public, and bots may use public ones only",
+                    f"circle {group['gid']} is not public, and bots may use only public circles",
                     "circle_not_public",
                 )
         return self._context.without_bot(members), circles
 
 
 def one_to_one_peer(uids: Sequence[str], gids: Sequence[str], title: str | None) -> str | None:
-    """The other user if these recipients make a 1:1 chat."""
+    """Return the other user's ID if these recipients make a one-to-one chat, else None."""
     return uids[0] if len(uids) == 1 and not gids and not title else None
 
 
 def chat_json(db: sqlite3.Connection, tid: str) -> str:
-    """The JSON text of a chat beside the users and groups that it names.
+    """Return the JSON text of a chat, with the users and groups that the chat names.
 
     Raises:
-        LookupError: There is no such chat.
+        LookupError: The chat does not exist.
     """
     chat = queries.require_chat(db, tid)
     users, groups = queries.named_by(db, [chat])
@@ -184,7 +184,7 @@ def require_visible(
     other_bad_uids: Iterable[str] = (),
     other_bad_gids: Iterable[str] = (),
 ) -> list[Document]:
-    """The groups, if the bot may see them and the users, and nothing else is bad."""
+    """Return the groups; refuse IDs that the bot may not see, and all other bad IDs."""
     found = {gid: queries.visible_group(db, gid) for gid in gids}
     bad_gids = [gid for gid, group in found.items() if group is None]
     bad_uids = [uid for uid in uids if queries.visible_user(db, uid) is None]

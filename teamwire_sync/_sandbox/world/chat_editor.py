@@ -1,4 +1,4 @@
-"""Changes of chats: the next version, and the events that tell of it."""
+"""Changes of chats: each change stores a new version and adds its events."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _TOLD = ("title", "allow_sending", "allow_mute_notifications", "is_closed")
 
 @attrs.frozen
 class ChatEditor:
-    """The chats of a world, as anybody changes them; what changes nothing leaves no trace.
+    """The chats of a world, for changes by any user; a change without effect is not stored.
 
     Args:
-        context: The world's.
-        events: The world's.
+        context: The world's context.
+        events: The world's events.
     """
 
     _context: Context
@@ -36,13 +36,13 @@ class ChatEditor:
     def create(
         self, db: sqlite3.Connection, editor: str | None, peer_uid: str | None, **properties: Any
     ) -> str:
-        """Create a chat; returns its id.
+        """Create a chat and return its thread ID.
 
         Args:
             db: The transaction.
-            editor: Who does it.
-            peer_uid: The other user of a 1:1 chat.
-            properties: What the chat is to have.
+            editor: The ID of the user who creates the chat, or None.
+            peer_uid: The ID of the other user of a one-to-one chat, or None for a group chat.
+            properties: The properties of the chat.
         """
         chat = chat_document(fresh_id(), one_to_one=peer_uid is not None, **properties)
         queries.insert_chat(db, chat, peer_uid, self._context.clock())
@@ -52,7 +52,7 @@ class ChatEditor:
     def change(
         self, db: sqlite3.Connection, chat: Document, editor: str | None, **properties: Any
     ) -> None:
-        """Change title and flags."""
+        """Change a chat's title and flags."""
         changed = self._store(db, chat, properties)
         for name in _TOLD:
             if changed[name] != chat[name]:
@@ -68,9 +68,9 @@ class ChatEditor:
         add: tuple[Iterable[str], Iterable[str]] = ((), ()),
         remove: tuple[Iterable[str], Iterable[str]] = ((), ()),
     ) -> None:
-        """Add and remove users and groups, each as a pair.
+        """Add and remove members, each time a pair of user IDs and group IDs.
 
-        Whoever is removed is no administrator any more.
+        A user who is no longer a member is no longer an administrator.
         """
         tid = chat["tid"]
         user_ids, joined_uids, left_uids = _edited(chat["user_ids"], add[0], remove[0])
@@ -109,7 +109,7 @@ class ChatEditor:
             )
 
     def remove_bot(self, db: sqlite3.Connection, tid: str, editor: str | None) -> None:
-        """Let the bot be no longer in a chat."""
+        """Remove the bot from a chat."""
         queries.end_chat(db, tid, self._context.clock())
         bot = self._context.bot_uid
         self._events.add(db, "chat_deleted", tid, editor, user_ids=[bot], group_ids=[])
@@ -126,7 +126,7 @@ class ChatEditor:
 def _edited(
     ids: list[str], add: Iterable[str], remove: Iterable[str]
 ) -> tuple[list[str], list[str], list[str]]:
-    """The ids after an edit, those that are new and those that are gone."""
+    """Return the IDs after an edit, the added IDs, and the removed IDs."""
     removed = set(remove)
     gone = [each for each in ids if each in removed]
     new = [each for each in dict.fromkeys(add) if each not in ids and each not in removed]

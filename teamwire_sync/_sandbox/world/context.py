@@ -1,4 +1,4 @@
-"""What all parts of a world share."""
+"""The context that all parts of a world share."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class Context:
 
     Attributes:
         database: The database.
-        clock: Returns the seconds since 1970.
-        files: Contents that are not in the database.
-        bot_uid: The bot's id.
-        world_id: Tells this world from all others.
+        clock: A function that returns the time in seconds since 1970.
+        files: The contents that are not in the database.
+        bot_uid: The bot's user ID.
+        world_id: The unique ID of this world.
     """
 
     database: Database
@@ -40,48 +40,48 @@ class Context:
     world_id: str
 
     def now(self) -> int:
-        """The milliseconds since 1970."""
+        """Return the time in milliseconds since 1970."""
         return int(self.clock() * 1000)
 
     def without_bot(self, uids: Iterable[str]) -> list[str]:
-        """These users, each once, without the bot: it is in every chat and never named."""
+        """Return the distinct user IDs without the bot, which no chat lists as a member."""
         return [uid for uid in dict.fromkeys(uids) if uid != self.bot_uid]
 
     def encode_cursor(self, kind: str, position: int | str) -> str:
-        """The opaque text for a position in a list."""
+        """Return the opaque cursor for a position in a list."""
         text = f"{self.world_id}:{kind}:{position}"
         return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
     def next_cursor(self, kind: str, found: Sequence[tuple[int | str, str]], limit: int) -> str:
-        """The JSON text of the cursor that the next page begins with, null without a next page.
+        """Return the JSON text of the next page's cursor, or null if there is no next page.
 
         Args:
             kind: The kind of the list.
-            found: Positions and documents: those of the page, and one more if there is one.
-            limit: How many a page has at most.
+            found: The positions and documents of the page, and of one more document if it exists.
+            limit: The maximum number of documents in a page.
         """
         if len(found) <= limit:
             return "null"
         return dump(self.encode_cursor(kind, found[limit - 1][0]))
 
     def decode_cursor(self, kind: str, cursor: str) -> str:
-        """The position in a list of that kind.
+        """Return the position in a list of this kind.
 
         Raises:
-            RefusedError: It is no cursor of this world for such a list.
+            RefusedError: The cursor is not of this world or not of this kind of list.
         """
         try:
             text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
         except ValueError:
             text = ""
         position = text.rpartition(":")[2]
-        # Encoded again, so that only this world's own spelling passes.
+        # Encoded again, so that only the exact text from this world is accepted.
         if not position or self.encode_cursor(kind, position) != cursor:
             refuse_cursor()
         return position
 
     def decode_number(self, kind: str, cursor: str, least: int = 0) -> int:
-        """The position as a number that the database can hold."""
+        """Return the position as an integer that the database can hold."""
         position = self.decode_cursor(kind, cursor)
         if not _NUMBER.fullmatch(position) or not least <= int(position) <= _LARGEST_INTEGER:
             refuse_cursor()
@@ -89,5 +89,5 @@ class Context:
 
 
 def refuse_cursor() -> NoReturn:
-    """Refuse what is no cursor, or another list's."""
-    refuse("this server gave no such cursor", "invalid_cursor")
+    """Refuse an unknown cursor or a cursor of another list."""
+    refuse("the cursor is unknown or belongs to another list", "invalid_cursor")

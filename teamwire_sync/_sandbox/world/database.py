@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterator
 
-# A chat is kept as versions, each valid from one sequence number of the log up to another, so that
-# the listing of an earlier moment can still be read.
+# A chat is stored as versions. Each version is valid from one sequence number of the log up to
+# another, so that a listing as of an earlier time can still be read.
 _TABLES = (
     "CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
     """CREATE TABLE IF NOT EXISTS users (
@@ -45,7 +45,7 @@ _TABLES = (
     """CREATE TABLE IF NOT EXISTS reads (
         mid TEXT NOT NULL, uid TEXT NOT NULL, PRIMARY KEY (mid, uid)
     ) WITHOUT ROWID""",
-    # The content is here if it is small, else in a file.
+    # A small content is in the table, a large content in a file.
     """CREATE TABLE IF NOT EXISTS attachments (
         attachment_id TEXT PRIMARY KEY, name TEXT NOT NULL, size INTEGER NOT NULL,
         content_type TEXT NOT NULL, is_own INTEGER NOT NULL, content BLOB
@@ -64,11 +64,11 @@ _TABLES = (
 
 
 _VERSION = 2
-"""Of the tables; a new file has 0."""
+"""The version of the tables; a new file has version 0."""
 
 
 class Database:
-    """One SQLite connection that all threads of a server share, one at a time.
+    """An SQLite connection that all threads of a server share, one thread at a time.
 
     Args:
         path: The database file; None keeps the world in memory.
@@ -104,19 +104,19 @@ class Database:
             (tables,) = self._db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
             is_world = not tables or version == _VERSION
         except sqlite3.OperationalError:
-            raise  # it may be a world, and locked
+            raise  # the file may be a world that is locked
         except sqlite3.DatabaseError:
             is_world = False
         if not is_world:
-            message = f"{path} is no world of this release; take another file"
+            message = f"{path} is not a sandbox world of this release; use another file"
             raise ValueError(message)
 
     def reading(self) -> AbstractContextManager[sqlite3.Connection]:
-        """A transaction in which every query sees the same state."""
+        """Open a transaction in which every query sees the same state."""
         return self._transaction("BEGIN")
 
     def writing(self) -> AbstractContextManager[sqlite3.Connection]:
-        """A transaction that happens wholly or not at all; inside another one, a part of it."""
+        """Open an atomic transaction; inside another transaction, join that transaction."""
         return self._transaction("BEGIN IMMEDIATE")
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""People, circles and lists."""
+"""Users, circles and distribution lists."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ class Directory:
     """The users and groups that the bot sees.
 
     Args:
-        context: The world's.
+        context: The world's context.
     """
 
     _context: Context
 
     def user(self, db: sqlite3.Connection, uid: str) -> str:
-        """One user."""
+        """Return one user."""
         return f'{{"user":{_user(db, uid)}}}'
 
     def avatar(self, db: sqlite3.Connection, uid: str) -> bytes:
-        """A user's picture, as PNG."""
+        """Return a user's avatar as PNG."""
         user = json.loads(_user(db, uid))
         if not user["has_avatar"]:
             refuse("this user has no picture", "no_avatar")
         return avatar(uid)
 
     def users(self, db: sqlite3.Connection, part: str, limit: int, cursor: str | None) -> str:
-        """Users whose name has a part, by name; the bot is not among them."""
+        """Return the users, except the bot, whose name contains `part`, sorted by name."""
         after = self._place(db, "user", cursor)
         found = db.execute(
             "SELECT uid, document FROM users WHERE is_visible AND uid != ?"
@@ -54,7 +54,7 @@ class Directory:
         return f'{{"users":[{users}],"next_cursor":{following}}}'
 
     def groups(self, db: sqlite3.Connection, limit: int, cursor: str | None) -> str:
-        """Groups without their members, by title."""
+        """Return groups without their members, sorted by title."""
         after = self._place(db, "group", cursor)
         found = db.execute(
             "SELECT gid, document FROM groups WHERE is_visible AND (name, gid) > (?, ?)"
@@ -77,7 +77,7 @@ class Directory:
         return name, position
 
     def group(self, db: sqlite3.Connection, gid: str) -> str:
-        """One group with its members."""
+        """Return one group with its members."""
         group = _group(db, gid)
         members = queries.group_members(db, gid)
         owner = json.loads(group)["owner_id"]
@@ -85,12 +85,12 @@ class Directory:
         return f'{{"group":{group},"user_ids":{dump(members)},"users":{users}}}'
 
     def edit_members(self, db: sqlite3.Connection, gid: str, edit: MemberEdit) -> str:
-        """Change the members of a list that the bot owns."""
+        """Change the members of a distribution list that the bot owns."""
         group = json.loads(_group(db, gid))
         if group["is_circle"]:
             refuse("the administrators of the organisation manage this circle", "circle_managed")
         if group["owner_id"] != self._context.bot_uid:
-            refuse("the list is somebody else's", "not_owner")
+            refuse("the bot does not own this list", "not_owner")
         members = queries.group_members(db, gid)
         new = [uid for uid in self._context.without_bot(edit.add_users) if uid not in members]
         strangers = [uid for uid in edit.remove_users if uid not in members]

@@ -1,4 +1,4 @@
-"""Refusals of what the rules of the domain, or of the contract, do not allow."""
+"""Refusals of requests that the domain's rules or the contract do not allow."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ T = TypeVar("T")
 
 
 class RefusedError(Exception):
-    """A request that is refused; nothing was done.
+    """A refusal of a request; the request had no effect.
 
     Args:
-        message: What is wrong, for a person.
-        code: What is wrong, for a program: one of the contract's codes.
-        details: Further facts for a program.
+        message: The reason, for people.
+        code: The reason, for programs: an error code of the contract.
+        details: Further properties of the error, for programs.
     """
 
     def __init__(self, message: str, code: str, **details: Any) -> None:
@@ -31,16 +31,16 @@ def refuse(message: str, code: str = "invalid_request", **details: Any) -> NoRet
 
 
 def require(thing: T | None, message: str) -> T:
-    """Return a thing; refuse the request if there is none."""
+    """Return `thing`; refuse the request if `thing` is None."""
     if thing is None:
         refuse(message, "not_found")
     return thing
 
 
 def refuse_members(uids: Iterable[str], gids: Iterable[str] = ()) -> NoReturn:
-    """Refuse users and groups that are unknown, or are not what they must be."""
+    """Refuse users and groups that are unknown, or are not members where they must be."""
     refuse(
-        "these users and groups are unknown, or no members",
+        "these users and groups are unknown or not members",
         "invalid_members",
         user_ids=list(dict.fromkeys(uids)),
         group_ids=list(dict.fromkeys(gids)),

@@ -1,4 +1,4 @@
-"""What happens in the bot's chats, and waiting for it."""
+"""The events in the bot's chats, and waiting for new events."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 _CURSOR = "events"
-# For events that another process puts in the same file.
+# In seconds; short because another process may add events to the same file.
 _LONGEST_SLEEP = 1.0
 _NAMING_ONE = ("editor_id", "user_id")
 _NAMING_MANY = ("user_ids", "added_admin_ids", "removed_admin_ids")
@@ -28,10 +28,10 @@ class EventLog:
     """The events of a world.
 
     Args:
-        context: The world's.
+        context: The world's context.
 
     Attributes:
-        waiting: How many wait for an event.
+        waiting: The number of requests that are waiting for an event.
     """
 
     def __init__(self, context: Context) -> None:
@@ -42,7 +42,7 @@ class EventLog:
         self.waiting = 0
 
     def close(self) -> None:
-        """Let all who wait go, and let nobody wait from now on."""
+        """End all waiting, and permit no further waiting."""
         with self._arrival:
             self._closed = True
             self._arrival.notify_all()
@@ -57,15 +57,15 @@ class EventLog:
         timestamp: int | None = None,
         **details: Any,
     ) -> None:
-        """Let an event happen with the transaction.
+        """Add an event as part of the transaction.
 
         Args:
             db: The transaction.
             kind: The event's type.
-            tid: The chat's id.
-            editor: Who did it.
-            timestamp: When, in milliseconds; by default now.
-            details: What events of this type have besides.
+            tid: The chat's thread ID.
+            editor: The ID of the user who caused the event, or None.
+            timestamp: The time in milliseconds since 1970. The default is the present time.
+            details: The further properties of an event of this type.
         """
         document = {
             "type": kind,
@@ -77,12 +77,12 @@ class EventLog:
         }
         db.execute("INSERT INTO events (document) VALUES (?)", (dump(document),))
         with self._arrival:
-            # A woken thread reads the database, and waits there until this transaction is over.
+            # A woken thread waits at the database until this transaction ends.
             self._arrived += 1
             self._arrival.notify_all()
 
     def page(self, cursor: str | None, wait: float, limit: int) -> str:
-        """The events after a cursor; without one, the cursor of now."""
+        """Return the events after a cursor; without a cursor, only the cursor of the last event."""
         if cursor is None:
             with self._context.database.reading() as db:
                 return self._page_json(db, [], self._context.encode_cursor(_CURSOR, _latest(db)))

@@ -1,4 +1,4 @@
-"""Contents that are too large for memory: bodies while they come in, and attachments."""
+"""Contents that are too large for memory: bodies while they are received, and attachments."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from typing import BinaryIO
 
 CHUNK = 64 * 1024
 IN_MEMORY = 64 * 1024
-"""The size up to which contents need no file."""
+"""The size in bytes up to which a content needs no file."""
 
 
 class Spool:
-    """A body as it comes in: in memory while it is small, then in a file.
+    """A body while it is received: in memory while it is small, then in a file.
 
     Args:
-        files: Where the file would be.
+        files: The folder for the file.
 
     Attributes:
-        digest: The content's SHA-256.
-        size: How many bytes there are.
+        digest: The SHA-256 hash of the content.
+        size: The number of bytes received.
         is_broken: Whether the source failed before its end.
     """
 
@@ -38,7 +38,7 @@ class Spool:
         self.is_broken = False
 
     def receive(self, source: BinaryIO, longest: int) -> None:
-        """Read a body; of one that is longer than `longest`, not all is read."""
+        """Read a body; stop after more than `longest` bytes."""
         with ExitStack() as exits:
             target: BinaryIO = self._memory
             while self.size <= longest:
@@ -57,12 +57,12 @@ class Spool:
     def _read(self, source: BinaryIO) -> bytes:
         try:
             return source.read(CHUNK)
-        except (OSError, ValueError):  # what cheroot raises in the middle of a chunked body
+        except (OSError, ValueError):  # cheroot raises these inside a chunked body
             self.is_broken = True
             return b""
 
     def keep(self, name: str) -> bytes | None:
-        """The content if it is small; else keep its file under a name, for `Files.open`."""
+        """Return a small content; keep a large content's file for `Files.open` and return None."""
         if self._path is None:
             return self._memory.getvalue()
         self._path.replace(self._files.folder() / name)
@@ -70,17 +70,18 @@ class Spool:
         return None
 
     def close(self) -> None:
-        """Remove the file, unless it is kept."""
+        """Remove the file, unless `keep` has kept it."""
         if self._path is not None:
             self._path.unlink()
             self._path = None
 
 
 class Files:
-    """The folder of a world's large contents; it is made when it is needed.
+    """The folder of a world's large contents, created on first use.
 
     Args:
-        world: The world's file, beside which the folder is; without one it is a temporary folder.
+        world: The world's file. The folder is next to this file, or is temporary if *world* is
+            None.
     """
 
     def __init__(self, world: str | os.PathLike[str] | None) -> None:
@@ -89,7 +90,7 @@ class Files:
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
 
     def folder(self) -> Path:
-        """The folder."""
+        """Return the folder."""
         if self._world is not None:
             folder = Path(f"{os.fspath(self._world)}.files")
             folder.mkdir(exist_ok=True)
@@ -100,10 +101,10 @@ class Files:
             return Path(self._temporary.name)
 
     def open(self, name: str) -> BinaryIO:
-        """The content that was kept under a name."""
+        """Open the content that was kept under this name."""
         return (self.folder() / name).open("rb")
 
     def close(self) -> None:
-        """Remove what is temporary."""
+        """Remove a temporary folder."""
         if self._temporary is not None:
             self._temporary.cleanup()

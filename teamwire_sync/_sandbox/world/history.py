@@ -1,4 +1,4 @@
-"""The messages that some chats of a new world have already."""
+"""The messages that a new world contains from the start."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 KNOWN_MESSAGE = "PqJ4vTzC8sXnGh2LkW9bRm"
 KNOWN_ATTACHMENT = "nD5yKfR3wQmVtB7cZxH8Sj"
 
-# The same in each world: 5 May 2025, 6:00 UTC.
+# 5 May 2025, 6:00 UTC; the same in each world.
 _START = 1_746_424_800_000
 _MINUTE = 60_000
 _HOUR = 60 * _MINUTE
@@ -32,7 +32,7 @@ _FILE = "Dienstplan.csv", "text/csv", "Tag,Früh,Spät\nMo,Anna,Ben\nDi,Ben,Ça�
 
 
 def write_busy_history(db: sqlite3.Connection, rng: random.Random, chat: Document) -> None:
-    """A message of each kind."""
+    """Write a message of each kind."""
     talk = _Talk(db, rng, chat)
     talk.post("Guten Morgen, die Übergabe ist um 7 Uhr.", mid=KNOWN_MESSAGE)
     talk.post(
@@ -63,7 +63,7 @@ def write_busy_history(db: sqlite3.Connection, rng: random.Random, chat: Documen
 
 
 def write_short_history(db: sqlite3.Connection, rng: random.Random, chat: Document) -> None:
-    """A few words."""
+    """Write three short messages."""
     talk = _Talk(db, rng, chat)
     talk.post("Willkommen im Chat der Pflege.")
     talk.post("Am Freitag fällt die Frühbesprechung aus.", is_alert=True, alert_type="announcement")
@@ -71,7 +71,7 @@ def write_short_history(db: sqlite3.Connection, rng: random.Random, chat: Docume
 
 
 class _Talk:
-    """Messages of a chat's members, one after the other."""
+    """Messages of a chat's members, each later than the previous message."""
 
     def __init__(self, db: sqlite3.Connection, rng: random.Random, chat: Document) -> None:
         self._db = db

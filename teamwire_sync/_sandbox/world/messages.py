@@ -30,15 +30,15 @@ ALERT_TYPES = ("alert", "announcement", "note")
 
 @attrs.frozen(kw_only=True)
 class NewMessage:
-    """A message to be posted.
+    """A message to post.
 
     Attributes:
         message: The text, or None.
-        attachments: As the contract's requests have them.
-        is_alert: Whether it asks for attention.
-        alert_type: One of ALERT_TYPES; None makes an alert an "alert".
-        reply_to: The id of the message that it answers, or None.
-        sender_display_name: To be shown in place of the author's name, or None.
+        attachments: The attachments, in the format of the contract's requests.
+        is_alert: Whether the message is an alert.
+        alert_type: A value of ALERT_TYPES. None makes an alert an "alert".
+        reply_to: The ID of the message that this message replies to, or None.
+        sender_display_name: The name to show instead of the author's name, or None.
     """
 
     message: str | None
@@ -54,9 +54,9 @@ class Messages:
     """The messages of a world.
 
     Args:
-        context: The world's.
-        events: The world's.
-        attachments: The world's.
+        context: The world's context.
+        events: The world's events.
+        attachments: The world's attachments.
     """
 
     _context: Context
@@ -64,7 +64,7 @@ class Messages:
     _attachments: AttachmentStore
 
     def post(self, db: sqlite3.Connection, tid: str, new: NewMessage) -> str:
-        """Post a message of the bot."""
+        """Post a message as the bot."""
         chat = queries.visible_chat(db, tid)
         if chat["is_closed"]:
             refuse("the chat is closed", "chat_closed")
@@ -72,7 +72,7 @@ class Messages:
         if not chat["allow_sending"] and bot not in chat["admin_ids"]:
             refuse("only administrators may post in this chat", "sending_not_allowed")
         if new.reply_to is not None and queries.message(db, tid, new.reply_to) is None:
-            refuse("there is no such message in this chat to reply to", "invalid_reply_to")
+            refuse("reply_to must be the ID of a message in this chat", "invalid_reply_to")
         attachments = self._attachments.resolve(db, new.attachments)
         posted = self.add(db, tid, bot, new, attachments)
         return f'{{"message":{dump(posted)},"users":{queries.users_json(db, [bot])}}}'
@@ -85,7 +85,7 @@ class Messages:
         new: NewMessage,
         attachments: Sequence[Document],
     ) -> Document:
-        """Add somebody's message, whatever the rules."""
+        """Add a message of any user, without a check of the rules for the bot."""
         posted = message_document(
             fresh_id(),
             tid,
@@ -105,23 +105,23 @@ class Messages:
         return posted
 
     def delete(self, db: sqlite3.Connection, message: Document, editor: str | None) -> None:
-        """Let somebody delete a message."""
+        """Delete a message as any user."""
         if not message["deleted"]:
             queries.replace_message(db, deleted_message(message))
             tid, mid = message["tid"], message["mid"]
             self._events.add(db, "message_deleted", tid, editor, message_id=mid)
 
     def mark_read(self, db: sqlite3.Connection, message: Document, reader: str) -> None:
-        """Let somebody read a message."""
+        """Mark a message as read by a user."""
         tid, mid = message["tid"], message["mid"]
         if db.execute("INSERT OR IGNORE INTO reads VALUES (?, ?)", (mid, reader)).rowcount:
             self._events.add(db, "message_read", tid, reader, message_id=mid, user_id=reader)
 
     def page(self, db: sqlite3.Connection, tid: str, limit: int, before: str | None) -> str:
-        """Messages of a chat, the newest first."""
+        """Return a page of a chat's messages, newest first."""
         queries.visible_chat(db, tid)
         if before is not None and queries.message(db, tid, before) is None:
-            refuse("there is no such message in this chat to read on from", "invalid_cursor")
+            refuse("before must be the ID of a message in this chat", "invalid_cursor")
         found = queries.latest_messages(db, tid, limit + 1, before)
         messages = found[:limit]
         users = queries.users_json(db, [message["from_user_id"] for message in messages])

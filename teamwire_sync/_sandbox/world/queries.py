@@ -1,4 +1,4 @@
-"""The queries on a world's tables, each inside a transaction of its caller."""
+"""The queries on a world's tables; each query runs inside the caller's transaction."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ if TYPE_CHECKING:
 
 
 def visible_user(db: sqlite3.Connection, uid: str) -> str | None:
-    """The JSON text of a user whom the bot may see."""
+    """Return the JSON text of a user whom the bot may see, else None."""
     return _value(db, "SELECT document FROM users WHERE uid = ? AND is_visible", uid)
 
 
 def visible_group(db: sqlite3.Connection, gid: str) -> str | None:
-    """The JSON text of a group that the bot may see."""
+    """Return the JSON text of a group that the bot may see, else None."""
     return _value(db, "SELECT document FROM groups WHERE gid = ? AND is_visible", gid)
 
 
 def group_members(db: sqlite3.Connection, gid: str) -> list[str]:
-    """The ids of a group's members."""
+    """Return the IDs of a group's members."""
     rows = db.execute("SELECT uid FROM members WHERE gid = ? ORDER BY position", (gid,))
     return [uid for (uid,) in rows]
 
 
 def user_name(db: sqlite3.Connection, uid: str) -> str | None:
-    """The name by which a user, visible or not, is sorted and found."""
+    """Return the name for sorting and finding a user, whether the user is visible or not."""
     return _value(db, "SELECT name FROM users WHERE uid = ?", uid)
 
 
 def group_name(db: sqlite3.Connection, gid: str) -> str | None:
-    """The title by which a group, visible or not, is sorted."""
+    """Return the title for sorting a group, whether the group is visible or not."""
     return _value(db, "SELECT name FROM groups WHERE gid = ?", gid)
 
 
 def change_group_members(
     db: sqlite3.Connection, gid: str, add: Iterable[str], remove: Iterable[str]
 ) -> None:
-    """Add users at the end of a group, and remove others."""
+    """Remove users from a group, and add users at its end."""
     db.executemany("DELETE FROM members WHERE gid = ? AND uid = ?", ((gid, uid) for uid in remove))
     for uid in add:
         db.execute(
@@ -53,7 +53,7 @@ def change_group_members(
 
 
 def users_json(db: sqlite3.Connection, uids: Iterable[str]) -> str:
-    """A JSON array of the users with these ids, each once, in the order of the ids."""
+    """Return a JSON array of the users with these IDs, without duplicates, in the given order."""
     rows = db.execute(
         "SELECT uid, document FROM users WHERE uid IN (SELECT value FROM json_each(?))",
         (dump(list(uids)),),
@@ -67,7 +67,7 @@ def named_by(
     more_uids: Iterable[str] = (),
     more_gids: Iterable[str] = (),
 ) -> tuple[str, str]:
-    """JSON arrays of the users and of the groups that chats and others name, each once."""
+    """Return JSON arrays of the distinct users and groups that chats and the extra IDs name."""
     gids = dict.fromkeys(gid for chat in chats for gid in chat["group_ids"])
     gids.update(dict.fromkeys(more_gids))
     rows = db.execute(
@@ -85,24 +85,24 @@ def named_by(
 
 
 def present_chat(db: sqlite3.Connection, tid: str) -> Document | None:
-    """The present version of a chat, None for an unknown or removed one."""
+    """Return the present version of a chat, or None if the chat is unknown or removed."""
     return _document(db, "SELECT document FROM chats WHERE tid = ? AND to_seq IS NULL", tid)
 
 
 def visible_chat(db: sqlite3.Connection, tid: str) -> Document:
-    """The present version of a chat that the bot asks for.
+    """Return the present version of a chat in a request of the bot.
 
     Raises:
-        RefusedError: There is no such chat.
+        RefusedError: The chat does not exist.
     """
     return require(present_chat(db, tid), "there is no such chat")
 
 
 def require_chat(db: sqlite3.Connection, tid: str) -> Document:
-    """The present version of a chat.
+    """Return the present version of a chat.
 
     Raises:
-        LookupError: There is no such chat.
+        LookupError: The chat does not exist.
     """
     chat = present_chat(db, tid)
     if chat is None:
@@ -112,7 +112,7 @@ def require_chat(db: sqlite3.Connection, tid: str) -> Document:
 
 
 def latest_chat(db: sqlite3.Connection, tid: str) -> Document | None:
-    """The present version of a chat, or the last one that the bot knew."""
+    """Return the present version of a chat, or the last version before its removal."""
     return present_chat(db, tid) or _document(
         db,
         "SELECT document FROM chats WHERE tid = ? AND to_seq IS NOT NULL"
@@ -122,7 +122,7 @@ def latest_chat(db: sqlite3.Connection, tid: str) -> Document | None:
 
 
 def add_message(db: sqlite3.Connection, message: Document) -> None:
-    """Store a message, and where its attachments are used."""
+    """Store a message, and record the use of its attachments."""
     mid, tid = message["mid"], message["tid"]
     db.execute(
         "INSERT INTO messages (mid, tid, document) VALUES (?, ?, ?)", (mid, tid, dump(message))
@@ -140,13 +140,13 @@ def add_message(db: sqlite3.Connection, message: Document) -> None:
 def add_attachment(
     db: sqlite3.Connection, attachment: Document, content: bytes | None, *, is_own: bool
 ) -> None:
-    """Store an attachment, and its content unless that is in a file."""
+    """Store an attachment, and its content unless the content is in a file."""
     values = (attachment[name] for name in ("attachment_id", "name", "size", "content_type"))
     db.execute("INSERT INTO attachments VALUES (?, ?, ?, ?, ?, ?)", (*values, is_own, content))
 
 
 def replace_message(db: sqlite3.Connection, message: Document) -> None:
-    """Store what a message has become, without attachments."""
+    """Store a new version of a message, without attachments."""
     mid = message["mid"]
     db.execute("UPDATE messages SET document = ? WHERE mid = ?", (dump(message), mid))
     db.execute("DELETE FROM uses WHERE mid = ?", (mid,))
@@ -155,7 +155,7 @@ def replace_message(db: sqlite3.Connection, message: Document) -> None:
 def latest_messages(
     db: sqlite3.Connection, tid: str, limit: int, before: str | None = None
 ) -> list[Document]:
-    """Messages of a chat, the last ones first; with an id, those that come before that message."""
+    """Return messages of a chat, newest first; with an ID, only messages before that message."""
     found = db.execute(
         "SELECT document FROM messages WHERE tid = ? AND number <"
         " COALESCE((SELECT number FROM messages WHERE mid = ?), 9223372036854775807)"
@@ -166,12 +166,12 @@ def latest_messages(
 
 
 def message(db: sqlite3.Connection, tid: str, mid: str) -> Document | None:
-    """A message of a chat, as it is now."""
+    """Return the present version of a chat's message, or None."""
     return _document(db, "SELECT document FROM messages WHERE mid = ? AND tid = ?", mid, tid)
 
 
 def some_group_chat(db: sqlite3.Connection, share: float) -> Document | None:
-    """The open group chat that is at a share, from 0 to 1, of the way through all chats."""
+    """Return the open group chat at a relative position, from 0 to 1, among all chats."""
     return _document(
         db,
         "SELECT document FROM chats WHERE to_seq IS NULL AND peer_uid IS NULL"
@@ -182,7 +182,7 @@ def some_group_chat(db: sqlite3.Connection, share: float) -> Document | None:
 
 
 def some_person(db: sqlite3.Connection, share: float, bot_uid: str) -> str:
-    """The user who is at a share, from 0 to 1, of the way through all whom the bot sees."""
+    """Return the user at a relative position, from 0 to 1, among all users whom the bot sees."""
     where = "FROM users WHERE is_visible AND uid != ?"
     (count,) = db.execute(f"SELECT COUNT(*) {where}", (bot_uid,)).fetchone()
     query = f"SELECT uid {where} ORDER BY uid LIMIT 1 OFFSET ?"
@@ -190,7 +190,7 @@ def some_person(db: sqlite3.Connection, share: float, bot_uid: str) -> str:
 
 
 def all_members(db: sqlite3.Connection, chat: Document) -> dict[str, None]:
-    """Everybody in a chat but the bot, directly or by a group, in order."""
+    """Return all members of a chat except the bot, direct or through a group, in order."""
     uids = dict.fromkeys(chat["user_ids"])
     for gid in chat["group_ids"]:
         uids.update(dict.fromkeys(group_members(db, gid)))
@@ -198,7 +198,7 @@ def all_members(db: sqlite3.Connection, chat: Document) -> dict[str, None]:
 
 
 def present_one_to_one(db: sqlite3.Connection, uid: str) -> str | None:
-    """The id of the 1:1 chat with a user."""
+    """Return the thread ID of the one-to-one chat with a user, or None."""
     return _value(db, "SELECT tid FROM chats WHERE peer_uid = ? AND to_seq IS NULL", uid)
 
 
@@ -213,7 +213,7 @@ def insert_chat(db: sqlite3.Connection, chat: Document, peer_uid: str | None, at
 
 
 def update_chat(db: sqlite3.Connection, chat: Document, at: float) -> None:
-    """Store the next version of a chat in its old place of the order."""
+    """Store the next version of a chat, at its old position in the list."""
     ordinal, peer_uid = db.execute(
         "SELECT ordinal, peer_uid FROM chats WHERE tid = ? AND to_seq IS NULL", (chat["tid"],)
     ).fetchone()
@@ -225,7 +225,7 @@ def update_chat(db: sqlite3.Connection, chat: Document, at: float) -> None:
 
 
 def end_chat(db: sqlite3.Connection, tid: str, at: float) -> int:
-    """End the present version of a chat; returns the number of that change."""
+    """End the present version of a chat; return the number of this change."""
     seq = _log_change(db, at)
     db.execute("UPDATE chats SET to_seq = ? WHERE tid = ? AND to_seq IS NULL", (seq, tid))
     return seq
@@ -236,7 +236,7 @@ def _log_change(db: sqlite3.Connection, at: float) -> int:
 
 
 def _value(db: sqlite3.Connection, query: str, *keys: object) -> str | None:
-    """The first row's only column, None if there is no row."""
+    """Return the only column of the first row, or None if there is no row."""
     row = db.execute(query, keys).fetchone()
     return None if row is None else cast("str", row[0])
 

@@ -1,4 +1,4 @@
-"""New worlds: the same one for the same number of chats and the same seed."""
+"""New worlds: the same number of chats and the same seed produce the same world."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ _TOPICS = (
 _UNTITLED_SHARE = 0.04
 _DUPLICATE_SHARE = 0.04
 _AVATAR_SHARE = 0.5
-# Places among the special chats.
+# Indexes in the list of special chats.
 _BUSY = 0
 _CIRCLES = 9
 
@@ -66,16 +66,16 @@ def seed_world(db: sqlite3.Connection, chats: int, seed: int) -> None:
 
     Args:
         db: An open transaction.
-        chats: Exactly so many chats.
-        seed: Varies names, ids and credentials.
+        chats: The exact number of chats.
+        seed: The seed of the names, IDs and credentials.
     """
     rng = random.Random(f"{chats}/{seed}")  # noqa: S311 - reproducible, not secret
-    # What later releases added, so that the rest of the world stays as it was.
+    # A second generator, so that later additions do not change the rest of the world.
     later = random.Random(f"{chats}/{seed}/2")  # noqa: S311 - as above
     seeder = _Seeder(rng, later, chats)
     seeder.write_directory(db)
     special = seeder.special_chats()[:chats]
-    # At 0, so that these chats are listed however large the lag.
+    # At time 0, so that these chats are listed with any lag.
     db.execute("INSERT INTO log (seq, at) VALUES (1, 0)")
     db.executemany(
         "INSERT INTO chats (ordinal, from_seq, tid, peer_uid, document) VALUES (?, 1, ?, ?, ?)",
@@ -166,7 +166,7 @@ class _Seeder:
         )
 
     def chats(self, special: list[Document], count: int) -> Iterator[Document]:
-        """The chats, the special shapes first."""
+        """Yield the chats, the special chats first."""
         yield from special
         titles: list[str] = []
         for number in range(len(special) + 1, count + 1):
@@ -178,13 +178,13 @@ class _Seeder:
             return None
         if earlier and share < _UNTITLED_SHARE + _DUPLICATE_SHARE:
             return self._rng.choice(earlier)
-        # The number keeps all other titles apart.
+        # The number makes every title unique that is not an intended duplicate.
         title = f"{self._rng.choice(_PLACES)} {number}, {self._rng.choice(_TOPICS)}"
         earlier.append(title)
         return title
 
     def special_chats(self) -> list[Document]:
-        """Chats of all the shapes that a client must cope with."""
+        """Return chats of all the kinds that a client must handle."""
         one_to_one = chat_document(
             self._id(),
             title=None,

@@ -21,7 +21,7 @@ _BEHIND_LINKS = ".,;:!?)]}'*"
 
 
 def new_id(bits: int) -> str:
-    """An id of 22 characters for a number of up to 128 bits."""
+    """Return an ID of 22 characters for a number of up to 128 bits."""
     characters = []
     for _ in range(_ID_LENGTH):
         bits, digit = divmod(bits, len(_ALPHABET))
@@ -30,12 +30,12 @@ def new_id(bits: int) -> str:
 
 
 def fresh_id() -> str:
-    """An id that nothing else has."""
+    """Return a new unique ID."""
     return new_id(secrets.randbits(128))
 
 
 def dump(document: Any) -> str:
-    """Compact JSON text."""
+    """Return compact JSON text."""
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -48,7 +48,7 @@ def user_document(
     is_bot: bool = False,
     has_avatar: bool = False,
 ) -> Document:
-    """A USER."""
+    """Return a User of the contract."""
     return {
         "uid": uid,
         "first_name": first_name,
@@ -62,7 +62,7 @@ def user_document(
 def group_document(
     gid: str, title: str, *, owner_id: str | None, is_circle: bool, is_public: bool
 ) -> Document:
-    """A GROUP: a circle, or else a list."""
+    """Return a Group of the contract: a circle, or else a distribution list."""
     return {
         "gid": gid,
         "title": title,
@@ -86,7 +86,7 @@ def chat_document(
     is_closed: bool = False,
     one_to_one: bool = False,
 ) -> Document:
-    """A CHAT."""
+    """Return a Chat of the contract."""
     return {
         "tid": tid,
         "title": title,
@@ -114,7 +114,7 @@ def message_document(
     reply_to: str | None = None,
     sender_display_name: str | None = None,
 ) -> Document:
-    """A MESSAGE, with a preview of the first link in its text."""
+    """Return a Message of the contract, with a preview of the first link in its text."""
     return {
         "mid": mid,
         "tid": tid,
@@ -132,13 +132,13 @@ def message_document(
 
 
 def deleted_message(message: Document) -> Document:
-    """What is left of a MESSAGE when it is deleted."""
+    """Return a Message as it is after its deletion."""
     nothing: Document = {"message": None, "attachments": [], "link_preview": None}
     return {**message, **nothing, "deleted": True}
 
 
 def link_preview(text: str) -> Document | None:
-    """What can be said of the first link in a text without fetching it."""
+    """Return a preview of the first link in a text, without a request to that link."""
     for match in _LINK.finditer(text):
         url = match[0].rstrip(_BEHIND_LINKS)
         try:
@@ -151,7 +151,7 @@ def link_preview(text: str) -> Document | None:
 
 
 def file_document(kind: str, attachment_id: str, name: str, size: int, media: str) -> Document:
-    """An ATTACHMENT that has been uploaded."""
+    """Return an Attachment with an uploaded content."""
     return {
         "type": kind,
         "attachment_id": attachment_id,
@@ -168,7 +168,7 @@ def calendar_document(
     description: str | None = None,
     location: str | None = None,
 ) -> Document:
-    """An ATTACHMENT for a calendar; its dates are milliseconds since 1970, UTC."""
+    """Return an Attachment for a calendar; the dates are milliseconds since 1970, UTC."""
     return {
         "type": "calendar",
         "title": title,
@@ -189,7 +189,7 @@ def location_document(
     country: str | None = None,
     postal_code: str | None = None,
 ) -> Document:
-    """An ATTACHMENT for a map."""
+    """Return an Attachment for a map."""
     return {
         "type": "location",
         "name": name,

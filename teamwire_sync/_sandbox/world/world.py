@@ -1,4 +1,4 @@
-"""The sandbox's world: people, groups, chats and what happens in them."""
+"""The sandbox's world: its users, groups, chats and events."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 
 
 class World:
-    """What a bot of one organisation sees and does, and what others do around it.
+    """The environment of a bot: the users, groups, chats and events, and the actions on them.
 
-    Its parts work for the bot in a transaction of their caller. They return the JSON text of the
-    contract's answer, or raise RefusedError.
+    The parts of a world act for the bot in the caller's transaction. They return the JSON text of
+    the contract's response, or raise RefusedError.
 
     Args:
-        database: The database; an empty one is seeded, another is served as it is.
-        files: Contents that are not in the database.
-        clock: Returns the seconds since 1970.
-        chats: How many chats a new world has.
-        seed: Varies a new world.
+        database: The database. An empty database is seeded; a world in it is kept unchanged.
+        files: The contents that are not in the database.
+        clock: A function that returns the time in seconds since 1970.
+        chats: The number of chats in a new world.
+        seed: The seed of a new world.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class World:
         with database.writing() as db:
             if db.execute("SELECT 1 FROM facts").fetchone() is None:
                 seed_world(db, chats, seed)
-                # Not from the seed: a validator must never hold for another run's world.
+                # Not from the seed: an ETag must never be valid for the world of another run.
                 db.execute("INSERT INTO facts VALUES ('world_id', ?)", (uuid.uuid4().hex,))
             facts = dict(db.execute("SELECT name, value FROM facts").fetchall())
         self.app_id: str = facts["app_id"]
