@@ -1,7 +1,7 @@
 """The command line, `teamwire-sync`.
 
-It uses a Connection as any program does, and prints data on stdout, all else on stderr.
-Nothing else of the package may import it; the script and ``python -m teamwire_sync._cli`` start it.
+It uses a Connection like any other program, and prints data on stdout, everything else on stderr.
+Only the script and ``python -m teamwire_sync._cli`` may import it, no other part of the package.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ try:
 except ModuleNotFoundError as error:
     message = f"the command line needs {error.name}: pip install 'teamwire_sync[cli]'"
     raise SystemExit(message) from None
-# It is needed on a terminal only, and imported there; but that it is missing is said here.
+# The import of rich comes later, and only on a terminal. Its absence must be reported at the start.
 if find_spec("rich") is None:
     message = "the command line needs rich: pip install 'teamwire_sync[cli]'"
     raise SystemExit(message)
@@ -35,26 +35,37 @@ from teamwire_sync._cli import (
 
 @click.group(cls=errors.MainGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="teamwire_sync")
-@click.option("--url", help="The server, in place of the one that is set up.")
-@click.option("--profile", metavar="NAME", help="The section of the config file.")
-@click.option("--config", "config_file", type=click.Path(dir_okay=False), help="The config file.")
+@click.option("--url", help="The server's URL. Default: TEAMWIRE_URL, or the config file.")
+@click.option(
+    "--profile",
+    metavar="NAME",
+    help="The section of the config file. Default: TEAMWIRE_PROFILE, or the section [default].",
+)
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(dir_okay=False),
+    help="The config file. Default: TEAMWIRE_CONFIG, or teamwire_sync/config.ini in your "
+    "configuration folder.",
+)
 @click.option(
     "--store",
     callback=settings.validate_store,
     metavar="STORE",
-    help="Where the chats outlive the command, in place of TEAMWIRE_STORE: none, file, "
-    "file:FOLDER, redis://HOST.",
+    help="The store that keeps the chats for the next command: none, file, file:FOLDER or "
+    "redis://HOST. Default: TEAMWIRE_STORE, or none.",
 )
-@click.option("--vendor", is_flag=True, help="Go through the vendor's SDK, teamwire_api.")
+@click.option("--vendor", is_flag=True, help="Use the vendor's SDK, teamwire_api.")
 @click.option(
     "--timeout",
     type=float,
     callback=settings.validate_seconds,
     metavar="SECONDS",
-    help="How long one call may take.",
+    help="The time limit of each call, in seconds. Default: 60 for a request without a "
+    "file, 600 for a listing.",
 )
 @click.option(
-    "-v", "--verbose", is_flag=True, help="Show all that the client logs, not warnings alone."
+    "-v", "--verbose", is_flag=True, help="Show log messages of level INFO too, not only warnings."
 )
 @click.pass_context
 def main(
@@ -70,19 +81,19 @@ def main(
 ) -> None:
     """A blocking, caching client for the Teamwire business messenger.
 
-    To begin, run "teamwire-sync config init": it asks for the credentials and writes them to a
-    file. Those of the environment (TEAMWIRE_URL, TEAMWIRE_APP_ID, TEAMWIRE_SECRET) go before it,
-    unless --config or --profile names what to use.
+    To begin, run "teamwire-sync config init". It asks for the credentials and writes them to a
+    file. Environment variables (TEAMWIRE_URL, TEAMWIRE_APP_ID, TEAMWIRE_SECRET) override the file,
+    unless you pass --config or --profile.
 
-    Exit codes: 0 done, 1 not found or ambiguous, 2 wrong usage or settings, 3 not allowed, 4 no
-    network, 5 the server failed, 6 it may have been done or not, 130 Ctrl-C.
+    Exit codes: 0 success, 1 not found or ambiguous, 2 wrong usage or settings, 3 not allowed, 4 no
+    network, 5 the server failed, 6 the server may or may not have made the change, 130 Ctrl-C.
     """
     for stream in (sys.stdout, sys.stderr):
-        # What the terminal has no letters for is no reason to fail.
+        # A character that the stream can't encode must not end the command.
         output.set_error_handler(stream, "backslashreplace")
     if vendor and url is not None:
         errors.raise_usage_error(
-            "--url does not go with --vendor: the vendor's SDK has settings of its own"
+            "--url can't be combined with --vendor: the vendor's SDK has its own settings"
         )
     context.obj = settings.Settings(
         url=url,

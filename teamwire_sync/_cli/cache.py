@@ -1,4 +1,4 @@
-"""``teamwire-sync cache``: what a store keeps of the chats."""
+"""``teamwire-sync cache``: the chats that a store keeps."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ def cache() -> None:
 @cache.command()
 @json_option
 def clear(*, as_json: bool) -> None:
-    """Remove what is stored of the chats, of all the bots.
+    """Remove the stored chats of all bots.
 
-    The store is the one of --store or TEAMWIRE_STORE, else the folder that "file" stands for. It
-    needs no credentials. Programs that use the store list their chats anew.
+    The store is the one that --store or TEAMWIRE_STORE names, or "file" by default. The command
+    needs no credentials. Afterwards, programs that use the store list their chats again.
     """
     with require_extras():
         store = find_store(os.environ.get("TEAMWIRE_STORE") or "file", "TEAMWIRE_STORE")
     if store is None:
         raise_usage_error(
-            "of none there is nothing to clear; name a store, such as: "
+            "the store is none, so there is nothing to clear; name a store, for example: "
             "teamwire-sync --store file cache clear"
         )
     count = store.clear()

@@ -44,7 +44,7 @@ def chats() -> None:
 @json_option
 @pass_settings
 def list_chats(settings: Settings, *, as_json: bool) -> None:
-    """List all the chats that the bot is in."""
+    """List the bot's chats."""
     with settings.connect() as connection:
         _print(settings.list_chats(connection), as_json=as_json)
 
@@ -54,7 +54,7 @@ def list_chats(settings: Settings, *, as_json: bool) -> None:
 @json_option
 @pass_settings
 def find(settings: Settings, *, text: str, as_json: bool) -> None:
-    """List the chats whose title has TEXT in it, whatever its case."""
+    """List the chats whose title contains TEXT, ignoring case."""
     wanted = text.casefold()
     if not wanted:
         raise_usage_error("TEXT is empty")
@@ -75,7 +75,10 @@ def find(settings: Settings, *, text: str, as_json: bool) -> None:
 @json_option
 @pass_settings
 def show(settings: Settings, *, tid: str | None, title: str | None, as_json: bool) -> None:
-    """Show one chat, named by its thread ID or by --title."""
+    """Show one chat.
+
+    Name the chat by TID, its thread ID, or by --title.
+    """
     require_one_chat(tid, title)
     with settings.connect() as connection:
         chat = settings.find_chat(connection, tid, title)
@@ -99,15 +102,21 @@ def show(settings: Settings, *, tid: str | None, title: str | None, as_json: boo
 
 
 @chats.command()
-@click.option("--title", help="The title; titles need not be unique.")
-@click.option("--user", "users", multiple=True, metavar="UID", help="A user to invite; repeatable.")
+@click.option("--title", help="The title. It need not be unique.")
 @click.option(
-    "--group", "groups", multiple=True, metavar="GID", help="A circle or list; repeatable."
+    "--user", "users", multiple=True, metavar="UID", help="The ID of a user to invite; repeatable."
 )
-@click.option("--message", help="A first message.")
-@click.option("--alert", is_flag=True, help="Make an alert chat.")
+@click.option(
+    "--group",
+    "groups",
+    multiple=True,
+    metavar="GID",
+    help="The ID of a circle or distribution list to invite; repeatable.",
+)
+@click.option("--message", help="The first message.")
+@click.option("--alert", is_flag=True, help="Create an alert chat.")
 @click.option("--no-sending", is_flag=True, help="Only administrators may post.")
-@click.option("--no-muting", is_flag=True, help="Members may not mute it.")
+@click.option("--no-muting", is_flag=True, help="Members may not mute the chat.")
 @json_option
 @pass_settings
 def create(
@@ -122,12 +131,12 @@ def create(
     no_muting: bool,
     as_json: bool,
 ) -> None:
-    """Create a chat, and print its thread ID.
+    """Create a chat and print its thread ID.
 
-    The bot is a member by itself.
+    The bot becomes a member automatically.
     """
     if not users and not groups:
-        raise_usage_error("a chat needs somebody: give --user or --group")
+        raise_usage_error("a chat needs a member: pass --user or --group")
     with settings.connect() as connection, explain_interrupt():
         chat = connection.chats.create_chat(
             title=title,
@@ -150,9 +159,9 @@ def create(
 def rename(
     settings: Settings, *, tid: str | None, new_title: str | None, title: str | None
 ) -> None:
-    """Give a chat another title.
+    """Change the title of a chat.
 
-    TID NEW_TITLE, or --title OLD NEW_TITLE. An empty new title takes the title away.
+    Pass TID NEW_TITLE, or --title OLD NEW_TITLE. An empty NEW_TITLE removes the title.
     """
     if title is not None and new_title is None:
         tid, new_title = None, tid
@@ -169,10 +178,22 @@ def rename(
 @chats.command()
 @tid_argument
 @title_option
-@click.option("--add", multiple=True, metavar="UID", help="Invite a user; repeatable.")
-@click.option("--remove", multiple=True, metavar="UID", help="Remove a user; repeatable.")
-@click.option("--add-group", multiple=True, metavar="GID", help="Invite a circle or list.")
-@click.option("--remove-group", multiple=True, metavar="GID", help="Remove a circle or list.")
+@click.option("--add", multiple=True, metavar="UID", help="The ID of a user to add; repeatable.")
+@click.option(
+    "--remove", multiple=True, metavar="UID", help="The ID of a user to remove; repeatable."
+)
+@click.option(
+    "--add-group",
+    multiple=True,
+    metavar="GID",
+    help="The ID of a circle or distribution list to add; repeatable.",
+)
+@click.option(
+    "--remove-group",
+    multiple=True,
+    metavar="GID",
+    help="The ID of a circle or distribution list to remove; repeatable.",
+)
 @json_option
 @pass_settings
 def members(
@@ -186,9 +207,10 @@ def members(
     remove_group: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """List the users of a chat; first add or remove some.
+    """Add and remove members of a chat, then list its users.
 
-    The bot itself, which is always a member, is not among them.
+    If you add and remove nothing, the command only lists the users. The list never contains the
+    bot, which is always a member.
     """
     require_one_chat(tid, title)
     with settings.connect() as connection:

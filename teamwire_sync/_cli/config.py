@@ -1,4 +1,4 @@
-"""``teamwire-sync config``: the file with the credentials."""
+"""``teamwire-sync config``: the config file, which contains the credentials."""
 
 from __future__ import annotations
 
@@ -25,27 +25,31 @@ if TYPE_CHECKING:
 
 @click.group(cls=CommandGroup)
 def config() -> None:
-    """Write the file that has the credentials."""
+    """Write the config file, which contains the credentials."""
 
 
 @config.command()
-@click.option("--url", help="The server, https://backend.example.org; else it is asked for.")
-@click.option("--app-id", help="The App ID, from the dashboard; else it is asked for.")
+@click.option(
+    "--url",
+    help="The server's URL, for example https://backend.example.org. By default, you are asked.",
+)
+@click.option("--app-id", help="The App ID from the dashboard. By default, you are asked.")
 @click.option(
     "--force",
     is_flag=True,
-    help="Replace what the file has without asking, and write also what does not work.",
+    help="Replace an existing section without asking, and write even if the check fails.",
 )
 @pass_settings
 def init(settings: Settings, *, url: str | None, app_id: str | None, force: bool) -> None:
-    """Ask for the credentials, try and write them.
+    """Ask for the credentials, check them, and write them to a file.
 
-    Only you can read the file. The Secret is asked for without showing it; no option takes it, as
-    others can see those. Where stdin is no terminal, what is not given as an option is read from
-    there, a line each: server, App ID, Secret.
+    Only you can read the file. The prompt does not show the Secret. No option takes the Secret,
+    because other users can see the options of a process. If stdin is not a terminal, the command
+    reads each value that you do not pass as an option from stdin, one on each line: server, App ID,
+    Secret.
 
-    With teamwire-sync --profile NAME, it is the section of this name; with --config FILE, another
-    file.
+    "teamwire-sync --profile NAME config init" writes the section [NAME]. "teamwire-sync --config
+    FILE config init" writes another file.
     """
     path, section = config_path(), os.environ.get("TEAMWIRE_PROFILE") or "default"
     if not section.isprintable() or "]" in section:
@@ -54,23 +58,23 @@ def init(settings: Settings, *, url: str | None, app_id: str | None, force: bool
         return
     url = url or settings.url or _ask("Server (https://...)", "--url").reveal()
     app_id = app_id or _ask("App ID", "--app-id").reveal()
-    # It raises for what can't be right, before the server is asked and anything is written.
+    # Malformed credentials raise here, before the server is asked and before anything is written.
     credentials = find_credentials(app_id, _ask("Secret (it is not shown)", None), url)
     try:
         me = _try(credentials, settings.timeout)
     except TWError as error:
         if force:
             _write(path, section, credentials)
-            echo_err(f"Written to {path}, though it does not work:")
+            echo_err(f"Written to {path}, but the check failed:")
             raise
         echo_err(f"Error: {error}")
-        echo_err("Nothing is written; --force writes it all the same.")
+        echo_err("Nothing was written. To write the credentials anyway, pass --force.")
         raise SystemExit(exit_code(error)) from None
     _write(path, section, credentials)
-    echo_err(f"It works, and is written to {path}.")
+    echo_err(f"The credentials work. They were written to {path}.")
     first = [name for name in CREDENTIAL_VARIABLES if os.environ.get(name)]
     if first:
-        echo_err(f"While they are in the environment, {', '.join(first)} go before it.")
+        echo_err(f"While set, these variables override the file: {', '.join(first)}.")
     click.echo(f"{escape(me.uid)}\t{escape(me.full_name())}")
 
 
@@ -88,29 +92,34 @@ def _try(credentials: Credentials, timeout: float | None) -> LoggedInUser:
 
 def _may_replace(path: Path, section: str) -> bool:
     if not is_terminal(sys.stdin):
-        raise_usage_error(f"{path} has a section [{section}]; --force replaces it")
-    if click.confirm(f"{path} has a section [{section}]. Replace it?", err=True):
+        raise_usage_error(f"{path} already has a section [{section}]; --force replaces it")
+    if click.confirm(f"{path} already has a section [{section}]. Replace it?", err=True):
         return True
-    echo_err("Nothing is written.")
+    echo_err("Nothing was written.")
     return False
 
 
 def _ask(what: str, option: str | None) -> Secret:
-    """The answer of the user, or the next line on stdin; without an option, it is the Secret."""
+    """Return the user's input, or the next line of stdin if stdin is not a terminal.
+
+    Args:
+        what: The name of the value, for the prompt and the error.
+        option: The option that sets the value; None for the Secret, whose input is hidden.
+    """
     if is_terminal(sys.stdin):
         return Secret(click.prompt(what, hide_input=option is None, err=True))
     line = Secret("" if sys.stdin is None else sys.stdin.readline())
     if not line.reveal().strip():
         raise_usage_error(
-            "the Secret is missing: it is the next line on stdin"
+            "the Secret is missing: write it to stdin as the next line"
             if option is None
-            else f"{what} is missing: give {option}, or a line on stdin"
+            else f"{what} is missing: pass {option}, or write it to stdin as a line"
         )
     return line
 
 
 def _section_of(line: str) -> str | None:
-    """The section that *line* begins, as configparser reads it."""
+    """Return the name of the section that *line* begins for configparser, or None."""
     found = re.match(r"\[(.+)\]", line.strip())
     return found[1] if found else None
 
@@ -121,38 +130,37 @@ def _lines(path: Path) -> list[str]:
     except FileNotFoundError:
         return []
     except UnicodeDecodeError:
-        text = f"the file {path} is no text in UTF-8; move it away"
+        text = f"the file {path} is not UTF-8 text; move it away"
     raise click.UsageError(text)
 
 
 def _sections(path: Path) -> list[str]:
-    """The sections of the file.
+    """Return the names of the file's sections.
 
     Raises:
-        click.UsageError: What is there is not such a file, or one that is not to be changed by a
-            program.
+        click.UsageError: The file is not an INI file, or a program can't change it safely.
     """
     lines = _lines(path)
     parser = configparser.ConfigParser(interpolation=None, default_section="")
     try:
         parser.read_string("\n".join(lines))
-    except configparser.Error:  # its text quotes a line, which may be the Secret's
+    except configparser.Error:  # its text quotes a line, which may contain the Secret
         sections = None
     else:
         sections = parser.sections()
     if sections is None:
         raise_usage_error(
-            f"the file {path} is no INI file; move it away, or name another by --config"
+            f"the file {path} is not an INI file; move it away, or name another file by --config"
         )
     if sections != [name for name in map(_section_of, lines) if name is not None]:
         raise_usage_error(
-            f"the file {path} has a line that only looks like a section; edit it by hand"
+            f"the file {path} has a line that only looks like a section; edit the file by hand"
         )
     return sections
 
 
 def _write(path: Path, section: str, credentials: Credentials) -> None:
-    """Put the section in the place of the one of its name, and leave all else as it is."""
+    """Append the section, drop an old section of the same name, and keep everything else."""
     kept, inside = [], False
     for line in _lines(path):
         began = _section_of(line)
@@ -163,7 +171,7 @@ def _write(path: Path, section: str, credentials: Credentials) -> None:
     while kept and not kept[-1].strip():
         kept.pop()
     head = [*kept, ""] if kept else []
-    # Of a link, the file that it leads to.
+    # A link stays a link: only its target is replaced.
     path = Path(os.path.realpath(path))
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     new = path.with_name(f".{path.name}.{os.getpid()}")

@@ -1,4 +1,4 @@
-"""The main job, shown and measured against a sandbox: list, find, create, and look up a lot."""
+"""The demo: list, find and create chats in a sandbox, and measure many look-ups."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _LISTING = OPERATIONS["list_chats"]
 
 
 class Demo:
-    """A walk through the main job; every figure is measured or counted while it goes on.
+    """A demo of the main operations. Each figure is measured or counted during the run.
 
     Args:
-        box: The server.
-        echo: Prints a line.
+        box: The sandbox to use.
+        echo: A function that prints a line.
     """
 
     def __init__(self, box: Sandbox, echo: Callable[[str], object]) -> None:
@@ -36,7 +36,7 @@ class Demo:
         self._echo = echo
 
     def run(self, lookups: int) -> None:
-        """Do it all, with *lookups* look-ups by thread ID and as many by title."""
+        """Run the demo, with *lookups* look-ups by thread ID and *lookups* by title."""
         with self._box.connect() as connection:
             chats = connection.chats
             self._echo("The four operations")
@@ -49,13 +49,13 @@ class Demo:
                 chats, _UNCACHED, "without the cache", before_each=chats.invalidate
             )
             pages = (self._listings() - asked) / (2 * _UNCACHED)
-        self._echo("\nWhat a look-up costs")
+        self._echo("\nTime of a look-up")
         self._echo(f"  with the cache      {_duration(cached):>10}")
-        times = f"{uncached / cached:,.0f} times that"
+        times = f"{uncached / cached:,.0f} times as long"
         self._echo(f"  without the cache   {_duration(uncached):>10}, {times}")
-        self._echo(f"\nWhat the server saw for the first {done:,} look-ups")
+        self._echo(f"\nRequests that the server received for the first {done:,} look-ups")
         self._echo(f"  {_LISTING.method} {_LISTING.path}    {asked:>12,} times")
-        self._echo(f"  without the cache       {done * pages:>12,.0f}, {pages:g} a look-up")
+        self._echo(f"  without the cache       {done * pages:>12,.0f}, {pages:g} for each look-up")
         self._echo(f"  saved                   {done * pages - asked:>12,.0f}")
 
     def _operations(self, connection: Connection) -> Chat:
@@ -64,10 +64,10 @@ class Demo:
         untitled = sum(not chat.title for chat in everything)
         self._echo(f"    {_counted(len(everything), 'chat')}, {untitled:,} of them untitled")
         known = everything[0]
-        chat = self._step("find one by thread ID", lambda: chats.get_by_thread_id(known.tid))
+        chat = self._step("find a chat by thread ID", lambda: chats.get_by_thread_id(known.tid))
         self._echo(f"    {chat!r}")
         title = known.title or ""
-        same = self._step("find by title", lambda: chats.get_by_title(title))
+        same = self._step("find chats by title", lambda: chats.get_by_title(title))
         self._echo(f"    {len(same)} with the title {title!r}")
         user = self._step("find a user", lambda: connection.users.get_user(KNOWN_USER))
         circle = self._step("find a circle", lambda: connection.groups.get_group(PUBLIC_CIRCLE))
@@ -81,7 +81,7 @@ class Demo:
                 message="test message",
             ),
         )
-        again = self._step("find it by its title", lambda: chats.get_by_title("hello world"))
+        again = self._step("find the chat by its title", lambda: chats.get_by_title("hello world"))
         self._echo(f"    {created!r}, found: {created in again}")
         return created
 
@@ -91,12 +91,14 @@ class Demo:
         self._echo(f"    {posted!r}, {posted.attachments}")
         messages = self._step("read the messages", chat.get_messages)
         self._echo(f"    {[message.msg for message in messages]}")
-        renamed = self._step("give it another title", lambda: chat.set_title("shift plan"))
-        found = self._step("find it by that", lambda: connection.chats.get_by_title("shift plan"))
+        renamed = self._step("rename the chat", lambda: chat.set_title("shift plan"))
+        found = self._step(
+            "find it by the new title", lambda: connection.chats.get_by_title("shift plan")
+        )
         self._echo(f"    {renamed!r}, found: {renamed in found}")
         events = self._step("listen", lambda: connection.events(timeout=10))
         self._box.post_message(chat, "thank you")
-        event = self._step("hear what somebody writes", lambda: next(events))
+        event = self._step("receive a message", lambda: next(events))
         self._echo(f"    {event!r}")
 
     def _step(self, what: str, do: Callable[[], T]) -> T:
@@ -111,7 +113,7 @@ class Demo:
     def _look_up(
         self, chats: Chats, count: int, how: str, *, before_each: Callable[[], None] | None
     ) -> float:
-        """Seconds that one of *count* look-ups by thread ID, and as many by title, takes."""
+        """Return the mean seconds of *count* look-ups by thread ID and *count* by title."""
         picks = random.Random(1).choices(chats.get_subscriptions(), k=count)  # noqa: S311  no secret
         asked = self._listings()
         started = time.perf_counter()
@@ -125,7 +127,7 @@ class Demo:
         seconds = time.perf_counter() - started
         asked = self._listings() - asked
         self._echo(f"\n{count:,} look-ups by thread ID and {count:,} by title, {how}")
-        self._echo(f"  {_duration(seconds)} in all, {_counted(asked, 'request')} for the chats")
+        self._echo(f"  {_duration(seconds)} in total, {_counted(asked, 'request')} for the chats")
         return seconds / (2 * count)
 
     def _listings(self) -> int:

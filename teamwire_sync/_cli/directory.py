@@ -16,7 +16,7 @@ from teamwire_sync._cli.settings import Settings, json_option, pass_settings
 def check(settings: Settings, *, as_json: bool) -> None:
     """Ask the server who the bot is.
 
-    It is the quickest way to see that all the settings are right.
+    This is the quickest way to check that all settings are right.
     """
     with settings.connect() as connection:
         me = connection.check(timeout=settings.timeout)
@@ -33,13 +33,13 @@ def users() -> None:
 @json_option
 @pass_settings
 def find(settings: Settings, *, text: str, as_json: bool) -> None:
-    """List the users whose name has TEXT in it, whatever its case."""
+    """List the users whose name contains TEXT, ignoring case."""
     if not text:
         raise_usage_error("TEXT is empty")
     with settings.connect() as connection:
         found = connection.users.find(text, timeout=settings.timeout)
         if not found:
-            raise_not_found(f"nobody is called {text!r}")
+            raise_not_found(f"no user has {text!r} in the name")
         print_list(
             found,
             serialize_user,
@@ -51,14 +51,14 @@ def find(settings: Settings, *, text: str, as_json: bool) -> None:
 
 @click.group(cls=CommandGroup)
 def groups() -> None:
-    """List circles and lists."""
+    """List circles and distribution lists."""
 
 
 @groups.command("list")
 @json_option
 @pass_settings
 def list_groups(settings: Settings, *, as_json: bool) -> None:
-    """List all the circles and lists that the bot can see."""
+    """List the circles and distribution lists that the bot can see."""
     with settings.connect() as connection:
         print_list(
             connection.groups.get_all(timeout=settings.timeout),

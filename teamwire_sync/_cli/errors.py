@@ -1,4 +1,4 @@
-"""How a command ends when it fails: a line on stderr, and a code that scripts can tell apart."""
+"""Failures of commands: a line on stderr, and an exit code for scripts."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ UNKNOWN = 6
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 
-# Typed in the wrong place, it would be repeated, and it may hold a password.
+# The URL may contain a password. If it is in the wrong place, the error of click repeats it.
 _STORE_URL = re.compile(r"\b(rediss?|unix)://.*", re.DOTALL | re.IGNORECASE)
 
-# The first that fits; whatever else the client raises comes from the server.
+# The first match applies. Every other TWError is a failure of the server.
 _CODES: list[tuple[type[BaseException] | tuple[type[BaseException], ...], int]] = [
     (TWDeliveryUnknownError, UNKNOWN),
     (
@@ -57,12 +57,12 @@ _CODES: list[tuple[type[BaseException] | tuple[type[BaseException], ...], int]] 
 
 @contextmanager
 def exit_on_error() -> Iterator[None]:
-    """Turn what the block raises into a line on stderr and the process's exit code."""
+    """Turn an exception of the block into a line on stderr and the process's exit code."""
     try:
         yield
         if sys.stdout is not None:
             sys.stdout.flush()
-    except BrokenPipeError:  # who reads has read enough
+    except BrokenPipeError:  # the reader of the pipe has closed it
         raise SystemExit(BROKEN_PIPE) from None
     except (KeyboardInterrupt, click.Abort):
         echo_status("")
@@ -79,30 +79,30 @@ def exit_on_error() -> Iterator[None]:
 
 
 def exit_code(error: BaseException) -> int:
-    """The exit code for *error*."""
+    """Return the exit code for *error*."""
     return next(code for kinds, code in _CODES if isinstance(error, kinds))
 
 
 def raise_usage_error(text: str) -> NoReturn:
-    """End the command: it can't be meant so."""
+    """End the command because its usage is wrong."""
     raise click.UsageError(text) from None
 
 
 def raise_not_found(text: str) -> NoReturn:
-    """End the command: there is no such thing."""
+    """End the command because the object does not exist."""
     echo_err(f"Error: {text}")
     raise SystemExit(NOT_FOUND) from None
 
 
 class UnusableError(click.ClickException):
-    """It can't be done so."""
+    """The error of a command that the installation or an argument does not allow."""
 
     exit_code = USAGE
 
 
 @contextmanager
 def require_extras() -> Iterator[None]:
-    """Turn a package that the block lacks into a line that says what to install."""
+    """Turn an ImportError of the block into an error line that names what to install."""
     try:
         yield
     except ImportError as error:
@@ -111,11 +111,14 @@ def require_extras() -> Iterator[None]:
 
 @contextmanager
 def explain_interrupt() -> Iterator[None]:
-    """Tell who interrupts a write what that means."""
+    """If the user interrupts a write, warn that the server may have made the change."""
     try:
         yield
     except KeyboardInterrupt:
-        echo_err("\nInterrupted: it may have been done or not. Look before you do it again.")
+        echo_err(
+            "\nInterrupted: the server may or may not have made the change. "
+            "Check before you run the command again."
+        )
         raise
 
 
@@ -132,14 +135,14 @@ def _show_candidates(error: TWAmbiguousTitleError) -> None:
         members = f"{len(chat.users):,} users"
         groups = ", ".join(" ".join(group.title.split()) for group in chat.groups)
         echo_err(f"  {chat.tid}  {chat.type}, {members}{f', {groups}' if groups else ''}")
-    echo_err("Take one of them by its thread ID.")
+    echo_err("Name the chat by its thread ID.")
 
 
 class Command(click.Command):
-    """A command that says where an option goes which stands in the wrong place."""
+    """A command whose error names the right place of a misplaced option or text."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Take the arguments apart."""
+        """Parse the arguments."""
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
@@ -147,13 +150,13 @@ class Command(click.Command):
             own = ctx.command_path[len(root.command_path) :]
             if any(error.option_name in each.opts for each in root.command.params):
                 text = (
-                    f"{error.option_name} goes before the command: "
+                    f"{error.option_name} must come before the command: "
                     f"{root.command_path} {error.option_name} ...{own}"
                 )
             elif any(each.name in {"text", "new_title"} for each in self.params):
                 text = (
-                    f"there is no option {error.option_name}. A text that begins with a dash goes "
-                    f"behind two dashes: {ctx.command_path} ... -- TEXT"
+                    f"there is no option {error.option_name}. Put two dashes before a text that "
+                    f"begins with a dash: {ctx.command_path} ... -- TEXT"
                 )
             else:
                 raise
@@ -161,16 +164,16 @@ class Command(click.Command):
 
 
 class CommandGroup(click.Group):
-    """A group of such commands."""
+    """A group of `Command` objects."""
 
     command_class = Command
 
 
 class MainGroup(CommandGroup):
-    """The group of all commands, whose failures have exit codes."""
+    """The group of all commands; it turns each failure into an exit code."""
 
     def make_context(self, *args: Any, **extra: Any) -> click.Context:
-        """Take the options before the command apart."""
+        """Parse the options before the command."""
         with exit_on_error():
             return super().make_context(*args, **extra)
 

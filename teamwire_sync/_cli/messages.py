@@ -49,10 +49,14 @@ if TYPE_CHECKING:
     type=click.Path(exists=True, dir_okay=False, readable=True),
     help="A file to attach; repeatable.",
 )
-@click.option("--alert", is_flag=True, help="Ask for attention.")
-@click.option("--reply-to", metavar="MID", help="The message that it answers.")
-@click.option("--as", "sender", metavar="NAME", help="Shown in place of the bot's name.")
-@click.option("--json", "as_json", is_flag=True, help="Print the message as JSON, not its id.")
+@click.option("--alert", is_flag=True, help="Post the message as an alert.")
+@click.option("--reply-to", metavar="MID", help="The ID of the message to reply to.")
+@click.option(
+    "--as", "sender", metavar="NAME", help="The sender name to show instead of the bot's name."
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the message as JSON instead of its ID."
+)
 @pass_settings
 def post(
     settings: Settings,
@@ -66,11 +70,11 @@ def post(
     sender: str | None,
     as_json: bool,
 ) -> None:
-    """Post in a chat, and print the id of the message.
+    """Post a message in a chat and print the message ID.
 
-    TID TEXT..., or --title TITLE TEXT... Without a text, and with "-", it is read from stdin,
-    unless there is a file to post or stdin is a terminal. A text that begins with a dash goes
-    behind "--".
+    Pass TID TEXT..., or --title TITLE TEXT... If TEXT is "-", the command reads the text from
+    stdin. If TEXT is missing, the command does the same, unless you attach a file or stdin is a
+    terminal. Put "--" before a text that begins with a dash.
     """
     if title is not None and tid is not None:
         text = (tid, *text)
@@ -101,13 +105,13 @@ def _text(words: tuple[str, ...], *, has_files: bool) -> str:
     if has_files and not words:
         return ""
     if sys.stdin is None or (not words and is_terminal(sys.stdin)):
-        raise_usage_error("there is no text: give it as arguments, or by a pipe")
-    # In the locale "C", bytes that are no text would pass.
+        raise_usage_error("there is no text: pass it as arguments, or pipe it to stdin")
+    # With the locale "C", stdin would accept bytes that are not valid text.
     set_error_handler(sys.stdin, "strict")
     try:
         text = sys.stdin.read().strip("\n")
     except UnicodeDecodeError as error:
-        raise_usage_error(f"what comes by stdin is no text in {error.encoding}")
+        raise_usage_error(f"stdin is not valid text in {error.encoding}")
     if not text and not has_files:
         raise_usage_error("the text is empty")
     return text
@@ -116,7 +120,7 @@ def _text(words: tuple[str, ...], *, has_files: bool) -> str:
 def _attached(files: tuple[str, ...]) -> Attachments | None:
     if not files:
         return None
-    from teamwire_sync._services.attachments import Attachments  # noqa: PLC0415  who posts a file
+    from teamwire_sync._services.attachments import Attachments  # noqa: PLC0415  only for a file
 
     attachments = Attachments()
     for path in files:
@@ -128,9 +132,13 @@ def _attached(files: tuple[str, ...]) -> Attachments | None:
 @tid_argument
 @title_option
 @click.option(
-    "--limit", default=20, show_default=True, type=click.IntRange(1), help="How many at most."
+    "--limit",
+    default=20,
+    show_default=True,
+    type=click.IntRange(1),
+    help="The maximum number of messages.",
 )
-@click.option("--ids", is_flag=True, help="Show the ids, for post --reply-to and for download.")
+@click.option("--ids", is_flag=True, help="Show the message IDs, for post --reply-to and download.")
 @json_option
 @pass_settings
 def messages(
@@ -138,7 +146,7 @@ def messages(
 ) -> None:
     """Show the newest messages of a chat, the newest last.
 
-    With --json, too, the newest is last.
+    The order is the same with --json.
     """
     require_one_chat(tid, title)
     with settings.connect() as connection:
@@ -165,18 +173,18 @@ def download(
     folder: str | None,
     title: str | None,
 ) -> None:
-    """Write the files of a message, and print their paths.
+    """Download the files of a message and print their paths.
 
-    TID MID [FOLDER], or --title TITLE MID [FOLDER]; without FOLDER, to this one. "messages --ids"
-    shows the ids of messages. A file that is there already stays as it is.
+    Pass TID MID [FOLDER], or --title TITLE MID [FOLDER]. The default FOLDER is the current folder.
+    "messages --ids" shows the message IDs. Existing files stay unchanged.
     """
-    from teamwire_sync._models.attachments import FileAttachment  # noqa: PLC0415  who downloads
+    from teamwire_sync._models.attachments import FileAttachment  # noqa: PLC0415  only for downloads
 
     if title is not None and folder is None:
         tid, mid, folder = None, tid, mid
     require_one_chat(tid, title)
     if mid is None:
-        raise_usage_error("name the message by its id, MID")
+        raise_usage_error("name the message by its ID, MID")
     with settings.connect() as connection:
         chat = settings.find_handle(connection, tid, title, word=mid)
         every = chat.iter_messages(timeout=settings.timeout)
@@ -193,29 +201,33 @@ def download(
 
 
 @click.command(cls=Command)
-@click.option("--since", metavar="CURSOR", help="Go on after this event; --json shows cursors.")
+@click.option(
+    "--since",
+    metavar="CURSOR",
+    help="The cursor of the event to continue after; --json shows the cursors. Default: now.",
+)
 @click.option(
     "--for",
     "duration",
     type=float,
     callback=validate_seconds,
     metavar="SECONDS",
-    help="End after so long.",
+    help="The time limit of the command, in seconds. Default: no limit.",
 )
-@click.option("--own", is_flag=True, help="Show what the bot itself does, too.")
+@click.option("--own", is_flag=True, help="Also show the bot's own actions.")
 @json_option
 @pass_settings
 def listen(
     settings: Settings, *, since: str | None, duration: float | None, own: bool, as_json: bool
 ) -> None:
-    """Show what happens in the bot's chats.
+    """Show the events in the bot's chats as they happen.
 
-    It goes on until Ctrl-C, or for as long as --for says. When the network or the server fails, it
-    says so, and goes on when it can.
+    The command runs until Ctrl-C, or for the time of --for. If the network or the server fails, the
+    command prints a warning and continues when the failure is over.
     """
     with settings.connect() as connection:
         events = connection.events(timeout=duration, since=since, own=own)
-        echo_status("Listening; Ctrl-C ends it.")
+        echo_status("Listening; press Ctrl-C to stop.")
         for event in events:
             if as_json:
                 print_json(serialize_event(event))
@@ -263,5 +275,5 @@ def _whom(event: Event) -> str:
 def _local(moment: datetime) -> str:
     try:
         return moment.astimezone().strftime("%Y-%m-%d %H:%M")
-    except (OverflowError, OSError, ValueError):  # of a year that this machine can't have
+    except (OverflowError, OSError, ValueError):  # the platform can't represent the local time
         return moment.isoformat()

@@ -1,6 +1,6 @@
-"""What the commands print: data on stdout, everything else on stderr.
+"""Output of the commands: data on stdout, everything else on stderr.
 
-Titles, names and messages are other people's text: none of it reaches a terminal as it is.
+Titles, names and messages are written by other people, so they are escaped before they are printed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 _JOINERS = {"\u200c", "\u200d"}
 _SELECTORS = {"\ufe0e", "\ufe0f"}
-# What Python calls printable, and nobody sees: fillers, and selectors of shapes.
+# Printable for Python, but invisible: fillers and variation selectors.
 _UNSEEN = {"\u034f", "\u115f", "\u1160", "\u17b4", "\u17b5", "\u3164", "\uffa0"}
 _UNSEEN |= set(map(chr, (*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))))
 _SPACES = str.maketrans(
@@ -33,23 +33,23 @@ _SPACES = str.maketrans(
     | dict.fromkeys("\xa0\u1680\u202f\u205f\u3000", " ")
     | dict.fromkeys(map(chr, range(0x2000, 0x200B)), " ")
 )
-# Columns below which a table of more than two is no table any more.
+# The terminal width, in characters, below which a table of more than two columns is unreadable.
 _NARROW = 60
 
 
 def is_terminal(stream: Any) -> bool:
-    """Whether *stream* is one; it is None where the shell has closed it."""
+    """Return whether *stream* is a terminal. A stream that the shell closed is None."""
     return stream is not None and bool(stream.isatty())
 
 
 def set_error_handler(stream: Any, name: str) -> None:
-    """Say what *stream* does with what its encoding can't hold, where it can be told."""
+    """Set the error handler for the encoding of *stream*, if the stream allows it."""
     if hasattr(stream, "reconfigure"):
         stream.reconfigure(errors=name)
 
 
 def escape(text: str) -> str:
-    """*text* with each letter that is not seen, or that moves others, in its escaped form."""
+    """Return *text* with its invisible, control and format characters escaped."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(
@@ -59,17 +59,17 @@ def escape(text: str) -> str:
 
 
 def escape_lines(text: str) -> str:
-    """The same for a text of several lines, which stay lines; its spaces are spaces."""
+    """Escape each line of *text*; replace tabs and special spaces by plain spaces."""
     return "\n".join(escape(line) for line in text.translate(_SPACES).splitlines())
 
 
 def print_json(document: Mapping[str, Any]) -> None:
-    """One document, on one line. All but ASCII is escaped: no terminal takes it for orders."""
+    """Print *document* on one line, and escape all control and non-ASCII characters."""
     click.echo(json.dumps(document))
 
 
 def print_result(document: Mapping[str, Any], *texts: str, as_json: bool) -> None:
-    """One thing: its document, or these texts of it with tabs between."""
+    """Print one item: its JSON document, or *texts* separated by tabs."""
     if as_json:
         print_json(document)
     else:
@@ -84,15 +84,15 @@ def print_list(
     *,
     as_json: bool,
 ) -> None:
-    """Several things of a kind: their documents, or a table for people.
+    """Print items of the same kind: their JSON documents, or a table.
 
-    Where stdout is no terminal, each row of the table is on a line, with tabs between.
+    If stdout is not a terminal, each row of the table is one line, and tabs separate the cells.
 
     Args:
-        items: The things.
-        serialize: Returns the document of one.
+        items: The items to print.
+        serialize: A function that returns the JSON document of an item.
         head: The names of the table's columns.
-        row: Returns what is in them for one thing; in the first one, an id.
+        row: A function that returns the cells of an item; the first cell is an ID.
         as_json: Whether to print the documents.
     """
     width = shutil.get_terminal_size().columns
@@ -113,7 +113,7 @@ def print_list(
 
 
 def print_fields(fields: Sequence[tuple[str, str]]) -> None:
-    """Names and values, one pair on a line."""
+    """Print names and values, one pair on each line."""
     is_for_people = is_terminal(sys.stdout)
     longest = max(len(name) for name, _ in fields)
     for name, value in fields:
@@ -122,13 +122,13 @@ def print_fields(fields: Sequence[tuple[str, str]]) -> None:
 
 
 def echo_err(text: str) -> None:
-    """Tell the user something that is no data."""
-    with suppress(OSError):  # nobody listens
+    """Print a message on stderr."""
+    with suppress(OSError):  # a reader of stderr may have closed the pipe
         click.echo(escape_lines(text), err=True)
 
 
 def echo_status(text: str) -> None:
-    """The same where somebody sits there: in a script, no news is good news."""
+    """Print a message on stderr only if stderr is a terminal: scripts do not need it."""
     if is_terminal(sys.stderr):
         echo_err(text)
 
@@ -137,13 +137,13 @@ def _is_seen(letter: str, before: str, after: str) -> bool:
     if letter in _JOINERS:
         return bool(before and after) and _are_joined(before, after)
     if letter in _SELECTORS:
-        # Behind a sign it makes an emoji of it.
+        # After a symbol, a selector makes an emoji.
         return bool(before) and not before.isalpha() and before.isprintable()
     return letter.isprintable() and letter not in _UNSEEN
 
 
 def _are_joined(before: str, after: str) -> bool:
-    """Whether a joiner between them is part of the writing: of an emoji, in Arabic, in Indic."""
+    """Return whether a joiner between them is part of an emoji, or of Arabic or Indic writing."""
     if unicodedata.combining(before) == 9:  # a virama
         return True
     if unicodedata.bidirectional(before) == unicodedata.bidirectional(after) == "AL":
@@ -171,7 +171,7 @@ def _print_table(head: Sequence[str], rows: Iterable[Sequence[str]], width: int)
 def _console(*, stderr: bool = False, width: int | None = None) -> Console:
     from rich.console import Console  # noqa: PLC0415  only for a terminal
 
-    # A dumb terminal has 80 columns to rich, unless it is told both.
+    # rich assumes 80 columns for a dumb terminal, unless both width and height are given.
     height = None if width is None else 25
     return Console(
         stderr=stderr, width=width, height=height, highlight=False, markup=False, emoji=False
@@ -179,15 +179,16 @@ def _console(*, stderr: bool = False, width: int | None = None) -> Console:
 
 
 def _is_lively(stream: Any) -> bool:
-    """Whether *stream* is a terminal that can take back what it shows."""
+    """Return whether *stream* is a terminal that can erase its output."""
     return is_terminal(stream) and os.environ.get("TERM", "").lower() not in {"dumb", "unknown"}
 
 
 @contextmanager
 def count_progress(what: str) -> Iterator[Callable[[int, int], None] | None]:
-    """Show how many there are so far, on a terminal; None elsewhere.
+    """Show the number of items so far on a terminal.
 
-    Gives a callback for pages and items.
+    Yields:
+        The callback for the numbers of pages and items; None if stderr is not such a terminal.
     """
     with _progress(what, "{task.completed:,.0f}") as update:
         yield update and (lambda _pages, items: update(completed=items))
@@ -195,9 +196,10 @@ def count_progress(what: str) -> Iterator[Callable[[int, int], None] | None]:
 
 @contextmanager
 def byte_progress(what: str) -> Iterator[Callable[[int, int], None] | None]:
-    """Show how many bytes have moved, on a terminal; None elsewhere.
+    """Show the transferred share of a file on a terminal.
 
-    Gives a callback for the bytes so far and for all of them.
+    Yields:
+        The callback for the bytes so far and in total; None if stderr is not such a terminal.
     """
     with _progress(what, "{task.percentage:>3.0f} %", bar=True) as update:
         yield update and (lambda done, total: update(completed=done, total=total))
@@ -215,11 +217,11 @@ def _progress(what: str, column: str, *, bar: bool = False) -> Iterator[Any]:
         TextColumn,
     )
 
-    # A spinner of ASCII: what a terminal has no letters for would be shown escaped.
+    # An ASCII spinner: a terminal that can't encode other characters would show their escapes.
     columns: list[Any] = [SpinnerColumn("line"), TextColumn("{task.description}", markup=False)]
     if bar:
         columns.append(BarColumn(bar_width=None))
-    # Gone when it is over: what stays is the data.
+    # Transient, so that only the data stays on the terminal.
     with Progress(
         *columns,
         TextColumn(column, markup=False),

@@ -1,4 +1,4 @@
-"""What ``--json`` prints of each kind of thing. The keys stay."""
+"""The JSON documents that ``--json`` prints. Their keys are stable."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _OF_ALL_EVENTS = {each.name for each in fields(Event)}
 
 
 def serialize_user(user: User) -> dict[str, Any]:
-    """A user."""
+    """Return the document of a user."""
     return {
         "uid": user.uid,
         "first_name": user.first_name,
@@ -28,7 +28,7 @@ def serialize_user(user: User) -> dict[str, Any]:
 
 
 def serialize_group(group: Group) -> dict[str, Any]:
-    """A circle or list, without its members."""
+    """Return the document of a circle or distribution list, without its members."""
     return {
         "gid": group.gid,
         "title": group.title,
@@ -40,7 +40,7 @@ def serialize_group(group: Group) -> dict[str, Any]:
 
 
 def serialize_chat(chat: Chat) -> dict[str, Any]:
-    """A chat."""
+    """Return the document of a chat."""
     return {
         "tid": chat.tid,
         "title": chat.title,
@@ -56,7 +56,7 @@ def serialize_chat(chat: Chat) -> dict[str, Any]:
 
 
 def serialize_message(message: Message) -> dict[str, Any]:
-    """A message."""
+    """Return the document of a message."""
     return {
         "mid": message.mid,
         "tid": message.chat.tid,
@@ -74,7 +74,7 @@ def serialize_message(message: Message) -> dict[str, Any]:
 
 
 def serialize_event(event: Event) -> dict[str, Any]:
-    """An event; what is below "details" depends on its kind."""
+    """Return the document of an event; the content of "details" depends on the event's type."""
     details = {
         each.name: _plain(getattr(event, each.name))
         for each in fields(type(event))
@@ -97,7 +97,7 @@ def _serialize_attachment(attachment: Attachment) -> dict[str, Any]:
     kind: Any = type(attachment)
     names = [each.name for each in fields(kind) if not each.name.startswith("_")]
     document = {name: _plain(getattr(attachment, name)) for name in names}
-    # Of a kind that is only passed on, that is all there is.
+    # An attachment of a kind without own fields has its data in `extra` only.
     return document if len(names) > 1 else {**document, "extra": attachment.extra}
 
 

@@ -1,4 +1,4 @@
-"""What all the commands have in common: the Connection that they use, and how a chat is named."""
+"""Shared parts of all commands: the settings, the Connection, and the look-up of a chat."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ _STORE = "TEAMWIRE_STORE"
 
 
 class Settings:
-    """Of one run of the command.
+    """The settings of one run of the command line. None stands for the default.
 
     Args:
-        url: The server, instead of the one in the environment or the file.
+        url: The server's URL. It overrides the environment and the config file.
         profile: The section of the config file.
-        config: The config file.
-        store: Where the chats outlive the run, as in ``TEAMWIRE_STORE``.
-        vendor: Whether to go through the vendor's SDK.
-        timeout: Seconds that one call may take; None for the default.
+        config: The path of the config file.
+        store: The store that keeps the chats after the run, in the form of ``TEAMWIRE_STORE``.
+        vendor: Whether to use the vendor's SDK.
+        timeout: The time limit of each call, in seconds.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Settings:
         self.timeout = timeout
         self._vendor = vendor
         self._given = {"--profile": profile, "--config": config}
-        # Those who look for credentials, or for a store, look there.
+        # The client reads these settings from the environment.
         self.environment = {
             name: value
             for name, value in (
@@ -67,12 +67,12 @@ class Settings:
         }
 
     def connect(self) -> Connection:
-        """A Connection."""
+        """Return a new Connection."""
         if self._vendor:
             if os.environ.get(_STORE, "").strip() not in {"", "none"}:
                 raise_usage_error(
-                    "a store does not go with --vendor, as the vendor's SDK does not say whose "
-                    "chats it lists: go on without one by --store none"
+                    "a store can't be combined with --vendor, because the vendor's SDK does not "
+                    "say whose chats it lists: pass --store none"
                 )
             return Connection.from_vendor()
         try:
@@ -89,7 +89,7 @@ class Settings:
             if not os.environ.get(name) and not (self.url and name == "TEAMWIRE_URL")
         ]
         path = config_path()
-        # Path.exists may raise where a folder is not to be read.
+        # Unlike os.path.exists, Path.exists may raise if a folder is not readable.
         if not missing or os.path.exists(path):  # noqa: PTH110
             return None
         words = ["teamwire-sync"]
@@ -97,16 +97,16 @@ class Settings:
             words += [] if value is None else [name, value]
         return (
             f"no credentials yet. To set them up, run: {shlex.join([*words, 'config', 'init'])}\n"
-            f"(There is no file {path}, and in the environment no {', no '.join(missing)}.)"
+            f"(There is no file {path}, and the environment has no {', no '.join(missing)}.)"
         )
 
     def list_chats(self, connection: Connection) -> ChatList:
-        """All the chats, counted on a terminal while they come."""
+        """Return all chats; on a terminal, show their number while they arrive."""
         with count_progress("Listing the chats") as counted:
             return connection.chats.get_subscriptions(progress=counted, timeout=self.timeout)
 
     def find_chat(self, connection: Connection, tid: str | None, title: str | None) -> Chat:
-        """The chat that is named by *tid* or *title*."""
+        """Return the chat with this thread ID or title; end the command if it does not exist."""
         self.list_chats(connection)
         if title is not None:
             return connection.chats.one_by_title(title, timeout=self.timeout)
@@ -123,13 +123,14 @@ class Settings:
         *,
         word: str | None = None,
     ) -> Chat | ChatHandle:
-        """The same to act on it: by *tid*, nothing is asked for.
+        """Return the chat with this title, or a handle for this thread ID without a request.
 
         Args:
-            connection: Where the chat is.
-            tid: Its thread ID.
-            title: Its title.
-            word: What stands with the title where a thread ID would: it must be none.
+            connection: The Connection to use.
+            tid: The chat's thread ID.
+            title: The chat's title.
+            word: The argument that follows a title. It must not be a thread ID, since the user
+                may mean the chat with that ID.
         """
         if title is None:
             return connection.chats.at(tid or "")
@@ -143,7 +144,7 @@ class Settings:
 def validate_seconds(
     _context: click.Context, parameter: click.Parameter, value: float | None
 ) -> Any:
-    """The callback of an option that is a number of seconds."""
+    """Check the value of an option in seconds, as a callback of click."""
     if value is not None:
         try:
             check_seconds("it", value)
@@ -153,7 +154,7 @@ def validate_seconds(
 
 
 def validate_store(_context: click.Context, parameter: click.Parameter, value: str | None) -> Any:
-    """The callback of the option that names a store: it may hold a password, so it is not shown."""
+    """Check the value of ``--store``. It may contain a password, so no error shows the value."""
     if value is not None:
         if not value.strip():
             text = "it is empty"
@@ -165,14 +166,14 @@ def validate_store(_context: click.Context, parameter: click.Parameter, value: s
 
 pass_settings = click.make_pass_decorator(Settings)
 json_option = click.option(
-    "--json", "as_json", is_flag=True, help="JSON, one document on each line."
+    "--json", "as_json", is_flag=True, help="Print JSON, one document on each line."
 )
-title_option = click.option("--title", help="The title of the chat, in place of its thread ID.")
+title_option = click.option("--title", help="The title of the chat, instead of its thread ID.")
 tid_argument = click.argument("tid", required=False)
 
 
 def require_one_chat(tid: str | None, title: str | None) -> None:
-    """Raise unless a chat is named, and named once."""
+    """Raise a usage error unless exactly one of *tid* and *title* is given."""
     if tid is None and title is None:
         raise_usage_error("name the chat: by its thread ID, or by --title")
     if tid is not None and title is not None:
@@ -181,10 +182,10 @@ def require_one_chat(tid: str | None, title: str | None) -> None:
 
 @contextmanager
 def process_environment(environment: dict[str, str]) -> Iterator[None]:
-    """Have the *environment*, and warnings that are a line each.
+    """Set the variables of *environment* in the block, and print each warning as one line.
 
-    Who names a file or a section means what stands there: what the shell exports for another bot
-    does not go before it, and is not mixed with it.
+    If *environment* names a config file or a section, the credential variables are removed in the
+    block. They may belong to another bot, so they must not override or complete the file's values.
     """
     names_a_bot = bool(environment.keys() - {_STORE})
     replaced = (*environment, *(CREDENTIAL_VARIABLES if names_a_bot else ()))
@@ -201,7 +202,7 @@ def process_environment(environment: dict[str, str]) -> Iterator[None]:
 
 
 def without_store() -> AbstractContextManager[None]:
-    """Have no store in the block, whatever ``TEAMWIRE_STORE`` names."""
+    """Use no store in the block, even if ``TEAMWIRE_STORE`` names one."""
     return process_environment({_STORE: "none"})
 
 
@@ -211,7 +212,7 @@ def _show_warning(message: Warning | str, *_: object) -> None:
 
 @contextmanager
 def log_to_stderr(level: int) -> Iterator[None]:
-    """Show on stderr what the client logs."""
+    """Show log messages of the client on stderr, from *level* on."""
     handler = logging.StreamHandler()
     handler.setFormatter(_Formatter("%(levelname)s %(message)s"))
     before = logger.level
@@ -225,7 +226,7 @@ def log_to_stderr(level: int) -> Iterator[None]:
 
 
 class _Formatter(logging.Formatter):
-    """What comes from elsewhere may be in it."""
+    """A formatter that escapes messages, which may contain text of other people."""
 
     def format(self, record: logging.LogRecord) -> str:
         return escape_lines(super().format(record))

@@ -17,18 +17,34 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 _chats = click.option(
-    "--chats", default=1000, show_default=True, type=click.IntRange(1), help="Chats in its world."
+    "--chats",
+    default=1000,
+    show_default=True,
+    type=click.IntRange(1),
+    help="The number of chats in the sandbox.",
 )
-_seed = click.option("--seed", default=0, show_default=True, help="Makes another world.")
+_seed = click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    help="The seed of the made-up data. Another seed makes other data.",
+)
 
 
 @click.command(cls=Command)
 @_chats
 @_seed
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=0, type=click.IntRange(0, 65535), help="Port; 0 takes a free one.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option(
-    "--path", type=click.Path(dir_okay=False), help="File that keeps the world; else in memory."
+    "--port",
+    default=0,
+    type=click.IntRange(0, 65535),
+    help="The port to listen on. The default, 0, is any free port.",
+)
+@click.option(
+    "--path",
+    type=click.Path(dir_okay=False),
+    help="The file that keeps the data. By default, the data is only in memory.",
 )
 @click.option(
     "--live",
@@ -37,31 +53,32 @@ _seed = click.option("--seed", default=0, show_default=True, help="Makes another
     type=float,
     callback=validate_seconds,
     metavar="[SECONDS]",
-    help="Let people do something in its chats all the time: once a second, or as often as told.",
+    help="Let made-up users act in the chats every SECONDS seconds; every second if you pass no "
+    "number. Default: never.",
 )
 def sandbox(
     *, chats: int, seed: int, host: str, port: int, path: str | None, live: float | None
 ) -> None:
-    """Serve a made-up Teamwire to try things out.
+    """Run a local Teamwire server with made-up data.
 
-    It prints what a shell has to export to use it, and ends with Ctrl-C. A tool for developers: it
-    has no TLS.
+    The command prints the "export" lines for a shell that will use the sandbox. It runs until
+    Ctrl-C. The sandbox is a tool for developers: it has no TLS.
     """
     testing = _testing()
     try:
         with testing.sandbox(
             chats=chats, seed=seed, host=host, port=port, path=path, live=live or False
         ) as box:
-            click.echo(f"A sandbox is up at {box.url}. In the shell that is to use it:\n")
+            click.echo(f"The sandbox runs at {box.url}. In the shell that will use it, run:\n")
             for name, value in box.env.items():
                 click.echo(f"export {name}={value}")
-            click.echo("\nCtrl-C ends it.")
+            click.echo("\nCtrl-C stops the sandbox.")
             threading.Event().wait()
     except OSError as error:
         text = f"can't listen on {host}:{port}: {error.strerror or error}"
         raise UnusableError(text) from None
     except KeyboardInterrupt:
-        click.echo("\nEnded.")
+        click.echo("\nStopped.")
 
 
 @click.command(cls=Command)
@@ -72,24 +89,24 @@ def sandbox(
     default=5000,
     show_default=True,
     type=click.IntRange(1),
-    help="Look-ups by thread ID, and as many by title.",
+    help="The number of look-ups by thread ID, and also of look-ups by title.",
 )
 def demo(chats: int, seed: int, lookups: int) -> None:
-    """Show in a sandbox what the cache saves.
+    """Measure in a sandbox what the cache saves.
 
-    It lists, finds and creates chats there, and counts the requests.
+    The command lists, finds and creates chats, and counts the requests.
     """
     testing = _testing()
     from teamwire_sync._cli.demo import Demo  # noqa: PLC0415  only this command needs it
 
     with without_store(), testing.sandbox(chats=chats, seed=seed) as box:
-        click.echo(f"A sandbox with {chats:,} chats is up at {box.url}.\n")
+        click.echo(f"A sandbox with {chats:,} chats runs at {box.url}.\n")
         Demo(box, click.echo).run(lookups)
 
 
 @click.command("vendor-check", cls=Command)
-@click.option("--write", is_flag=True, help="Make a chat and post in it, too.")
-@click.option("--user", metavar="UID", help="User to make that chat with.")
+@click.option("--write", is_flag=True, help="Also create a chat and post a message in it.")
+@click.option("--user", metavar="UID", help="The ID of the user to create that chat with.")
 @click.option(
     "--timeout",
     default=60.0,
@@ -97,21 +114,21 @@ def demo(chats: int, seed: int, lookups: int) -> None:
     type=float,
     callback=validate_seconds,
     metavar="SECONDS",
-    help="How long one call may take.",
+    help="The time limit of each call, in seconds.",
 )
-@click.option("--details", is_flag=True, help="Show the texts of the vendor's errors, too.")
+@click.option("--details", is_flag=True, help="Also show the texts of the vendor's errors.")
 def vendor_check(*, write: bool, user: str | None, timeout: float, details: bool) -> None:
-    """See whether the vendor's SDK works here.
+    """Check whether the vendor's SDK works here.
 
-    That is, whether it does what VendorTransport needs of it, line by line.
+    Each line shows whether the SDK does one thing that VendorTransport needs.
 
-    It reads, and writes only with --write. What it prints may be passed on: there is no title, no
-    name and no text in it, except with --details.
+    The command only reads, unless you pass --write. You may pass its output on: it contains no
+    title, no name and no text, except with --details.
 
-    Exit code 1 says that a line is WRONG.
+    The exit code is 1 if a line is WRONG.
     """
     if write != bool(user):
-        raise_usage_error("--write and --user UID go together: whom shall the chat be with?")
+        raise_usage_error("--write and --user UID go together: the chat needs a user")
     from teamwire_sync._cli.vendor_check import VendorCheck  # noqa: PLC0415  only this command needs it
 
     connect = partial(Connection, config=ConnectionConfig(listing_timeout=timeout))
@@ -124,14 +141,14 @@ def vendor_check(*, write: bool, user: str | None, timeout: float, details: bool
             if finding.details and details:
                 click.echo(f"   {finding.details}")
     if not details and any(finding.details for finding in findings):
-        click.echo("The texts of the vendor's errors are shown by --details.", err=True)
+        click.echo("To see the texts of the vendor's errors, pass --details.", err=True)
     if any(finding.is_wrong for finding in findings):
         raise SystemExit(1)
 
 
 def _testing() -> ModuleType:
     with require_extras():
-        from teamwire_sync import testing  # noqa: PLC0415  an extra that other commands do without
+        from teamwire_sync import testing  # noqa: PLC0415  needs an extra
     return testing
 
 
@@ -139,19 +156,19 @@ def _testing() -> ModuleType:
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(context: click.Context, *, shell: str) -> None:
-    """Let the Tab key complete commands.
+    """Print the script that lets the Tab key complete commands.
 
-    It prints what the shell has to run.
+    Your shell must run the script at each start. Add the line for your shell to the file:
 
     \b
     bash, in ~/.bashrc:  eval "$(teamwire-sync completion bash)"
     zsh, in ~/.zshrc:    eval "$(teamwire-sync completion zsh)"
     fish, in ~/.config/fish/config.fish:
         teamwire-sync completion fish | source
-    """  # noqa: D301  click takes the letter for the start of lines that stay as they are
+    """  # noqa: D301  click needs \b as one character, to keep the line breaks
     from click.shell_completion import get_completion_class  # noqa: PLC0415  seldom needed
 
     kind = get_completion_class(shell)
-    assert kind is not None  # noqa: S101  click has all of the choice
+    assert kind is not None  # noqa: S101  click supports each of the choices
     name = "teamwire-sync"
     click.echo(kind(context.find_root().command, {}, name, "_TEAMWIRE_SYNC_COMPLETE").source())

@@ -1,4 +1,4 @@
-"""The checklist of ``teamwire-sync vendor-check``: does the vendor's SDK do what it documents?"""
+"""The checklist of ``teamwire-sync vendor-check``. It compares the SDK with its documentation."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# What no server calls anything.
+# An ID that no server uses.
 _NOBODY = "teamwire-sync-vendor-check"
 _TITLE = "teamwire-sync vendor-check"
 _OF_A_CHAT = [
@@ -46,10 +46,10 @@ class Finding:
     """One line of the checklist.
 
     Attributes:
-        number: From 1 on.
-        what: What was looked at.
-        outcome: What came of it.
-        details: The text of the vendor's error, which may have titles and names in it.
+        number: The number of the line, from 1.
+        what: The documented behaviour to check.
+        outcome: The result of the check; a failed check begins with "WRONG: ".
+        details: The text of the vendor's error, or None. It may contain titles and names.
     """
 
     number: int
@@ -59,23 +59,24 @@ class Finding:
 
     @property
     def is_wrong(self) -> bool:
-        """Whether it is not as documented."""
+        """Whether the SDK does not behave as documented."""
         return self.outcome.startswith("WRONG: ")
 
 
-class _Skip(Exception):  # noqa: N818  it is no error
-    """There is nothing to look at."""
+class _Skip(Exception):  # noqa: N818  not an error
+    """The signal that a check lacks a precondition, so that it is skipped."""
 
 
 @define
 class VendorCheck:
-    """Goes through the checklist. It shows no title, no name and no text, the details aside.
+    """The checklist. Its findings show no title, no name and no text, except in their details.
 
     Args:
-        connect: Makes the Connection, over the *transport* that it is given.
-        connection_factory: Makes the vendor's connection; None for that of ``teamwire_api``.
-        recipient: Whom to make a chat with; None to write nothing.
-        timeout: Seconds that one call may take.
+        connect: A function that returns a Connection over its keyword argument *transport*.
+        connection_factory: A function that returns the vendor's connection; None for
+            ``teamwire_api.Connection``.
+        recipient: The ID of the user to create a chat with; None to write nothing.
+        timeout: The time limit of each call, in seconds.
     """
 
     _connect: Callable[..., Connection]
@@ -88,15 +89,15 @@ class VendorCheck:
     _made: Chat | None = field(default=None, init=False)
 
     def run(self) -> Iterator[Finding]:
-        """Each line, when it is known."""
+        """Yield the finding of each line as soon as it is known."""
         lines: list[tuple[str, Callable[[], str]]] = [
             ("teamwire_api can be imported", self._import),
-            ("a connection opens on a thread of its own", self._open),
+            ("a connection opens on its own thread", self._open),
             ("chats.get_subscriptions() lists the bot's chats", self._list),
             ("a chat has the documented attributes", self._attributes),
             ("look-ups by thread ID and title need no second listing", self._look_up),
-            ("chats.get_by_thread_id() finds a chat, and nothing where is none", self._by_id),
-            ("users.get_user() finds a member, and nobody where is none", self._user),
+            ("chats.get_by_thread_id() finds a chat, and nothing for a made-up ID", self._by_id),
+            ("users.get_user() finds a member, and nobody for a made-up ID", self._user),
             ("groups.get_group() finds a circle or list with its members", self._group),
             ("chats.create_chat() makes a chat", self._create),
             ("chat.post() posts in it", self._post),
@@ -159,7 +160,7 @@ class VendorCheck:
         tid, nothing = ask_vendor(self._imported(), "chats.get_by_thread_id", look)
         if str(tid) != chat.tid or nothing:
             which = "no" if tid is None else "another"
-            return f"WRONG: it gave {which} chat, or one for a made-up id"
+            return f"WRONG: it returned {which} chat, or a chat for a made-up ID"
         return "ok"
 
     def _user(self) -> str:
@@ -168,7 +169,10 @@ class VendorCheck:
         users = self._opened().users
         found = users.get_user(user.uid)
         if found is None or found.uid != user.uid or users.get_user(_NOBODY) is not None:
-            return "WRONG: it did not give the user that the chat has, or gave one for a made-up id"
+            return (
+                "WRONG: it did not return the user that the chat has, or returned a user for a "
+                "made-up ID"
+            )
         return "ok"
 
     def _group(self) -> str:
@@ -176,7 +180,7 @@ class VendorCheck:
         group = _needed(next(members, None), "no chat has a circle or list")
         found = self._opened().groups.get_group(group.gid)
         if found is None or found.gid != group.gid:
-            return "WRONG: it did not give the group that the chat has"
+            return "WRONG: it did not return the group that the chat has"
         return f"ok, {len(found.get_members()):,} members"
 
     def _create(self) -> str:
@@ -184,14 +188,14 @@ class VendorCheck:
         chats = self._opened().chats
         self._made = chat = chats.create_chat(title=_TITLE, users=[recipient])
         if chat.title != _TITLE or chat not in chats.get_by_title(_TITLE):
-            return "WRONG: the new chat is not as it was asked for"
+            return "WRONG: the new chat differs from the request"
         return f"ok, thread ID {chat.tid}"
 
     def _post(self) -> str:
         _needed(self._recipient, "needs --write")
         chat = _needed(self._made, "needs line 9")
         message = chat.post("This is a test; nothing needs to be done.")
-        return "ok" if message.mid else "ok, but the id of the message is not told"
+        return "ok" if message.mid else "ok, but the SDK does not return the message ID"
 
     def _imported(self) -> VendorTransport:
         return _needed(self._transport, "needs line 1")

@@ -68,7 +68,7 @@ class TestDemo:
         result = CliRunner().invoke(main, ["demo", "--chats", "30", "--lookups", "10"])
 
         assert result.exit_code == 0
-        assert "What a look-up costs" in result.output
+        assert "Time of a look-up" in result.output
 
     def test_the_command_fails_in_one_line(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def fail(demo: Demo, lookups: int) -> None:

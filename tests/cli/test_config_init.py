@@ -157,7 +157,7 @@ class TestTrying:
 
         assert (done.code, done.out, path.exists()) == (AUTH, "", False)
         assert done.err.splitlines()[0].startswith("Error: 401")
-        assert "Nothing is written" in done.err
+        assert "Nothing was written" in done.err
 
     def test_what_works_already_survives_a_slip(
         self, bare_cli: Cli, box: Sandbox, path: Path
@@ -188,7 +188,7 @@ class TestTrying:
     def test_what_the_environment_has_is_said_to_go_before_it(self, cli: Cli, box: Sandbox) -> None:
         done = cli("config", "init", stdin=answers(box))
 
-        assert "TEAMWIRE_URL, TEAMWIRE_APP_ID, TEAMWIRE_SECRET go before it" in done.err
+        assert "override the file: TEAMWIRE_URL, TEAMWIRE_APP_ID, TEAMWIRE_SECRET" in done.err
 
     def test_a_section_that_is_there_needs_force(
         self, bare_cli: Cli, box: Sandbox, path: Path
@@ -216,7 +216,7 @@ class TestStdin:
 
     @pytest.mark.parametrize(
         ("count", "said"),
-        [(0, "give --url"), (1, "give --app-id"), (2, "the Secret is missing")],
+        [(0, "pass --url"), (1, "pass --app-id"), (2, "the Secret is missing")],
     )
     def test_a_line_that_is_missing_is_named(
         self, bare_cli: Cli, box: Sandbox, count: int, said: str
@@ -264,7 +264,7 @@ class TestTerminal:
             terminal.type("n\n")
 
             assert terminal.finish() == 0
-        assert "Nothing is written." in terminal.shown
+        assert "Nothing was written." in terminal.shown
         assert path.read_text() == "[default]\n"
 
     def test_a_yes_replaces_it(self, box: Sandbox, path: Path) -> None:

@@ -104,7 +104,7 @@ class TestPipes:
         done = run("post", KNOWN_CHAT, box=box, then="< <(printf 'caf\\xe9')", LC_ALL="C")
 
         assert (done.code, box.requests) == (USAGE, [])
-        assert "no text in utf-8" in done.err
+        assert "not valid text in utf-8" in done.err
 
 
 def interrupted(box: Sandbox, method: str, path: str, *command: str) -> tuple[int, str, str]:
@@ -138,7 +138,9 @@ class TestInterrupts:
         code, out, err = interrupted(box, "POST", messages, "post", KNOWN_CHAT, "hello")
 
         assert (code, out) == (INTERRUPTED, "")
-        assert err.strip().startswith("Interrupted: it may have been done or not.")
+        assert err.strip().startswith(
+            "Interrupted: the server may or may not have made the change."
+        )
 
 
 class TestSecrets:

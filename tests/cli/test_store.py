@@ -157,7 +157,7 @@ class TestWrongUse:
     def test_it_goes_before_the_command(self, cli: Cli) -> None:
         done = cli("chats", "list", "--store", "file")
 
-        assert "--store goes before the command" in done.err
+        assert "--store must come before the command" in done.err
 
     @pytest.mark.parametrize(
         ("value", "text"),
@@ -186,7 +186,7 @@ class TestWrongUse:
     ) -> None:
         monkeypatch.setenv("TEAMWIRE_STORE", "file")
 
-        assert "a store does not go with --vendor" in cli("--vendor", "check").err
+        assert "a store can't be combined with --vendor" in cli("--vendor", "check").err
         assert "teamwire_api" in cli("--vendor", "--store", "none", "check").err
 
 

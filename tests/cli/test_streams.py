@@ -59,7 +59,7 @@ def test_bytes_that_are_no_text_are_not_posted(cli: Cli, box: Sandbox) -> None:
         done = cli("post", KNOWN_CHAT, stdin=stdin)
 
         assert (done.code, box.requests) == (USAGE, [])
-        assert "no text in utf-8" in done.err
+        assert "not valid text in utf-8" in done.err
 
 
 def test_without_a_terminal_there_are_neither_colours_nor_bars(

@@ -122,9 +122,9 @@ class TestProgress:
 @pytest.mark.parametrize(
     ("command", "ready", "code"),
     [
-        ("listen", "Ctrl-C ends it", INTERRUPTED),
-        ("sandbox --chats 5", "Ctrl-C ends it", 0),
-        ("demo --chats 5 --lookups 3000000", "hear what somebody writes", INTERRUPTED),
+        ("listen", "press Ctrl-C to stop", INTERRUPTED),
+        ("sandbox --chats 5", "Ctrl-C stops the sandbox", 0),
+        ("demo --chats 5 --lookups 3000000", "receive a message", INTERRUPTED),
     ],
 )
 def test_ctrl_c_ends_what_goes_on(box: Sandbox, command: str, ready: str, code: int) -> None:

@@ -56,7 +56,7 @@ class TestFirstRun:
         monkeypatch.setenv("TEAMWIRE_APP_ID", "app")
         done = bare_cli("--url", "https://backend.example.org", "check")
 
-        assert "in the environment no TEAMWIRE_SECRET." in done.err
+        assert "the environment has no TEAMWIRE_SECRET." in done.err
 
     def test_a_file_without_the_section_is_another_matter(
         self, bare_cli: Cli, tmp_path: Path
@@ -125,7 +125,7 @@ class TestOptions:
         done = cli("chats", "list", option, "5")
 
         assert done.code == USAGE
-        assert f"goes before the command: teamwire-sync {option} ... chats list" in done.err
+        assert f"must come before the command: teamwire-sync {option} ... chats list" in done.err
 
     @pytest.mark.parametrize(
         "command", [f"post {KNOWN_CHAT} --hello", "chats find -x", f"chats rename {KNOWN_CHAT} -x"]
@@ -149,7 +149,7 @@ class TestOptions:
         done = cli("--vendor", "--url", "https://backend.example.org", "check")
 
         assert done.code == USAGE
-        assert "--url does not go with --vendor" in done.err
+        assert "--url can't be combined with --vendor" in done.err
 
     def test_without_the_vendors_sdk_it_says_where_it_comes_from(self, cli: Cli) -> None:
         done = cli("--vendor", "check")
@@ -203,8 +203,8 @@ def test_an_empty_text_finds_nothing(cli: Cli, box: Sandbox, command: str) -> No
     [
         (f"chats rename {KNOWN_CHAT}", "the new title is missing"),
         ("chats rename --title test", "the new title is missing"),
-        ("chats create --title x", "give --user or --group"),
-        (f"download {KNOWN_CHAT}", "name the message by its id"),
+        ("chats create --title x", "pass --user or --group"),
+        (f"download {KNOWN_CHAT}", "name the message by its ID"),
         ("chats lst", "No such command 'lst'"),
         ("vendor-check --write", "--write and --user UID go together"),
     ],

@@ -196,7 +196,7 @@ class TestAllIsWell:
     def test_it_says_that_posts_have_no_id(self, vendor: Vendor) -> None:
         found = findings(recipient=KNOWN_USER)
 
-        assert found[9].outcome == "ok, but the id of the message is not told"
+        assert found[9].outcome == "ok, but the SDK does not return the message ID"
 
     def test_the_connection_is_left_at_the_end(self, vendor: Vendor) -> None:
         findings()
@@ -371,7 +371,7 @@ class TestWhatIsPrinted:
     def test_it_says_what_shows_the_text_of_an_error(self, vendor: Vendor) -> None:
         vendor.faults.fail("get_user", ValueError("no"))
 
-        assert command().output.endswith("are shown by --details.\n")
+        assert command().output.endswith("pass --details.\n")
 
     def test_it_says_nothing_of_details_where_there_are_none(self, vendor: Vendor) -> None:
         assert "--details" not in command().output
