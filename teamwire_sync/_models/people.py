@@ -142,8 +142,8 @@ class Group(Extensible, Bound[GroupService]):
         title: The name.
         owner: The user who manages the group, or None if the server does not name the user.
         is_circle: Whether the group is a circle.
-        is_list: Whether the group is a distribution list. A new chat gets the members of the list
-            one by one.
+        is_list: Whether the group is a distribution list. A chat that is created with the list
+            gets each of its members.
         is_public: Whether users who are not members can use the group. A bot can create chats only
             with public circles.
     """

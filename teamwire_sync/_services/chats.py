@@ -1,4 +1,4 @@
-"""The look-ups of chats through the cache, and the creation of chats, which invalidates it."""
+"""Look-ups of chats through the cache, and the writes that invalidate the cache."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class Chats:
         return self._cache.find(lambda view: view.by_tid.get(tid), deadline_of(timeout))
 
     def get_by_title(self, title: str, timeout: float | None = None) -> list[Chat]:
-        """Return the chats whose title is exactly *title*; empty if no chat has this title.
+        """Return the chats whose title is exactly *title*, or an empty list.
 
         Args:
             title: The title. Chats without a title are never found.

@@ -186,7 +186,7 @@ class Groups:
         return list(self._directory.all(deadline_of(timeout)).groups)
 
     def find(self, title: str, *, timeout: float | None = None) -> list[Group]:
-        """Return the groups whose title is exactly *title*; empty if no group has this title.
+        """Return the groups whose title is exactly *title*, or an empty list.
 
         The search uses the cached result of `get_all`. If nothing is found and the result is older
         than ``recheck_after`` seconds, the groups are listed again.

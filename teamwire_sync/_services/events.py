@@ -31,7 +31,7 @@ _LONGEST_WAIT = 25.0
 _FIRST_PAUSE = 0.25
 _LONGEST_PAUSE = 30.0
 _LONGEST_ASKED = 3600.0
-# Seconds between two requests to a server that does not wait before it returns no events.
+# The shortest interval of requests in seconds, for a server that returns no events immediately.
 _SHORTEST_WAIT = 1.0
 # Events that change the list of the chats, or a field that the list shows.
 _CHANGES = {
@@ -65,9 +65,8 @@ class _Batch:
 class EventStream:
     """An iterator that returns one event after the other and waits for the next one.
 
-    ``connection.events()`` creates it. Only one thread at a time may use it. The end of a loop,
-    such as by Ctrl-C or ``break``, does not end the stream: another loop continues with the next
-    event.
+    ``connection.events()`` creates it. Only one thread at a time may use it. Ctrl-C or
+    ``break`` ends a loop, but not the stream: another loop continues with the next event.
 
     Attributes:
         cursor: The position after the last event that was returned.
