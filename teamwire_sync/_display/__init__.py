@@ -1,4 +1,5 @@
-"""How things look to people: tables in HTML, data frames and progress bars.
+"""Output for people: HTML tables, data frames and progress bars.
 
-It knows texts, rows and columns, and none of the values. Every other package may use it.
+The package handles texts, rows and columns. It does not depend on the models. Every other package
+may use it.
 """

@@ -1,4 +1,4 @@
-"""Data frames for notebooks; needs `teamwire_sync[notebook]`."""
+"""Data frames for notebooks. They need `teamwire_sync[notebook]`."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ if TYPE_CHECKING:
 
     from pandas import DataFrame
 
-# The type in pandas, and what an item has there.
+# The type of a column in pandas, and a function that returns an item's value.
 Column = tuple[str, Callable[[Any], object]]
 
 
 def data_frame(items: Sequence[Any], columns: Mapping[str, Column]) -> DataFrame:
-    """A row for each of *items*, with these *columns*.
+    """Return a data frame with these *columns* and one row for each of *items*.
 
     Raises:
-        ImportError: There is no pandas; the text says what to install.
+        ImportError: pandas is missing. The text says what to install.
     """
     pd = import_extra("pandas", needed_by="to_pandas()")
     series = {}
     for name, (dtype, value_of) in columns.items():
-        # Each with its type, or a list without items would have none.
+        # An explicit type: pandas can't infer it from an empty list.
         column = pd.Series([value_of(item) for item in items], dtype=dtype)
-        # A type with a zone at once would become nanoseconds in pandas 2.0.
+        # pandas 2.0 would convert a type with a zone to nanoseconds, so the zone is set later.
         is_date = dtype.startswith("datetime64")
         series[name] = column.dt.tz_localize("UTC") if is_date else column
     return pd.DataFrame(series)

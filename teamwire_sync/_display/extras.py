@@ -1,4 +1,4 @@
-"""Packages that only notebooks need: `teamwire_sync[notebook]`."""
+"""Optional packages for notebooks: `teamwire_sync[notebook]`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 
 
 def import_extra(name: str, *, needed_by: str) -> Any:
-    """The module *name*.
+    """Import and return the module *name*.
 
     Raises:
-        ImportError: Its package is not there; the text says what to install.
+        ImportError: Its package is missing. The text says what to install.
     """
     package = name.partition(".")[0]
     try:

@@ -1,4 +1,4 @@
-"""Tables of a notebook, and lists that are shown as one."""
+"""HTML tables for notebooks, and lists that are shown as tables."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# The text of a cell, or names that stand in it.
+# The text of a cell, or a list of names in it.
 Cell = Union[str, "Sequence[str]"]
 
 _SHOWN = 20
 _LONGEST_TEXT = 200
 _LONGEST_NAME = 60
-# Notebooks align cells to the right, as figures are.
+# Notebooks align cells to the right by default, which suits figures only.
 _STYLE = "text-align:left;vertical-align:top;max-width:40em;overflow-wrap:break-word"
 
 
 def html_table(head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
-    """An HTML table of texts, escaped and cut: they are other people's."""
+    """Return an HTML table. Its texts come from other people: they are escaped and shortened."""
     from html import escape  # noqa: PLC0415  only notebooks need it
 
     def inner(cell: Cell) -> str:
@@ -35,12 +35,12 @@ def html_table(head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
         return ", ".join(names) + more
 
     def row(tag: str, cells: Sequence[Cell]) -> str:
-        # dir, and bdi: a text that is written from right to left turns none but itself.
+        # dir and bdi: text in a right-to-left script must not reorder the text around it.
         start = f'<{tag} dir="auto" style="{_STYLE}">'
         return f"<tr>{''.join(f'{start}{inner(cell)}</{tag}>' for cell in cells)}</tr>"
 
     body = "".join(row("td", cells) for cells in rows)
-    # The class: two dollar signs are no formula.
+    # The class stops MathJax, which would read two dollar signs as a formula.
     return (
         '<table class="tex2jax_ignore mathjax_ignore">'
         f"<thead>{row('th', head)}</thead><tbody>{body}</tbody></table>"
@@ -52,13 +52,14 @@ def _cut(text: str, longest: int) -> str:
 
 
 class ShownList(list[T]):
-    """A list of its own: changing it changes nothing else.
+    """An independent list. Changing the list changes nothing else.
 
-    A long one is cut where it is shown, never in what it holds.
+    A long list is shown shortened, but holds all its items.
     """
 
     _what: str
-    # What a column of the notebook's table, and of the data frame, has of an item.
+    # Functions that return an item's value in a column of the notebook's table and of the data
+    # frame.
     _cells: Mapping[str, Callable[[Any], Cell]]
     _columns: Mapping[str, Column]
 

@@ -1,4 +1,4 @@
-"""Progress of calls that take long: the caller's callback, or a bar."""
+"""Progress of long calls: the caller's callback, or a progress bar."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ Progress = Union[bool, Callback, None]
 
 
 def counted(progress: Progress, what: str) -> AbstractContextManager[Callback]:
-    """The callback for *progress*, which is told of pages and of items so far.
+    """Return a context manager: its callback receives the numbers of pages and of items so far.
 
     Raises:
-        TypeError: *progress* is neither a callback nor True nor False.
-        ImportError: There is no tqdm for True; the text says what to install.
+        TypeError: *progress* is neither a callback nor True, False or None.
+        ImportError: *progress* is True, and tqdm is missing. The text says what to install.
     """
     return _callback(progress, lambda _pages, items: (items, None), desc="listing", unit=f" {what}")
 
 
 def moved(progress: Progress, what: str) -> AbstractContextManager[Callback]:
-    """The callback for *progress*, which is told of the bytes so far and of all of them.
+    """Return a context manager: its callback receives the bytes so far and the total of bytes.
 
     Raises:
-        TypeError: *progress* is neither a callback nor True nor False.
-        ImportError: There is no tqdm for True; the text says what to install.
+        TypeError: *progress* is neither a callback nor True, False or None.
+        ImportError: *progress* is True, and tqdm is missing. The text says what to install.
     """
     return _callback(
         progress,
@@ -46,12 +46,13 @@ def moved(progress: Progress, what: str) -> AbstractContextManager[Callback]:
 def _callback(
     progress: Progress, place_of: Callable[[int, int], tuple[int, int | None]], **options: Any
 ) -> Iterator[Callback]:
-    """The callback for *progress*.
+    """Yield the callback for *progress*.
 
     Args:
-        progress: What the caller gave.
-        place_of: Where a bar stands, and where it ends, as the callback is told.
-        options: Those of the bar.
+        progress: The argument of the caller.
+        place_of: A function that converts the callback's arguments to the position and the end of a
+            bar. The end may be None.
+        options: The options of the bar.
     """
     require_progress(progress)
     if progress is not True:
@@ -63,8 +64,8 @@ def _callback(
 
         def move(*news: int) -> None:
             done, total = place_of(*news)
-            # A bar appears with the first news. In a notebook, a bar that was made without a total
-            # never has one.
+            # The first call creates the bar: in a notebook, a bar that is created without a total
+            # never gets one.
             if not bars:
                 bars.append(stack.enter_context(make(total=total, **options)))
             bars[0].update(done - bars[0].n)

@@ -1,4 +1,4 @@
-"""What a Teamwire server has: chats, users, groups, messages and events, as frozen values.
+"""The frozen models: chats, users, groups, messages and events of a Teamwire server.
 
-They act through a service that they know by its protocol alone. Every other package may use them.
+Their methods call services through protocols only. Every other package may use the models.
 """

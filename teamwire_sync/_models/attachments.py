@@ -1,4 +1,4 @@
-"""What can be attached to a message."""
+"""The attachments of messages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class AttachmentType(OpenEnum):
-    """Kind of an attachment."""
+    """The kind of an attachment."""
 
     CALENDAR = "calendar"
     LOCATION = "location"
@@ -30,22 +30,22 @@ class AttachmentType(OpenEnum):
 
 
 class Attachable(Protocol):
-    """A file of this machine that becomes an attachment when the message is posted.
+    """A local file that becomes an attachment when the message is posted.
 
-    `Attachments` makes them.
+    `Attachments` creates it.
     """
 
     @property
     def type(self) -> AttachmentType:
-        """The kind of attachment that it becomes."""
+        """The kind of attachment that the file becomes."""
 
     @property
     def name(self) -> str:
-        """What receivers see."""
+        """The name that receivers see."""
 
 
 class FileService(Protocol):
-    """Brings the content of attachments."""
+    """The service of the attachments."""
 
     def download(
         self,
@@ -55,14 +55,16 @@ class FileService(Protocol):
         progress: Progress,
         timeout: float | None,
     ) -> Path | None:
-        """Write the content of *attachment*; see `FileAttachment.download`."""
+        """Download the content of *attachment*; see `FileAttachment.download`."""
 
 
 class Attachment(Extensible, Bound[FileService]):
-    """What is attached to a message; the classes below say more.
+    """An attachment of a message.
+
+    Each kind has a subclass with its own fields.
 
     Attributes:
-        type: The kind.
+        type: The kind of attachment.
     """
 
     __slots__ = ()
@@ -71,14 +73,14 @@ class Attachment(Extensible, Bound[FileService]):
 
 @frozen
 class FileAttachment(Attachment):
-    """A file: any, a picture (`AttachmentType.GALLERY`), a sound or a video.
+    """A file of any kind, including a picture (`AttachmentType.GALLERY`), a sound or a video.
 
     Attributes:
-        type: Which of them.
-        aid: The id, an opaque string.
-        name: What its sender calls it; `download` makes a safe file name of it.
-        size: Bytes.
-        content_type: Its media type, as its sender says.
+        type: The kind of file.
+        aid: The attachment ID, an opaque string.
+        name: The file name that the sender chose. `download` makes a safe file name from it.
+        size: The size in bytes.
+        content_type: The media type that the sender declared.
     """
 
     type: AttachmentType
@@ -95,43 +97,47 @@ class FileAttachment(Attachment):
         progress: Progress = None,
         timeout: float | None = None,
     ) -> Path | None:
-        """Write the content to a file, piece by piece: it is never in memory as a whole.
+        """Download the content to a file.
 
-        A file appears under its name when all of it is there, and not before.
+        The content comes piece by piece, and is never in memory as a whole. The file appears under
+        its name only when it is complete.
 
         Args:
-            path_or_file: The path of a file, which is replaced when it exists; or a folder, for a
-                new file in it that is called as the attachment is, as far as that is safe; or a
-                file that is open for writing bytes.
-            progress: Called with the bytes that have come, and with those of all of it; True shows
-                a bar.
-            timeout: Seconds that this call may take at most. Without it, each read may take
+            path_or_file: The path of a file, which is replaced if it exists; or the path of a
+                folder, for a new file under a safe form of the attachment's name; or a file object
+                that is open for writing bytes.
+            progress: A callback ``progress(done, total)``. It receives the number of bytes written
+                so far and the number of all bytes. True shows a progress bar.
+            timeout: A limit for the call in seconds. If None, only each read is limited, by
                 ``assets_timeout``.
 
         Returns:
-            The path of the file; None for an open file.
+            The path of the file, or None for a file object.
 
         Raises:
-            TypeError: It is no path and no file that is open for writing bytes.
+            TypeError: *path_or_file* is neither a path nor a file object that is open for writing
+                bytes.
             OSError: The file can't be written.
-            TWNotFoundError: The attachment is no longer there.
-            TWProtocolError: What came is not as long as the attachment.
-            TWError: It could not be read.
-            ImportError: *progress* is True, and there is no tqdm; the text says what to install.
+            TWNotFoundError: The attachment no longer exists.
+            TWProtocolError: The content is longer or shorter than ``size``.
+            TWError: The request failed.
+            ImportError: *progress* is True, and tqdm is missing. The text says what to install.
         """
         return self._acting().download(self, path_or_file, progress=progress, timeout=timeout)
 
 
 @frozen
 class CalendarAttachment(Attachment):
-    """A calendar entry. The names are the vendor's.
+    """A calendar entry.
+
+    The names of the fields are the vendor's.
 
     Attributes:
         title: The title.
-        startDate: When it starts, aware.
-        endDate: When it ends, aware.
+        startDate: The start, as an aware datetime.
+        endDate: The end, as an aware datetime.
         description: A text, or None.
-        location: Where it is, or None.
+        location: The name of the place, or None.
     """
 
     type: AttachmentType = field(default=AttachmentType.CALENDAR, init=False, repr=False)
@@ -145,16 +151,18 @@ class CalendarAttachment(Attachment):
 
 @frozen
 class LocationAttachment(Attachment):
-    """A place. The names are the vendor's.
+    """A place.
+
+    The names of the fields are the vendor's.
 
     Attributes:
-        name: The name.
-        lat: Latitude in degrees, from -90 to 90.
-        lon: Longitude in degrees, from -180 to 180.
-        address: None when it is not known, as all that follows.
-        city: The city.
-        country: The country.
-        postalCode: The postal code.
+        name: The name of the place.
+        lat: The latitude in degrees, from -90 to 90.
+        lon: The longitude in degrees, from -180 to 180.
+        address: The address, or None if it is unknown.
+        city: The city, or None if it is unknown.
+        country: The country, or None if it is unknown.
+        postalCode: The postal code, or None if it is unknown.
     """
 
     type: AttachmentType = field(default=AttachmentType.LOCATION, init=False, repr=False)
@@ -170,11 +178,13 @@ class LocationAttachment(Attachment):
 
 @frozen
 class OtherAttachment(Attachment):
-    """An attachment of a kind that this release only passes on, such as a poll.
+    """An attachment of another kind, such as a poll.
+
+    It can be posted again unchanged.
 
     Attributes:
-        type: The kind.
-        extra: What the server says of it.
+        type: The kind of attachment.
+        extra: The fields that the server sent.
     """
 
     type: AttachmentType

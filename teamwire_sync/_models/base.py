@@ -1,7 +1,8 @@
-"""What all the values have in common.
+"""The base classes of the models.
 
-A value may act, as in ``chat.post("hello")``. The service that does it for a value sits in a slot
-beside the attrs fields, so that it is in no comparison, hash, repr, ``attrs.asdict`` or pickle.
+A model may have methods that act, such as ``chat.post("hello")``. They call a service that is
+stored in a slot beside the attrs fields. Therefore the service is not part of a comparison, hash,
+repr, ``attrs.asdict`` or pickle.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ _ServiceT = TypeVar("_ServiceT")
 
 _shortener = Repr()
 _shortener.maxstring = 100
-# The repr of a text for the repr of a value: of a long one, its beginning and its end.
+# The repr of a long text shows only its beginning and its end.
 text_repr = _shortener.repr
 
 
 class OpenEnum(str, Enum):
-    """Names that the server may add to: a value that is not known here survives as it is."""
+    """An enumeration that keeps values that are unknown to this release, unchanged."""
 
     @classmethod
     def _missing_(cls, value: object) -> OpenEnum | None:
@@ -37,11 +38,11 @@ class OpenEnum(str, Enum):
         member._name_ = member._value_ = value
         return member
 
-    # The name of one that is not known is the value, and may have anything in it.
+    # The name of an unknown member is its value, which may be any text: shorten it.
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {text_repr(self._value_)}>"
 
-    # Python 3.12 changed what format() gives for such a class; this is what it gives on none.
+    # Python 3.12 changed format() for such a class. Every version must return the value.
     def __str__(self) -> str:
         return str.__str__(self)
 
@@ -53,19 +54,19 @@ class OpenEnum(str, Enum):
 
 
 def extra_field() -> Any:
-    """The field of an `Extensible`; the last one of a class."""
+    """Return the field of an `Extensible`. It must be the last field of a class."""
     return field(default=(), repr=False, hash=False)
 
 
 class Extensible:
-    """Keeps what the server sent beyond the contract."""
+    """A model that keeps the fields that the server sent beyond the contract."""
 
     __slots__ = ()
     _extra: tuple[tuple[str, Any], ...]
 
     @property
     def extra(self) -> dict[str, Any]:
-        """Fields of the answer that this release does not know, by name."""
+        """The fields of the response that this release does not know, by name."""
         return dict(self._extra)
 
     def _repr_html_(self) -> str:
@@ -75,9 +76,9 @@ class Extensible:
 
 
 class Bound(Generic[_ServiceT]):
-    """Lets a value act through the service that made it, whose protocol is the type variable."""
+    """A model whose methods call a service. The type variable is the protocol of the service."""
 
-    # Weak references here, so that a class below adds its fields and nothing else; see `fillable`.
+    # With __weakref__ here, the slots of a subclass are its fields only; `fillable` needs that.
     __slots__ = ("__weakref__", "_service")
     _service: _ServiceT
 
@@ -103,16 +104,16 @@ _set_service = Bound.__dict__["_service"].__set__
 
 
 def attach(values: Iterable[Bound[_ServiceT]], service: _ServiceT) -> None:
-    """Let *values*, which are frozen, act through *service*."""
+    """Bind *values* to *service*, although they are frozen."""
     for value in values:
         _set_service(value, service)
 
 
 def fillable(frozen_class: type) -> Any:
-    """A class of the same layout, of which an instance may be filled in and then be made one.
+    """Return a class with the same layout: fill in an instance, then change its class.
 
-    A frozen class sets each of its fields by a call: eleven of them take as long as all the rest of
-    decoding a chat.
+    A frozen class sets each of its fields by a call. For a chat, these eleven calls take as long as
+    the rest of the decoding.
     """
     slots = {"__slots__": frozen_class.__dict__["__slots__"]}
     return type(f"_Fillable{frozen_class.__name__}", frozen_class.__bases__, slots)

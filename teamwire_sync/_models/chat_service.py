@@ -1,4 +1,4 @@
-"""What a chat calls to act."""
+"""The service that the methods of a chat call."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from teamwire_sync._models.messages import AlertType
     from teamwire_sync._models.people import Group, User
 
-    # Users and groups.
+    # Users, and groups.
     Members = tuple[Iterable[User | str], Iterable[Group | str]]
 
-# The types of what acts, of a chat after a change, of a message, and of a list of messages. They
-# are variables because the module of the chats imports this one.
+# The types of a chat or handle, the chat after a change, a message, and a list of messages. They
+# are type variables because the module of the chats imports this module.
 ActingT_contra = TypeVar("ActingT_contra", contravariant=True)
 ChatT_co = TypeVar("ChatT_co", covariant=True)
 MessageT = TypeVar("MessageT")
@@ -24,7 +24,7 @@ MessagesT_co = TypeVar("MessagesT_co", covariant=True)
 
 
 class ChatService(Protocol[ActingT_contra, ChatT_co, MessageT, MessagesT_co]):
-    """Acts for chats and handles on chats; the arguments are theirs."""
+    """The operations on chats and handles. The arguments are those of the methods of `Chat`."""
 
     def post(
         self,
@@ -39,7 +39,7 @@ class ChatService(Protocol[ActingT_contra, ChatT_co, MessageT, MessagesT_co]):
         progress: Progress,
         timeout: float | None,
     ) -> MessageT:
-        """Post in *chat*."""
+        """Post a message in *chat*."""
 
     def get_messages(
         self,
@@ -49,12 +49,12 @@ class ChatService(Protocol[ActingT_contra, ChatT_co, MessageT, MessagesT_co]):
         before: MessageT | str | None,
         timeout: float | None,
     ) -> MessagesT_co:
-        """The newest messages."""
+        """Return the newest messages."""
 
     def iter_messages(
         self, chat: ActingT_contra, *, before: MessageT | str | None, timeout: float | None
     ) -> Iterable[MessageT]:
-        """All the messages, read as they are needed."""
+        """Return an iterable over all the messages, which reads them when they are needed."""
 
     def edit_members(
         self,
@@ -64,7 +64,7 @@ class ChatService(Protocol[ActingT_contra, ChatT_co, MessageT, MessagesT_co]):
         remove: Members = ...,
         timeout: float | None,
     ) -> ChatT_co:
-        """Change who is in *chat*."""
+        """Add and remove members of *chat*."""
 
     def edit_admins(
         self,
@@ -74,17 +74,17 @@ class ChatService(Protocol[ActingT_contra, ChatT_co, MessageT, MessagesT_co]):
         remove: Iterable[User | str] = ...,
         timeout: float | None,
     ) -> ChatT_co:
-        """Change who administers *chat*."""
+        """Add and remove administrators of *chat*."""
 
     def set_title(
         self, chat: ActingT_contra, title: str | None, *, timeout: float | None
     ) -> ChatT_co:
-        """Give *chat* another title."""
+        """Change or remove the title of *chat*."""
 
     def set_flag(
         self, chat: ActingT_contra, name: str, value: bool, *, timeout: float | None
     ) -> ChatT_co:
-        """Change the property *name* of *chat*, which is one of its flags."""
+        """Set the flag *name* of *chat*, such as ``is_closed``."""
 
     def leave(self, chat: ActingT_contra, *, timeout: float | None) -> None:
         """Leave *chat*."""

@@ -1,4 +1,4 @@
-"""Chats, their messages, and what can be done in a chat."""
+"""Chats, their messages, and the operations on a chat."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ if TYPE_CHECKING:
 
 
 class ChatType(OpenEnum):
-    """Kind of a chat."""
+    """The kind of a chat."""
 
     ONE_TO_ONE = "one_to_one"
     GROUP = "group"
 
 
 class BoundChat(Bound["_Service"]):
-    """What can be done with a chat when its thread ID is known.
+    """The operations on a chat. They need only its thread ID.
 
-    Each asks the server about the chat with this thread ID, however old the object is.
+    Each method sends a request about the chat with this thread ID, however old the object is.
     """
 
     __slots__ = ()
@@ -67,29 +67,34 @@ class BoundChat(Bound["_Service"]):
         progress: Progress = None,
         timeout: float | None = None,
     ) -> Message:
-        """Post in the chat: a text, attachments, or both.
+        """Post a message in the chat: a text, attachments, or both.
 
         Args:
-            message: The text.
-            attachments: An `Attachments`, or a list of attachments of other messages.
-            is_alert: Whether it asks for attention.
-            reply_to: The message that it answers, or its id.
-            sender_display_name: Clients show it in place of the bot's name.
-            alert_type: How it asks for attention; `AlertType.ALERT` when *is_alert* and None.
-            progress: Called with the bytes of files sent so far, and with those of all of them;
-                True shows a bar.
-            timeout: Seconds that this call may take at most, with all its uploads.
+            message: The text. It may be empty if there are attachments.
+            attachments: An `Attachments` object, or an iterable of attachments of other messages.
+            is_alert: Whether the message is an alert, which asks for attention.
+            reply_to: The message to reply to, or its ID.
+            sender_display_name: The name that clients show instead of the bot's name, at most 100
+                characters.
+            alert_type: The kind of alert. None means `AlertType.ALERT` if *is_alert* is True.
+            progress: A callback ``progress(done, total)``. It receives the number of bytes of files
+                sent so far and the number of all bytes. True shows a progress bar.
+            timeout: A limit for the call in seconds, including all uploads. If None, only
+                `ConnectionConfig` sets limits.
+
+        Returns:
+            The message as the server stored it.
 
         Raises:
             TypeError: An argument has the wrong type.
-            ValueError: There is neither a text nor an attachment, or *alert_type* goes without
+            ValueError: There is neither a text nor an attachment, or *alert_type* is set without
                 *is_alert*.
-            OSError: A file that is attached can't be read, or has become shorter.
-            TWNotFoundError: There is no such chat, or the bot is no longer in it.
-            TWAuthError: The bot may not post in it.
-            TWDeliveryUnknownError: The answer was lost: the message may have been posted.
-            TWClosedError: The Connection is closed, or the chat belongs to none.
-            ImportError: *progress* is True, and there is no tqdm; the text says what to install.
+            OSError: An attached file can't be read, or it became shorter.
+            TWNotFoundError: The chat does not exist, or the bot is no longer a member.
+            TWAuthError: The bot may not post in the chat.
+            TWDeliveryUnknownError: The response was lost. The message may have been posted.
+            TWClosedError: The Connection is closed, or the chat belongs to no Connection.
+            ImportError: *progress* is True, and tqdm is missing. The text says what to install.
         """
         return self._acting().post(
             self._chat,
@@ -106,36 +111,36 @@ class BoundChat(Bound["_Service"]):
     def get_messages(
         self, limit: int = 50, before: Message | str | None = None, *, timeout: float | None = None
     ) -> MessageList:
-        """The newest messages, newest first.
+        """Return the newest messages, newest first.
 
-        Those that their author deleted are left out, unless `ConnectionConfig` says otherwise.
+        Messages that their author deleted are left out by default; see `ConnectionConfig`.
 
         Args:
-            limit: How many at most.
-            before: Only those older than this message, or than the one with this id.
-            timeout: Seconds that this call may take at most.
+            limit: The largest number of messages to return.
+            before: A message or its ID. Only older messages are returned.
+            timeout: A limit for the call in seconds. If None, only `ConnectionConfig` sets limits.
 
         Raises:
-            TWNotFoundError: There is no such chat, or the bot is no longer in it.
-            TWRequestError: There is no message *before* in it.
-            TWError: The messages could not be read.
+            TWNotFoundError: The chat does not exist, or the bot is no longer a member.
+            TWRequestError: The chat has no message *before*.
+            TWError: A request failed.
         """
         return self._acting().get_messages(self._chat, limit=limit, before=before, timeout=timeout)
 
     def iter_messages(
         self, before: Message | str | None = None, *, timeout: float | None = None
     ) -> Iterable[Message]:
-        """All the messages, newest first, read page by page as they are needed.
+        """Return an iterable over all the messages, newest first.
 
-        Each loop over it starts anew; for ``next`` take ``iter`` of it. What is posted meanwhile is
-        in none of its pages.
+        Each loop reads the pages again, when it needs them. Messages that are posted during a loop
+        are not in its pages. Call ``iter`` on the result before you use ``next``.
 
         Args:
-            before: Only those older than this message, or than the one with this id.
-            timeout: Seconds that reading one page may take at most.
+            before: A message or its ID. Only older messages are returned.
+            timeout: A limit for each page in seconds. If None, only `ConnectionConfig` sets limits.
 
         Raises:
-            TWError: In the loop; as `get_messages`.
+            TWError: The errors are those of `get_messages`. The loop raises them.
         """
         return self._acting().iter_messages(self._chat, before=before, timeout=timeout)
 
@@ -146,25 +151,25 @@ class BoundChat(Bound["_Service"]):
         *,
         timeout: float | None = None,
     ) -> Chat:
-        """Invite people, circles and lists. Either all of them become members, or none.
+        """Add users, circles and distribution lists as members: all of them, or none.
 
         Args:
-            users: Users or user ids; who is a member already stays one.
-            groups: Circles and lists, or their ids. Circles have to be public, and stay circles; a
-                list is expanded into its users.
-            timeout: Seconds that this call may take at most.
+            users: The users, or their IDs. A user who is already a member stays a member.
+            groups: The circles and distribution lists, or their IDs. A circle must be public, and
+                stays a circle. A distribution list is replaced by its users.
+            timeout: A limit for the call in seconds. If None, only `ConnectionConfig` sets limits.
 
         Returns:
-            The chat as it is now. This object stays as it was.
+            The changed chat. This object does not change.
 
         Raises:
-            TypeError: *users* or *groups* is no list of objects or ids.
-            ValueError: Neither is given.
-            TWInvalidMembersError: Users or groups that do not exist, or that the bot can't see.
-            TWAuthError: The bot is no administrator of the chat, or a circle is not public.
-            TWRequestError: It is a one-to-one chat, which can't be extended.
-            TWNotFoundError: There is no such chat, or the bot is no longer in it.
-            TWDeliveryUnknownError: The answer was lost: it may have been done.
+            TypeError: *users* or *groups* is not an iterable of objects or IDs.
+            ValueError: *users* and *groups* are both empty.
+            TWInvalidMembersError: A user or a group does not exist, or the bot can't see it.
+            TWAuthError: The bot is not an administrator of the chat, or a circle is not public.
+            TWRequestError: The chat is a one-to-one chat, which can't be extended.
+            TWNotFoundError: The chat does not exist, or the bot is no longer a member.
+            TWDeliveryUnknownError: The response was lost. The change may have been made.
         """
         return self._acting().edit_members(self._chat, add=(users, groups), timeout=timeout)
 
@@ -175,123 +180,149 @@ class BoundChat(Bound["_Service"]):
         *,
         timeout: float | None = None,
     ) -> Chat:
-        """Remove people and circles. Either all of them are removed, or none.
+        """Remove users and circles from the members: all of them, or none.
 
-        Who is removed is no administrator any more, either. The bot itself leaves by `leave`.
+        A removed member is no longer an administrator. Use `leave` to remove the bot itself.
 
         Args:
-            users: Users or user ids.
-            groups: Circles and lists, or their ids.
-            timeout: Seconds that this call may take at most.
+            users: The users, or their IDs.
+            groups: The circles and distribution lists, or their IDs.
+            timeout: A limit for the call in seconds. If None, only `ConnectionConfig` sets limits.
 
         Returns:
-            The chat as it is now. This object stays as it was.
+            The changed chat. This object does not change.
 
         Raises:
-            TWInvalidMembersError: Some are no members, or are so only by a circle.
-            TWError: As `add_members`.
+            TWInvalidMembersError: One of them is not a member, or only through a circle.
+            TWError: The other errors are those of `add_members`.
         """
         return self._acting().edit_members(self._chat, remove=(users, groups), timeout=timeout)
 
     def add_admins(self, users: Iterable[User | str], *, timeout: float | None = None) -> Chat:
-        """Make members administrators of the chat. Either all of them become so, or none.
+        """Make members administrators of the chat: all of them, or none.
 
         Args:
-            users: Members or their user ids; who is an administrator already stays one.
-            timeout: Seconds that this call may take at most.
+            users: The members, or their user IDs. An administrator stays an administrator.
+            timeout: A limit for the call in seconds. If None, only `ConnectionConfig` sets limits.
 
         Returns:
-            The chat as it is now. This object stays as it was.
+            The changed chat. This object does not change.
 
         Raises:
-            TWInvalidMembersError: Some are no members.
-            TWError: As `add_members`.
+            TWInvalidMembersError: One of them is not a member.
+            TWError: The other errors are those of `add_members`.
         """
         return self._acting().edit_admins(self._chat, add=users, timeout=timeout)
 
     def remove_admins(self, users: Iterable[User | str], *, timeout: float | None = None) -> Chat:
-        """Let administrators be plain members. Either all of them become so, or none.
+        """Make administrators ordinary members again: all of them, or none.
 
         Args:
-            users: Administrators or their user ids; the bot's own id is one of them where it is.
-            timeout: Seconds that this call may take at most.
+            users: The administrators, or their user IDs. If the bot is an administrator, its own ID
+                is allowed.
+            timeout: A limit for the call in seconds. If None, only `ConnectionConfig` sets limits.
 
         Returns:
-            The chat as it is now. This object stays as it was.
+            The changed chat. This object does not change.
 
         Raises:
-            TWInvalidMembersError: Some are no administrators.
-            TWError: As `add_members`.
+            TWInvalidMembersError: One of them is not an administrator.
+            TWError: The other errors are those of `add_members`.
         """
         return self._acting().edit_admins(self._chat, remove=users, timeout=timeout)
 
     def leave(self, *, timeout: float | None = None) -> None:
-        """Leave the chat: the bot is no member any more, and look-ups no longer find it.
+        """Leave the chat.
+
+        The bot is no longer a member, and look-ups no longer find the chat.
 
         Args:
-            timeout: Seconds that this call may take at most.
+            timeout: A limit for the call in seconds. If None, only `ConnectionConfig` sets limits.
 
         Raises:
-            TWNotFoundError: There is no such chat, or the bot is no longer in it.
-            TWDeliveryUnknownError: The answer was lost: the bot may have left.
+            TWNotFoundError: The chat does not exist, or the bot is no longer a member.
+            TWDeliveryUnknownError: The response was lost. The bot may have left.
         """
         self._acting().leave(self._chat, timeout=timeout)
 
     def set_title(self, title: str | None, *, timeout: float | None = None) -> Chat:
-        """Give the chat another title, or none.
+        """Change or remove the title of the chat.
 
         Args:
-            title: The title; None and empty are none.
-            timeout: Seconds that this call may take at most.
+            title: The new title. None or an empty string removes the title.
+            timeout: A limit for the call in seconds. If None, only `ConnectionConfig` sets limits.
 
         Returns:
-            The chat as it is now. This object stays as it was.
+            The changed chat. This object does not change.
 
         Raises:
-            TWAuthError: The bot is no administrator of the chat.
-            TWRequestError: It is a one-to-one chat, or the server refuses the title.
-            TWNotFoundError: There is no such chat, or the bot is no longer in it.
-            TWDeliveryUnknownError: The answer was lost: it may have been done.
+            TWAuthError: The bot is not an administrator of the chat.
+            TWRequestError: The chat is a one-to-one chat, or the server refuses the title.
+            TWNotFoundError: The chat does not exist, or the bot is no longer a member.
+            TWDeliveryUnknownError: The response was lost. The change may have been made.
         """
         return self._acting().set_title(self._chat, title, timeout=timeout)
 
     def set_allow_sending(self, allow: bool, *, timeout: float | None = None) -> Chat:
-        """Let all members post, or administrators alone; as `set_title`."""
+        """Set whether all members may post, or only administrators.
+
+        The result and the errors are those of `set_title`.
+
+        Args:
+            allow: True for all members, False for administrators only.
+            timeout: A limit for the call in seconds. If None, only `ConnectionConfig` sets limits.
+        """
         return self._acting().set_flag(self._chat, "allow_sending", allow, timeout=timeout)
 
     def set_allow_mute_notifications(self, allow: bool, *, timeout: float | None = None) -> Chat:
-        """Let members mute the chat, or not; as `set_title`."""
+        """Set whether members may mute the chat.
+
+        The result and the errors are those of `set_title`.
+
+        Args:
+            allow: Whether members may mute the chat.
+            timeout: A limit for the call in seconds. If None, only `ConnectionConfig` sets limits.
+        """
         return self._acting().set_flag(
             self._chat, "allow_mute_notifications", allow, timeout=timeout
         )
 
     def set_closed(self, closed: bool, *, timeout: float | None = None) -> Chat:
-        """Close the chat, so that nobody can post any more, or open it again; as `set_title`."""
+        """Close the chat, so that nobody can post any more, or open it again.
+
+        The result and the errors are those of `set_title`.
+
+        Args:
+            closed: True closes the chat, False opens it.
+            timeout: A limit for the call in seconds. If None, only `ConnectionConfig` sets limits.
+        """
         return self._acting().set_flag(self._chat, "is_closed", closed, timeout=timeout)
 
 
 @frozen
 class ChatHandle(BoundChat):
-    """A chat of which nothing but the thread ID is known; from ``connection.chats.at(tid)``."""
+    """A chat of which only the thread ID is known, from ``connection.chats.at(tid)``."""
 
     tid: str = field(repr=text_repr)
 
 
 @frozen
 class Chat(Extensible, BoundChat):
-    """A chat as the server described it at one moment. Equality is by content.
+    """A chat as the server described it at one moment.
+
+    Chats are compared by content.
 
     Attributes:
         tid: The thread ID, an opaque string.
-        title: None or empty when the chat has none. Titles are not unique.
-        type: One-to-one or group.
-        users: The members besides the bot itself, who is always one.
-        groups: The circles and lists that are members.
+        title: The title. None or empty means no title. Titles are not unique.
+        type: The kind of chat: one-to-one or group.
+        users: The members, without the bot, which is always a member.
+        groups: The circles and distribution lists that are members.
         admins: The members who may administer the chat.
-        is_alert: Whether it is an alert chat.
-        allow_sending: Whether members who are no admins may post.
-        allow_mute_notifications: Whether members may mute it.
-        is_closed: Whether it is closed for posting.
+        is_alert: Whether the chat is an alert chat.
+        allow_sending: Whether members who are not administrators may post.
+        allow_mute_notifications: Whether members may mute the chat.
+        is_closed: Whether the chat is closed for posting.
     """
 
     tid: str = field(repr=text_repr)
@@ -316,7 +347,7 @@ class Chat(Extensible, BoundChat):
 
     @property
     def lists(self) -> tuple[Group, ...]:
-        """The lists among the groups."""
+        """The distribution lists among the groups."""
         return tuple(group for group in self.groups if group.is_list)
 
 
@@ -324,9 +355,9 @@ FillableChat = fillable(Chat)
 
 
 class ChatList(ShownList[Chat]):
-    """Chats, as a list of its own: changing it changes nothing else.
+    """An independent list of chats.
 
-    A long one is cut where it is shown, never in what it holds.
+    Changing the list changes nothing else. A long list is shown shortened, but holds all the chats.
     """
 
     _what = "chats"
@@ -334,13 +365,13 @@ class ChatList(ShownList[Chat]):
     _columns = CHAT_COLUMNS
 
     def to_pandas(self) -> DataFrame:
-        """The chats as a data frame, one row for each, in the order of the list.
+        """Return the chats as a data frame, with one row per chat, in the order of the list.
 
-        Columns: tid, title and type (strings), users, groups and admins (how many), is_alert,
-        allow_sending, allow_mute_notifications and is_closed (bool).
+        The columns are tid, title and type (strings); users, groups and admins (counts);
+        is_alert, allow_sending, allow_mute_notifications and is_closed (bool).
 
         Raises:
-            ImportError: There is no pandas; the text says what to install.
+            ImportError: pandas is missing. The text says what to install.
         """
         return self._frame()
 
@@ -350,18 +381,18 @@ class Message(Extensible):
     """A message in a chat.
 
     Attributes:
-        chat: Where it was posted; a `ChatHandle` when it was got through one.
-        mid: The id, an opaque string.
-        from_user: Who posted it.
-        timestamp: Milliseconds since 1970-01-01 UTC.
-        msg: The text; None when there is none.
-        is_alert: Whether it asks for attention.
-        alert_type: How it asks for attention; None when it does not.
-        reply_to: The id of the message that it answers, or None.
-        sender_display_name: Shown in place of the author's name, or None.
-        deleted: Whether its author deleted it.
-        attachments: What is attached; None when nothing is.
-        link_preview: What is shown of a page that it links to, or None.
+        chat: The chat of the message; a `ChatHandle` if the message was read through a handle.
+        mid: The message ID, an opaque string.
+        from_user: The author.
+        timestamp: The time of posting, in milliseconds since 1970-01-01 UTC.
+        msg: The text, or None.
+        is_alert: Whether the message is an alert, which asks for attention.
+        alert_type: The kind of alert, or None if the message is not an alert.
+        reply_to: The ID of the message that this message replies to, or None.
+        sender_display_name: The name that clients show instead of the author's name, or None.
+        deleted: Whether the author deleted the message.
+        attachments: The attachments, or None if there are no attachments.
+        link_preview: The preview of a page that the message links to, or None.
     """
 
     chat: Chat | ChatHandle = field(repr=False)
@@ -383,12 +414,12 @@ class Message(Extensible):
 
     @property
     def attachments(self) -> list[Attachment] | None:
-        """What is attached; None when nothing is."""
+        """The attachments, or None if there are no attachments."""
         return list(self._attachments) or None
 
     @property
     def tstamp_date(self) -> datetime:
-        """When it was posted, aware, in UTC."""
+        """The time of posting, as an aware datetime in UTC."""
         return date_of(self.timestamp)
 
     def reply(
@@ -397,25 +428,26 @@ class Message(Extensible):
         attachments: Iterable[Attachment | Attachable] | None = None,
         **arguments: Any,
     ) -> Message:
-        """Answer it in its chat: ``chat.post`` with ``reply_to``.
+        """Reply to the message in its chat, by ``chat.post`` with ``reply_to``.
 
         Args:
             message: The text.
-            attachments: What to attach.
-            **arguments: The others of `Chat.post`.
+            attachments: The attachments, as in `Chat.post`.
+            **arguments: The other arguments of `Chat.post`.
 
         Raises:
-            TypeError: As `Chat.post`.
-            ValueError: As `Chat.post`.
-            TWError: As `Chat.post`.
+            TypeError: As in `Chat.post`.
+            ValueError: As in `Chat.post`.
+            TWError: As in `Chat.post`.
         """
         return self.chat.post(message, attachments, reply_to=self, **arguments)
 
 
 class MessageList(ShownList[Message]):
-    """Messages, as a list of its own: changing it changes nothing else.
+    """An independent list of messages.
 
-    A long one is cut where it is shown, never in what it holds.
+    Changing the list changes nothing else. A long list is shown shortened, but holds all the
+    messages.
     """
 
     _what = "messages"
@@ -423,13 +455,13 @@ class MessageList(ShownList[Message]):
     _columns = MESSAGE_COLUMNS
 
     def to_pandas(self) -> DataFrame:
-        """The messages as a data frame, one row for each, in the order of the list.
+        """Return the messages as a data frame, with one row per message, in the order of the list.
 
-        Columns: mid, tid, from_uid, from_name and msg (strings), date (with the time zone UTC),
-        is_alert (bool), alert_type, reply_to and sender_display_name (strings), deleted (bool),
-        attachments (how many).
+        The columns are mid, tid, from_uid, from_name and msg (strings); date (in UTC, with the time
+        zone); is_alert (bool); alert_type, reply_to and sender_display_name (strings); deleted
+        (bool); attachments (count).
 
         Raises:
-            ImportError: There is no pandas; the text says what to install.
+            ImportError: pandas is missing. The text says what to install.
         """
         return self._frame()

@@ -1,4 +1,4 @@
-"""What happens in the bot's chats."""
+"""The events in the bot's chats."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Events(OpenEnum):
-    """Kind of an event."""
+    """The kind of an event."""
 
     NEW_MESSAGE = "new_message"
     MESSAGE_READ = "message_read"
@@ -34,18 +34,21 @@ class Events(OpenEnum):
     CHAT_IS_CLOSED_CHANGED = "chat_is_closed_changed"
 
 
-# The hash is that of the cursor.
+# Of the fields of this class, only the cursor is hashed.
 @frozen(kw_only=True)
 class Event(Extensible):
-    """Something that happened in a chat; the classes below say more.
+    """An event in a chat.
+
+    Each kind has a subclass with its own fields.
 
     Attributes:
-        type: What happened.
-        chat: Where, as it was when the event was read; as it last was where the bot is gone.
-        cursor: Give it as ``connection.events(since=...)`` to go on after this event.
-        timestamp: When, in milliseconds since 1970-01-01 UTC.
-        is_own: Whether the bot itself did it, in this program or another.
-        editor: Who did it; None where the server does not tell.
+        type: The kind of event.
+        chat: The chat as it was when the event was read. If the bot is no longer a member, the chat
+            as it last was.
+        cursor: The position after this event. ``connection.events(since=cursor)`` continues there.
+        timestamp: The time of the event, in milliseconds since 1970-01-01 UTC.
+        is_own: Whether the bot itself caused the event, in this program or in another one.
+        editor: The user who caused the event, or None if the server does not name the user.
     """
 
     type: Events = field(hash=False)
@@ -58,13 +61,13 @@ class Event(Extensible):
 
     @property
     def date(self) -> datetime:
-        """When it happened, aware, in UTC."""
+        """The time of the event, as an aware datetime in UTC."""
         return date_of(self.timestamp)
 
 
 @frozen(kw_only=True)
 class NewMessageInfo(Event):
-    """`Events.NEW_MESSAGE`.
+    """`Events.NEW_MESSAGE`: somebody posted a message.
 
     Attributes:
         message: The message.
@@ -75,11 +78,11 @@ class NewMessageInfo(Event):
 
 @frozen(kw_only=True)
 class MessageReadInfo(Event):
-    """`Events.MESSAGE_READ`: somebody has read a chat up to a message.
+    """`Events.MESSAGE_READ`: a user has read a chat up to a message.
 
     Attributes:
-        user: Who.
-        message_id: The id of the last message that was read.
+        user: The user.
+        message_id: The ID of the last message that the user has read.
     """
 
     user: User = field(hash=False)
@@ -87,16 +90,16 @@ class MessageReadInfo(Event):
 
     @property
     def read_date(self) -> datetime:
-        """When it was read, aware, in UTC."""
+        """The time of reading, as an aware datetime in UTC."""
         return self.date
 
 
 @frozen(kw_only=True)
 class MessageDeletedInfo(Event):
-    """`Events.MESSAGE_DELETED`: its author deleted a message.
+    """`Events.MESSAGE_DELETED`: the author deleted a message.
 
     Attributes:
-        message_id: The id of the message.
+        message_id: The ID of the message.
     """
 
     message_id: str = field(repr=text_repr, hash=False)
@@ -104,14 +107,14 @@ class MessageDeletedInfo(Event):
 
 @frozen(kw_only=True)
 class ChatChangeInfo(Event):
-    """A chat was made, or one of its properties has another value.
+    """A chat was created, or a property of a chat has a new value.
 
     `Events.CHAT_CREATED`, `CHAT_TITLE_CHANGED`, `CHAT_ALLOW_SENDING_CHANGED`,
     `CHAT_ALLOW_MUTE_NOTIFICATIONS_CHANGED` and `CHAT_IS_CLOSED_CHANGED`.
 
     Attributes:
-        title: The title that the chat has now.
-        value: The new value of the property, where that is not the title.
+        title: The current title of the chat.
+        value: The new value of the property. None for a new chat or a new title.
     """
 
     title: str | None = field(repr=text_repr, hash=False)
@@ -120,11 +123,13 @@ class ChatChangeInfo(Event):
 
 @frozen(kw_only=True)
 class ChatMemberChangeInfo(Event):
-    """`Events.CHAT_JOINED`, `CHAT_LEFT`, and `CHAT_DELETED` when the bot itself was removed.
+    """The members of a chat changed.
+
+    `Events.CHAT_JOINED`, `CHAT_LEFT`, and `CHAT_DELETED` when the bot itself is no longer a member.
 
     Attributes:
-        users: Who became a member, or no longer is one.
-        groups: Circles and lists that did.
+        users: The users who became members, or who are no longer members.
+        groups: The circles and distribution lists that became members, or are no longer members.
     """
 
     users: tuple[User, ...] = field(repr=short_repr, hash=False)
@@ -133,11 +138,11 @@ class ChatMemberChangeInfo(Event):
 
 @frozen(kw_only=True)
 class ChatAdminsChangeInfo(Event):
-    """`Events.CHAT_ADMINS_CHANGED`.
+    """`Events.CHAT_ADMINS_CHANGED`: the administrators of a chat changed.
 
     Attributes:
-        added_admins: Who became an administrator.
-        removed_admins: Who no longer is one.
+        added_admins: The users who became administrators.
+        removed_admins: The users who are no longer administrators.
     """
 
     added_admins: tuple[User, ...] = field(repr=short_repr, hash=False)

@@ -1,4 +1,4 @@
-"""What belongs to a message, and names no chat."""
+"""The parts of a message that do not refer to a chat."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from teamwire_sync._models.base import Extensible, OpenEnum, extra_field, text_r
 
 
 class AlertType(OpenEnum):
-    """Kind of a message that asks for attention."""
+    """The kind of an alert, which is a message that asks for attention."""
 
     ALERT = "alert"
     ANNOUNCEMENT = "announcement"
@@ -19,14 +19,14 @@ class AlertType(OpenEnum):
 
 @frozen
 class LinkPreview(Extensible):
-    """What clients show of a page that a message links to.
+    """The preview that clients show of a page that a message links to.
 
     Attributes:
         url: The link.
-        title: Of the page; may be None, as may all that follows but *domain*.
-        description: Of the page.
-        image: URL of a picture.
-        domain: The page's host.
+        title: The title of the page, or None.
+        description: The description of the page, or None.
+        image: The URL of a picture, or None.
+        domain: The host of the page.
     """
 
     url: str = field(repr=text_repr)

@@ -1,4 +1,4 @@
-"""People, and groups of them."""
+"""Users and groups."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 
 class UserService(Protocol):
-    """Acts for users."""
+    """The service of the users."""
 
     def load_avatar(self, uid: str, *, timeout: float | None) -> bytes:
-        """The picture of the user *uid*."""
+        """Return the picture of the user *uid*."""
 
 
 class GroupService(Protocol):
-    """Acts for groups."""
+    """The service of the groups."""
 
     def get_members(self, gid: str, *, timeout: float | None) -> list[User]:
-        """The members of the group *gid*."""
+        """Return the members of the group *gid*."""
 
     def edit_members(
         self,
@@ -35,19 +35,21 @@ class GroupService(Protocol):
         remove: Iterable[User | str] = ...,
         timeout: float | None,
     ) -> Group:
-        """Change who is in the group *gid*, which it gives."""
+        """Add and remove members of the group *gid*, and return the changed group."""
 
 
 @frozen(eq=False)
 class User(Extensible, Bound[UserService]):
-    """A person or a bot. Two are equal when their fields are, whatever their class.
+    """A person or a bot.
+
+    Users are equal if their fields are equal, even if their classes differ.
 
     Attributes:
-        uid: The id, an opaque string.
-        first_name: May be empty.
-        last_name: May be empty.
-        organisation: None when the server does not tell.
-        is_bot: Whether this is a bot.
+        uid: The user ID, an opaque string.
+        first_name: The first name; may be empty.
+        last_name: The last name; may be empty.
+        organisation: The organisation, or None if the server does not name it.
+        is_bot: Whether the user is a bot.
     """
 
     uid: str = field(repr=text_repr)
@@ -59,7 +61,7 @@ class User(Extensible, Bound[UserService]):
     _extra: tuple[tuple[str, Any], ...] = extra_field()
 
     def full_name(self) -> str:
-        """First and last name."""
+        """Return the first and the last name."""
         return f"{self.first_name} {self.last_name}".strip()
 
     @property
@@ -69,13 +71,16 @@ class User(Extensible, Bound[UserService]):
         return self.organisation
 
     def has_avatar(self, *, timeout: float | None = None) -> bool:
-        """Whether the user has set a picture, as the server said with the user.
+        """Return whether the user has set a picture.
+
+        The server sends this with the user. If it did not, the method makes a request.
 
         Args:
-            timeout: Seconds that this call may take at most, where it was not said.
+            timeout: A limit for the call in seconds. If None, only `ConnectionConfig` sets limits.
 
         Raises:
-            TWClosedError: It was not said, and the user belongs to no open Connection.
+            TWClosedError: A request is needed, and the user belongs to no open Connection.
+            TWError: The request failed.
         """
         if self._has_avatar is None:
             try:
@@ -86,16 +91,16 @@ class User(Extensible, Bound[UserService]):
         return self._has_avatar
 
     def load_avatar(self, *, timeout: float | None = None) -> bytes:
-        """The picture that the user has set, as the bytes of an image file.
+        """Return the picture that the user has set, as the bytes of an image file.
 
         Args:
-            timeout: Seconds that this call may take at most.
+            timeout: A limit for the call in seconds. If None, only `ConnectionConfig` sets limits.
 
         Raises:
-            TWImageLoadError: None is set.
-            TWNotFoundError: There is no such user any more.
-            TWClosedError: The Connection is closed, or the user belongs to none.
-            TWError: The server could not be asked.
+            TWImageLoadError: The user has set no picture.
+            TWNotFoundError: The user no longer exists.
+            TWClosedError: The Connection is closed, or the user belongs to no Connection.
+            TWError: The request failed.
         """
         return self._acting().load_avatar(self.uid, timeout=timeout)
 
@@ -130,16 +135,17 @@ class LoggedInUser(Bot):
 
 @frozen
 class Group(Extensible, Bound[GroupService]):
-    """A circle, kept by an admin, or a list, kept by a user.
+    """A circle, managed by a Teamwire administrator, or a distribution list, managed by a user.
 
     Attributes:
-        gid: The id, an opaque string.
+        gid: The group ID, an opaque string.
         title: The name.
-        owner: Who keeps it; None when the server does not tell.
-        is_circle: Whether it is a circle.
-        is_list: Whether it is a list. Creating a chat puts a list's members into it one by one.
-        is_public: Whether users who are not members can use it. A bot can create chats only with
-            public circles.
+        owner: The user who manages the group, or None if the server does not name the user.
+        is_circle: Whether the group is a circle.
+        is_list: Whether the group is a distribution list. A chat that is created with the list
+            gets each of its members.
+        is_public: Whether users who are not members can use the group. A bot can create chats only
+            with public circles.
     """
 
     gid: str = field(repr=text_repr)
@@ -160,32 +166,34 @@ class Group(Extensible, Bound[GroupService]):
         return self.get_members()
 
     def get_members(self, *, timeout: float | None = None) -> list[User]:
-        """The members.
+        """Return the members.
 
-        A group that came with a chat or in a list is without them: the first use asks the server,
-        then the answer is kept for ``cache_ttl`` seconds.
+        A group from a chat or from a list of groups has no members yet: the first call requests
+        them. The response is cached for ``cache_ttl`` seconds.
 
         Args:
-            timeout: Seconds that this call may take at most.
+            timeout: A limit for the call in seconds. If None, only `ConnectionConfig` sets limits.
 
         Raises:
-            TWClosedError: The members are not known and the group belongs to no open Connection.
-            TWNotFoundError: There is no such group any more.
+            TWClosedError: A request is needed, and the group belongs to no open Connection.
+            TWNotFoundError: The group no longer exists.
         """
         if self._members is not None:
             return list(self._members)
         return self._acting().get_members(self.gid, timeout=timeout)
 
     def is_member(self, user: User | str, *, timeout: float | None = None) -> bool:
-        """Whether *user* is a member; where the members are not known yet, `get_members` asks.
+        """Return whether *user* is a member.
+
+        If the members are not known yet, `get_members` requests them.
 
         Args:
-            user: A user or a user id.
-            timeout: Seconds that this call may take at most.
+            user: A user, or a user ID.
+            timeout: A limit for the call in seconds. If None, only `ConnectionConfig` sets limits.
 
         Raises:
-            TypeError: *user* is neither.
-            TWError: As `get_members`.
+            TypeError: *user* is neither a user nor a user ID.
+            TWError: As in `get_members`.
         """
         if not isinstance(user, (User, str)):
             message = f"user must be a User or a user id, not {type(user).__name__}"
@@ -194,33 +202,38 @@ class Group(Extensible, Bound[GroupService]):
         return any(member.uid == uid for member in self.get_members(timeout=timeout))
 
     def add_members(self, members: Iterable[User | str], *, timeout: float | None = None) -> Group:
-        """Put people into the list. A circle is kept by the admins, who alone can change it.
+        """Add users to the distribution list.
+
+        Only Teamwire administrators can change a circle.
 
         Args:
-            members: Users or user ids; who is a member already stays one.
-            timeout: Seconds that this call may take at most.
+            members: The users, or their IDs. A user who is already a member stays a member.
+            timeout: A limit for the call in seconds. If None, only `ConnectionConfig` sets limits.
 
         Returns:
-            The group as it is now. This object stays as it was.
+            The changed group. This object does not change.
 
         Raises:
-            TypeError: *members* is no list of users or ids.
-            ValueError: There are none in it.
-            TWInvalidMembersError: Users that do not exist, or that the bot can't see; none is
+            TypeError: *members* is not an iterable of users or IDs.
+            ValueError: *members* is empty.
+            TWInvalidMembersError: A user does not exist, or the bot can't see the user. Nobody is
                 added.
             TWAuthError: The bot may not change this group.
-            TWNotFoundError: There is no such group any more.
-            TWDeliveryUnknownError: The answer was lost: it may have been done.
+            TWNotFoundError: The group no longer exists.
+            TWDeliveryUnknownError: The response was lost. The change may have been made.
         """
         return self._acting().edit_members(self.gid, add=members, timeout=timeout)
 
     def remove_members(
         self, members: Iterable[User | str], *, timeout: float | None = None
     ) -> Group:
-        """Take people out of the list; as `add_members`.
+        """Remove users from the distribution list.
+
+        The arguments and the result are those of `add_members`.
 
         Raises:
-            TWInvalidMembersError: Some are no members; nobody is removed.
+            TWInvalidMembersError: A user is not a member. Nobody is removed.
+            TWError: The other errors are those of `add_members`.
         """
         return self._acting().edit_members(self.gid, remove=members, timeout=timeout)
 
@@ -238,5 +251,5 @@ class Group(Extensible, Bound[GroupService]):
 
 
 def known_members(group: Group) -> tuple[User, ...] | None:
-    """The members that *group* came with; None when it came without."""
+    """Return the members that came with *group*, or None if it came without members."""
     return group._members

@@ -1,4 +1,4 @@
-"""Values as rows: what a notebook shows of them, and what a data frame has of them."""
+"""Models as rows of a notebook's table and of a data frame."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def html_of(value: Any) -> str:
-    """One of our models: its attributes, as far as it has them."""
+    """Return an HTML table of the model *value*, without its empty attributes."""
     from attrs import fields  # noqa: PLC0415  only notebooks need it
 
     rows: list[tuple[str, Cell]] = []
@@ -33,7 +33,7 @@ def _cell(value: Any) -> Cell:
 
 
 def _text(value: Any) -> str:
-    """A value in the cell of another."""
+    """Return the text of *value* in a cell."""
     if value is None:
         return ""
     if isinstance(value, str):
@@ -44,7 +44,7 @@ def _text(value: Any) -> str:
         return f"{value:,}"
     if hasattr(value, "full_name"):
         return str(value.full_name() or value.uid)
-    # Of a chat its title, of a message its text, of an attachment its name; else what there is.
+    # Prefer the title of a chat, the text of a message, and the name of an attachment.
     for name in ("title", "msg", "name", "url", "tid", "gid", "mid", "type"):
         text = getattr(value, name, None)
         if isinstance(text, str) and text:
@@ -91,7 +91,7 @@ MESSAGE_COLUMNS: Mapping[str, Column] = {
     "tid": ("string", lambda message: message.chat.tid),
     "from_uid": ("string", lambda message: message.from_user.uid),
     "from_name": ("string", lambda message: message.from_user.full_name()),
-    # The server's own unit. In nanoseconds, pandas' years end in 2262.
+    # The server's timestamps are in milliseconds. In nanoseconds, pandas' years end in 2262.
     "date": ("datetime64[ms]", lambda message: message.timestamp),
     "msg": ("string", lambda message: message.msg),
     "is_alert": ("bool", lambda message: message.is_alert),

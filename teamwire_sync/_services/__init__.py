@@ -1,4 +1,5 @@
-"""What programs call: chats, users, groups, events and attachments, over a transport and a cache.
+"""The objects that programs call: chats, users, groups, events and attachments.
 
-It knows nothing of HTTP, JSON, the vendor's SDK or stores. The Connection puts it together.
+They work on a transport and a cache. They do not depend on HTTP, JSON, the vendor's SDK or stores.
+The Connection creates them.
 """

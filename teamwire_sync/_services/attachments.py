@@ -1,4 +1,4 @@
-"""What is to be attached to a message."""
+"""The attachments of a new message."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 class Attachments:
-    """What is to be attached to a message: ``Attachments().add_file("report.pdf")``.
+    """The attachments of a new message: ``Attachments().add_file("report.pdf")``.
 
-    Each method gives the object back, so that several can be chained. It can be posted several
-    times.
+    Each ``add`` method returns the object itself, so that calls can be chained. The same object can
+    be posted several times.
     """
 
     def __init__(self) -> None:
@@ -33,12 +33,12 @@ class Attachments:
         """Add an attachment of another message.
 
         Raises:
-            TypeError: It is none.
+            TypeError: *attachment* is not an `Attachment`.
         """
         if not isinstance(attachment, Attachment):
             message = (
                 f"attachment must be an Attachment, not {type(attachment).__name__}; "
-                "add_file takes files"
+                "use add_file for files"
             )
             raise TypeError(message)
         self._items.append(attachment)
@@ -47,38 +47,43 @@ class Attachments:
     def add_file(
         self, path_or_file: str | os.PathLike[str] | BinaryIO, name: str | None = None
     ) -> Attachments:
-        """Add a file. It is read when the message is posted, piece by piece.
+        """Add a file.
+
+        The content is read piece by piece when the message is posted.
 
         Args:
-            path_or_file: The path of a file, or a file that is open for reading bytes, and stays
-                open until then; of that, what is from its position on. One that can't be rewound,
-                such as a pipe, is first read into a temporary file.
-            name: What receivers see; by default the name of the file.
+            path_or_file: The path of a file, or a file object that is open for reading bytes. A
+                file object is sent from its current position, and must stay open until the message
+                is posted. If it can't be rewound, such as a pipe, it is first copied to a temporary
+                file.
+            name: The name that receivers see, at most 255 characters. The default is the file's
+                name.
 
         Raises:
-            TypeError: It is no path and no file that is open for reading bytes.
-            ValueError: There is no name, or it is longer than 255 characters; or an open file is
-                at its end.
-            OSError: There is no such file, or it can't be read.
+            TypeError: *path_or_file* is neither a path nor a file object that is open for reading
+                bytes.
+            ValueError: The path or the name is empty or missing, the name is too long, or the file
+                object is at its end.
+            OSError: The file does not exist or can't be read.
         """
         return self._add_file(AttachmentType.FILE, path_or_file, name)
 
     def add_image(
         self, path_or_file: str | os.PathLike[str] | BinaryIO, name: str | None = None
     ) -> Attachments:
-        """Add a picture, which clients show in the chat; as `add_file`."""
+        """Add a picture, which clients show in the chat; see `add_file`."""
         return self._add_file(AttachmentType.GALLERY, path_or_file, name)
 
     def add_sound(
         self, path_or_file: str | os.PathLike[str] | BinaryIO, name: str | None = None
     ) -> Attachments:
-        """Add a sound, which clients play in the chat; as `add_file`."""
+        """Add a sound, which clients play in the chat; see `add_file`."""
         return self._add_file(AttachmentType.SOUND, path_or_file, name)
 
     def add_video(
         self, path_or_file: str | os.PathLike[str] | BinaryIO, name: str | None = None
     ) -> Attachments:
-        """Add a video, which clients play in the chat; as `add_file`."""
+        """Add a video, which clients play in the chat; see `add_file`."""
         return self._add_file(AttachmentType.VIDEO, path_or_file, name)
 
     def add_calendar(
@@ -92,15 +97,15 @@ class Attachments:
         """Add a calendar entry.
 
         Args:
-            title: The title; not empty.
-            startDate: When it starts, with a time zone.
-            endDate: When it ends, with a time zone.
-            description: A text.
-            location: Where it is.
+            title: The title. It must not be empty.
+            startDate: The start, with a time zone.
+            endDate: The end, with a time zone.
+            description: An optional text.
+            location: An optional name of the place.
 
         Raises:
             TypeError: An argument has the wrong type.
-            ValueError: A date is without a time zone, or the end is before the start.
+            ValueError: The title is empty, a date has no time zone, or the end is before the start.
         """
         require_text(title, "title", empty=False)
         require_date(startDate, "startDate")
@@ -126,17 +131,17 @@ class Attachments:
         """Add a place.
 
         Args:
-            name: The name; not empty.
-            lat: Latitude in degrees, from -90 to 90.
-            lon: Longitude in degrees, from -180 to 180.
-            address: The address.
-            city: The city.
-            country: The country.
-            postalCode: The postal code.
+            name: The name of the place. It must not be empty.
+            lat: The latitude in degrees, from -90 to 90.
+            lon: The longitude in degrees, from -180 to 180.
+            address: The optional address.
+            city: The optional city.
+            country: The optional country.
+            postalCode: The optional postal code.
 
         Raises:
             TypeError: An argument has the wrong type.
-            ValueError: *lat* or *lon* is out of range.
+            ValueError: The name is empty, or *lat* or *lon* is out of range.
         """
         require_text(name, "name", empty=False)
         require_number(lat, "lat", -90, 90)

@@ -1,4 +1,4 @@
-"""What is done in one chat: the service behind `Chat` and `ChatHandle`."""
+"""The operations on one chat: the service behind `Chat` and `ChatHandle`."""
 
 from __future__ import annotations
 
@@ -36,21 +36,21 @@ if TYPE_CHECKING:
     from teamwire_sync._services.directory import GroupDirectory, UserDirectory
     from teamwire_sync._services.files import LocalFile
 
-# Messages asked for in one request: a server may give fewer, and gives no more than 200.
+# Messages per request. A server may return fewer, and never returns more than 200.
 _MESSAGES = 200
 _LONGEST_NAME = 100
 
 
 class ChatActions:
-    """Acts for chats, and lets what the server sends act.
+    """The operations on chats. It also binds the models that the server sends to their services.
 
     Args:
-        transport: The way to the server.
-        users: Acts for users.
-        groups: Acts for groups.
-        cache: Has the chats.
-        hide_deleted_messages: Whether messages that were deleted are left out.
-        listing_timeout: Seconds that reading several pages may take.
+        transport: The transport to the server.
+        users: The service of the users.
+        groups: The service of the groups.
+        cache: The cache of the chats.
+        hide_deleted_messages: Whether to leave out deleted messages.
+        listing_timeout: The limit in seconds for a read of several pages.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class ChatActions:
         self._hide_deleted = hide_deleted_messages
         self._listing_timeout = listing_timeout
 
-    # Letting things act
+    # Binding models to their services
 
     def attach(
         self,
@@ -78,23 +78,23 @@ class ChatActions:
         users: Iterable[User] = (),
         groups: Sequence[Group] = (),
     ) -> None:
-        """Let *chats* act, and the *users* and *groups* that they name."""
+        """Bind *chats* to this service, and the *users* and *groups* of the chats to theirs."""
         attach(chats, self)
         self._users.attach(users)
         self._groups.attach(groups)
 
     def attach_chat(self, chat: Chat) -> None:
-        """Let *chat* act, and whom it names."""
+        """Bind *chat*, its users and its groups to their services."""
         self.attach([chat], [*chat.users, *chat.admins], chat.groups)
 
     def attach_messages(self, messages: Iterable[Message]) -> None:
-        """Let the authors and the attachments of *messages* act."""
+        """Bind the authors and the attachments of *messages* to their services."""
         for message in messages:
             self._users.attach([message.from_user])
             attach(message.attachments or (), self)
 
     def attach_events(self, page: EventPage) -> None:
-        """Let what the events of *page* are about act."""
+        """Bind the models in the events of *page* to their services."""
         self.attach([event.chat for event in page.events], page.users, page.groups)
         messages = (getattr(event, "message", None) for event in page.events)
         self.attach_messages(message for message in messages if message is not None)
@@ -114,7 +114,7 @@ class ChatActions:
         progress: Progress,
         timeout: float | None,
     ) -> Message:
-        """Post in *chat*; see `Chat.post`."""
+        """Post a message in *chat*; see `Chat.post`."""
         require_text(message, "message")
         require_bool(is_alert, "is_alert")
         require_text(
@@ -129,7 +129,7 @@ class ChatActions:
             alert_type = "alert"
         kind = None if alert_type is None else _alert_type(alert_type)
         if kind is not None and not is_alert:
-            text = "alert_type is for alerts: give is_alert=True with it"
+            text = "alert_type is only for alerts: pass is_alert=True, too"
             raise ValueError(text)
         items = _attachable(attachments)
         if not message and not items:
@@ -156,8 +156,8 @@ class ChatActions:
         progress: Progress,
         deadline: float | None,
     ) -> list[Attachment]:
-        """*items* with each file of this machine as what it has become on the server."""
-        # Without items there is no bar; that one can't be shown is said all the same.
+        """Upload the local files among *items*, and return all items as attachments."""
+        # Without items there is no bar, but progress=True must still raise if tqdm is missing.
         if not items and progress is not True:
             return []
         from teamwire_sync._models.attachments import Attachment, FileAttachment  # noqa: PLC0415
@@ -177,7 +177,7 @@ class ChatActions:
                     aid = self._transport.upload(source, deadline=deadline)
                 done += source.size
                 if not source.size:
-                    moved(0)  # which no read of it has told
+                    moved(0)  # an empty file is never read, so no read has reported it
                 sent.append(
                     FileAttachment(item.type, aid, item.name, source.size, item.content_type)
                 )
@@ -191,13 +191,14 @@ class ChatActions:
         before: Message | str | None,
         timeout: float | None,
     ) -> MessageList:
-        """The newest messages; see `Chat.get_messages`."""
+        """Return the newest messages; see `Chat.get_messages`."""
         require_count(limit, "limit")
         start = None if before is None else _message_id(before, "before")
         deadline = within(deadline_of(timeout), self._listing_timeout)
 
         def read(cursor: str | None) -> Page[Message]:
-            # Of the first page, all may be left out: then it is a matter of many.
+            # Leaving out deleted messages can make the first page too short. Full pages then save
+            # requests.
             size = min(limit, _MESSAGES) if cursor == start else _MESSAGES
             return self._message_page(chat, cursor, size, deadline)
 
@@ -206,9 +207,9 @@ class ChatActions:
     def iter_messages(
         self, chat: Chat | ChatHandle, *, before: Message | str | None, timeout: float | None
     ) -> Iterable[Message]:
-        """All the messages; see `Chat.iter_messages`."""
+        """Return an iterable over all the messages; see `Chat.iter_messages`."""
         start = None if before is None else _message_id(before, "before")
-        deadline_of(timeout)  # that it is none is said here, not in the loop
+        deadline_of(timeout)  # a wrong timeout must raise here, not in the loop
 
         def read(cursor: str | None) -> Page[Message]:
             return self._message_page(chat, cursor, _MESSAGES, deadline_of(timeout))
@@ -233,7 +234,7 @@ class ChatActions:
         progress: Progress,
         timeout: float | None,
     ) -> Path | None:
-        """Write the content of *attachment*; see `FileAttachment.download`."""
+        """Download the content of *attachment*; see `FileAttachment.download`."""
         from teamwire_sync._services.files import target_of  # noqa: PLC0415  see `_attachable`
 
         deadline = deadline_of(timeout)
@@ -246,7 +247,7 @@ class ChatActions:
             with target_of(path_or_file, attachment.name, moved) as (target, paths):
                 self._transport.download(attachment.aid, target, size=size, deadline=deadline)
                 if not size:
-                    moved(0)  # which no piece of it has told
+                    moved(0)  # an empty attachment has no piece that reports it
         return paths[0] if paths else None
 
     # Changing the chat
@@ -254,14 +255,14 @@ class ChatActions:
     def set_title(
         self, chat: Chat | ChatHandle, title: str | None, *, timeout: float | None
     ) -> Chat:
-        """Give *chat* another title; see `Chat.set_title`."""
+        """Change or remove the title of *chat*; see `Chat.set_title`."""
         require_text(title, "title", optional=True)
         return self._edit(chat, {"title": title or None}, timeout)
 
     def set_flag(
         self, chat: Chat | ChatHandle, name: str, value: bool, *, timeout: float | None
     ) -> Chat:
-        """Change the property *name* of *chat*, which is one of its flags."""
+        """Set the flag *name* of *chat*, such as ``is_closed``."""
         return self._edit(chat, {name: require_bool(value, name)}, timeout)
 
     def _edit(
@@ -284,14 +285,14 @@ class ChatActions:
         remove: Members = ((), ()),
         timeout: float | None,
     ) -> Chat:
-        """Change who is in *chat*; see `Chat.add_members`."""
+        """Add and remove members of *chat*; see `Chat.add_members`."""
         edit = MemberEdit(
             add_users=user_ids(add[0], "users"),
             add_groups=group_ids(add[1], "groups"),
             remove_users=user_ids(remove[0], "users"),
             remove_groups=group_ids(remove[1], "groups"),
         )
-        require_members(edit, "there are neither users nor groups")
+        require_members(edit, "users and groups are both empty")
         return self._changed(
             chat,
             lambda deadline: self._transport.edit_members(chat.tid, edit, deadline=deadline),
@@ -306,7 +307,7 @@ class ChatActions:
         remove: Iterable[User | str] = (),
         timeout: float | None,
     ) -> Chat:
-        """Change who administers *chat*; see `Chat.add_admins`."""
+        """Add and remove administrators of *chat*; see `Chat.add_admins`."""
         edit = MemberEdit(add_users=user_ids(add, "users"), remove_users=user_ids(remove, "users"))
         require_members(edit, "users is empty")
         return self._changed(
@@ -353,8 +354,8 @@ def _attachable(
     from teamwire_sync._models.attachments import Attachment  # noqa: PLC0415
     from teamwire_sync._services.files import LocalFile  # noqa: PLC0415
 
-    hint = "files are attached by attachments=Attachments().add_file(path)"
-    # A file gives its lines, which may be many or never come.
+    hint = "attach files with attachments=Attachments().add_file(path)"
+    # Iterating over a file object would read its lines: there may be many, or the read may block.
     if (
         hasattr(attachments, "read")
         or isinstance(attachments, (str, bytes))
@@ -379,7 +380,7 @@ def _attachable(
 
 def _alert_type(given: AlertType | str) -> AlertType:
     if isinstance(given, AlertType):
-        return given  # perhaps of a server that knows more kinds
+        return given  # maybe a kind that only the server knows
     require_str(given, "alert_type")
     kinds = [kind.value for kind in AlertType]
     if given not in kinds:

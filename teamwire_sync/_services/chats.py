@@ -1,4 +1,4 @@
-"""Chats: look-ups through the cache, and the writes that invalidate it."""
+"""Look-ups of chats through the cache, and the writes that invalidate the cache."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from teamwire_sync._models.people import Group, User
     from teamwire_sync._services.chat_actions import ChatActions
 
-# Thread IDs that the text of an error names at most.
+# The largest number of thread IDs in an error text.
 _NAMED = 10
 
 
 class Chats:
-    """The chats of the bot; ``connection.chats``.
+    """The bot's chats: ``connection.chats``.
 
-    Look-ups are answered from one snapshot of all the chats, which is listed when it is needed and
-    kept for ``cache_ttl`` seconds. `create_chat`, what changes a chat, and events that say so make
-    the next look-up list them anew.
+    Look-ups use a snapshot of all the chats. The snapshot is read from the server when a look-up
+    needs it, and stays fresh for ``cache_ttl`` seconds. `create_chat`, a change of a chat, and an
+    event about a change invalidate it: the next look-up lists the chats again.
     """
 
     def __init__(self, transport: Transport, cache: ChatCache, actions: ChatActions) -> None:
@@ -47,17 +47,18 @@ class Chats:
         progress: Progress = None,
         timeout: float | None = None,
     ) -> ChatList:
-        """All the chats that the bot is a member of.
+        """Return all the chats that the bot is a member of.
 
         Args:
-            refresh: Ask the server even when the chats are known.
-            progress: Called after each page that this call reads, with the number of pages and of
-                chats so far; it must not look up chats itself. True shows a bar.
-            timeout: Seconds that this call may take at most.
+            refresh: Whether to send a request even if the snapshot is fresh.
+            progress: A callback ``progress(pages, chats)`` that runs after each page that this call
+                reads. It receives the numbers of pages and of chats so far. It must not look up
+                chats. True shows a progress bar.
+            timeout: A limit for the call in seconds. If None, only `ConnectionConfig` sets limits.
 
         Raises:
-            TWError: The chats could not be listed.
-            ImportError: *progress* is True, and there is no tqdm; the text says what to install.
+            TWError: The listing of the chats failed.
+            ImportError: *progress* is True, and tqdm is missing. The text says what to install.
         """
         deadline = deadline_of(timeout)
         if progress is None:
@@ -65,16 +66,16 @@ class Chats:
         with counted(progress, "chats") as callback:
             return ChatList(self._cache.all(deadline, refresh=refresh, progress=callback))
 
-    # Here and by title, timeout is no keyword-only argument: that would cost a tenth of a hit.
+    # timeout is not keyword-only here and in get_by_title: that would make a hit 10 % slower.
     def get_by_thread_id(self, tid: str, timeout: float | None = None) -> Chat | None:
-        """The chat with the thread ID *tid*, or None.
+        """Return the chat with the thread ID *tid*, or None.
 
         Args:
             tid: The thread ID.
-            timeout: Seconds that this call may take at most.
+            timeout: A limit for the call in seconds. If None, only `ConnectionConfig` sets limits.
 
         Raises:
-            TWError: The chats could not be listed.
+            TWError: The listing of the chats failed.
         """
         state = self._state
         view = state.view
@@ -82,24 +83,24 @@ class Chats:
             next(state.tries)
             try:
                 return view.by_tid[tid]
-            except (KeyError, TypeError):  # not there, or no hash
+            except (KeyError, TypeError):  # unknown, or not hashable
                 next(state.fails)
         return self._find_by_thread_id(tid, timeout)
 
-    # In a method of its own: a name that a lambda takes along is slower to read, also in a hit.
+    # A separate method: a variable that a lambda captures is slower to read, even in a hit.
     def _find_by_thread_id(self, tid: str, timeout: float | None) -> Chat | None:
         require_str(tid, "tid")
         return self._cache.find(lambda view: view.by_tid.get(tid), deadline_of(timeout))
 
     def get_by_title(self, title: str, timeout: float | None = None) -> list[Chat]:
-        """The chats whose title is exactly *title*; none when there are none.
+        """Return the chats whose title is exactly *title*, or an empty list.
 
         Args:
-            title: The title. Chats without one are never found.
-            timeout: Seconds that this call may take at most.
+            title: The title. Chats without a title are never found.
+            timeout: A limit for the call in seconds. If None, only `ConnectionConfig` sets limits.
 
         Raises:
-            TWError: The chats could not be listed.
+            TWError: The listing of the chats failed.
         """
         state = self._state
         view = state.view
@@ -107,7 +108,7 @@ class Chats:
             next(state.tries)
             try:
                 found = view.by_title[title]
-            except (KeyError, TypeError):  # not there, or no hash
+            except (KeyError, TypeError):  # unknown, or not hashable
                 next(state.fails)
             else:
                 return [found] if isinstance(found, Chat) else list(found)
@@ -118,16 +119,16 @@ class Chats:
         return list(self._cache.find(lambda view: view.titled(title), deadline_of(timeout)) or ())
 
     def one_by_title(self, title: str, *, timeout: float | None = None) -> Chat:
-        """The one chat whose title is exactly *title*; never a guess.
+        """Return the only chat whose title is exactly *title*, or raise an error.
 
         Args:
             title: The title.
-            timeout: Seconds that this call may take at most.
+            timeout: A limit for the call in seconds. If None, only `ConnectionConfig` sets limits.
 
         Raises:
-            TWNotFoundError: There is none; the text names the titles that come close.
-            TWAmbiguousTitleError: There are several; the error carries them.
-            TWError: The chats could not be listed.
+            TWNotFoundError: No chat has this title. The text names similar titles.
+            TWAmbiguousTitleError: Several chats have this title. The error carries the chats.
+            TWError: The listing of the chats failed.
         """
         require_str(title, "title")
         seen: list[ChatSnapshot] = []
@@ -150,10 +151,14 @@ class Chats:
         return found[0]
 
     def at(self, tid: str) -> ChatHandle:
-        """A handle on the chat with the thread ID *tid*, to act on it. Asks nothing of the server.
+        """Return a handle on the chat with the thread ID *tid*, without a request.
 
         Args:
             tid: The thread ID.
+
+        Raises:
+            TypeError: *tid* is not a str.
+            ValueError: *tid* is empty.
         """
         handle = ChatHandle(require_id(tid, "tid"))
         self._actions.attach([handle])
@@ -171,27 +176,28 @@ class Chats:
         is_alert: bool = False,
         timeout: float | None = None,
     ) -> Chat:
-        """Make a chat; the bot is a member by itself.
+        """Create a chat.
 
-        One user, no group and no title make a one-to-one chat; if there is that already, it is
-        given back. A list is expanded into its users, a circle stays one.
+        The bot becomes a member automatically. One user, no group and no title create a one-to-one
+        chat. If this one-to-one chat exists already, it is returned. A distribution list is
+        replaced by its users. A circle stays a circle.
 
         Args:
-            title: Titles need not be unique.
-            users: Users or user ids.
-            groups: Circles and lists, or their ids. Circles have to be public.
-            message: A first message.
-            allow_sending: Whether members who are no admins may post.
+            title: The title. Several chats may have the same title.
+            users: The users, or their IDs.
+            groups: The circles and distribution lists, or their IDs. A circle must be public.
+            message: The text of a first message, or None.
+            allow_sending: Whether members who are not administrators may post.
             allow_mute_notifications: Whether members may mute the chat.
-            is_alert: Whether to make an alert chat.
-            timeout: Seconds that this call may take at most.
+            is_alert: Whether the chat is an alert chat.
+            timeout: A limit for the call in seconds. If None, only `ConnectionConfig` sets limits.
 
         Raises:
             TypeError: An argument has the wrong type.
-            ValueError: Neither users nor groups are given.
-            TWInvalidMembersError: Users or groups that do not exist, or that the bot can't see.
-            TWAuthError: The bot may not create it, for example with a circle that is not public.
-            TWDeliveryUnknownError: The answer was lost: the chat may have been made.
+            ValueError: *users* and *groups* are both empty.
+            TWInvalidMembersError: A user or a group does not exist, or the bot can't see it.
+            TWAuthError: The bot may not create the chat, for example if a circle is not public.
+            TWDeliveryUnknownError: The response was lost. The chat may have been created.
         """
         for name, text in (("title", title), ("message", message)):
             require_text(text, name, optional=True)
@@ -217,11 +223,11 @@ class Chats:
         return chat
 
     def invalidate(self) -> None:
-        """Forget the chats, so that the next look-up lists them anew."""
+        """Invalidate the snapshot: the next look-up lists the chats again."""
         self._cache.invalidate()
 
     def cache_info(self) -> CacheInfo:
-        """What the cache has done so far, and how old it is."""
+        """Return the cache's counters and the age of the snapshot."""
         return self._cache.info()
 
 
@@ -246,4 +252,4 @@ def _not_found_text(title: str, close: list[str]) -> str:
         return text
     if _folded(close[0]) == _folded(title):
         return f"{text}; {close[0]!r} differs in case, spaces or Unicode form only"
-    return f"{text}; close to it: {', '.join(map(repr, close))}"
+    return f"{text}; similar titles: {', '.join(map(repr, close))}"

@@ -1,4 +1,4 @@
-"""Users and groups: one at a time, by name, and all of them."""
+"""The look-ups of users and groups."""
 
 from __future__ import annotations
 
@@ -28,64 +28,68 @@ if TYPE_CHECKING:
 
 
 class Users:
-    """The people and bots that the bot can see; ``connection.users``."""
+    """The people and bots that the bot can see: ``connection.users``."""
 
     def __init__(self, directory: UserDirectory) -> None:
         self._directory = directory
 
     def get_user(self, uid: str, *, timeout: float | None = None) -> User | None:
-        """The user with the id *uid*, or None. Kept for ``cache_ttl`` seconds.
+        """Return the user with the ID *uid*, or None.
+
+        The result is cached for ``cache_ttl`` seconds.
 
         Args:
-            uid: The user id.
-            timeout: Seconds that this call may take at most.
+            uid: The user ID.
+            timeout: A limit for the call in seconds. If None, only `ConnectionConfig` sets limits.
 
         Raises:
-            TWError: The server could not be asked.
+            TWError: The request failed.
         """
         return self._directory.get(uid, timeout)
 
     def find(self, text: str, *, timeout: float | None = None) -> list[User]:
-        """Those whose name has *text* in it, whatever its case, as the server finds them.
+        """Return the users whose name contains *text*, ignoring case.
 
-        Kept for ``cache_ttl`` seconds; that there is none, for ``recheck_after``.
+        The server does the search. A result is cached for ``cache_ttl`` seconds, an empty result
+        for ``recheck_after`` seconds.
 
         Args:
-            text: Part of a name, "first last"; not empty.
-            timeout: Seconds that this call may take at most.
+            text: A part of a name ("first last"). It must not be empty.
+            timeout: A limit for the call in seconds. If None, only `ConnectionConfig` sets limits.
 
         Raises:
-            TWError: The server could not be asked.
+            TWError: A request failed.
         """
         require_text(text, "text", empty=False)
         return list(self._directory.find(text, deadline_of(timeout)))
 
     def iter_all(self, *, timeout: float | None = None) -> Iterable[User]:
-        """All of them, read page by page as they are needed; each loop over it starts anew.
+        """Return an iterable over all users.
 
-        `get_user` then knows those that have come.
+        Each loop reads the pages again, when it needs them. The users that a loop reads are cached
+        for `get_user`.
 
         Args:
-            timeout: Seconds that reading one page may take at most.
+            timeout: A limit for each page in seconds. If None, only `ConnectionConfig` sets limits.
 
         Raises:
-            TWError: In the loop; the server could not be asked.
+            TWError: A request failed. The loop raises it.
         """
-        deadline_of(timeout)  # that it is none is said here, not in the loop
+        deadline_of(timeout)  # a wrong timeout must raise here, not in the loop
         return Pages(
             "users", lambda cursor: self._directory.page(None, cursor, deadline_of(timeout))
         )
 
 
 class UserDirectory:
-    """Asks for users, keeps them, and acts for them.
+    """The service of the users, with a cache.
 
     Args:
-        transport: The way to the server.
-        clock: Gives the seconds that the caches count by.
-        ttl: Seconds that users are kept.
-        recheck_after: Seconds that it is kept that there is none.
-        listing_timeout: Seconds that reading several pages may take.
+        transport: The transport to the server.
+        clock: A function that returns the time of the caches in seconds.
+        ttl: How long a user is cached, in seconds.
+        recheck_after: How long an unknown ID or an empty search result is cached, in seconds.
+        listing_timeout: The limit in seconds for a read of several pages.
     """
 
     def __init__(
@@ -103,25 +107,25 @@ class UserDirectory:
         self._kept: ExpiringCache[User] = ExpiringCache(
             self._load, clock=clock, ttl=ttl, ttl_of_none=recheck_after
         )
-        # That nobody is called so is no longer true than that there is no such user.
+        # An empty search result is not valid for longer than a missing user.
         self._found: ExpiringCache[tuple[User, ...]] = ExpiringCache(
             self._search, clock=clock, ttl=ttl, ttl_of_none=recheck_after
         )
 
     def attach(self, users: Iterable[User]) -> None:
-        """Let *users* act."""
+        """Bind *users* to this service."""
         attach(users, self)
 
     def get(self, uid: str, timeout: float | None) -> User | None:
-        """The user with the id *uid*, or None."""
+        """Return the user with the ID *uid*, or None."""
         return self._kept.get(require_id(uid, "uid"), deadline_of(timeout))
 
     def find(self, text: str, deadline: float | None) -> tuple[User, ...]:
-        """Those whose name has *text* in it."""
+        """Return the users whose name contains *text*."""
         return self._found.get(text, deadline) or ()
 
     def page(self, text: str | None, cursor: str | None, deadline: float | None) -> Page[User]:
-        """A page of those whose name has *text* in it, or of all; they are kept."""
+        """Read and cache a page of the users whose name contains *text*, or of all users."""
         asked_at = self._clock()
         page = self._transport.get_users(text=text, cursor=cursor, deadline=deadline)
         self.attach(page.items)
@@ -129,11 +133,11 @@ class UserDirectory:
         return page
 
     def load_avatar(self, uid: str, *, timeout: float | None) -> bytes:
-        """The picture of the user *uid*."""
+        """Return the picture of the user *uid*."""
         return self._transport.get_avatar(uid, deadline=deadline_of(timeout))
 
     def close(self) -> None:
-        """Drop everything, and wake all who wait."""
+        """Drop all entries, and wake all waiting threads."""
         self._kept.close()
         self._found.close()
 
@@ -148,48 +152,51 @@ class UserDirectory:
 
 
 class Groups:
-    """The circles and lists that the bot can see; ``connection.groups``."""
+    """The circles and distribution lists that the bot can see: ``connection.groups``."""
 
     def __init__(self, directory: GroupDirectory) -> None:
         self._directory = directory
 
     def get_group(self, gid: str, *, timeout: float | None = None) -> Group | None:
-        """The circle or list with the id *gid*, or None. Kept for ``cache_ttl`` seconds.
+        """Return the circle or distribution list with the ID *gid*, or None.
+
+        The result is cached for ``cache_ttl`` seconds.
 
         Args:
-            gid: The group id.
-            timeout: Seconds that this call may take at most.
+            gid: The group ID.
+            timeout: A limit for the call in seconds. If None, only `ConnectionConfig` sets limits.
 
         Raises:
-            TWError: The server could not be asked.
+            TWError: The request failed.
         """
         return self._directory.get(gid, timeout)
 
     def get_all(self, *, timeout: float | None = None) -> list[Group]:
-        """All the circles and lists. Kept for ``cache_ttl`` seconds.
+        """Return all groups: circles and distribution lists.
 
-        They come without their members, which `Group.get_members` asks for.
+        The groups have no members yet: `Group.get_members` requests them. The result is cached for
+        ``cache_ttl`` seconds.
 
         Args:
-            timeout: Seconds that this call may take at most.
+            timeout: A limit for the call in seconds. If None, only `ConnectionConfig` sets limits.
 
         Raises:
-            TWError: The server could not be asked.
+            TWError: A request failed.
         """
         return list(self._directory.all(deadline_of(timeout)).groups)
 
     def find(self, title: str, *, timeout: float | None = None) -> list[Group]:
-        """The circles and lists whose title is exactly *title*; none when there are none.
+        """Return the groups whose title is exactly *title*, or an empty list.
 
-        Looked up in the list that `get_all` keeps; one that finds nothing lists them anew when that
-        is older than ``recheck_after`` seconds.
+        The search uses the cached result of `get_all`. If nothing is found and the result is older
+        than ``recheck_after`` seconds, the groups are listed again.
 
         Args:
             title: The title.
-            timeout: Seconds that this call may take at most.
+            timeout: A limit for the call in seconds. If None, only `ConnectionConfig` sets limits.
 
         Raises:
-            TWError: The server could not be asked.
+            TWError: A request failed.
         """
         require_str(title, "title")
         return list(self._directory.find(title, deadline_of(timeout)))
@@ -197,12 +204,12 @@ class Groups:
 
 @frozen(eq=False, repr=False)
 class AllGroups:
-    """The groups as they were listed.
+    """One listing of all groups.
 
     Attributes:
-        groups: All of them, without their members.
-        by_title: The same by title.
-        asked_at: When they were asked for.
+        groups: The groups, without their members.
+        by_title: The same groups by title.
+        asked_at: The time of the first request, on the cache's clock.
     """
 
     groups: Sequence[Group]
@@ -211,15 +218,15 @@ class AllGroups:
 
 
 class GroupDirectory:
-    """Asks for groups, keeps them, and acts for them.
+    """The service of the groups, with a cache.
 
     Args:
-        transport: The way to the server.
-        users: Acts for those whom the groups name.
-        clock: Gives the seconds that the caches count by.
-        ttl: Seconds that groups are kept.
-        recheck_after: Seconds that it is kept that there is none.
-        listing_timeout: Seconds that reading several pages may take.
+        transport: The transport to the server.
+        users: The service of the users, for the owners and members of groups.
+        clock: A function that returns the time of the caches in seconds.
+        ttl: How long a group is cached, in seconds.
+        recheck_after: How long an unknown ID or title is cached, in seconds.
+        listing_timeout: The limit in seconds for a read of several pages.
     """
 
     def __init__(
@@ -245,7 +252,7 @@ class GroupDirectory:
         )
 
     def attach(self, groups: Sequence[Group]) -> None:
-        """Let *groups* act, and whom they name."""
+        """Bind *groups* to this service, and their owners and members to theirs."""
         attach(groups, self)
         for group in groups:
             self._users.attach(known_members(group) or ())
@@ -253,17 +260,17 @@ class GroupDirectory:
                 self._users.attach([group.owner])
 
     def get(self, gid: str, timeout: float | None) -> Group | None:
-        """The circle or list with the id *gid*, or None."""
+        """Return the circle or distribution list with the ID *gid*, or None."""
         return self._kept.get(require_id(gid, "gid"), deadline_of(timeout))
 
     def all(self, deadline: float | None, *, other_than: AllGroups | None = None) -> AllGroups:
-        """All the groups, as they were listed; another list than *other_than*."""
+        """Return the listing of all groups; not *other_than*, which is too old."""
         listed = self._all.get("", deadline, other_than)
-        assert listed is not None  # noqa: S101  _list gives none
+        assert listed is not None  # noqa: S101  _list never returns None
         return listed
 
     def find(self, title: str, deadline: float | None) -> Sequence[Group]:
-        """Those whose title is exactly *title*."""
+        """Return the groups whose title is exactly *title*."""
         listed = self.all(deadline)
         if title not in listed.by_title and self._clock() - listed.asked_at > self._recheck_after:
             try:
@@ -271,23 +278,24 @@ class GroupDirectory:
             except (TWAuthError, TWClosedError):
                 raise
             except TWError as error:
-                # The list is still good, and says that there is none.
-                logger.warning("groups are looked up in the last list of them: %s", error)
+                # The listing is within its TTL, so its "not found" still counts.
+                logger.warning("groups are looked up in their last listing: %s", error)
         return listed.by_title.get(title, ())
 
     def get_members(self, gid: str, *, timeout: float | None) -> list[User]:
-        """The members of the group *gid*.
+        """Return the members of the group *gid*.
 
         Raises:
-            TWNotFoundError: There is no such group any more.
+            TWNotFoundError: The group no longer exists.
+            TWProtocolError: The server sent the group without its members.
         """
         group = self.get(gid, timeout)
         if group is None:
-            message = f"there is no group {gid!r} any more, or the bot can't see it"
+            message = f"the group {gid!r} no longer exists, or the bot can't see it"
             raise TWNotFoundError(message)
         members = known_members(group)
         if members is None:
-            message = f"the group {gid!r} came without its members"
+            message = f"the server sent the group {gid!r} without its members"
             raise TWProtocolError(message)
         return list(members)
 
@@ -299,10 +307,10 @@ class GroupDirectory:
         remove: Iterable[User | str] = (),
         timeout: float | None,
     ) -> Group:
-        """Change who is in the group *gid*.
+        """Add and remove members of the group *gid*.
 
         Raises:
-            ValueError: There is nobody in *add* and *remove*.
+            ValueError: *add* and *remove* are both empty.
         """
         edit = MemberEdit(
             add_users=user_ids(add, "members"), remove_users=user_ids(remove, "members")
@@ -312,13 +320,13 @@ class GroupDirectory:
         try:
             group = self._transport.edit_group_members(gid, edit, deadline=deadline)
         finally:
-            # However it ends: it may have been done.
+            # Even after an error, the members may have changed.
             self._kept.discard(gid)
         self.attach([group])
         return group
 
     def close(self) -> None:
-        """Drop everything, and wake all who wait."""
+        """Drop all entries, and wake all waiting threads."""
         self._kept.close()
         self._all.close()
 

@@ -1,4 +1,4 @@
-"""Listening: what happens in the bot's chats, one event after the other."""
+"""The stream of events in the bot's chats."""
 
 from __future__ import annotations
 
@@ -23,16 +23,17 @@ if TYPE_CHECKING:
 
     from teamwire_sync._transport import EventPage, Transport
 
-# Seconds that one question waits at the server. Proxies end a silence of 30 s, as HAProxy's
-# examples have it.
+# Seconds that one request waits at the server. Proxies close a connection that is silent for 30 s,
+# the value in HAProxy's examples.
 _LONGEST_WAIT = 25.0
-# Seconds before the first further try, and between two at most, unless the server asks for more.
+# Seconds: the first pause before a retry, the longest one, and the longest that a server can
+# request.
 _FIRST_PAUSE = 0.25
 _LONGEST_PAUSE = 30.0
 _LONGEST_ASKED = 3600.0
-# Seconds between two questions to a server that answers at once, though there is nothing to tell.
+# The shortest interval of requests in seconds, for a server that returns no events immediately.
 _SHORTEST_WAIT = 1.0
-# What changes the list of the chats, or a field that it shows.
+# Events that change the list of the chats, or a field that the list shows.
 _CHANGES = {
     Events.CHAT_CREATED,
     Events.CHAT_JOINED,
@@ -48,12 +49,12 @@ _CHANGES = {
 
 @define(eq=False, repr=False)
 class _Batch:
-    """Events that wait to be given.
+    """Events that were read and are to be returned.
 
     Attributes:
         events: The events.
-        cursor: Where those after them begin.
-        given: How many of them have been given.
+        cursor: The position after these events.
+        given: The number of events that were returned.
     """
 
     events: Sequence[Event]
@@ -62,13 +63,14 @@ class _Batch:
 
 
 class EventStream:
-    """Gives one event after the other, and waits for the next; from ``connection.events()``.
+    """An iterator that returns one event after the other and waits for the next one.
 
-    It is for one thread at a time. What ends a loop over it, such as Ctrl-C or ``break``, does not
-    end the stream: a further loop goes on with the next event.
+    ``connection.events()`` creates it. Only one thread at a time may use it. Ctrl-C or
+    ``break`` ends a loop, but not the stream: another loop continues with the next event.
 
     Attributes:
-        cursor: Of the last event that was given; ``connection.events(since=...)`` goes on after it.
+        cursor: The position after the last event that was returned.
+            ``connection.events(since=cursor)`` continues there.
     """
 
     def __init__(
@@ -82,17 +84,17 @@ class EventStream:
         attach: Callable[[EventPage], object],
         on_event: Callable[..., object],
     ) -> None:
-        """Begin after *cursor*.
+        """Start after *cursor*.
 
         Args:
-            transport: Asks the server.
-            cursor: After which the events begin.
-            ends_at: The moment of `time.monotonic` at which it ends, or None.
-            own: Whether to give what the bot itself did.
-            hide_deleted_messages: Whether to leave out messages that were deleted.
-            attach: Lets what the events are about act.
-            on_event: Is told of each chat that changed: its thread ID, the chat or None when it is
-                gone, and whether the bot did it.
+            transport: The transport that reads the events.
+            cursor: The position where the events begin.
+            ends_at: The moment of `time.monotonic` at which the stream ends. None means never.
+            own: Whether to return events that the bot itself caused.
+            hide_deleted_messages: Whether to leave out deleted messages.
+            attach: A callback that binds the models of a page to their services.
+            on_event: A callback for each chat that changed. It receives the thread ID, the chat
+                (None for `Events.CHAT_DELETED`), and whether the bot caused the event.
         """
         self.cursor = cursor
         self._transport = transport
@@ -110,34 +112,34 @@ class EventStream:
         return self
 
     def __next__(self) -> Event:
-        """The next event.
+        """Return the next event. Wait until there is one.
 
         Raises:
-            StopIteration: The time is over.
-            TWAuthError: The server does not know the credentials any more.
-            TWRequestError: It does not know the cursor.
+            StopIteration: The time-out of the stream has passed.
+            TWAuthError: The server no longer accepts the credentials.
+            TWRequestError: The server does not accept the cursor.
             TWClosedError: The Connection is closed.
-            TWError: The time is over, and the server could not be asked; or it answers what is not
-                the contract.
-            RuntimeError: Another thread waits in this object.
+            TWError: Requests fail and no time is left for a retry, or a response violates the
+                contract.
+            RuntimeError: Another thread is waiting in this stream.
         """
         if not self._in_use.acquire(blocking=False):
             message = (
-                "this EventStream is in use by another thread: call connection.events() in each"
+                "this EventStream is in use by another thread: call connection.events() per thread"
             )
             raise RuntimeError(message)
         try:
             batch = self._wanted()
         finally:
             self._in_use.release()
-        # No call from here on: Ctrl-C in one would lose the event.
+        # No call from here on: Ctrl-C during a call would lose the event.
         event = batch.events[batch.given]
         self.cursor = event.cursor
         batch.given += 1
         return event
 
     def _wanted(self) -> _Batch:
-        """A batch whose next event is to be given."""
+        """Return a batch with an event to return. Read batches until there is one."""
         while True:
             batch = self._batch
             if batch.given < len(batch.events):
@@ -152,17 +154,17 @@ class EventStream:
         return not hidden
 
     def _ask(self, cursor: str) -> None:
-        """Have the events after *cursor* waiting, or none if it takes too long.
+        """Read the batch after *cursor*. Pause after a failure.
 
         Raises:
-            StopIteration: The time is over.
+            StopIteration: The time-out of the stream has passed.
         """
         asked_at = time.monotonic()
         wait = max(0.0, min(self._left(), _LONGEST_WAIT))
         if not wait:
             if self._is_over:
                 raise StopIteration
-            # What happened within the time, while the program was busy, is asked for once more.
+            # Send one last request: events may have happened in time while the program was busy.
             self._is_over = True
         try:
             page = self._transport.get_events(cursor=cursor, wait=wait, deadline=None)
@@ -176,33 +178,33 @@ class EventStream:
                 if early > 0:
                     self._transport.pause(early)
             return
-        # Not in the except block, whose error would be the context of what comes next.
+        # Outside the except block: otherwise this error becomes the context of the next error.
         self._failed(failure)
 
     def _arrived(self, page: EventPage) -> None:
         if self._failures:
-            logger.info("listening goes on after %d failures", self._failures)
+            logger.info("listening resumed after %d failures", self._failures)
             self._failures = 0
         self._attach(page)
         for event in page.events:
             if event.type in _CHANGES:
                 chat = None if event.type is Events.CHAT_DELETED else event.chat
                 self._on_event(event.chat.tid, chat, is_own=event.is_own)
-        # In one: Ctrl-C between two assignments would give events twice.
+        # One assignment: Ctrl-C between two assignments would return events twice.
         self._batch = _Batch(list(filter(self._is_wanted, page.events)), page.cursor)
 
     def _failed(self, error: TWError) -> None:
         asked = min(float(getattr(error, "retry_after", None) or 0), _LONGEST_ASKED)
         left = self._left()
         if max(asked, _FIRST_PAUSE) >= left:
-            # Silence would say that nothing has happened.
+            # Ending the loop without an error would claim that nothing happened.
             raise error
         pause = min(_FIRST_PAUSE * 2.0 ** min(self._failures, 30), _LONGEST_PAUSE)
-        # Those whose server is back do not come back together, and each asks before its end.
+        # Random, so that clients do not all retry at once. The last retry is before the end.
         pause *= (1 + random.random()) / 2  # noqa: S311  no secret
         pause = max(asked, min(pause, left - _FIRST_PAUSE))
         if not self._failures:
-            logger.warning("listening is interrupted, and goes on when it can: %s", error)
+            logger.warning("listening is interrupted and will be retried: %s", error)
         self._failures += 1
         self._transport.pause(pause)
 
@@ -211,7 +213,7 @@ class EventStream:
 
     def __reduce__(self) -> NoReturn:
         message = (
-            "an EventStream can't be pickled or copied: note its cursor, and give that to "
+            "an EventStream can't be pickled or copied: store its cursor and pass it to "
             "connection.events(since=...)"
         )
         raise TypeError(message)

@@ -1,4 +1,4 @@
-"""Files of this machine: what is sent is read from one, and what comes is written to one."""
+"""Local files: the sources of uploads and the targets of downloads."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ if TYPE_CHECKING:
     from teamwire_sync._models.attachments import AttachmentType
 
 _LONGEST_NAME = 255
-# Bytes of a file name that leave room for a number, where 255 are the most.
+# Bytes of a file name. File systems allow 255: the difference leaves room for a number.
 _LONGEST_FILE_NAME = 200
 _LONGEST_SUFFIX = 20
-# Windows takes these for devices, whatever the suffix.
+# Windows treats these names as devices, with any suffix.
 _PORTS = {f"{port}{number}" for port in ("COM", "LPT") for number in "123456789\xb9\xb2\xb3"}
 _DEVICES = {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$", *_PORTS}
 _FORBIDDEN = str.maketrans(dict.fromkeys('<>:"|?*', "_"))
 
 
 def _tell_nobody(count: int) -> None:
-    """Stands for a callback, where there is none."""
+    """Do nothing; the default callback."""
 
 
 def _is_open_for(verb: str, file: Any) -> bool:
-    """Whether bytes can be read from *file*, or written to it."""
-    # What wraps a file of texts is no TextIOBase, but has what that has.
+    """Return whether *file* is open for bytes. *verb* is "read" or "write"."""
+    # A wrapper of a text file is not a TextIOBase, but has an encoding.
     if isinstance(file, io.TextIOBase) or hasattr(file, "encoding"):
         return False
     may = getattr(file, {"read": "readable", "write": "writable"}[verb], lambda: True)
@@ -50,18 +50,18 @@ def _is_open_for(verb: str, file: Any) -> bool:
 
 # Reading
 
-# All who send a file that was given as an open one share its position.
+# Uploads of the same file object share its position.
 _moving = threading.Lock()
 
 
 @frozen
 class LocalFile:
-    """A file that is to be sent. It is opened when that is done, and can be sent again.
+    """A file to be sent. It is opened when it is sent, and can be sent again.
 
     Attributes:
-        type: The kind of attachment that it becomes.
-        name: What receivers see.
-        content_type: Its media type, guessed from the name.
+        type: The kind of attachment that the file becomes.
+        name: The name that receivers see.
+        content_type: The media type, guessed from the name.
     """
 
     type: AttachmentType
@@ -72,23 +72,23 @@ class LocalFile:
 
     @content_type.default
     def _guess(self) -> str:
-        # Of the whole name it would take one that begins with "data:" for a URL.
+        # The suffix only: guess_type would parse a name that begins with "data:" as a URL.
         suffix = os.path.splitext(self.name)[1]  # noqa: PTH122
         kind, packing = mimetypes.guess_type(f"file{suffix}")
         return kind if kind and not packing else "application/octet-stream"
 
     @classmethod
     def of(cls, kind: AttachmentType, path_or_file: Any, name: str | None) -> LocalFile:
-        """The file *path_or_file*; see `Attachments.add_file`."""
+        """Check *path_or_file* and *name*, and return the file; see `Attachments.add_file`."""
         if isinstance(path_or_file, (str, os.PathLike)):
-            # Absolute: the program may be elsewhere when it is sent.
+            # Absolute: the working directory may change before the file is sent.
             path = _path_of(path_or_file).absolute()
             _require_file(path)
             return cls(kind, _checked_name(name, path.name), path)
         if not _is_open_for("read", path_or_file):
             message = (
                 "path_or_file must be a path or a file that is open for reading bytes (mode 'rb'; "
-                f"bytes in memory are one by io.BytesIO), not {type(path_or_file).__name__}"
+                f"for bytes in memory use io.BytesIO), not {type(path_or_file).__name__}"
             )
             raise TypeError(message)
         own_name = getattr(path_or_file, "name", None)
@@ -97,7 +97,7 @@ class LocalFile:
         file = path_or_file if _is_seekable(path_or_file) else _copied(path_or_file)
         local = cls(kind, name, file, file.tell())
         if local._start and not local.size:
-            message = f"the file {name!r} is at its end: file.seek(0) first"
+            message = f"the file {name!r} is at its end: call file.seek(0) first"
             raise ValueError(message)
         if file is not path_or_file:
             weakref.finalize(local, file.close)
@@ -105,10 +105,10 @@ class LocalFile:
 
     @contextmanager
     def opened(self, moved: Callable[[int], object] = _tell_nobody) -> Iterator[OpenFile]:
-        """Have it open for being sent.
+        """Open the file for sending.
 
         Args:
-            moved: Is told how many of its bytes have been read.
+            moved: A callback that receives the number of bytes read so far.
         """
         if isinstance(self._source, Path):
             _require_file(self._source)
@@ -118,24 +118,24 @@ class LocalFile:
         try:
             yield OpenFile(self, self._source, self._start, moved)
         finally:
-            # As it was given: it may be attached once more.
+            # Restore the position: the file object may be attached again.
             with suppress(OSError, ValueError), _moving:
                 self._source.seek(self._start)
 
     @property
     def size(self) -> int:
-        """Bytes that it has now."""
+        """The current size in bytes."""
         with self.opened() as source:
             return source.size
 
 
 class OpenFile:
-    """A file that is being sent: exactly as many bytes as it had when it was opened.
+    """A file that is being sent, with exactly as many bytes as it had when it was opened.
 
     Attributes:
-        name: What receivers see.
-        content_type: Its media type.
-        size: How many bytes it has.
+        name: The name that receivers see.
+        content_type: The media type.
+        size: The number of bytes.
     """
 
     def __init__(
@@ -152,15 +152,15 @@ class OpenFile:
         self._done = 0
 
     def rewind(self) -> None:
-        """Start again at the first byte."""
+        """Go back to the first byte."""
         self._done = 0
 
     def read(self, size: int) -> bytes:
-        """The next bytes, at most *size*; none at the end.
+        """Return the next bytes, at most *size*; empty at the end.
 
         Raises:
-            OSError: It can't be read, or has become shorter.
-            TypeError: It gives no bytes.
+            OSError: The file can't be read, or it became shorter.
+            TypeError: The file returned no bytes object, or more bytes than requested.
         """
         wanted = min(size, self.size - self._done)
         if wanted <= 0:
@@ -168,12 +168,12 @@ class OpenFile:
         with _moving:
             self._file.seek(self._start + self._done)
             piece = self._file.read(wanted)
-        # What is sent beyond the announced length would be the beginning of another request.
+        # The server would parse bytes beyond the announced length as another request.
         if not isinstance(piece, bytes) or len(piece) > wanted:
-            message = f"{self.name!r} gives no bytes, or more than it is asked for"
+            message = f"{self.name!r} returns no bytes object, or more bytes than requested"
             raise TypeError(message)
         if not piece:
-            message = f"{self.name!r} has become shorter while it was sent"
+            message = f"{self.name!r} became shorter while it was being sent"
             raise OSError(message)
         self._done += len(piece)
         self._moved(self._done)
@@ -182,7 +182,7 @@ class OpenFile:
 
 def _path_of(path: str | os.PathLike[str]) -> Path:
     if not os.fspath(path):
-        message = "path_or_file is empty"  # to pathlib, the folder that the program is in
+        message = "path_or_file is empty"  # pathlib would take it for the working directory
         raise ValueError(message)
     return Path(path)
 
@@ -192,19 +192,19 @@ def _require_file(path: Path) -> None:
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if not stat.S_ISREG(mode):
-        # To open a pipe would wait for who writes into it.
-        message = f"{path} is no file with an end: open it, and give that"
+        # Opening a pipe would block until another process writes into it.
+        message = f"{path} is not a regular file: open it and pass the file object"
         raise OSError(message)
-    # That it can't be read is said now, not when the message is posted.
+    # An unreadable file must raise now, not when the message is posted.
     path.open("rb").close()
 
 
 def _checked_name(name: str | None, default: str) -> str:
     if name is None:
         if not default:
-            message = "the file has no name of its own: give one, add_file(file, name='report.pdf')"
+            message = "the file has no name: pass one, as in add_file(file, name='report.pdf')"
             raise ValueError(message)
-        # A name that is no Unicode, as Linux allows, has surrogates.
+        # On Linux, a name that is not valid Unicode contains surrogates.
         name = default.encode("utf-8", "replace").decode()[:_LONGEST_NAME]
     require_text(name, "name", empty=False, most=_LONGEST_NAME)
     return name
@@ -219,7 +219,7 @@ def _copied(file: BinaryIO) -> BinaryIO:
         copy: Any = stack.enter_context(tempfile.TemporaryFile())
         shutil.copyfileobj(file, copy)
         copy.seek(0)
-        stack.pop_all()  # it is closed with the LocalFile
+        stack.pop_all()  # the copy is closed with its LocalFile
     return copy  # type: ignore[no-any-return]
 
 
@@ -227,20 +227,20 @@ def _copied(file: BinaryIO) -> BinaryIO:
 
 
 class Target:
-    """Where what comes is written to; made by `target_of`."""
+    """The target of a download; made by `target_of`."""
 
     def __init__(self, file: BinaryIO, moved: Callable[[int], object] = _tell_nobody) -> None:
         self._file = file
         self._moved = moved
         self._start = file.tell() if _is_seekable(file) else None
-        # What stood behind the position is written over, and not cut off.
+        # Bytes after the position are overwritten, not cut off: then a restart must not truncate.
         self._cuts = self._start is not None and file.seek(0, os.SEEK_END) == self._start
         if self._start is not None:
             file.seek(self._start)
         self._count = 0
 
     def restart(self) -> bool:
-        """Drop what has been written; False where that can't be done."""
+        """Drop the bytes that were written. Return False if that is impossible."""
         if self._count:
             if self._start is None:
                 return False
@@ -255,7 +255,7 @@ class Target:
         self._count += len(piece)
         left = memoryview(piece)
         while left:
-            count = self._file.write(left)  # of a raw file not always all
+            count = self._file.write(left)  # a raw file may write a part only
             if count == 0 or (count is None and isinstance(self._file, io.RawIOBase)):
                 message = "the file takes no more bytes"
                 raise OSError(message)
@@ -267,15 +267,15 @@ class Target:
 def target_of(
     path_or_file: Any, name: str, moved: Callable[[int], object] = _tell_nobody
 ) -> Iterator[tuple[Target, list[Path]]]:
-    """Have a target to write to.
+    """Open the target of a download.
 
     Args:
         path_or_file: See `FileAttachment.download`.
-        name: What the attachment is called, for a file in a folder.
-        moved: Is told how many bytes have been written.
+        name: The name of the attachment, for a file in a folder.
+        moved: A callback that receives the number of bytes written so far.
 
     Yields:
-        The target, and a list that has the path once the block has ended well.
+        The target, and a list. After the block ends without an error, the list holds the path.
     """
     paths: list[Path] = []
     if not isinstance(path_or_file, (str, os.PathLike)):
@@ -288,23 +288,23 @@ def target_of(
         target = Target(path_or_file, moved)
         try:
             yield target, paths
-            # A disk that is full is an error of the download.
+            # A full disk must be an error of the download.
             getattr(path_or_file, "flush", lambda: None)()
         except BaseException:
-            # As it was, where that can be done; and the error is that of what came before.
+            # Undo the writes if possible, and raise the original error.
             with suppress(Exception):
                 target.restart()
             raise
         return
     path = _path_of(path_or_file)
-    # A Path is without the slash at the end, which says that a folder is meant.
+    # A Path drops the slash at the end, which marks a folder.
     is_folder = path.is_dir() or os.fspath(path_or_file).endswith(("/", os.sep))
     folder = path if is_folder else path.parent
     if not is_folder and path.exists() and not path.is_file():
-        message = f"{path} is neither a file nor a folder: open it, and give that"
+        message = f"{path} is neither a file nor a folder: open it and pass the file object"
         raise OSError(message)
     if not is_folder and not path.name:
-        message = f"{path_or_file!r} names no file"
+        message = f"{path_or_file!r} does not name a file"
         raise ValueError(message)
     if not folder.is_dir():
         raise FileNotFoundError(errno.ENOENT, "there is no such folder", str(folder))
@@ -323,13 +323,13 @@ def _made(part: Path, path: Path) -> BinaryIO:
     try:
         return part.open("xb")
     except OSError as error:
-        # Of the file that was asked for: the other one is our affair.
+        # Name the file that the caller passed, not the temporary file.
         raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def _placed(part: Path, folder: Path, name: str) -> Path:
-    """Give *part* the name *name* in *folder*, or one like it: what is there stays as it is."""
-    stem, suffix = os.path.splitext(name)  # noqa: PTH122  a Path would take the name apart anew
+    """Rename *part* to *name* in *folder*. If *name* exists, add a number; overwrite nothing."""
+    stem, suffix = os.path.splitext(name)  # noqa: PTH122  a Path would parse the name again
     number = 0
     while True:
         path = folder / (f"{stem} ({number}){suffix}" if number else name)
@@ -339,7 +339,7 @@ def _placed(part: Path, folder: Path, name: str) -> Path:
         except FileExistsError:
             continue
         except OSError:
-            # A file system without links: hold the name by an empty file.
+            # A file system without hard links: reserve the name with an empty file.
             try:
                 path.touch(exist_ok=False)
             except FileExistsError:
@@ -353,9 +353,9 @@ def _placed(part: Path, folder: Path, name: str) -> Path:
 
 
 def safe_name(name: str) -> str:
-    """A file name, on every system, made of what a sender calls a file.
+    """Return a file name that every system accepts, made from the sender's *name*.
 
-    It names a file in the folder that it is put into, never one elsewhere, and none that is hidden.
+    The name stays inside of the folder where it is used, and is never hidden.
     """
     last = name.replace("\\", "/").rpartition("/")[2]
     shown = "".join(each for each in last if each.isprintable()).translate(_FORBIDDEN)
@@ -364,7 +364,7 @@ def safe_name(name: str) -> str:
         stem, suffix = stem + suffix, ""
     room = _LONGEST_FILE_NAME - len(suffix.encode())
     stem = stem.encode()[:room].decode(errors="ignore").rstrip(" .")
-    # What begins with a dash is an option to whoever passes it on.
+    # A program may take a name that begins with a dash for an option.
     if stem.startswith("-") or stem.partition(".")[0].rstrip(" ").upper() in _DEVICES:
         stem = f"_{stem}"
     return f"{stem}{suffix}" or "attachment"

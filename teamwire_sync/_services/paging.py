@@ -1,4 +1,4 @@
-"""Lists that come page by page."""
+"""Collections that are read page by page."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ T = TypeVar("T")
 
 
 class Pages(Generic[T]):
-    """Reads its items page by page, as they are needed, anew in each loop.
+    """An iterable over the items of all pages. Each loop reads the pages again, when it needs them.
 
     Args:
-        what: What they are, in a word.
-        read: Brings the page that begins at a cursor; at None, the first.
-        start: Where to begin.
+        what: The name of the items, in the plural.
+        read: A function that returns the page at a cursor. None is the cursor of the first page.
+        start: The cursor of the first page to read.
     """
 
     def __init__(
@@ -59,19 +59,19 @@ def read_listing(
     timeout: float,
     attach: Callable[[Sequence[Chat], Sequence[User], Sequence[Group]], object],
 ) -> Listing | None:
-    """Read all the pages; None when the chats are as ``request.validator`` says.
+    """List the chats; return None if they match ``request.validator``.
 
-    A collection that changes while it is read is read again, twice at most. Then the last reading
-    counts, without a validator: it may lack what moved from a later page to an earlier one.
+    If the chats change during the listing, all pages are read again, twice at most. The last try
+    counts, without a validator: it may lack chats that moved from a later page to an earlier one.
 
     Args:
-        transport: Brings the pages.
-        request: Is told of each page.
-        timeout: Seconds that all of it may take.
-        attach: Lets the chats, users and groups of a page act.
+        transport: The transport that reads the pages.
+        request: The request of this listing. Each page is reported to it.
+        timeout: The limit for the whole listing in seconds.
+        attach: A callback that binds the chats, users and groups of a page to their services.
 
     Raises:
-        TWTimeoutError: It took longer.
+        TWTimeoutError: The listing took longer than the limit.
     """
     deadline = within(request.deadline, timeout)
     validator = request.validator
@@ -92,4 +92,4 @@ def read_listing(
         else:
             return Listing(chats, validators.pop() if len(validators) == 1 else None)
         validator = None
-    raise AssertionError  # pragma: no cover  the last reading counts
+    raise AssertionError  # pragma: no cover  the last try returns

@@ -1,4 +1,4 @@
-"""The ids of the users and groups that callers give."""
+"""The IDs of the users and groups that callers pass."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from teamwire_sync._transport import MemberEdit
 
 
 def user_ids(given: Iterable[User | str], name: str) -> tuple[str, ...]:
-    """The ids of the users and user ids *given*, each once.
+    """Return the IDs of *given*, which holds users and user IDs, without duplicates.
 
     Raises:
-        TypeError: *given* is no list of them.
-        ValueError: An id is empty.
+        TypeError: *given* is not an iterable of users and user IDs.
+        ValueError: An ID is empty.
     """
     return _ids(given, name, User, lambda user: user.uid)
 
 
 def group_ids(given: Iterable[Group | str], name: str) -> tuple[str, ...]:
-    """The ids of the groups and group ids *given*, each once.
+    """Return the IDs of *given*, which holds groups and group IDs, without duplicates.
 
     Raises:
-        TypeError: *given* is no list of them.
-        ValueError: An id is empty.
+        TypeError: *given* is not an iterable of groups and group IDs.
+        ValueError: An ID is empty.
     """
     return _ids(given, name, Group, lambda group: group.gid)
 
@@ -50,7 +50,7 @@ def _ids(
     ids = []
     for number, item in enumerate(given):
         if not isinstance(item, (kind, str)):
-            hint = f" (get_{kind.__name__.lower()} gives None when there is none)"
+            hint = f" (get_{kind.__name__.lower()} returns None if nothing is found)"
             message = (
                 f"{name}[{number}] must be a {kind.__name__} or its id, not "
                 f"{type(item).__name__}{hint if item is None else ''}"

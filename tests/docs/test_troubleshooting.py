@@ -255,12 +255,14 @@ def _() -> object:
     return connected().chats.create_chat(users="rVRCfuQEtkgnZBZEgbHVji")
 
 
-@shows("users[0] must be a User or its id, not NoneType (get_user gives None when there is none)")
+@shows(
+    "users[0] must be a User or its id, not NoneType (get_user returns None if nothing is found)"
+)
 def _() -> object:
     return connected().chats.create_chat(users=[None])  # type: ignore[list-item]
 
 
-@shows("no chat has the title 'tset'; close to it: 'test'")
+@shows("no chat has the title 'tset'; similar titles: 'test'")
 def _() -> object:
     return connected(*TWINS).chats.one_by_title("tset")
 

@@ -95,7 +95,7 @@ class TestCollecting:
         assert only(Attachments().add(attachment)) is attachment
 
     def test_add_takes_no_files(self) -> None:
-        text = "must be an Attachment, not {}; add_file takes"
+        text = "must be an Attachment, not {}; use add_file for files"
         given = ("report.pdf", b"", None, 5, Attachments())
         rows = [(one, TypeError, text.format(type(one).__name__)) for one in given]
 
@@ -130,17 +130,17 @@ class TestNames:
         stream = io.BytesIO(b"x")
         stream.name = name
 
-        with pytest.raises(ValueError, match=r"^the file has no name of its own: give one, "):
+        with pytest.raises(ValueError, match=r"^the file has no name: pass one, "):
             Attachments().add_file(stream)
 
     def test_a_bare_buffer_has_none(self) -> None:
-        with pytest.raises(ValueError, match=r"^the file has no name of its own: give one, "):
+        with pytest.raises(ValueError, match=r"^the file has no name: pass one, "):
             Attachments().add_file(io.BytesIO(b"x"))
 
     def test_a_number_is_none(self, path: Path) -> None:
         with (
             os.fdopen(os.open(path, os.O_RDONLY), "rb") as file,
-            pytest.raises(ValueError, match="no name of its own"),
+            pytest.raises(ValueError, match="the file has no name: pass"),
         ):
             Attachments().add_file(file)
 
@@ -289,12 +289,13 @@ class TestFiles:
         fifo = tmp_path / "fifo"
         os.mkfifo(fifo)
 
-        with pytest.raises(OSError, match=r"fifo is no file with an end: open it, and give that$"):
+        text = r"fifo is not a regular file: open it and pass the file object$"
+        with pytest.raises(OSError, match=text):
             Attachments().add_file(fifo)
 
     @pytest.mark.skipif(not Path(os.devnull).is_char_device(), reason="the system has none")
     def test_a_device_is_refused(self) -> None:
-        with pytest.raises(OSError, match="is no file with an end"):
+        with pytest.raises(OSError, match="is not a regular file"):
             Attachments().add_file(os.devnull)
 
     def test_one_that_may_not_be_read_is_refused(

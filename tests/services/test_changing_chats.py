@@ -274,8 +274,12 @@ class TestFailed:
 
 
 WRONG: dict[str, tuple[Act, type[Exception], str]] = {
-    "nobody": (lambda c: c.add_members(), ValueError, "there are neither users nor groups"),
-    "nobody to remove": (lambda c: c.remove_members([], ()), ValueError, "there are neither users"),
+    "nobody": (lambda c: c.add_members(), ValueError, "users and groups are both empty"),
+    "nobody to remove": (
+        lambda c: c.remove_members([], ()),
+        ValueError,
+        "users and groups are both empty",
+    ),
     "a str": (lambda c: c.add_members("u1"), TypeError, "users must be a list of User"),
     "a user": (lambda c: c.remove_members(make_user()), TypeError, "users must be a list of User"),
     "a group": (lambda c: c.add_members([], make_group()), TypeError, "groups must be a list of"),

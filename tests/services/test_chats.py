@@ -150,7 +150,7 @@ class TestOneByTitle:
         assert caught.value.title == "same"
 
     def test_none_names_the_titles_that_come_close(self, chats: Chats) -> None:
-        with pytest.raises(TWNotFoundError, match="close to it: 'same'") as caught:
+        with pytest.raises(TWNotFoundError, match="similar titles: 'same'") as caught:
             chats.one_by_title("sane")
 
         assert caught.value.close_titles == ("same",)
@@ -245,8 +245,8 @@ class TestCreate:
             ({"users": make_user()}, TypeError, "users must be a list .*, not User"),
             ({"groups": make_group()}, TypeError, "groups must be a list .*, not Group"),
             ({"groups": 45529}, TypeError, "groups must be a list .*, not int"),
-            ({"users": [None]}, TypeError, r"users\[0\].*get_user gives None"),
-            ({"users": ["u"], "groups": [None]}, TypeError, r"groups\[0\].*get_group gives None"),
+            ({"users": [None]}, TypeError, r"users\[0\].*get_user returns None"),
+            ({"users": ["u"], "groups": [None]}, TypeError, r"groups\[0\].*get_group returns None"),
             ({"groups": [45529]}, TypeError, r"groups\[0\] must be a Group or its id, not int"),
             ({"users": ["u", make_group()]}, TypeError, r"users\[1\] must be a User.*, not Group"),
             ({"users": ["u", ""]}, ValueError, r"users\[1\] is empty"),

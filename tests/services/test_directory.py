@@ -289,7 +289,7 @@ class TestGroups:
         bare = make_group("ghost")
         known_groups.attach([bare])
 
-        with pytest.raises(TWNotFoundError, match=r"^there is no group 'ghost' any more"):
+        with pytest.raises(TWNotFoundError, match=r"^the group 'ghost' no longer exists"):
             bare.get_members()
 
     def test_the_timeout_of_get_members_goes_along(

@@ -62,7 +62,7 @@ class TestBeginning:
         self, copied: Callable[[Any], Any], listen: Callable[..., EventStream]
     ) -> None:
         with pytest.raises(
-            TypeError, match=r"^an EventStream can't be pickled or copied: note its"
+            TypeError, match=r"^an EventStream can't be pickled or copied: store its"
         ):
             copied(listen())
 

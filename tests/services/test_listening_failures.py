@@ -174,8 +174,8 @@ class TestLog:
         next(listen())
 
         assert self.records(caplog) == [
-            ("WARNING", "listening is interrupted, and goes on when it can: down 0"),
-            ("INFO", "listening goes on after 3 failures"),
+            ("WARNING", "listening is interrupted and will be retried: down 0"),
+            ("INFO", "listening resumed after 3 failures"),
         ]
 
     def test_each_outage_has_its_own(

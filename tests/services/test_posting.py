@@ -65,7 +65,7 @@ def test_a_file_in_place_of_attachments_is_not_read(chat: Chat | ChatHandle) -> 
         def __iter__(self) -> Any:
             raise AssertionError
 
-    with pytest.raises(TypeError, match="not Pipe; files are attached by"):
+    with pytest.raises(TypeError, match="not Pipe; attach files with"):
         chat.post("x", Pipe())  # type: ignore[arg-type]
 
 
@@ -161,7 +161,7 @@ WRONG: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "a kind without alert": (
         {"message": "x", "alert_type": AlertType.NOTE},
         ValueError,
-        "alert_type is for alerts: give is_alert=True with it",
+        "alert_type is only for alerts: pass is_alert=True, too",
     ),
     "a kind that is none": (
         {"message": "x", "is_alert": True, "alert_type": 5},
@@ -197,7 +197,7 @@ WRONG: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "a path": (
         {"attachments": "report.pdf"},
         TypeError,
-        "attachments must be an Attachments or a list of Attachment objects, not str; files are ",
+        "attachments must be an Attachments or a list of Attachment objects, not str; attach ",
     ),
     "one attachment": (
         {"attachments": make_file()},
@@ -207,7 +207,7 @@ WRONG: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "paths": (
         {"attachments": [make_file(), "report.pdf"]},
         TypeError,
-        r"attachments\[1\] must be an Attachment, not str; files are attached by ",
+        r"attachments\[1\] must be an Attachment, not str; attach files with ",
     ),
     "progress": ({"message": "x", "progress": 1}, TypeError, "progress must be True, False or cal"),
     "timeout": ({"message": "x", "timeout": 0}, ValueError, "timeout must be more than zero"),

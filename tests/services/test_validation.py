@@ -203,7 +203,7 @@ class TestIds:
         rows = [
             (5, TypeError, r"must be a User or its id, not int$"),
             (make_group(), TypeError, r"must be a User or its id, not Group$"),
-            (None, TypeError, r"not NoneType \(get_user gives None when there is none\)$"),
+            (None, TypeError, r"not NoneType \(get_user returns None if nothing is found\)$"),
             (["u1"], TypeError, r"must be a User or its id, not list$"),
         ]
         rows = [(item, kind, rf"^users\[1\] .*{text}") for item, kind, text in rows]

@@ -144,7 +144,8 @@ class TestPath:
 
     @pytest.mark.skipif(not Path(os.devnull).is_char_device(), reason="the system has none")
     def test_a_device_is_refused(self) -> None:
-        with pytest.raises(OSError, match="is neither a file nor a folder: open it, and give that"):
+        text = "is neither a file nor a folder: open it and pass the file object"
+        with pytest.raises(OSError, match=text):
             write(os.devnull)
 
     @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has none")

@@ -83,13 +83,13 @@ def _() -> object:
     return chat().post("")
 
 
-@shows("alert_type is for alerts: give is_alert=True with it")
+@shows("alert_type is only for alerts: pass is_alert=True, too")
 def _() -> object:
     return chat().post("hello", alert_type="note")
 
 
 @shows(
-    "attachments[0] must be an Attachment, not str; files are attached by "
+    "attachments[0] must be an Attachment, not str; attach files with "
     "attachments=Attachments().add_file(path)"
 )
 def _() -> object:
@@ -97,14 +97,14 @@ def _() -> object:
 
 
 @shows(
-    "path_or_file must be a path or a file that is open for reading bytes (mode 'rb'; bytes in "
-    "memory are one by io.BytesIO), not bytes"
+    "path_or_file must be a path or a file that is open for reading bytes (mode 'rb'; for bytes "
+    "in memory use io.BytesIO), not bytes"
 )
 def _() -> object:
     return Attachments().add_file(b"content")  # type: ignore[arg-type]
 
 
-@shows("the file has no name of its own: give one, add_file(file, name='report.pdf')")
+@shows("the file has no name: pass one, as in add_file(file, name='report.pdf')")
 def _() -> object:
     return Attachments().add_file(io.BytesIO(b"content"))
 
@@ -114,7 +114,7 @@ def _() -> object:
     return Attachments().add_calendar("Night shift", NOW, NOW)
 
 
-@shows("'plan.pdf' has become shorter while it was sent")
+@shows("'plan.pdf' became shorter while it was being sent")
 def _() -> object:
     file = io.BytesIO(b"content")
 
@@ -188,10 +188,7 @@ def _() -> object:
     )
 
 
-@logs(
-    "listening is interrupted, and goes on when it can: 503 for GET /v1/bot/events/: no reason "
-    "given"
-)
+@logs("listening is interrupted and will be retried: 503 for GET /v1/bot/events/: no reason given")
 def _() -> object:
     transport = HttpTransport(Credentials("app", "topsecret", URL), ConnectionConfig())
     transport.pause = lambda seconds: None  # type: ignore[method-assign]
