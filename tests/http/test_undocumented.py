@@ -172,7 +172,7 @@ class TestList:
                 if isinstance(node, ast.Attribute):
                     used.add(node.attr)
                 elif isinstance(node, ast.Call) and ast.unparse(node.func) == "getattr":
-                    used.add(ast.literal_eval(node.args[1]))
+                    used.add(ast.unparse(node.args[1]).strip("'"))
         private = {name for name in used - own if re.fullmatch("_[a-z]+[a-z_]*", name)}
 
         assert private == {"_original_response"}
