@@ -1,4 +1,4 @@
-"""openapi.yaml as a page to read."""
+"""A readable page of openapi.yaml."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _METHODS = ("get", "post", "put", "patch", "delete")
 
 
 def markdown_of(document: Node) -> str:
-    """The operations by their tags, then what they send and answer."""
+    """Return the page: the operations by their tags, then the schemas."""
     return "\n".join(_Page(document).lines())
 
 
@@ -29,7 +29,7 @@ class _Page:
                 for method in _METHODS:
                     if tag["name"] in methods.get(method, {}).get("tags", ()):
                         yield from self._operation(method, path, methods[method])
-        yield from ("## What is sent and answered", "")
+        yield from ("## Schemas", "")
         for name, schema in self._document["components"]["schemas"].items():
             yield from self._schema(name, schema)
 
@@ -51,9 +51,9 @@ class _Page:
         )
         bodies = self._resolved(operation.get("requestBody", {})).get("content", {})
         for kind, body in bodies.items():
-            yield from (f"The body is {self._type(body['schema'])}, as `{kind}`.", "")
+            yield from (f"The request body is {self._type(body['schema'])}, sent as `{kind}`.", "")
         yield from _table(
-            ("answer", "meaning", "body"),
+            ("response", "meaning", "body"),
             [
                 (status, answer["description"], self._bodies(answer))
                 for status, answer in (

@@ -21,7 +21,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "vendor.md").read_text("utf-8")
 ABILITIES = re.findall(r"^\| `([A-Z_]+)` \| (yes|no) \| (.*) \|$", PAGE, re.MULTILINE)
 REFUSED = [call for _, works, calls in ABILITIES for call in re.findall("`(.+?)`", calls)]
 SAME_NAME = re.findall(
-    "`(TW.+?)`", PAGE.partition("| of the vendor's SDK | is |")[2].split("\n")[2]
+    "`(TW.+?)`", PAGE.partition("| the vendor's SDK raises | you get |")[2].split("\n")[2]
 )
 
 new = pytest.mark.parametrize("vendor", ["1.8"], indirect=True)
