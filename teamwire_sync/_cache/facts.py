@@ -68,7 +68,8 @@ class Fact:
     def shown_for(self, listed: Chat | None) -> Chat | None:
         """Return the chat that look-ups show, or None, if the listing has *listed*.
 
-        A listed state that is no earlier state is at least as new as the write, so it is shown.
+        An earlier state means that the listing is behind. Any other listed state is at least as new
+        as the write, so look-ups show it.
         """
         if self.chat is None:
             return None
@@ -139,8 +140,10 @@ class Facts:
         """Apply an event: the chat *tid* is *chat* now. Return whether the event is news.
 
         An event is no news if it repeats the fact, or if it reports an earlier state. Thread A
-        renames a chat twice; the event of the first rename comes after the second one has ended.
-        Taken as news, that event would end the fact of the second rename.
+        renames a chat twice; thread B receives the event of the first rename after the second one
+        has ended. As news, this event would expire the view for nothing.
+
+        Two kinds of news end the fact: the chat is gone, or others have restored an earlier state.
 
         Args:
             tid: The thread ID.

@@ -21,7 +21,7 @@ class CacheInfo:
         not_modified: Refreshes in which the server reported no change.
         failures: Refreshes that failed.
         joined: Waits for another thread's refresh instead of a refresh by the same thread.
-        stale_serves: Look-ups that returned a chat after the TTL, because the server failed.
+        stale_serves: Look-ups that found their result in an expired listing, as the server failed.
         store_loads: Listings that came from the store, where another process had left them.
         chats: Chats that look-ups find without a request; 0 after a write, until the next look-up.
         age: Seconds since the last successful request for the chats; None without a listing.

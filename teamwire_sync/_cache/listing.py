@@ -22,8 +22,8 @@ class ListingRequest:
     Attributes:
         validator: The ETag of the known listing; None for an unconditional request.
         deadline: The moment of `time.monotonic` at which the reading has to end, or None.
-        check_needed: A callback for use before each further page; raises if the listing is no
-            longer needed.
+        check_needed: A callback; the reader calls it before each further page. It raises if nobody
+            needs the listing any more.
         pages: The number of pages received.
     """
 
@@ -54,7 +54,7 @@ class Listing:
 
 
 ReadListing = Callable[[ListingRequest], Optional[Listing]]
-"""Reads the chats from the server; returns None if the validator still matches."""
+"""A function that reads the chats from the server; None means that nothing has changed."""
 
 
 @frozen

@@ -26,7 +26,7 @@ class Abandoned(Exception):  # noqa: N818  control flow, no error: the caller st
 
 @define(eq=False, repr=False)
 class Flight(Generic[T]):
-    """One fetch that threads share. One thread leads (fetches), the other threads wait for it.
+    """One fetch that threads share. One thread leads (fetches); the other threads wait for it.
 
     A flight ends with a value, with an error, or abandoned (with neither).
 
@@ -113,7 +113,8 @@ def lead_or_wait(
 
     Args:
         join: Takes a new flight. Returns the value in a tuple if it is known already. Otherwise
-            returns the flight in progress. Without one, starts the new flight and returns it.
+            returns the flight in progress. Without one, starts the new flight and returns it. Does
+            this in one step under a lock: two threads that find no flight could both start one.
         lead: Fetches the value for the flight that this thread started. May raise `Abandoned` to
             start again.
         leave: Removes a flight, so that `join` no longer returns it, and abandons the flight.

@@ -68,7 +68,7 @@ class ServerSource:
     def ask(
         self, flight: Flight[ChatSnapshot], request: ListingRequest, known: ConfirmedListing | None
     ) -> ConfirmedListing:
-        """Request the chats from the server, conditionally if *known* permits it.
+        """Request the chats from the server, with the ETag of *known* unless the cache is in doubt.
 
         Returns:
             The new listing, or *known* with the time of this request if nothing has changed.

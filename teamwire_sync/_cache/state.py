@@ -37,9 +37,10 @@ class Outdated(Abandoned):
 class CacheState:
     """The state of the cache. Look-ups read `view` without the lock; it is replaced, never changed.
 
-    The cache is in doubt for `own_write_grace` after a write of unknown outcome: the server may do
-    the write late, after it has sent a listing. In doubt, requests are unconditional, a listing
-    lasts for `recheck_after` at most, and no stored listing is new enough.
+    The cache is in doubt for `own_write_grace` after a write of unknown outcome. Thread A's write
+    times out; thread B lists the chats; only then does the server complete the write. B's listing
+    would hide the write for the whole TTL. In doubt, a listing therefore lasts for `recheck_after`
+    at most, requests are unconditional, and no stored listing is new enough.
 
     Args:
         clock: Returns seconds; only differences count.
@@ -85,6 +86,7 @@ class CacheState:
         self._lock = threading.Lock()
         self._closed = False
         self.epoch = self.losses = self.changes = self._started = 0
+        # The flight of the present epoch, which look-ups join; and all flights, which `close` ends.
         self._flight: Flight[ChatSnapshot] | None = None
         self._flights: set[Flight[ChatSnapshot]] = set()
         self.confirmed: ConfirmedListing | None = None
@@ -174,7 +176,7 @@ class CacheState:
     def request_answered(self, flight: Flight[ChatSnapshot], *, changed: bool) -> None:
         """Count a response: the server has sent all the chats (*changed*), or reported no change.
 
-        All the chats rely on no older content, so losses before the response don't matter.
+        If it has sent all the chats, the flight uses no older content: earlier losses don't count.
         """
         with self._lock:
             self.require_open()
@@ -349,6 +351,7 @@ class CacheState:
             self.facts = self.facts.live(now)
             listed = None if self.confirmed is None else self.confirmed.listed
             self.facts.record(write, listed, now=now, expires_at=until)
+            # The server has confirmed a write, so it is available again.
             if write.tid is not None:
                 self._cool_down = None
             if unknown:
@@ -397,8 +400,8 @@ class CacheState:
     def on_unauthorized(self) -> None:
         """Drop `confirmed` and the view: after a 401, the bot may not read the chats any more.
 
-        The epoch stays. The flight that received the 401 can start the cool-down. A flight that
-        receives all the chats after the 401 can publish them.
+        The epoch stays, for two reasons. A flight that fails with the 401 still starts the
+        cool-down. A flight that receives all the chats after the 401 still publishes them.
         """
         with self._lock:
             self.changes += 1
@@ -431,8 +434,8 @@ class CacheState:
 
     def count(self, name: str, more: int = 1) -> None:
         """Add *more* to the count *name* of `CacheInfo`."""
-        # The block calls no Python function: a signal handler that runs in one would wait forever
-        # for the lock, which its own thread holds.
+        # The block calls no Python function. A signal handler could run in that function, and wait
+        # forever for the lock that its own thread holds.
         with self._lock:
             self._counts[name] += more
 

@@ -6,9 +6,9 @@ requesting a listing. Each of them is replaced, never changed, so nobody has to 
 read or write it.
 
 A generation is a random token of a slot, which each change (`CacheState.changes`) replaces. A
-listing has the generation in which it was requested, and counts only while the slot still has that
-generation. Process A requests a listing; process B renames a chat; A stores its listing, which may
-show the old title. The listing does not count, because B has replaced the generation.
+stored listing names the generation in which it was requested, and counts only while the slot has
+that generation. Process A requests a listing; process B renames a chat; A stores its listing, which
+may show the old title. The listing does not count, because B has replaced the generation.
 
 A lease is the right to request a listing for all processes that share a slot, for some seconds. It
 is the single flight of processes.
@@ -39,7 +39,7 @@ MAX_BYTES = 64 * 1024 * 1024
 
 
 class StoreError(Exception):
-    """The store can't do an operation now. The reason, in one line, may be logged."""
+    """The store can't do an operation now. The text, one line with the reason, may be logged."""
 
 
 class DamagedError(StoreError):

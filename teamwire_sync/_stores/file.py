@@ -274,7 +274,7 @@ class _FileSlot:
     def _use(self, work: Callable[[Connection], T], *, writes: bool = False) -> T:
         """Run *work* with an open database, and return its result.
 
-        If it *writes*, no other process or thread uses the database at the same time.
+        If it *writes*, the work is one transaction: other processes write before it or after it.
         """
         import sqlite3  # noqa: PLC0415  see _require_sqlite3
 

@@ -29,7 +29,7 @@ def folder_path(path: str | os.PathLike[str] | None) -> Path:
 
     Raises:
         TypeError: *path* is not a path.
-        ValueError: No file system can have *path*, or the user has no home folder.
+        ValueError: *path* is empty, the file system can't have it, or there is no home folder.
     """
     given = _default_folder() if path is None else path
     text = os.fspath(given) if isinstance(given, os.PathLike) else given
@@ -131,8 +131,8 @@ class Folder:
             most: The maximum size of each of its files in bytes.
 
         Returns:
-            Whether the database exists and has no journal. A journal means that a process is
-            writing, or was killed while it was writing.
+            Whether the database exists, is not empty and has no journal. A journal means that a
+            process is writing, or was killed while it was writing.
 
         Raises:
             DamagedError: No store has made the file.

@@ -229,7 +229,7 @@ class _RedisSlot:
 
     def bump_generation(self) -> str:
         generation = new_token()
-        # Delete first: if Redis has no memory left for the new one, the old one must not stay.
+        # Delete first: if Redis has no memory for the new generation, the old one must not stay.
         self._link.run(
             ("DEL", self._generation),
             ("SET", self._generation, generation, "PX", 2 * self._age),
