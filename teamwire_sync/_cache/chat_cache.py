@@ -162,6 +162,9 @@ class ChatCache:
         After the write, also if it failed or Ctrl-C ended it, the view expires, and a listing in
         progress is not published: it may be older than the write. A write that provably never left
         changes nothing.
+
+        Yields:
+            The `Write`, which takes the result of the write.
         """
         write = Write()
         sent = unknown = True
