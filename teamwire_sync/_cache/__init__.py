@@ -1,10 +1,11 @@
-"""The caches: of all the chats, and of users and groups by id. They know nothing of transports.
+"""The caches: all the chats of the bot, and users and groups by ID. They use no transport.
 
     Chats --> ChatCache --> Refresher --> Source: ServerSource, or StoreSource around it
                  |              |            |
-                 '-------> CacheState <------'      one lock; every transition is a method of it
+                 '-------> CacheState <------'      one lock; every transition is a method
 
 `CacheState` holds the `ChatSnapshot` that look-ups read, the last `ConfirmedListing` and the
-`Facts`: own writes that a listing may not show yet. `Refresher` and `ExpiringCache` (users,
-groups) have one thread ask for all that wait: `single_flight`. Services and stores use it.
+`Facts` (own writes that a listing may not show yet). In `Refresher` and in `ExpiringCache` (users,
+groups), one thread sends the request and the other threads wait for it: see `single_flight`.
+Services and stores use this package.
 """

@@ -1,4 +1,4 @@
-"""The chat cache: look-ups by thread ID and by title, and the writes that expire it."""
+"""The chat cache: look-ups by thread ID and by title, and the writes that expire the view."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ T = TypeVar("T")
 class ChatCache:
     """The chats of one bot, by thread ID and by title.
 
-    A hit is in the public look-ups of `Chats` themselves, since one more call would double its
-    cost: they read ``state.view``, compare ``state.clock()`` with its deadline, and count with
-    ``next(state.tries)``, and with ``next(state.fails)`` when they found nothing.
+    The public look-ups of `Chats` contain the code of a hit, since one more call would double its
+    cost. They read ``state.view`` and compare ``state.clock()`` with ``view.fresh_until``. They
+    count with ``next(state.tries)``, and with ``next(state.fails)`` if they found nothing.
 
     Args:
-        state: What the cache knows.
-        source: Where listings come from.
+        state: The state of the cache.
+        source: The source of listings.
     """
 
     def __init__(self, state: CacheState, source: Source) -> None:
@@ -51,10 +51,13 @@ class ChatCache:
         self.refresher = Refresher(state, source)
 
     def find(self, pick: Callable[[ChatSnapshot], T | None], deadline: float | None) -> T | None:
-        """Return what *pick* finds. After a refresh, *pick* is called again if it found nothing.
+        """Return the result of *pick*, after a refresh if the view is not fresh.
+
+        If *pick* finds nothing, and the last listing is older than `recheck_after`, refresh and
+        call *pick* again.
 
         Args:
-            pick: Returns what is looked for, or None.
+            pick: A function that takes a snapshot, and returns its result or None.
             deadline: The moment of `time.monotonic` at which this has to end, or None.
 
         Raises:
@@ -70,7 +73,7 @@ class ChatCache:
         if not fresh:
             found = self._find_after_refresh(pick, view, deadline)
             view = state.view
-            # What came from a store may be too old to say that there is nothing.
+            # A listing from a store may be old: it does not prove that the chat is missing.
             fresh = found is None and view.number == 0 and state.clock() < view.expires_at
         if fresh and state.is_recheck_due(now):
             found = self._recheck(pick, view, deadline)
@@ -80,14 +83,19 @@ class ChatCache:
     def all(
         self, deadline: float | None, *, refresh: bool = False, progress: Progress | None = None
     ) -> tuple[Chat, ...]:
-        """All the chats.
+        """Return all the chats.
+
+        Args:
+            deadline: The moment of `time.monotonic` at which this has to end, or None.
+            refresh: Whether to list the chats even if the view is fresh.
+            progress: A callback for the pages of a listing by this thread.
 
         Raises:
-            TWError: They could not be listed.
+            TWError: The chats could not be listed.
         """
         state = self.state
         if refresh:
-            # The view stays until there is a newer one: after a failure, it still answers.
+            # The refresh does not expire the view: if it fails, look-ups still use the old view.
             seen, need = state.view, state.require_newer()
             chats = self.refresher.refresh(seen, deadline, progress, need=need).chats
         else:
@@ -114,7 +122,7 @@ class ChatCache:
         except (TWAuthError, TWClosedError):
             raise
         except TWError as error:
-            # Within the TTL, the view's "not there" still counts.
+            # Within the TTL, a miss in the view is still a valid result.
             current = state.view
             if state.clock() >= current.expires_at:
                 raise
@@ -133,8 +141,8 @@ class ChatCache:
         except (TWConnectionError, TWServerError, TWRateLimitError, TWProtocolError) as error:
             stale = self.state.stale()
             found = None if stale is None else pick(stale)
-            # Old data can't prove that a chat is missing: a program that looks a chat up to create
-            # it when it is missing would create it twice.
+            # An old listing does not prove that a chat is missing. A program that creates missing
+            # chats would create the chat twice.
             if found is None:
                 raise
             self.state.count("stale_serves")
@@ -145,14 +153,18 @@ class ChatCache:
         if self.state.is_first("failure"):
             logger.warning("look-ups are answered from the last listing of the chats: %s", error)
 
-    # What expires the view
+    # Writes, events and the end
 
     @contextmanager
     def writing(self) -> Iterator[Write]:
         """Surround a write that changes the list of the chats.
 
-        However it ends, the view expires, and a listing in progress is not published. A write that
-        provably never left changes nothing.
+        After the write, also if it failed or Ctrl-C ended it, the view expires, and a listing in
+        progress is not published: it may be older than the write. A write that provably never left
+        changes nothing.
+
+        Yields:
+            The `Write`, which takes the result of the write.
         """
         write = Write()
         sent = unknown = True
@@ -170,32 +182,32 @@ class ChatCache:
                 self.state.wrote(write, unknown=unknown)
                 self._source.flush()
 
-    # The server tells each process of these two by itself.
+    # The next two need no flush: every process receives events and 404 from the server itself.
 
     def on_not_found(self, tid: str) -> None:
-        """The server says that there is no chat *tid* (any more)."""
+        """Expire the view: the server has responded 404 for the chat *tid*."""
         self.state.on_not_found(tid)
 
     def on_event(self, tid: str, chat: Chat | None, *, is_own: bool = False) -> None:
-        """An event says that the chat *tid* is *chat* now, or gone; see `CacheState.on_event`."""
+        """Apply an event: the chat *tid* is *chat* now, or gone. See `CacheState.on_event`."""
         self.state.on_event(tid, chat, is_own=is_own)
 
     def on_unauthorized(self) -> None:
-        """The server no longer accepts the credentials (401)."""
+        """Drop the listing and the view: the server has rejected the credentials (401)."""
         self.state.on_unauthorized()
         self._source.flush()
 
     def invalidate(self) -> None:
-        """Drop what the server sent; the next look-up lists the chats."""
+        """Drop the listing and the view, but no facts; the next look-up lists the chats."""
         self.state.invalidate()
         self._source.flush()
 
     def close(self) -> None:
-        """Drop everything, and wake all who wait; look-ups raise TWClosedError from now on."""
+        """Drop everything, and wake all waiters; look-ups raise TWClosedError from now on."""
         for flight in self.state.close():
             flight.abandon()
         self._source.flush(at_once=True)
 
     def info(self) -> CacheInfo:
-        """Return the counts, and the age of the listing."""
+        """Return the counters, and the age of the listing."""
         return self.state.info()

@@ -1,4 +1,4 @@
-"""After a failed listing, a dead server is left alone for a while."""
+"""The cool-down: a pause after a failed listing, in which the server gets no new requests."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ if TYPE_CHECKING:
     from teamwire_sync.exceptions import TWError
 
 COOL_DOWN = 1.0
-"""Seconds after a failed listing in which no other is tried, unless the server asks for more."""
+"""Seconds without a new listing after a failed one; Retry-After of the server may lengthen it."""
 
 
 @frozen(eq=False, repr=False)
 class CoolDown:
-    """After a failed listing, others fail with the same error.
+    """The pause after a failed listing. Look-ups that need a listing raise the same error.
 
     Attributes:
-        until: When it ends, on the cache's clock.
-        error: The failure.
-        enough: Callers who have at least this many seconds may ask all the same.
+        until: The end of the cool-down, on the cache's clock.
+        error: The error of the failed listing.
+        enough: Seconds. A caller with at least this much time left may list the chats during the
+            cool-down. Infinity stops every caller.
     """
 
     until: float
@@ -29,5 +30,5 @@ class CoolDown:
 
 
 def pause_after(error: TWError) -> float:
-    """Seconds after *error* in which the chats are not listed again."""
+    """Return the seconds after *error* in which the chats are not listed again."""
     return max(COOL_DOWN, getattr(error, "retry_after", None) or 0.0)

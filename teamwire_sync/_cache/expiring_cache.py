@@ -1,4 +1,4 @@
-"""Answers by key, each kept until it expires; one thread asks for all that need the same."""
+"""A cache of values by key. Threads that need the same key share one load."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _MOST = 4096
 
 
 class ExpiringCache(Generic[T]):
-    """Something by key, or that there is no such thing, until it expires.
+    """Values by key, each kept until it expires. The value None records that nothing exists.
 
     Args:
-        load: Asks for one; None when there is none. Takes the key and the deadline.
-        clock: Gives seconds; only differences count.
-        ttl: Seconds that something is kept.
-        ttl_of_none: Seconds that it is remembered that there is none.
+        load: Requests the value; returns None if nothing exists. Takes the key and the deadline.
+        clock: Returns seconds; only differences count.
+        ttl: Seconds for which a value is kept.
+        ttl_of_none: Seconds for which None is kept; at most *ttl*.
     """
 
     def __init__(
@@ -47,10 +47,10 @@ class ExpiringCache(Generic[T]):
         on_fork(self)
 
     def after_fork(self) -> None:
-        """Start empty: another thread may have been in the middle of a change."""
+        """Start empty: a thread of the parent may have been changing the entries at the fork."""
         from cachetools import TLRUCache  # noqa: PLC0415  no part of the import of the package
 
-        # Expiry counts from just before the question, so each entry brings its own.
+        # The TTL counts from just before the request, so each entry has its own expiry time.
         self._items: TLRUCache[str, tuple[T | None, float]] = TLRUCache(
             _MOST, ttu=lambda _key, item, _now: item[1], timer=self._clock
         )
@@ -58,15 +58,17 @@ class ExpiringCache(Generic[T]):
         self._lock = threading.Lock()
 
     def get(self, key: str, deadline: float | None, other_than: T | None = None) -> T | None:
-        """What is kept for *key*, or else what `load` gives for it.
+        """Return the value of *key* from the cache, or else from `load`.
 
         Args:
             key: The key.
             deadline: The moment of `time.monotonic` at which this has to end, or None.
-            other_than: Is not good enough; it stays for others until there is something newer.
+            other_than: A value that the caller can't use. Other callers get it until the cache has
+                a newer one.
 
         Raises:
-            TWError: It could not be asked for.
+            TWClosedError: The Connection is closed.
+            TWError: The value could not be loaded.
         """
         with self._lock:
             found = self._found(key, other_than)
@@ -90,7 +92,7 @@ class ExpiringCache(Generic[T]):
             message = "the Connection is closed"
             raise TWClosedError(message)
         item = self._items.get(key)
-        # None says that there is no such thing.
+        # A cached value may be None, so other_than=None must not be compared with it.
         if item is None or (other_than is not None and item[0] is other_than):
             return None
         return item[:1]
@@ -104,8 +106,8 @@ class ExpiringCache(Generic[T]):
                 flight.set_exception(error)
             raise
         with self._lock:
-            # If the key was discarded during the load, return the value to current waiters but do
-            # not cache it.
+            # Thread A loads the key; thread B changes the object and discards the key. A's value
+            # may be older than the change, so A returns it but does not cache it.
             if self._flights.get(key) is flight:
                 ttl = self._ttl_of_none if value is None else self._ttl
                 self._items[key] = value, asked_at + ttl
@@ -113,18 +115,18 @@ class ExpiringCache(Generic[T]):
         return value
 
     def put(self, items: Iterable[tuple[str, T]], asked_at: float) -> None:
-        """Keep what came by another way.
+        """Store values that the response to another request contained.
 
         Args:
-            items: Keys and values.
-            asked_at: When it was asked for, on the clock.
+            items: Pairs of key and value.
+            asked_at: The time just before that request, on the clock.
         """
         with self._lock:
             for key, value in items:
                 self._items[key] = value, asked_at + self._ttl
 
     def discard(self, key: str) -> None:
-        """Drop *key*; the next `get` asks for it."""
+        """Drop *key*; the next `get` loads it. A load in progress is not cached."""
         with self._lock:
             self._items.pop(key, None)
             flight = self._flights.pop(key, None)
@@ -132,7 +134,7 @@ class ExpiringCache(Generic[T]):
             flight.abandon()
 
     def close(self) -> None:
-        """Drop everything, and wake all who wait; `get` raises TWClosedError from now on."""
+        """Drop everything, and wake all waiters; `get` raises TWClosedError from now on."""
         with self._lock:
             self._closed = True
             self._items.clear()

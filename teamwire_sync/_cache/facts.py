@@ -1,4 +1,8 @@
-"""Own writes that a listing may not show yet."""
+"""Facts: own writes that a listing may not show yet.
+
+A server's list may be behind the server's writes. Thread A creates a chat; thread B lists the
+chats, and the list does not have the new chat yet. Without a fact, B would not find A's chat.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Write:
-    """A write in progress; see `ChatCache.writing`."""
+    """A write in progress, and its result; see `ChatCache.writing`."""
 
     tid: str | None = None
     chat: Chat | None = None
@@ -22,29 +26,33 @@ class Write:
     is_new = False
 
     def created(self, chat: Chat) -> None:
-        """The server has made *chat*."""
+        """Record that the server has created *chat*."""
         self.tid, self.chat, self.is_new = chat.tid, chat, True
 
     def changed(self, before: Chat | None, after: Chat) -> None:
-        """The server has changed *before*, where that is known, into *after*."""
+        """Record that the server has changed *before* (None if unknown) into *after*."""
         self.tid, self.chat, self.before = after.tid, after, before
 
     def left(self, tid: str) -> None:
-        """The bot is no longer in the chat *tid*."""
+        """Record that the bot has left the chat *tid*."""
         self.tid = tid
 
 
 @frozen(eq=False, repr=False)
 class Fact:
-    """The state of one chat after an own write.
+    """The state of one chat after an own write, which the cache shows while a listing may lag.
+
+    A fact lasts for `own_write_grace` after the write. It does not end when a listing shows it: the
+    next listing may come from another server that is further behind.
 
     Attributes:
-        chat: The server's answer to the write; None when the bot left.
-        supersedes: What the chat was before, and until when a listing may show that: one that does
-            is behind.
-        is_new: Whether the write made the chat, so that a listing without it is behind.
-        expires_at: When the listing is right whatever it shows, on the cache's clock.
-        is_echoed: Whether an event has told of this write.
+        chat: The chat in the server's response to the write; None when the bot left the chat.
+        supersedes: The earlier states of the chat, each with the time until which a listing may
+            show it. A listing that shows one of them is behind the write.
+        is_new: Whether the write created the chat. A listing without the chat is then behind.
+        expires_at: The end of the fact, on the cache's clock. A listing requested at this time or
+            later is right in every case.
+        is_echoed: Whether an event has reported this write.
     """
 
     chat: Chat | None
@@ -54,11 +62,15 @@ class Fact:
     is_echoed: bool = False
 
     def is_past(self, chat: Chat | None) -> bool:
-        """Whether *chat* is what the chat was before."""
+        """Return whether *chat* is an earlier state of the chat."""
         return any(chat == past for past, _ in self.supersedes)
 
     def shown_for(self, listed: Chat | None) -> Chat | None:
-        """Return the chat that look-ups show where the listing has *listed*."""
+        """Return the chat that look-ups show, or None, if the listing has *listed*.
+
+        An earlier state means that the listing is behind. Any other listed state is at least as new
+        as the write, so look-ups show it.
+        """
         if self.chat is None:
             return None
         if listed is None:
@@ -67,7 +79,7 @@ class Fact:
 
 
 class Facts:
-    """The facts of all chats. `CacheState` calls all of it under its lock.
+    """The facts of all chats. `CacheState` uses them under its lock, or uses a copy.
 
     Attributes:
         by_tid: The facts by thread ID.
@@ -77,24 +89,24 @@ class Facts:
         self.by_tid = by_tid or {}
 
     def live(self, now: float) -> Facts:
-        """Return the facts that a listing asked for *now* may not show yet."""
+        """Return the facts that a listing requested at *now* may not show yet."""
         return Facts({tid: each for tid, each in self.by_tid.items() if now < each.expires_at})
 
     @property
     def expires_at(self) -> float:
-        """When the first of them expires."""
+        """The time at which the first fact expires; infinity without facts."""
         return min((each.expires_at for each in self.by_tid.values()), default=math.inf)
 
     def record(
         self, write: Write, listed: ChatSnapshot | None, *, now: float, expires_at: float
     ) -> None:
-        """Add what *write* made of a chat.
+        """Add the fact that results from *write*; no effect if the write had no result.
 
         Args:
-            write: Has ended.
-            listed: The last listing.
-            now: When it ended, on the cache's clock.
-            expires_at: When the listing is right whatever it shows.
+            write: A write that has ended.
+            listed: The last listing, or None.
+            now: The end of the write, on the cache's clock.
+            expires_at: The end of the fact, on the cache's clock.
         """
         if write.tid is None:
             return
@@ -104,11 +116,11 @@ class Facts:
             before = None if listed is None else listed.by_tid.get(write.tid)
             past += [(write.before, expires_at), (before, expires_at)]
         if earlier is not None:
-            # Those that no listing shows any more would pile up in a program that writes often.
+            # Without the time limit, a program that writes often would collect earlier states.
             past += [(chat, until) for chat, until in earlier.supersedes if now < until]
             past.append((earlier.chat, expires_at))
             is_new = is_new or (earlier.is_new and write.chat is not None)
-        # The present state is no past state, even if the chat has been in it before.
+        # If a write restores an earlier state, that state is the present one.
         supersedes: dict[int, tuple[Chat, float]] = {}
         for chat, until in past:
             if chat is not None and chat != write.chat:
@@ -116,25 +128,28 @@ class Facts:
         self.by_tid[write.tid] = Fact(write.chat, tuple(supersedes.values()), is_new, expires_at)
 
     def on_not_found(self, tid: str) -> None:
-        """The server says that there is no chat *tid*."""
+        """Drop the fact of the chat *tid* after a 404, unless the bot has left the chat."""
         fact = self.by_tid.get(tid)
-        # For a chat that we left, 404 is expected, and the listing may still show the chat.
+        # After leaving, 404 is expected, and a listing that is behind may still show the chat.
         if fact is not None and fact.chat is not None:
             del self.by_tid[tid]
 
     def on_event(
         self, tid: str, chat: Chat | None, shown: ChatSnapshot | None, *, is_own: bool
     ) -> bool:
-        """An event says that the chat *tid* is *chat* now, or gone.
+        """Apply an event: the chat *tid* is *chat* now. Return whether the event is news.
+
+        An event is no news if it repeats the fact, or if it reports an earlier state. Thread A
+        renames a chat twice; thread B receives the event of the first rename after the second one
+        has ended. As news, this event would expire the view for nothing.
+
+        Two kinds of news end the fact: the chat is gone, or others have restored an earlier state.
 
         Args:
-            tid: The chat.
-            chat: The chat, or None when it is gone.
-            shown: What look-ups read; None where that is not fresh.
-            is_own: Whether the bot did it.
-
-        Returns:
-            False for an event that the facts know already.
+            tid: The thread ID.
+            chat: The chat, or None if the chat is gone.
+            shown: The snapshot that look-ups read; None if it is not fresh.
+            is_own: Whether the bot caused the event.
         """
         fact = self.by_tid.get(tid)
         if fact is not None:
@@ -142,8 +157,8 @@ class Facts:
                 self.by_tid[tid] = fact = evolve(fact, is_echoed=True)
             # Events are ordered: a change by others after our write's echo is newer than our write.
             is_undone = fact.is_echoed and not is_own
-            # An event from before our last write is no news, unless look-ups show what somebody
-            # made of the chat since then: this may undo that.
+            # An event that repeats the fact or an earlier state is no news. Exception: look-ups
+            # show a later change by others, and this event may undo that change.
             shows_another = shown is not None and shown.by_tid.get(tid) != fact.chat
             is_known = fact.chat == chat or fact.is_past(chat)
             if is_known and not is_undone and not shows_another:
@@ -153,7 +168,7 @@ class Facts:
         return True
 
     def merge(self, listed: ChatSnapshot) -> ChatSnapshot:
-        """*listed* with the facts that it does not show; new chats are at its end."""
+        """Return *listed* with the facts that it does not show; new chats are at the end."""
         changed = {}
         for tid, fact in self.by_tid.items():
             before = listed.by_tid.get(tid)

@@ -1,4 +1,4 @@
-"""What the cache says of itself."""
+"""The counters of the chat cache."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from teamwire_sync._display.html import html_table
 
 @frozen
 class CacheInfo:
-    """What the cache of the chats has done since the Connection was made, and how old it is.
+    """The counters of the chat cache since the Connection was made, and the age of the cache.
 
     Attributes:
-        hits: Look-ups answered from memory with what they looked for.
-        misses: Look-ups answered after a refresh, or with nothing found.
-        refreshes: How often the server was asked for the chats. That is listings, not_modified,
-            failures, and those given up since a write outdated them.
-        listings: Refreshes that brought all the chats.
-        pages: Pages of chats that came, also for a refresh that was given up or failed.
-        not_modified: Refreshes that found nothing changed.
+        hits: Look-ups that found their result in memory.
+        misses: Look-ups that needed a refresh, or found nothing.
+        refreshes: Refreshes that sent a request to the server: the sum of listings, not_modified,
+            failures, and refreshes that ended early, for example because a write outdated them.
+        listings: Refreshes that returned all the chats.
+        pages: Pages of chats received, also by a refresh that failed or ended early.
+        not_modified: Refreshes in which the server reported no change.
         failures: Refreshes that failed.
-        joined: Waits for another thread's refresh in place of an own one.
-        stale_serves: Look-ups answered past the time to live, because the server failed.
+        joined: Waits for another thread's refresh instead of a refresh by the same thread.
+        stale_serves: Look-ups that found their result in an expired listing, as the server failed.
         store_loads: Listings that came from the store, where another process had left them.
-        chats: Chats that look-ups find without asking; 0 after a write, until the next look-up.
-        age: Seconds since the server was last asked with success; None when it has not been.
-        expires_in: Seconds until the next look-up asks the server.
+        chats: Chats that look-ups find without a request; 0 after a write, until the next look-up.
+        age: Seconds since the last successful request for the chats; None without a listing.
+        expires_in: Seconds until a look-up requests the chats from the server.
     """
 
     hits: int = 0
@@ -44,12 +44,12 @@ class CacheInfo:
 
     @property
     def lookups(self) -> int:
-        """All the look-ups that were answered; one that raised is counted nowhere."""
+        """The look-ups that returned. A look-up that raised an error is not counted."""
         return self.hits + self.misses
 
     @property
     def requests_saved(self) -> int:
-        """Look-ups minus refreshes, as without the cache each look-up asks the server."""
+        """Look-ups minus refreshes: without the cache, each look-up would send a request."""
         return self.lookups - self.refreshes
 
     def _rows(self) -> list[tuple[str, str]]:

@@ -12,19 +12,19 @@ if TYPE_CHECKING:
     from teamwire_sync._models.chats import Chat
 
 Progress = Callable[[int, int], object]
-"""Called with the pages and the chats that have come so far."""
+"""A callback that takes the number of pages and the number of chats received so far."""
 
 
 @define(eq=False, repr=False)
 class ListingRequest:
-    """One listing: what the reader needs to know, and how far it is.
+    """The request for one listing, and its progress.
 
     Attributes:
-        validator: The ETag of the listing that is known; None asks for a listing in any case.
+        validator: The ETag of the known listing; None for an unconditional request.
         deadline: The moment of `time.monotonic` at which the reading has to end, or None.
-        check_needed: To be called before each further page; raises when nobody needs the listing
-            any more.
-        pages: The pages that have come.
+        check_needed: A callback; the reader calls it before each further page. It raises if nobody
+            needs the listing any more.
+        pages: The number of pages received.
     """
 
     deadline: float | None
@@ -34,7 +34,7 @@ class ListingRequest:
     pages: int = 0
 
     def page(self, chats: int) -> None:
-        """Report one more page, and *chats* known by now."""
+        """Report one more page; *chats* is the number of chats received so far."""
         self.pages += 1
         if self._progress is not None:
             self._progress(self.pages, chats)
@@ -46,7 +46,7 @@ class Listing:
 
     Attributes:
         chats: The chats by thread ID, in the server's order.
-        validator: The ETag to ask with whether they changed.
+        validator: The ETag for a conditional request; None without one.
     """
 
     chats: dict[str, Chat]
@@ -54,18 +54,18 @@ class Listing:
 
 
 ReadListing = Callable[[ListingRequest], Optional[Listing]]
-"""Reads the chats from the server; None when they are as the validator says."""
+"""A function that reads the chats from the server; None means that nothing has changed."""
 
 
 @frozen
 class SlotRevision:
-    """Names a listing that processes share, without its chats.
+    """The name of a listing that processes share by a slot, without the chats.
 
     Attributes:
-        body: Names its chats; another listing has another.
-        generation: That of the slot when the server was asked for it.
-        asked_at: When the server was last asked for it, or said that it had not changed; seconds
-            of the store's clock.
+        body: The token of the stored chats; each stored listing has its own.
+        generation: The generation of the slot when the listing was requested.
+        asked_at: When the server was last asked for the listing, or for a change of it; seconds on
+            the store's clock.
     """
 
     body: str
@@ -80,8 +80,8 @@ class ConfirmedListing:
     Attributes:
         listed: The chats.
         validator: The ETag for a conditional request.
-        asked_at: When the server was asked, on the cache's clock.
-        revision: Names it in the store; None when it is in no store.
+        asked_at: The time just before the request, on the cache's clock.
+        revision: The name of the listing in the store; None if the listing is in no store.
     """
 
     listed: ChatSnapshot
@@ -92,12 +92,16 @@ class ConfirmedListing:
 
 @frozen(eq=False, repr=False)
 class Freshness:
-    """How new the listing has to be that a look-up needs.
+    """The conditions under which a listing is new enough for a look-up.
+
+    Thread A lists the chats; somebody else creates a chat; thread B calls with ``refresh=True``.
+    A's listing was requested before B's call, so B must not accept it.
 
     Attributes:
-        newer_than: The number of the last listing that is too old.
-        since: A listing that another process asked for before this moment is too old.
-        urgent: Whether to ask although the server has just failed.
+        newer_than: The number of the last flight that is too old.
+        since: A listing that another process requested at this time or before is too old; on the
+            cache's clock.
+        urgent: Whether to send a request although another process failed before `since`.
     """
 
     newer_than: int = -1

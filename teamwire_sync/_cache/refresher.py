@@ -1,4 +1,4 @@
-"""Refreshes of the view: one thread lists the chats, the others wait for it."""
+"""Refreshes of the view: one thread lists the chats, the other threads wait for the listing."""
 
 from __future__ import annotations
 
@@ -18,20 +18,26 @@ if TYPE_CHECKING:
     from teamwire_sync._cache.snapshot import ChatSnapshot
     from teamwire_sync._cache.source import Source
 
-# How many listings that a write outdates are given up, before one is read to its end: writes that
-# never stop would keep a look-up waiting for ever.
+# The number of outdated listings that a look-up stops early. The look-up reads the next one to its
+# end: writes that never end would otherwise keep it waiting forever.
 _GIVEN_UP = 2
-# How many times the time of a caller whose own time-out ended a listing another caller needs, to
-# try soon after it.
+# After the leader's own time-out, a caller needs this many times the leader's time to list the
+# chats during the cool-down.
 _MORE_TIME = 1.5
 
 
 class Refresher:
-    """Brings a newer view for all threads that need one.
+    """The single flight of the chats: gets a newer view for all threads that need one.
+
+    An own write outdates a listing in progress: thread A lists the chats; thread B creates a chat
+    and looks it up. A's pages may be older than the write, so B starts its own flight
+    (`CacheState.join_or_start`). A's flight is of an older epoch now. It is not published, and A
+    stops it before the next page: A and its waiters start again. After two such listings, A reads
+    the next one to its end.
 
     Args:
-        state: The cache's.
-        source: Where listings come from.
+        state: The state of the cache.
+        source: The source of listings.
     """
 
     def __init__(self, state: CacheState, source: Source) -> None:
@@ -46,13 +52,13 @@ class Refresher:
         *,
         need: Freshness = ANY,
     ) -> ChatSnapshot:
-        """A view other than *seen*: by a listing of our own, or by one in progress.
+        """Return a view other than *seen*, by a listing of this thread or of another thread.
 
         Args:
             seen: The view that the caller can't use.
             deadline: The moment of `time.monotonic` at which this has to end, or None.
-            progress: Called with the pages of a listing of our own.
-            need: How new the view has to be.
+            progress: A callback for the pages of a listing by this thread.
+            need: The conditions for a view that is new enough.
 
         Raises:
             TWError: The chats could not be listed.
@@ -91,7 +97,8 @@ class Refresher:
             raise
         except TWError as error:
             if is_own_timeout(error, request.deadline):
-                # The others may have the time: each asks for itself.
+                # Thread A has a time-out of 1 s; thread B waits for A without one. A's time-out
+                # must not fail B. The flight is abandoned, and B starts again.
                 self._state.failed(flight, error, enough=time_left * _MORE_TIME)
             else:
                 self._state.failed(flight, error, enough=math.inf)
@@ -104,5 +111,6 @@ class Refresher:
 
 
 def _time_left(deadline: float | None) -> float:
-    # Below infinity, so that a cool-down for all is one for callers who would wait for ever too.
+    # Not infinity: a cool-down for every caller (`enough` is infinity) must stop callers without a
+    # deadline too.
     return sys.float_info.max if deadline is None else deadline - time.monotonic()

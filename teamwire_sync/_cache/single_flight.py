@@ -1,4 +1,8 @@
-"""Single flight: of all the threads that need the same answer, one fetches it for all of them."""
+"""Single flight: one thread fetches a value, and all threads that need the value share it.
+
+Without single flight: thread A needs a value and sends a request; thread B needs the same value
+before A has it, and sends the same request.
+"""
 
 from __future__ import annotations
 
@@ -16,21 +20,26 @@ from teamwire_sync.exceptions import TWError, TWTimeoutError
 T = TypeVar("T")
 
 
-class Abandoned(Exception):  # noqa: N818  control flow: the flight has no answer, so start again
-    """Raised to those who wait for a flight whose leader left without an answer."""
+class Abandoned(Exception):  # noqa: N818  control flow, no error: the caller starts again
+    """A flight ended without a value and without an error; its waiters start again."""
 
 
 @define(eq=False, repr=False)
 class Flight(Generic[T]):
-    """One fetch: its leader sets the result, the others wait for it.
+    """One fetch that threads share. One thread leads (fetches); the other threads wait for it.
+
+    A flight ends with a value, with an error, or abandoned (with neither).
 
     Attributes:
-        leader: The thread that fetches.
-        number: Counts the flights of a cache that were started; 0 before the start.
-        epoch: The cache's at the start: what comes of an older one is not published.
-        losses: The cache's when the content was known; it is dropped with what was dropped since.
-        asked_at: When another process asked the server for the content; infinity where the leader
-            asks the server itself.
+        leader: The identity of the thread that leads.
+        number: The position of the flight among the flights of its cache, from 1; 0 before the
+            start.
+        epoch: `CacheState.epoch` at the start. The cache publishes only flights of its present
+            epoch.
+        losses: `CacheState.losses` at the start, or when the server had sent all the chats. The
+            cache publishes no content from before a loss.
+        asked_at: When another process requested the content from the server, on the cache's clock.
+            Infinity if the leader requests the content itself.
     """
 
     leader: int = field(factory=threading.get_ident)
@@ -43,40 +52,47 @@ class Flight(Generic[T]):
     _error: TWError | None = None
 
     def set_result(self, value: T) -> None:
-        """Return *value* to all who wait."""
+        """End the flight with *value*, which all waiters return."""
         self._value = (value,)
         self._done.set()
 
     def set_exception(self, error: TWError) -> None:
-        """Raise a copy of *error* to each who waits.
+        """End the flight with *error*; each waiter raises its own copy.
 
-        A shared one would collect the tracebacks of all of them.
+        A shared exception would collect the tracebacks of all waiters.
         """
         self._error = copy.copy(error)
         self._done.set()
 
     def abandon(self) -> None:
-        """Send all who wait away to fetch for themselves; no effect after a result or an error."""
+        """End the flight: the waiters start again. No effect after a value or an error."""
         self._done.set()
 
     def wait(self, deadline: float | None) -> T:
-        """Wait for the answer until *deadline*.
+        """Wait for the end of the flight, and return its value.
+
+        Args:
+            deadline: The moment of `time.monotonic` at which waiting has to end, or None.
 
         Raises:
-            RuntimeError: This thread is the leader, or does its work, and would wait for itself.
+            RuntimeError: The leader is this thread or waits for this thread. Waiting would never
+                end.
             TWTimeoutError: The deadline has passed.
-            TWError: The leader failed.
-            Abandoned: There is no answer.
+            TWError: The flight ended with an error.
+            Abandoned: The flight was abandoned.
         """
         if self.leader == threading.get_ident() or works_for(self.leader):
             message = (
-                "a look-up inside of the look-up that it would wait for; don't look up chats, "
-                "users or groups in a progress callback or a logging handler"
+                "this look-up would wait for itself, as it runs inside another look-up; don't look "
+                "up chats, users or groups in a progress callback or a logging handler"
             )
             raise RuntimeError(message)
         left = None if deadline is None else max(0.0, deadline - time.monotonic())
         if not self._done.wait(left):
-            message = "no answer within the timeout of this call; another thread still waits for it"
+            message = (
+                "no response within the timeout of this call; "
+                "another thread is still waiting for it"
+            )
             raise TWTimeoutError(message)
         if self._error is not None:
             raise copy.copy(self._error)
@@ -93,25 +109,26 @@ def lead_or_wait(
     *,
     accepts: Callable[[Flight[T]], bool] = lambda _flight: True,
 ) -> T:
-    """The answer: known already, fetched by this thread, or by the one that does so already.
+    """Return a value that is known already, or fetch it, or wait for another thread's fetch.
 
     Args:
-        join: Takes a flight. Starts it and returns it, or returns the one under way; or, in a
-            tuple, the answer that is there already.
-        lead: Fetches the answer for a flight that was started. May raise `Abandoned` to start
-            again.
-        leave: Takes a flight out of what `join` returns, and abandons it. Called twice, and also
-            for one that was not started.
+        join: Takes a new flight. Returns the value in a tuple if it is known already. Otherwise
+            returns the flight in progress. Without one, starts the new flight and returns it. Does
+            this in one step under a lock: two threads that find no flight could both start one.
+        lead: Fetches the value for the flight that this thread started. May raise `Abandoned` to
+            start again.
+        leave: Removes a flight, so that `join` no longer returns it, and abandons the flight.
+            Called twice, also for a flight that was not started.
         deadline: The moment of `time.monotonic` at which waiting has to end, or None.
-        accepts: Whether the answer of another thread's flight is new enough.
+        accepts: Returns whether another thread's flight is new enough. If not, start again.
 
     Raises:
         TWError: The fetch failed.
     """
     while True:
         led: Flight[T] = Flight()
-        # From here on, whatever ends this thread's work ends the flight too: Ctrl-C may come
-        # anywhere, and would leave all the others waiting.
+        # `join` is inside the block, because Ctrl-C may interrupt any instruction: a started flight
+        # that never ends would keep its waiters waiting forever.
         try:
             flight = join(led)
             if isinstance(flight, tuple):

@@ -15,17 +15,19 @@ if TYPE_CHECKING:
 
 @frozen(eq=False, repr=False)
 class ChatSnapshot:
-    """The chats that look-ups read. Never changed; the next one replaces it.
+    """The chats that look-ups read. A snapshot never changes; a new snapshot replaces it.
 
     Attributes:
         chats: All the chats.
-        by_tid: The same by thread ID.
-        by_title: The same by title, a tuple where several have it; untitled chats are in no entry.
-        fresh_until: Until when look-ups take it, on the cache's clock. With a store, until the next
-            look whether another process has written.
-        expires_at: Until when it answers if no other process has written.
-        number: That of the flight that asked the server for it; 0 where another process asked.
-        store_generation: The store's generation when the server was asked; None without a store.
+        by_tid: The chats by thread ID.
+        by_title: The chats by title; a tuple if several chats have the title. Untitled chats have
+            no entry.
+        fresh_until: The time until which look-ups use the snapshot, on the cache's clock. With a
+            store: the time of the next check whether another process has written.
+        expires_at: The end of the snapshot if no other process has written, on the cache's clock.
+        number: The number of the flight that requested the chats from the server; 0 if another
+            process requested them.
+        store_generation: The slot's generation when the chats were requested; None without a store.
     """
 
     chats: tuple[Chat, ...] = ()
@@ -38,22 +40,22 @@ class ChatSnapshot:
 
     @classmethod
     def of(cls, by_tid: dict[str, Chat]) -> ChatSnapshot:
-        """Index the chats in *by_tid* by title too; the snapshot is not fresh yet."""
+        """Return a snapshot of the chats in *by_tid* that is not fresh yet."""
         by_title: dict[str, Any] = {}
         repeated: dict[str, list[Chat]] = {}
         for chat in by_tid.values():
             title = chat.title
-            # No tuple around each: the garbage collector would go through all of them.
+            # A unique title gets no tuple: the garbage collector would visit all the tuples.
             if title and by_title.setdefault(title, chat) is not chat:
                 repeated.setdefault(title, [by_title[title]]).append(chat)
         by_title.update((title, tuple(chats)) for title, chats in repeated.items())
         return cls(tuple(by_tid.values()), by_tid, by_title)
 
     def titled(self, title: str) -> tuple[Chat, ...] | None:
-        """The chats that have *title*, or None."""
+        """Return the chats with the title *title*, or None."""
         found = self.by_title.get(title)
         return (found,) if isinstance(found, Chat) else found
 
     def until(self, expires_at: float, check_at: float = math.inf) -> ChatSnapshot:
-        """The same chats, fresh until *expires_at*, or until *check_at* if that comes before."""
+        """Return the same chats, fresh until *expires_at* or *check_at*, the earlier of the two."""
         return evolve(self, fresh_until=min(expires_at, check_at), expires_at=expires_at)

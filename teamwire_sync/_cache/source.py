@@ -1,4 +1,4 @@
-"""Where listings come from."""
+"""The sources of listings."""
 
 from __future__ import annotations
 
@@ -16,38 +16,39 @@ if TYPE_CHECKING:
     from teamwire_sync._cache.single_flight import Flight
     from teamwire_sync._cache.state import CacheState
 
-_UNASKED = "the server says that nothing has changed, but it was not asked that"
+_UNASKED = "the server reported no change, but the request was not conditional"
 
 
 class Source(Protocol):
-    """Brings listings, and tells other processes of writes."""
+    """A source of listings, which also informs other processes of this cache's writes."""
 
     def bring(
         self, flight: Flight[ChatSnapshot], request: ListingRequest, need: Freshness
     ) -> ChatSnapshot:
-        """Get a listing, and publish it."""
+        """Get a listing, publish it, and return the view."""
 
     def extended(self, view: ChatSnapshot, now: float) -> ChatSnapshot:
-        """*view*, fresh for longer if no other process has written.
+        """Return *view*, fresh for longer if no other process has written.
 
         Args:
-            view: Is no longer fresh.
-            now: The moment, on the cache's clock.
+            view: A view that is no longer fresh.
+            now: The present time on the cache's clock.
         """
 
     def flush(self, *, at_once: bool = False) -> None:
-        """Let other processes know of the `changes` of the state.
+        """Inform other processes of the state's `changes`.
 
         Args:
-            at_once: Even if that has just failed: there is no later.
+            at_once: Whether to try although the last try has just failed. `close` needs this,
+                because no later try follows.
         """
 
 
 class ServerSource:
-    """Asks the server. No other process knows of its listings.
+    """A source that requests listings from the server. Other processes don't share the listings.
 
     Args:
-        state: The cache's.
+        state: The state of the cache.
         read: Reads a listing, in the thread of the look-up that needs it.
     """
 
@@ -59,15 +60,23 @@ class ServerSource:
         self,
         flight: Flight[ChatSnapshot],
         request: ListingRequest,
-        need: Freshness,  # noqa: ARG002  any answer of the server is new enough
+        need: Freshness,  # noqa: ARG002  every response of the server is new enough
     ) -> ChatSnapshot:
-        """Ask the server, and publish what it says."""
+        """Request a listing from the server, publish it, and return the view."""
         return self.publish(flight, self.ask(flight, request, self._state.confirmed))
 
     def ask(
         self, flight: Flight[ChatSnapshot], request: ListingRequest, known: ConfirmedListing | None
     ) -> ConfirmedListing:
-        """Ask the server for the chats, or whether they are still those of *known*."""
+        """Request the chats from the server, with the ETag of *known* unless the cache is in doubt.
+
+        Returns:
+            The new listing, or *known* with the time of this request if nothing has changed.
+
+        Raises:
+            TWProtocolError: The server reported no change, and *known* is None.
+            TWError: The request failed.
+        """
         state = self._state
         asked_at = state.clock()
         state.count("refreshes")
@@ -98,10 +107,12 @@ class ServerSource:
     ) -> ChatSnapshot:
         """Make *listing*, which the server has just sent, the view.
 
+        A listing that took longer than the TTL serves its waiters, but is expired already.
+
         Args:
-            flight: Its flight.
+            flight: The flight that requested the listing.
             listing: The listing.
-            check_at: When to look whether another process has written.
+            check_at: When to check whether another process has written, on the cache's clock.
         """
         state = self._state
         ended_at = state.clock()
@@ -113,8 +124,8 @@ class ServerSource:
         return view
 
     def extended(self, view: ChatSnapshot, now: float) -> ChatSnapshot:  # noqa: ARG002
-        """*view*: nobody else's writes are known."""
+        """Return *view*: this source has no information about other processes."""
         return view
 
     def flush(self, *, at_once: bool = False) -> None:
-        """No other process has to know."""
+        """Do nothing: no other process shares the listings."""

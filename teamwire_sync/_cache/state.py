@@ -1,6 +1,7 @@
 """The state of the chat cache, and every transition of it.
 
-One lock guards all of it. It is never held over I/O, the clock, logging or a callback.
+One lock guards the whole state. No thread holds the lock during I/O, logging, a callback or a call
+of the clock: these may take any time, and may look up chats themselves.
 """
 
 from __future__ import annotations
@@ -30,29 +31,39 @@ _NOTHING = ChatSnapshot()
 
 
 class Outdated(Abandoned):
-    """A write was made, or the listing dropped, while another listing was read."""
+    """The epoch changed, or a loss came, during a flight. Its leader and waiters start again."""
 
 
 class CacheState:
     """The state of the cache. Look-ups read `view` without the lock; it is replaced, never changed.
 
+    The cache is in doubt for `own_write_grace` after a write of unknown outcome. Thread A's write
+    times out; thread B lists the chats; only then does the server complete the write. B's listing
+    would hide the write for the whole TTL. In doubt, a listing therefore lasts for `recheck_after`
+    at most, requests are unconditional, and no stored listing is new enough.
+
     Args:
         clock: Returns seconds; only differences count.
-        ttl: Seconds for which a listing answers look-ups, from just before it was asked for.
-        recheck_after: Seconds after a listing in which a miss does not ask for another. While the
-            outcome of a write is unknown, a listing answers for so many seconds only.
+        ttl: Seconds for which a listing is valid, from just before its request.
+        recheck_after: Seconds after a listing, or a failed one, in which a miss starts no other.
         own_write_grace: Seconds for which own writes are merged into listings that lack them.
         stale_if_error: Seconds after the TTL in which the last listing may still be served.
 
     Attributes:
-        view: What look-ups read.
+        view: The snapshot that look-ups read. `_expire` replaces it by an empty one.
         tries: Counts the look-ups in a fresh view.
-        fails: Counts those of them that found nothing.
-        confirmed: The last listing that the server confirmed.
-        facts: Own writes that it may not show.
-        epoch: Counts what has expired the view: writes, events, and `invalidate`.
-        losses: Counts how often `confirmed` was dropped.
-        changes: Counts what other processes have to know: own writes, and what was dropped.
+        fails: Counts the look-ups in a fresh view that found no chat.
+        confirmed: The last listing that the server confirmed. It contains no facts: a 304 would
+            otherwise confirm chats that the server has never listed.
+        facts: Own writes that a listing may not show yet.
+        epoch: The number of times that a write, an event, a 404, `invalidate` or `close` expired
+            the view. A flight of an older epoch is neither joined nor published. Thread A lists the
+            chats; thread B creates a chat and looks it up. A's pages may be older than B's write.
+        losses: The number of losses. A loss drops `confirmed`, at `invalidate`, 401 or `close`.
+            Content from before a loss is not published. Thread A sends a conditional request;
+            thread B receives 401; A receives 304. A must not publish the dropped chats again.
+        changes: The number of changes. A change is an own write, an `invalidate` or a 401. It
+            outdates the listings of other processes, so the source informs these processes.
     """
 
     def __init__(
@@ -75,6 +86,7 @@ class CacheState:
         self._lock = threading.Lock()
         self._closed = False
         self.epoch = self.losses = self.changes = self._started = 0
+        # The flight of the present epoch, which look-ups join; and all flights, which `close` ends.
         self._flight: Flight[ChatSnapshot] | None = None
         self._flights: set[Flight[ChatSnapshot]] = set()
         self.confirmed: ConfirmedListing | None = None
@@ -87,13 +99,13 @@ class CacheState:
         on_fork(self)
 
     def after_fork(self) -> None:
-        """Replace the lock, and drop the flights of threads that the child does not have."""
+        """Replace the lock, and drop the flights: their threads do not exist in the child."""
         self._lock = threading.Lock()
         self._flight = None
         self._flights = set()
 
     def require_open(self) -> None:
-        """Raise TWClosedError after `close`."""
+        """Raise TWClosedError if the state is closed."""
         if self._closed:
             raise _closed_error()
 
@@ -102,16 +114,20 @@ class CacheState:
     def join_or_start(
         self, led: Flight[ChatSnapshot], seen: ChatSnapshot, *, time_left: float, newer_than: int
     ) -> Flight[ChatSnapshot] | tuple[ChatSnapshot]:
-        """A newer view in a tuple, or the flight to wait for, or *led*, which has started.
+        """Return a newer view in a tuple, or the flight to wait for, or *led* after its start.
+
+        All checks are one step under the lock. Thread A finds the view expired; thread B publishes
+        a new view and ends its flight; A must find B's view here, and not list the chats again.
 
         Args:
-            led: The caller's.
+            led: The caller's new flight.
             seen: The view that the caller can't use.
-            time_left: Seconds that the caller has.
+            time_left: Seconds that the caller has left.
             newer_than: The number of the last flight that is too old.
 
         Raises:
-            TWError: A listing has failed a moment ago.
+            TWClosedError: The Connection is closed.
+            TWError: The cool-down of a failed listing stops this caller.
         """
         now = self.clock()
         with self._lock:
@@ -133,7 +149,7 @@ class CacheState:
         raise _closed_error() if cool is None else copy.copy(cool.error)
 
     def finish(self, flight: Flight[ChatSnapshot]) -> None:
-        """The flight has ended, however it did."""
+        """Remove *flight*, which has ended in any way, and wake its waiters."""
         with self._lock:
             self._flights.discard(flight)
             if self._flight is flight:
@@ -141,7 +157,7 @@ class CacheState:
         flight.abandon()
 
     def require_newer(self) -> Freshness:
-        """End the cool-down, and return how new the listing of a forced refresh has to be."""
+        """End the cool-down, and return the conditions for the listing of a forced refresh."""
         now = self.clock()
         with self._lock:
             self._cool_down = None
@@ -152,13 +168,16 @@ class CacheState:
     def validator_of(self, known: ConfirmedListing | None, asked_at: float) -> str | None:
         """Return the ETag for a conditional request at *asked_at*.
 
-        None asks for a listing in any case: there is no known one, or the outcome of a write is
-        unknown.
+        Returns:
+            None for an unconditional request: no listing is known, or the cache is in doubt.
         """
         return known.validator if known and asked_at >= self._doubt_until else None
 
     def request_answered(self, flight: Flight[ChatSnapshot], *, changed: bool) -> None:
-        """The server has listed the chats, or said that they have not changed."""
+        """Count a response: the server has sent all the chats (*changed*), or reported no change.
+
+        If it has sent all the chats, the flight uses no older content: earlier losses don't count.
+        """
         with self._lock:
             self.require_open()
             if changed:
@@ -174,17 +193,22 @@ class CacheState:
         check_at: float = math.inf,
         is_ours: bool = True,
     ) -> ChatSnapshot:
-        """Make *listing* the view, unless a write was made since *flight* started.
+        """Make *listing*, with the facts, the view. Return that view.
+
+        If the epoch has changed since the start of *flight*, the view is returned only. The waiters
+        of *flight* may use it: they joined before the change.
 
         Args:
-            flight: Its flight.
+            flight: The flight that has got the listing.
             listing: The listing.
-            ended_at: When it had come.
-            check_at: When to look whether another process has written.
-            is_ours: Whether the server was asked by *flight* itself.
+            ended_at: When the listing was complete, on the cache's clock.
+            check_at: When to check whether another process has written, on the cache's clock.
+            is_ours: Whether *flight* requested the listing from the server. False for a listing
+                from a store.
 
         Raises:
-            Outdated: What the server did not send again was dropped meanwhile.
+            TWClosedError: The Connection is closed.
+            Outdated: The listing has content from before a loss.
         """
         expires_at, facts = self._coverage(listing.asked_at)
         view = evolve(
@@ -211,10 +235,10 @@ class CacheState:
         return view
 
     def _coverage(self, asked_at: float) -> tuple[float, Facts]:
-        """Until when a listing asked for at *asked_at* answers, and the facts that it may lack."""
+        """Return when a listing requested at *asked_at* expires, and the facts that it may lack."""
         with self._lock:
             by_tid = dict(self.facts.by_tid)
-        # As of the request: a write that expired since then may be missing from its answer.
+        # Use the request time: a fact that expired since then may be missing from this listing.
         facts = Facts(by_tid).live(asked_at)
         expires_at = min(asked_at + self.ttl, facts.expires_at)
         if asked_at < self._doubt_until:
@@ -222,12 +246,14 @@ class CacheState:
         return expires_at, facts
 
     def failed(self, flight: Flight[ChatSnapshot], error: TWError, *, enough: float) -> None:
-        """The flight has failed: the cool-down begins.
+        """Start the cool-down after *flight* has failed, unless the epoch has changed.
+
+        After 401 or 403, the last listing is no longer served as stale.
 
         Args:
             flight: The flight.
-            error: The failure.
-            enough: Callers who have at least this many seconds may ask all the same.
+            error: The error of the flight.
+            enough: See `CoolDown.enough`.
         """
         ended_at = self.clock()
         with self._lock:
@@ -240,11 +266,16 @@ class CacheState:
                     self._stale_allowed = False
 
     def is_recheck_due(self, now: float) -> bool:
-        """Whether the last listing is so old that a miss asks for another."""
+        """Return whether a miss at *now* starts a listing, because the last one is too old."""
         return now - self._last_attempt > self.recheck_after
 
     def stale(self) -> ChatSnapshot | None:
-        """The last listing with the facts, while it may be served for a server that fails."""
+        """Return the last listing with the facts, for a look-up whose refresh failed.
+
+        Returns:
+            None without a listing, and after `stale_if_error`. None also after 401, 403 or a write
+            of unknown outcome, until a listing succeeds.
+        """
         now = self.clock()
         with self._lock:
             listing = self.confirmed if self._stale_allowed else None
@@ -256,31 +287,42 @@ class CacheState:
     # Listings that processes share
 
     def accepts(self, asked_at: float, need: Freshness, now: float) -> bool:
-        """Whether a listing that another process asked for at *asked_at* is new enough *now*."""
+        """Return whether a listing that another process requested at *asked_at* is new enough.
+
+        A listing from before the last event or 404 is too old. Process A lists the chats; thread B
+        receives an event, which expires the view. B must not take A's listing from the store. In
+        doubt, every stored listing is too old.
+        """
         in_doubt = now < self._doubt_until
         since = max(need.since, self._asked_since, now if in_doubt else -math.inf)
         return asked_at > since and now < self._coverage(asked_at)[0]
 
     def keep(self, flight: Flight[ChatSnapshot], listing: ConfirmedListing, losses: int) -> None:
-        """Let a stored *listing* be served when the server fails, as one of our own.
+        """Make a stored *listing* `confirmed`, so that it may be served when the server fails.
+
+        No effect after a loss or a new epoch. Thread A reads the stored listing; thread B receives
+        401 and drops `confirmed`. A must not bring the dropped chats back.
 
         Args:
-            flight: The flight that has read it; no write came since its start.
+            flight: The flight that has read the listing.
             listing: The listing.
-            losses: `losses` before it was read.
+            losses: `losses` before the listing was read.
         """
         with self._lock:
             if losses == self.losses and flight.epoch == self.epoch:
                 self.confirmed = listing
 
     def saved(self, listing: ConfirmedListing, revision: SlotRevision) -> None:
-        """The store has *listing* as *revision*."""
+        """Record that the store has *listing* as *revision*."""
         with self._lock:
             if self.confirmed is listing:
                 self.confirmed = evolve(listing, revision=revision)
 
     def replace_view(self, view: ChatSnapshot, replacement: ChatSnapshot) -> bool:
-        """Whether *replacement* is the view now, since *view* was."""
+        """Replace *view* by *replacement*; return False, without effect, if *view* is not the view.
+
+        Thread A extends the view; a write of thread B expires it. A must not restore the view.
+        """
         with self._lock:
             if self.view is not view:
                 return False
@@ -290,22 +332,26 @@ class CacheState:
     # Writes, events and the end
 
     def wrote(self, write: Write, *, unknown: bool) -> None:
-        """A write has reached the server, or may have: the view expires.
+        """Expire the view and add a fact: a write has reached the server, or may have.
+
+        Both are one step under the lock: a listing published between them could lack the write.
 
         Args:
-            write: The write.
-            unknown: Whether nobody knows if it was done.
+            write: The write, which has ended.
+            unknown: Whether the outcome of the write is unknown; this starts the doubt.
         """
         now = self.clock()
         until = now + self._own_write_grace
         with self._lock:
-            # First, since Ctrl-C may come anywhere: look-ups must not show what was before.
+            # Expire first, since Ctrl-C may interrupt any line: look-ups must not show the state
+            # before the write.
             self._expire()
             self.changes += 1
-            # Pruned here too, for a program that writes and never looks up.
+            # Drop expired facts here too: a program that only writes publishes no listing.
             self.facts = self.facts.live(now)
             listed = None if self.confirmed is None else self.confirmed.listed
             self.facts.record(write, listed, now=now, expires_at=until)
+            # The server has confirmed a write, so it is available again.
             if write.tid is not None:
                 self._cool_down = None
             if unknown:
@@ -313,7 +359,7 @@ class CacheState:
                 self._stale_allowed = False
 
     def on_not_found(self, tid: str) -> None:
-        """The server says that there is no chat *tid* (any more)."""
+        """Expire the view, and drop the fact of the chat *tid*: the server has responded 404."""
         now = self.clock()
         with self._lock:
             self.facts.on_not_found(tid)
@@ -321,14 +367,15 @@ class CacheState:
             self._expire()
 
     def on_event(self, tid: str, chat: Chat | None, *, is_own: bool = False) -> None:
-        """An event says that the chat *tid* is *chat* now, or gone.
+        """Apply an event: the chat *tid* is *chat* now. Expire the view if the event is news.
 
-        The view expires unless it shows that already: our own writes come back to us.
+        An event is no news if the facts cover it (`Facts.on_event`), or if a fresh view shows
+        *chat* already and no listing is in progress. Events also report our own writes.
 
         Args:
-            tid: The chat.
-            chat: The chat, or None when it is gone.
-            is_own: Whether the bot did it.
+            tid: The thread ID.
+            chat: The chat, or None if the chat is gone.
+            is_own: Whether the bot caused the event.
         """
         now = self.clock()
         with self._lock:
@@ -336,13 +383,14 @@ class CacheState:
             shown = self.view if now < self.view.expires_at else None
             if not self.facts.on_event(tid, chat, shown, is_own=is_own):
                 return
-            # A listing in progress may have read what was before.
+            # A listing in progress may have read another state, even if the view shows *chat*: the
+            # chat may have changed and changed back.
             if shown is None or shown.by_tid.get(tid) != chat or self._flight is not None:
                 self._asked_since = now
                 self._expire()
 
     def invalidate(self) -> None:
-        """Drop what the server sent; the next look-up lists the chats."""
+        """Drop `confirmed` and the view, but no facts; the next look-up lists the chats."""
         with self._lock:
             self.changes += 1
             self._drop()
@@ -350,7 +398,11 @@ class CacheState:
             self._expire()
 
     def on_unauthorized(self) -> None:
-        """401: what the server sent is no longer the bot's."""
+        """Drop `confirmed` and the view: after a 401, the bot may not read the chats any more.
+
+        The epoch stays, for two reasons. A flight that fails with the 401 still starts the
+        cool-down. A flight that receives all the chats after the 401 still publishes them.
+        """
         with self._lock:
             self.changes += 1
             self._drop()
@@ -360,7 +412,7 @@ class CacheState:
         """Drop everything.
 
         Returns:
-            The flights whose waiters are to be woken.
+            The flights in progress. The caller has to wake their waiters.
         """
         with self._lock:
             self._closed = True
@@ -382,23 +434,24 @@ class CacheState:
 
     def count(self, name: str, more: int = 1) -> None:
         """Add *more* to the count *name* of `CacheInfo`."""
-        # No call in the block: a signal's handler may come there, and wait for the lock.
+        # The block calls no Python function. A signal handler could run in that function, and wait
+        # forever for the lock that its own thread holds.
         with self._lock:
             self._counts[name] += more
 
     def is_first(self, event: str) -> bool:
-        """Whether *event* is to be logged: once, and a "failure" once after each listing."""
+        """Return whether to log *event*: once, and a "failure" once after each listing."""
         with self._lock:
             known = event in self._told
             self._told.add(event)
         return not known
 
     def info(self) -> CacheInfo:
-        """The counts, and the age of the listing."""
+        """Return the counters, and the age of the listing."""
         now = self.clock()
         with self._lock:
-            # Reading a count steps it, so both are stepped. The fails first: one that comes in
-            # between would be subtracted from tries that do not have it yet.
+            # Reading an `itertools.count` increments it, so both are read once. `fails` is first: a
+            # look-up between the two reads could otherwise count in `fails` only.
             failed = next(self.fails)
             hits = next(self.tries) - failed
             listing, view, counts = self.confirmed, self.view, dict(self._counts)

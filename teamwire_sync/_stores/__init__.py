@@ -1,7 +1,7 @@
-"""Stores: where listings of the chats outlive a process, for others and for the next start.
+"""Stores: they keep listings of the chats for other processes, and for the next start.
 
-`StoreSource` is what the cache asks; `SharedListing` is one slot of a store, of which no failure
-reaches a look-up. Only the Connection and the command line use this package.
+The cache gets its listings from `StoreSource`. `SharedListing` uses one slot of a store, and keeps
+the store's failures away from look-ups. Only the Connection and the command line use this package.
 """
 
 from __future__ import annotations
@@ -19,12 +19,16 @@ _KINDS = "none, file, file:FOLDER, redis://HOST, rediss://HOST or unix://SOCKET"
 
 
 def slot_in(store: Store | None, identity: str | None) -> StoreSlot | None:
-    """The slot of the bot *identity* in *store*, else in the one that the environment names.
+    """Return the slot of the bot *identity*; None without a store.
+
+    Args:
+        store: The store, or None for the store in ``TEAMWIRE_STORE``.
+        identity: A text that identifies the bot and its server, or None if it is unknown.
 
     Raises:
-        TypeError: *store* is none.
-        TWConfigError: There is no saying whose chats these are, or the environment names no store.
-        ImportError: The store needs a package that is not there.
+        TypeError: *store* is not a store.
+        TWConfigError: *identity* is None, or ``TEAMWIRE_STORE`` is invalid.
+        ImportError: The store needs a package that is not installed.
     """
     if store is None:
         store = find_store(os.environ.get("TEAMWIRE_STORE", ""), "TEAMWIRE_STORE")
@@ -36,27 +40,27 @@ def slot_in(store: Store | None, identity: str | None) -> StoreSlot | None:
         raise TypeError(message)
     if identity is None:
         message = (
-            "a store has to know whose chats it keeps, and this transport can't say it. With the "
-            "vendor's SDK: Connection.from_vendor(bot='the App ID and the server'). Without a "
-            "store: no store=..., and TEAMWIRE_STORE=none"
+            "a store needs the identity of the bot, and this transport has none. With the vendor's "
+            "SDK, use Connection.from_vendor(bot='the App ID and the server'). To use no store, "
+            "omit store=... and set TEAMWIRE_STORE=none"
         )
         raise TWConfigError(message)
     return store._slot(identity)
 
 
 def find_store(text: str, source: str) -> Store | None:
-    """The store that *text* names; None for ``none``, and for nothing.
+    """Return the store that *text* names; None for ``none`` and for an empty text.
 
     Args:
-        text: As in ``TEAMWIRE_STORE``.
-        source: Where it stands, for the text of an error.
+        text: The text, in the format of ``TEAMWIRE_STORE``.
+        source: The place of the text, for error messages.
 
     Raises:
-        TWConfigError: It names none.
-        ImportError: The store needs a package that is not there.
+        TWConfigError: *text* names no store.
+        ImportError: The store needs a package that is not installed.
     """
     given = Secret(text.strip())
-    # Locals may be shown with an error, and this one may hold a password.
+    # A traceback may show local variables, and this one may contain a password.
     del text
     kind = given.reveal().partition(":")[0]
     if given.reveal() in {"", "none"}:
@@ -77,5 +81,5 @@ def find_store(text: str, source: str) -> Store | None:
             return RedisStore(given.reveal())
         except ValueError as error:
             problem = f"{source}: {error}"
-    # Not echoed: it may hold a password.
+    # The message does not repeat the text, which may contain a password.
     raise TWConfigError(problem)

@@ -1,15 +1,20 @@
-"""What every store has in common: slots. A slot keeps the chats of one bot beyond a process.
+"""The interface of all stores: slots, generations and leases.
 
-It has the last listing that the server sent, a generation, and the lease of the process that is
-asking the server. Each of them is only ever replaced, never changed: nobody has to lock the slot to
+A slot is the place in a store that keeps the chats of one bot beyond the life of a process. A slot
+has the last listing that the server sent, a generation, and the lease of the process that is
+requesting a listing. Each of them is replaced, never changed, so nobody has to lock the slot to
 read or write it.
 
-The generation is a random token, which each write of a bot replaces. A listing names the generation
-in which it was asked for, and counts only while the slot still has that one. So a listing that
-comes too late does no harm.
+A generation is a random token of a slot, which each change (`CacheState.changes`) replaces. A
+stored listing names the generation in which it was requested, and counts only while the slot has
+that generation. Process A requests a listing; process B renames a chat; A stores its listing, which
+may show the old title. The listing does not count, because B has replaced the generation.
 
-Times are the store's own, in seconds since 1970: the processes that share a slot compare them, and
-their clocks may differ.
+A lease is the right to request a listing for all processes that share a slot, for some seconds. It
+is the single flight of processes.
+
+Times are seconds since 1970 on the store's clock: processes compare the times, and the clocks of
+the processes may differ.
 """
 
 from __future__ import annotations
@@ -27,29 +32,29 @@ if TYPE_CHECKING:
     from teamwire_sync._models.people import Group, User
 
 MAX_AGE = 86_400.0
-"""Seconds after which what was stored is gone: chat titles are confidential."""
+"""Seconds after which stored data expires and is removed: chat titles are confidential."""
 
 MAX_BYTES = 64 * 1024 * 1024
-"""What a stored listing may have at most: some 500,000 chats."""
+"""The maximum size of a stored listing in bytes: about 500,000 chats."""
 
 
 class StoreError(Exception):
-    """The store can't do it now; the text says why, in a line that may be logged."""
+    """The store can't do an operation now. The text, one line with the reason, may be logged."""
 
 
 class DamagedError(StoreError):
-    """What was stored is damaged or not ours, and now it is gone."""
+    """Stored data was damaged or was not written by this package, and has been removed."""
 
 
 @frozen(eq=False, repr=False)
 class StoredListing:
-    """A listing as it is stored: what the server sent, and nothing else.
+    """A listing in the form that stores keep: data from the server only, without facts.
 
     Attributes:
         chats: The chats by thread ID, in the server's order.
-        validator: What a conditional request sends back to ask whether they changed.
-        users: The users that the chats and groups name, each once.
-        groups: The groups that the chats name, each once.
+        validator: The ETag for a conditional request; None without one.
+        users: The users that the chats and groups refer to, each once.
+        groups: The groups that the chats refer to, each once.
     """
 
     chats: Mapping[str, Chat]
@@ -60,13 +65,13 @@ class StoredListing:
 
 @frozen
 class Failure:
-    """The server's refusal to list the chats, which those who wait for the listing are to share.
+    """A failed listing. The processes that wait for the listing share the failure.
 
     Attributes:
-        generation: That of the slot when the server was asked.
-        failed_at: When it refused.
-        until: When it may be asked again.
-        error: What it takes to raise the error again; JSON.
+        generation: The slot's generation when the listing was requested.
+        failed_at: The time of the failure, on the store's clock.
+        until: The time from which the server may be asked again, on the store's clock.
+        error: The data to raise the error again; JSON.
     """
 
     generation: str
@@ -77,13 +82,13 @@ class Failure:
 
 @frozen
 class SlotStatus:
-    """What a look at a slot tells.
+    """The contents of a slot at one moment, without the chats.
 
     Attributes:
-        now: The store's time.
-        generation: The slot's.
-        revision: Of the listing, whether it counts or not; None when there is none.
-        failure: The last refusal, whether it counts or not.
+        now: The present time on the store's clock.
+        generation: The slot's generation.
+        revision: The revision of the listing, even if it does not count; None without a listing.
+        failure: The last failure, even if it does not count; None without a failure.
     """
 
     now: float
@@ -93,94 +98,95 @@ class SlotStatus:
 
 
 class Lease(Protocol):
-    """The right to ask the server for all who share the slot, for some seconds."""
+    """The right to request a listing for all processes that share the slot, for some seconds."""
 
     def extend(self) -> bool:
-        """Have it last for as many seconds as at first, from now; False when it was lost.
+        """Restart the seconds of the lease. Return False if the lease was lost.
 
         Raises:
-            StoreError: The store can't do it now.
+            StoreError: The store can't extend the lease now.
         """
 
     def release(self) -> None:
-        """Let others have it. One that was lost stays with who has it now.
+        """Free the lease for other processes. No effect if the lease was lost.
 
         Raises:
-            StoreError: The store can't do it now: the lease ends by itself.
+            StoreError: The store can't free the lease now. The lease ends by itself.
         """
 
 
 class StoreSlot(Protocol):
-    """Where the chats of one bot are stored. Threads and processes share it.
+    """The place in a store for the chats of one bot. Threads and processes share it.
 
-    Each method raises `StoreError` when the store can't do it now, within a second or two. What is
-    damaged or not ours is removed, and is as if it were not there after one `DamagedError` that
-    says so; where it can't be removed, it is a `StoreError` each time. The names of files and keys
-    have the version of the format: what another version has written is left alone.
+    Each method raises `StoreError` within a second or two if the store can't do the operation now.
+    A method that finds data which is damaged or was not written by this package removes the data
+    and raises `DamagedError` once; after that, the slot lacks the data. If the data can't be
+    removed, each call raises `StoreError`. The names of files and keys contain the version of the
+    format, so a slot never uses or removes the data of another version.
     """
 
     def status(self) -> SlotStatus:
-        """What there is. A slot that has no generation yet is given one."""
+        """Return the status. A slot without a generation gets one."""
 
     def load(self, revision: SlotRevision) -> StoredListing | None:
-        """The listing *revision*; None when another has replaced it."""
+        """Return the listing *revision*; None if the slot no longer has it."""
 
     def save(self, listing: StoredListing, *, generation: str, asked_at: float) -> SlotRevision:
         """Replace the listing by *listing*.
 
         Args:
             listing: The listing.
-            generation: The slot's, by the look before the server was asked.
-            asked_at: The time, by the same look.
+            generation: The slot's generation in the status before the request.
+            asked_at: The time in the same status.
         """
 
     def mark_unchanged(self, revision: SlotRevision, *, asked_at: float) -> SlotRevision | None:
-        """Note that the server was asked at *asked_at*, and the listing *revision* has not changed.
+        """Record that the server reported no change of *revision* at a request at *asked_at*.
 
         Returns:
-            The revision that it has now; None when another listing has replaced it.
+            The new revision of the listing; None if the slot no longer has the listing.
         """
 
     def fail(self, failure: Failure) -> None:
-        """Replace the last failure by *failure*; a listing that is saved removes it."""
+        """Replace the last failure by *failure*. The next saved listing removes it."""
 
     def bump_generation(self) -> str:
-        """Give the slot a new generation: a listing that was asked for before counts no more.
+        """Replace the generation and return the new one: older listings no longer count.
 
-        The lease is free then: nobody has to wait for an answer that will not count.
+        This frees the lease: nobody has to wait for a listing that will not count.
         """
 
     def lease(self, seconds: float) -> Lease | None:
-        """The right to ask the server, for *seconds*; None while another has it. Never waits."""
+        """Take the lease for *seconds*; return None, without waiting, if another process has it."""
 
     def clear(self) -> None:
-        """Remove the listing and the failure, and bump the generation."""
+        """Remove the listing and the failure, and replace the generation."""
 
 
 class Store(Protocol):
-    """Where listings of the chats outlive a process: `MemoryStore`, `FileStore`, `RedisStore`."""
+    """A place to keep listings of the chats: `MemoryStore`, `FileStore` or `RedisStore`."""
 
     def _slot(self, identity: str) -> StoreSlot:
-        """The slot of the bot *identity*. Does no I/O."""
+        """Return the slot of the bot *identity*, without I/O."""
 
     def clear(self) -> int:
-        """Remove what is stored, of all the bots.
+        """Remove the stored data of all bots.
 
         Returns:
-            How many snapshots there were.
+            The number of snapshots that the store had.
 
         Raises:
-            OSError: Something could not be removed, or the store can't be reached.
+            OSError: Some data could not be removed, or the store can't be reached.
         """
 
 
 def new_token() -> str:
-    """A name that nothing else has."""
+    """Return a new unique name."""
     return os.urandom(16).hex()
 
 
 def key_of(identity: str) -> str:
-    """What stands for *identity* in the name of a file or a key; gives nothing of it away."""
+    """Return a hash of *identity* for the names of files and keys. It reveals no identity."""
     import hashlib  # noqa: PLC0415  only a store needs it
 
     return hashlib.sha256(identity.encode()).hexdigest()[:32]

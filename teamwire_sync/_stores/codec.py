@@ -1,11 +1,11 @@
-"""A listing as bytes, as every store holds it.
+"""The conversion of a listing to bytes, and back. Every store uses it.
 
-The first line is the digest of the rest, which is JSON. The version of the format is in the names
-of files and keys, so what another version has written is left alone. In the JSON are columns, one
-for each field, which are read several times as fast as an object for each chat. Chats name users
-and groups by their places, in numbers of 32 bits in Base64.
+The first line is the digest of the body. The body is JSON. The version of the format is in the
+names of files and keys, so no store reads the data of another version. The JSON has a column for
+each field. Columns are read several times as fast as one object for each chat. Chats refer to users
+and groups by their positions, as 32-bit numbers in Base64.
 
-The members of a group are left out: a listing is without them, and they are asked for when needed.
+The members of a group are left out: a listing has no group members, which are loaded when needed.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _GROUP: Fields = {
     "is_public": FLAG,
 }
 _CHAT: Fields = {"tid": STRING, "title": OPTIONAL}
-# Most chats have the same of these: each combination of them is stored once.
+# Most chats have the same values in these fields, so each combination is stored once.
 _KIND: Fields = {
     "type": STRING,
     "is_alert": FLAG,
@@ -53,7 +53,7 @@ _KIND: Fields = {
 }
 _CLASSES = {cls.__name__: cls for cls in (User, Bot, LoggedInUser)}
 
-# What JSON and objects of the wrong kind lead to.
+# The exceptions that wrong JSON and objects of a wrong type can cause.
 _FAULTS = (
     ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError,
     MemoryError, struct.error, TWProtocolError,
@@ -61,26 +61,26 @@ _FAULTS = (
 
 
 def pack(contents: StoredListing) -> bytes:
-    """*contents* as bytes, with the users and groups that its chats name.
+    """Return *contents* as bytes, with the users and groups that its chats refer to.
 
     Raises:
-        StoreError: It has what JSON has not, such as infinity.
+        StoreError: *contents* has a value that JSON does not have, such as infinity.
     """
     try:
         body = _encode(_document(contents)).encode("ascii")
     except _FAULTS:
         body = b""
     if not body:
-        message = "the chats have something that can't be stored"
+        message = "the chats contain a value that can't be stored"
         raise StoreError(message)
     return b"%s\n%s" % (_digest(body), body)
 
 
 def unpack(packed: bytes) -> StoredListing:
-    """The listing that `pack` made *packed* of. Its chats can't act yet.
+    """Return the listing of which `pack` made *packed*. Its chats can't act yet.
 
     Raises:
-        StoreError: It is damaged, cut off, or no listing at all.
+        StoreError: *packed* is damaged, cut off, or not a listing.
     """
     digest, _, body = packed.partition(b"\n")
     message = "the snapshot is damaged or cut off"
@@ -88,7 +88,7 @@ def unpack(packed: bytes) -> StoredListing:
         try:
             return _contents(parse_json(str(body, "ascii")))
         except _FAULTS:
-            message = "the snapshot has something else than chats"
+            message = "the snapshot contains something other than chats"
     raise StoreError(message)
 
 
@@ -140,7 +140,7 @@ def _document(contents: StoredListing) -> dict[str, Any]:
 
 
 def _distinct(tuples: Iterable[tuple[Any, ...]]) -> dict[int, Any]:
-    # The same user or group is one object in a listing, whatever it is equal to.
+    # By identity, not by equality: a listing has one object for each user or group.
     return {id(each): each for each in chain.from_iterable(tuples)}
 
 
@@ -165,7 +165,7 @@ def _text(numbers: Sequence[int]) -> str:
 def _contents(document: Any) -> StoredListing:
     validator = document["validator"]
     if validator is not None:
-        # It is to stand in a header.
+        # The validator is sent in a header.
         _require(validator.isprintable() and validator == validator.strip())
         validator.encode("latin-1")
     users = _users(document["users"])
@@ -198,7 +198,7 @@ def _named(table: Any, objects: Sequence[Any], size: int) -> list[tuple[Any, ...
     counts, places = _numbers(table["counts"]), _numbers(table["places"])
     _require(len(counts) == size and sum(counts) == len(places))
     every = (*map(objects.__getitem__, places),)
-    # One tuple for all that name the same one alone: it takes memory only once.
+    # All that refer to the same single object share one tuple, to save memory.
     alone = [(each,) for each in objects]
     return [
         alone[places[end - 1]] if count == 1 else every[end - count : end]
@@ -238,7 +238,7 @@ def _chats(document: Any, users: list[User], groups: list[Group]) -> dict[str, C
     _require(len(places) == size)
     chats: dict[str, Chat] = {}
     new = FillableChat.__new__
-    # As in the decoder of the pages: calls in this loop would cost more than what they do.
+    # No calls in this loop, as in the decoder of the pages: they would cost more than their work.
     for tid, title, kind, members, invited, admins, extra in zip(
         tids,
         titles,

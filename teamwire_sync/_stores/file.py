@@ -1,8 +1,8 @@
 """FileStore: the listing outlives the process, and the processes of one user share it.
 
-Each bot has an SQLite database of its own in the folder. A call opens it, and closes it again.
-Nothing is forced onto the disk: what a power cut damages is noticed, and asked for anew. When a
-process is killed while it writes, the next one undoes what it has written.
+Each bot has its own SQLite database in the folder. A call opens the database, and closes it again.
+Nothing is forced onto the disk: damage by a power cut is detected, and the chats are listed again.
+If a process is killed while it writes, the next process rolls back the incomplete write.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _LOCK_TIMEOUT = 1.0
-# Characters of a failure, at most.
+# The maximum number of characters of a failure.
 _LONGEST_FAILURE = 64 * 1024
-# Bytes that a database may have beside its chats.
+# The maximum number of bytes of a database in addition to the chats.
 _MARGIN = 1024 * 1024
-# SQLite's errors for which the database is not to blame.
+# The errors of SQLite that do not mean a damaged database.
 _REASONS = {
     "access permission denied",
     "database is locked",
@@ -56,13 +56,13 @@ _REASONS = {
     "unable to open database file",
 }
 
-# Titles are confidential: what is removed is overwritten.
+# secure_delete overwrites removed data, because titles are confidential.
 _BEGIN = """
 PRAGMA synchronous = OFF;
 PRAGMA secure_delete = ON;
 BEGIN IMMEDIATE;
 """
-# The chats are apart: else they would be written anew with each of the other columns.
+# The chats have their own table: otherwise each change of another column would rewrite them.
 _MAKE = """
 CREATE TABLE IF NOT EXISTS slot (
     generation TEXT, asked_in TEXT, asked_at REAL, failure TEXT, owner TEXT, since REAL, until REAL
@@ -71,14 +71,14 @@ CREATE TABLE IF NOT EXISTS chats (body TEXT, packed BLOB);
 """
 _FAILURE = (str, float, float, dict)
 _LOOK = "SELECT generation, body, asked_in, asked_at, failure FROM slot LEFT JOIN chats"
-# One that was taken later than now is free: the clock has been set back since.
+# A lease with a start in the future is free: the clock has been set back since then.
 _LEASE = (
     "UPDATE slot SET owner = :owner, since = :now, until = :until WHERE owner = :owner OR :free"
     " AND NOT coalesce(since <= :now AND until > :now AND typeof(until) = 'real', 0)"
 )
 
-# SQLite keeps a list of the locks of its process. A child that is forked while a thread has some of
-# them would wait for them for ever. So one thread at a time uses SQLite, and a fork waits for it.
+# SQLite keeps a list of the locks of its process. Thread A holds locks of SQLite; thread B forks;
+# the child would wait forever for A's locks. So one thread at a time uses SQLite, and a fork waits.
 _in_use = threading.RLock()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
@@ -87,13 +87,13 @@ if hasattr(os, "register_at_fork"):
 
 
 class FileStore:
-    """Keeps the chats in files, for the processes of one user.
+    """A store in files, for the processes of one user.
 
     Args:
-        path: The folder; it is made where it is missing. None takes ``teamwire_sync`` in the user's
-            cache folder.
-        max_age: Seconds after which what is stored is gone.
-        max_bytes: What a stored listing may have at most.
+        path: The folder, which is created if it is missing. None means ``teamwire_sync`` in the
+            user's cache folder.
+        max_age: Seconds after which stored data expires.
+        max_bytes: The maximum size of a stored listing in bytes.
 
     Raises:
         TypeError: A value has the wrong type.
@@ -120,13 +120,13 @@ class FileStore:
         return _FileSlot(self, key_of(identity) + SUFFIX)
 
     def clear(self) -> int:
-        """Remove what is stored, of all the bots. Other files in the folder stay.
+        """Remove the stored data of all bots. Other files in the folder stay.
 
         Returns:
-            How many snapshots there were.
+            The number of snapshots that the store had.
 
         Raises:
-            OSError: Something could not be removed.
+            OSError: Some data could not be removed.
         """
         count, failed = 0, ""
         try:
@@ -173,7 +173,7 @@ class _FileSlot:
         found = status.revision
         if found is not None and not 0 <= status.now - found.asked_at < self._store._max_age:
             self._write(
-                # Unless it was confirmed meanwhile.
+                # Another process may have confirmed the listing since it was read.
                 "DELETE FROM chats WHERE body = ? AND EXISTS"
                 " (SELECT * FROM slot WHERE asked_at = ?)",
                 found.body,
@@ -246,12 +246,12 @@ class _FileSlot:
         self._write("DELETE FROM chats")
 
     def _write(self, sql: str, *values: object) -> bool:
-        """Whether there was something to change."""
+        """Run *sql*, and return whether it changed a row."""
         return self._use(lambda database: database.execute(sql, values).rowcount > 0, writes=True)
 
     def _look(self, database: Connection) -> SlotStatus:
         [(generation, body, asked_in, asked_at, failure)] = database.execute(_LOOK)
-        # After what it is compared with: that must not count any longer than it does.
+        # Read the clock last: an earlier time would make the stored data seem younger.
         now = self._store._now()
         _typed([generation], str)
         revision = [body, asked_in, asked_at]
@@ -263,16 +263,19 @@ class _FileSlot:
         )
 
     def _sweep(self) -> None:
-        """Remove what is too old of the other bots, too."""
+        """Remove expired data of the other bots."""
         for name in self._folder.databases():
-            # The listing of this bot is stored all the same.
+            # A failure here does not matter: the listing of this bot is already stored.
             with suppress(OSError, StoreError):
                 age = self._store._now() - os.lstat(self._folder.path_of(name)).st_mtime
                 if abs(age) > self._store._max_age:
                     _FileSlot(self._store, name).clear()
 
     def _use(self, work: Callable[[Connection], T], *, writes: bool = False) -> T:
-        """What *work* gives; where it *writes*, it has the database alone."""
+        """Run *work* with an open database, and return its result.
+
+        If it *writes*, the work is one transaction: other processes write before it or after it.
+        """
         import sqlite3  # noqa: PLC0415  see _require_sqlite3
 
         ends_at = time.monotonic() + _LOCK_TIMEOUT
@@ -282,11 +285,11 @@ class _FileSlot:
             if is_new:
                 folder.make(name)
             try:
-                # A call that has waited for another thread does not wait as long again.
+                # The time-out includes the wait for other threads of this process.
                 left = max(0.0, ends_at - time.monotonic())
                 database = sqlite3.connect(folder.path_of(name), timeout=left, isolation_level=None)
                 try:
-                    # Else a text that is no UTF-8 is an OperationalError, as a full disk is.
+                    # Invalid UTF-8 would otherwise raise OperationalError, as a full disk does.
                     database.text_factory = partial(str, encoding="utf-8", errors="replace")
                     if is_new:
                         database.executescript(_BEGIN + _MAKE)
@@ -313,7 +316,7 @@ class _FileSlot:
 
 def _typed(values: Any, *types: type) -> Any:
     if not isinstance(values, list) or [*map(type, values)] != [*types]:
-        message = "no store has written this"
+        message = "the data was not written by a store"
         raise ValueError(message)
     return values
 
@@ -321,7 +324,7 @@ def _typed(values: Any, *types: type) -> Any:
 class _FileLease:
     def __init__(self, slot: _FileSlot, seconds: float) -> None:
         self._slot, self._owner, self._seconds = slot, new_token(), seconds
-        # A forked child is not the one that asks the server.
+        # A forked child does not own the lease of its parent.
         self._process = os.getpid()
 
     def _take(self, *, free: bool) -> bool:

@@ -1,4 +1,4 @@
-"""A folder of databases that only one user reads and writes."""
+"""A folder of databases that only one user can read and write."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from teamwire_sync._stores.base import DamagedError, StoreError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# With the version of what is in it: what a store of another version has, is left alone.
+# Contains the version of the format, so a store leaves the data of another version alone.
 SUFFIX = ".v1.sqlite3"
-"""How the name of a database ends."""
+"""The end of the name of each database."""
 
 _NAME = re.compile(r"[0-9a-f]{32}" + re.escape(SUFFIX))
-# SQLite may have these beside a database.
+# The ends of the names of files that SQLite may create beside a database.
 _SIDE_FILES = ("-journal", "-wal", "-shm")
 
 
 def folder_path(path: str | os.PathLike[str] | None) -> Path:
-    """The path of the folder *path*, or of the one in the user's cache folder.
+    """Return *path* as an absolute path; None means a folder in the user's cache folder.
 
     Raises:
-        TypeError: It is no path.
-        ValueError: No file system has it, or there is no home.
+        TypeError: *path* is not a path.
+        ValueError: *path* is empty, the file system can't have it, or there is no home folder.
     """
     given = _default_folder() if path is None else path
     text = os.fspath(given) if isinstance(given, os.PathLike) else given
@@ -37,7 +37,7 @@ def folder_path(path: str | os.PathLike[str] | None) -> Path:
         message = f"path must be a str or a Path, not {type(given).__name__}"
         raise TypeError(message)
     if not text or "\0" in text:
-        message = "path has a NUL in it" if text else "path is empty"
+        message = "path contains a NUL character" if text else "path is empty"
         raise ValueError(message)
     expanded = os.path.expanduser(text)  # noqa: PTH111  a Path raises RuntimeError without a home
     try:
@@ -46,9 +46,9 @@ def folder_path(path: str | os.PathLike[str] | None) -> Path:
         message = f"path can't be written in the encoding of the file system: {text!r}"
         raise ValueError(message) from None
     if expanded.startswith("~"):
-        message = f"path: there is no home folder for {text!r}: give the whole path"
+        message = f"path: there is no home folder for {text!r}: use an absolute path"
         raise ValueError(message)
-    # Absolute: the program may be elsewhere when it is used.
+    # An absolute path, because the program may change its working directory later.
     return Path(expanded).absolute()
 
 
@@ -66,7 +66,7 @@ class Folder:
     """The folder of a `FileStore`.
 
     Args:
-        path: Its path.
+        path: The absolute path of the folder.
     """
 
     def __init__(self, path: Path) -> None:
@@ -74,7 +74,10 @@ class Folder:
 
     @contextmanager
     def opened(self) -> Iterator[None]:
-        """Have it there, and ours alone; what the system refuses in the block is a StoreError."""
+        """Create the folder if it is missing, and check that only this user can open it.
+
+        An `OSError` in the block is raised as a `StoreError`.
+        """
         try:
             try:
                 status = self.path.lstat()
@@ -90,24 +93,25 @@ class Folder:
 
     def _problem_of(self, status: os.stat_result) -> str | None:
         if stat.S_ISLNK(status.st_mode):
-            return "it is a link: give the folder that it leads to"
+            return "it is a symbolic link: use the folder that it points to"
         if not stat.S_ISDIR(status.st_mode):
-            return "it is no folder"
+            return "it is not a folder"
         if not _is_own(status):
-            return "it belongs to another user: give a folder of your own"
+            return "it belongs to another user: use a folder that belongs to you"
         if _is_open(status):
-            return "it is open to others: give a folder of its own, that only you can open"
+            return "it is open to other users: use a separate folder that only you can open"
         return None
 
     def error(self, why: str, kind: type[StoreError] = StoreError) -> StoreError:
-        """The error that says *why*, and where."""
+        """Return an error with the reason *why* and the path of the folder."""
         return kind(f"the store in {str(self.path)!r}: {why}")
 
     def refused(self, name: str) -> StoreError:
-        """Remove the database *name*, which no store can use; the error that says so."""
-        why = f"{name} is damaged, of another version or not ours"
+        """Remove the database *name*, which no store can use; return an error with the reason."""
+        why = f"{name} is damaged, of another version or not written by this package"
         try:
-            # The database last: what a journal has of it is confidential, too.
+            # Remove the database last. A journal contains confidential data too, and `databases`
+            # does not find a journal without its database.
             for suffix in (*_SIDE_FILES, ""):
                 with suppress(FileNotFoundError):
                     os.unlink(self.path_of(name + suffix))  # noqa: PTH108
@@ -116,21 +120,22 @@ class Folder:
         return self.error(f"{why}: removed", DamagedError)
 
     def path_of(self, name: str) -> str:
-        """The path of the file *name*."""
+        """Return the path of the file *name*."""
         return f"{self.path}{os.sep}{name}"
 
     def check(self, name: str, most: int) -> bool:
-        """Have the database *name* be ours alone, if it is there.
+        """Check that the database *name* belongs to this user alone, if it exists.
 
         Args:
-            name: Its name.
-            most: Bytes that it may have.
+            name: The name of the database.
+            most: The maximum size of each of its files in bytes.
 
         Returns:
-            Whether it is there; False also when somebody is writing, or was killed while writing.
+            Whether the database exists, is not empty and has no journal. A journal means that a
+            process is writing, or was killed while it was writing.
 
         Raises:
-            DamagedError: It is none that a store made.
+            DamagedError: No store has made the file.
         """
         found = {}
         for suffix in ("", *_SIDE_FILES):
@@ -143,16 +148,17 @@ class Folder:
         return bool(found.get("")) and "-journal" not in found
 
     def make(self, name: str) -> None:
-        """Have the database *name* there, empty unless it was there already.
+        """Create the database *name* as an empty file, unless it exists.
 
-        Nobody here may use it meanwhile: to close it frees the locks that a process has on it.
+        No thread of this process may use the database at the same time: closing the file would free
+        the process's locks on it.
         """
-        # SQLite would make it as open as the umask has it.
+        # SQLite would create the file with the permissions of the umask.
         with suppress(FileExistsError):
             os.close(os.open(self.path_of(name), os.O_CREAT | os.O_EXCL, 0o600))
 
     def databases(self) -> list[str]:
-        """The names of the databases in it, if it is there."""
+        """Return the names of the databases in the folder, if it exists."""
         if not os.path.lexists(self.path):
             return []
         with self.opened():
@@ -160,7 +166,7 @@ class Folder:
 
 
 def _make(folder: Path) -> None:
-    # Path.mkdir(parents=True) would make the parents as open as the umask has them.
+    # Path.mkdir(parents=True) would create the parents with the permissions of the umask.
     with suppress(FileExistsError):
         try:
             folder.mkdir(0o700)

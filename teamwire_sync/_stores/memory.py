@@ -15,10 +15,10 @@ from teamwire_sync._stores.codec import pack, unpack
 
 
 class MemoryStore:
-    """Keeps the chats in the memory of this process, for all Connections that are given it.
+    """A store in the memory of this process, for all Connections that use the same object.
 
     Args:
-        max_age: Seconds after which what is stored is gone.
+        max_age: Seconds after which stored data expires.
     """
 
     def __init__(self, *, max_age: float = MAX_AGE) -> None:
@@ -30,10 +30,10 @@ class MemoryStore:
         return self._slots.setdefault(identity, _MemorySlot(self))
 
     def clear(self) -> int:
-        """Remove what is stored, of all the bots.
+        """Remove the stored data of all bots.
 
         Returns:
-            How many snapshots there were.
+            The number of snapshots that the store had.
         """
         slots = list(self._slots.values())
         had = sum(slot._body is not None for slot in slots)
@@ -42,7 +42,7 @@ class MemoryStore:
         return had
 
     def __reduce__(self) -> NoReturn:
-        message = "a MemoryStore can't be pickled or copied: it is for one process"
+        message = "a MemoryStore can't be pickled or copied: it belongs to one process"
         raise TypeError(message)
 
     def __repr__(self) -> str:
@@ -54,14 +54,14 @@ class _MemorySlot:
         self._store = store
         self._lock = threading.Lock()
         self._generation = new_token()
-        # As bytes: a chat acts through one Connection, and these are for several.
+        # Bytes, not chats: a chat acts through one Connection, and several Connections share this.
         self._body: tuple[SlotRevision, bytes] | None = None
         self._failure: Failure | None = None
         self._owner, self._leased_until = "", 0.0
         on_fork(self)
 
     def after_fork(self) -> None:
-        """Make the lock anew, which a thread of the parent may have."""
+        """Replace the lock, which a thread of the parent may hold, and free the lease."""
         self._lock = threading.Lock()
         self._owner, self._leased_until = "", 0.0
 

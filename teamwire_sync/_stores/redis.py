@@ -1,4 +1,4 @@
-"""RedisStore: processes share the listing, on several machines too."""
+"""RedisStore: processes share the listing, also on several machines."""
 
 from __future__ import annotations
 
@@ -33,18 +33,19 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# With the version of the format: what another version stores is left alone.
+# Contains the version of the format, so a store leaves the data of another version alone.
 _PREFIX = "teamwire_sync:1:"
 _PIECE = 65_536
 _BROKEN = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
 
-# What the server has meanwhile decides, so it is the server that compares.
+# The scripts compare and act in one step on the server. Without them: process A reads a value;
+# process B replaces the value; A acts on the old value.
 _LOAD = """
 if redis.call('HGET', KEYS[1], 'body') ~= ARGV[1] then return false end
 if redis.call('STRLEN', KEYS[2]) > tonumber(ARGV[2]) then return 0 end
 return redis.call('GET', KEYS[2])
 """
-# In pieces, as each of them is sent within a time-out of its own.
+# The value is sent in pieces, because each piece has its own time-out.
 _SET = """
 return redis.call('SET', KEYS[1], table.concat(ARGV, '', 2), 'PX', ARGV[1])
 """
@@ -57,7 +58,7 @@ redis.call('PEXPIRE', KEYS[3], 2 * ARGV[3])
 redis.call('DEL', KEYS[4])
 return redis.call('HGET', KEYS[1], 'generation')
 """
-# To end in 0 milliseconds is to be removed.
+# An expiry in 0 milliseconds removes the key.
 _END_IN = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('PEXPIRE', KEYS[1], ARGV[2])
@@ -65,25 +66,24 @@ return redis.call('PEXPIRE', KEYS[1], ARGV[2])
 
 
 class RedisStore:
-    """Keeps the chats in Redis, for all processes that use the same one.
+    """A store in Redis, for all processes that use the same Redis.
 
-    *timeout* bounds each step by itself: to connect to an address of the host, to send, and to
-    receive the next piece of an answer. So a method waits for one or two time-outs when Redis is
-    away or silent, and longer while Redis keeps answering slowly. `clear` takes as long as it
-    takes to go through all the keys of the database. To find the address of a host takes as long
-    as the system does.
+    *timeout* limits each step separately: connecting to an address of the host, sending, and
+    receiving the next piece of a response. So a method waits for one or two time-outs if Redis is
+    unreachable or silent, and longer while Redis sends a slow response. The time of `clear` depends
+    on the number of keys in the database. *timeout* does not limit the system's name resolution.
 
     Args:
-        url: Where Redis is: ``redis://``, ``rediss://`` or ``unix://``, with user, password,
-            database and TLS options as redis-py takes them. Other options are left out.
-        max_age: Seconds after which what is stored is gone.
-        max_bytes: What the listing of a bot may have at most.
+        url: The URL of Redis: ``redis://``, ``rediss://`` or ``unix://``, with the user, password,
+            database and TLS options of redis-py. Other options are ignored.
+        max_age: Seconds after which stored data expires.
+        max_bytes: The maximum size of the listing of a bot in bytes.
         timeout: Seconds that connecting, each write and each read may take.
 
     Raises:
         TypeError: An argument has the wrong type.
-        ValueError: A number is out of range, or the URL is bad.
-        ImportError: There is no redis-py; the text says what to install.
+        ValueError: A number is out of range, or the URL is invalid.
+        ImportError: redis-py is not installed; the text names the package to install.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class RedisStore:
         timeout: float = 0.5,
     ) -> None:
         given = Secret(url)
-        # Locals may be shown with an error, and this one holds a password.
+        # A traceback may show local variables, and this one contains a password.
         del url
         if not isinstance(given.reveal(), str):
             message = f"url must be a str, not {type(given.reveal()).__name__}"
@@ -117,13 +117,13 @@ class RedisStore:
         return _RedisSlot(self._link, key_of(identity), self._max_age, self._max_bytes)
 
     def clear(self) -> int:
-        """Remove what is stored, of all the bots.
+        """Remove the stored data of all bots.
 
         Returns:
-            How many snapshots there were.
+            The number of snapshots that the store had.
 
         Raises:
-            ConnectionError: Redis can't be reached, or refuses.
+            ConnectionError: Redis can't be reached, or refuses a command.
         """
         cursor: int | None = None
         found: set[bytes] = set()
@@ -139,7 +139,7 @@ class RedisStore:
         except StoreError as error:
             message = str(error)
         except _BROKEN:
-            message = "Redis does not tell its keys"
+            message = "Redis did not return a list of its keys"
         raise ConnectionError(message)
 
     def __reduce__(self) -> NoReturn:
@@ -147,7 +147,7 @@ class RedisStore:
         raise TypeError(message)
 
     def __repr__(self) -> str:
-        # A rendering of the error of a bad URL shows this object, too.
+        # If the URL is invalid, a traceback may show this object before `_where` is set.
         return f"RedisStore({getattr(self, '_where', '')!r})"
 
 
@@ -156,14 +156,14 @@ class _RedisSlot:
         self._link = link
         self._max_bytes = max_bytes
         self._age = math.ceil(max_age * 1000)
-        # All in one slot; what is in braces decides.
+        # The text in braces puts all the keys into the same hash slot of Redis.
         self._generation, self._head, self._body, self._failure, self._leased = (
             f"{_PREFIX}{{{key}}}:{name}"
             for name in ("generation", "head", "body", "failure", "lease")
         )
 
     def status(self) -> SlotStatus:
-        # The time last: what others have stored meanwhile would be of the future.
+        # Read the time last: data that another process stores in between would be from the future.
         failure, head, generation, moment = self._link.run(
             ("GET", self._failure),
             ("HMGET", self._head, "body", "generation", "asked_at"),
@@ -229,7 +229,7 @@ class _RedisSlot:
 
     def bump_generation(self) -> str:
         generation = new_token()
-        # Where there is no memory left for the new one, the old one is gone nevertheless.
+        # Delete first: if Redis has no memory for the new generation, the old one must not stay.
         self._link.run(
             ("DEL", self._generation),
             ("SET", self._generation, generation, "PX", 2 * self._age),
@@ -245,7 +245,7 @@ class _RedisSlot:
         )
         if taken:
             return lease
-        if left == -1:  # it would never end, so it is no lease
+        if left == -1:  # a key without an expiry is not a lease of this package
             raise self._removed(self._leased)
         return None
 
@@ -259,7 +259,9 @@ class _RedisSlot:
 
     def _removed(self, *keys: str) -> DamagedError:
         self._link.run(("DEL", *keys))
-        return DamagedError("what Redis had for the chats was damaged or not ours, and is removed")
+        return DamagedError(
+            "the chats in Redis were damaged or not written by this package: removed"
+        )
 
 
 @frozen(repr=False)
@@ -270,7 +272,7 @@ class _RedisLease:
     token: str = field(factory=new_token)
 
     def owner(self) -> str:
-        # After a fork it stays the parent's.
+        # With the process ID: after a fork, the lease still belongs to the parent.
         return f"{self.token} {os.getpid()}"
 
     def extend(self) -> bool:

@@ -1,9 +1,9 @@
 """Redis through redis-py's client, with errors that may be logged.
 
-A pipeline, with a pool for its one connection, is used by one caller at a time. It is used again
-only when all its answers were read. redis-py's pool gives back a connection that Ctrl-C has left
-without its answer, which is then read by the next caller. In a forked child, the lock of such a
-pool may be held by a thread of the parent.
+One caller at a time uses a pipeline, which has a pool with one connection. A pipeline is used again
+only after all its responses were read. A shared pool of redis-py would return a connection too
+early: Ctrl-C ends caller A before A reads its response; caller B gets the connection, and reads A's
+response as its own. In a forked child, a thread of the parent may hold the lock of such a pool.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from teamwire_sync._stores.base import StoreError
 if TYPE_CHECKING:
     from teamwire_sync._internal.secret import Secret
 
-# The other options of a URL are left out: some would switch the time-outs off.
+# The other options of a URL are ignored, because some would disable the time-outs.
 _TAKEN = frozenset(
     {"host", "port", "path", "db", "username", "password", "client_name", "connection_class"}
 )
 _BAD_URL = (
-    "url must be such as redis://user:password@host:6379/0, rediss://... or unix:///path?db=0, "
-    "with what is special in a password percent-encoded, and TLS options that redis-py knows"
+    "url must be like redis://user:password@host:6379/0, rediss://... or unix:///path?db=0; "
+    "percent-encode special characters in the password, and use only TLS options of redis-py"
 )
 
 _FAILURES = (
     redis.RedisError, OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError,
     MemoryError,
 )  # fmt: skip
-# What a server says is not repeated: it may hold what it was sent.
+# The server's error text is not repeated, because it may contain data from the request.
 _REASONS: tuple[tuple[type[Exception], str], ...] = (
-    (redis.TimeoutError, "no answer in time"),
+    (redis.TimeoutError, "no response in time"),
     (redis.AuthenticationError, "it refuses the user or the password"),
     (redis.exceptions.NoPermissionError, "its ACL forbids this to the user"),
     (redis.exceptions.OutOfMemoryError, "it has no memory left"),
@@ -48,17 +48,17 @@ _CODES = frozenset({"BUSY", "ERR", "MISCONF", "NOREPLICAS"})
 
 
 class Link:
-    """Redis at one URL. Does no I/O before the first command.
+    """A connection to Redis at one URL. There is no I/O before the first command.
 
     Args:
-        url: Where it is.
-        timeout: Seconds that connecting, and the wait for each piece of an answer, may take.
+        url: The URL.
+        timeout: Seconds that connecting, each write and each read of a response may take.
 
     Attributes:
         where: The URL without user, password and options.
 
     Raises:
-        ValueError: The URL is bad; the text does not repeat it.
+        ValueError: The URL is invalid. The text does not contain the URL.
     """
 
     def __init__(self, url: Secret, timeout: float) -> None:
@@ -70,20 +70,20 @@ class Link:
         on_fork(self)
 
     def after_fork(self) -> None:
-        """Leave the parent its sockets: that they are closed here tells the server nothing."""
+        """Drop the parent's sockets. Closing them in the child sends nothing to the server."""
         self._free.clear()
 
     def run(self, *commands: tuple[Any, ...], atomic: bool = False) -> list[Any]:
-        """What the server answers to each of *commands*, in one round trip.
+        """Run *commands* in one round trip, and return the server's response to each.
 
-        Where a key holds another kind of value than a command needs, the answer is the error.
+        If a key has a value of another type than its command needs, the response is the error.
 
         Args:
-            commands: Each with its arguments.
-            atomic: Whether all of them happen at once, or none.
+            commands: The commands, each with its arguments.
+            atomic: Whether the server runs all the commands in one step, or none of them.
 
         Raises:
-            StoreError: It could not be asked, or refused.
+            StoreError: Redis could not be reached, or refused a command.
         """
         try:
             try:
@@ -94,7 +94,8 @@ class Link:
             for command in commands:
                 pipeline.execute_command(*command)
             answers: list[Any] = pipeline.execute(raise_on_error=False)
-            # Not before: whatever ends this, Ctrl-C too, leaves no answer for those who come next.
+            # Free the pipeline only now: after Ctrl-C or an error, the next caller must not read a
+            # response of this one.
             self._free.append(pipeline)
             for answer in answers:
                 if isinstance(answer, redis.ResponseError) and "WRONGTYPE" not in str(answer):
@@ -108,19 +109,19 @@ class Link:
 
 
 class _SilentPool(redis.ConnectionPool):
-    # That of some versions of redis-py shows the password.
+    # The repr of some versions of redis-py shows the password.
     __repr__ = object.__repr__
 
 
 def _maker(url: str, timeout: float) -> tuple[Callable[[], Any], str] | None:
     with suppress(*_FAILURES):
         parts, given = urlsplit(url), redis.connection.parse_url(url)  # type: ignore[no-untyped-call]
-        # Of no query at all, Python 3.9 says that it is a bad one.
+        # Python 3.9 rejects an empty query.
         parse_qs(parts.query or "db=0", strict_parsing=True)
         path = parts.path if parts.scheme == "unix" else f"{parts.path.strip('/') or 0}"
         if (
             url.isprintable()
-            # A password that is not encoded would be taken, and shown, for a host or a path.
+            # An unencoded password would be parsed, and shown, as part of the host or path.
             and not parts.fragment
             and "@" not in parts.path + parts.query
             and (path.startswith("/") if parts.scheme == "unix" else path.isdecimal())
@@ -134,7 +135,7 @@ def _maker(url: str, timeout: float) -> tuple[Callable[[], Any], str] | None:
             if parts.scheme == "rediss":
                 options.setdefault("ssl_check_hostname", options.get("ssl_cert_reqs") != "none")
 
-            # A closure: a debugger may show the attributes of an object.
+            # A closure hides the password: a debugger may show the attributes of an object.
             def make() -> Any:
                 pool: Any = _SilentPool(
                     protocol=2, retry=None, socket_timeout=timeout,
@@ -142,7 +143,7 @@ def _maker(url: str, timeout: float) -> tuple[Callable[[], Any], str] | None:
                 )  # fmt: skip
                 return redis.Redis(connection_pool=pool).pipeline()
 
-            # Of the options, redis-py checks some only here.
+            # redis-py checks some options only when it makes a connection.
             return make, _where(parts.scheme, make().connection_pool.make_connection())
     return None
 
@@ -162,7 +163,7 @@ def _reason_of(error: BaseException) -> str:
     if isinstance(error, redis.ResponseError):
         code = text.partition(" ")[0]
         return f"it refuses ({code})" if code in _CODES else "it refuses"
-    # No server's words are in these: redis-py makes them of those of the system.
+    # These texts come from redis-py and the operating system, not from the server.
     if type(error) is redis.ConnectionError and text.isprintable():
         return text[:200]
-    return f"no answer that makes sense ({type(error).__name__})"
+    return f"an invalid response ({type(error).__name__})"

@@ -1,4 +1,4 @@
-"""The listing in a slot of a store. A failure of the store is logged once, and stops no look-up."""
+"""The listing in a slot of a store. A store's failure is logged once, and stops no look-up."""
 
 from __future__ import annotations
 
@@ -35,35 +35,39 @@ T = TypeVar("T")
 
 _here = threading.local()
 
-# Seconds that a leader who was killed keeps the others waiting at most.
+# Seconds of a lease. A leader that is killed keeps other processes waiting for this time at most.
 LEASE = 10.0
-# Seconds after a failure of the store in which it is left alone.
+# Seconds after a failure of the store in which it is not used.
 _PAUSE = 5.0
-# Seconds that a server's wish to be left alone is passed on for at most.
+# The maximum pause after a stored failure in seconds, also if the server's Retry-After is longer.
 _LONGEST_FAILURE = 3600.0
-# Seconds between two looks of who waits for another process's listing: at first, and at most.
+# The first and the maximum pause between two checks for another process's listing, in seconds.
 _FIRST_WAIT, _LONGEST_WAIT = 0.01, 0.1
 
-# What a server that refuses says to all who share it.
+# The server's failures, which all processes that share the slot raise.
 _SHARED = ("TWRateLimitError", "TWServerError")
-# What may be one process's own. The others don't fail with it, nor one after the other.
+# Failures that may concern one process only. Other processes do not raise them, but list the chats
+# in parallel. If they took turns, the last process would wait for the time-outs of all the others.
 _OWN = ("TWConnectionError", "TWTimeoutError")
 _CONTEXT = ("status", "code", "request_id", "method", "path", "retry_after")
 
 
-class _Paused(Exception):  # noqa: N818  it is no error: the store is left alone
-    """The store has failed a moment ago."""
+class _Paused(Exception):  # noqa: N818  control flow, no error
+    """The store has just failed, so it is not used now."""
 
 
 class SharedListing:
     """The stored listing of one bot. No failure of the store reaches a look-up.
 
-    A write that could not be told to the store is told later: until then, nothing stored is used.
+    Each change of this process (`CacheState.changes`) replaces the slot's generation. If the store
+    fails at that moment, the generation is replaced before the next use of the slot. Process A
+    renames a chat while the store fails; the store works again, with a listing that shows the old
+    title. With the old generation, A would use this listing.
 
     Args:
-        slot: Where the chats are.
-        check_interval: Seconds between two looks at a slot whose listing is in use.
-        attach: Lets the chats of a listing act, and whom they name.
+        slot: The slot of the bot.
+        check_interval: Seconds between two checks of a slot whose listing is in use.
+        attach: Binds the chats of a listing, and its users and groups, so that they can act.
         patience: Seconds to wait for another process's listing.
     """
 
@@ -81,7 +85,7 @@ class SharedListing:
         self._flushing = threading.Lock()
         self._slot = slot
         self._attach = attach
-        # How many changes of ours the store knows.
+        # The number of own changes that the store has recorded.
         self._flushed = 0
         self._failed_until = -math.inf
         self._is_warned = False
@@ -90,18 +94,18 @@ class SharedListing:
         on_fork(self)
 
     def after_fork(self) -> None:
-        """Make the lock anew, which a thread of the parent may have."""
+        """Replace the lock, which a thread of the parent may hold, and drop the parent's leases."""
         self._flushing = threading.Lock()
         self.held = set()
 
     @property
     def next_look(self) -> float:
-        """Seconds until the next look: longer while the store fails."""
+        """Seconds until the next check of the slot; longer while the store fails."""
         return max(self.check_interval, self._failed_until - self.clock())
 
     @staticmethod
     def pauses() -> Iterator[float]:
-        """Seconds to wait before each further look, for another process's listing; never ends."""
+        """Yield, without end, the seconds between two checks for another process's listing."""
         pause = _FIRST_WAIT
         while True:
             yield pause
@@ -109,15 +113,20 @@ class SharedListing:
 
     @property
     def is_leading(self) -> bool:
-        """Whether one who waits for the lease waits for this thread, or for this Connection."""
+        """Whether this thread or this Connection has a lease. It must not wait for its own lease.
+
+        Thread A lists the chats with the lease; thread B receives 404, which outdates A's listing,
+        and looks up a chat. B must not wait for the lease of A's listing.
+        """
         return bool(self.held) or getattr(_here, "leads", 0) > 0
 
     def flush(self, changes: int, *, at_once: bool = False) -> None:
-        """Let the other processes know that the stored listing is outdated, if they don't.
+        """Replace the generation if the store has not recorded all *changes*.
 
         Args:
-            changes: How many changes of ours there were, of which each outdates it.
-            at_once: Even if the store has just failed: there is no later.
+            changes: The number of own changes; each change outdates the stored listing.
+            at_once: Whether to try although the store has just failed. `close` needs this, because
+                no later try follows.
         """
         if changes > self._flushed:
             if at_once:
@@ -129,7 +138,8 @@ class SharedListing:
             if changes <= self._flushed:
                 return
             if self.clock() < self._failed_until:
-                # Those who waited here don't wait for the store one after the other.
+                # Thread A has waited for a failing store; thread B has waited for A's lock. B does
+                # not wait for the store again.
                 raise _Paused
             try:
                 self._slot.bump_generation()
@@ -139,7 +149,7 @@ class SharedListing:
             self._flushed = changes
 
     def status(self, changes: int) -> SlotStatus | None:
-        """What the slot has, after *changes* of ours; None while the store fails."""
+        """Return the slot's status after recording *changes*; None while the store fails."""
         return self._try(lambda: self._status(changes))
 
     def _status(self, changes: int) -> SlotStatus:
@@ -152,7 +162,7 @@ class SharedListing:
             return self._slot.status()
 
     def load(self, revision: SlotRevision) -> StoredListing | None:
-        """The listing *revision*; None when it is gone."""
+        """Return the listing *revision*; None if the slot no longer has it, or the store fails."""
         listing = self._try(lambda: self._slot.load(revision))
         if listing is not None:
             self._attach(listing)
@@ -160,21 +170,24 @@ class SharedListing:
 
     @staticmethod
     def unsaved(status: SlotStatus) -> SlotRevision:
-        """The revision of a listing that was asked for after *status*, until it is stored."""
+        """Return a revision for a listing that was requested after *status*, until it is stored."""
         return SlotRevision("", status.generation, status.now)
 
     def save(
         self, listing: ConfirmedListing, status: SlotStatus, *, unchanged: SlotRevision | None
     ) -> SlotRevision | None:
-        """Store what the server said.
+        """Store *listing*, unless the generation has changed since *status*.
+
+        Process A requests a listing; process B renames a chat, lists the chats and stores its
+        listing. A must not replace B's listing by its own, which no longer counts.
 
         Args:
             listing: The listing.
-            status: The look before the server was asked.
-            unchanged: Its revision by then, where the server said that it has not changed.
+            status: The status before the request.
+            unchanged: The listing's revision before the request, if the server reported no change.
 
         Returns:
-            The revision that it has now; None where it is not stored.
+            The new revision of the listing; None if the listing is not stored.
         """
         return self._try(lambda: self._save(listing, status, unchanged))
 
@@ -184,8 +197,9 @@ class SharedListing:
         slot, asked_at = self._slot, status.now
         before = slot.status()
         if before.generation != status.generation:
-            return None  # one that counts may be there by now
-        # One that was asked for in another generation counts only when it is stored again.
+            return None
+        # `mark_unchanged` keeps the listing's generation. A listing of an older generation counts
+        # only if it is stored again.
         if unchanged is not None and unchanged == status.revision == evolve(
             unchanged, generation=status.generation
         ):
@@ -196,20 +210,20 @@ class SharedListing:
         try:
             return slot.save(stored, generation=status.generation, asked_at=asked_at)
         except StoreError:
-            # Those who wait for it would list one after the other.
+            # Without a failure in the slot, the waiting processes would list one after the other.
             with suppress(StoreError):
                 until = before.now + COOL_DOWN
                 slot.fail(Failure(status.generation, before.now, until, {"type": "StoreError"}))
             raise
 
     def failed(self, error: TWError, status: SlotStatus, *, took: float, pause: float) -> None:
-        """Tell those who wait that the server has not listed the chats.
+        """Store the failure of a listing for the processes that wait for the listing.
 
         Args:
-            error: What it says.
-            status: The look before it was asked.
-            took: Seconds since then.
-            pause: Seconds in which it is not to be asked again.
+            error: The error of the request. Errors that concern this call only are not stored.
+            status: The status before the request.
+            took: Seconds from the status to the failure.
+            pause: Seconds in which the server is not asked again.
         """
         kind = type(error).__name__
         if kind not in _SHARED + _OWN:
@@ -226,7 +240,7 @@ class SharedListing:
 
     @staticmethod
     def shared_error(failure: Failure, status: SlotStatus) -> TWError | None:
-        """The error of which *failure* tells; None for one that may be the other process's own."""
+        """Return the error of *failure*; None if it may concern only the other process."""
         said = dict(failure.error)
         kind, text = said.get("type"), said.get("text")
         if kind not in _SHARED or not isinstance(text, str):
@@ -238,7 +252,7 @@ class SharedListing:
         return error
 
     def lease(self) -> LeaseKeeper | None:
-        """The right to ask the server for all; None while another has it, or the store fails."""
+        """Take the lease; return None while another process has it, or while the store fails."""
         lease = self._try(lambda: self._slot.lease(LEASE))
         return None if lease is None else LeaseKeeper(lease, self)
 
@@ -253,7 +267,7 @@ class SharedListing:
             self._warn_of(error)
             return None
         except StoreError as error:
-            # First: a logging handler may look chats up.
+            # Before the logging: a logging handler that looks up chats must not use the store.
             self._failed_until = self.clock() + _PAUSE
             self._warn_of(error)
             return None
@@ -269,7 +283,11 @@ class SharedListing:
 
 
 class LeaseKeeper:
-    """A lease that lasts as long as the block that it surrounds."""
+    """A lease that is extended until the end of its ``with`` block.
+
+    A listing may take longer than a lease. Without extensions, a second process would take the
+    lease and list the chats too.
+    """
 
     def __init__(self, lease: Lease, shared: SharedListing) -> None:
         self._lease = lease
@@ -279,7 +297,7 @@ class LeaseKeeper:
         self._owner = os.getpid()
 
     def start(self) -> None:
-        """Extend it, as long as nobody has ended it."""
+        """Start the thread that extends the lease."""
         self._shared.held.add(self)
         _here.leads = getattr(_here, "leads", 0) + 1
         self._is_started = True
@@ -294,13 +312,13 @@ class LeaseKeeper:
         self._ended.set()
         self._shared.held.discard(self)
         _here.leads = getattr(_here, "leads", 0) - self._is_started
-        # In a child that was forked meanwhile, it is the parent's.
+        # In a child that was forked inside the block, the lease belongs to the parent.
         if os.getpid() == self._owner:
-            with suppress(StoreError):  # it ends by itself
+            with suppress(StoreError):  # the lease ends by itself
                 self._lease.release()
 
     def _extend(self) -> None:
         is_ours = True
         while is_ours and not self._ended.wait(LEASE / 3):
-            with suppress(StoreError):  # the next time, perhaps
+            with suppress(StoreError):  # the next extension may succeed
                 is_ours = self._lease.extend()

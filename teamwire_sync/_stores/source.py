@@ -1,4 +1,4 @@
-"""Listings that processes share by a store."""
+"""The source of listings that processes share by a store."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 
 class StoreSource:
-    """Takes the listing from a store where another process has left one, else asks the server.
+    """A source that takes listings from a store, or else requests them from the server.
 
-    Of all the processes that need a listing, the one that has the lease asks the server, and the
-    others wait for what it stores.
+    If several processes need a listing, the process that has the lease requests it. The other
+    processes wait for the listing in the store.
 
     Args:
-        state: The cache's.
-        server: Asks the server.
+        state: The state of the cache.
+        server: The source of listings from the server.
         shared: The listing in the store.
     """
 
@@ -41,15 +41,15 @@ class StoreSource:
         self._shared = shared
 
     def extended(self, view: ChatSnapshot, now: float) -> ChatSnapshot:
-        """*view*, fresh for longer if no other process has written since the last look.
+        """Return *view*, fresh for longer if no other process has written since the last check.
 
-        Only one thread looks. The others go on with what they have: it is as old as the interval
-        between two looks, and the time that a look takes.
+        Only one thread checks the slot; the other threads use the view during the check. So another
+        process's write stays hidden for the check interval and the duration of a check at most.
         """
         state, shared = self._state, self._shared
         if now >= view.expires_at:
             return view
-        # Before the look: so no other thread looks, and none has to wait for it.
+        # Extend the view before the check: other threads then neither check nor wait.
         longer = view.until(view.expires_at, now + shared.check_interval)
         if not state.replace_view(view, longer):
             return state.view
@@ -58,17 +58,22 @@ class StoreSource:
             return view if state.replace_view(longer, view) else state.view
         if not state.replace_view(longer, view.until(view.expires_at, now + shared.next_look)):
             return state.view
-        # For this look-up in any case, though the next may have to look again.
+        # This look-up may use the view, even if the check took so long that the next one is due.
         return view.until(view.expires_at)
 
     def flush(self, *, at_once: bool = False) -> None:
-        """Let the other processes know that the stored listing is outdated."""
+        """Replace the slot's generation, so that other processes stop using the stored listing."""
         self._shared.flush(self._state.changes, at_once=at_once)
 
     def bring(
         self, flight: Flight[ChatSnapshot], request: ListingRequest, need: Freshness
     ) -> ChatSnapshot:
-        """Take the stored listing, or ask the server, and publish it."""
+        """Take the stored listing or request one, publish it, and return the view.
+
+        Each round checks the slot, then does one of these: publish the stored listing, list the
+        chats with the lease, raise the stored failure, take the lease, or wait. Without the lease,
+        it lists the chats if the store fails, if it would wait for itself, or after `patience`.
+        """
         state, shared = self._state, self._shared
         if state.ttl <= 0:
             return self._server.bring(flight, request, need)
@@ -91,29 +96,31 @@ class StoreSource:
                 failure = _failure_that_counts(status, now, need)
                 if failure is not None:
                     self._raise_shared(failure, status, now, flight)
-                    # It was the other process's own, its network's perhaps: each asks for itself.
+                    # The failure may concern only the other process, for example its network.
                     return self._list(status, now, flight, request)
                 lease = shared.lease()
                 if lease is not None:
-                    # Registered first, since Ctrl-C may come during the start.
+                    # Register the lease first: Ctrl-C may interrupt `start`.
                     held.push(lease)
                     lease.start()
-                    # What the last leader stored may have come since the look.
+                    # Check the slot once more. Process A checks; process B stores its listing and
+                    # frees the lease; A takes the lease. A must find B's listing.
                     leads = True
                 elif shared.is_leading or shared.clock() >= gives_up_at:
                     return self._list(status, now, flight, request)
                 else:
                     _wait(shared, pause, request.deadline)
-        raise AssertionError  # pragma: no cover  the pauses do not end
+        raise AssertionError  # pragma: no cover  `pauses` does not end
 
     def _acceptable(
         self, status: SlotStatus, now: float, need: Freshness
     ) -> ConfirmedListing | None:
-        """The stored listing, if it is new enough; it is read only then."""
+        """Return the stored listing if it is new enough. Only then read its chats."""
         revision, ours = _current(status), self._state.confirmed
         if revision is None:
             return None
         if ours is not None and ours.revision == revision:
+            # A change of the store's clock must not make our own listing younger.
             asked_at = ours.asked_at
         else:
             asked_at = _moment(revision.asked_at, status, now)
@@ -142,7 +149,7 @@ class StoreSource:
         flight: Flight[ChatSnapshot],
         request: ListingRequest,
     ) -> ChatSnapshot:
-        """Ask the server for all who share the listing."""
+        """Request a listing for all processes that share the slot, publish it and store it."""
         state, shared = self._state, self._shared
         began = state.clock()
         base = self._newest(status, now, flight)
@@ -155,7 +162,7 @@ class StoreSource:
             raise
         listing = evolve(listing, revision=shared.unsaved(status))
         view = self._server.publish(flight, listing, check_at=now + shared.next_look)
-        # The other threads need not wait until it is stored.
+        # End the flight first: its waiters do not have to wait until the listing is stored.
         flight.set_result(view)
         is_same = base is not None and base.listed is listing.listed
         unchanged = base.revision if base and is_same else None
@@ -167,7 +174,7 @@ class StoreSource:
     def _newest(
         self, status: SlotStatus, now: float, flight: Flight[ChatSnapshot]
     ) -> ConfirmedListing | None:
-        """The newest listing, to ask whether it has changed."""
+        """Return the newest known listing, for a conditional request."""
         losses, ours = self._state.losses, self._state.confirmed
         revision = _current(status)
         if revision is None:
@@ -188,13 +195,13 @@ class StoreSource:
         if error is None:
             return
         if self._state.stale_if_error > 0:
-            # The stored listing may be served instead.
+            # Makes the stored listing available to `CacheState.stale`.
             self._newest(status, now, flight)
         raise error
 
 
 def _current(status: SlotStatus) -> SlotRevision | None:
-    """The stored listing's revision, unless a write has outdated it."""
+    """Return the stored listing's revision; None if a change has outdated the listing."""
     revision = status.revision
     return revision if revision and revision.generation == status.generation else None
 
@@ -210,13 +217,16 @@ def _failure_that_counts(status: SlotStatus, now: float, need: Freshness) -> Fai
 
 
 def _moment(stored: float, status: SlotStatus, now: float) -> float:
-    """The moment *stored* of the store's clock, on the cache's clock."""
+    """Convert the moment *stored* of the store's clock to the cache's clock."""
     return now - (status.now - stored)
 
 
 def _wait(shared: SharedListing, pause: float, deadline: float | None) -> None:
     left = math.inf if deadline is None else deadline - time.monotonic()
     if left <= 0:
-        message = "no answer within the timeout of this call; another process still lists the chats"
+        message = (
+            "no response within the timeout of this call; "
+            "another process is still listing the chats"
+        )
         raise TWTimeoutError(message)
     shared.sleep(min(pause, left))

@@ -150,7 +150,7 @@ class TestConditionalRefresh:
     ) -> None:
         cache = make_cache(read=lambda load: None)
 
-        with pytest.raises(TWProtocolError, match="not asked"):
+        with pytest.raises(TWProtocolError, match="was not conditional"):
             cache.all(None)
 
     def test_refresh_asks_within_the_time_to_live(

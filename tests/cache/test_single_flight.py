@@ -82,7 +82,7 @@ class TestWaiting:
         wait = others.submit(Flight[str]().wait, time.monotonic() + 0.01)
 
         assert isinstance(error_of(wait), TWTimeoutError)
-        assert "another thread still waits" in str(error_of(wait))
+        assert "another thread is still waiting" in str(error_of(wait))
 
     def test_a_deadline_that_is_over_ends_it_at_once(self, others: ThreadPoolExecutor) -> None:
         wait = others.submit(Flight[str]().wait, time.monotonic() - 100)
@@ -103,7 +103,9 @@ class TestWaiting:
         if landed:
             flight.set_result("chat")
 
-        with pytest.raises(RuntimeError, match=r"look-up inside of the look-up .* callback"):
+        with pytest.raises(
+            RuntimeError, match=r"itself, as it runs inside another look-up; .* callback"
+        ):
             flight.wait(None)
 
 

@@ -273,7 +273,7 @@ class TestClear:
         done = bare_cli("--store", f"file:{folder}", "cache", "clear")
 
         assert (done.code, done.out) == (USAGE, "")
-        assert done.err.startswith(f"Error: the store in '{folder}': it is open to others")
+        assert done.err.startswith(f"Error: the store in '{folder}': it is open to other users")
 
     def test_a_redis_that_is_away_is_a_line(self, bare_cli: Cli) -> None:
         done = bare_cli("--store", REDIS, "cache", "clear")

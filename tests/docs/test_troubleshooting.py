@@ -201,7 +201,7 @@ def _() -> object:
     return transport.get_me(deadline=time.monotonic())
 
 
-@shows("no answer within the timeout of this call; another thread still waits for it")
+@shows("no response within the timeout of this call; another thread is still waiting for it")
 def _() -> object:
     with Threads(1) as threads:
         flight: Flight[int] = threads.start(Flight).result()

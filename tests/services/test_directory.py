@@ -428,7 +428,7 @@ class TestSingleFlight:
     ) -> None:
         server.before_answer = lambda: users.get_user("u1")
 
-        with pytest.raises(RuntimeError, match=r"a look-up inside of the look-up"):
+        with pytest.raises(RuntimeError, match=r"look-up would wait for itself"):
             users.get_user("u1")
 
 

@@ -255,7 +255,7 @@ class TestIdentity:
 class TestUnpackable:
     @pytest.mark.parametrize("value", [float("inf"), float("nan"), {1, 2}, b"x", nested(100_000)])
     def test_what_json_has_not_is_refused(self, value: Any) -> None:
-        with pytest.raises(StoreError, match=r"^the chats have something that can't be stored$"):
+        with pytest.raises(StoreError, match=r"^the chats contain a value that can't be stored$"):
             pack(contents(make_chat("t1", "secret", extra=(("x", value),))))
 
 

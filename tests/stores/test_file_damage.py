@@ -32,12 +32,12 @@ class TestAFolderThatIsNotOurs(OnFiles):
     def test_a_link_is_refused(self, store: FileStore, path: Path, tmp_path: Path) -> None:
         (tmp_path / "real").mkdir(0o700)
         path.symlink_to(tmp_path / "real")
-        with pytest.raises(StoreError, match="give the folder that it leads to"):
+        with pytest.raises(StoreError, match="use the folder that it points to"):
             slot_in(store).status()
 
     def test_a_file_is_refused(self, slot: StoreSlot, path: Path) -> None:
         path.touch(0o600)
-        with pytest.raises(StoreError, match="it is no folder"):
+        with pytest.raises(StoreError, match="it is not a folder"):
             slot.status()
 
     @pytest.mark.parametrize("mode", [0o750, 0o701, 0o720])
@@ -46,7 +46,7 @@ class TestAFolderThatIsNotOurs(OnFiles):
     ) -> None:
         path.mkdir()
         path.chmod(mode)
-        with pytest.raises(StoreError, match="open to others: give a folder of its own"):
+        with pytest.raises(StoreError, match="open to other users: use a separate folder"):
             slot.status()
 
     def test_that_of_another_user_is_refused(
@@ -65,7 +65,7 @@ class TestAFolderThatIsNotOurs(OnFiles):
     def test_clear_raises_an_os_error(self, store: FileStore, path: Path) -> None:
         path.mkdir()
         path.chmod(0o755)
-        with pytest.raises(OSError, match="open to others"):
+        with pytest.raises(OSError, match="open to other users"):
             store.clear()
 
 
@@ -144,7 +144,9 @@ class TestDamage(OnFiles):
             slot = slot_in(FileStore(path, max_bytes=2**22))
             save(slot, *(f"title {number}" for number in range(1000)))
             spoil(path / NAME)
-            said = instead_of(DamagedError, "not ours: removed$", partial(USES[name], slot))
+            said = instead_of(
+                DamagedError, "not written by this package: removed$", partial(USES[name], slot)
+            )
             left = [*path.iterdir()]
             USES[name](slot)
             save(slot, "one")
@@ -158,7 +160,7 @@ class TestDamage(OnFiles):
     ) -> None:
         fill(slot)
         disown(path / NAME, monkeypatch)
-        with pytest.raises(DamagedError, match="not ours"):
+        with pytest.raises(DamagedError, match="not written by this package"):
             slot.status()
 
         monkeypatch.undo()
@@ -174,7 +176,7 @@ class TestDamage(OnFiles):
         beside.write_text("precious")
         beside.chmod(0o600)
         spoil(beside)
-        with pytest.raises(DamagedError, match="not ours"):
+        with pytest.raises(DamagedError, match="not written by this package"):
             slot.bump_generation()
 
         assert [*path.iterdir()] == []

@@ -111,7 +111,7 @@ def body(request: pytest.FixtureRequest) -> bytes:
 
 
 def test_another_document_is_refused(body: bytes) -> None:
-    with pytest.raises(StoreError, match="something else than chats"):
+    with pytest.raises(StoreError, match="something other than chats"):
         unpack(signed(body))
 
 
@@ -179,7 +179,7 @@ def test_tables_that_do_not_fit_are_refused(document: Any) -> None:
         forged = copy.deepcopy(document)
         forge(forged)
         unpacks = partial(unpack, packed_again(forged))
-        said = instead_of(StoreError, "something else than chats", unpacks)
+        said = instead_of(StoreError, "something other than chats", unpacks)
         if said is not None:
             wrong[f"line {forge.__code__.co_firstlineno}"] = said
 
@@ -225,5 +225,5 @@ def test_its_error_has_nothing_of_the_chats(document: Any) -> None:
 
     error = caught.value
     assert (str(error), error.__cause__, error.__context__) == (
-        "the snapshot has something else than chats", None, None,
+        "the snapshot contains something other than chats", None, None,
     )  # fmt: skip

@@ -28,7 +28,7 @@ BAD = {
 
 @pytest.mark.parametrize("url", BAD.values(), ids=BAD)
 def test_a_bad_url_is_not_shown(url: str) -> None:
-    with pytest.raises(ValueError, match="url must be such as") as caught:
+    with pytest.raises(ValueError, match="url must be like") as caught:
         RedisStore(url)
 
     assert PASSWORD not in shown(caught.value)

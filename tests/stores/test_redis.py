@@ -57,7 +57,7 @@ class TestArguments:
             f"rediss://:{PASSWORD}@host?ssl_validate_ocsp=true",
             f"unix://:{PASSWORD}@",
         )
-        rows = [(url, ValueError, r"^url must be such as redis://") for url in urls]
+        rows = [(url, ValueError, r"^url must be like redis://") for url in urls]
 
         assert unlike(RedisStore, rows, hides_the_password) == []
 
@@ -322,7 +322,7 @@ class TestDamage:
         for command in DAMAGED_HEADS + DAMAGED_FAILURES + DAMAGED_GENERATIONS:
             redis_server.run("FLUSHALL")
             self.spoil(redis_server, *command)
-            said = instead_of(DamagedError, r" is removed$", slot.status)
+            said = instead_of(DamagedError, r" by this package: removed$", slot.status)
             status = slot.status()
             if (said, status.revision, status.failure) != (None, None, None):
                 wrong[str(command)[:80]] = said, status

@@ -205,7 +205,7 @@ class TestLookUpsInside:
 
     def test_of_the_same_cache_is_an_error_at_once(self, sharers: Sharers) -> None:
         cache = sharers.cache()
-        with pytest.raises(RuntimeError, match="inside of the look-up"):
+        with pytest.raises(RuntimeError, match="runs inside another look-up"):
             cache.all(None, progress=self.progress(cache))
 
     @pytest.mark.parametrize("case", ["of another cache", "after a write"])

@@ -45,18 +45,18 @@ def _() -> object:
 
 
 @shows(
-    "TEAMWIRE_STORE: url must be such as redis://user:password@host:6379/0, rediss://... or "
-    "unix:///path?db=0, with what is special in a password percent-encoded, and TLS options that "
-    "redis-py knows"
+    "TEAMWIRE_STORE: url must be like redis://user:password@host:6379/0, rediss://... or "
+    "unix:///path?db=0; percent-encode special characters in the password, and use only TLS "
+    "options of redis-py"
 )
 def _() -> object:
     return connected_with("redis://bot:pass/word@192.0.2.7")
 
 
 @shows(
-    "a store has to know whose chats it keeps, and this transport can't say it. With the vendor's "
-    "SDK: Connection.from_vendor(bot='the App ID and the server'). Without a store: no store=..., "
-    "and TEAMWIRE_STORE=none"
+    "a store needs the identity of the bot, and this transport has none. With the vendor's SDK, "
+    "use Connection.from_vendor(bot='the App ID and the server'). To use no store, omit store=... "
+    "and set TEAMWIRE_STORE=none"
 )
 def _() -> object:
     return Connection.from_vendor(lambda: None, store=MemoryStore())
@@ -69,7 +69,7 @@ def _() -> object:
     return Connection(transport=FakeTransport(), store=FileStore)  # type: ignore[arg-type]
 
 
-@shows("no answer within the timeout of this call; another process still lists the chats")
+@shows("no response within the timeout of this call; another process is still listing the chats")
 def _() -> object:
     store = MemoryStore()
     assert slot_in(store, "fake").lease(60)
@@ -77,7 +77,7 @@ def _() -> object:
         return connection.chats.get_subscriptions(timeout=0.01)
 
 
-@logs(f"{FAILS} Redis at redis://192.0.2.7:6379/0: no answer in time")
+@logs(f"{FAILS} Redis at redis://192.0.2.7:6379/0: no response in time")
 def _() -> object:
     with patch.object(socket.socket, "connect", side_effect=socket.timeout):
         return look_up(RedisStore(REDIS))
@@ -108,20 +108,20 @@ def slot() -> Path:
     return Path(os.environ["XDG_CACHE_HOME"], "bot")
 
 
-@logs(f"{IN_FOLDER} it is open to others: give a folder of its own, that only you can open")
+@logs(f"{IN_FOLDER} it is open to other users: use a separate folder that only you can open")
 def _() -> object:
     slot().mkdir()
     slot().chmod(0o755)
     return look_up(FileStore(slot()))
 
 
-@logs(f"{IN_FOLDER} it is no folder")
+@logs(f"{IN_FOLDER} it is not a folder")
 def _() -> object:
     slot().touch()
     return look_up(FileStore(slot()))
 
 
-@logs(f"{IN_FOLDER} it is a link: give the folder that it leads to")
+@logs(f"{IN_FOLDER} it is a symbolic link: use the folder that it points to")
 def _() -> object:
     slot().symlink_to(slot().parent)
     return look_up(FileStore(slot()))
