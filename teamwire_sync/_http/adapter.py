@@ -123,9 +123,9 @@ def _require_own_connections() -> None:
     if name is not None:
         release = urllib3.__version__  # type: ignore[attr-defined]
         message = (
-            f"urllib3 {release} ignores teamwire_sync's connections (it does not use {name}), so "
-            "no time-out would hold: install another release of urllib3 2; if niquests or "
-            "urllib3-future is installed, it has replaced urllib3: use another environment"
+            f"urllib3 {release} does not use the connections of teamwire_sync (no {name}), so "
+            "time-outs would not work: install another release of urllib3 2, without niquests or "
+            "urllib3-future, which replace it"
         )
         raise TWConfigError(message)
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Callable
 import pytest
 import requests
 import responses
+import urllib3.connection
 from urllib3.exceptions import MaxRetryError, NameResolutionError, NewConnectionError
 
 import tests.support.provocations_in_chats
@@ -72,6 +73,21 @@ def _() -> object:
 @shows("app_id is a URL: the order is Connection(app_id, secret, url)")
 def _() -> object:
     return Connection(URL, "app", "topsecret")
+
+
+@shows(
+    "urllib3 2.99.0 does not use the connections of teamwire_sync (no "
+    "HTTPConnectionPool.ConnectionCls), so time-outs would not work: install another release of "
+    "urllib3 2, without niquests or urllib3-future, which replace it"
+)
+def _() -> object:
+    def new_conn(pool: Any) -> urllib3.connection.HTTPConnection:
+        return urllib3.connection.HTTPConnection(pool.host)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(urllib3, "__version__", "2.99.0")
+        patch.setattr(urllib3.HTTPConnectionPool, "_new_conn", new_conn)
+        return Connection("app", "secret", "http://127.0.0.1:1").check()
 
 
 @shows("secret must be printable text; copy it again from the dashboard")

@@ -103,7 +103,7 @@ class TestLoss:
         url = server.url.replace("http:", f"{scheme}:")
         with Connection("app", "secret", url, config=settings()) as connection:
             for _ in range(2):
-                with pytest.raises(TWConfigError, match=f"does not use {lost}"):
+                with pytest.raises(TWConfigError, match=f"no {lost}"):
                     work(connection)
 
         assert server.connections == 0
@@ -116,10 +116,9 @@ class TestLoss:
             connection.check()
 
         assert str(caught.value) == (
-            f"urllib3 {urllib3.__version__} ignores teamwire_sync's connections (it does not use "  # type: ignore[attr-defined]
-            f"{lost}), so no time-out would hold: install another release of urllib3 2; if "
-            "niquests or urllib3-future is installed, it has replaced urllib3: use another "
-            "environment"
+            f"urllib3 {urllib3.__version__} does not use the connections of teamwire_sync "  # type: ignore[attr-defined]
+            f"(no {lost}), so time-outs would not work: install another release of urllib3 2, "
+            "without niquests or urllib3-future, which replace it"
         )
 
     @pytest.mark.usefixtures("lost")
