@@ -43,7 +43,6 @@ NO_HOST = "teamwire-sync-checks-here-that-urllib3-opens-its-connections-only.inv
 class _CurrentRequest(threading.local):
     ends_at = math.inf
     canceller: Canceller | None = None
-    is_connecting = False
 
 
 _current = _CurrentRequest()
@@ -101,11 +100,19 @@ class _BoundedReader(io.BufferedReader):
 
 
 class _ResponseReads(io.RawIOBase):
-    """The reads of one response."""
+    """The reads of one response.
 
-    def __init__(self, sock: socket.socket, timeout: float | None) -> None:
+    Args:
+        sock: The socket.
+        timeout: Seconds that each read may take.
+        is_connected: Whether requests can be sent. If not, this is a proxy's response to CONNECT,
+            and the TLS handshake follows.
+    """
+
+    def __init__(self, sock: socket.socket, timeout: float | None, *, is_connected: bool) -> None:
         self._sock = sock
         self._timeout = timeout
+        self._is_connected = is_connected
         self._raw: Any = sock.makefile("rb", buffering=0)
         self._canceller = _current.canceller
 
@@ -118,9 +125,8 @@ class _ResponseReads(io.RawIOBase):
         return count
 
     def close(self) -> None:
-        if _current.is_connecting:
-            # This was a proxy's response to CONNECT. The TLS handshake comes next.
-            with suppress(OSError):  # the proxy may have refused, and the socket be closed
+        if not self._is_connected:
+            with suppress(OSError):  # if the proxy refused, the socket is closed
                 self._sock.settimeout(_rest(_current.ends_at))
         elif self._canceller is not None:
             # The connection returns to the pool now, and another request may take it.
@@ -135,7 +141,12 @@ class DeadlineSocket:
     Args:
         sock: The connected socket, which may be any kind of socket.
         timeout: Seconds that each read and each write may take.
+
+    Attributes:
+        is_connected: Whether requests can be sent, after CONNECT and the TLS handshake.
     """
+
+    is_connected = False
 
     def __init__(self, sock: Any, timeout: float | None) -> None:
         self._sock = sock
@@ -162,7 +173,9 @@ class DeadlineSocket:
 
     def makefile(self, _mode: str) -> io.BufferedReader:
         """Return a reader for one response."""
-        return _BoundedReader(_ResponseReads(self._sock, self._timeout))
+        return _BoundedReader(
+            _ResponseReads(self._sock, self._timeout, is_connected=self.is_connected)
+        )
 
 
 class _FinalResponse(http.client.HTTPResponse):
@@ -192,14 +205,11 @@ class DeadlineConnection(HTTPConnection):
 
     def connect(self) -> None:
         """Connect, and do the TLS handshake."""
-        _current.is_connecting = True
         try:
             self._connect()
         except Exception as error:
             mark_unsent(error)
             raise
-        finally:
-            _current.is_connecting = False
 
     def putrequest(self, *args: Any, **kwargs: Any) -> None:
         """Start a request, on a connection that is connected."""
@@ -219,6 +229,7 @@ class DeadlineConnection(HTTPConnection):
             raise ProxyError(message, error) from error
         if not isinstance(self.sock, DeadlineSocket):
             self.sock: Any = DeadlineSocket(self.sock, self.timeout)
+        self.sock.is_connected = True
 
     def _new_conn(self) -> Any:
         # urllib3 gives each address of a host the whole time-out, and gives nobody the socket
