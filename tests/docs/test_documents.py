@@ -29,10 +29,6 @@ DOCUMENTS = [
 ELSEWHERE = {
     "make demo\nmake test\n": "the first steps of .ci/run",
     'pip install ".[cli,sandbox]"\n': "tests/docs/test_installing.py",
-    'pip wheel --wheel-dir dist ".[cli,sandbox]"\n': "tests/docs/test_installing.py",
-    'pip install --no-index --find-links dist "teamwire_sync[cli,sandbox]"\n': (
-        "tests/docs/test_installing.py"
-    ),
     "teamwire-sync sandbox --chats 1000\n": "tests/cli/test_command_line.py",
     "[default]\nurl = https://backend.example.org\napp_id = ...\nsecret = ...\n": (
         "tests/connection/test_config.py"
