@@ -2,14 +2,14 @@
 
     gunicorn --preload --workers 4 flask_app:app
 
-Each worker lists the chats once, and answers from memory.
+Each worker lists the chats once, and answers look-ups from memory.
 """
 
 from flask import Flask
 
 from teamwire_sync import Connection, TWAmbiguousTitleError, TWError, TWNotFoundError
 
-# Once, before gunicorn forks. Each worker goes on with what is in memory by then.
+# Made once, before gunicorn forks. Each worker starts with the chats that are in memory then.
 connection = Connection(app_name="flask-app")
 app = Flask(__name__)
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from teamwire_sync._internal.extras import install_command
+
 try:
     from teamwire_sync._sandbox.controls.box import Sandbox
 except ModuleNotFoundError as error:
     if error.name not in {"cheroot", "flask"}:
         raise
-    message = f"the sandbox needs {error.name}: pip install 'teamwire_sync[sandbox]'"
+    message = f"the sandbox needs {error.name}: {install_command('sandbox')}"
     raise ImportError(message, name=error.name) from error
 from teamwire_sync._sandbox.controls.faults import Fault
 from teamwire_sync._sandbox.controls.holds import Hold

@@ -10,14 +10,16 @@ import logging
 import sys
 from importlib.util import find_spec
 
+from teamwire_sync._internal.extras import install_command
+
 try:
     import click
 except ModuleNotFoundError as error:
-    message = f"the command line needs {error.name}: pip install 'teamwire_sync[cli]'"
+    message = f"the command line needs {error.name}: {install_command('cli')}"
     raise SystemExit(message) from None
 # The import of rich comes later, and only on a terminal. Its absence must be reported at the start.
 if find_spec("rich") is None:
-    message = "the command line needs rich: pip install 'teamwire_sync[cli]'"
+    message = f"the command line needs rich: {install_command('cli')}"
     raise SystemExit(message)
 
 from teamwire_sync._cli import (

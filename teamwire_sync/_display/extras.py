@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+from teamwire_sync._internal.extras import install_command
+
 
 def import_extra(name: str, *, needed_by: str) -> Any:
     """Import and return the module *name*.
@@ -18,5 +20,5 @@ def import_extra(name: str, *, needed_by: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name not in {name, package}:
             raise
-    message = f"{needed_by} needs {package}: pip install 'teamwire_sync[notebook]'"
+    message = f"{needed_by} needs {package}: {install_command('notebook')}"
     raise ImportError(message, name=package)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Callable, NoReturn, TypeVar
 from attrs import asdict, field, frozen
 
 from teamwire_sync._cache.listing import SlotRevision
+from teamwire_sync._internal.extras import install_command
 from teamwire_sync._internal.secret import Secret
 from teamwire_sync._internal.validation import check_seconds, require_count
 from teamwire_sync._stores.base import (
@@ -104,7 +105,7 @@ class RedisStore:
         require_count(max_bytes, "max_bytes")
         check_seconds("timeout", timeout)
         if find_spec("redis") is None:
-            message = "RedisStore needs redis: pip install 'teamwire_sync[redis]'"
+            message = f"RedisStore needs redis: {install_command('redis')}"
             raise ImportError(message, name="redis")
         from teamwire_sync._stores.redis_link import Link  # noqa: PLC0415  an extra
 

@@ -163,7 +163,7 @@ class TestWrongUse:
         ("value", "text"),
         [
             ("file", "FileStore needs sqlite3"),
-            ("redis://localhost", "pip install 'teamwire_sync[redis]'"),
+            ("redis://localhost", 'pip install "redis>=5.1"'),
         ],
     )
     @pytest.mark.parametrize("command", ["check", "cache clear"])

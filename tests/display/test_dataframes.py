@@ -176,7 +176,10 @@ class TestWithoutPandas:
         self, values: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setitem(sys.modules, "pandas", None)
-        text = r"^to_pandas\(\) needs pandas: pip install 'teamwire_sync\[notebook\]'$"
+        text = (
+            r"^to_pandas\(\) needs pandas: "
+            r'pip install "ipywidgets>=8\.0" "pandas>=2\.0" "tqdm>=4\.64"$'
+        )
         with pytest.raises(ImportError, match=text) as caught:
             values.to_pandas()
 

@@ -252,7 +252,10 @@ class TestWithoutTqdm:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         monkeypatch.setitem(sys.modules, "tqdm.auto", None)
-        text = r"^progress=True needs tqdm: pip install 'teamwire_sync\[notebook\]'$"
+        text = (
+            r"^progress=True needs tqdm: "
+            r'pip install "ipywidgets>=8\.0" "pandas>=2\.0" "tqdm>=4\.64"$'
+        )
         with pytest.raises(ImportError, match=text) as caught:
             install(connection, call)
 

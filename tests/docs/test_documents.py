@@ -28,9 +28,8 @@ DOCUMENTS = [
 # What the other blocks are, and what proves them instead.
 ELSEWHERE = {
     "make demo\nmake test\n": "the first steps of .ci/run",
-    "pip install 'teamwire_sync[cli,sandbox]'\nteamwire-sync sandbox --chats 1000\n": (
-        "tests/cli/test_command_line.py"
-    ),
+    'pip install ".[cli,sandbox]"\n': "tests/docs/test_installing.py",
+    "teamwire-sync sandbox --chats 1000\n": "tests/cli/test_command_line.py",
     "[default]\nurl = https://backend.example.org\napp_id = ...\nsecret = ...\n": (
         "tests/connection/test_config.py"
     ),
@@ -46,7 +45,9 @@ PAGES_ELSEWHERE = {
     ("docs/porting.md", "py"): "the vendor's documentation, which it quotes",
     ("docs/scaling.md", "py"): "tests/docs/test_scaling_page.py",
     ("docs/scaling.md", "sh"): "tests/docs/test_scaling_page.py",
-    ("docs/tutorial.md", "sh"): "make demo, and tests/docs/test_programs_of_pages.py",
+    ("docs/tutorial.md", "sh"): (
+        "make demo, tests/docs/test_programs_of_pages.py and tests/docs/test_installing.py"
+    ),
 }
 
 

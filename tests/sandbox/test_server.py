@@ -354,7 +354,7 @@ def test_missing_extra_is_named(missing: str) -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=False
     )
     assert done.stderr.endswith(
-        f"ImportError: the sandbox needs {missing}: pip install 'teamwire_sync[sandbox]'\n"
+        f'ImportError: the sandbox needs {missing}: pip install "flask>=3.0" "cheroot>=10.0"\n'
     )
 
 

@@ -89,7 +89,7 @@ class TestArguments:
     ) -> None:
         monkeypatch.delitem(sys.modules, "teamwire_sync._stores.redis_link", raising=False)
         monkeypatch.setitem(sys.modules, "redis", None)
-        text = r"^RedisStore needs redis: pip install 'teamwire_sync\[redis\]'$"
+        text = r'^RedisStore needs redis: pip install "redis>=5\.1"$'
         with pytest.raises(ImportError, match=text) as caught:
             RedisStore("redis://")
 

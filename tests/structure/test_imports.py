@@ -33,7 +33,7 @@ MAY_USE = {
     "_vendor": {"_transport", "_models", "_config", *_BASE},
     # Its pytest plugin uses what any test uses: testing.
     "_sandbox": {"_connection", "_transport", "_http", "_models", "testing", *_BASE},
-    "testing": {"_sandbox"},
+    "testing": {"_sandbox", *_BASE},
 }
 # They put the others together. Nobody but the programs of users knows these.
 _COMPOSED = {*MAY_USE} - {"testing", "_sandbox"}
