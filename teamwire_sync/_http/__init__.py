@@ -1,5 +1,5 @@
-"""The way to a Teamwire server over HTTP: tries, deadlines, errors, TLS and proxies.
+"""HTTP access to a Teamwire server: retries, deadlines, errors, TLS and proxies.
 
-`_connection` makes its `HttpTransport`. Nothing else outside uses it but `contract`, which alone
-knows the paths and field names of the REST contract.
+`_connection` creates the `HttpTransport`. The sandbox and the CLI use only `contract`, which holds
+the paths and field names of the REST contract.
 """

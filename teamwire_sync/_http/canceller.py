@@ -1,4 +1,4 @@
-"""Ending a request from another thread."""
+"""Cancellation of a request by another thread."""
 
 from __future__ import annotations
 
@@ -9,35 +9,38 @@ from typing import Any
 
 
 class Canceller:
-    """By which another thread ends a request that waits for its answer."""
+    """Lets another thread end a request that is waiting for its response."""
 
     def __init__(self) -> None:
         self._sock: socket.socket | None = None
         self._is_cancelled = False
-        # A handler of signals may cancel it in the middle of anything here.
+        # An RLock, because a signal handler may cancel while this thread holds the lock.
         self._lock = threading.RLock()
 
     def attach(self, sock: Any) -> None:
-        """The request goes on by *sock* now."""
+        """Make *sock* the socket that `cancel` shuts down."""
         with self._lock:
             self.detach()
-            # A descriptor of its own: TLS makes another socket of the one that was connected, and
-            # the number of one that was closed may be that of another request by now.
-            # What an adapter of another kind reads from may have none.
+            # Duplicate the descriptor: TLS replaces the connected socket with a new object, and
+            # another request may reuse the number of a closed descriptor.
+            # The objects that other kinds of adapters read from may have no descriptor.
             with suppress(OSError, AttributeError):
                 self._sock = socket.fromfd(sock.fileno(), socket.AF_INET, socket.SOCK_STREAM)
             if self._is_cancelled:
                 self.cancel()
 
     def detach(self) -> None:
-        """Let go of the socket, which is not the request's own any more."""
+        """Release the socket, which the request no longer uses."""
         with self._lock:
             if self._sock is not None:
                 self._sock.close()
                 self._sock = None
 
     def cancel(self) -> None:
-        """Let the one who reads find the end of the connection."""
+        """Shut the socket down, so that a reader finds the end of the connection.
+
+        A socket that is attached later is shut down at once.
+        """
         with self._lock:
             self._is_cancelled = True
             if self._sock is not None:

@@ -1,4 +1,4 @@
-"""What a server answered, or the network in its place, and the error that this is."""
+"""Responses and network failures, and their conversion to errors of this package."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Each comes before a request is sent, also where the connections are the caller's.
+# Each of these is raised before a request is sent, also on connections of the caller's session.
 _NEVER_LEFT = (
     ClosedPoolError,
     ConnectTimeoutError,
@@ -68,7 +68,7 @@ _NEVER_LEFT = (
     ssl.CertificateError,
 )
 _TIMEOUTS = (requests.Timeout, ReadTimeoutError, socket.timeout)
-# Trying again gives the same again.
+# A retry fails in the same way.
 _LASTING = (
     AnswerRefusedError,
     DecodeError,
@@ -77,7 +77,7 @@ _LASTING = (
     requests.exceptions.InvalidURL,
     ssl.CertificateError,
 )
-# What a server says when TLS fails for good (RFC 8446, 6.2), as OpenSSL spells it.
+# TLS alerts of a server after which a retry is useless (RFC 8446, 6.2), in OpenSSL's spelling.
 _NO_CERTIFICATE = {
     "BAD_CERTIFICATE",
     "CERTIFICATE_EXPIRED",
@@ -88,9 +88,9 @@ _NO_CERTIFICATE = {
     "UNSUPPORTED_CERTIFICATE",
 }
 _NO_COMMON_TLS = {"HANDSHAKE_FAILURE", "INSUFFICIENT_SECURITY", "PROTOCOL_VERSION"}
-# No trust in the issuer, as OpenSSL numbers it: among them a CA that nobody knows.
+# OpenSSL's error numbers for an issuer that is not trusted, such as an unknown CA.
 _UNTRUSTED = {2, 18, 19, 20, 21}
-# Where a user sees whether a write was done.
+# Calls that show a user whether a write was done.
 _REFRESH = "connection.chats.get_subscriptions(refresh=True)"
 _FIND_OUT = {
     OPERATIONS["create_chat"]: f"{_REFRESH} lists the chat if it was made",
@@ -104,23 +104,24 @@ _FIND_OUT = {
     ]: "connection.groups.get_group(gid) has the members as they are",
 }
 _NOT_MEMBERS = {
-    OPERATIONS["edit_members"]: "unknown, not visible to the bot, or no members",
-    OPERATIONS["edit_admins"]: "no members, or no administrators",
-    OPERATIONS["edit_group_members"]: "unknown, not visible to the bot, or no members",
+    OPERATIONS["edit_members"]: "unknown, not visible to the bot, or not members",
+    OPERATIONS["edit_admins"]: "not members, or not administrators",
+    OPERATIONS["edit_group_members"]: "unknown, not visible to the bot, or not members",
 }
-# A gateway that lost the answer of the server behind it, which may have done the work.
+# The statuses of a gateway that lost the response of the server behind it. That server may have
+# done the write.
 _ANSWER_LOST = {502, 504}
 
 
 @frozen
 class Response:
-    """What a server answered.
+    """A response of the server.
 
     Attributes:
-        operation: What it was asked.
-        raw: What came.
-        context: What an error about it carries.
-        redact: Takes the Secret out of a text.
+        operation: The operation of the request.
+        raw: The response as received.
+        context: The keyword arguments for an error about the response.
+        redact: A function that removes the Secret from a text.
     """
 
     operation: Operation
@@ -129,11 +130,12 @@ class Response:
     redact: Callable[[str], str]
 
     def decode(self, decode: Callable[[Any], T]) -> T:
-        """What *decode* makes of the JSON in the body.
+        """Return the result of *decode* for the JSON in the body.
 
         Raises:
-            TWProtocolError: It can't be read.
-            TWDeliveryUnknownError: Nor can it after a write, which may have been done.
+            TWProtocolError: The body can't be decoded.
+            TWDeliveryUnknownError: The body can't be decoded, and the request was a write. The
+                server may have done it.
         """
         try:
             return decode(decode_json(self.raw.body))
@@ -147,14 +149,14 @@ class Response:
         raise TWProtocolError(message, **self.context)
 
     def error(self) -> TWError:
-        """What a status other than 200 means."""
+        """Return the error for a status other than 200."""
         status = self.raw.status
         details = decode_error(self.raw.body, self.redact)
         reason, is_page = "no reason given", "html" in self.raw.headers.get("Content-Type", "")
         if details.message is not None:
             reason = one_line(details.message, 300)
         elif is_page:
-            reason = "an HTML page, so from a proxy in between"
+            reason = "an HTML page, so a proxy sent it"
         code = None if details.code is None else one_line(details.code, 64)
         context = {**self.context, "code": code}
         what = f"{status} for {context['method']} {context['path']}: {reason}"
@@ -163,8 +165,8 @@ class Response:
         if 300 <= status < 400 and status != 304:
             return self._redirect(context)
         retry_after = self._retry_after()
-        # Older installations have one page for all that fails in their front proxy: that of 503. It
-        # does not say when to come back, as who turns a request away does.
+        # The front proxy of older installations sends one page with status 503 for every failure,
+        # without Retry-After. A server that rejects a request sends Retry-After.
         is_page_for_all = status == 503 and is_page and retry_after is None
         if self.operation.writes and (is_page_for_all or status in _ANSWER_LOST):
             what += "; the server behind the gateway may have done it or not; "
@@ -217,7 +219,10 @@ class Response:
         return TWConfigError(message, **context)
 
     def _retry_after(self) -> float | None:
-        """Seconds that the server asks to wait: a number of them or a date (RFC 9110, 10.2.3)."""
+        """Return the seconds that the server asks to wait, or None.
+
+        Retry-After is a number of seconds or a date (RFC 9110, 10.2.3).
+        """
         value = self.raw.headers.get("Retry-After", "").strip()
         if value.isdecimal():
             seconds = float(value)
@@ -231,12 +236,12 @@ class Response:
 
 
 def _how_to_go_on(operation: Operation) -> str:
-    """What a user can do whose write was done or not."""
+    """Return the advice for a user whose write may have been done or not."""
     return f"look before you try again: {_FIND_OUT[operation]}"
 
 
 def may_pass(error: Exception) -> bool:
-    """Whether what failed may go well in a while; a wrong certificate stays one."""
+    """Return whether a retry may succeed; a wrong certificate stays wrong, for example."""
     return not _is_local(error) and not any(
         isinstance(each, _LASTING) or _alert(each) in _NO_CERTIFICATE | _NO_COMMON_TLS
         for each in _causes(error)
@@ -254,17 +259,19 @@ def network_error(
     context: dict[str, Any],
     redact: Callable[[str], str],
 ) -> TWError:
-    """The error that *error* is; it keeps no reference to it, nor to its request.
+    """Return the `TWError` for *error*, without a reference to *error* or to its request.
 
     Args:
-        error: What came instead of an answer.
-        operation: What was asked.
+        error: The exception that was raised instead of a response.
+        operation: The operation of the request.
         left: Whether the request may have been sent.
-        once: Whether it was sent once at most; else *error* says nothing about the first time.
-        server: Host and port.
-        timeout: Seconds that it could take.
-        context: What the error carries.
-        redact: Takes the Secret out of a text, which may quote what the server sent.
+        once: Whether the request was sent at most once. If not, *error* says nothing about an
+            earlier attempt to send it.
+        server: The server's host and port.
+        timeout: The time-out of the request, in seconds.
+        context: The keyword arguments for the returned error.
+        redact: A function that removes the Secret from a text. The text of *error* may quote what
+            the server sent.
     """
     causes = list(_causes(error))
     text = one_line(redact(_innermost(causes)), 200) or type(causes[-1]).__name__
@@ -290,12 +297,13 @@ def network_error(
 
 
 def _never_left(cause: BaseException) -> bool:
-    # In TLS 1.3 a client has sent its request when the server refuses its certificate, unread.
+    # In TLS 1.3 a client sends its request before the server refuses the client certificate.
+    # The server does not read that request.
     return isinstance(cause, _NEVER_LEFT) or is_unsent(cause) or _alert(cause) in _NO_CERTIFICATE
 
 
 def _alert(cause: BaseException) -> str:
-    """The alert of TLS that the server ended the connection with, or nothing."""
+    """Return the TLS alert that ended the connection, or an empty string."""
     reason = getattr(cause, "reason", None) if isinstance(cause, ssl.SSLError) else None
     return (reason or "").partition("ALERT_")[2]
 
@@ -304,17 +312,20 @@ def _tls_hint(cause: BaseException) -> str:
     if getattr(cause, "verify_code", None) in _UNTRUSTED:
         return (
             "; if its certificate comes from a CA of your own, "
-            "give that by ConnectionConfig(verify=...)"
+            "pass the path of the CA's certificate to ConnectionConfig(verify=...)"
         )
     if _alert(cause) in _NO_CERTIFICATE:
-        return "; the server wants a client certificate, or another: ConnectionConfig(cert=...)"
+        return (
+            "; the server needs a client certificate, or a different one: "
+            "ConnectionConfig(cert=...)"
+        )
     if _alert(cause) == "HANDSHAKE_FAILURE":
-        return "; does the server want a client certificate (ConnectionConfig(cert=...))?"
+        return "; does the server need a client certificate (ConnectionConfig(cert=...))?"
     return ""
 
 
 def _is_local(error: Exception) -> bool:
-    # Of all that requests lets through, only a CA bundle that is missing is an OSError of no errno.
+    # requests raises only one OSError without an errno: the error for a missing CA bundle.
     return (
         isinstance(error, OSError)
         and not isinstance(error, (requests.RequestException, socket.timeout))
@@ -323,32 +334,35 @@ def _is_local(error: Exception) -> bool:
 
 
 def seconds(number: float) -> str:
-    """*number* of seconds for people."""
+    """Return *number* seconds as a text, rounded."""
     digits = 3 if number < 0.1 else 2 if number < 10 else 1
     return f"{round(number, digits):g} s"
 
 
 def one_line(text: str, most: int) -> str:
-    """*text* on one line that a terminal can be shown: what comes from elsewhere may control it."""
+    """Return *text* as one line of at most *most* characters.
+
+    Text from a server may control a terminal, so only printable characters stay.
+    """
     printable = "".join(character if character.isprintable() else " " for character in text)
     return " ".join(printable.split())[:most]
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """*error* and what it comes from, down to the bottom."""
+    """Yield *error* and its causes, the innermost last."""
     inner: Any = error
     for _ in range(10):
         yield inner
         following = getattr(inner, "reason", None)
         if not isinstance(following, BaseException):
             following = next((arg for arg in inner.args if isinstance(arg, BaseException)), None)
-        # Not the context: around all of it may be an error that the caller handles.
+        # Not __context__, which may be an unrelated error that the caller is handling.
         inner = following or inner.__cause__
         if inner is None:
             return
 
 
 def _innermost(causes: list[BaseException]) -> str:
-    """The text of the last error of the system, or else of the last one."""
+    """Return the text of the innermost system error, or else of the innermost error."""
     texts = [each.strerror for each in causes if isinstance(each, OSError) and each.strerror]
     return texts[-1] if texts else str(causes[-1])

@@ -1,4 +1,4 @@
-"""Proxies, CA bundle and client certificate: what goes with each request of our own session."""
+"""The network settings of `OwnSession`: proxies, CA bundle and client certificate."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _PROXY_SCHEMES = {"http", "https", "socks4", "socks4a", "socks5", "socks5h"}
 
 
 def is_usable_proxy(proxy: str | None) -> bool:
-    """Whether *proxy* can be used, or there is none."""
-    # Of others urllib3 gives errors that quote the password, or are of no kind that is expected.
+    """Return whether *proxy* is empty or a usable URL."""
+    # For an unusable URL, urllib3 raises errors that quote the password or have unexpected types.
     if not proxy:
         return True
     whole = proxy if "://" in proxy else f"http://{proxy}"
@@ -38,16 +38,19 @@ def is_usable_proxy(proxy: str | None) -> bool:
 
 
 def network_settings(url: str, config: ConnectionConfig) -> dict[str, Any]:
-    """What goes with each request; the environment is read here, once.
+    """Return the settings for each request: ``verify``, ``cert`` and ``proxies``.
+
+    The environment is read here, once.
 
     Raises:
-        TWConfigError: A CA bundle or a client certificate is unusable.
+        TWConfigError: The CA bundle or the client certificate is unusable.
     """
     # Before the proxies, which may have a password: an error has the names of this frame.
     settings: dict[str, Any] = {"verify": ca_bundle(config), "cert": client_certificate(config)}
     proxies = config.proxies
     if proxies is None:
-        # Another machine is no way to this one, and would get the Secret of an http:// URL.
+        # A proxy on another machine can't reach a loopback address, but would receive the
+        # Secret of an http:// request.
         is_local = is_loopback(urlsplit(url).hostname or "")
         proxies = {} if is_local else requests.utils.get_environ_proxies(url)
     return {**settings, "proxies": proxies}

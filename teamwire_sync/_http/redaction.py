@@ -1,4 +1,4 @@
-"""Taking the Secret out of texts: a server may quote what it was sent."""
+"""Removal of the Secret from texts: a server may quote what it received."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from urllib.parse import quote, quote_plus
 
 from teamwire_sync._internal.secret import SHORTEST, Secret
 
-# Of so many letters in a row, those of a text and of a Secret are alike by no accident.
+# Characters: a match of this length between a text and the Secret is not accidental.
 _TRACE = 8
-# More than is shown of any text: a server that sends megabytes does not make us look through them.
+# Characters: more than any shown text has. The limit avoids a search through megabytes.
 _LONGEST_TEXT = 4096
 _LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 _URLSAFE = str.maketrans("+/", "-_")
@@ -20,11 +20,13 @@ _HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'
 
 
 class Redactor:
-    """Takes out of a text the Secret, and each longer part of it, in any spelling.
+    """A callable that removes the Secret, and its parts of 8 or more characters, from a text.
+
+    It finds the Secret in any spelling that a server may use.
 
     Args:
         secret: The Secret.
-        pair: App ID and Secret as they go into the header.
+        pair: The App ID and the Secret, as encoded in the Authorization header.
     """
 
     __slots__ = ("_traces",)
@@ -33,7 +35,7 @@ class Redactor:
         self._traces = Secret(_traces({pair, *_spellings(secret)}))
 
     def __call__(self, text: str) -> str:
-        """*text* without the Secret, and cut off where it is longer than is shown of any."""
+        """Return *text* without the Secret, cut to 4,096 characters."""
         text = text[:_LONGEST_TEXT]
         for size, traces in self._traces.reveal().items():
             text = _without(text, size, traces)
@@ -41,12 +43,12 @@ class Redactor:
 
 
 def base64_of(data: bytes) -> str:
-    """*data* in Base64."""
+    """Return *data* in Base64."""
     return base64.b64encode(data).decode()
 
 
 def _spellings(secret: str) -> set[str]:
-    """How a server may write *secret*."""
+    """Return the spellings of *secret* that a server may use; none for a very short one."""
     if len(secret) < SHORTEST:
         return set()
     encoded = secret.encode()
@@ -55,7 +57,7 @@ def _spellings(secret: str) -> set[str]:
     in_base64 = [_inside_base64(encoded, before) for before in range(3)]
     return {
         secret,
-        encoded.decode("latin-1"),  # as a header is read
+        encoded.decode("latin-1"),  # headers are decoded as Latin-1
         repr(encoded)[2:-1],
         quote(secret, safe=""),
         quote_plus(secret),
@@ -68,13 +70,13 @@ def _spellings(secret: str) -> set[str]:
 
 
 def _inside_base64(data: bytes, before: int) -> str:
-    """*data* as a part of something longer: without what the neighbours have a share in."""
+    """Return the Base64 characters that *data* alone determines, after *before* other bytes."""
     inner = base64_of(b"\0" * before + data)[(0, 2, 3)[before] :]
     return inner.rstrip("=")[:-1] if inner.endswith("=") else inner
 
 
 def _traces(spellings: set[str]) -> dict[int, set[str]]:
-    """The parts by which one of *spellings* is found, by their length."""
+    """Return the parts that reveal one of *spellings*, grouped by their length."""
     traces: dict[int, set[str]] = {}
     for spelling in spellings:
         size = min(len(spelling), _TRACE)
@@ -86,7 +88,7 @@ def _traces(spellings: set[str]) -> dict[int, set[str]]:
 def _parts(text: str, size: int) -> list[str]:
     low = text.lower()
     if len(low) != len(text):
-        # A letter whose small one is two: then none but ASCII's.
+        # The lower case of some letter has two characters. Lower only ASCII, to keep positions.
         low = text.translate(_LOWER)
     return [low[start : start + size] for start in range(len(low) - size + 1)]
 

@@ -1,4 +1,4 @@
-"""Trying again: after which failures, when, and for how long in all."""
+"""Retries of failed requests, with growing pauses, until a deadline."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from teamwire_sync.exceptions import TWDeliveryUnknownError, TWError
 if TYPE_CHECKING:
     from teamwire_sync._http.errors import Response
 
-# Seconds before the first further try, and between two at most, unless the server asks for more.
+# Seconds: the first pause and the longest pause, unless the server asks for a longer one.
 _FIRST_PAUSE = 0.25
 _LONGEST_PAUSE = 8.0
 
 
 @frozen(eq=False)
 class FailedAttempt:
-    """A try that failed.
+    """A failed try.
 
     Attributes:
-        error: What it comes to when nobody tries again.
-        again: Whether another try may go better, and does not do twice what is to be done once.
+        error: The error to raise if no retry follows.
+        again: Whether a retry may succeed, and can't repeat a write that must be done only once.
     """
 
     error: TWError
@@ -34,14 +34,14 @@ class FailedAttempt:
 
 
 class Retries:
-    """Tries again, with pauses that grow, until the time for it is over.
+    """A loop of tries, with growing pauses, that ends at a deadline.
 
     Args:
-        most: How often at most, after the first try.
-        clock: Gives seconds; only differences count.
-        pause: Waits for so many seconds.
-        jitter: Gives numbers from 0 to 1, so that clients which failed together don't come back
-            together.
+        most: The maximum number of retries after the first try.
+        clock: A function that returns the time in seconds; only differences count.
+        pause: A function that waits for a number of seconds.
+        jitter: A function that returns numbers from 0 to 1. They spread the retries of clients that
+            failed at the same time.
     """
 
     def __init__(
@@ -63,16 +63,17 @@ class Retries:
         ends_at: float,
         longest: float = math.inf,
     ) -> Response:
-        """What *attempt* answers.
+        """Return the first response of *attempt* that is not a failed try.
 
         Args:
-            attempt: Tries once.
-            ends_at: The moment of the clock at which all of it has to end.
-            longest: Seconds that one pause may take; what has no end of its own pauses, too.
+            attempt: A function that tries once.
+            ends_at: The deadline of all tries and pauses together, in seconds of the clock.
+            longest: The maximum pause in seconds. If the next pause would be longer, no retry
+                follows. It also limits requests with an infinite deadline.
 
         Raises:
-            TWError: It failed for good. `TWDeliveryUnknownError` when any of the tries may have
-                been done.
+            TWError: Every try failed. The error is a `TWDeliveryUnknownError` if the server may
+                have done the write in any of the tries.
         """
         unknown: TWError | None = None
         for number in itertools.count(1):
@@ -89,13 +90,13 @@ class Retries:
             in_time = pause <= longest and self._clock() + pause < ends_at
             if not (outcome.again and number <= self._most and in_time):
                 break
-            # The text of a lost answer says to look before trying again, which is what comes next.
+            # Log only the cause: the full text may tell the user to look before trying again.
             reason = f"{error.method} {error.path}: {error.cause}" if error.cause else error
             logger.info(
                 "%s; trying again in %.1f s, %d of %d times", reason, pause, number, self._most
             )
             self._pause(pause)
-        # Not in an except block: there it would get the context of what it replaces.
+        # Not in an except block, which would set the replaced error as the context of this one.
         raise _last(error, unknown, number)
 
     def _pause_after(self, number: int, error: TWError) -> float:
@@ -110,6 +111,6 @@ def _last(error: TWError, unknown: TWError | None, tries: int) -> TWError:
     if unknown is None or isinstance(error, TWDeliveryUnknownError):
         error.args = (f"{error} (tried {tries} times)",)
         return error
-    # What comes after a try that may have been done says nothing about that one.
+    # The last error says nothing about an earlier try that the server may have done.
     unknown.args = (f"{unknown} (tried {tries} times, the last one: {error})",)
     return unknown

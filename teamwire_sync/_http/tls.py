@@ -1,4 +1,4 @@
-"""Which certificates go with a request, and which of a server are taken; needs no requests."""
+"""The CA bundle and the client certificate. This module does not import requests."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
 def ca_bundle(config: ConnectionConfig) -> bool | str:
-    """The path of a CA bundle; True for the one that comes with requests, False to check none.
+    """Return the CA bundle's path, True for the bundle of requests, or False for no verification.
 
     Raises:
-        TWConfigError: The bundle is unusable.
+        TWConfigError: The CA bundle is unusable.
     """
     name, verify = "ConnectionConfig.verify", config.verify
     for variable in _VARIABLES:
@@ -30,17 +30,17 @@ def ca_bundle(config: ConnectionConfig) -> bool | str:
         message = f"{name}: there is no file or folder {path!r}"
         raise TWConfigError(message)
     if not os.path.isdir(path):  # noqa: PTH112
-        # The pools would fail with each connection, and as if it were the network.
+        # Check the bundle now. Later, each connection would fail as if the network had failed.
         what = f"{name}: no CA certificates in PEM format can be read from {path!r}"
         _check("load_verify_locations", path, what=what)
     return path
 
 
 def client_certificate(config: ConnectionConfig) -> str | tuple[str, str] | None:
-    """The path of the client certificate, or the paths of certificate and key; None for none.
+    """Return the path of the client certificate, the paths of certificate and key, or None.
 
     Raises:
-        TWConfigError: The certificate is unusable.
+        TWConfigError: The client certificate is unusable.
     """
     if config.cert is None:
         return None
@@ -48,16 +48,16 @@ def client_certificate(config: ConnectionConfig) -> str | tuple[str, str] | None
     cert = tuple(map(os.fspath, cert)) if isinstance(cert, tuple) else os.fspath(cert)
     path, key = cert if isinstance(cert, tuple) else (cert, None)
     what = (
-        "ConnectionConfig.cert: no certificate in PEM format with the key that belongs to it, "
-        f"without a password, can be read from {cert!r}"
+        f"ConnectionConfig.cert: {cert!r} must have a certificate in PEM format and the key that "
+        "belongs to it, without a password"
     )
-    # OpenSSL would ask the terminal for the password of a key.
+    # The empty password keeps OpenSSL from asking for a key's password on the terminal.
     _check("load_cert_chain", path, key, "", what=what)
     return cert  # type: ignore[no-any-return]
 
 
 def _check(load: str, *arguments: Any, what: str) -> None:
-    import ssl  # noqa: PLC0415  few name a file
+    import ssl  # noqa: PLC0415  most settings name no file
 
     try:
         getattr(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), load)(*arguments)

@@ -1,4 +1,4 @@
-"""HttpTransport: the REST contract over `requests`, which is imported when it is first needed."""
+"""HttpTransport: the REST contract over `requests`, which is imported at its first use."""
 
 from __future__ import annotations
 
@@ -43,36 +43,36 @@ else:
 
 T = TypeVar("T")
 
-# What an error knows of its request and the answer.
+# The attributes of an error that describe its request and response.
 _CONTEXT = ("status", "code", "request_id", "method", "path")
 
 _ANY_TYPE = {"Accept": "*/*"}
-# Nothing would be smaller, and what is unpacked could be of any size.
+# Ask for no compression: it would save little, and an unpacked body could have any size.
 _UNPACKED = {**_ANY_TYPE, "Accept-Encoding": "identity"}
 
 
 class HttpTransport:
-    """The REST contract over `requests`.
+    """A transport that speaks the REST contract over `requests`.
 
     Args:
-        credentials: Server, App ID and Secret.
+        credentials: The server's URL, the App ID and the Secret.
         config: The settings.
-        session: Is used as it is, and neither changed nor closed; None for one of our own.
-        app_name: Goes into the User-Agent.
-        clock: Gives the seconds that the time-outs count by; for tests.
-        pause: Waits for so many seconds before another try; for tests.
-        lazy: Whether the client may be made when it is first asked, for a program that may never
-            ask the server: requests takes longer to import than all the rest. What is given and
-            could be wrong has it made at once.
+        session: The caller's session, which is neither changed nor closed; None for a new session.
+        app_name: An addition to the User-Agent header, or None.
+        clock: A function that returns the time in seconds, for time-outs; replaced in tests.
+        pause: A function that waits for a number of seconds before a retry; replaced in tests.
+        lazy: Whether to create the client at the first request. A program that sends no request
+            then saves the import of requests, which takes longer than all other imports together.
+            The client is created at once if an argument or a setting needs a check.
 
     Attributes:
-        on_unauthorized: Is called when the server says that it does not know the credentials.
+        on_unauthorized: A callback that runs when the server does not accept the credentials (401).
 
     Raises:
-        TypeError: *session* is none.
-        ValueError: *app_name* can't stand in a header.
-        TWConfigError: A CA bundle or a client certificate is unusable, or *session* comes with
-            settings that belong to a session.
+        TypeError: *session* is not a `requests.Session`.
+        ValueError: *app_name* is not printable ASCII.
+        TWConfigError: The CA bundle, the client certificate or a proxy is unusable, or *config* has
+            settings that belong to the caller's *session*.
     """
 
     abilities = frozenset(Ability)
@@ -101,15 +101,16 @@ class HttpTransport:
         self.after_fork()
         on_fork(self)
         if lazy and session is None and app_name is None and _is_plain(config):
-            # The environment of now counts; these systems may have proxies that are not in it.
+            # Fix the settings of the environment now. Windows and macOS may also define proxies
+            # outside of the environment; None leaves their look-up to the client.
             proxies: dict[str, str] | None = None if sys.platform in {"win32", "darwin"} else {}
             self._config = evolve(config, verify=ca_bundle(config), proxies=proxies)
         else:
             self._opened = self._open()
 
     def after_fork(self) -> None:
-        """Make the lock anew, which a thread of the parent may have."""
-        # A handler of signals may ask in the middle of anything here.
+        """Replace the lock, which a thread of the parent process may hold."""
+        # An RLock, because a signal handler may send a request while this thread holds the lock.
         self._lock = threading.RLock()
 
     def _call_on_unauthorized(self) -> None:
@@ -123,12 +124,12 @@ class HttpTransport:
             if self._opened is None:
                 self._opened = self._open()
             if self._closed:
-                # It has to refuse, as one that was there before.
+                # A client that is created after `close` must refuse requests, too.
                 self._opened.close()
             return self._opened
 
     def _open(self) -> HttpClient:
-        from teamwire_sync._http.client import HttpClient  # noqa: PLC0415  it brings requests
+        from teamwire_sync._http.client import HttpClient  # noqa: PLC0415  it imports requests
 
         return HttpClient(
             self._credentials,
@@ -138,7 +139,7 @@ class HttpTransport:
         )
 
     def get_me(self, *, deadline: float | None) -> LoggedInUser:
-        """The bot's own user."""
+        """Return the bot's own user."""
         return self._ask("get_me", contract.Decoder().me, deadline)
 
     # Chats
@@ -146,7 +147,7 @@ class HttpTransport:
     def iter_chat_pages(
         self, *, validator: str | None, deadline: float | None
     ) -> Iterator[ChatPage]:
-        """The chats of the bot, page by page."""
+        """Yield the bot's chats, page by page."""
         decoder = contract.Decoder()
         etag: str | None = None
         cursor: str | None = None
@@ -165,9 +166,9 @@ class HttpTransport:
                 return
             before, etag = etag, response.raw.headers.get("ETag")
             if etag is not None and not etag.isprintable():
-                etag = None  # it could not stand in the header of the next request
+                etag = None  # a request header can't contain it
             if etag != before:
-                # The chats have changed since the last page, and so may the users have.
+                # The chats have changed since the last page, so the users may have changed, too.
                 decoder = contract.Decoder()
             page, cursor = response.decode(decoder.page)
             users, groups = decoder.described()
@@ -181,7 +182,7 @@ class HttpTransport:
             headers = {}
 
     def create_chat(self, draft: ChatDraft, *, deadline: float | None) -> Chat:
-        """Make a chat, or find the one-to-one chat that there is."""
+        """Create a chat, or return the existing one-to-one chat."""
         body = contract.encode_draft(draft)
         return self._ask("create_chat", contract.Decoder().chat, deadline, body=body)
 
@@ -190,18 +191,18 @@ class HttpTransport:
         return self._edit_chat("edit_chat", tid, contract.encode_properties(properties), deadline)
 
     def edit_members(self, tid: str, edit: MemberEdit, *, deadline: float | None) -> Chat:
-        """Change who is in a chat."""
+        """Change the members of a chat."""
         return self._edit_chat("edit_members", tid, contract.encode_edit(edit), deadline)
 
     def edit_admins(self, tid: str, edit: MemberEdit, *, deadline: float | None) -> Chat:
-        """Change who administers a chat."""
+        """Change the administrators of a chat."""
         return self._edit_chat("edit_admins", tid, contract.encode_edit(edit), deadline)
 
     def _edit_chat(self, name: str, tid: str, body: dict[str, Any], deadline: float | None) -> Chat:
         return self._ask(name, contract.Decoder().chat, deadline, ids={"tid": tid}, body=body)
 
     def leave_chat(self, tid: str, *, deadline: float | None) -> None:
-        """Be a member no longer."""
+        """Remove the bot from a chat."""
         self._ask("leave_chat", contract.decode_done, deadline, ids={"tid": tid})
 
     # Messages
@@ -209,7 +210,7 @@ class HttpTransport:
     def get_messages(
         self, chat: Chat | ChatHandle, *, before: str | None, limit: int, deadline: float | None
     ) -> Page[Message]:
-        """At most *limit* messages, newest first."""
+        """Return at most *limit* messages, newest first."""
         return self._ask(
             "list_messages",
             lambda document: Page(*contract.Decoder().messages(document, chat)),
@@ -221,7 +222,7 @@ class HttpTransport:
     def post_message(
         self, chat: Chat | ChatHandle, draft: MessageDraft, *, deadline: float | None
     ) -> Message:
-        """Post in a chat."""
+        """Post a message in a chat."""
         return self._ask(
             "post_message",
             lambda document: contract.Decoder().message(document, chat),
@@ -231,7 +232,7 @@ class HttpTransport:
         )
 
     def upload(self, source: UploadSource, *, deadline: float | None) -> str:
-        """Send a file that is to be attached."""
+        """Upload a file for an attachment, and return the attachment ID."""
         return self._ask(
             "upload_attachment",
             contract.decode_upload,
@@ -243,7 +244,7 @@ class HttpTransport:
         )
 
     def download(self, aid: str, sink: DownloadSink, *, size: int, deadline: float | None) -> None:
-        """Bring a file that is attached."""
+        """Write the content of an attached file to *sink*."""
         self._client.ask(
             "download_attachment",
             ids={"aid": aid},
@@ -259,16 +260,16 @@ class HttpTransport:
     def get_users(
         self, *, text: str | None, cursor: str | None, deadline: float | None
     ) -> Page[User]:
-        """A page of those whose name has *text* in it, or of all."""
+        """Return a page of the users whose name contains *text*, or of all users if it is None."""
         query = contract.encode_query(text=text, cursor=cursor)
         return self._page("list_users", query, contract.Decoder().users, deadline)
 
     def get_user(self, uid: str, *, deadline: float | None) -> User | None:
-        """One user, or None."""
+        """Return a user, or None if the server does not find the user."""
         return self._ask_for_one("get_user", {"uid": uid}, contract.Decoder().user, deadline)
 
     def get_avatar(self, uid: str, *, deadline: float | None) -> bytes:
-        """The picture of a user."""
+        """Return the bytes of a user's picture."""
         try:
             response = self._client.ask(
                 "get_avatar",
@@ -287,23 +288,23 @@ class HttpTransport:
         raise TWImageLoadError(message, **context)
 
     def get_groups(self, *, cursor: str | None, deadline: float | None) -> Page[Group]:
-        """A page of all the circles and lists."""
+        """Return a page of all circles and distribution lists."""
         query = contract.encode_query(cursor=cursor)
         return self._page("list_groups", query, contract.Decoder().groups, deadline)
 
     def get_group(self, gid: str, *, deadline: float | None) -> Group | None:
-        """One circle or list with its members, or None."""
+        """Return a circle or list with its members, or None if the server does not find it."""
         return self._ask_for_one("get_group", {"gid": gid}, contract.Decoder().group, deadline)
 
     def edit_group_members(self, gid: str, edit: MemberEdit, *, deadline: float | None) -> Group:
-        """Change who is in a list."""
+        """Change the members of a distribution list."""
         body, decode = contract.encode_edit(edit), contract.Decoder().group
         return self._ask("edit_group_members", decode, deadline, ids={"gid": gid}, body=body)
 
     # Events
 
     def get_events(self, *, cursor: str | None, wait: float, deadline: float | None) -> EventPage:
-        """The events after *cursor*; without one, where they begin now."""
+        """Return the events after *cursor*; without a cursor, only the current cursor."""
         timeout = wait + self._config.default_timeout
         return self._ask(
             "list_events",
@@ -316,11 +317,11 @@ class HttpTransport:
         )
 
     def pause(self, seconds: float) -> None:
-        """Wait for so many seconds, or until `close`."""
+        """Wait for *seconds*, or until `close`."""
         self._client.pause(seconds)
 
     def close(self) -> None:
-        """Close our own session, if there ever was one; may be called twice."""
+        """Close the session, unless it is the caller's. Idempotent."""
         self._closed = True
         if self._opened is not None:
             self._opened.close()
@@ -347,7 +348,7 @@ class HttpTransport:
         try:
             return self._ask(name, decode, deadline, ids=ids)
         except TWNotFoundError as error:
-            # Any other 404 says that the URL is wrong, not that there is no such thing.
+            # Any other 404 means that the URL is wrong, not that the object does not exist.
             if error.code != contract.NOT_FOUND:
                 raise
         return None
@@ -361,13 +362,13 @@ class HttpTransport:
         timeout: float | None = None,
         **request: Any,
     ) -> T:
-        """What *decode* makes of the answer; *request* is as for `HttpClient.ask`."""
+        """Return the result of *decode* for the response; `HttpClient.ask` documents *request*."""
         timeout = timeout or self._config.default_timeout
         return self._client.ask(name, timeout=timeout, deadline=deadline, **request).decode(decode)
 
 
 def _is_plain(config: ConnectionConfig) -> bool:
-    """Whether *config* and the environment have neither proxies nor a client certificate."""
+    """Return whether *config* and the environment define no proxy and no client certificate."""
     # Raises nothing: an error would have the password of a proxy in its frame.
     is_given = config.cert is not None or config.proxies is not None
     return not is_given and not any(name.lower().endswith("_proxy") for name in os.environ)

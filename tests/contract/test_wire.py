@@ -78,7 +78,7 @@ class TestPaths:
 
     @pytest.mark.parametrize("uid", ["", ".", "..", "\ud800", "a\udc80"], ids=ascii)
     def test_what_cannot_stand_in_a_path_is_refused(self, uid: str) -> None:
-        with pytest.raises(ValueError, match=r"is no uid$") as caught:
+        with pytest.raises(ValueError, match=r"is not a valid uid$") as caught:
             OPERATIONS["get_user"].path_for(uid=uid)
         assert str(caught.value).isascii()
 

@@ -221,7 +221,7 @@ class TestNobodyBehindIt:
 
         assert caught.value.status == 503
         assert str(caught.value) == (
-            "503 for GET /v1/bot/me/: an HTML page, so from a proxy in between (tried 2 times)"
+            "503 for GET /v1/bot/me/: an HTML page, so a proxy sent it (tried 2 times)"
         )
 
     def test_a_write_may_have_been_done_for_all_that_it_says(self, connection: Connection) -> None:
@@ -230,7 +230,7 @@ class TestNobodyBehindIt:
 
         assert caught.value.status == 503
         assert str(caught.value) == (
-            "503 for POST /v1/bot/chats/: an HTML page, so from a proxy in between; the server "
+            "503 for POST /v1/bot/chats/: an HTML page, so a proxy sent it; the server "
             "behind the gateway may have done it or not; look before you try again: "
             "connection.chats.get_subscriptions(refresh=True) lists the chat if it was made"
         )

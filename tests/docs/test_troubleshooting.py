@@ -177,7 +177,7 @@ def _() -> object:
 @shows(
     f"no TLS connection to {HOST}:443: [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: "
     "unable to get local issuer certificate (_ssl.c:1002); if its certificate comes from a CA of "
-    "your own, give that by ConnectionConfig(verify=...)"
+    "your own, pass the path of the CA's certificate to ConnectionConfig(verify=...)"
 )
 def _() -> object:
     text = (
@@ -224,7 +224,7 @@ def _() -> object:
     return flight.wait(time.monotonic())
 
 
-@shows(f"503 for GET /v1/bot/chats/: an HTML page, so from a proxy in between {TRIED}")
+@shows(f"503 for GET /v1/bot/chats/: an HTML page, so a proxy sent it {TRIED}")
 def _() -> object:
     return answered("list_chats", status=503, **HTML)
 

@@ -150,9 +150,9 @@ class TestRequest:
         self, uid: str, transport: HttpTransport, server: responses.RequestsMock
     ) -> None:
         for ask in (transport.get_user, transport.get_group):
-            with pytest.raises(ValueError, match=r"is no [ug]id$"):
+            with pytest.raises(ValueError, match=r"is not a valid [ug]id$"):
                 ask(uid, deadline=None)
-        with pytest.raises(ValueError, match=r"is no tid$"):
+        with pytest.raises(ValueError, match=r"is not a valid tid$"):
             transport.post_message(ChatHandle(uid), MessageDraft("hello"), deadline=None)
 
         assert len(server.calls) == 0

@@ -130,7 +130,7 @@ class TestStatus:
     ) -> None:
         answer(server, "get_me", status=status, body=HTML, content_type="text/html; charset=utf-8")
 
-        assert "an HTML page, so from a proxy in between" in str(failure("get_me", transport))
+        assert "an HTML page, so a proxy sent it" in str(failure("get_me", transport))
 
     def test_a_reason_is_one_line_of_bounded_length(
         self, transport: HttpTransport, server: responses.RequestsMock

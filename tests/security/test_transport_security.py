@@ -213,7 +213,7 @@ class TestCertificateOfTheServer:
     ) -> None:
         pattern = (
             rf"no TLS connection to 127\.0\.0\.1:{server.port}: .*certificate verify failed"
-            r".*give that by ConnectionConfig\(verify=\.\.\.\)$"
+            r".*pass the path of the CA's certificate to ConnectionConfig\(verify=\.\.\.\)$"
         )
 
         assert other_failures(connect(server.url()), pattern) == []
@@ -375,7 +375,7 @@ class TestCertificateOfTheClient:
         foreign = trustme.CA().issue_cert("bot@example.org")
         cert = pki.file(foreign.private_key_and_cert_chain_pem)
         connection = connect(server.url(), verify=pki.bundle, cert=cert)
-        pattern = "unknown ca.*the server wants a client certificate, or another"
+        pattern = "unknown ca.*the server needs a client certificate, or a different one"
 
         assert other_failures(connection, pattern) == []
 
@@ -408,7 +408,9 @@ class TestFilesOfAClientCertificate:
     def test_that_are_none_are_refused(self, connect: Connect, pki: Pki) -> None:
         cert = pki.file(b"nonsense")
 
-        assert "ConnectionConfig.cert: no certificate" in self.refusal(connect, cert)
+        said = self.refusal(connect, cert)
+
+        assert said.startswith(f"ConnectionConfig.cert: {cert!r} must have a certificate in PEM ")
 
     def test_with_a_password_are_refused_and_nobody_is_asked_for_it(
         self, connect: Connect, pki: Pki

@@ -57,13 +57,13 @@ def _() -> object:
     return refused("post_message", 409, "chat_closed", "the chat is closed")
 
 
-@shows("unknown, not visible to the bot, or no members: rVRCfuQEtkgnZBZEgbHVji")
+@shows("unknown, not visible to the bot, or not members: rVRCfuQEtkgnZBZEgbHVji")
 def _() -> object:
     ids: Any = {"user_ids": ["rVRCfuQEtkgnZBZEgbHVji"], "group_ids": []}
     return refused("edit_members", 422, "invalid_members", "x", **ids)
 
 
-@shows("no members, or no administrators: rVRCfuQEtkgnZBZEgbHVji")
+@shows("not members, or not administrators: rVRCfuQEtkgnZBZEgbHVji")
 def _() -> object:
     ids: Any = {"user_ids": ["rVRCfuQEtkgnZBZEgbHVji"], "group_ids": []}
     return refused("edit_admins", 422, "invalid_members", "x", **ids)

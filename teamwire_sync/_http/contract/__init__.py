@@ -1,7 +1,8 @@
-"""The REST contract: operations, and JSON to models and back. Nothing else knows its names.
+"""The REST contract: its operations, and the conversion between JSON and models.
 
-The contract is this project's own, since Teamwire's bot protocol is not public; docs/openapi.yaml
-is its text. Besides `_http`, the sandbox uses its decoder, and the CLI its list of operations.
+No other client code contains the contract's paths and field names. The contract is this project's
+own, because Teamwire's bot protocol is not public. docs/openapi.yaml specifies it. Besides `_http`,
+the sandbox and the CLI's demo use the list of operations, and the sandbox uses the decoder.
 """
 
 from __future__ import annotations

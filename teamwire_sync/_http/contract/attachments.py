@@ -1,4 +1,4 @@
-"""JSON to attachments."""
+"""Conversion of JSON to attachments."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ _LOCATION: Fields = {
 
 
 def decode_attachments(raws: list[Any]) -> tuple[Attachment, ...]:
-    """The attachments in *raws*; those of a kind that is not known are passed on."""
+    """Return the attachments in *raws*; an unknown kind becomes an `OtherAttachment`."""
     return tuple([_decode(raw) for raw in raws])
 
 

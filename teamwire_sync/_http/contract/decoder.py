@@ -1,4 +1,4 @@
-"""JSON to chats, messages and people."""
+"""Conversion of JSON to chats, messages, users and groups."""
 
 from __future__ import annotations
 
@@ -95,10 +95,11 @@ _CHAT_TYPES = {kind.value: kind for kind in ChatType}
 
 
 class Decoder:
-    """Turns answers into models; the same user or group in many of them is one object.
+    """A converter of responses to models, with one object for each user and each group.
 
-    What describes it first counts: the pages of a listing are of one moment, or else each may be
-    anything between its question and its end.
+    If responses describe a user or a group differently, the first description counts. This is
+    correct for the pages of a listing: either all pages show the same moment, or each page may show
+    any moment between the start and the end of the listing.
     """
 
     def __init__(self) -> None:
@@ -108,35 +109,35 @@ class Decoder:
         self._new: tuple[list[User], list[Group]] = [], []
 
     def described(self) -> tuple[list[User], list[Group]]:
-        """The users and groups that answers have described since this was asked last."""
+        """Return the users and groups that were first described since the last call."""
         new, self._new = self._new, ([], [])
         return new
 
     def page(self, document: Any) -> tuple[list[Chat], str | None]:
-        """The chats of a page, and the cursor of the next one."""
+        """Return the chats of a page, and the cursor of the next page or None."""
         page, cursor = _checked_page(document, "a page of chats", _CHAT_PAGE)
         return self.chats(page["chats"], page), cursor
 
     def chat(self, document: Any) -> Chat:
-        """A chat with the users and groups that it names."""
+        """Return a chat, with the users and groups that it names."""
         fields = {"chat": OBJECT, "users": ARRAY, "groups": ARRAY}
         answer = checked(document, "the answer", fields)
         return self.chats([answer["chat"]], answer)[0]
 
     def message(self, document: Any, chat: Chat | ChatHandle) -> Message:
-        """A message in *chat*."""
+        """Return a message of *chat*."""
         answer = checked(document, "the answer", {"message": OBJECT, "users": ARRAY})
         self.learn(answer["users"], [])
         return self.one_message(answer["message"], chat)
 
     def messages(self, document: Any, chat: Chat | ChatHandle) -> tuple[list[Message], str | None]:
-        """The messages of a page, and what the next one is before."""
+        """Return the messages of a page, and the ``before`` of the next page or None."""
         page, before = _checked_page(document, "a page of messages", _MESSAGE_PAGE, "next_before")
         self.learn(page["users"], [])
         return [self.one_message(raw, chat) for raw in page["messages"]], before
 
     def one_message(self, raw: Any, chat: Chat | ChatHandle) -> Message:
-        """A message in *chat*, whose author has been described."""
+        """Return a message of *chat*, whose author a response has described before."""
         checked(raw, "a message", _MESSAGE)
         alert_type, preview = raw["alert_type"], raw["link_preview"]
         return Message(
@@ -156,27 +157,27 @@ class Decoder:
         )
 
     def users(self, document: Any) -> tuple[list[User], str | None]:
-        """The users of a page, and the cursor of the next one."""
+        """Return the users of a page, and the cursor of the next page or None."""
         page, cursor = _checked_page(document, "a page of users", _USER_PAGE)
         return [self._user(raw) for raw in page["users"]], cursor
 
     def groups(self, document: Any) -> tuple[list[Group], str | None]:
-        """The groups of a page, and the cursor of the next one."""
+        """Return the groups of a page, and the cursor of the next page or None."""
         page, cursor = _checked_page(document, "a page of groups", _GROUP_PAGE)
         self.learn(page["users"], [])
         return [self._group(raw) for raw in page["groups"]], cursor
 
     def user(self, document: Any) -> User:
-        """A user."""
+        """Return a user."""
         return self._user(checked(document, "the answer", {"user": OBJECT})["user"])
 
     def me(self, document: Any) -> LoggedInUser:
-        """The bot's own user."""
+        """Return the bot's own user."""
         answer = checked(document, "the answer", {"user": OBJECT})
         return _make_user(LoggedInUser, checked(answer["user"], "a user", _USER))
 
     def group(self, document: Any) -> Group:
-        """A group with its members."""
+        """Return a group with its members."""
         fields = {"group": OBJECT, "users": ARRAY, "user_ids": ARRAY}
         answer = checked(document, "the answer", fields)
         self.learn(answer["users"], [])
@@ -184,7 +185,7 @@ class Decoder:
         return self._group(answer["group"], members)
 
     def learn(self, raw_users: list[Any], raw_groups: list[Any]) -> None:
-        """Remember the users and groups that an answer describes."""
+        """Store the users and groups that a response describes."""
         users, groups = self._users, self._groups
         for raw in unknown(raw_users, "uid", users):
             user = self._user(raw)
@@ -215,11 +216,12 @@ class Decoder:
         )
 
     def chats(self, raws: list[Any], answer: Mapping[str, Any]) -> list[Chat]:
-        """Chats that *answer* describes the users and groups of."""
+        """Return the chats in *raws*, whose users and groups the response *answer* describes."""
         chats: list[Chat] = []
         self._decode_chats(raws, chats)
         if len(chats) < len(raws):
-            # Only now: that most pages describe nobody new is quicker found out by their chats.
+            # Most pages describe nobody new. Decoding the chats first finds that out faster than
+            # a search through the descriptions.
             self.learn(answer["users"], answer["groups"])
             self._decode_chats(raws[len(chats) :], chats)
         if len(chats) < len(raws):
@@ -227,9 +229,8 @@ class Decoder:
         return chats
 
     def _decode_chats(self, raws: Iterable[Any], chats: list[Chat]) -> None:
-        """Add to *chats* until there is one that can't be read."""
-        # The one loop that every field of every chat goes through: calls in it would cost more than
-        # what they do.
+        """Append decoded chats to *chats*, up to the first chat that can't be decoded."""
+        # This loop checks each field of each chat. Function calls would cost more than the checks.
         user, group, alone = self._users.__getitem__, self._groups.__getitem__, self._alone
         kinds, new, size = _CHAT_TYPES, FillableChat.__new__, len(_CHAT)
         for raw in raws:
@@ -283,22 +284,22 @@ class Decoder:
         raise TWProtocolError(message)
 
     def named_user(self, uid: Any, whose: str) -> User:
-        """A user who has been described, and whom *whose* names."""
+        """Return the described user *uid*; *whose* names the referring object in an error."""
         return _named(self._users, uid, f"{whose} names a user")
 
     def named_users(self, uids: Iterable[Any], whose: str) -> tuple[User, ...]:
-        """The users who have been described, and whom *whose* names."""
+        """Return the described users *uids*; *whose* names the referring object in an error."""
         return tuple([self.named_user(uid, whose) for uid in uids])
 
     def named_groups(self, gids: Iterable[Any], whose: str) -> tuple[Group, ...]:
-        """The groups that have been described, and that *whose* names."""
+        """Return the described groups *gids*; *whose* names the referring object in an error."""
         return tuple([_named(self._groups, gid, f"{whose} names a group") for gid in gids])
 
 
 def _checked_page(
     document: Any, kind: str, fields: Fields, name: str = "next_cursor"
 ) -> tuple[dict[str, Any], str | None]:
-    """A page with these *fields*, and its cursor *name*."""
+    """Return the page *document* after a check of its *fields*, and its cursor *name*."""
     page = checked(document, kind, fields)
     return page, checked_cursor(page, name, kind)
 
@@ -337,15 +338,15 @@ def _link_preview(raw: Any) -> LinkPreview:
 
 
 def decode_chat(document: Any) -> Chat:
-    """The chat in *document*, with the users and groups that it names."""
+    """Return the chat in *document*, with the users and groups that it names."""
     return Decoder().chat(document)
 
 
 def decode_upload(document: Any) -> str:
-    """The id of what was sent to be attached."""
+    """Return the attachment ID of an uploaded file."""
     return str(checked(document, "the answer", {"attachment_id": STRING})["attachment_id"])
 
 
 def decode_done(document: Any) -> None:
-    """What says that something was done, and nothing more."""
+    """Check the response to a write that returns no data."""
     checked(document, "the answer", {})

@@ -1,4 +1,4 @@
-"""JSON to events."""
+"""Conversion of JSON to events."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ _FIELDS: dict[Events, Fields] = {
 
 
 def decode_events(document: Any) -> EventPage:
-    """The events of an answer."""
+    """Return the page of events in *document*."""
     page = checked(document, "a page of events", _PAGE)
     decoder = Decoder()
     decoder.learn(page["users"], page["groups"])
@@ -85,7 +85,7 @@ def _event(raw: Any, chats: dict[str, Chat], decoder: Decoder) -> Event:
     checked(raw, "an event", _EVENT)
     kind = Events(raw["type"])
     fields = {**_EVENT, **_FIELDS.get(kind, {})}
-    # The name of a kind that is not known may have anything in it.
+    # Errors quote only known kinds: the name of an unknown kind may contain any text.
     what = f"an event {kind}" if kind in _FIELDS else "an event"
     checked(raw, what, fields)
     checked_cursor(raw, "cursor", what)
@@ -110,7 +110,7 @@ def _event(raw: Any, chats: dict[str, Chat], decoder: Decoder) -> Event:
 def _more(
     kind: Events, raw: Any, chat: Chat, decoder: Decoder, what: str
 ) -> tuple[Callable[..., Event], dict[str, Any]]:
-    """The class of an event, and what that has beyond every event."""
+    """Return the event's class, and the arguments that this class adds to those of `Event`."""
     if kind is Events.NEW_MESSAGE:
         return NewMessageInfo, {"message": decoder.one_message(raw["message"], chat)}
     if kind is Events.MESSAGE_READ:

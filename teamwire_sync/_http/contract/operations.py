@@ -1,4 +1,4 @@
-"""The operations of the contract, their queries and bodies, and what an error answer says."""
+"""The contract's operations, their queries and request bodies, and its error responses."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ if TYPE_CHECKING:
 
     from teamwire_sync._transport import ChatDraft, MemberEdit, MessageDraft
 
-# A header of a write: the server does only once what comes again under its key.
+# A header of writes: the server does the work only once for all requests with the same key.
 IDEMPOTENCY_KEY = "Idempotency-Key"
 
-# Codes of errors that the client acts upon.
+# The error codes that the client acts upon.
 NOT_FOUND, NO_AVATAR, NO_SUCH_PATH = "not_found", "no_avatar", "no_such_path"
 CIRCLE_NOT_PUBLIC, INVALID_MEMBERS = "circle_not_public", "invalid_members"
 
 
 @frozen
 class Operation:
-    """A request that the contract knows.
+    """A request that the contract defines.
 
     Attributes:
         method: The HTTP method.
-        path: The path, with names in braces for what differs.
-        is_unseen: Whether what it makes is seen by nobody yet, so that it may be done twice.
+        path: The path, with placeholders in braces for IDs.
+        is_unseen: Whether nobody can see the result yet, so that a second execution is harmless.
     """
 
     method: str
@@ -47,21 +47,21 @@ class Operation:
     is_unseen: bool = False
 
     def path_for(self, **ids: str) -> str:
-        """The path with each id in its place, quoted.
+        """Return the path with the IDs in place of the placeholders, percent-encoded.
 
         Raises:
-            ValueError: An id can't stand in a path.
+            ValueError: An ID can't be part of a path.
         """
         for name, value in ids.items():
-            # A dot segment is resolved on the way, whether quoted or not.
+            # Clients and proxies resolve dot segments, even percent-encoded ones.
             if value in {"", ".", ".."} or not is_unicode(value):
-                message = f"{value!r} is no {name}"
+                message = f"{value!r} is not a valid {name}"
                 raise ValueError(message)
         return self.path.format_map({name: quote(value, safe="") for name, value in ids.items()})
 
     @property
     def writes(self) -> bool:
-        """Whether doing it twice differs from doing it once."""
+        """Whether doing the operation twice differs from doing it once."""
         return self.method != "GET" and not self.is_unseen
 
 
@@ -96,7 +96,7 @@ def encode_query(
     wait: float | None = None,
     name: str | None = None,
 ) -> dict[str, str]:
-    """The query of a request, without what is None."""
+    """Return the query of a request, without the arguments that are None."""
     values = {
         "q": text,
         "limit": limit,
@@ -109,7 +109,7 @@ def encode_query(
 
 
 def encode_draft(draft: ChatDraft) -> dict[str, Any]:
-    """The body that creates a chat."""
+    """Return the body of a request that creates a chat."""
     return {
         "title": draft.title,
         "user_ids": list(draft.user_ids),
@@ -122,12 +122,12 @@ def encode_draft(draft: ChatDraft) -> dict[str, Any]:
 
 
 def encode_properties(properties: Mapping[str, Any]) -> dict[str, Any]:
-    """The body that changes properties of a chat; the contract names them as `Chat` does."""
+    """Return the body that changes properties of a chat, named as the attributes of `Chat`."""
     return dict(properties)
 
 
 def encode_message(draft: MessageDraft) -> dict[str, Any]:
-    """The body that posts a message."""
+    """Return the body of a request that posts a message."""
     return {
         "message": draft.message or None,
         "attachments": [_encode_attachment(each) for each in draft.attachments],
@@ -139,7 +139,7 @@ def encode_message(draft: MessageDraft) -> dict[str, Any]:
 
 
 def encode_edit(edit: MemberEdit) -> dict[str, Any]:
-    """The body that changes who is a member or an administrator; without what is empty."""
+    """Return the body that changes members or administrators, without the empty lists."""
     lists = {
         "add_user_ids": edit.add_users,
         "add_group_ids": edit.add_groups,
@@ -181,19 +181,19 @@ def _milliseconds(moment: datetime) -> int:
 
 
 def keeps_contract(headers: Mapping[str, str]) -> bool:
-    """Whether an answer with these *headers* is that of a server that keeps the contract."""
+    """Return whether the *headers* of a response show a server that keeps the contract."""
     return headers.get("Teamwire-Bot-Contract") == "1"
 
 
 @frozen
 class ErrorDetails:
-    """What an error answer says of itself.
+    """The details in an error response.
 
     Attributes:
         code: The error code, or None.
         message: The reason, or None.
-        user_ids: The users that are at fault.
-        group_ids: The circles and lists that are at fault.
+        user_ids: The IDs of the users that the server refuses.
+        group_ids: The IDs of the circles and distribution lists that the server refuses.
     """
 
     code: str | None
@@ -203,11 +203,11 @@ class ErrorDetails:
 
 
 def decode_error(body: bytes, redact: Callable[[str], str]) -> ErrorDetails:
-    """What an error answer says of itself; nothing when it is no such answer, as a proxy's page.
+    """Return the details in an error response; a proxy's page, for example, has none.
 
     Args:
-        body: The body of the answer.
-        redact: Takes the Secret out of a text.
+        body: The body of the response.
+        redact: A function that removes the Secret from a text.
     """
     said: Any = None
     if len(body) <= SMALL:
