@@ -87,8 +87,9 @@ class ConnectionConfig:
             groups or of messages. Default: 600 s.
         cache_ttl: The time for which a listing of the chats answers look-ups. Users and groups are
             cached for the same time. 0 disables the cache. Default: 300 s.
-        recheck_after: The age of the last listing after which a look-up that finds no chat lists
-            the chats again. Default: 5 s.
+        recheck_after: If a look-up finds no chat and the last listing is older than this time, the
+            chats are listed again. A user or group that was not found is looked up again after the
+            same time. Default: 5 s.
         own_write_grace: The time for which the cache keeps an own write visible while the listings
             do not show it yet. Default: 30 s.
         stale_if_error: The time after ``cache_ttl`` for which the last listing still answers

@@ -59,7 +59,7 @@ class MessageDraft:
 
     Attributes:
         message: The text; may be empty.
-        attachments: The attachments. Files are uploaded before.
+        attachments: The attachments. Their files are already uploaded.
         is_alert: Whether the message is an alert.
         alert_type: The type of the alert; None if the message is not an alert.
         reply_to: The ID of the message that this message replies to, or None.
@@ -175,7 +175,7 @@ class DownloadSink(Protocol):
 
 
 class Transport(Protocol):
-    """An access to a Teamwire server. Many threads may use it concurrently.
+    """Access to a Teamwire server. Many threads may use it concurrently.
 
     The *deadline* of a method is the moment of `time.monotonic` at which the method must end, or
     None. Every method raises a `TWError` if it fails. A write raises `TWConnectionError` only if it

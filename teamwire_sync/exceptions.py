@@ -3,7 +3,7 @@
 ::
 
     TWError
-    ├── TWConfigError            wrong credentials, URL or settings, or a redirect
+    ├── TWConfigError            missing or invalid credentials, URL or settings; a redirect
     ├── TWAuthError              401, 403
     ├── TWNotFoundError          404, or no chat with that title
     ├── TWImageLoadError         the user has no picture
@@ -19,8 +19,8 @@
     ├── TWUnsupportedError       the transport does not support the call
     └── TWClosedError            the Connection is closed
 
-An argument of a wrong type raises TypeError, an invalid value raises ValueError, both before any
-request is sent.
+An argument of a wrong type raises TypeError. An invalid value raises ValueError. Both are raised
+before any request is sent.
 
 The errors contain no request, no header and no chained exception: these would contain the Secret.
 """
@@ -86,7 +86,7 @@ class TWError(Exception):
 
 
 class TWConfigError(TWError):
-    """Credentials, URL or settings are missing or wrong; the text says how to fix them."""
+    """Credentials, URL or settings are missing or invalid; the text says how to fix them."""
 
 
 class TWAuthError(TWError):
