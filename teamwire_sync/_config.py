@@ -1,4 +1,4 @@
-"""Settings of a Connection."""
+"""The settings of a Connection."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 
 def _validator(check: Callable[[Any, str], object]) -> Callable[[Any, Attribute[Any], Any], None]:
-    """Has *check* look at a value that is given, with the name of its setting."""
+    """Return an attrs validator that calls *check* with the value and the name of the setting.
+
+    None is accepted without a check if it is the default.
+    """
 
     def validate(_config: Any, attribute: Attribute[Any], value: Any) -> None:
         if value is not None or attribute.default is not None:
@@ -35,7 +38,7 @@ def _check_path(path: Any, name: str, what: str) -> None:
     if not isinstance(path, (str, os.PathLike)):
         message = f"{name} must be {what}"
         raise TypeError(message)
-    # To requests an empty path means to check nothing. (pathlib would double this import's time.)
+    # requests takes an empty path as "verify nothing". (pathlib would double this import's time.)
     if not os.path.exists(path):  # noqa: PTH110
         message = f"{name}: there is no file or folder {os.fspath(path)!r}"
         raise ValueError(message)
@@ -48,7 +51,7 @@ def _check_verify(value: Any, name: str) -> None:
 
 def _check_cert(value: Any, name: str) -> None:
     for path in value if isinstance(value, tuple) and len(value) == 2 else (value,):
-        _check_path(path, name, "a path, or a tuple of two: certificate and key")
+        _check_path(path, name, "a path, or a tuple of two paths: certificate and key")
 
 
 def _check_proxies(value: Any, name: str) -> None:
@@ -61,44 +64,54 @@ def _check_proxies(value: Any, name: str) -> None:
 
 @frozen
 class ConnectionConfig:
-    """Settings of a Connection. Times are in seconds; each value is checked when it is given.
+    """The settings of a Connection. All times are in seconds.
 
-    The first four are the vendor's, by name and default.
+    Each value is checked when the object is created.
+    The first four settings have the names and defaults of the vendor's settings.
 
     Args:
-        hide_deleted_messages: Leave out messages that their sender deleted, of those that are read
-            and of the events.
-        default_timeout: How long one request may wait for the server to connect, and to answer.
-        long_timeout: The same for requests that may take long: a page of chats, users or groups.
-        assets_timeout: The same for attachments and pictures: each piece of a file has so long.
-        total_timeout: How long one request may take in all, with further tries and the pauses
-            between them. Only the resolution of the host's name can take longer, and a file, which
-            takes as long as its pieces come.
-        retries: How often a request is tried again after the network failed, or the server was too
-            busy (429, 502, 503, 504). A write is tried again only when it provably never left, or
-            the server keeps the contract and so does it once.
-        listing_timeout: How long reading all the pages of the chats may take, or of a search for
-            users, of the groups, or of messages.
-        cache_ttl: How long a listing of the chats answers look-ups; 0 switches the cache off.
-            Users and groups are kept as long.
-        recheck_after: A look-up that finds no chat lists them anew when the last listing is older
-            than this.
-        own_write_grace: How long an own write is remembered that the listing does not show yet.
-        stale_if_error: How long after ``cache_ttl`` the last listing may still answer while the
-            server fails.
-        store_check_interval: How long a process with a store may go on before it looks whether
-            another one has written; 0 looks at each look-up.
-        pool_size: TCP connections at most; further threads wait for one.
-        page_size: Chats asked for in one request; None leaves it to the server.
-        allow_insecure_http: Allow ``http://`` for hosts other than this one.
-        verify: Path of a CA bundle; True for the one that comes with requests; False to check no
-            certificate. None takes ``REQUESTS_CA_BUNDLE`` or ``CURL_CA_BUNDLE``, else is True.
-        cert: Client certificate: a path, or a tuple of the paths of certificate and key.
-        proxies: Proxy URLs by scheme. None takes them from the environment, ``{}`` is no proxy.
+        hide_deleted_messages: Whether to omit messages that their sender deleted, both from the
+            messages that you read and from the events. Default: True.
+        default_timeout: The time limit for connecting to the server, and for each wait for data of
+            its response. Default: 10 s.
+        long_timeout: The same limit for a page of chats, users or groups. Default: 15 s.
+        assets_timeout: The same limit for attachments and pictures. It applies to each piece of a
+            file, not to the whole file. Default: 60 s.
+        total_timeout: The time limit for one request with all retries and the pauses between them.
+            Two things are not limited: the resolution of the host name, and the transfer of a file,
+            which continues as long as its pieces arrive. Default: 60 s.
+        retries: The limit on retries of one request after a network failure or a busy server
+            (429, 502, 503, 504). A write is retried only if it was provably never sent, or if the
+            server keeps the contract and so does the write only once. Default: 3.
+        listing_timeout: The time limit for reading all pages of the chats, of a user search, of the
+            groups or of messages. Default: 600 s.
+        cache_ttl: The time for which a listing of the chats answers look-ups. Users and groups are
+            cached for the same time. 0 disables the cache. Default: 300 s.
+        recheck_after: If a look-up finds no chat and the last listing is older than this time, the
+            chats are listed again. A user or group that was not found is looked up again after the
+            same time. Default: 5 s.
+        own_write_grace: The time for which the cache keeps an own write visible while the listings
+            do not show it yet. Default: 30 s.
+        stale_if_error: The time after ``cache_ttl`` for which the last listing still answers
+            look-ups while the server fails. Default: 0 s.
+        store_check_interval: The time between two checks whether another process has written, for
+            a Connection with a store. 0 means a check at each look-up. Default: 1 s.
+        pool_size: The limit on TCP connections. Further threads wait for a free connection.
+            Default: 32.
+        page_size: The number of chats on one page. None (default): the server decides.
+        allow_insecure_http: Whether to allow ``http://`` for hosts other than this machine.
+            Default: False.
+        verify: The path of a CA bundle. True: the bundle of requests. False: certificates are not
+            verified. None (default): the path in ``REQUESTS_CA_BUNDLE`` or ``CURL_CA_BUNDLE``;
+            without these variables, the same as True.
+        cert: The client certificate: a path, or a tuple of the paths of certificate and key. None
+            (default): no client certificate.
+        proxies: The proxy URLs by scheme. None (default): the proxies of the environment. ``{}``:
+            no proxy.
 
     Raises:
-        TypeError: A value has the wrong type.
-        ValueError: A value is out of range. Both name the field.
+        TypeError: A value has the wrong type. The text names the setting.
+        ValueError: A value is out of range. The text names the setting.
     """
 
     hide_deleted_messages: bool = field(default=True, validator=_validator(require_bool))

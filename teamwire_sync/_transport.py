@@ -1,4 +1,4 @@
-"""What a Connection asks of a transport: models in, models out."""
+"""The interface between a Connection and a transport. Both sides use only our models."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ T = TypeVar("T")
 
 
 class Ability(Enum):
-    """What not every transport can do. Its value completes "can't ..."."""
+    """An ability that some transports lack. Its value completes a sentence with "can't"."""
 
-    OWN_USER = "ask who the bot is"
+    OWN_USER = "read the bot's own user"
     CHAT_EDITS = "change or leave chats"
     MESSAGES = "read messages"
-    ATTACHMENTS = "post or bring attachments"
+    ATTACHMENTS = "post or download attachments"
     DIRECTORY = "list or search users and groups"
     EVENTS = "listen to events"
 
 
 @frozen
 class ChatDraft:
-    """A chat to be made.
+    """A chat to create.
 
     Attributes:
-        title: None for none.
-        user_ids: Users to invite.
-        group_ids: Circles and lists to invite.
-        message: The first message, or None.
-        allow_sending: Whether members who are no admins may post.
-        allow_mute_notifications: Whether members may mute it.
-        is_alert: Whether it is an alert chat.
+        title: The title; None for a chat without a title.
+        user_ids: The IDs of the users to invite.
+        group_ids: The IDs of the circles and lists to invite.
+        message: The text of the first message; None for no message.
+        allow_sending: Whether members who are not administrators may post.
+        allow_mute_notifications: Whether members may mute the chat.
+        is_alert: Whether the chat is an alert chat.
     """
 
     title: str | None = None
@@ -55,15 +55,15 @@ class ChatDraft:
 
 @frozen
 class MessageDraft:
-    """A message to be posted.
+    """A message to post.
 
     Attributes:
-        message: The text, or empty.
-        attachments: What is attached; a file has been sent before.
-        is_alert: Whether it asks for attention.
-        alert_type: How, or None when it does not.
-        reply_to: The id of the message that it answers, or None.
-        sender_display_name: To be shown in place of the bot's name, or None.
+        message: The text; may be empty.
+        attachments: The attachments. Their files are already uploaded.
+        is_alert: Whether the message is an alert.
+        alert_type: The type of the alert; None if the message is not an alert.
+        reply_to: The ID of the message that this message replies to, or None.
+        sender_display_name: The name to show instead of the bot's name, or None.
     """
 
     message: str = ""
@@ -76,13 +76,13 @@ class MessageDraft:
 
 @frozen
 class MemberEdit:
-    """Who is to become a member or an administrator, and who no longer is to be one.
+    """The members or administrators to add and to remove.
 
     Attributes:
-        add_users: The ids of users.
-        add_groups: The ids of circles and lists.
-        remove_users: The ids of users.
-        remove_groups: The ids of circles and lists.
+        add_users: The IDs of the users to add.
+        add_groups: The IDs of the circles and lists to add.
+        remove_users: The IDs of the users to remove.
+        remove_groups: The IDs of the circles and lists to remove.
     """
 
     add_users: Sequence[str] = ()
@@ -93,15 +93,17 @@ class MemberEdit:
 
 @frozen(eq=False, repr=False)
 class ChatPage:
-    """One page of the chats.
+    """One page of a listing of the chats.
 
     Attributes:
-        chats: The chats on it.
-        validator: Of the whole collection, as this page shows it; None when there is none.
-        is_last: Whether it is the last.
-        not_modified: Whether the chats are as the validator says, and so are not on the page.
-        users: The users that the chats name, as far as no earlier page had them.
-        groups: The groups that they name, likewise.
+        chats: The chats on the page.
+        validator: The validator of the whole collection at the time of this page; None if the
+            transport has none.
+        is_last: Whether this page is the last page.
+        not_modified: Whether the chats are unchanged since the validator of the request. The page
+            is then empty.
+        users: The users that these chats name and that were on no earlier page.
+        groups: The groups that these chats name and that were on no earlier page.
     """
 
     chats: Sequence[Chat] = ()
@@ -114,11 +116,11 @@ class ChatPage:
 
 @frozen(eq=False, repr=False)
 class Page(Generic[T]):
-    """One page of a list that is read once.
+    """One page of messages, users or groups.
 
     Attributes:
-        items: What is on it.
-        next_cursor: Where the next page begins; None when this is the last.
+        items: The items on the page.
+        next_cursor: The cursor of the next page; None if this page is the last page.
     """
 
     items: Sequence[T]
@@ -130,10 +132,10 @@ class EventPage:
     """The events after a cursor.
 
     Attributes:
-        events: The events, oldest first; maybe none.
-        cursor: Where the next ones begin.
-        users: The users that they name.
-        groups: The groups that they name.
+        events: The events, oldest first; may be empty.
+        cursor: The cursor for the next events.
+        users: The users that the events name.
+        groups: The groups that the events name.
     """
 
     events: Sequence[Event]
@@ -143,12 +145,12 @@ class EventPage:
 
 
 class UploadSource(Protocol):
-    """What is to be sent.
+    """A file to upload.
 
     Attributes:
-        name: What receivers see.
+        name: The file name that receivers see.
         content_type: The media type.
-        size: How many bytes there are.
+        size: The number of bytes.
     """
 
     name: str
@@ -156,34 +158,35 @@ class UploadSource(Protocol):
     size: int
 
     def rewind(self) -> None:
-        """Start again at the first byte."""
+        """Move back to the first byte."""
 
     def read(self, size: int, /) -> bytes:
-        """The next bytes, at most *size*."""
+        """Return the next bytes, at most *size*."""
 
 
 class DownloadSink(Protocol):
-    """Where what comes is written to."""
+    """The destination of a download."""
 
     def restart(self) -> bool:
-        """Drop what has been written; False where that can't be done."""
+        """Discard all written bytes; return False if this is not possible."""
 
     def write(self, piece: bytes, /) -> None:
         """Append *piece*."""
 
 
 class Transport(Protocol):
-    """A way to a Teamwire server. It is used by many threads at once.
+    """Access to a Teamwire server. Many threads may use it concurrently.
 
-    Every method takes the *deadline* by which it has to end, a moment of `time.monotonic` or None,
-    and raises a `TWError`. A write raises `TWConnectionError` only when it provably never left,
-    else `TWDeliveryUnknownError`. After `close` each raises `TWClosedError`.
+    The *deadline* of a method is the moment of `time.monotonic` at which the method must end, or
+    None. Every method raises a `TWError` if it fails. A write raises `TWConnectionError` only if it
+    was provably never sent, otherwise `TWDeliveryUnknownError`. After `close`, every method raises
+    `TWClosedError`.
 
     Attributes:
-        abilities: What it can do of what not every transport can. What it can't do raises
-            `TWUnsupportedError`.
-        on_unauthorized: Set by the Connection; called when a server says that it does not know the
-            credentials (401), before `TWAuthError` is raised.
+        abilities: The optional abilities of the transport. A method that needs another ability
+            raises `TWUnsupportedError`.
+        on_unauthorized: A callback that the Connection sets. Called before `TWAuthError` is raised,
+            if the server does not accept the credentials (401).
     """
 
     abilities: frozenset[Ability]
@@ -191,90 +194,94 @@ class Transport(Protocol):
 
     @property
     def identity(self) -> str | None:
-        """The same for each transport to the same chats, and for no other, without a Secret.
+        """A text that is equal for transports to the same chats and different for all others.
 
-        None where that can't be said; then there is no storing the chats.
+        It contains no Secret. None if the transport has no such text: then no store can be used.
         """
 
     def get_me(self, *, deadline: float | None) -> LoggedInUser:
-        """The bot's own user."""
+        """Return the bot's own user."""
 
     # Chats
 
     def iter_chat_pages(
         self, *, validator: str | None, deadline: float | None
     ) -> Iterator[ChatPage]:
-        """The chats of the bot, page by page, each asked for when it is needed.
+        """Yield the pages of the bot's chats. Each page is requested only when it is needed.
 
-        A transport that knows no *validator* gives all the pages.
+        If the chats are unchanged since *validator*, yield one page that is ``not_modified``. A
+        transport without validators yields all pages.
         """
 
     def create_chat(self, draft: ChatDraft, *, deadline: float | None) -> Chat:
-        """Make a chat, or find the one-to-one chat that there is."""
+        """Create a chat, or return the existing one-to-one chat."""
 
     def edit_chat(self, tid: str, properties: Mapping[str, Any], *, deadline: float | None) -> Chat:
-        """Change properties of a chat, named as those of `Chat`."""
+        """Change properties of a chat. The keys are the property names of `Chat`."""
 
     def edit_members(self, tid: str, edit: MemberEdit, *, deadline: float | None) -> Chat:
-        """Change who is in a chat; all of it or nothing."""
+        """Add and remove members of a chat: either all of them or none."""
 
     def edit_admins(self, tid: str, edit: MemberEdit, *, deadline: float | None) -> Chat:
-        """Change who administers a chat; all of it or nothing."""
+        """Add and remove administrators of a chat: either all of them or none."""
 
     def leave_chat(self, tid: str, *, deadline: float | None) -> None:
-        """Be a member no longer."""
+        """Leave a chat."""
 
     # Messages
 
     def get_messages(
         self, chat: Chat | ChatHandle, *, before: str | None, limit: int, deadline: float | None
     ) -> Page[Message]:
-        """At most *limit* messages, newest first, deleted ones too; fewer say nothing."""
+        """Return at most *limit* messages, newest first, including deleted messages.
+
+        Fewer messages than *limit* do not mean that this is the last page.
+        """
 
     def post_message(
         self, chat: Chat | ChatHandle, draft: MessageDraft, *, deadline: float | None
     ) -> Message:
-        """Post in a chat."""
+        """Post a message in a chat."""
 
     def upload(self, source: UploadSource, *, deadline: float | None) -> str:
-        """Send a file that is to be attached; its id. What is read fails as it does."""
+        """Upload a file for an attachment and return its ID. Errors of *source* are re-raised."""
 
     def download(self, aid: str, sink: DownloadSink, *, size: int, deadline: float | None) -> None:
-        """Bring the *size* bytes of a file that is attached. What is written fails as it does."""
+        """Download an attachment of *size* bytes into *sink*. Errors of *sink* are re-raised."""
 
     # The directory
 
     def get_users(
         self, *, text: str | None, cursor: str | None, deadline: float | None
     ) -> Page[User]:
-        """A page of those whose name has *text* in it, or of all."""
+        """Return a page of the users whose name contains *text*, or of all users if it is None."""
 
     def get_user(self, uid: str, *, deadline: float | None) -> User | None:
-        """One user, or None."""
+        """Return a user, or None if it does not exist."""
 
     def get_avatar(self, uid: str, *, deadline: float | None) -> bytes:
-        """The picture of a user; `TWImageLoadError` when none is set."""
+        """Return the picture of a user; raise `TWImageLoadError` if the user has none."""
 
     def get_groups(self, *, cursor: str | None, deadline: float | None) -> Page[Group]:
-        """A page of all the circles and lists, maybe without their members."""
+        """Return a page of all circles and lists. Their members may be missing."""
 
     def get_group(self, gid: str, *, deadline: float | None) -> Group | None:
-        """One circle or list with its members, or None."""
+        """Return a circle or list with its members, or None if it does not exist."""
 
     def edit_group_members(self, gid: str, edit: MemberEdit, *, deadline: float | None) -> Group:
-        """Change who is in a list; all of it or nothing."""
+        """Add and remove members of a list: either all of them or none."""
 
     # Events
 
     def get_events(self, *, cursor: str | None, wait: float, deadline: float | None) -> EventPage:
-        """The events after *cursor*; without one, where they begin now.
+        """Return the events after *cursor*. If it is None, return only the current cursor.
 
-        When there are none yet, it waits for them, *wait* seconds at most. It is asked once: who
-        listens decides whether to try again.
+        If there are no events yet, wait for them for *wait* seconds at most. The request is not
+        retried: the caller decides about a retry.
         """
 
     def pause(self, seconds: float) -> None:
-        """Wait for so many seconds, or until `close`."""
+        """Wait for *seconds*, or until `close` is called."""
 
     def close(self) -> None:
-        """Let go of what it holds; may be called twice."""
+        """Release all resources; idempotent."""

@@ -1,27 +1,28 @@
-"""Everything that teamwire_sync raises on purpose.
+"""The public errors of teamwire_sync.
 
 ::
 
     TWError
-    ├── TWConfigError            credentials, URL, settings, a redirect
+    ├── TWConfigError            missing or invalid credentials, URL or settings; a redirect
     ├── TWAuthError              401, 403
     ├── TWNotFoundError          404, or no chat with that title
-    ├── TWImageLoadError         a user has set no picture
+    ├── TWImageLoadError         the user has no picture
     ├── TWAmbiguousTitleError    several chats with that title
     ├── TWRequestError           400, 405, 409, 413, 415, 422, and any other 4xx
-    │   └── TWInvalidMembersError    422, and the ids that are not known
+    │   └── TWInvalidMembersError    422 with the IDs of the rejected users and groups
     ├── TWRateLimitError         429
     ├── TWServerError            5xx
-    ├── TWProtocolError          an answer that is not the contract
-    ├── TWConnectionError        network
-    │   └── TWTimeoutError
-    ├── TWDeliveryUnknownError   a write that may or may not have happened
-    ├── TWUnsupportedError       the transport can't do this
+    ├── TWProtocolError          a response that violates the contract
+    ├── TWConnectionError        a network failure
+    │   └── TWTimeoutError           the time is over
+    ├── TWDeliveryUnknownError   a write that may or may not have been done
+    ├── TWUnsupportedError       the transport does not support the call
     └── TWClosedError            the Connection is closed
 
-Arguments of a wrong type are a TypeError, bad values a ValueError, before any request.
+An argument of a wrong type raises TypeError. An invalid value raises ValueError. Both are raised
+before any request is sent.
 
-The errors carry no request, no header and no chained exception: those would hold the Secret.
+The errors contain no request, no header and no chained exception: these would contain the Secret.
 """
 
 from __future__ import annotations
@@ -53,15 +54,15 @@ __all__ = [
 
 
 class TWError(Exception):
-    """The root of the tree.
+    """The base class of all errors. An attribute is None if it does not apply.
 
     Attributes:
-        status: The HTTP status, where a server answered.
-        code: The error code in the server's answer, for example ``"not_found"``.
-        request_id: What to look for in the server's log.
-        method: The HTTP method of the request that failed.
-        path: Its path, without the query.
-        cause: Type and one line of text of the error underneath, where there was one.
+        status: The HTTP status of the server's response.
+        code: The error code of the server's response, for example ``"not_found"``.
+        request_id: The ID of the request, to search for in the server's log.
+        method: The HTTP method of the failed request.
+        path: The path of the failed request, without the query.
+        cause: The type and one line of text of the underlying error.
     """
 
     def __init__(
@@ -85,18 +86,19 @@ class TWError(Exception):
 
 
 class TWConfigError(TWError):
-    """Credentials, URL or settings are missing or wrong; the text says how to mend it."""
+    """Credentials, URL or settings are missing or invalid; the text says how to fix them."""
 
 
 class TWAuthError(TWError):
-    """The server does not know these credentials (401), or the bot may not do this (403)."""
+    """The server does not accept the credentials (401), or the bot has no permission (403)."""
 
 
 class TWNotFoundError(TWError):
-    """There is no such thing, or the bot can't see it.
+    """The object does not exist, or the bot can't see it.
 
     Attributes:
-        close_titles: Titles like the one that was looked for, the closest first.
+        close_titles: The titles that are similar to the requested title, the closest first. Empty
+            if there are none.
     """
 
     def __init__(self, message: str, *, close_titles: Iterable[str] = (), **context: Any) -> None:
@@ -105,7 +107,7 @@ class TWNotFoundError(TWError):
 
 
 class TWImageLoadError(TWError):
-    """A user has set no picture."""
+    """The user has no picture."""
 
 
 class TWAmbiguousTitleError(TWError):
@@ -113,7 +115,7 @@ class TWAmbiguousTitleError(TWError):
 
     Attributes:
         title: The title.
-        candidates: All the chats that have it.
+        candidates: All chats with this title.
     """
 
     def __init__(
@@ -125,15 +127,15 @@ class TWAmbiguousTitleError(TWError):
 
 
 class TWRequestError(TWError):
-    """The server refuses the request as it stands: 4xx that is no other error of these."""
+    """The server rejected the request: any 4xx status without a more specific class."""
 
 
 class TWInvalidMembersError(TWRequestError):
-    """Users or groups that do not exist, that the bot can't see, or that are no members.
+    """Some users or groups do not exist, are not visible to the bot, or are not members.
 
     Attributes:
-        user_ids: The ids of such users.
-        group_ids: The ids of such groups.
+        user_ids: The IDs of these users.
+        group_ids: The IDs of these groups.
     """
 
     def __init__(
@@ -150,10 +152,10 @@ class TWInvalidMembersError(TWRequestError):
 
 
 class TWRateLimitError(TWError):
-    """Too many requests (429).
+    """The bot sent too many requests (429).
 
     Attributes:
-        retry_after: Seconds that the server asks to wait, where it says so.
+        retry_after: The seconds to wait before a retry; None if the server sent no number.
     """
 
     def __init__(self, message: str, *, retry_after: float | None = None, **context: Any) -> None:
@@ -162,10 +164,10 @@ class TWRateLimitError(TWError):
 
 
 class TWServerError(TWError):
-    """The server, or a proxy before it, failed (5xx).
+    """The server, or a proxy in front of it, failed (5xx).
 
     Attributes:
-        retry_after: Seconds that the server asks to wait, where it says so.
+        retry_after: The seconds to wait before a retry; None if the server sent no number.
     """
 
     def __init__(self, message: str, *, retry_after: float | None = None, **context: Any) -> None:
@@ -174,27 +176,27 @@ class TWServerError(TWError):
 
 
 class TWProtocolError(TWError):
-    """The answer is not what the contract says."""
+    """The response violates the contract."""
 
 
 class TWConnectionError(TWError):
-    """The network, or the name of the host, or its certificate."""
+    """The network failed, the host name was not resolved, or the certificate was not accepted."""
 
 
 class TWTimeoutError(TWConnectionError):
-    """No answer in time."""
+    """There was no response in time."""
 
 
 class TWDeliveryUnknownError(TWError):
-    """A write was sent and its answer lost: it may or may not have happened.
+    """A write was sent, but its response was lost: the write may or may not have been done.
 
-    Doing it again may do it twice. Look first whether it is there.
+    A retry may do the write twice. Check first whether it was done.
     """
 
 
 class TWUnsupportedError(TWError):
-    """The transport can't do this; nothing was sent."""
+    """The transport does not support the call; nothing was sent."""
 
 
 class TWClosedError(TWError):
-    """The Connection is closed, or an object belongs to none."""
+    """The Connection is closed, or the object belongs to no Connection."""

@@ -1,7 +1,7 @@
-"""The vendor's async SDK as a transport, on a thread of its own.
+"""A transport that runs the vendor's async SDK on its own thread.
 
 `_connection`, programs and the command ``vendor-check`` use `VendorTransport`.
-Nothing else in here is for other packages.
+Other packages must not use anything else from this package.
 """
 
 from teamwire_sync._vendor.transport import VendorTransport

@@ -1,4 +1,4 @@
-"""One call of the vendor's SDK, between the thread that waits for it and the one that runs it."""
+"""One call of the vendor's SDK, shared by the thread that waits and the thread that runs it."""
 
 from __future__ import annotations
 
@@ -22,26 +22,28 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Seconds that a caller waits beyond the end of its time, for its task to say how far it has come.
+# Seconds that a caller waits after its deadline. At the deadline, a timer of the event loop settles
+# the call. Without the extra seconds, the caller would race with this timer and would report a
+# working connection as doubtful.
 _GRACE = 0.25
 
 
 class Call(Generic[T]):
-    """A call under way. Its outcome is settled once: whoever comes first settles it.
+    """A call in progress. The first thread that settles the call decides its outcome.
 
     Attributes:
-        name: Its name, for errors.
-        task: Runs it, once the loop has begun with it.
-        caller: The thread that waits for it.
-        is_doubtful: Whether its failure shows that the vendor's connection may be of no use any
-            more. It is set before the caller is told.
+        name: The name of the call, for error texts.
+        task: The task that runs the call; None until the event loop starts it.
+        caller: The identity of the thread that waits for the call.
+        is_doubtful: Whether the failure shows that the vendor's connection may be broken. Set
+            before the caller wakes: its next call must not use the broken connection.
 
     Args:
-        name: Its name, for errors.
-        work: What is to be done with the vendor's connection. It is given that and this call, whose
-            `mark_sent` it calls before it changes anything on the server.
-        deadline: The moment of `time.monotonic` by which it has to end.
-        hint: Says how to see whether a write was done.
+        name: The name of the call, for error texts.
+        work: An async function. Its arguments are the vendor's connection and this call. It must
+            call `mark_sent` before it changes anything on the server.
+        deadline: The moment of `time.monotonic` at which the call must end.
+        hint: A text that says how to check whether a write was done.
     """
 
     def __init__(
@@ -59,20 +61,22 @@ class Call(Generic[T]):
         self._work = work
         self._deadline = deadline
         self._hint = hint
-        # A signal handler that closes the Connection may come in the thread that holds it.
+        # Reentrant: a signal handler may close the Connection in the thread that holds this lock.
+        # With a plain lock, that thread would wait for itself.
         self._lock = threading.RLock()
         self._settled = threading.Event()
         self._sent = self._is_late = False
         self._value: T
         self._error: TWError | None = None
 
-    # The thread of the vendor's SDK
+    # Called on the thread of the vendor's SDK
 
     def mark_sent(self) -> None:
-        """What comes now may change something on the server.
+        """Record that the work may change something on the server from now on.
 
         Raises:
-            asyncio.CancelledError: Nobody waits any more, and was told that nothing was sent.
+            asyncio.CancelledError: The call is already settled. Its caller was told that nothing
+                was sent, so nothing may be sent now.
         """
         with self._lock:
             if self._settled.is_set():
@@ -80,17 +84,17 @@ class Call(Generic[T]):
             self._sent = True
 
     async def run(self, vendor: Any) -> None:
-        """Do the work, and settle its outcome."""
+        """Do the work and settle the call."""
         left = self._deadline - time.monotonic()
         if left <= 0:
             self.time_out()
         if self._settled.is_set():
             return
-        # asyncio.wait_for would make a task within the task, which may outlive it.
+        # Not asyncio.wait_for: it may run the work in a second task, which may outlive this task.
         timer = asyncio.get_running_loop().call_later(left, self._expire)
         try:
             value = await self._work(vendor, self)
-        # Whatever another's package raises: what is no Exception would end the loop.
+        # The vendor's SDK may raise anything. An error that is not an Exception would end the loop.
         except BaseException as error:  # noqa: BLE001
             self._fail(error)
         else:
@@ -106,18 +110,18 @@ class Call(Generic[T]):
         self.cancel_task()
 
     def cancel_task(self) -> None:
-        """Nobody waits for it any more."""
+        """Cancel the task, because no caller waits for it any more."""
         if self.task is not None:
             self.task.cancel()
 
     def _fail(self, failure: BaseException) -> None:
         if self._is_late:
-            self.time_out()  # it may say in its own way that it was cancelled
+            self.time_out()  # the SDK may turn our cancellation into another error
         elif isinstance(failure, asyncio.CancelledError):
-            # Who gives it up, or ends all, has settled it before: so this is not by us.
+            # We settle a call before we cancel its task. So the vendor's SDK cancelled this one.
             self.crash(failure)
         elif isinstance(failure, TWProtocolError):
-            # One of ours, about what the vendor's SDK gave.
+            # Our converter rejects the result of the vendor's SDK. A write may have been done.
             self._settle(failure, delivery_unknown(f"{self.name}: {failure}", self._hint))
         elif isinstance(failure, TWError):
             self._settle(failure, failure)
@@ -127,13 +131,13 @@ class Call(Generic[T]):
             )
             self._settle(unsent, sent, is_doubtful=is_lasting(failure))
 
-    # Any thread
+    # Called on any thread
 
     def wait(self) -> T:
-        """What it came to.
+        """Wait for the result of the work and return it.
 
         Raises:
-            TWError: It failed, or its time is over.
+            TWError: The call failed, or its time is over.
         """
         left = self._deadline + _GRACE - time.monotonic()
         if not self._settled.wait(max(left, 0)):
@@ -143,22 +147,25 @@ class Call(Generic[T]):
         return self._value
 
     def time_out(self, *, is_doubtful: bool = False) -> None:
-        """Its time is over."""
+        """Fail the call: its time is over."""
         text = f"{self.name}: no answer from the vendor's SDK in time"
         self._end(text, TWTimeoutError, is_doubtful=is_doubtful)
 
     def close(self) -> None:
-        """The Connection is closed."""
+        """Fail the call: the Connection is closed."""
         self._end(f"{self.name}: the Connection is closed", TWClosedError)
 
     def crash(self, error: BaseException | None) -> None:
-        """The vendor's connection has ended by itself."""
+        """Fail the call: the vendor's connection has ended by itself."""
         cause = None if error is None else cause_of(error)
         text = f"{self.name}: the vendor's connection ended{f' with {cause}' if cause else ''}"
         self._end(text, TWConnectionError, cause, is_doubtful=True)
 
     def reject(self, error: TWError) -> None:
-        """There is no connection to run it on; each call gets its own copy of *error*."""
+        """Fail the call: no connection could be opened.
+
+        Each call raises its own copy of *error*: threads must not share an exception.
+        """
         own = copy.copy(error)
         self._settle(own, own)
 
@@ -168,8 +175,8 @@ class Call(Generic[T]):
         unsent, sent = kind(text, cause=cause), delivery_unknown(text, self._hint, cause)
         self._settle(unsent, sent, is_doubtful=is_doubtful)
 
-    # Both errors are made before the lock is taken: their texts come from another's package, which
-    # may hang.
+    # Both errors are built before the lock is taken: their texts come from the vendor's code, which
+    # may hang. A hang under the lock would also block the thread that waits for the call.
     def _settle(self, unsent: TWError, sent: TWError, *, is_doubtful: bool = False) -> None:
         with self._lock:
             if not self._settled.is_set():

@@ -1,4 +1,4 @@
-"""The errors of the vendor's SDK as ours."""
+"""The translation of the vendor's errors into errors of this package."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from teamwire_sync.exceptions import (
     TWServerError,
 )
 
-# What the vendor documents, in its module exceptions. They are known by name: the package may be
-# another version's, and it is not there for whoever has none.
+# The errors that the vendor documents in its module ``exceptions``. They are matched by name, not
+# imported: the vendor's package may be missing, and its versions differ.
 _DOCUMENTED: dict[str, type[TWError]] = {
     error.__name__: error
     for error in (
@@ -31,7 +31,7 @@ _DOCUMENTED: dict[str, type[TWError]] = {
         TWServerError,
     )
 }
-# What a package lets through that means to raise its TWConnectionError.
+# Python's network errors, which the vendor's SDK may pass through instead of its TWConnectionError.
 _NETWORK = (
     ConnectionError,
     TimeoutError,
@@ -41,12 +41,12 @@ _NETWORK = (
     ssl.SSLError,
 )
 _LONGEST_CAUSE = 300
-# The Secret is known to the vendor's SDK alone: so what stands where secrets do is left out.
+# Only the vendor's SDK knows the Secret. So every value that looks like a secret is replaced.
 _SECRETS = (
-    # Whatever the scheme.
+    # An Authorization header with any scheme.
     (re.compile(r"(?i)\b(authorization\W{1,6}\w+\s+)[^\s'\",;]+"), r"\1***"),
     (re.compile(r"(?i)\b(basic|bearer)\s+[^\s'\",;]+"), r"\1 ***"),
-    # Between quotes, which are escaped where JSON stands in JSON, or a word.
+    # A quoted value or one word. The quotes are escaped if JSON is nested in JSON.
     (re.compile(r"(?i)\b(\w*(?:secret|passw(?:or)?d|token|authorization)\w*\\*['\"]?\s*[=:]\s*)"
                 r"(?!(?:basic|bearer)\b)(\\+\".*?\\+\"|\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|"
                 r"[^\s,;&})\]]+)"), r"\1***"),
@@ -55,10 +55,10 @@ _SECRETS = (
 
 
 def cause_of(error: BaseException) -> str:
-    """Type and one line of text of *error*."""
+    """Return the type and one line of text of *error*, without values that look like secrets."""
     try:
         text = " ".join(str(error)[: 10 * _LONGEST_CAUSE].split())
-    except BaseException:  # noqa: BLE001  another's package: it may have no text to give
+    except BaseException:  # noqa: BLE001  the vendor's __str__ may raise anything
         text = ""
     for pattern, instead in _SECRETS:
         text = pattern.sub(instead, text)
@@ -70,7 +70,7 @@ def cause_of(error: BaseException) -> str:
 
 
 def kind_of(error: BaseException) -> type[TWError] | None:
-    """Our class for *error*; None for one that is neither documented nor of the network."""
+    """Return our class for *error*; None if it is neither documented nor a network error."""
     for base in type(error).__mro__:
         if base.__name__ in _DOCUMENTED:
             return _DOCUMENTED[base.__name__]
@@ -78,13 +78,13 @@ def kind_of(error: BaseException) -> type[TWError] | None:
 
 
 def translate(error: BaseException, name: str, *, sent: bool, hint: str) -> TWError:
-    """What *error* is to our callers.
+    """Return the error that our caller sees for *error*.
 
     Args:
-        error: Left a call of the vendor's SDK.
-        name: The call.
+        error: The error that a call of the vendor's SDK raised.
+        name: The name of the call.
         sent: Whether the call may have changed something on the server.
-        hint: How to see whether it has.
+        hint: A text that says how to check for the change.
     """
     kind = kind_of(error)
     cause = cause_of(error)
@@ -100,10 +100,10 @@ def translate(error: BaseException, name: str, *, sent: bool, hint: str) -> TWEr
 
 
 def delivery_unknown(text: str, hint: str, cause: str | None = None) -> TWDeliveryUnknownError:
-    """A write that may have been done."""
+    """Return the error of a write that may have been done."""
     return TWDeliveryUnknownError(f"{text}; it may have been done or not; {hint}", cause=cause)
 
 
 def is_lasting(error: BaseException) -> bool:
-    """Whether *error* may say that the vendor's connection is of no use any more."""
+    """Return whether *error* may mean that the vendor's connection is broken."""
     return kind_of(error) in {None, TWConnectionError}

@@ -1,4 +1,4 @@
-"""Blocking calls of the vendor's async SDK, from any thread."""
+"""Blocking calls of the vendor's async SDK from any thread."""
 
 from __future__ import annotations
 
@@ -18,56 +18,60 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Seconds that `close` waits for the vendor's connection to be left.
+# Seconds that `close` waits for the vendor's connections to be closed.
 _CLOSE_TIMEOUT = 5.0
 
-# Threads that are to end and have not, beside the one in use.
+# The limit on threads that were told to end and still run. The thread in use does not count.
 _MAX_LINGERING = 4
 
-# Of the parent of a forked process: what they hold is not to be closed by the child.
+# The parent's sessions in a forked child. The references keep the child's garbage collector from
+# closing sockets and event loops that the parent still uses.
 _parent_sessions: list[VendorSession] = []
 
 
 class VendorThread:
-    """Runs the vendor's SDK on a thread of its own, which begins with the first call.
+    """The thread of the vendor's SDK. It starts with the first call.
 
-    The loop is never that of a caller. When the vendor's connection has ended, or has shown that it
-    may be of no use any more, the next call makes a new one; those under way keep theirs.
+    The SDK never runs on a caller's event loop. If the vendor's connection has ended or may be
+    broken, the next call opens a new connection on a new thread. Calls in progress stay on their
+    connection.
 
     Args:
-        factory: Makes the vendor's connection.
+        factory: A callable that creates the vendor's connection.
     """
 
     def __init__(self, factory: Callable[[], Any]) -> None:
         self._factory = factory
         self._closed = False
-        # A signal handler may close it in the thread that holds the lock.
+        # Reentrant: a signal handler may call `close` in the thread that holds this lock. With a
+        # plain lock, that thread would wait for itself.
         self._lock = threading.RLock()
         self._session: VendorSession | None = None
-        self._sessions: list[VendorSession] = []  # with those that have calls left
+        self._sessions: list[VendorSession] = []  # the current one and earlier ones
         weakref.finalize(self, _stop, self._sessions).atexit = False
         on_fork(self)
 
     def after_fork(self) -> None:
-        """Let the child make a connection of its own."""
+        """Forget the parent's sessions: the child opens its own connection with its next call."""
         self._lock = threading.RLock()
         _parent_sessions.extend(self._sessions)
         self._sessions.clear()
         self._session = None
 
     def run(self, call: Call[T]) -> T:
-        """Run *call* on the thread, and return what it came to.
+        """Run *call* on the thread and return its result.
 
         Raises:
-            RuntimeError: It is this thread that calls, and would wait for itself.
-            TWError: It failed, or its time is over.
+            RuntimeError: The caller runs on this thread and would wait for itself.
+            TWError: The call failed, or its time is over.
         """
         session: VendorSession | None = None
         try:
             session = self._submit(call)
             return call.wait()
         except BaseException:
-            # Ctrl-C, too. A task that has ended does not mind.
+            # Also after Ctrl-C: a write without a caller must not be sent. Both calls have no
+            # effect if the call is settled and its task has ended.
             call.close()
             if session is not None:
                 session.cancel(call)
@@ -83,15 +87,15 @@ class VendorThread:
                 if session is None or not session.is_open:
                     if not self._has_room():
                         message = (
-                            f"{call.name}: the vendor's connections of before have not ended yet: "
-                            "something in its SDK hangs; try again later"
+                            f"{call.name}: earlier connections of the vendor's SDK have not ended "
+                            "yet: something in the SDK hangs; try again later"
                         )
                         raise TWConnectionError(message)
                     return self._renew(session, call)
                 if session.on_own_thread:
                     message = (
-                        "a call inside of the vendor's SDK that it would wait for; don't use the "
-                        "Connection in a logging handler of the vendor's package"
+                        "a call from inside of the vendor's SDK would wait for itself; don't use "
+                        "the Connection in a logging handler of the vendor's package"
                     )
                     raise RuntimeError(message)
                 if session.is_doubtful and self._has_room():
@@ -100,31 +104,31 @@ class VendorThread:
                 return session
 
     def _has_room(self) -> bool:
-        # An SDK that hangs again and again shall not have a thread for each time.
+        # Without this limit, an SDK that hangs repeatedly would leave ever more threads behind.
         return sum(not session.join(0) for session in self._sessions) <= _MAX_LINGERING
 
     def _renew(self, old: VendorSession | None, call: Call[Any]) -> VendorSession:
         session = VendorSession(self._factory)
-        session.submit(call)  # before the thread starts, which may end at once
+        session.submit(call)  # before the start: a thread that has ended accepts no call
         self._sessions[:] = [*(each for each in self._sessions if not each.join(0)), session]
         self._session = session
         if old is not None:
             old.drain()
         try:
             session.start()
-        except RuntimeError as error:  # there are too many, or Python is ending
+        except RuntimeError as error:  # too many threads, or Python is exiting
             problem = cause_of(error)
         except BaseException:
-            session.stop()  # Ctrl-C may come when it has begun
+            session.stop()  # Ctrl-C may come after the thread has started
             raise
         else:
             return session
         session.stop()
-        message = f"{call.name}: there is no thread for the vendor's SDK: {problem}"
+        message = f"{call.name}: no thread for the vendor's SDK could be started: {problem}"
         raise TWConnectionError(message, cause=problem)
 
     def close(self) -> None:
-        """End all calls, leave the vendor's connection, and end the thread."""
+        """End all calls, close the vendor's connection and end the thread."""
         with self._lock:
             self._closed = True
             sessions = list(self._sessions)
@@ -133,8 +137,8 @@ class VendorThread:
         for session in sessions:
             if not session.on_own_thread and not session.join(max(0.0, ends_at - time.monotonic())):
                 text = (
-                    "the thread of the vendor's SDK has not ended within %g s: something in it "
-                    "blocks its event loop; it ends with the process"
+                    "the thread of the vendor's SDK has not ended within %g s: something in the "
+                    "SDK blocks its event loop; the thread ends with the process"
                 )
                 logger.warning(text, _CLOSE_TIMEOUT)
             session.detach()

@@ -1,7 +1,7 @@
-"""The vendor's objects as our models.
+"""The conversion of the vendor's objects into our models.
 
-Versions differ in what they have: an attribute that is missing is what the vendor documents as its
-default, or unknown.
+Versions of the SDK have different attributes. A missing attribute gets its documented default, or
+counts as unknown.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 
 class Converter:
-    """Makes our models of the vendor's objects; one of each user and group, however often named.
+    """A converter of the vendor's objects into our models, with one model for each user and group.
 
     Attributes:
-        users: The users named so far, by their ids.
-        groups: The groups named so far, by their ids.
+        users: The users converted so far, by their IDs.
+        groups: The groups converted so far, by their IDs.
     """
 
     def __init__(self) -> None:
@@ -32,8 +32,8 @@ class Converter:
         self.groups: dict[str, Group] = {}
 
     def chat(self, theirs: Any) -> Chat:
-        """A chat."""
-        # The bot itself is no member in ours.
+        """Convert a chat."""
+        # Our `Chat.users` does not contain the bot itself.
         users = [one for one in _items(theirs, "users") if not _is_a("LoggedInUser", one)]
         groups = [*_items(theirs, "circles"), *_items(theirs, "lists")]
         return Chat(
@@ -50,7 +50,7 @@ class Converter:
         )
 
     def user(self, theirs: Any) -> User:
-        """A user."""
+        """Convert a user."""
         uid = _id(theirs, "uid")
         if uid not in self.users:
             is_bot = _flag(theirs, "is_bot", default=_is_a("Bot", theirs))
@@ -65,14 +65,14 @@ class Converter:
         return self.users[uid]
 
     def group(self, theirs: Any) -> Group:
-        """A circle or list, without its members: a circle may have thousands."""
+        """Convert a circle or list without its members: a circle may have thousands of members."""
         gid = _id(theirs, "gid")
         if gid not in self.groups:
             self.groups[gid] = self._group(theirs, None)
         return self.groups[gid]
 
     def whole_group(self, theirs: Any) -> Group:
-        """A circle or list with its members."""
+        """Convert a circle or list with its members."""
         members = getattr(theirs, "members", None)
         if members is None and callable(getattr(theirs, "get_members", None)):
             members = theirs.get_members()
@@ -93,16 +93,17 @@ class Converter:
         )
 
     def message(self, theirs: Any, chat: Chat | ChatHandle, draft: MessageDraft) -> Message:
-        """What *draft* has become, as far as the vendor's SDK tells.
+        """Create the message that was posted from *draft*.
 
         Args:
-            theirs: What posting it gave; what that is is not documented.
-            chat: Where it was posted.
-            draft: What was posted.
+            theirs: The return value of the vendor's ``post``. The vendor does not document it. A
+                str counts as the message ID.
+            chat: The chat of the message.
+            draft: The draft of the message.
         """
         mid = theirs if isinstance(theirs, str) else _text(theirs, "mid")
         author = getattr(theirs, "from_user", None)
-        # One without an id is as good as none: it is posted, whatever else is told of it.
+        # An author without an ID is ignored: the message is posted, so no error may be raised here.
         is_told = bool(getattr(author, "uid", None))
         timestamp = getattr(theirs, "timestamp", None)
         if not isinstance(timestamp, int):
@@ -121,16 +122,16 @@ class Converter:
 
 
 def _is_a(name: str, theirs: Any) -> bool:
-    """Whether *theirs* is of the vendor's class *name*, or of one below it."""
-    # Every member of every chat is asked about: a list is quicker here than a generator.
+    """Return whether *theirs* is an instance of the vendor's class *name* or of a subclass."""
+    # This runs for every member of every chat, and a list is faster here than a generator.
     return name in [base.__name__ for base in type(theirs).__mro__]
 
 
 def _id(theirs: Any, name: str) -> str:
     value = getattr(theirs, name, None)
     if value is None or value == "" or not isinstance(value, (str, int)):
-        given = "nothing" if theirs is None else f"a {type(theirs).__name__}"
-        message = f"the vendor's SDK gave {given} without {name}"
+        given = "None" if theirs is None else f"a {type(theirs).__name__}"
+        message = f"the vendor's SDK returned {given}, which has no valid {name}"
         raise TWProtocolError(message)
     return str(value)
 

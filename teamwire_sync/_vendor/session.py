@@ -1,4 +1,7 @@
-"""One life of the vendor's connection: from its making to its end, on a thread of its own."""
+"""One connection of the vendor's SDK on its own thread, from its creation to its end.
+
+To open and to close the connection means to run its ``__enter__`` and its ``__exit__``.
+"""
 
 from __future__ import annotations
 
@@ -22,38 +25,41 @@ if TYPE_CHECKING:
 
     from teamwire_sync._vendor.calls import Call
 
-# Seconds that tasks have for their end after they were cancelled.
+# Seconds that tasks have to end after their cancellation.
 _CANCEL_TIMEOUT = 1.0
-# Seconds that the end of the interpreter waits for the vendor's connections to be left.
+# Seconds that the exit of the interpreter waits for the vendor's connections to be closed.
 _EXIT_TIMEOUT = 2.0
 
 _sessions: WeakSet[VendorSession] = WeakSet()
 
 
 class VendorSession:
-    """A thread that enters the vendor's connection, and runs calls on it side by side.
+    """A thread that opens the vendor's connection and runs calls on it concurrently.
 
     Attributes:
-        is_doubtful: Whether the vendor's connection may be of no use any more.
+        is_doubtful: Whether the vendor's connection may be broken.
 
     Args:
-        factory: Makes the vendor's connection.
+        factory: A callable that creates the vendor's connection.
     """
 
     def __init__(self, factory: Callable[[], Any]) -> None:
         self._factory = factory
         self._pid = os.getpid()
-        # The garbage collector may come to `stop` at any point, in the thread that holds it.
+        # Reentrant: the garbage collector may call `stop` at any point, also in the thread that
+        # holds this lock. With a plain lock, that thread would wait for itself.
         self._lock = threading.RLock()
         self._calls: set[Call[Any]] = set()
-        # Those of calls that nobody waits for are among them until they end.
+        # All running tasks, also the tasks of calls that no caller waits for any more.
         self._tasks: set[asyncio.Task[None]] = set()
         self._vendor: Any = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._dispatcher: asyncio.Task[Any] | None = None
-        # The same, unless the vendor's SDK has one of its own for its loop.
+        # The thread of the event loop. The vendor's SDK may run its loop on another thread.
         self._dispatching_thread: threading.Thread | None = None
         self._stop: asyncio.Event | None = None
+        # Each of these flags refuses new calls. Draining: the calls in progress may end. Stopped:
+        # the session was told to end. Leaving: its tasks are cancelled. Ended: no call is left.
         self._draining = self._stopped = self._leaving = self._ended = False
         self.is_doubtful = False
         self._thread = threading.Thread(target=self._main, name="teamwire_sync vendor", daemon=True)
@@ -65,38 +71,38 @@ class VendorSession:
 
     @property
     def on_own_thread(self) -> bool:
-        """Whether this is its thread, which would wait for itself."""
+        """Whether the current thread runs this session and would wait for itself."""
         return threading.current_thread() in {self._thread, self._dispatching_thread}
 
     @property
     def is_open(self) -> bool:
-        """Whether it takes calls."""
+        """Whether the session accepts calls."""
         return not (self._draining or self._stopped or self._leaving or self._ended)
 
     def submit(self, call: Call[Any]) -> bool:
-        """Have *call* run; False when it is too late for that."""
+        """Schedule *call*; return False if the session does not accept calls any more."""
         with self._lock:
             if not self.is_open:
                 return False
-            # Until the connection is made, they wait in the set.
+            # While the connection opens, calls wait in `_calls`: `_dispatch` starts them.
             if self._loop is not None and not self._soon(self._launch, call):
-                self._leaving = True  # its loop is gone
+                self._leaving = True  # the loop is closed: the next call needs a new session
                 return False
             self._calls.add(call)
         return True
 
     def cancel(self, call: Call[Any]) -> None:
-        """Have the task of *call* end: nobody waits for it."""
+        """Cancel the task of *call*, because no caller waits for it any more."""
         with self._lock:
             self._calls.discard(call)
             self._soon(call.cancel_task)
-            # A connection that is still opening is not doubtful, however long it takes.
+            # A connection that opens slowly is not doubtful. It would be opened twice otherwise.
             if call.is_doubtful and self._loop is not None:
                 self.is_doubtful = True
         self._end_if_idle()
 
     def drain(self) -> None:
-        """End it when the last of its calls has ended."""
+        """Accept no more calls, and end the session after its last call."""
         self._draining = True
         self._end_if_idle()
 
@@ -107,8 +113,9 @@ class VendorSession:
             self.stop()
 
     def stop(self) -> None:
-        """End it, and all its calls. Does not wait; see `join`."""
-        # What a fork has copied has no thread, and its loop would wake that of the parent.
+        """End the session and all its calls, without waiting for the thread; see `join`."""
+        # In a forked child, this session has no thread. Its loop shares a wake-up socket with the
+        # parent's loop, so a callback that is scheduled here would wake the parent's loop.
         if os.getpid() != self._pid:
             return
         with self._lock:
@@ -129,25 +136,27 @@ class VendorSession:
         return True
 
     def join(self, seconds: float) -> bool:
-        """Wait for its end; whether it has come."""
-        # One that was never started has ended.
+        """Wait for the end of the thread for *seconds* at most; return whether it has ended."""
+        # A thread that was never started counts as ended. Its own thread must not wait for itself.
         if self._thread.is_alive() and not self.on_own_thread:
             self._thread.join(seconds)
         return not self._thread.is_alive()
 
     def detach(self) -> None:
-        """Let the end of the interpreter not wait for it."""
+        """Exclude the session from the wait at the exit of the interpreter."""
         _sessions.discard(self)
 
-    # Its thread
+    # Called on the session's thread
 
     def _main(self) -> None:
+        # A logging handler of the SDK runs on this thread. It must not wait for a caller that waits
+        # for this thread: both would hang.
         work_for(self._is_awaited_by)
         failure: BaseException | None = None
         try:
             with _loop_of_this_thread():
                 failure = self._live()
-        except BaseException as error:  # noqa: BLE001  it goes to those who wait
+        except BaseException as error:  # noqa: BLE001  the waiting callers raise it
             failure = error
         finally:
             self._end(failure)
@@ -159,7 +168,7 @@ class VendorSession:
     def _live(self) -> BaseException | None:
         try:
             manager = self._factory()
-        except Exception as error:  # noqa: BLE001  it goes to those who wait
+        except Exception as error:  # noqa: BLE001  the waiting callers raise it
             return _unmade(error) if kind_of(error) is None else error
         if not all(hasattr(type(manager), name) for name in ("__enter__", "__exit__")):
             return _no_connection("connection_factory", manager)
@@ -173,7 +182,7 @@ class VendorSession:
                 self._end(error)
                 raise
             else:
-                # Not only when the vendor's connection is left: that may take its time.
+                # Settle the calls before the vendor's connection is closed: the close may hang.
                 self._end(_early(dispatching))
             finally:
                 self._clear_up(dispatching)
@@ -191,7 +200,7 @@ class VendorSession:
             if self._stopped:
                 stop.set()
         self._launch_all(waiting)
-        del waiting  # this goes on, and would keep them
+        del waiting  # this coroutine runs on, and would keep the calls and their results alive
         try:
             await stop.wait()
         except asyncio.CancelledError:
@@ -224,7 +233,7 @@ class VendorSession:
         await _cancelled(set(self._tasks))
 
     def _clear_up(self, dispatching: Coroutine[Any, Any, None]) -> None:
-        """After a crash: leave no task half done, which asyncio would complain of."""
+        """End the dispatching coroutine after a crash: asyncio warns of an unfinished one."""
         if inspect.getcoroutinestate(dispatching) == inspect.CORO_CREATED:
             dispatching.close()
         loop, dispatcher = self._loop, self._dispatcher
@@ -244,7 +253,7 @@ class VendorSession:
             for call in calls:
                 call.close()
             if failure is not None:
-                logger.debug("the vendor's connection was left with %s", cause_of(failure))
+                logger.debug("the thread of the vendor's SDK ended with %s", cause_of(failure))
             return
         if not entered and failure is not None:
             refusal = _refusal(failure)
@@ -259,13 +268,14 @@ class VendorSession:
 
 @contextmanager
 def _loop_of_this_thread() -> Iterator[None]:
-    """An older SDK asks for it; without this only a main thread has one."""
+    """Set an event loop for this thread: an older SDK expects one, as in the main thread."""
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     try:
         yield
     finally:
-        # An older SDK takes it for one that goes on after it.
+        # An older SDK leaves tasks on this loop, as if the loop ran on. They must end before the
+        # loop is closed.
         tasks = asyncio.all_tasks(loop)
         try:
             if tasks:
@@ -282,7 +292,8 @@ async def _cancelled(tasks: set[asyncio.Task[Any]]) -> None:
         return
     _, pending = await asyncio.wait(tasks, timeout=_CANCEL_TIMEOUT)
     if pending:
-        # Nothing ends them. asyncio would say so when they are collected, at any time.
+        # These tasks ignore their cancellation. Without this flag, asyncio would log an error when
+        # the garbage collector destroys them, at any later time.
         for task in asyncio.all_tasks():
             task._log_destroy_pending = False  # type: ignore[attr-defined]
 
@@ -290,16 +301,16 @@ async def _cancelled(tasks: set[asyncio.Task[Any]]) -> None:
 def _unmade(error: Exception) -> TWConfigError:
     cause = cause_of(error)
     message = (
-        f"the vendor's connection can't be made: {cause}; it takes its settings where the vendor's "
-        "SDK looks for them"
+        f"the vendor's connection can't be created: {cause}; the vendor's SDK reads its settings "
+        "from the places that the vendor documents"
     )
     return TWConfigError(message, cause=cause)
 
 
 def _no_connection(source: str, given: object) -> TWConfigError:
     message = (
-        f"{source} gave a {type(given).__name__}, which is none of the vendor's connections: "
-        "connection_factory is to be teamwire_api.Connection, or what makes one"
+        f"{source} returned a {type(given).__name__}, which is no connection of the vendor's SDK: "
+        "connection_factory must be teamwire_api.Connection, or a callable that returns one"
     )
     return TWConfigError(message)
 
@@ -308,8 +319,8 @@ def _early(dispatching: Coroutine[Any, Any, None]) -> TWConfigError | None:
     if inspect.getcoroutinestate(dispatching) == inspect.CORO_CLOSED:
         return None
     message = (
-        "exec_async of the vendor's connection did not wait for the end of what it was to run; is "
-        "it the vendor's?"
+        "exec_async of the vendor's connection did not wait for the end of its coroutine; check "
+        "that connection_factory returns a connection of the vendor's SDK"
     )
     return TWConfigError(message)
 
@@ -319,7 +330,7 @@ def _refusal(failure: BaseException) -> TWError:
         return failure
     cause = cause_of(failure)
     kind = kind_of(failure) or TWConnectionError
-    # Whoever can't log in is not known to the server.
+    # A refused login means that the server does not accept the credentials.
     code = "unauthorized" if kind is TWAuthError else None
     return kind(f"the vendor's connection could not be opened: {cause}", code=code, cause=cause)
 

@@ -1,4 +1,4 @@
-"""VendorTransport: the vendor's async SDK as a transport."""
+"""The transport that uses the vendor's async SDK."""
 
 from __future__ import annotations
 
@@ -33,38 +33,38 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Chats converted before other calls have their turn.
+# The number of chats to convert before the event loop may run other calls.
 _CHATS_PER_TURN = 200
-# Users or groups looked up at the same time.
+# The limit on concurrent look-ups of users or groups.
 _MAX_LOOKUPS = 8
 
-_MEMBERS_HINT = "connection.groups.get_group(gid) has the members as they are"
+_MEMBERS_HINT = "connection.groups.get_group(gid) returns the current members"
 
 
 class VendorTransport:
-    """The vendor's own async SDK, ``teamwire_api``, behind blocking calls.
+    """A transport with blocking calls that uses the vendor's async SDK, ``teamwire_api``.
 
-    It uses what the vendor documents of versions 1.4 to 1.8, and nothing else. The SDK runs on a
-    thread of its own, which begins with the first call, so it does not matter whether an event loop
-    runs where the calls come from.
+    It relies only on the vendor's documentation of versions 1.4 to 1.8. The SDK runs on its own
+    thread, which starts with the first call. So a caller may be inside a running event loop.
 
     Args:
-        connection_factory: Makes the vendor's connection; ``teamwire_api.Connection`` when None.
-            How that finds its credentials is the vendor's to say.
-        total_timeout: Seconds that a call may take which has no time-out of its own.
-        bot: Names the bot in a store; see `Connection.from_vendor`.
+        connection_factory: A callable that creates the vendor's connection. None means
+            ``teamwire_api.Connection``. See the vendor's documentation for its credentials.
+        total_timeout: The seconds that a call without its own time-out may take.
+        bot: A text that identifies the bot in a store; see `Connection.from_vendor`. None means
+            that no store can be used.
 
     Raises:
         TypeError: An argument has the wrong type.
-        ValueError: *total_timeout* is out of range.
-        TWConfigError: The vendor's SDK can't be imported; the text says what to do.
+        ValueError: *total_timeout* is out of range, or *bot* is empty.
+        TWConfigError: The vendor's SDK can't be imported. The text says what to do.
     """
 
     abilities: frozenset[Ability] = frozenset()
 
     get_me = unsupported_method(
         Ability.OWN_USER,
-        "; connection.chats.get_subscriptions() shows as well that all settings are right",
+        "; connection.chats.get_subscriptions() also shows that all settings are right",
     )
     edit_chat = edit_members = edit_admins = leave_chat = unsupported_method(Ability.CHAT_EDITS)
     get_messages = unsupported_method(Ability.MESSAGES)
@@ -82,7 +82,7 @@ class VendorTransport:
         if connection_factory is None:
             connection_factory = _vendor_connection()
         elif not callable(connection_factory):
-            made = " that is made already" if hasattr(connection_factory, "exec_async") else ""
+            made = " (an existing connection)" if hasattr(connection_factory, "exec_async") else ""
             message = (
                 "connection_factory must be callable, such as the class teamwire_api.Connection, "
                 f"not {type(connection_factory).__name__}{made}"
@@ -99,19 +99,19 @@ class VendorTransport:
     def iter_chat_pages(
         self,
         *,
-        validator: str | None,  # noqa: ARG002  the vendor's SDK knows none
+        validator: str | None,  # noqa: ARG002  the vendor's SDK has no validators
         deadline: float | None,
     ) -> Iterator[ChatPage]:
-        """All the chats of the bot, on one page."""
+        """Yield one page with all chats of the bot."""
 
         async def work(vendor: Any, _call: Call[ChatPage]) -> ChatPage:
             converter = Converter()
             chats: list[Chat] = []
-            # A list of our own: the vendor's may change while other calls have their turn.
+            # A copy: the vendor's list may change while the event loop runs other calls.
             for theirs in list(await vendor.chats.get_subscriptions() or ()):
                 chats.append(converter.chat(theirs))
                 if not len(chats) % _CHATS_PER_TURN:
-                    await asyncio.sleep(0)  # other calls want the loop, too
+                    await asyncio.sleep(0)  # a large listing must not block other calls
             return ChatPage(
                 chats, users=list(converter.users.values()), groups=list(converter.groups.values())
             )
@@ -119,13 +119,13 @@ class VendorTransport:
         try:
             page = self._call("chats.get_subscriptions", work, deadline)
         except TWAuthError:
-            # A bot may list its own chats: so these are the credentials.
+            # Every bot may list its own chats. So the server does not accept the credentials.
             self.on_unauthorized()
             raise
         yield page
 
     def create_chat(self, draft: ChatDraft, *, deadline: float | None) -> Chat:
-        """Make a chat."""
+        """Create a chat."""
 
         async def work(vendor: Any, call: Call[Chat]) -> Chat:
             users, groups = await _look_up_members(vendor, draft.user_ids, draft.group_ids)
@@ -152,7 +152,7 @@ class VendorTransport:
             )
         except TWAuthError as error:
             if draft.group_ids and error.code != "unauthorized":
-                error.args = (f"{error}; a bot can use circles only where these are public",)
+                error.args = (f"{error}; a bot can use only public circles",)
             raise
 
     # Messages
@@ -160,10 +160,10 @@ class VendorTransport:
     def post_message(
         self, chat: Chat | ChatHandle, draft: MessageDraft, *, deadline: float | None
     ) -> Message:
-        """Post in a chat.
+        """Post a message in a chat.
 
-        The vendor does not document whether it tells the id of the message: `Message.mid` is empty
-        where it does not.
+        The vendor does not document whether its SDK returns the message ID. `Message.mid` is empty
+        if it does not.
         """
         if draft.attachments:
             raise unsupported(Ability.ATTACHMENTS)
@@ -186,13 +186,13 @@ class VendorTransport:
             "chat.post",
             work,
             deadline,
-            hint="the chat has the message in any of the Teamwire apps if it was posted",
+            hint="any Teamwire app shows the message in the chat if it was posted",
         )
 
     # The directory
 
     def get_user(self, uid: str, *, deadline: float | None) -> User | None:
-        """One user, or None."""
+        """Return the user with the ID *uid*, or None if no such user exists."""
 
         async def work(vendor: Any, _call: Call[User | None]) -> User | None:
             theirs = await _or_none(vendor.users.get_user, uid)
@@ -201,7 +201,7 @@ class VendorTransport:
         return self._call("users.get_user", work, deadline)
 
     def get_avatar(self, uid: str, *, deadline: float | None) -> bytes:
-        """The picture of a user."""
+        """Return the picture of a user."""
 
         async def work(vendor: Any, _call: Call[bytes]) -> bytes:
             missing = f"user.load_avatar: there is no user {uid!r}"
@@ -211,7 +211,7 @@ class VendorTransport:
         return self._call("user.load_avatar", work, deadline)
 
     def get_group(self, gid: str, *, deadline: float | None) -> Group | None:
-        """One circle or list with its members, or None."""
+        """Return a circle or list with its members, or None if it does not exist."""
 
         async def work(vendor: Any, _call: Call[Group | None]) -> Group | None:
             theirs = await _or_none(vendor.groups.get_group, gid)
@@ -220,7 +220,7 @@ class VendorTransport:
         return self._call("groups.get_group", work, deadline)
 
     def edit_group_members(self, gid: str, edit: MemberEdit, *, deadline: float | None) -> Group:
-        """Change who is in a list."""
+        """Add members to a list and remove members from it."""
 
         async def work(vendor: Any, call: Call[Group]) -> Group:
             missing = f"group: there is no group {gid!r}, or the bot can't see it"
@@ -236,7 +236,7 @@ class VendorTransport:
         return self._call("group.add_members or remove_members", work, deadline, hint=_MEMBERS_HINT)
 
     def close(self) -> None:
-        """Leave the vendor's connection and end its thread; may be called twice."""
+        """Close the vendor's connection and end its thread; idempotent."""
         self._thread.close()
 
     def __repr__(self) -> str:
@@ -267,14 +267,14 @@ class VendorTransport:
 def ask_vendor(
     transport: VendorTransport, name: str, work: Callable[[Any, Call[T]], Coroutine[Any, Any, T]]
 ) -> T:
-    """What *work* gives, which asks the vendor's connection as no method of *transport* does."""
+    """Return the result of *work*, which uses the vendor's connection in its own way."""
     return transport._call(name, work, None)
 
 
 def _vendor_connection() -> Any:
     try:
         from teamwire_api import Connection  # type: ignore[import-not-found]  # noqa: PLC0415
-    # A package and a Python that are too far apart in age fail in any way.
+    # A package that does not fit this version of Python may raise anything.
     except Exception as error:  # noqa: BLE001
         missing = isinstance(error, ModuleNotFoundError) and error.name == "teamwire_api"
         problem = "is not installed" if missing else f"can't be imported ({cause_of(error)})"
@@ -290,7 +290,7 @@ def _vendor_connection() -> Any:
 
 async def _write(call: Call[Any], method: Any, **arguments: Any) -> Any:
     """Call the vendor's *method*, which changes something on the server."""
-    # Those that say nothing are left out: an older version may not know them.
+    # Empty arguments are omitted: an older version may not accept them.
     given = {name: value for name, value in arguments.items() if value not in (None, [], "")}
     unknown = _unknown_to(method, given)
     if unknown:
@@ -303,7 +303,7 @@ async def _write(call: Call[Any], method: Any, **arguments: Any) -> Any:
 def _unknown_to(method: Any, arguments: dict[str, Any]) -> list[str]:
     try:
         parameters = inspect.signature(method).parameters
-    except (TypeError, ValueError):  # it can't be told
+    except (TypeError, ValueError):  # Python can't inspect this callable
         return []
     takes_any = any(each.kind is each.VAR_KEYWORD for each in parameters.values())
     return [] if takes_any else sorted(arguments.keys() - parameters.keys())
@@ -331,26 +331,30 @@ async def _read_again(get: Callable[[str], Coroutine[Any, Any, Any]], gid: str) 
     try:
         return await get(gid)
     except Exception as error:
-        # The others say of themselves that all may have been done.
+        # `translate` adds to these errors that the change may have been done.
         if is_lasting(error):
             raise
         cause = cause_of(error)
-    # What is documented would pass for what came of the change.
-    message = f"group: it was changed, but then it could not be read: {cause}; {_MEMBERS_HINT}"
+    # A documented error of the read would look like an error of the change.
+    message = f"group: it was changed, but could not be read again: {cause}; {_MEMBERS_HINT}"
     raise TWDeliveryUnknownError(message, cause=cause)
 
 
 async def _look_up_members(
     vendor: Any, user_ids: Sequence[str], group_ids: Sequence[str] = ()
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The vendor's users and groups by these ids; all of them exist."""
+    """Return the vendor's users and groups by these IDs.
+
+    Raises:
+        TWInvalidMembersError: A user or group does not exist, or the bot can't see it.
+    """
     users = await _look_up(vendor.users.get_user, user_ids)
     groups = await _look_up(vendor.groups.get_group, group_ids)
     no_users = [uid for uid, theirs in users.items() if not theirs]
     no_groups = [gid for gid, theirs in groups.items() if not theirs]
     if no_users or no_groups:
         named = ", ".join(map(repr, [*no_users, *no_groups]))
-        message = f"these do not exist, or the bot can't see them: {named}"
+        message = f"these users or groups do not exist, or the bot can't see them: {named}"
         raise TWInvalidMembersError(
             message, user_ids=no_users, group_ids=no_groups, code="invalid_members"
         )
@@ -366,11 +370,11 @@ async def _look_up(
         async with few:
             try:
                 return await _or_none(get, identifier)
-            # As in `Call.run`: in a task of its own it would end the loop.
+            # As in `Call.run`: an error that is not an Exception would end the event loop.
             except BaseException as error:  # noqa: BLE001
                 return error
 
-    # All of them end here, also when one fails: none is left to run on its own.
+    # Wait for all look-ups, also after a failure: none may run on after the call has ended.
     found = await asyncio.gather(*map(find, ids), return_exceptions=True)
     for theirs in found:
         if isinstance(theirs, BaseException):
@@ -379,10 +383,10 @@ async def _look_up(
 
 
 def _their_alert_type(chat: Any, alert_type: AlertType | None) -> Any:
-    # Theirs by default is ALERT.
+    # ALERT is the vendor's default.
     if alert_type is None or alert_type.name == "ALERT":
         return None
-    # Chat and AlertType are documented as of the same module.
+    # The vendor documents Chat and AlertType in the same module.
     module = sys.modules.get(type(chat).__module__)
     kind = getattr(getattr(module, "AlertType", None), alert_type.name, None)
     if kind is None:

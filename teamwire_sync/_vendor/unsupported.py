@@ -1,4 +1,4 @@
-"""What the vendor's SDK can't do, as far as its documents say."""
+"""Errors and methods for abilities that the vendor does not document for its SDK."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ if TYPE_CHECKING:
 
 
 def unsupported(ability: Ability, hint: str = "") -> TWUnsupportedError:
-    """The error of a call that needs *ability*; *hint* completes its text."""
-    why = "what is published of the vendor's SDK does not say how"
+    """Return the error of a call that needs *ability*; *hint* is added to its text."""
+    why = "the published documentation of the vendor's SDK does not describe how"
     return TWUnsupportedError(f"VendorTransport can't {ability.value}: {why}{hint}")
 
 
 def unsupported_method(ability: Ability, hint: str = "") -> Callable[..., Any]:
-    """A method that needs *ability* and raises its error, whatever the arguments are."""
+    """Return a method that takes any arguments and raises the error of *ability*."""
 
     def method(*_arguments: object, **_named: object) -> NoReturn:
         raise unsupported(ability, hint)
 
-    method.__doc__ = f"Raises `TWUnsupportedError`; needs `{ability}`."
+    method.__doc__ = f"Raise `TWUnsupportedError`; the call needs `{ability}`."
     return method

@@ -43,8 +43,8 @@ def _() -> object:
 
 
 @shows(
-    "the vendor's connection can't be made: ValueError: no App ID; it takes its settings where the "
-    "vendor's SDK looks for them"
+    "the vendor's connection can't be created: ValueError: no App ID; the vendor's SDK reads its "
+    "settings from the places that the vendor documents"
 )
 def _() -> object:
     def factory() -> Any:
@@ -68,7 +68,8 @@ def _() -> object:
 
 
 @shows(
-    "VendorTransport can't listen to events: what is published of the vendor's SDK does not say how"
+    "VendorTransport can't listen to events: the published documentation of the vendor's SDK does "
+    "not describe how"
 )
 def _() -> object:
     with connected(FakeSdk()) as connection:
@@ -82,8 +83,8 @@ def _() -> object:
 
 
 @shows(
-    "chat.post: TWConnectionError: reset; it may have been done or not; the chat has the message "
-    "in any of the Teamwire apps if it was posted"
+    "chat.post: TWConnectionError: reset; it may have been done or not; any Teamwire app shows the "
+    "message in the chat if it was posted"
 )
 def _() -> object:
     with failing("post", vendor_error("TWConnectionError", "reset")) as connection:
@@ -97,8 +98,8 @@ def _() -> object:
 
 
 @logs(
-    "the thread of the vendor's SDK has not ended within 5 s: something in it blocks its event "
-    "loop; it ends with the process"
+    "the thread of the vendor's SDK has not ended within 5 s: something in the SDK blocks its "
+    "event loop; the thread ends with the process"
 )
 def _() -> object:
     with connected(FakeSdk()) as connection:

@@ -150,8 +150,8 @@ class TestAsked:
             (name, text)
             for name, text in refusals(connection, chat)
             if not text.startswith(
-                f"VendorTransport can't {ASKED[name][0].value}: what is published of the vendor's "
-                "SDK does not say how"
+                f"VendorTransport can't {ASKED[name][0].value}: the published documentation of the "
+                "vendor's SDK does not describe how"
             )
         ] == []
 

@@ -615,11 +615,15 @@ def test_a_refused_login_is_unauthorized(vendor: Vendor, uncached: Connection) -
 def test_a_factory_that_gives_something_else_is_told(
     vendor: Vendor, nothing_left: None, given: object
 ) -> None:
-    refuse(lambda: given, TWConfigError, f"gave a {type(given).__name__}, which is none")
+    refuse(
+        lambda: given, TWConfigError, f"returned a {type(given).__name__}, which is no connection"
+    )
 
 
 def test_a_factory_that_gives_the_class_is_told(vendor: Vendor, nothing_left: None) -> None:
-    refuse(lambda: vendor.package.Connection, TWConfigError, "gave a type, which is none")
+    refuse(
+        lambda: vendor.package.Connection, TWConfigError, "returned a type, which is no connection"
+    )
 
 
 def test_a_connection_that_enters_something_else_is_told(
@@ -630,4 +634,4 @@ def test_a_connection_that_enters_something_else_is_told(
             super().__enter__()
             return object()
 
-    refuse(Strange, TWConfigError, "gave a object, which is none")
+    refuse(Strange, TWConfigError, "returned a object, which is no connection")

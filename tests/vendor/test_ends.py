@@ -100,7 +100,7 @@ def test_a_write_that_was_sent_says_how_to_find_out(vendor: Vendor, uncached: Co
         hold.wait_arrived()
         uncached.close()
 
-        assert "the chat has the message in any of the Teamwire apps" in str(waiting.exception())
+        assert "any Teamwire app shows the message in the chat if" in str(waiting.exception())
 
 
 @pytest.mark.parametrize("name", ["get_by_thread_id", "post"])

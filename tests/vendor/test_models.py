@@ -305,15 +305,15 @@ class TestIds:
         assert [
             value
             for value in (MISSING, None, "", 1.5, b"x", object())
-            if f"a SimpleNamespace without {name}" not in text_of_error(value)
+            if f"a SimpleNamespace, which has no valid {name}" not in text_of_error(value)
         ] == []
 
     def test_an_object_that_is_none_is_a_protocol_error(self) -> None:
-        with pytest.raises(TWProtocolError, match="nothing without tid"):
+        with pytest.raises(TWProtocolError, match="None, which has no valid tid"):
             Converter().chat(None)
 
     def test_that_of_a_member_is_needed_too(self) -> None:
-        with pytest.raises(TWProtocolError, match="without uid"):
+        with pytest.raises(TWProtocolError, match="has no valid uid"):
             chat_of(users=[theirs(first_name="Ada")])
 
     def test_a_number_is_its_digits(self) -> None:

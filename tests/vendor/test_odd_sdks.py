@@ -178,7 +178,7 @@ def test_entering_that_gives_nothing_is_told_as_that(over: Any) -> None:
         def __enter__(self) -> Any:
             super().__enter__()
 
-    with pytest.raises(TWConfigError, match="entering a Empty gave a NoneType"):
+    with pytest.raises(TWConfigError, match="entering a Empty returned a NoneType"):
         look_up(over(Empty))
 
 

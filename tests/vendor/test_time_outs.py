@@ -53,7 +53,7 @@ POST = Write(
     "get_by_thread_id",
     "post",
     lambda connection, **more: connection.chats.at(KNOWN_CHAT).post("hello", **more),
-    "the chat has the message in any of the Teamwire apps if it was posted",
+    "any Teamwire app shows the message in the chat if it was posted",
 )
 CREATE = Write(
     "get_user",
@@ -69,7 +69,7 @@ EDIT = Write(
     lambda connection, **more: connection.groups.get_group(BOT_LIST, timeout=PATIENCE).add_members(
         [KNOWN_USER], **more
     ),
-    "connection.groups.get_group(gid) has the members as they are",
+    "connection.groups.get_group(gid) returns the current members",
 )
 
 
@@ -347,7 +347,7 @@ def test_connections_that_end_and_can_not_be_left_are_a_few(
             wait_until(lambda number=number: len(ended) == number)
 
     with vendor.faults.block("exit"), complaints_of("teamwire_sync") as ended:
-        with pytest.raises(TWConnectionError, match="something in its SDK hangs"):
+        with pytest.raises(TWConnectionError, match="something in the SDK hangs"):
             open_and_crash()
 
         assert len(threads()) <= 6
