@@ -101,7 +101,7 @@ _FIND_OUT = {
     OPERATIONS["post_message"]: "chat.get_messages() has the message if it was posted",
     OPERATIONS[
         "edit_group_members"
-    ]: "connection.groups.get_group(gid) has the members as they are",
+    ]: "connection.groups.get_group(gid) returns the current members",
 }
 _NOT_MEMBERS = {
     OPERATIONS["edit_members"]: "unknown, not visible to the bot, or not members",

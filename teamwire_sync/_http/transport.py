@@ -176,7 +176,7 @@ class HttpTransport:
             if cursor is None:
                 return
             if cursor in seen:
-                message = "the pages of the chats go in a circle: the server repeats a cursor"
+                message = "the pages of the chats never end: the server repeats a cursor"
                 raise TWProtocolError(message, **response.context)
             seen.add(cursor)
             headers = {}

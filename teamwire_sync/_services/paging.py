@@ -44,7 +44,7 @@ class Pages(Generic[T]):
             if cursor is None:
                 return
             if cursor in seen:
-                message = f"the pages of {self._what} go in a circle: the server repeats a cursor"
+                message = f"the pages of {self._what} never end: the server repeats a cursor"
                 raise TWProtocolError(message)
             seen.add(cursor)
 

@@ -222,7 +222,7 @@ class TestWhoMay:
     ) -> None:
         theirs = box.add_chat(title="theirs", users=[KNOWN_USER])
 
-        with pytest.raises(TWAuthError, match="no administrator") as caught:
+        with pytest.raises(TWAuthError, match="not an administrator") as caught:
             change(connection.chats.at(theirs.tid))
 
         assert (caught.value.status, caught.value.code) == (403, "not_admin")

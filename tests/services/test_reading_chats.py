@@ -177,7 +177,7 @@ class TestIterate:
             transport, "get_messages", lambda *_, **__: Page([make_message()], "m1")
         )
 
-        with pytest.raises(TWProtocolError, match="the pages of messages go in a circle"):
+        with pytest.raises(TWProtocolError, match="the pages of messages never end"):
             mids(chat.iter_messages())
 
     def test_one_that_is_not_there_is_an_error_in_the_loop(self, chat: ChatHandle) -> None:

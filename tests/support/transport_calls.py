@@ -156,7 +156,7 @@ FIND_OUT = {
         "connection.chats.get_subscriptions(refresh=True) lists the chat if the bot is still in it"
     ),
     "edit_group_members": (
-        "look before you try again: connection.groups.get_group(gid) has the members as they are"
+        "look before you try again: connection.groups.get_group(gid) returns the current members"
     ),
 }
 # What a server sends that repeats no write which comes again under its key.
