@@ -153,6 +153,7 @@ class _BoundedResponse(http.client.HTTPResponse):
 class _BoundedConnection(HTTPConnection):
     # Also reads a proxy's answer to CONNECT.
     response_class = _BoundedResponse
+    _buffer: list[bytes]  # http.client's, of the head
 
     def _new_conn(self) -> socket.socket:
         # urllib3 gives each address of a host the whole time-out.
@@ -219,6 +220,14 @@ class _BoundedConnection(HTTPConnection):
             raise ProxyError(message, error) from error
         self.sock.settimeout(_left(self.timeout))  # for TLS to shake hands
         self._attach()
+
+    def _send_output(self, *_: Any, **__: Any) -> None:
+        # In http.client the whole head is a local variable while the connection is made and while
+        # the head is sent. Reporters that show local variables would show the Secret on Ctrl-C. The
+        # repr of a memoryview shows no content. urllib3 sends the body itself.
+        head = memoryview(b"\r\n".join((*self._buffer, b"", b"")))
+        self._buffer.clear()
+        self.send(head)
 
     def send(self, data: Any) -> None:
         if self.sock is None:
