@@ -53,7 +53,6 @@ class BasicAuth:
     __slots__ = ("_header", "redact")
 
     def __init__(self, app_id: str, secret: Secret) -> None:
-        # Nothing here can raise, so no rendering of an error has this frame.
         pair = base64_of(f"{app_id}:{secret.reveal()}".encode())
         self._header = _Header(f"Basic {pair}")
         self.redact = Redactor(secret.reveal(), pair)
@@ -73,6 +72,10 @@ class _Header(str):
 
     def __repr__(self) -> str:
         return "'***'"
+
+    def __getitem__(self, key: Any) -> _Header:
+        # rich and structlog cut a long text before they take its repr.
+        return _Header(super().__getitem__(key))
 
     def __copy__(self) -> _Header:
         return self
@@ -114,7 +117,7 @@ class OwnSession:
         self._pool_size = config.pool_size
         self._settings = network_settings(url, config)
         if not is_usable_proxy(requests.utils.select_proxy(url, self._settings["proxies"])):
-            # Not quoted: it may have a password. Nor found out by _settings, which has it by name.
+            # Not quoted: it may have a password.
             message = "the proxy for the server must be like 'http://proxy.example.org:3128'"
             raise TWConfigError(message)
         # The spelling that goes on the wire: a host in ASCII, a path that is quoted.
@@ -133,14 +136,17 @@ class OwnSession:
         prepared = requests.PreparedRequest()
         prepared.method = method
         prepared.url = self._base + target
-        prepared.headers = CaseInsensitiveDict({**self._headers, **headers})
+        # Authorization first: a local variable of urllib3 keeps the last one.
+        prepared.headers = CaseInsensitiveDict()
+        self._auth(prepared)
+        prepared.headers.update({**self._headers, **headers})
         if isinstance(body, UploadBody):
             _set_upload(prepared, body)
         elif body is not None:
             prepared.body = encoded = json.dumps(body).encode()
             prepared.headers["Content-Type"] = "application/json"
             prepared.headers["Content-Length"] = str(len(encoded))
-        return self._auth(prepared)
+        return prepared
 
     def send(
         self,
