@@ -27,7 +27,10 @@ def slot_in(store: Store | None, identity: str | None) -> StoreSlot | None:
         ImportError: The store needs a package that is not there.
     """
     if store is None:
-        store = find_store(os.environ.get("TEAMWIRE_STORE", ""), "TEAMWIRE_STORE")
+        # Not in the statement that may raise: IPython shows the value of each name and attribute in
+        # that, and os.environ has passwords.
+        named = Secret(os.environ.get("TEAMWIRE_STORE", ""))
+        store = find_store(named, "TEAMWIRE_STORE")
         if store is None:
             return None
     elif isinstance(store, type) or not hasattr(store, "_slot"):
@@ -44,7 +47,7 @@ def slot_in(store: Store | None, identity: str | None) -> StoreSlot | None:
     return store._slot(identity)
 
 
-def find_store(text: str, source: str) -> Store | None:
+def find_store(text: str | Secret, source: str) -> Store | None:
     """The store that *text* names; None for ``none``, and for nothing.
 
     Args:
@@ -55,7 +58,7 @@ def find_store(text: str, source: str) -> Store | None:
         TWConfigError: It names none.
         ImportError: The store needs a package that is not there.
     """
-    given = Secret(text.strip())
+    given = Secret(Secret(text).reveal().strip())
     # Locals may be shown with an error, and this one may hold a password.
     del text
     kind = given.reveal().partition(":")[0]
