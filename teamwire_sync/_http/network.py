@@ -43,11 +43,18 @@ def network_settings(url: str, config: ConnectionConfig) -> dict[str, Any]:
     Raises:
         TWConfigError: A CA bundle or a client certificate is unusable.
     """
-    # Before the proxies, which may have a password: an error has the names of this frame.
-    settings: dict[str, Any] = {"verify": ca_bundle(config), "cert": client_certificate(config)}
-    proxies = config.proxies
-    if proxies is None:
-        # Another machine is no way to this one, and would get the Secret of an http:// URL.
-        is_local = is_loopback(urlsplit(url).hostname or "")
-        proxies = {} if is_local else requests.utils.get_environ_proxies(url)
-    return {**settings, "proxies": proxies}
+    return {
+        "verify": ca_bundle(config),
+        "cert": client_certificate(config),
+        # Not a local variable: all reporters would show the password of a proxy with the error of
+        # an unusable CA bundle.
+        "proxies": _proxies(url, config),
+    }
+
+
+def _proxies(url: str, config: ConnectionConfig) -> dict[str, str]:
+    if config.proxies is not None:
+        return config.proxies
+    # Another machine is no way to this one, and would get the Secret of an http:// URL.
+    is_local = is_loopback(urlsplit(url).hostname or "")
+    return {} if is_local else requests.utils.get_environ_proxies(url)

@@ -368,6 +368,5 @@ class HttpTransport:
 
 def _is_plain(config: ConnectionConfig) -> bool:
     """Whether *config* and the environment have neither proxies nor a client certificate."""
-    # Raises nothing: an error would have the password of a proxy in its frame.
     is_given = config.cert is not None or config.proxies is not None
     return not is_given and not any(name.lower().endswith("_proxy") for name in os.environ)

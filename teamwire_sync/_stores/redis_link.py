@@ -134,7 +134,6 @@ def _maker(url: str, timeout: float) -> tuple[Callable[[], Any], str] | None:
             if parts.scheme == "rediss":
                 options.setdefault("ssl_check_hostname", options.get("ssl_cert_reqs") != "none")
 
-            # A closure: a debugger may show the attributes of an object.
             def make() -> Any:
                 pool: Any = _SilentPool(
                     protocol=2, retry=None, socket_timeout=timeout,
