@@ -34,6 +34,7 @@ from urllib3.response import BaseHTTPResponse, HTTPResponse
 from urllib3.util.connection import allowed_gai_family
 
 from teamwire_sync._http.body import AnswerRefusedError
+from teamwire_sync._internal.secret import SecretText
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -269,6 +270,11 @@ class DeadlineAdapter(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+
+    def proxy_headers(self, proxy: str) -> dict[str, str]:
+        # http.client has them as a local variable until the proxy answers.
+        headers = super().proxy_headers(proxy)
+        return {name: SecretText(value) for name, value in headers.items()}
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         manager = super().proxy_manager_for(proxy, **kwargs)

@@ -11,6 +11,7 @@ from urllib3.util import parse_url
 
 from teamwire_sync._http.tls import ca_bundle, client_certificate
 from teamwire_sync._internal.hosts import is_host, is_loopback
+from teamwire_sync._internal.secret import SecretText
 
 if TYPE_CHECKING:
     from teamwire_sync._config import ConnectionConfig
@@ -46,15 +47,15 @@ def network_settings(url: str, config: ConnectionConfig) -> dict[str, Any]:
     return {
         "verify": ca_bundle(config),
         "cert": client_certificate(config),
-        # Not a local variable: all reporters would show the password of a proxy with the error of
-        # an unusable CA bundle.
         "proxies": _proxies(url, config),
     }
 
 
 def _proxies(url: str, config: ConnectionConfig) -> dict[str, str]:
-    if config.proxies is not None:
-        return config.proxies
-    # Another machine is no way to this one, and would get the Secret of an http:// URL.
-    is_local = is_loopback(urlsplit(url).hostname or "")
-    return {} if is_local else requests.utils.get_environ_proxies(url)
+    proxies = config.proxies
+    if proxies is None:
+        # Another machine is no way to this one, and would get the Secret of an http:// URL.
+        is_local = is_loopback(urlsplit(url).hostname or "")
+        proxies = {} if is_local else requests.utils.get_environ_proxies(url)
+    # requests has them as a local variable until there is a response.
+    return {scheme: SecretText(proxy) for scheme, proxy in proxies.items()}

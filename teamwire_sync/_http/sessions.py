@@ -15,6 +15,7 @@ from teamwire_sync._http.body import DownloadBody, UploadBody
 from teamwire_sync._http.deadlines import DeadlineAdapter, ending_at, read_body
 from teamwire_sync._http.network import is_usable_proxy, network_settings
 from teamwire_sync._http.redaction import Redactor, base64_of
+from teamwire_sync._internal.secret import SecretText
 from teamwire_sync.exceptions import TWConfigError
 
 if TYPE_CHECKING:
@@ -62,20 +63,13 @@ class BasicAuth:
         return request
 
 
-class _Header(str):
+class _Header(SecretText):
     """The header, which the request has to hold: a log of all the headers does not show it.
 
     A copy of a request can be sent; a pickle of one holds no Secret.
     """
 
     __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "'***'"
-
-    def __getitem__(self, key: Any) -> _Header:
-        # rich and structlog cut a long text before they take its repr.
-        return _Header(super().__getitem__(key))
 
     def __copy__(self) -> _Header:
         return self

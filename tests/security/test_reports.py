@@ -82,6 +82,13 @@ def bundle(authority: trustme.CA, tmp_path: Path) -> str:
     return str(path)
 
 
+@pytest.fixture
+def silent() -> Iterator[int]:
+    """The port of a server that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
 def assert_hidden(
     report: Report, situation: Situation, *has: str, hidden: str = SECRET, app_id: str = APP_ID
 ) -> None:
@@ -168,12 +175,11 @@ class TestCtrlC:
 
 
 class TestErrors:
-    def test_of_a_time_out(self, report: Report) -> None:
+    def test_of_a_time_out(self, report: Report, silent: int) -> None:
         config = ConnectionConfig(retries=0, default_timeout=0.01)
-        with socket.create_server(("127.0.0.1", 0)) as silent:
-            url = f"http://127.0.0.1:{silent.getsockname()[1]}"
 
-            assert_hidden(report, checking(url, config), "TWTimeoutError", "check")
+        situation = checking(f"http://127.0.0.1:{silent}", config)
+        assert_hidden(report, situation, "TWTimeoutError", "check")
 
     @pytest.mark.parametrize("echo", ["status 401", "status 503", "no JSON", "a broken chunk"])
     def test_of_a_server_that_quotes_it(
@@ -301,3 +307,25 @@ class TestPasswords:
         monkeypatch.setenv("TEAMWIRE_STORE", f"redis://user:{PASSWORD}@127.0.0.1:port/0")
 
         assert_hidden(report, checking(URL), "TWConfigError", "slot_in", hidden=PASSWORD)
+
+    @pytest.mark.parametrize("url", [URL, URL.replace("https", "http")])
+    def test_of_a_proxy_that_does_not_answer(
+        self, report: Report, url: str, silent: int, pressed: Press
+    ) -> None:
+        proxy = self.PROXY.replace(":1", f":{silent}")
+        proxies = {"http": proxy, "https": proxy}
+        config = ConnectionConfig(retries=0, proxies=proxies, allow_insecure_http=True)
+        pressed(socket.socket, "recv_into")
+
+        assert_hidden(
+            report, checking(url, config), "KeyboardInterrupt", hidden=PASSWORD, app_id="user"
+        )
+
+    def test_of_redis_that_does_not_answer(
+        self, report: Report, silent: int, pressed: Press
+    ) -> None:
+        pytest.importorskip("redis")
+        store = RedisStore(f"redis://user:{PASSWORD}@127.0.0.1:{silent}/0")
+        pressed(socket.socket, "recv")
+
+        assert_hidden(report, store.clear, "KeyboardInterrupt", hidden=PASSWORD, app_id="user")
