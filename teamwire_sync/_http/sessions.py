@@ -130,7 +130,8 @@ class OwnSession:
         prepared = requests.PreparedRequest()
         prepared.method = method
         prepared.url = self._base + target
-        # Authorization first: a local variable of urllib3 keeps the last one.
+        # Authorization first: a local variable of urllib3 keeps the last one during an upload, and
+        # structlog before 24.4 shows a str without its repr.
         prepared.headers = CaseInsensitiveDict()
         self._auth(prepared)
         prepared.headers.update({**self._headers, **headers})

@@ -164,6 +164,16 @@ class TestCtrlC:
                     "headers",
                 )
 
+    def test_leaves_another_header_in_the_loop_of_urllib3(self, server: NastyServer) -> None:
+        """Where a reporter does not ask for the repr of a str, as structlog before 24.4."""
+        file = Attachments().add_file(io.BytesIO(b"some"), "x.txt")
+        with connected(server, SECRET) as connection:
+            connection.check()
+            connection.chats.at("t1").post("hello", file)
+
+        assert server.heads
+        assert [head for head in server.heads if "Authorization" in head[-1]] == []
+
     def test_on_a_connection_that_is_used_again(
         self, report: Report, server: NastyServer, pressed: Press
     ) -> None:
