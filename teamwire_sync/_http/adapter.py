@@ -1,8 +1,8 @@
 """The adapter of our own session: it opens connections that end at the deadline of their request.
 
-urllib3 documents no way to choose the class of its connections. A release of it, or a package that
-replaces it, may ignore our choice, and then no time-out would hold. So the adapter checks the
-choice before its first request, and that request fails when it is ignored.
+urllib3 documents no way to choose the class of its connections. A release of urllib3, or a package
+that replaces urllib3, may ignore our choice, and then time-outs would not work. So the adapter
+checks before its first request that urllib3 uses our classes. If not, that request fails.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ else:
     # It needs PySocks, which only SOCKS proxies need.
     socks = LazyModule("teamwire_sync._http.socks")
 
-# The names of urllib3 and http.client that this package uses and that their documents do not
-# promise, with the effect of their loss. A test checks that the list is complete.
+# The undocumented names of urllib3 and http.client that this package uses, each with the effect of
+# its loss. A test checks that the list is complete.
 UNDOCUMENTED = {
     "urllib3.connection.HTTPConnection(http.client.HTTPConnection)": "every request fails",
     "urllib3.PoolManager.pool_classes_by_scheme": "every request fails",
@@ -70,7 +70,7 @@ class DeadlineAdapter(HTTPAdapter):
         super().__init__(*args, **kwargs)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Make the pools of direct connections."""
+        """Create the manager of direct connections."""
         super().init_poolmanager(*args, **kwargs)
         self._use_own_pools(self.poolmanager, _POOLS)
 
@@ -83,18 +83,18 @@ class DeadlineAdapter(HTTPAdapter):
 
     def proxy_headers(self, proxy: str) -> dict[str, str]:
         """Return the headers for *proxy*, whose values no reporter shows."""
-        # They are local variables of http.client until the proxy responds to CONNECT.
+        # http.client keeps the values in local variables until the proxy responds to CONNECT.
         headers = super().proxy_headers(proxy)
         return {name: SecretText(value) for name, value in headers.items()}
 
     def add_headers(self, request: requests.PreparedRequest, **kwargs: Any) -> None:
-        """Check, before the first request, that its connection will be ours.
+        """Check, before the first request, that urllib3 uses our connections.
 
-        requests calls this before each request that it sends over a socket. Test doubles of it,
-        which send nothing, do not.
+        requests calls this before each request that it sends over a socket. Test doubles of
+        requests, which send nothing, do not call it.
 
         Raises:
-            TWConfigError: It would not be.
+            TWConfigError: urllib3 would use its own connections.
         """
         if not self._is_checked:
             _require_own_connections()
@@ -103,7 +103,7 @@ class DeadlineAdapter(HTTPAdapter):
 
     def close(self) -> None:
         """Close all idle connections."""
-        # urllib3 closes a pool that it drops only when nothing refers to it, and its errors do.
+        # urllib3 closes a dropped pool only when nothing refers to it, and errors may refer to it.
         for pool in list(self._pools):
             pool.close()
         super().close()
@@ -121,10 +121,10 @@ class DeadlineAdapter(HTTPAdapter):
 
 
 def _require_own_connections() -> None:
-    """Check that urllib3 opens our connections.
+    """Check that urllib3 uses our connections.
 
     Raises:
-        TWConfigError: It opens its own, on which no deadline holds.
+        TWConfigError: urllib3 would use its own connections, which have no deadline.
     """
     name = _ignored_name()
     if name is not None:
@@ -158,7 +158,7 @@ def _ignored_name() -> str | None:
             connection.connect()
         except OwnConnectionError:
             continue
-        except Exception:  # noqa: BLE001, S110  whatever it is, our connection was not asked
+        except Exception:  # noqa: BLE001, S110  any other error: our connection is not used
             pass
         return "HTTPConnection._new_conn"
     return None

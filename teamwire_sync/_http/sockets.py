@@ -1,8 +1,8 @@
 """Sockets with a deadline: each read, write and connect ends when its request has to end.
 
 The time-outs of requests apply to each read: a server that sends one byte a second never exceeds
-them. Here each operation on a socket gets the time that is left for the whole request. Name
-resolution alone has no time-out, because the system offers none.
+them. Here each operation on a socket gets the time that is left for the whole request. Only name
+resolution has no time-out, because the system offers none.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from teamwire_sync._http.canceller import Canceller
 
 _TIMED_OUT = "timed out"
-# A host that nobody can connect to, as its label has more than 63 characters. `adapter` names it to
-# check, without sending anything, that urllib3 asks our connections for a socket.
+# A host that can't exist, because its label has more than 63 characters. `adapter` uses it to check
+# that urllib3 gets its sockets from our connections. The check sends nothing.
 NO_HOST = "teamwire-sync-checks-here-that-urllib3-opens-its-connections-only.invalid"
 
 
@@ -50,13 +50,13 @@ _current = _CurrentRequest()
 
 @contextmanager
 def ending_at(moment: float, canceller: Canceller | None = None) -> Iterator[None]:
-    """Within the block, end what this thread reads and writes at *moment* of `time.monotonic`.
+    """Within the block, end this thread's reads and writes at *moment* of `time.monotonic`.
 
     Args:
         moment: The deadline.
-        canceller: Lets another thread end it before the deadline.
+        canceller: Lets another thread end the reads and writes before the deadline.
     """
-    # A logging handler may send a request of its own in the middle of another one.
+    # A logging handler may send another request while this thread sends one.
     before = _current.ends_at, _current.canceller
     _current.ends_at, _current.canceller = moment, canceller
     try:
@@ -82,14 +82,14 @@ def time_left(timeout: float | None) -> float | None:
 
 
 def _rest(ends_at: float) -> float:
-    # Never 0: to a socket this means "do not wait", and not "time out".
+    # Never 0: for a socket, 0 means "do not wait".
     return max(ends_at - time.monotonic(), 0.001)
 
 
 class _BoundedReader(io.BufferedReader):
-    """A reader that refuses to read to the end at once.
+    """A reader that refuses a read without a size.
 
-    http.client does that for a chunk whose size is given as -1.
+    http.client reads without a size if the server sends -1 as the size of a chunk.
     """
 
     def read(self, size: int | None = -1, /) -> bytes:
@@ -104,7 +104,7 @@ class _ResponseReads(io.RawIOBase):
 
     Args:
         sock: The socket.
-        timeout: Seconds that each read may take.
+        timeout: The limit for each read in seconds, or None.
         is_connected: Whether requests can be sent. If not, this is a proxy's response to CONNECT,
             and the TLS handshake follows.
     """
@@ -126,7 +126,7 @@ class _ResponseReads(io.RawIOBase):
 
     def close(self) -> None:
         if not self._is_connected:
-            with suppress(OSError):  # if the proxy refused, the socket is closed
+            with suppress(OSError):  # the socket is closed if the proxy refused
                 self._sock.settimeout(_rest(_current.ends_at))
         elif self._canceller is not None:
             # The connection returns to the pool now, and another request may take it.
@@ -139,11 +139,11 @@ class DeadlineSocket:
     """A socket whose writes and responses end at the deadline of the current request.
 
     Args:
-        sock: The connected socket, which may be any kind of socket.
-        timeout: Seconds that each read and each write may take.
+        sock: The connected socket, of any kind.
+        timeout: The limit for each read and each write in seconds, or None.
 
     Attributes:
-        is_connected: Whether requests can be sent, after CONNECT and the TLS handshake.
+        is_connected: Whether requests can be sent: CONNECT and the TLS handshake are done.
     """
 
     is_connected = False
@@ -156,7 +156,7 @@ class DeadlineSocket:
         return getattr(self._sock, name)
 
     def settimeout(self, timeout: float | None) -> None:
-        """Set the seconds that each read and each write may take."""
+        """Set the limit for each read and each write, in seconds."""
         self._timeout = timeout
         self._sock.settimeout(timeout)
 
@@ -168,7 +168,8 @@ class DeadlineSocket:
         try:
             self._sock.sendall(data)
         except ssl.SSLEOFError as error:
-            # The name of this error without TLS. urllib3 then reads the response that was sent.
+            # Without TLS, the error is a BrokenPipeError. After this error, urllib3 reads the
+            # response that the server may have sent already.
             raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE)) from error
 
     def makefile(self, _mode: str) -> io.BufferedReader:
@@ -179,18 +180,18 @@ class DeadlineSocket:
 
 
 class _FinalResponse(http.client.HTTPResponse):
-    # Ctrl-C may come before __init__ sets it. The garbage collector closes the response anyway.
+    # Ctrl-C may come before __init__ sets `fp`, and the garbage collector needs `fp` for `close`.
     fp = None  # type: ignore[assignment]
 
     def _read_status(self) -> tuple[str, int, str]:
-        # http.client skips interim responses with status 100 only. It would return any other one
-        # as the response, and the real response to the next request.
+        # http.client skips only interim responses with status 100. It would return any other
+        # interim response as the response, and the real response would go to the next request.
         version, status, reason = super()._read_status()  # type: ignore[misc]
         return version, 100 if 100 <= status < 200 else status, reason
 
 
 class OwnConnectionError(NewConnectionError):
-    """Raised in place of connecting, to show that urllib3 asks our connection for a socket."""
+    """Raised instead of connecting: it shows that urllib3 gets its sockets from our connection."""
 
 
 class DeadlineConnection(HTTPConnection):
@@ -201,7 +202,7 @@ class DeadlineConnection(HTTPConnection):
 
     def __init__(self, *, host: str, **kwargs: Any) -> None:
         super().__init__(host=host, **kwargs)
-        # Name resolution needs the trailing dot of a host. `self.host` has none.
+        # Name resolution needs the trailing dot of a host. `self.host` does not have the dot.
         self._name = host
 
     def connect(self) -> None:
@@ -214,9 +215,9 @@ class DeadlineConnection(HTTPConnection):
 
     def endheaders(self, *args: Any, **kwargs: Any) -> None:
         """Connect if necessary, and send the head of the request."""
-        # http.client has the head in local variables while it connects and sends. Reporters that
-        # show local variables would show the Secret on Ctrl-C. So connect before, and let `send`
-        # only keep the head. A memoryview shows no content in its repr.
+        # http.client keeps the head in local variables while it connects and sends. On Ctrl-C, a
+        # reporter that shows local variables would show the Secret. So connect first, and let
+        # `send` only collect the head. The repr of a memoryview does not show its content.
         if self.sock is None:
             self.connect()
         self._head = []
@@ -228,7 +229,7 @@ class DeadlineConnection(HTTPConnection):
             self.sock.sendall(piece)
 
     def send(self, data: Any) -> None:
-        """Send *data*, which is not the head of the request."""
+        """Send *data*; only collect it if `endheaders` is sending the head."""
         if self._head is None:
             super().send(data)
         else:
@@ -240,7 +241,7 @@ class DeadlineConnection(HTTPConnection):
         except (ConnectionError, http.client.HTTPException) as error:
             if self.proxy is None:
                 raise
-            # urllib3 blames the server for an error that comes after the proxy was reached.
+            # If an error comes after the proxy was reached, urllib3 reports an error of the server.
             message = "no connection through the proxy"
             raise ProxyError(message, error) from error
         if not isinstance(self.sock, DeadlineSocket):
@@ -248,8 +249,8 @@ class DeadlineConnection(HTTPConnection):
         self.sock.is_connected = True
 
     def _new_conn(self) -> Any:
-        # urllib3 gives each address of a host the whole time-out, and gives nobody the socket
-        # before it is connected.
+        # urllib3 applies the whole time-out to each address of a host. It also returns the socket
+        # only after connecting, which is too late for a canceller.
         if self._name == NO_HOST:
             raise OwnConnectionError(self, NO_HOST)
         ends_at = time.monotonic() + (time_left(self.timeout) or 0)
@@ -302,8 +303,8 @@ class DeadlineTlsConnection(DeadlineConnection, HTTPSConnection):
     def connect(self) -> None:
         """Connect, and do the TLS handshake."""
         super().connect()
-        # Otherwise urllib3 warns at each request of a caller who has chosen verify=False. Where
-        # warnings are errors, no request could be made.
+        # Otherwise urllib3 warns at each request if the caller has set verify=False. If warnings
+        # are errors, every request would fail.
         self.is_verified = True
 
 

@@ -16,7 +16,7 @@ from teamwire_sync._http.sockets import DeadlineConnection, DeadlineTlsConnectio
 
 class _SocksConnection(DeadlineConnection, SOCKSConnection):
     def _new_conn(self) -> Any:
-        # The time that is left is the time-out of each read of the negotiation with the proxy.
+        # This is the time-out of each read during the negotiation with the proxy.
         self.timeout = time_left(self.timeout)
         return SOCKSConnection._new_conn(self)
 

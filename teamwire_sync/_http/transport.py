@@ -88,7 +88,7 @@ class HttpTransport:
         pause: Callable[[float], object] | None = None,
         lazy: bool = False,
     ) -> None:
-        # The first: an error of what follows may be rendered with its locals, and self is one.
+        # Set first, because __repr__ needs it: if a later line raises, a reporter may show self.
         self._credentials = credentials
         self.identity = credentials.identity
         self.on_unauthorized: Callable[[], None] = lambda: None

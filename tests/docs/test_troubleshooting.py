@@ -132,8 +132,8 @@ def _() -> object:
 
 
 @shows(
-    "the process was forked, and the session that was given has its parent's connections: build "
-    "session and Connection after the fork"
+    "the process was forked, and the session that you passed has connections of the "
+    "parent process: create the session and the Connection after the fork"
 )
 def _() -> object:
     with requests.Session() as session:
