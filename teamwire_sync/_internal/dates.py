@@ -1,4 +1,4 @@
-"""Moments as the server counts them."""
+"""Conversion of the server's timestamps."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def date_of(timestamp: int) -> datetime:
-    """The moment *timestamp* milliseconds after 1970-01-01 UTC, aware, in UTC."""
+    """Return the aware datetime in UTC, *timestamp* milliseconds after 1970-01-01 UTC."""
     from datetime import datetime, timedelta, timezone  # noqa: PLC0415  only for this
 
     epoch = datetime(1970, 1, 1, tzinfo=timezone.utc)

@@ -1,4 +1,4 @@
-"""The moment of `time.monotonic` at which a call has to end."""
+"""Deadlines: moments of `time.monotonic` at which a call must end."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ import time
 from teamwire_sync._internal.validation import check_seconds
 from teamwire_sync.exceptions import TWError, TWTimeoutError
 
-# Seconds by which a time-out may come before the deadline that it is for: timers round.
+# Seconds: timers round, so a time-out may happen this much before its deadline.
 _ALMOST = 0.05
 
 
 def deadline_of(timeout: float | None) -> float | None:
-    """The moment of `time.monotonic` at which a call with the argument *timeout* has to end.
+    """Return the deadline of a call with the argument *timeout*; None without a time-out.
+
+    Args:
+        timeout: The limit for the call in seconds, or None.
 
     Raises:
-        TypeError: *timeout* is no number.
-        ValueError: It is not above zero.
+        TypeError: *timeout* is not a number.
+        ValueError: *timeout* is out of range.
     """
     if timeout is None:
         return None
@@ -25,15 +28,15 @@ def deadline_of(timeout: float | None) -> float | None:
 
 
 def within(deadline: float | None, seconds: float) -> float:
-    """*deadline*, but not more than *seconds* from now."""
+    """Return the earlier of *deadline* and the moment *seconds* from now."""
     latest = time.monotonic() + seconds
     return latest if deadline is None else min(deadline, latest)
 
 
 def is_own_timeout(error: TWError, deadline: float | None) -> bool:
-    """Whether *error* says only that a leader with this *deadline* had no more time.
+    """Return whether *error* is a time-out that only the leader's own *deadline* caused.
 
-    Then it fails alone: those who wait for it may have the time.
+    Then only the leader fails: the threads that wait for its result may have later deadlines.
     """
     late = deadline is not None and time.monotonic() >= deadline - _ALMOST
     return late and isinstance(error, TWTimeoutError)

@@ -61,10 +61,9 @@ def caused_by(error: Exception, cause: OSError) -> Exception:
 
 
 @shows(
-    "app_id, secret, url missing. There are three ways to give that: as an argument, "
-    "Connection(app_id=..., secret=..., url=...); in the environment, TEAMWIRE_APP_ID, "
-    "TEAMWIRE_SECRET, TEAMWIRE_URL; or in the section [default] of the file config.ini, as "
-    "app_id = ..."
+    "app_id, secret, url missing: pass Connection(app_id=..., secret=..., url=...), or set the "
+    "environment variables TEAMWIRE_APP_ID, TEAMWIRE_SECRET, TEAMWIRE_URL, or add app_id = ... to "
+    "the section [default] of the file config.ini"
 )
 def _() -> object:
     return Connection()

@@ -454,7 +454,7 @@ class TestPlainHttp:
         self, connect: Connect
     ) -> None:
         urls = ("http://127.0.0.1@evil.example", "http://localhost:1@evil.example")
-        rows = [(url, TWConfigError, "must not hold a user") for url in urls]
+        rows = [(url, TWConfigError, "must not contain a user") for url in urls]
 
         assert unlike(connect, rows) == []
 
