@@ -118,7 +118,7 @@ __all__ = [
     "VendorTransport",
 ]
 
-# What a program that only looks chats up has no use for is imported when it is first named.
+# A program that only looks up chats needs none of these names. Each is imported at its first use.
 _LATER = {
     "_services.attachments": ["Attachments"],
     "_services.events": ["EventStream"],
@@ -156,7 +156,7 @@ def __getattr__(name: str) -> Any:
             value = getattr(import_module(f"teamwire_sync.{module}"), name)
             globals()[name] = value
             return value
-    # Reading the metadata costs more than all the rest of this module.
+    # Reading the metadata takes longer than the rest of this module.
     if name == "__version__":
         from importlib.metadata import version  # noqa: PLC0415
 
