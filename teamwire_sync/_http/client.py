@@ -179,7 +179,7 @@ class HttpClient:
                         context=context,
                         redact=self._auth.redact,
                     )
-                    # A server that keeps the contract does the work once per Idempotency-Key.
+                    # A server that keeps the contract does the work only once per Idempotency-Key.
                     unsafe = (
                         isinstance(failure, TWDeliveryUnknownError) and not self._keeps_contract
                     )

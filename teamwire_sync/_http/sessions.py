@@ -34,7 +34,7 @@ class RawResponse:
 
     Attributes:
         status: The HTTP status.
-        headers: The headers. The case of their names does not matter.
+        headers: The headers, with case-insensitive names.
         location: The target of a redirect, or empty.
         body: The bytes of the body, decompressed. Empty after a download.
     """
@@ -100,7 +100,7 @@ class _CookielessAdapter(DeadlineAdapter):
 
 
 class OwnSession:
-    """A session of this package. It computes the common parts of all requests only once.
+    """A session of this package, which computes the common parts of all requests only once.
 
     Args:
         url: The URL of the server.
@@ -164,7 +164,7 @@ class OwnSession:
             timeout: The limit for connecting, and for each read, in seconds.
             left: The limit for the request and its response together, in seconds.
             download: The destination of the body of a response with status 200, or None.
-            canceller: Lets another thread end the request, or None.
+            canceller: An object that lets another thread end the request, or None.
         """
         with ending_at(time.monotonic() + left, canceller):
             response = self._adapter.send(prepared, stream=True, timeout=timeout, **self._settings)

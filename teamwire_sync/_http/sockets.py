@@ -54,7 +54,7 @@ def ending_at(moment: float, canceller: Canceller | None = None) -> Iterator[Non
 
     Args:
         moment: The deadline.
-        canceller: Lets another thread end the reads and writes before the deadline.
+        canceller: An object that lets another thread end them before the deadline, or None.
     """
     # A logging handler may send another request while this thread sends one.
     before = _current.ends_at, _current.canceller
