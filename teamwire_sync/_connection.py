@@ -31,31 +31,32 @@ class Connection:
     Creating a Connection sends no request. The first call that needs the server sends one. A
     ``with`` block closes the Connection at its end.
 
-    Each credential is taken from the first of these places that has it:
+    A credential that is None as an argument comes from the first of these places that has it:
 
-    1. the argument;
-    2. the environment variable ``TEAMWIRE_APP_ID``, ``TEAMWIRE_SECRET`` or ``TEAMWIRE_URL``;
-    3. the config file, an INI file: the path in ``TEAMWIRE_CONFIG``, or
+    1. the environment variable ``TEAMWIRE_APP_ID``, ``TEAMWIRE_SECRET`` or ``TEAMWIRE_URL``;
+    2. the config file, an INI file: the path in ``TEAMWIRE_CONFIG``, or
        ``teamwire_sync/config.ini`` in the user's configuration folder. The section is the one that
        ``TEAMWIRE_PROFILE`` names, or ``[default]``.
 
     Args:
-        app_id: The App ID of the bot, from the dashboard.
-        secret: The Secret of the bot, from the dashboard.
-        url: The URL of the server, such as ``https://backend.example.org``.
+        app_id: The App ID of the bot, from the dashboard. None (default): see above.
+        secret: The Secret of the bot, from the dashboard. None (default): see above.
+        url: The URL of the server, such as ``https://backend.example.org``. None (default): see
+            above.
         config: The time limits, the settings of the cache and the settings of the network. None
-            means ``ConnectionConfig()``.
+            (default): ``ConnectionConfig()``.
         session: A `requests.Session` that sends the requests. It is neither changed nor closed.
-            None means a new session, which `close` closes.
+            None (default): a new session, which `close` closes.
         transport: A transport to use instead of HTTP, such as `VendorTransport`. It has its own
-            credentials, so the first three arguments, *session* and *app_name* must be None.
+            credentials, so the first three arguments, *session* and *app_name* must be None. None
+            (default): HTTP.
         store: A `FileStore`, a `RedisStore` or a `MemoryStore`, which shares the chats with other
             Connections. The first two also share them with other processes and keep them for the
-            next start. None means the store that ``TEAMWIRE_STORE`` names, or no store.
+            next start. None (default): the store that ``TEAMWIRE_STORE`` names, or no store.
         clock: A function that returns the time in seconds, for the expiry of the caches in tests.
-            None means the system's clock.
+            None (default): the system's clock.
         app_name: The name of your program, which is added to the User-Agent header for the server's
-            log. It must be printable ASCII. None adds nothing.
+            log. It must be printable ASCII. None (default): no addition.
 
     Attributes:
         chats: The look-ups of chats, and the creation of chats.
@@ -207,13 +208,13 @@ class Connection:
         """Return a Connection that uses the vendor's async SDK, see `VendorTransport`.
 
         Args:
-            connection_factory: A callable that creates the vendor's connection. None means
+            connection_factory: A callable that creates the vendor's connection. None (default):
                 ``teamwire_api.Connection``. See the vendor's documentation for its credentials.
             bot: A text that identifies the bot in a store, such as the App ID and the server. All
                 programs that share the bot's chats must use the same text, because the vendor's SDK
-                does not name the bot. None means that no store can be used.
+                does not name the bot. None (default): no store can be used.
             config: The settings. The settings of HTTP have no effect, except ``total_timeout``,
-                because the vendor's SDK sends the requests. None means ``ConnectionConfig()``.
+                because the vendor's SDK sends the requests. None (default): ``ConnectionConfig()``.
             store: The store, as for `Connection`. It needs *bot*.
             clock: The clock, as for `Connection`.
 
@@ -256,18 +257,18 @@ class Connection:
     ) -> EventStream:
         """Return the events in the bot's chats, for a ``for`` loop that waits for the next event.
 
-        The first event is the first one after this call, or after *since*. If the network or the
-        server fails, the loop retries and continues at the same place: no event is lost or
-        repeated. An event that changes a chat invalidates the cache: the next look-up lists the
-        chats again. `close` ends the loop at once. With your own *session*, the loop ends with the
-        current request, after half a minute at most.
+        The events start after this call, or after *since*. If the network or the server fails, the
+        loop retries and continues at the same place: no event is lost or repeated. An event that
+        changes a chat invalidates the cache: the next look-up lists the chats again. `close` ends
+        the loop at once. With your own *session*, the loop ends with the current request, after
+        half a minute at most.
 
         Args:
-            timeout: The seconds from this call after which the loop ends. None means never.
+            timeout: The seconds from this call after which the loop ends. None (default): never.
             since: The event after which the stream starts, or the ``cursor`` of an event or of a
-                stream. None means that the stream starts now.
+                stream. None (default): the stream starts now.
             own: Whether to include the bot's own actions. A bot that replies to messages could then
-                reply to its own replies, without end.
+                reply to its own replies, without end. Default: False.
 
         Raises:
             TypeError: An argument has the wrong type.
