@@ -19,7 +19,7 @@ _KINDS = "none, file, file:FOLDER, redis://HOST, rediss://HOST or unix://SOCKET"
 
 
 def slot_in(store: Store | None, identity: str | None) -> StoreSlot | None:
-    """Return the slot of the bot *identity*; None without a store.
+    """Return the bot's slot; None without a store.
 
     Args:
         store: The store, or None for the store in ``TEAMWIRE_STORE``.
@@ -36,7 +36,7 @@ def slot_in(store: Store | None, identity: str | None) -> StoreSlot | None:
             return None
     elif isinstance(store, type) or not hasattr(store, "_slot"):
         kind = f"the class {store.__name__}" if isinstance(store, type) else type(store).__name__
-        message = f"store must be made by FileStore(), RedisStore(url) or MemoryStore(), not {kind}"
+        message = f"store must be a FileStore(), RedisStore(url) or MemoryStore(), not {kind}"
         raise TypeError(message)
     if identity is None:
         message = (
@@ -60,7 +60,7 @@ def find_store(text: str, source: str) -> Store | None:
         ImportError: The store needs a package that is not installed.
     """
     given = Secret(text.strip())
-    # A traceback may show local variables, and this one may contain a password.
+    # A traceback may show local variables, and the variable `text` may contain a password.
     del text
     kind = given.reveal().partition(":")[0]
     if given.reveal() in {"", "none"}:
