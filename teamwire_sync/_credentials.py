@@ -84,7 +84,10 @@ def find_credentials(
         found = {**_read_file(), **found}
     missing = [name for name in _VARIABLES if name not in found]
     if missing:
-        raise TWConfigError(_how_to_give(missing, os.environ.get("TEAMWIRE_PROFILE")))
+        # Not in the statement that raises: IPython shows the value of each name and attribute in
+        # that, and os.environ has the Secret.
+        profile = os.environ.get("TEAMWIRE_PROFILE")
+        raise TWConfigError(_how_to_give(missing, profile))
     bot, key, server = (Secret(found[name].reveal().strip()) for name in _VARIABLES)
     problem = _problem_of(bot.reveal(), key.reveal(), server.reveal())
     if problem:
@@ -122,14 +125,9 @@ def _read_file() -> dict[str, Secret]:
     path = config_path()
     profile = os.environ.get("TEAMWIRE_PROFILE")
     asked_for = [name for name in ("TEAMWIRE_CONFIG", "TEAMWIRE_PROFILE") if os.environ.get(name)]
-    # Without interpolation, or a '%' in a Secret is an error; with no section of defaults, since
-    # [DEFAULT] would lend its values to every profile.
-    parser = configparser.ConfigParser(interpolation=None, default_section="")
     problem = None
     try:
-        with path.open(encoding="utf-8-sig") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            parser.read_file(file)
+        sections, mode = _parse_file(path)
     except FileNotFoundError:
         if not asked_for:
             return {}
@@ -150,20 +148,38 @@ def _read_file() -> dict[str, Secret]:
             stacklevel=4,
         )
     section = profile or "default"
-    if parser.has_section(section):
-        values = parser[section]
-        return {name: Secret(values[name]) for name in _VARIABLES if name in values}
+    if section in sections:
+        return sections[section]
     if profile:
-        names = ", ".join(parser.sections()) or "none"
+        names = ", ".join(sections) or "none"
         message = f"TEAMWIRE_PROFILE is {profile!r}, but {path} has only the sections: {names}"
         raise TWConfigError(message)
-    if parser.has_section("DEFAULT"):
+    if "DEFAULT" in sections:
         message = f"the section of {path} must be named [default], in small letters"
         raise TWConfigError(message)
     return {}
 
 
-# Both give the text of what is wrong, and raise nothing: what they are given would be in the frame.
+def _parse_file(path: Path) -> tuple[dict[str, dict[str, Secret]], int]:
+    """The credentials in each section of the file, and the mode of the file."""
+    # The parser is in no frame of _read_file: Sentry shows what is in a mapping, and it is one.
+    # Without interpolation, or a '%' in a Secret is an error; with no section of defaults, since
+    # [DEFAULT] would lend its values to every profile.
+    parser = configparser.ConfigParser(interpolation=None, default_section="")
+    with path.open(encoding="utf-8-sig") as file:
+        mode = os.fstat(file.fileno()).st_mode
+        parser.read_file(file)
+    sections = {
+        section: {
+            name: Secret(parser[section][name]) for name in _VARIABLES if name in parser[section]
+        }
+        for section in parser.sections()
+    }
+    return sections, mode
+
+
+# Both return the text of what is wrong, and raise nothing. Each reporter that shows local variables
+# would show what they are given.
 
 
 def _problem_of(app_id: str, secret: str, url: str) -> str | None:

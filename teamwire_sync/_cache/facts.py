@@ -180,7 +180,7 @@ class Facts:
         return True
 
     def merge(self, listed: ChatSnapshot) -> ChatSnapshot:
-        """Return a snapshot of the listing and of the facts that it lacks; new chats are at the end."""
+        """Return a listing with the facts that it lacks. New chats are at the end."""
         changed = {}
         for tid, fact in self.by_tid.items():
             before = listed.by_tid.get(tid)

@@ -22,6 +22,7 @@ from teamwire_sync._http.sockets import (
     OwnConnectionError,
 )
 from teamwire_sync._internal.imports import LazyModule
+from teamwire_sync._internal.secret import SecretText
 from teamwire_sync.exceptions import TWConfigError
 
 if TYPE_CHECKING:
@@ -79,6 +80,12 @@ class DeadlineAdapter(HTTPAdapter):
         by_socks = proxy.lower().startswith("socks")
         self._use_own_pools(manager, socks.POOLS if by_socks else _POOLS)
         return manager
+
+    def proxy_headers(self, proxy: str) -> dict[str, str]:
+        """Return the headers for *proxy*, whose values no reporter shows."""
+        # They are local variables of http.client until the proxy responds to CONNECT.
+        headers = super().proxy_headers(proxy)
+        return {name: SecretText(value) for name, value in headers.items()}
 
     def add_headers(self, request: requests.PreparedRequest, **kwargs: Any) -> None:
         """Check, before the first request, that its connection will be ours.

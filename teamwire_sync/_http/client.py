@@ -182,8 +182,7 @@ class HttpClient:
                     return FailedAttempt(_closed_error(context))
                 if raw is not None:
                     return self._judge(operation, raw, context, once=once)
-                # Whoever has what came so far must be able to forget it. Out of the except block:
-                # what goes wrong then is no consequence of the error, which leads to the request.
+                # Whoever has what came so far must be able to forget it.
                 is_forgotten = download is None or download.restart()
                 return FailedAttempt(failure, again=again and is_forgotten)
 
@@ -197,7 +196,7 @@ class HttpClient:
             ):
                 return response
             raise response.error()
-        # Out of the except block, whose error leads to the request.
+        # Out of the except block: within it, the error would lose its own cause and context.
         raise local
 
     def pause(self, pause: float) -> None:

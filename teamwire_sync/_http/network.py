@@ -11,6 +11,7 @@ from urllib3.util import parse_url
 
 from teamwire_sync._http.tls import ca_bundle, client_certificate
 from teamwire_sync._internal.hosts import is_host, is_loopback
+from teamwire_sync._internal.secret import SecretText
 
 if TYPE_CHECKING:
     from teamwire_sync._config import ConnectionConfig
@@ -45,12 +46,19 @@ def network_settings(url: str, config: ConnectionConfig) -> dict[str, Any]:
     Raises:
         TWConfigError: The CA bundle or the client certificate is unusable.
     """
-    # Before the proxies, which may have a password: an error has the names of this frame.
-    settings: dict[str, Any] = {"verify": ca_bundle(config), "cert": client_certificate(config)}
+    return {
+        "verify": ca_bundle(config),
+        "cert": client_certificate(config),
+        "proxies": _proxies(url, config),
+    }
+
+
+def _proxies(url: str, config: ConnectionConfig) -> dict[str, str]:
     proxies = config.proxies
     if proxies is None:
         # A proxy on another machine can't reach a loopback address, but would receive the
         # Secret of an http:// request.
         is_local = is_loopback(urlsplit(url).hostname or "")
         proxies = {} if is_local else requests.utils.get_environ_proxies(url)
-    return {**settings, "proxies": proxies}
+    # requests has them as a local variable until there is a response.
+    return {scheme: SecretText(proxy) for scheme, proxy in proxies.items()}

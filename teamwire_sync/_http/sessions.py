@@ -17,6 +17,7 @@ from teamwire_sync._http.network import is_usable_proxy, network_settings
 from teamwire_sync._http.redaction import Redactor, base64_of
 from teamwire_sync._http.response_body import read_body
 from teamwire_sync._http.sockets import ending_at
+from teamwire_sync._internal.secret import SecretText
 from teamwire_sync.exceptions import TWConfigError
 
 if TYPE_CHECKING:
@@ -55,7 +56,6 @@ class BasicAuth:
     __slots__ = ("_header", "redact")
 
     def __init__(self, app_id: str, secret: Secret) -> None:
-        # Nothing here can raise, so no rendering of an error has this frame.
         pair = base64_of(f"{app_id}:{secret.reveal()}".encode())
         self._header = _Header(f"Basic {pair}")
         self.redact = Redactor(secret.reveal(), pair)
@@ -65,16 +65,13 @@ class BasicAuth:
         return request
 
 
-class _Header(str):
+class _Header(SecretText):
     """The header, which the request has to hold: a log of all the headers does not show it.
 
     A copy of a request can be sent; a pickle of one holds no Secret.
     """
 
     __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "'***'"
 
     def __copy__(self) -> _Header:
         return self
@@ -116,7 +113,7 @@ class OwnSession:
         self._pool_size = config.pool_size
         self._settings = network_settings(url, config)
         if not is_usable_proxy(requests.utils.select_proxy(url, self._settings["proxies"])):
-            # Not quoted: it may have a password. Nor found out by _settings, which has it by name.
+            # Not quoted: it may have a password.
             message = "the proxy for the server must be like 'http://proxy.example.org:3128'"
             raise TWConfigError(message)
         # The spelling that goes on the wire: a host in ASCII, a path that is quoted.
@@ -135,14 +132,18 @@ class OwnSession:
         prepared = requests.PreparedRequest()
         prepared.method = method
         prepared.url = self._base + target
-        prepared.headers = CaseInsensitiveDict({**self._headers, **headers})
+        # Authorization first: a local variable of urllib3 keeps the last one during an upload, and
+        # structlog before 24.4 shows a str without its repr.
+        prepared.headers = CaseInsensitiveDict()
+        self._auth(prepared)
+        prepared.headers.update({**self._headers, **headers})
         if isinstance(body, UploadBody):
             _set_upload(prepared, body)
         elif body is not None:
             prepared.body = encoded = json.dumps(body).encode()
             prepared.headers["Content-Type"] = "application/json"
             prepared.headers["Content-Length"] = str(len(encoded))
-        return self._auth(prepared)
+        return prepared
 
     def send(
         self,

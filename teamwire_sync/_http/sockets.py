@@ -197,6 +197,7 @@ class DeadlineConnection(HTTPConnection):
     """A connection whose socket is a `DeadlineSocket`."""
 
     response_class = _FinalResponse
+    _head: list[memoryview] | None = None
 
     def __init__(self, *, host: str, **kwargs: Any) -> None:
         super().__init__(host=host, **kwargs)
@@ -211,12 +212,27 @@ class DeadlineConnection(HTTPConnection):
             mark_unsent(error)
             raise
 
-    def putrequest(self, *args: Any, **kwargs: Any) -> None:
-        """Start a request, on a connection that is connected."""
-        # http.client would connect later, in a frame that holds the Authorization header.
+    def endheaders(self, *args: Any, **kwargs: Any) -> None:
+        """Connect if necessary, and send the head of the request."""
+        # http.client has the head in local variables while it connects and sends. Reporters that
+        # show local variables would show the Secret on Ctrl-C. So connect before, and let `send`
+        # only keep the head. A memoryview shows no content in its repr.
         if self.sock is None:
             self.connect()
-        super().putrequest(*args, **kwargs)
+        self._head = []
+        try:
+            super().endheaders(*args, **kwargs)
+        finally:
+            pieces, self._head = self._head, None
+        for piece in pieces:
+            self.sock.sendall(piece)
+
+    def send(self, data: Any) -> None:
+        """Send *data*, which is not the head of the request."""
+        if self._head is None:
+            super().send(data)
+        else:
+            self._head.append(memoryview(data))
 
     def _connect(self) -> None:
         try:

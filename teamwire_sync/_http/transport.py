@@ -369,6 +369,5 @@ class HttpTransport:
 
 def _is_plain(config: ConnectionConfig) -> bool:
     """Return whether *config* and the environment define no proxy and no client certificate."""
-    # Raises nothing: an error would have the password of a proxy in its frame.
     is_given = config.cert is not None or config.proxies is not None
     return not is_given and not any(name.lower().endswith("_proxy") for name in os.environ)

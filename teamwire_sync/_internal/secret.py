@@ -40,6 +40,35 @@ class Secret:
         refuse_to_copy()
 
 
+class SecretText(str):
+    """A secret that has to be a str: others take it, and have it as a local variable.
+
+    A part of it is one, too: rich and structlog cut a long text before they take its repr.
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+    def __getitem__(self, key: Any) -> SecretText:
+        return type(self)(super().__getitem__(key))
+
+    def encode(self, *args: Any, **kwargs: Any) -> bytes:
+        return _SecretBytes(super().encode(*args, **kwargs))
+
+
+class _SecretBytes(bytes):
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "b'***'"
+
+    def __getitem__(self, key: Any) -> Any:
+        part = super().__getitem__(key)
+        return type(self)(part) if isinstance(part, bytes) else part
+
+
 def refuse_to_copy() -> NoReturn:
     """Raise what each object does that leads to the Secret.
 

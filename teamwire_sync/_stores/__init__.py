@@ -31,7 +31,10 @@ def slot_in(store: Store | None, identity: str | None) -> StoreSlot | None:
         ImportError: The store needs a package that is not installed.
     """
     if store is None:
-        store = find_store(os.environ.get("TEAMWIRE_STORE", ""), "TEAMWIRE_STORE")
+        # Not one statement: IPython shows the value of each name and attribute in a statement that
+        # raises, and os.environ may contain passwords.
+        named = Secret(os.environ.get("TEAMWIRE_STORE", ""))
+        store = find_store(named, "TEAMWIRE_STORE")
         if store is None:
             return None
     elif isinstance(store, type) or not hasattr(store, "_slot"):
@@ -48,7 +51,7 @@ def slot_in(store: Store | None, identity: str | None) -> StoreSlot | None:
     return store._slot(identity)
 
 
-def find_store(text: str, source: str) -> Store | None:
+def find_store(text: str | Secret, source: str) -> Store | None:
     """Return the store that *text* names; None for ``none`` and for an empty text.
 
     Args:
@@ -59,7 +62,7 @@ def find_store(text: str, source: str) -> Store | None:
         TWConfigError: *text* names no store.
         ImportError: The store needs a package that is not installed.
     """
-    given = Secret(text.strip())
+    given = Secret(Secret(text).reveal().strip())
     # A traceback may show local variables, and the variable `text` may contain a password.
     del text
     kind = given.reveal().partition(":")[0]

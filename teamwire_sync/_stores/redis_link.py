@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 import redis
 
 from teamwire_sync._internal.fork import on_fork
+from teamwire_sync._internal.secret import SecretText
 from teamwire_sync._stores.base import StoreError
 
 if TYPE_CHECKING:
@@ -134,10 +135,12 @@ def _maker(url: str, timeout: float) -> tuple[Callable[[], Any], str] | None:
                 for name, value in given.items()
                 if name in _TAKEN or name.startswith("ssl_")
             }
+            if "password" in options:
+                # redis-py keeps the password in a local variable until Redis responds.
+                options["password"] = SecretText(options["password"])
             if parts.scheme == "rediss":
                 options.setdefault("ssl_check_hostname", options.get("ssl_cert_reqs") != "none")
 
-            # A closure hides the password: a debugger may show the attributes of an object.
             def make() -> Any:
                 pool: Any = _SilentPool(
                     protocol=2, retry=None, socket_timeout=timeout,

@@ -364,3 +364,18 @@ class TestFiles:
 
         assert sent(server).headers["Content-Length"] == "0"
         assert sent(server).headers["Content-Type"] == "text/plain"
+
+    def test_keep_the_cause_of_an_error_of_their_own(
+        self, transport: HttpTransport, server: responses.RequestsMock
+    ) -> None:
+        class Broken(Nothing):
+            def write(self, piece: bytes) -> None:
+                message = "of this machine"
+                raise LookupError(message) from KeyError(piece)
+
+        answer(server, "download")
+        with pytest.raises(LookupError) as caught:
+            transport.download("a1", Broken(), size=4, deadline=None)
+
+        assert isinstance(caught.value.__cause__, KeyError)
+        assert caught.value.__context__ is None
