@@ -28,7 +28,7 @@ class Write:
     is_new = False
 
     def created(self, chat: Chat) -> None:
-        """Record that the server has created *chat*."""
+        """Record that the server has created a chat."""
         self.tid, self.chat, self.is_new = chat.tid, chat, True
 
     def changed(self, before: Chat | None, after: Chat) -> None:
@@ -99,7 +99,7 @@ class Facts:
         self.by_tid = by_tid or {}
 
     def live(self, now: float) -> Facts:
-        """Return the facts that a listing requested at *now* may not show yet."""
+        """Return the facts that a listing requested at the time *now* may not show yet."""
         return Facts({tid: each for tid, each in self.by_tid.items() if now < each.expires_at})
 
     @property

@@ -398,7 +398,7 @@ class CacheState:
         """Apply an event. Expire the view if the event is news.
 
         An event is no news if the facts cover it (`Facts.on_event`), or if a fresh view shows
-        *chat* already and no listing is in progress. Events also report our own writes.
+        the reported chat and no listing is in progress. Events also report our own writes.
 
         Args:
             tid: The thread ID.
@@ -411,8 +411,8 @@ class CacheState:
             shown = self.view if now < self.view.expires_at else None
             if not self.facts.on_event(tid, chat, shown, is_own=is_own):
                 return
-            # A listing in progress may have read another state, even if the view shows *chat*: the
-            # chat may have changed and changed back.
+            # A listing in progress may have read another state, even if the view shows this chat.
+            # The chat may have changed and changed back.
             if shown is None or shown.by_tid.get(tid) != chat or self._flight is not None:
                 self._asked_since = now
                 self._expire()

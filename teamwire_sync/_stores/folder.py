@@ -107,7 +107,7 @@ class Folder:
         return kind(f"the store in {str(self.path)!r}: {why}")
 
     def refused(self, name: str) -> StoreError:
-        """Remove the database *name*, which no store can use; return an error with the reason."""
+        """Remove this database, which no store can use; return an error with the reason."""
         why = f"{name} is damaged, of another version or not written by this package"
         try:
             # Remove the database last. A journal contains confidential data too, and `databases`
@@ -120,11 +120,11 @@ class Folder:
         return self.error(f"{why}: removed", DamagedError)
 
     def path_of(self, name: str) -> str:
-        """Return the path of the file *name*."""
+        """Return the path of the file with this name."""
         return f"{self.path}{os.sep}{name}"
 
     def check(self, name: str, most: int) -> bool:
-        """Check that the database *name* belongs to this user alone, if it exists.
+        """Check that the database belongs to this user alone, if it exists.
 
         Args:
             name: The name of the database.
@@ -150,7 +150,7 @@ class Folder:
         return bool(found.get("")) and "-journal" not in found
 
     def make(self, name: str) -> None:
-        """Create the database *name* as an empty file, unless it exists.
+        """Create the database as an empty file, unless it exists.
 
         No other thread of this process may use the database at the same time. Otherwise, closing
         the file would free the process's locks on the database.

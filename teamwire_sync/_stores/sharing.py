@@ -250,7 +250,7 @@ class SharedListing:
 
     @staticmethod
     def shared_error(failure: Failure, status: SlotStatus) -> TWError | None:
-        """Return the error of *failure*; None if it may concern only the other process."""
+        """Return the error of a stored failure; None if it may concern only the other process."""
         said = dict(failure.error)
         kind, text = said.get("type"), said.get("text")
         if kind not in _SHARED or not isinstance(text, str):
