@@ -218,6 +218,13 @@ class DeadlineConnection(HTTPConnection):
             self.connect()
         super().putrequest(*args, **kwargs)
 
+    def send(self, data: Any) -> None:
+        """Send *data*."""
+        # An HTTPS proxy receives CONNECT over TLS, before `connect` ends.
+        if self.sock is not None:
+            self._set_deadlines()
+        super().send(data)
+
     def _connect(self) -> None:
         try:
             super().connect()
@@ -227,9 +234,12 @@ class DeadlineConnection(HTTPConnection):
             # urllib3 blames the server for an error that comes after the proxy was reached.
             message = "no connection through the proxy"
             raise ProxyError(message, error) from error
+        self._set_deadlines()
+        self.sock.is_connected = True
+
+    def _set_deadlines(self) -> None:
         if not isinstance(self.sock, DeadlineSocket):
             self.sock: Any = DeadlineSocket(self.sock, self.timeout)
-        self.sock.is_connected = True
 
     def _new_conn(self) -> Any:
         # urllib3 gives each address of a host the whole time-out, and gives nobody the socket

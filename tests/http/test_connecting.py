@@ -139,6 +139,13 @@ class TestProxy:
 
         assert found == dict.fromkeys(scripts, TWTimeoutError)
 
+    def test_that_speaks_tls_is_given_up_when_it_is_slow(self, tmp_path: Path) -> None:
+        with RawServer(after_request(STALLS["a slow line of the head"]), tls_for()) as server:
+            config = self.through(server, total_timeout=BUDGET, verify=ca_file(tmp_path))
+            error = failure(server, config, url=self.target)
+
+        assert type(error) is TWTimeoutError
+
     def test_that_took_its_time_leaves_the_rest_of_it_to_tls(
         self, clock: Clock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
