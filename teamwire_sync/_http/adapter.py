@@ -7,7 +7,6 @@ choice before its first request, and that request fails when it is ignored.
 
 from __future__ import annotations
 
-import http.client
 from typing import TYPE_CHECKING, Any
 
 import urllib3.util.connection
@@ -132,7 +131,11 @@ def _require_own_connections() -> None:
 
 def _ignored_name() -> str | None:
     """Return the first name in `UNDOCUMENTED` that urllib3 does not use, or None."""
-    if not issubclass(HTTPConnection, http.client.HTTPConnection):
+    # By module, because vcrpy replaces the class in http.client.
+    if not any(base.__module__ == "http.client" for base in HTTPConnection.__mro__):
+        return "http.client"
+    if DeadlineTlsConnection.getresponse is not HTTPConnection.getresponse:
+        # The HTTP/2 of urllib3 reads a response from the socket itself, not with http.client.
         return "http.client"
     if not hasattr(urllib3.util.connection, "allowed_gai_family"):
         return "allowed_gai_family"
