@@ -178,6 +178,20 @@ class DeadlineSocket:
         )
 
 
+def for_handshake(sock: Any, timeout: float | None, ends_at: float) -> DeadlineSocket:
+    """Return a `DeadlineSocket` over *sock* for a TLS handshake that can be cancelled.
+
+    Args:
+        sock: The connected socket.
+        timeout: Seconds that each later read and write may take.
+        ends_at: The deadline of the handshake, a moment of `time.monotonic`.
+    """
+    if _current.canceller is not None:
+        _current.canceller.attach(sock)
+    sock.settimeout(_rest(ends_at))
+    return DeadlineSocket(sock, timeout)
+
+
 class _FinalResponse(http.client.HTTPResponse):
     # Ctrl-C may come before __init__ sets it. The garbage collector closes the response anyway.
     fp = None  # type: ignore[assignment]
