@@ -42,6 +42,9 @@ UNDOCUMENTED = {
     "urllib3.HTTPConnectionPool._new_conn": "every request fails",
     "urllib3.connection.HTTPConnection._new_conn": "every request fails",
     "urllib3.util.connection.allowed_gai_family": "every request fails",
+    "urllib3.connection.HTTPSConnection._connect_tls_proxy": (
+        "a slow TLS handshake through an HTTPS proxy takes longer than its time-out"
+    ),
     "urllib3.HTTPResponse._original_response": "a given session keeps the server's cookies",
     "http.client.HTTPConnection.response_class": "a request fails after an interim response (1xx)",
     "http.client.HTTPResponse._read_status": "a request fails after an interim response (1xx)",

@@ -6,6 +6,7 @@ import gc
 import itertools
 import socket
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
@@ -109,6 +110,11 @@ class TestHandshake:
         assert server.connections == 2
 
 
+def upload_nothing(connection: Connection) -> object:
+    source: Any = SimpleNamespace(name="x", content_type="text/plain", size=0, rewind=int)
+    return connection._transport.upload(source, deadline=None)
+
+
 class TestProxy:
     target = "https://teamwire.example"
 
@@ -145,6 +151,37 @@ class TestProxy:
             error = failure(server, config, url=self.target)
 
         assert type(error) is TWTimeoutError
+
+    def test_that_speaks_tls_does_not_prolong_the_tls_of_the_server(self, tmp_path: Path) -> None:
+        def script(peer: Peer) -> None:
+            peer.send(OK + b"\r\n")
+            peer.read(1)
+            peer.send(b"\x16\x03\x03\x3f\xff")  # the head of a long record
+            peer.drip(repeated(b"x"))
+
+        with RawServer(after_request(script), tls_for()) as server:
+            config = self.through(server, total_timeout=BUDGET, verify=ca_file(tmp_path))
+            error = failure(server, config, url=self.target)
+
+        assert type(error) is TWTimeoutError
+
+    @pytest.mark.parametrize("work", [check, upload_nothing])
+    def test_leaves_tls_no_more_than_one_time_out(
+        self, work: Work, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """An upload has no total time-out that would bound it."""
+        left = []
+
+        def shake_hands(sock: socket.socket, **_: object) -> None:
+            left.append(sock.gettimeout())
+            raise socket.timeout
+
+        monkeypatch.setattr(urllib3.connection, "ssl_wrap_socket", shake_hands)
+        with RawServer(after_request(lambda peer: peer.send(OK + b"\r\n"))) as server:
+            config = self.through(server, default_timeout=7, assets_timeout=7, retries=0)
+            failure(server, config, work, url=self.target)
+
+        assert left == [7]
 
     def test_that_took_its_time_leaves_the_rest_of_it_to_tls(
         self, clock: Clock, monkeypatch: pytest.MonkeyPatch

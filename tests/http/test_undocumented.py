@@ -211,7 +211,7 @@ class TestList:
                     and any(name in vars(base) for base in foreign)
                 }
 
-        assert overridden == {"_new_conn", "_read_status"}
+        assert overridden == {"_connect_tls_proxy", "_new_conn", "_read_status"}
 
     @pytest.mark.parametrize("name", adapter.UNDOCUMENTED)
     def test_has_names_that_exist(self, name: str) -> None:
