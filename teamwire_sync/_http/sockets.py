@@ -287,6 +287,9 @@ class DeadlineConnection(HTTPConnection):
             raise OwnConnectionError(self, NO_HOST)
         ends_at = time.monotonic() + (time_left(self.timeout) or 0)
         addresses = self._addresses()
+        if not addresses:  # from a function that replaces the one of the system
+            message = "the host has no address"
+            raise NewConnectionError(self, message)
         while True:
             left = ends_at - time.monotonic()
             if left <= 0:

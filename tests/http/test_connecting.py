@@ -216,6 +216,18 @@ def deaf() -> Iterator[Callable[..., int]]:
 
 class TestConnect:
     @each_work
+    def test_to_a_host_without_address_fails(
+        self, work: Work, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_: [])
+        config = settings(retries=0)
+        with (
+            Connection("a", "s", "https://teamwire.example", config=config) as connection,
+            pytest.raises(TWConnectionError, match="the host has no address"),
+        ):
+            work(connection)
+
+    @each_work
     def test_to_a_full_queue_ends(self, deaf: Callable[[], int], work: Work) -> None:
         port = deaf()
         connection = Connection(
