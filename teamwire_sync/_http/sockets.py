@@ -267,14 +267,10 @@ class DeadlineConnection(HTTPConnection):
             self.sock.sendall(piece)
 
     def send(self, data: Any) -> None:
-        """Send *data*, which is not the head of the request."""
-        if self._head is None:
-            super().send(data)
-        else:
+        """Send *data*; only keep it if it is the head of the request."""
+        if self._head is not None:
             self._head.append(memoryview(data))
-
-    def send(self, data: Any) -> None:
-        """Send *data*."""
+            return
         # An HTTPS proxy receives CONNECT over TLS, before `connect` ends.
         if self.sock is not None:
             self._set_deadlines()
