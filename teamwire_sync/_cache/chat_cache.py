@@ -1,4 +1,7 @@
-"""The chat cache: look-ups by thread ID and by title, and the writes that expire the view."""
+"""The chat cache. It finds chats by thread ID and by title. Own writes and events expire its view.
+
+The glossary in `teamwire_sync._cache` defines view and fact.
+"""
 
 from __future__ import annotations
 
@@ -36,9 +39,10 @@ T = TypeVar("T")
 class ChatCache:
     """The chats of one bot, by thread ID and by title.
 
-    The public look-ups of `Chats` contain the code of a hit, since one more call would double its
-    cost. They read ``state.view`` and compare ``state.clock()`` with ``view.fresh_until``. They
-    count with ``next(state.tries)``, and with ``next(state.fails)`` if they found nothing.
+    The public look-ups of `Chats` handle a hit in their own code, because a call of this class
+    would double the cost of a hit. They read ``state.view`` and compare ``state.clock()`` with
+    ``view.fresh_until``. They count with ``next(state.tries)``, and with ``next(state.fails)`` if
+    they found nothing.
 
     Args:
         state: The state of the cache.
@@ -51,10 +55,10 @@ class ChatCache:
         self.refresher = Refresher(state, source)
 
     def find(self, pick: Callable[[ChatSnapshot], T | None], deadline: float | None) -> T | None:
-        """Return the result of *pick*, after a refresh if the view is not fresh.
+        """Call *pick* with the view, and return its result. Refresh a view that is not fresh first.
 
-        If *pick* finds nothing, and the last listing is older than `recheck_after`, refresh and
-        call *pick* again.
+        If *pick* finds nothing, and the last listing is older than `recheck_after`, refresh the
+        view and call *pick* again.
 
         Args:
             pick: A function that takes a snapshot, and returns its result or None.
@@ -88,7 +92,7 @@ class ChatCache:
         Args:
             deadline: The moment of `time.monotonic` at which this has to end, or None.
             refresh: Whether to list the chats even if the view is fresh.
-            progress: A callback for the pages of a listing by this thread.
+            progress: A callback that runs after each page, if this thread lists the chats.
 
         Raises:
             TWError: The chats could not be listed.
@@ -141,8 +145,8 @@ class ChatCache:
         except (TWConnectionError, TWServerError, TWRateLimitError, TWProtocolError) as error:
             stale = self.state.stale()
             found = None if stale is None else pick(stale)
-            # An old listing does not prove that a chat is missing. A program that creates missing
-            # chats would create the chat twice.
+            # An old listing does not prove that a chat is missing, so the look-up fails. Otherwise,
+            # a program that creates missing chats would create the chat twice.
             if found is None:
                 raise
             self.state.count("stale_serves")
@@ -159,12 +163,12 @@ class ChatCache:
     def writing(self) -> Iterator[Write]:
         """Surround a write that changes the list of the chats.
 
-        After the write, also if it failed or Ctrl-C ended it, the view expires, and a listing in
-        progress is not published: it may be older than the write. A write that provably never left
-        changes nothing.
+        After the write, also if it failed or Ctrl-C ended it, the view expires. A listing in
+        progress is not published, because it may be older than the write. A write that certainly
+        was not sent has no effect on the cache.
 
         Yields:
-            The `Write`, which takes the result of the write.
+            The `Write` in which the caller records the result.
         """
         write = Write()
         sent = unknown = True
@@ -182,14 +186,15 @@ class ChatCache:
                 self.state.wrote(write, unknown=unknown)
                 self._source.flush()
 
-    # The next two need no flush: every process receives events and 404 from the server itself.
+    # The next two methods need no flush: each process gets its own events and 404 responses from
+    # the server.
 
     def on_not_found(self, tid: str) -> None:
-        """Expire the view: the server has responded 404 for the chat *tid*."""
+        """Expire the view: the server has responded 404 for this chat."""
         self.state.on_not_found(tid)
 
     def on_event(self, tid: str, chat: Chat | None, *, is_own: bool = False) -> None:
-        """Apply an event: the chat *tid* is *chat* now, or gone. See `CacheState.on_event`."""
+        """Apply an event: a chat has changed, or is gone. See `CacheState.on_event`."""
         self.state.on_event(tid, chat, is_own=is_own)
 
     def on_unauthorized(self) -> None:
@@ -198,7 +203,7 @@ class ChatCache:
         self._source.flush()
 
     def invalidate(self) -> None:
-        """Drop the listing and the view, but no facts; the next look-up lists the chats."""
+        """Drop the listing and the view, but keep the facts. The next look-up lists the chats."""
         self.state.invalidate()
         self._source.flush()
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from teamwire_sync.exceptions import TWError
 
 COOL_DOWN = 1.0
-"""Seconds without a new listing after a failed one; Retry-After of the server may lengthen it."""
+"""Seconds without a new listing after a failed listing. A longer Retry-After extends the time."""
 
 
 @frozen(eq=False, repr=False)
@@ -30,5 +30,5 @@ class CoolDown:
 
 
 def pause_after(error: TWError) -> float:
-    """Return the seconds after *error* in which the chats are not listed again."""
+    """Return the seconds after this error in which the chats are not listed again."""
     return max(COOL_DOWN, getattr(error, "retry_after", None) or 0.0)

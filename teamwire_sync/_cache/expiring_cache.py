@@ -24,8 +24,9 @@ class ExpiringCache(Generic[T]):
     """Values by key, each kept until it expires. The value None records that nothing exists.
 
     Args:
-        load: Requests the value; returns None if nothing exists. Takes the key and the deadline.
-        clock: Returns seconds; only differences count.
+        load: A function that takes the key and the deadline, and requests the value. It returns
+            None if nothing exists.
+        clock: A function that returns seconds; only differences between its results matter.
         ttl: Seconds for which a value is kept.
         ttl_of_none: Seconds for which None is kept; at most *ttl*.
     """
@@ -47,7 +48,7 @@ class ExpiringCache(Generic[T]):
         on_fork(self)
 
     def after_fork(self) -> None:
-        """Start empty: a thread of the parent may have been changing the entries at the fork."""
+        """Drop all entries: a thread of the parent may have been changing them at the fork."""
         from cachetools import TLRUCache  # noqa: PLC0415  no part of the import of the package
 
         # The TTL counts from just before the request, so each entry has its own expiry time.
@@ -119,14 +120,14 @@ class ExpiringCache(Generic[T]):
 
         Args:
             items: Pairs of key and value.
-            asked_at: The time just before that request, on the clock.
+            asked_at: The time just before that request, on the cache's clock.
         """
         with self._lock:
             for key, value in items:
                 self._items[key] = value, asked_at + self._ttl
 
     def discard(self, key: str) -> None:
-        """Drop *key*; the next `get` loads it. A load in progress is not cached."""
+        """Drop the value of *key*; the next `get` loads it. A load in progress is not cached."""
         with self._lock:
             self._items.pop(key, None)
             flight = self._flights.pop(key, None)

@@ -2,6 +2,8 @@
 
 A server's list may be behind the server's writes. Thread A creates a chat; thread B lists the
 chats, and the list does not have the new chat yet. Without a fact, B would not find A's chat.
+
+The glossary in `teamwire_sync._cache` defines fact and view.
 """
 
 from __future__ import annotations
@@ -26,32 +28,37 @@ class Write:
     is_new = False
 
     def created(self, chat: Chat) -> None:
-        """Record that the server has created *chat*."""
+        """Record that the server has created a chat."""
         self.tid, self.chat, self.is_new = chat.tid, chat, True
 
     def changed(self, before: Chat | None, after: Chat) -> None:
-        """Record that the server has changed *before* (None if unknown) into *after*."""
+        """Record that the server has changed a chat.
+
+        Args:
+            before: The chat before the change; None if unknown.
+            after: The chat after the change.
+        """
         self.tid, self.chat, self.before = after.tid, after, before
 
     def left(self, tid: str) -> None:
-        """Record that the bot has left the chat *tid*."""
+        """Record that the bot has left this chat."""
         self.tid = tid
 
 
 @frozen(eq=False, repr=False)
 class Fact:
-    """The state of one chat after an own write, which the cache shows while a listing may lag.
+    """The state of one chat after an own write.
 
-    A fact lasts for `own_write_grace` after the write. It does not end when a listing shows it: the
-    next listing may come from another server that is further behind.
+    A fact lasts for `own_write_grace` after the write. It does not end when a listing shows the
+    write, because the next listing may come from another server that is further behind.
 
     Attributes:
         chat: The chat in the server's response to the write; None when the bot left the chat.
         supersedes: The earlier states of the chat, each with the time until which a listing may
             show it. A listing that shows one of them is behind the write.
         is_new: Whether the write created the chat. A listing without the chat is then behind.
-        expires_at: The end of the fact, on the cache's clock. A listing requested at this time or
-            later is right in every case.
+        expires_at: The end of the fact, on the cache's clock. The cache does not merge the fact
+            into a listing requested at this time or later.
         is_echoed: Whether an event has reported this write.
     """
 
@@ -62,14 +69,17 @@ class Fact:
     is_echoed: bool = False
 
     def is_past(self, chat: Chat | None) -> bool:
-        """Return whether *chat* is an earlier state of the chat."""
+        """Return whether *chat* equals an earlier state of this fact's chat."""
         return any(chat == past for past, _ in self.supersedes)
 
     def shown_for(self, listed: Chat | None) -> Chat | None:
-        """Return the chat that look-ups show, or None, if the listing has *listed*.
+        """Return the chat that look-ups show; None if they don't find the chat.
 
         An earlier state means that the listing is behind. Any other listed state is at least as new
         as the write, so look-ups show it.
+
+        Args:
+            listed: The chat in the listing; None if the listing does not have the chat.
         """
         if self.chat is None:
             return None
@@ -89,7 +99,7 @@ class Facts:
         self.by_tid = by_tid or {}
 
     def live(self, now: float) -> Facts:
-        """Return the facts that a listing requested at *now* may not show yet."""
+        """Return the facts that a listing requested at the time *now* may not show yet."""
         return Facts({tid: each for tid, each in self.by_tid.items() if now < each.expires_at})
 
     @property
@@ -100,7 +110,7 @@ class Facts:
     def record(
         self, write: Write, listed: ChatSnapshot | None, *, now: float, expires_at: float
     ) -> None:
-        """Add the fact that results from *write*; no effect if the write had no result.
+        """Add the fact that results from a write; no effect if the write had no result.
 
         Args:
             write: A write that has ended.
@@ -116,7 +126,7 @@ class Facts:
             before = None if listed is None else listed.by_tid.get(write.tid)
             past += [(write.before, expires_at), (before, expires_at)]
         if earlier is not None:
-            # Without the time limit, a program that writes often would collect earlier states.
+            # Without the time limit, a program that writes often would keep ever more states.
             past += [(chat, until) for chat, until in earlier.supersedes if now < until]
             past.append((earlier.chat, expires_at))
             is_new = is_new or (earlier.is_new and write.chat is not None)
@@ -128,7 +138,7 @@ class Facts:
         self.by_tid[write.tid] = Fact(write.chat, tuple(supersedes.values()), is_new, expires_at)
 
     def on_not_found(self, tid: str) -> None:
-        """Drop the fact of the chat *tid* after a 404, unless the bot has left the chat."""
+        """Drop the fact of this chat after a 404, unless the bot has left the chat."""
         fact = self.by_tid.get(tid)
         # After leaving, 404 is expected, and a listing that is behind may still show the chat.
         if fact is not None and fact.chat is not None:
@@ -137,17 +147,18 @@ class Facts:
     def on_event(
         self, tid: str, chat: Chat | None, shown: ChatSnapshot | None, *, is_own: bool
     ) -> bool:
-        """Apply an event: the chat *tid* is *chat* now. Return whether the event is news.
+        """Apply an event, and return whether it is news.
 
         An event is no news if it repeats the fact, or if it reports an earlier state. Thread A
-        renames a chat twice; thread B receives the event of the first rename after the second one
-        has ended. As news, this event would expire the view for nothing.
+        renames a chat twice; thread B receives the event of the first rename after the second
+        rename has ended. If this event were news, it would expire the view without need.
 
-        Two kinds of news end the fact: the chat is gone, or others have restored an earlier state.
+        Two kinds of news end the fact. Either the chat is gone, or others have changed the chat
+        after the event that reported our write.
 
         Args:
             tid: The thread ID.
-            chat: The chat, or None if the chat is gone.
+            chat: The chat that the event reports, or None if the chat is gone.
             shown: The snapshot that look-ups read; None if it is not fresh.
             is_own: Whether the bot caused the event.
         """
@@ -155,7 +166,8 @@ class Facts:
         if fact is not None:
             if is_own and fact.chat == chat:
                 self.by_tid[tid] = fact = evolve(fact, is_echoed=True)
-            # Events are ordered: a change by others after our write's echo is newer than our write.
+            # Events arrive in order. If a change by others arrives after the event that reports our
+            # write, the change is newer than our write.
             is_undone = fact.is_echoed and not is_own
             # An event that repeats the fact or an earlier state is no news. Exception: look-ups
             # show a later change by others, and this event may undo that change.
@@ -168,7 +180,7 @@ class Facts:
         return True
 
     def merge(self, listed: ChatSnapshot) -> ChatSnapshot:
-        """Return *listed* with the facts that it does not show; new chats are at the end."""
+        """Return a listing with the facts that it lacks. New chats are at the end."""
         changed = {}
         for tid, fact in self.by_tid.items():
             before = listed.by_tid.get(tid)

@@ -20,8 +20,10 @@ class CacheInfo:
         pages: Pages of chats received, also by a refresh that failed or ended early.
         not_modified: Refreshes in which the server reported no change.
         failures: Refreshes that failed.
-        joined: Waits for another thread's refresh instead of a refresh by the same thread.
-        stale_serves: Look-ups that found their result in an expired listing, as the server failed.
+        joined: The number of times that a thread waited for another thread's refresh, instead of
+            making its own.
+        stale_serves: Look-ups that found their result in an expired listing, because the server
+            failed.
         store_loads: Listings that came from the store, where another process had left them.
         chats: Chats that look-ups find without a request; 0 after a write, until the next look-up.
         age: Seconds since the last successful request for the chats; None without a listing.

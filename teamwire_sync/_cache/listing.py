@@ -1,4 +1,7 @@
-"""The request and the result of one listing of the chats."""
+"""The request and the result of one listing of the chats.
+
+The glossary in `teamwire_sync._cache` defines flight, slot and generation.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +25,8 @@ class ListingRequest:
     Attributes:
         validator: The ETag of the known listing; None for an unconditional request.
         deadline: The moment of `time.monotonic` at which the reading has to end, or None.
-        check_needed: A callback; the reader calls it before each further page. It raises if nobody
-            needs the listing any more.
+        check_needed: A callback that the reader calls before it reads another page. The callback
+            raises if nobody needs the listing any more.
         pages: The number of pages received.
     """
 
@@ -34,7 +37,11 @@ class ListingRequest:
     pages: int = 0
 
     def page(self, chats: int) -> None:
-        """Report one more page; *chats* is the number of chats received so far."""
+        """Report one more page.
+
+        Args:
+            chats: The number of chats received so far.
+        """
         self.pages += 1
         if self._progress is not None:
             self._progress(self.pages, chats)
@@ -59,13 +66,13 @@ ReadListing = Callable[[ListingRequest], Optional[Listing]]
 
 @frozen
 class SlotRevision:
-    """The name of a listing that processes share by a slot, without the chats.
+    """The identifier of a listing that processes share through a slot. It contains no chats.
 
     Attributes:
-        body: The token of the stored chats; each stored listing has its own.
+        body: A random token of the stored chats; each saved listing gets a new token.
         generation: The generation of the slot when the listing was requested.
-        asked_at: When the server was last asked for the listing, or for a change of it; seconds on
-            the store's clock.
+        asked_at: The time of the request for the listing, or of the last request that found it
+            unchanged; seconds on the store's clock.
     """
 
     body: str
@@ -81,7 +88,8 @@ class ConfirmedListing:
         listed: The chats.
         validator: The ETag for a conditional request.
         asked_at: The time just before the request, on the cache's clock.
-        revision: The name of the listing in the store; None if the listing is in no store.
+        revision: The identifier of the listing in the store, with an empty ``body`` until the
+            listing is stored; None if no store is used for the listing.
     """
 
     listed: ChatSnapshot
@@ -98,9 +106,9 @@ class Freshness:
     A's listing was requested before B's call, so B must not accept it.
 
     Attributes:
-        newer_than: The number of the last flight that is too old.
-        since: A listing that another process requested at this time or before is too old; on the
-            cache's clock.
+        newer_than: A flight with this number or a lower number is too old.
+        since: A time on the cache's clock. A listing that another process requested at this time or
+            earlier is too old.
         urgent: Whether to send a request although another process failed before `since`.
     """
 

@@ -1,4 +1,7 @@
-"""Refreshes of the view: one thread lists the chats, the other threads wait for the listing."""
+"""Refreshes of the view: one thread lists the chats, the other threads wait for the listing.
+
+The glossary in `teamwire_sync._cache` defines view, flight and epoch.
+"""
 
 from __future__ import annotations
 
@@ -18,22 +21,22 @@ if TYPE_CHECKING:
     from teamwire_sync._cache.snapshot import ChatSnapshot
     from teamwire_sync._cache.source import Source
 
-# The number of outdated listings that a look-up stops early. The look-up reads the next one to its
-# end: writes that never end would otherwise keep it waiting forever.
+# A look-up stops this number of outdated listings early. It reads the next listing to its end.
+# Otherwise, a program that writes all the time would keep the look-up waiting forever.
 _GIVEN_UP = 2
-# After the leader's own time-out, a caller needs this many times the leader's time to list the
-# chats during the cool-down.
+# After a leader's own time-out, a caller may list the chats during the cool-down only if its
+# remaining time is at least this factor times the leader's.
 _MORE_TIME = 1.5
 
 
 class Refresher:
-    """The single flight of the chats: gets a newer view for all threads that need one.
+    """The single flight of the chats. It gets a newer view for all threads that need one.
 
-    An own write outdates a listing in progress: thread A lists the chats; thread B creates a chat
+    An own write outdates a listing in progress. Thread A lists the chats; thread B creates a chat
     and looks it up. A's pages may be older than the write, so B starts its own flight
-    (`CacheState.join_or_start`). A's flight is of an older epoch now. It is not published, and A
-    stops it before the next page: A and its waiters start again. After two such listings, A reads
-    the next one to its end.
+    (`CacheState.join_or_start`). B's write has started a new epoch, and A's flight belongs to an
+    older epoch. A's flight is not published, and A stops it before the next page. Then A and its
+    waiters start again. After two such listings, A reads the next listing to its end.
 
     Args:
         state: The state of the cache.
@@ -52,12 +55,12 @@ class Refresher:
         *,
         need: Freshness = ANY,
     ) -> ChatSnapshot:
-        """Return a view other than *seen*, by a listing of this thread or of another thread.
+        """Return a newer view, from a listing of this thread or of another thread.
 
         Args:
             seen: The view that the caller can't use.
             deadline: The moment of `time.monotonic` at which this has to end, or None.
-            progress: A callback for the pages of a listing by this thread.
+            progress: A callback that runs after each page, if this thread lists the chats.
             need: The conditions for a view that is new enough.
 
         Raises:
@@ -97,8 +100,8 @@ class Refresher:
             raise
         except TWError as error:
             if is_own_timeout(error, request.deadline):
-                # Thread A has a time-out of 1 s; thread B waits for A without one. A's time-out
-                # must not fail B. The flight is abandoned, and B starts again.
+                # Thread A has a time-out of 1 s; thread B has no time-out, and waits for A. A's
+                # time-out must not make B fail. The flight is abandoned, and B starts again.
                 self._state.failed(flight, error, enough=time_left * _MORE_TIME)
             else:
                 self._state.failed(flight, error, enough=math.inf)
@@ -111,6 +114,6 @@ class Refresher:
 
 
 def _time_left(deadline: float | None) -> float:
-    # Not infinity: a cool-down for every caller (`enough` is infinity) must stop callers without a
-    # deadline too.
+    # Without a deadline, the result is the largest float, not infinity. So a cool-down whose
+    # `enough` is infinity stops callers without a deadline too.
     return sys.float_info.max if deadline is None else deadline - time.monotonic()

@@ -2,6 +2,8 @@
 
 Without single flight: thread A needs a value and sends a request; thread B needs the same value
 before A has it, and sends the same request.
+
+The glossary in `teamwire_sync._cache` defines flight, epoch and loss.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ class Abandoned(Exception):  # noqa: N818  control flow, no error: the caller st
 
 @define(eq=False, repr=False)
 class Flight(Generic[T]):
-    """One fetch that threads share. One thread leads (fetches); the other threads wait for it.
+    """One fetch that threads share. The thread that makes the requests leads the flight.
 
     A flight ends with a value, with an error, or abandoned (with neither).
 
@@ -36,10 +38,10 @@ class Flight(Generic[T]):
             start.
         epoch: `CacheState.epoch` at the start. The cache publishes only flights of its present
             epoch.
-        losses: `CacheState.losses` at the start, or when the server had sent all the chats. The
-            cache publishes no content from before a loss.
-        asked_at: When another process requested the content from the server, on the cache's clock.
-            Infinity if the leader requests the content itself.
+        losses: `CacheState.losses` at the start. If the server sends all the chats, the value at
+            that moment replaces it. The cache publishes no content from before a loss.
+        asked_at: The time at which another process requested the content from the server, on the
+            cache's clock. Infinity if the leader requests the content itself.
     """
 
     leader: int = field(factory=threading.get_ident)
@@ -112,23 +114,25 @@ def lead_or_wait(
     """Return a value that is known already, or fetch it, or wait for another thread's fetch.
 
     Args:
-        join: Takes a new flight. Returns the value in a tuple if it is known already. Otherwise
-            returns the flight in progress. Without one, starts the new flight and returns it. Does
-            this in one step under a lock: two threads that find no flight could both start one.
-        lead: Fetches the value for the flight that this thread started. May raise `Abandoned` to
-            start again.
-        leave: Removes a flight, so that `join` no longer returns it, and abandons the flight.
-            Called twice, also for a flight that was not started.
+        join: A function that takes a new flight. If the value is known already, it returns the
+            value in a tuple. If a flight is in progress, it returns that flight. Otherwise, it
+            starts the new flight and returns it. It does this in one step under a lock, so that
+            two threads can't both find no flight, and both start one.
+        lead: A function that fetches the value for the flight that this thread started. It may
+            raise `Abandoned` to start again.
+        leave: A function that removes a flight, so that `join` no longer returns it, and abandons
+            the flight. It is called twice, also for a flight that was not started.
         deadline: The moment of `time.monotonic` at which waiting has to end, or None.
-        accepts: Returns whether another thread's flight is new enough. If not, start again.
+        accepts: A function that returns whether another thread's flight is new enough. If it is
+            not, this thread starts again.
 
     Raises:
         TWError: The fetch failed.
     """
     while True:
         led: Flight[T] = Flight()
-        # `join` is inside the block, because Ctrl-C may interrupt any instruction: a started flight
-        # that never ends would keep its waiters waiting forever.
+        # `join` is inside the block, because Ctrl-C may interrupt any instruction. Otherwise, a
+        # started flight might never end, and its waiters would wait forever.
         try:
             flight = join(led)
             if isinstance(flight, tuple):

@@ -1,4 +1,7 @@
-"""An index of the chats, by thread ID and by title."""
+"""An index of the chats, by thread ID and by title.
+
+The glossary in `teamwire_sync._cache` defines flight, slot and generation.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ class ChatSnapshot:
         by_title: The chats by title; a tuple if several chats have the title. Untitled chats have
             no entry.
         fresh_until: The time until which look-ups use the snapshot, on the cache's clock. With a
-            store: the time of the next check whether another process has written.
+            store, a later look-up first checks whether another process has written.
         expires_at: The end of the snapshot if no other process has written, on the cache's clock.
         number: The number of the flight that requested the chats from the server; 0 if another
             process requested them.
@@ -40,22 +43,22 @@ class ChatSnapshot:
 
     @classmethod
     def of(cls, by_tid: dict[str, Chat]) -> ChatSnapshot:
-        """Return a snapshot of the chats in *by_tid* that is not fresh yet."""
+        """Return a new snapshot, which is not fresh yet, of the chats in *by_tid*."""
         by_title: dict[str, Any] = {}
         repeated: dict[str, list[Chat]] = {}
         for chat in by_tid.values():
             title = chat.title
-            # A unique title gets no tuple: the garbage collector would visit all the tuples.
+            # A unique title gets no tuple, to spare the garbage collector a visit to each tuple.
             if title and by_title.setdefault(title, chat) is not chat:
                 repeated.setdefault(title, [by_title[title]]).append(chat)
         by_title.update((title, tuple(chats)) for title, chats in repeated.items())
         return cls(tuple(by_tid.values()), by_tid, by_title)
 
     def titled(self, title: str) -> tuple[Chat, ...] | None:
-        """Return the chats with the title *title*, or None."""
+        """Return the chats with this title, or None."""
         found = self.by_title.get(title)
         return (found,) if isinstance(found, Chat) else found
 
     def until(self, expires_at: float, check_at: float = math.inf) -> ChatSnapshot:
-        """Return the same chats, fresh until *expires_at* or *check_at*, the earlier of the two."""
+        """Return the same chats, fresh until the earlier of *expires_at* and *check_at*."""
         return evolve(self, fresh_until=min(expires_at, check_at), expires_at=expires_at)

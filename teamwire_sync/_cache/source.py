@@ -1,4 +1,7 @@
-"""The sources of listings."""
+"""The sources of listings.
+
+The glossary in `teamwire_sync._cache` defines view, flight and doubt.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ _UNASKED = "the server reported no change, but the request was not conditional"
 
 
 class Source(Protocol):
-    """A source of listings, which also informs other processes of this cache's writes."""
+    """A source of listings. It also informs other processes of this cache's changes."""
 
     def bring(
         self, flight: Flight[ChatSnapshot], request: ListingRequest, need: Freshness
@@ -28,7 +31,7 @@ class Source(Protocol):
         """Get a listing, publish it, and return the view."""
 
     def extended(self, view: ChatSnapshot, now: float) -> ChatSnapshot:
-        """Return *view*, fresh for longer if no other process has written.
+        """Return *view*, with a later ``fresh_until`` if no other process has written.
 
         Args:
             view: A view that is no longer fresh.
@@ -36,7 +39,7 @@ class Source(Protocol):
         """
 
     def flush(self, *, at_once: bool = False) -> None:
-        """Inform other processes of the state's `changes`.
+        """Inform other processes of all `CacheState.changes`.
 
         Args:
             at_once: Whether to try although the last try has just failed. `close` needs this,
@@ -49,7 +52,7 @@ class ServerSource:
 
     Args:
         state: The state of the cache.
-        read: Reads a listing, in the thread of the look-up that needs it.
+        read: A function that reads a listing. It runs in the thread of the look-up that needs it.
     """
 
     def __init__(self, state: CacheState, read: ReadListing) -> None:
@@ -68,10 +71,13 @@ class ServerSource:
     def ask(
         self, flight: Flight[ChatSnapshot], request: ListingRequest, known: ConfirmedListing | None
     ) -> ConfirmedListing:
-        """Request the chats from the server, with the ETag of *known* unless the cache is in doubt.
+        """Request the chats from the server.
+
+        The request contains the ETag of the listing *known*, unless the cache is in doubt.
 
         Returns:
-            The new listing, or *known* with the time of this request if nothing has changed.
+            The new listing. If nothing has changed: the listing *known*, with the time of this
+            request.
 
         Raises:
             TWProtocolError: The server reported no change, and *known* is None.
@@ -105,14 +111,15 @@ class ServerSource:
         *,
         check_at: float = math.inf,
     ) -> ChatSnapshot:
-        """Make *listing*, which the server has just sent, the view.
+        """Publish a listing that the server has just confirmed, and return the view.
 
-        A listing that took longer than the TTL serves its waiters, but is expired already.
+        If the listing took longer than the TTL, its waiters use it, but it has expired already.
 
         Args:
             flight: The flight that requested the listing.
             listing: The listing.
-            check_at: When to check whether another process has written, on the cache's clock.
+            check_at: The time of the next check whether another process has written, on the cache's
+                clock.
         """
         state = self._state
         ended_at = state.clock()

@@ -2,6 +2,8 @@
 
 One lock guards the whole state. No thread holds the lock during I/O, logging, a callback or a call
 of the clock: these may take any time, and may look up chats themselves.
+
+The glossary in `teamwire_sync._cache` defines view, flight, epoch, loss, doubt and fact.
 """
 
 from __future__ import annotations
@@ -31,21 +33,25 @@ _NOTHING = ChatSnapshot()
 
 
 class Outdated(Abandoned):
-    """The epoch changed, or a loss came, during a flight. Its leader and waiters start again."""
+    """A new epoch or a loss has outdated a flight. Its leader and its waiters start again."""
 
 
 class CacheState:
-    """The state of the cache. Look-ups read `view` without the lock; it is replaced, never changed.
+    """The state of the cache.
+
+    Look-ups read `view` without the lock. This is safe, because a snapshot never changes: a new
+    snapshot replaces it.
 
     The cache is in doubt for `own_write_grace` after a write of unknown outcome. Thread A's write
-    times out; thread B lists the chats; only then does the server complete the write. B's listing
-    would hide the write for the whole TTL. In doubt, a listing therefore lasts for `recheck_after`
-    at most, requests are unconditional, and no stored listing is new enough.
+    times out; thread B lists the chats; the server completes the write after that. Without the
+    doubt, B's listing would hide the write for the whole TTL. In doubt, a listing lasts for
+    `recheck_after` at most, requests are unconditional, and no stored listing is new enough.
 
     Args:
-        clock: Returns seconds; only differences count.
+        clock: A function that returns seconds; only differences between its results matter.
         ttl: Seconds for which a listing is valid, from just before its request.
-        recheck_after: Seconds after a listing, or a failed one, in which a miss starts no other.
+        recheck_after: Seconds after a listing or a failed listing. During this time, a look-up that
+            finds nothing in a fresh view starts no new listing.
         own_write_grace: Seconds for which own writes are merged into listings that lack them.
         stale_if_error: Seconds after the TTL in which the last listing may still be served.
 
@@ -59,9 +65,9 @@ class CacheState:
         epoch: The number of times that a write, an event, a 404, `invalidate` or `close` expired
             the view. A flight of an older epoch is neither joined nor published. Thread A lists the
             chats; thread B creates a chat and looks it up. A's pages may be older than B's write.
-        losses: The number of losses. A loss drops `confirmed`, at `invalidate`, 401 or `close`.
-            Content from before a loss is not published. Thread A sends a conditional request;
-            thread B receives 401; A receives 304. A must not publish the dropped chats again.
+        losses: The number of losses. Content from before a loss is not published. Thread A sends a
+            conditional request; thread B receives 401, which drops `confirmed`; A receives 304. A
+            must not publish the dropped chats again.
         changes: The number of changes. A change is an own write, an `invalidate` or a 401. It
             outdates the listings of other processes, so the source informs these processes.
     """
@@ -86,7 +92,7 @@ class CacheState:
         self._lock = threading.Lock()
         self._closed = False
         self.epoch = self.losses = self.changes = self._started = 0
-        # The flight of the present epoch, which look-ups join; and all flights, which `close` ends.
+        # Look-ups join `_flight`, the flight of the present epoch. `close` ends all `_flights`.
         self._flight: Flight[ChatSnapshot] | None = None
         self._flights: set[Flight[ChatSnapshot]] = set()
         self.confirmed: ConfirmedListing | None = None
@@ -114,16 +120,16 @@ class CacheState:
     def join_or_start(
         self, led: Flight[ChatSnapshot], seen: ChatSnapshot, *, time_left: float, newer_than: int
     ) -> Flight[ChatSnapshot] | tuple[ChatSnapshot]:
-        """Return a newer view in a tuple, or the flight to wait for, or *led* after its start.
+        """Return a newer view in a tuple, or the flight to wait for. Otherwise, start *led*.
 
-        All checks are one step under the lock. Thread A finds the view expired; thread B publishes
-        a new view and ends its flight; A must find B's view here, and not list the chats again.
+        The lock makes all checks one step. Thread A finds the view expired; thread B publishes a
+        new view and ends its flight; A must find B's view here, and not list the chats again.
 
         Args:
             led: The caller's new flight.
             seen: The view that the caller can't use.
             time_left: Seconds that the caller has left.
-            newer_than: The number of the last flight that is too old.
+            newer_than: A flight with this number or a lower number is too old.
 
         Raises:
             TWClosedError: The Connection is closed.
@@ -149,7 +155,7 @@ class CacheState:
         raise _closed_error() if cool is None else copy.copy(cool.error)
 
     def finish(self, flight: Flight[ChatSnapshot]) -> None:
-        """Remove *flight*, which has ended in any way, and wake its waiters."""
+        """Remove a flight that has ended in any way, and wake its waiters."""
         with self._lock:
             self._flights.discard(flight)
             if self._flight is flight:
@@ -169,14 +175,20 @@ class CacheState:
         """Return the ETag for a conditional request at *asked_at*.
 
         Returns:
-            None for an unconditional request: no listing is known, or the cache is in doubt.
+            None for an unconditional request: no listing with an ETag is known, or the cache is in
+            doubt.
         """
         return known.validator if known and asked_at >= self._doubt_until else None
 
     def request_answered(self, flight: Flight[ChatSnapshot], *, changed: bool) -> None:
-        """Count a response: the server has sent all the chats (*changed*), or reported no change.
+        """Count a response of the server.
 
-        If it has sent all the chats, the flight uses no older content: earlier losses don't count.
+        If the server has sent all the chats, the flight uses no older content. So losses before
+        this moment do not outdate the flight.
+
+        Args:
+            flight: The flight that sent the request.
+            changed: True if the server has sent all the chats, False if it reported no change.
         """
         with self._lock:
             self.require_open()
@@ -193,16 +205,17 @@ class CacheState:
         check_at: float = math.inf,
         is_ours: bool = True,
     ) -> ChatSnapshot:
-        """Make *listing*, with the facts, the view. Return that view.
+        """Combine *listing* and the facts, publish the result as the new view, and return it.
 
-        If the epoch has changed since the start of *flight*, the view is returned only. The waiters
-        of *flight* may use it: they joined before the change.
+        If the epoch has changed since the start of *flight*, the view is returned, but not
+        published. The waiters of *flight* may use it, because they joined before the change.
 
         Args:
             flight: The flight that has got the listing.
             listing: The listing.
-            ended_at: When the listing was complete, on the cache's clock.
-            check_at: When to check whether another process has written, on the cache's clock.
+            ended_at: The time at which the listing was complete, on the cache's clock.
+            check_at: The time of the next check whether another process has written, on the cache's
+                clock.
             is_ours: Whether *flight* requested the listing from the server. False for a listing
                 from a store.
 
@@ -235,7 +248,11 @@ class CacheState:
         return view
 
     def _coverage(self, asked_at: float) -> tuple[float, Facts]:
-        """Return when a listing requested at *asked_at* expires, and the facts that it may lack."""
+        """Return the expiry time of a listing, and the facts that it may lack.
+
+        Args:
+            asked_at: The time of the request for the listing.
+        """
         with self._lock:
             by_tid = dict(self.facts.by_tid)
         # Use the request time: a fact that expired since then may be missing from this listing.
@@ -246,7 +263,7 @@ class CacheState:
         return expires_at, facts
 
     def failed(self, flight: Flight[ChatSnapshot], error: TWError, *, enough: float) -> None:
-        """Start the cool-down after *flight* has failed, unless the epoch has changed.
+        """Start the cool-down after a flight has failed, unless the epoch has changed.
 
         After 401 or 403, the last listing is no longer served as stale.
 
@@ -266,7 +283,10 @@ class CacheState:
                     self._stale_allowed = False
 
     def is_recheck_due(self, now: float) -> bool:
-        """Return whether a miss at *now* starts a listing, because the last one is too old."""
+        """Return whether a look-up that finds nothing at the time *now* starts a listing.
+
+        It does so if the last listing, or the last failed listing, is older than `recheck_after`.
+        """
         return now - self._last_attempt > self.recheck_after
 
     def stale(self) -> ChatSnapshot | None:
@@ -298,7 +318,7 @@ class CacheState:
         return asked_at > since and now < self._coverage(asked_at)[0]
 
     def keep(self, flight: Flight[ChatSnapshot], listing: ConfirmedListing, losses: int) -> None:
-        """Make a stored *listing* `confirmed`, so that it may be served when the server fails.
+        """Set `confirmed` to a stored listing, which look-ups may then use if the server fails.
 
         No effect after a loss or a new epoch. Thread A reads the stored listing; thread B receives
         401 and drops `confirmed`. A must not bring the dropped chats back.
@@ -306,22 +326,29 @@ class CacheState:
         Args:
             flight: The flight that has read the listing.
             listing: The listing.
-            losses: `losses` before the listing was read.
+            losses: The value of `CacheState.losses` before the listing was read.
         """
         with self._lock:
             if losses == self.losses and flight.epoch == self.epoch:
                 self.confirmed = listing
 
     def saved(self, listing: ConfirmedListing, revision: SlotRevision) -> None:
-        """Record that the store has *listing* as *revision*."""
+        """Record the *revision* under which the store now has *listing*."""
         with self._lock:
             if self.confirmed is listing:
                 self.confirmed = evolve(listing, revision=revision)
 
     def replace_view(self, view: ChatSnapshot, replacement: ChatSnapshot) -> bool:
-        """Replace *view* by *replacement*; return False, without effect, if *view* is not the view.
+        """Replace the view by *replacement*, unless the view has changed.
 
         Thread A extends the view; a write of thread B expires it. A must not restore the view.
+
+        Args:
+            view: The view that the caller has read.
+            replacement: The new view.
+
+        Returns:
+            False, without effect, if the present view is not *view*.
         """
         with self._lock:
             if self.view is not view:
@@ -332,13 +359,14 @@ class CacheState:
     # Writes, events and the end
 
     def wrote(self, write: Write, *, unknown: bool) -> None:
-        """Expire the view and add a fact: a write has reached the server, or may have.
+        """Expire the view and add a fact: a write has reached the server, or may have reached it.
 
-        Both are one step under the lock: a listing published between them could lack the write.
+        One step under the lock does both. Otherwise, a listing published between the two could lack
+        the write.
 
         Args:
             write: The write, which has ended.
-            unknown: Whether the outcome of the write is unknown; this starts the doubt.
+            unknown: Whether the outcome of the write is unknown. If so, the cache is in doubt.
         """
         now = self.clock()
         until = now + self._own_write_grace
@@ -359,7 +387,7 @@ class CacheState:
                 self._stale_allowed = False
 
     def on_not_found(self, tid: str) -> None:
-        """Expire the view, and drop the fact of the chat *tid*: the server has responded 404."""
+        """Expire the view, and drop the fact of this chat: the server has responded 404."""
         now = self.clock()
         with self._lock:
             self.facts.on_not_found(tid)
@@ -367,14 +395,14 @@ class CacheState:
             self._expire()
 
     def on_event(self, tid: str, chat: Chat | None, *, is_own: bool = False) -> None:
-        """Apply an event: the chat *tid* is *chat* now. Expire the view if the event is news.
+        """Apply an event. Expire the view if the event is news.
 
         An event is no news if the facts cover it (`Facts.on_event`), or if a fresh view shows
-        *chat* already and no listing is in progress. Events also report our own writes.
+        the reported chat and no listing is in progress. Events also report our own writes.
 
         Args:
             tid: The thread ID.
-            chat: The chat, or None if the chat is gone.
+            chat: The chat that the event reports, or None if the chat is gone.
             is_own: Whether the bot caused the event.
         """
         now = self.clock()
@@ -383,14 +411,14 @@ class CacheState:
             shown = self.view if now < self.view.expires_at else None
             if not self.facts.on_event(tid, chat, shown, is_own=is_own):
                 return
-            # A listing in progress may have read another state, even if the view shows *chat*: the
-            # chat may have changed and changed back.
+            # A listing in progress may have read another state, even if the view shows this chat.
+            # The chat may have changed and changed back.
             if shown is None or shown.by_tid.get(tid) != chat or self._flight is not None:
                 self._asked_since = now
                 self._expire()
 
     def invalidate(self) -> None:
-        """Drop `confirmed` and the view, but no facts; the next look-up lists the chats."""
+        """Drop `confirmed` and the view, but keep the facts. The next look-up lists the chats."""
         with self._lock:
             self.changes += 1
             self._drop()
@@ -433,14 +461,22 @@ class CacheState:
     # Counting
 
     def count(self, name: str, more: int = 1) -> None:
-        """Add *more* to the count *name* of `CacheInfo`."""
-        # The block calls no Python function. A signal handler could run in that function, and wait
-        # forever for the lock that its own thread holds.
+        """Increase a count of `CacheInfo`.
+
+        Args:
+            name: The name of the count.
+            more: The number to add.
+        """
+        # The block must call no Python function. Otherwise, a signal handler could run during the
+        # call, and wait forever for the lock, which its own thread holds.
         with self._lock:
             self._counts[name] += more
 
     def is_first(self, event: str) -> bool:
-        """Return whether to log *event*: once, and a "failure" once after each listing."""
+        """Return whether to log *event*.
+
+        Each event is logged once. A "failure" is logged once more after each published listing.
+        """
         with self._lock:
             known = event in self._told
             self._told.add(event)
@@ -450,8 +486,9 @@ class CacheState:
         """Return the counters, and the age of the listing."""
         now = self.clock()
         with self._lock:
-            # Reading an `itertools.count` increments it, so both are read once. `fails` is first: a
-            # look-up between the two reads could otherwise count in `fails` only.
+            # Reading an `itertools.count` increments it. Each call reads both, so their difference
+            # stays right. `fails` is read first: otherwise, a look-up between the two reads could
+            # count in `fails` only.
             failed = next(self.fails)
             hits = next(self.tries) - failed
             listing, view, counts = self.confirmed, self.view, dict(self._counts)

@@ -7,7 +7,6 @@ checks before its first request that urllib3 uses our classes. If not, that requ
 
 from __future__ import annotations
 
-import http.client
 from typing import TYPE_CHECKING, Any
 
 import urllib3.util.connection
@@ -44,6 +43,9 @@ UNDOCUMENTED = {
     "urllib3.HTTPConnectionPool._new_conn": "every request fails",
     "urllib3.connection.HTTPConnection._new_conn": "every request fails",
     "urllib3.util.connection.allowed_gai_family": "every request fails",
+    "urllib3.connection.HTTPSConnection._connect_tls_proxy": (
+        "a slow TLS handshake through an HTTPS proxy takes longer than its time-out"
+    ),
     "urllib3.HTTPResponse._original_response": "a given session keeps the server's cookies",
     "http.client.HTTPConnection.response_class": "a request fails after an interim response (1xx)",
     "http.client.HTTPResponse._read_status": "a request fails after an interim response (1xx)",
@@ -139,7 +141,11 @@ def _require_own_connections() -> None:
 
 def _ignored_name() -> str | None:
     """Return the first name in `UNDOCUMENTED` that urllib3 does not use, or None."""
-    if not issubclass(HTTPConnection, http.client.HTTPConnection):
+    # By module, because vcrpy replaces the class in http.client.
+    if not any(base.__module__ == "http.client" for base in HTTPConnection.__mro__):
+        return "http.client"
+    if DeadlineTlsConnection.getresponse is not HTTPConnection.getresponse:
+        # The HTTP/2 of urllib3 reads a response from the socket itself, not with http.client.
         return "http.client"
     if not hasattr(urllib3.util.connection, "allowed_gai_family"):
         return "allowed_gai_family"

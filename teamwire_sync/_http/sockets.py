@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from teamwire_sync._http.canceller import Canceller
 
 _TIMED_OUT = "timed out"
+# Seconds. Not 0: for a socket, 0 means "do not wait".
+_SHORTEST = 0.001
 # A host that can't exist, because its label has more than 63 characters. `adapter` uses it to check
 # that urllib3 gets its sockets from our connections. The check sends nothing.
 NO_HOST = "teamwire-sync-checks-here-that-urllib3-opens-its-connections-only.invalid"
@@ -82,8 +84,7 @@ def time_left(timeout: float | None) -> float | None:
 
 
 def _rest(ends_at: float) -> float:
-    # Never 0: for a socket, 0 means "do not wait".
-    return max(ends_at - time.monotonic(), 0.001)
+    return max(ends_at - time.monotonic(), _SHORTEST)
 
 
 class _BoundedReader(io.BufferedReader):
@@ -126,8 +127,12 @@ class _ResponseReads(io.RawIOBase):
 
     def close(self) -> None:
         if not self._is_connected:
+            try:
+                timeout = time_left(self._timeout)
+            except socket.timeout:
+                timeout = _SHORTEST
             with suppress(OSError):  # the socket is closed if the proxy refused
-                self._sock.settimeout(_rest(_current.ends_at))
+                self._sock.settimeout(timeout)
         elif self._canceller is not None:
             # The connection returns to the pool now, and another request may take it.
             self._canceller.detach()
@@ -177,6 +182,40 @@ class DeadlineSocket:
         return _BoundedReader(
             _ResponseReads(self._sock, self._timeout, is_connected=self.is_connected)
         )
+
+
+class _ProxyTlsSocket(DeadlineSocket):
+    """A TLS socket to an HTTPS proxy. urllib3 sends the TLS of the server over it."""
+
+    def recv(self, size: int) -> bytes:
+        """Return at most *size* bytes."""
+        self._sock.settimeout(time_left(self._timeout))
+        received: bytes = self._sock.recv(size)
+        return received
+
+    @property
+    def _io_refs(self) -> int:
+        # In this attribute, urllib3 counts the readers that keep the socket open.
+        count: int = self._sock._io_refs
+        return count
+
+    @_io_refs.setter
+    def _io_refs(self, count: int) -> None:
+        self._sock._io_refs = count
+
+
+def for_handshake(sock: Any, timeout: float | None, ends_at: float) -> DeadlineSocket:
+    """Return a `DeadlineSocket` over *sock* for a TLS handshake that can be cancelled.
+
+    Args:
+        sock: The connected socket.
+        timeout: The limit for each later read and write in seconds, or None.
+        ends_at: The deadline of the handshake, a moment of `time.monotonic`.
+    """
+    if _current.canceller is not None:
+        _current.canceller.attach(sock)
+    sock.settimeout(_rest(ends_at))
+    return DeadlineSocket(sock, timeout)
 
 
 class _FinalResponse(http.client.HTTPResponse):
@@ -229,11 +268,14 @@ class DeadlineConnection(HTTPConnection):
             self.sock.sendall(piece)
 
     def send(self, data: Any) -> None:
-        """Send *data*; only collect it if `endheaders` is sending the head."""
-        if self._head is None:
-            super().send(data)
-        else:
+        """Send *data*; only keep it if it is the head of the request."""
+        if self._head is not None:
             self._head.append(memoryview(data))
+            return
+        # `connect` sends CONNECT over TLS to an HTTPS proxy. This write needs a deadline, too.
+        if self.sock is not None:
+            self._set_deadlines()
+        super().send(data)
 
     def _connect(self) -> None:
         try:
@@ -244,9 +286,12 @@ class DeadlineConnection(HTTPConnection):
             # If an error comes after the proxy was reached, urllib3 reports an error of the server.
             message = "no connection through the proxy"
             raise ProxyError(message, error) from error
+        self._set_deadlines()
+        self.sock.is_connected = True
+
+    def _set_deadlines(self) -> None:
         if not isinstance(self.sock, DeadlineSocket):
             self.sock: Any = DeadlineSocket(self.sock, self.timeout)
-        self.sock.is_connected = True
 
     def _new_conn(self) -> Any:
         # urllib3 applies the whole time-out to each address of a host. It also returns the socket
@@ -255,6 +300,9 @@ class DeadlineConnection(HTTPConnection):
             raise OwnConnectionError(self, NO_HOST)
         ends_at = time.monotonic() + (time_left(self.timeout) or 0)
         addresses = self._addresses()
+        if not addresses:  # from a function that replaces the one of the system
+            message = "the host has no address"
+            raise NewConnectionError(self, message)
         while True:
             left = ends_at - time.monotonic()
             if left <= 0:
@@ -306,6 +354,10 @@ class DeadlineTlsConnection(DeadlineConnection, HTTPSConnection):
         # Otherwise urllib3 warns at each request if the caller has set verify=False. If warnings
         # are errors, every request would fail.
         self.is_verified = True
+
+    def _connect_tls_proxy(self, *args: Any, **kwargs: Any) -> Any:
+        # Otherwise each read of the TLS handshake with the server could take the whole time-out.
+        return _ProxyTlsSocket(super()._connect_tls_proxy(*args, **kwargs), self.timeout)
 
 
 def mark_unsent(error: Exception) -> None:

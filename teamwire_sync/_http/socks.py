@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from urllib3.contrib.socks import (
@@ -11,14 +12,20 @@ from urllib3.contrib.socks import (
     SOCKSHTTPSConnectionPool,
 )
 
-from teamwire_sync._http.sockets import DeadlineConnection, DeadlineTlsConnection, time_left
+from teamwire_sync._http.sockets import (
+    DeadlineConnection,
+    DeadlineTlsConnection,
+    for_handshake,
+    time_left,
+)
 
 
 class _SocksConnection(DeadlineConnection, SOCKSConnection):
     def _new_conn(self) -> Any:
         # This is the time-out of each read during the negotiation with the proxy.
         self.timeout = time_left(self.timeout)
-        return SOCKSConnection._new_conn(self)
+        ends_at = time.monotonic() + (self.timeout or 0)
+        return for_handshake(SOCKSConnection._new_conn(self), self.timeout, ends_at)
 
 
 class _SocksTlsConnection(DeadlineTlsConnection, SOCKSHTTPSConnection):

@@ -19,7 +19,7 @@ _KINDS = "none, file, file:FOLDER, redis://HOST, rediss://HOST or unix://SOCKET"
 
 
 def slot_in(store: Store | None, identity: str | None) -> StoreSlot | None:
-    """Return the slot of the bot *identity*; None without a store.
+    """Return the bot's slot; None without a store.
 
     Args:
         store: The store, or None for the store in ``TEAMWIRE_STORE``.
@@ -31,15 +31,15 @@ def slot_in(store: Store | None, identity: str | None) -> StoreSlot | None:
         ImportError: The store needs a package that is not installed.
     """
     if store is None:
-        # Not in the statement that may raise: IPython shows the value of each name and attribute in
-        # that, and os.environ has passwords.
+        # Not one statement: IPython shows the value of each name and attribute in a statement that
+        # raises, and os.environ may contain passwords.
         named = Secret(os.environ.get("TEAMWIRE_STORE", ""))
         store = find_store(named, "TEAMWIRE_STORE")
         if store is None:
             return None
     elif isinstance(store, type) or not hasattr(store, "_slot"):
         kind = f"the class {store.__name__}" if isinstance(store, type) else type(store).__name__
-        message = f"store must be made by FileStore(), RedisStore(url) or MemoryStore(), not {kind}"
+        message = f"store must be a FileStore(), RedisStore(url) or MemoryStore(), not {kind}"
         raise TypeError(message)
     if identity is None:
         message = (

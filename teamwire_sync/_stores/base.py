@@ -1,20 +1,20 @@
 """The interface of all stores: slots, generations and leases.
 
-A slot is the place in a store that keeps the chats of one bot beyond the life of a process. A slot
-has the last listing that the server sent, a generation, and the lease of the process that is
-requesting a listing. Each of them is replaced, never changed, so nobody has to lock the slot to
-read or write it.
+The glossary in `teamwire_sync._cache` defines these words. A slot has the last listing that the
+server sent, a generation, and the lease of the process that is requesting a listing. Each of them
+is replaced, never changed, so nobody has to lock the slot to read or write them. A slot outlives
+the process, except in a `MemoryStore`.
 
-A generation is a random token of a slot, which each change (`CacheState.changes`) replaces. A
-stored listing names the generation in which it was requested, and counts only while the slot has
-that generation. Process A requests a listing; process B renames a chat; A stores its listing, which
-may show the old title. The listing does not count, because B has replaced the generation.
+Each change (`CacheState.changes`) replaces the slot's generation. A stored listing names the
+generation in which it was requested, and is valid only while the slot has that generation. Process
+A requests a listing; process B renames a chat; A stores its listing, which may show the old title.
+The listing is not valid, because B has replaced the generation.
 
-A lease is the right to request a listing for all processes that share a slot, for some seconds. It
-is the single flight of processes.
+A lease does for processes what a flight does for threads: one process lists the chats, and the
+other processes wait for the listing.
 
-Times are seconds since 1970 on the store's clock: processes compare the times, and the clocks of
-the processes may differ.
+Times are seconds since 1970 on the store's clock, because processes compare the times, and the
+clocks of the processes may differ.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from teamwire_sync._models.people import Group, User
 
 MAX_AGE = 86_400.0
-"""Seconds after which stored data expires and is removed: chat titles are confidential."""
+"""Seconds until stored data expires and is removed, because chat titles are confidential."""
 
 MAX_BYTES = 64 * 1024 * 1024
 """The maximum size of a stored listing in bytes: about 500,000 chats."""
@@ -71,7 +71,7 @@ class Failure:
         generation: The slot's generation when the listing was requested.
         failed_at: The time of the failure, on the store's clock.
         until: The time from which the server may be asked again, on the store's clock.
-        error: The data to raise the error again; JSON.
+        error: The data that is needed to raise the error again; JSON.
     """
 
     generation: str
@@ -87,8 +87,9 @@ class SlotStatus:
     Attributes:
         now: The present time on the store's clock.
         generation: The slot's generation.
-        revision: The revision of the listing, even if it does not count; None without a listing.
-        failure: The last failure, even if it does not count; None without a failure.
+        revision: The revision of the listing, even if it is not valid; None without a listing.
+        failure: The last failure, even if it has ended or is of an older generation; None without
+            a failure.
     """
 
     now: float
@@ -98,10 +99,10 @@ class SlotStatus:
 
 
 class Lease(Protocol):
-    """The right to request a listing for all processes that share the slot, for some seconds."""
+    """The lease of a slot, while this process has it."""
 
     def extend(self) -> bool:
-        """Restart the seconds of the lease. Return False if the lease was lost.
+        """Extend the lease to its full time from now on. Return False if the lease was lost.
 
         Raises:
             StoreError: The store can't extend the lease now.
@@ -116,48 +117,52 @@ class Lease(Protocol):
 
 
 class StoreSlot(Protocol):
-    """The place in a store for the chats of one bot. Threads and processes share it.
+    """The slot of one bot. Threads and processes share it.
 
     Each method raises `StoreError` within a second or two if the store can't do the operation now.
-    A method that finds data which is damaged or was not written by this package removes the data
-    and raises `DamagedError` once; after that, the slot lacks the data. If the data can't be
+    Data may be damaged, or not written by this package. A method that finds such data removes it
+    and raises `DamagedError` once. After that, the slot lacks the data. If the data can't be
     removed, each call raises `StoreError`. The names of files and keys contain the version of the
     format, so a slot never uses or removes the data of another version.
     """
 
     def status(self) -> SlotStatus:
-        """Return the status. A slot without a generation gets one."""
+        """Return the status. A slot without a generation gets a new generation."""
 
     def load(self, revision: SlotRevision) -> StoredListing | None:
-        """Return the listing *revision*; None if the slot no longer has it."""
+        """Return the listing with this revision; None if the slot no longer has the listing."""
 
     def save(self, listing: StoredListing, *, generation: str, asked_at: float) -> SlotRevision:
-        """Replace the listing by *listing*.
+        """Replace the stored listing.
 
         Args:
-            listing: The listing.
+            listing: The new listing.
             generation: The slot's generation in the status before the request.
-            asked_at: The time in the same status.
+            asked_at: The time in the same status (`SlotStatus.now`).
         """
 
     def mark_unchanged(self, revision: SlotRevision, *, asked_at: float) -> SlotRevision | None:
-        """Record that the server reported no change of *revision* at a request at *asked_at*.
+        """Record that a request found the stored listing unchanged.
+
+        Args:
+            revision: The listing's revision before the request.
+            asked_at: The time of the request, on the store's clock.
 
         Returns:
             The new revision of the listing; None if the slot no longer has the listing.
         """
 
     def fail(self, failure: Failure) -> None:
-        """Replace the last failure by *failure*. The next saved listing removes it."""
+        """Replace the last failure. `save`, `mark_unchanged` and `clear` remove the failure."""
 
     def bump_generation(self) -> str:
-        """Replace the generation and return the new one: older listings no longer count.
+        """Replace the generation, and return the new one. Older listings are not valid any more.
 
-        This frees the lease: nobody has to wait for a listing that will not count.
+        This frees the lease, because nobody has to wait for a listing that will not be valid.
         """
 
     def lease(self, seconds: float) -> Lease | None:
-        """Take the lease for *seconds*; return None, without waiting, if another process has it."""
+        """Take the lease for this time; return None, without waiting, if another process has it."""
 
     def clear(self) -> None:
         """Remove the listing and the failure, and replace the generation."""
@@ -167,7 +172,7 @@ class Store(Protocol):
     """A place to keep listings of the chats: `MemoryStore`, `FileStore` or `RedisStore`."""
 
     def _slot(self, identity: str) -> StoreSlot:
-        """Return the slot of the bot *identity*, without I/O."""
+        """Return the slot of the bot with this identity, without I/O."""
 
     def clear(self) -> int:
         """Remove the stored data of all bots.
@@ -181,12 +186,12 @@ class Store(Protocol):
 
 
 def new_token() -> str:
-    """Return a new unique name."""
+    """Return a new random token."""
     return os.urandom(16).hex()
 
 
 def key_of(identity: str) -> str:
-    """Return a hash of *identity* for the names of files and keys. It reveals no identity."""
+    """Return a hash of *identity* for names of files and keys. It does not reveal the identity."""
     import hashlib  # noqa: PLC0415  only a store needs it
 
     return hashlib.sha256(identity.encode()).hexdigest()[:32]

@@ -1,11 +1,13 @@
 """The conversion of a listing to bytes, and back. Every store uses it.
 
-The first line is the digest of the body. The body is JSON. The version of the format is in the
-names of files and keys, so no store reads the data of another version. The JSON has a column for
-each field. Columns are read several times as fast as one object for each chat. Chats refer to users
-and groups by their positions, as 32-bit numbers in Base64.
+The first line is the digest of the body. The body is JSON. The bytes do not contain the version of
+the format: the names of files and keys contain it, so no store reads the data of another version.
+The JSON has one column for each field, with the values of all objects. Reading columns is several
+times as fast as reading one JSON object for each chat. Chats refer to users and groups by their
+positions in the columns, as 32-bit numbers in Base64.
 
-The members of a group are left out: a listing has no group members, which are loaded when needed.
+The members of groups are not stored, because a listing does not contain them. They are loaded when
+needed.
 """
 
 from __future__ import annotations
@@ -61,10 +63,10 @@ _FAULTS = (
 
 
 def pack(contents: StoredListing) -> bytes:
-    """Return *contents* as bytes, with the users and groups that its chats refer to.
+    """Return a listing as bytes, with the users and groups that its chats refer to.
 
     Raises:
-        StoreError: *contents* has a value that JSON does not have, such as infinity.
+        StoreError: The listing has a value that JSON does not support, such as infinity.
     """
     try:
         body = _encode(_document(contents)).encode("ascii")
@@ -77,7 +79,9 @@ def pack(contents: StoredListing) -> bytes:
 
 
 def unpack(packed: bytes) -> StoredListing:
-    """Return the listing of which `pack` made *packed*. Its chats can't act yet.
+    """Return the listing that `pack` converted to *packed*.
+
+    The chats are not bound to a Connection yet, so their methods can't send requests.
 
     Raises:
         StoreError: *packed* is damaged, cut off, or not a listing.
@@ -140,7 +144,7 @@ def _document(contents: StoredListing) -> dict[str, Any]:
 
 
 def _distinct(tuples: Iterable[tuple[Any, ...]]) -> dict[int, Any]:
-    # By identity, not by equality: a listing has one object for each user or group.
+    # Compare by identity, not by equality: a listing has one object for each user or group.
     return {id(each): each for each in chain.from_iterable(tuples)}
 
 
@@ -198,7 +202,7 @@ def _named(table: Any, objects: Sequence[Any], size: int) -> list[tuple[Any, ...
     counts, places = _numbers(table["counts"]), _numbers(table["places"])
     _require(len(counts) == size and sum(counts) == len(places))
     every = (*map(objects.__getitem__, places),)
-    # All that refer to the same single object share one tuple, to save memory.
+    # Rows that refer to the same object, and to no other, share one tuple, to save memory.
     alone = [(each,) for each in objects]
     return [
         alone[places[end - 1]] if count == 1 else every[end - count : end]
@@ -238,7 +242,8 @@ def _chats(document: Any, users: list[User], groups: list[Group]) -> dict[str, C
     _require(len(places) == size)
     chats: dict[str, Chat] = {}
     new = FillableChat.__new__
-    # No calls in this loop, as in the decoder of the pages: they would cost more than their work.
+    # Like the decoder of the pages, this loop has no helper functions: calling them would take
+    # longer than the work that they do.
     for tid, title, kind, members, invited, admins, extra in zip(
         tids,
         titles,

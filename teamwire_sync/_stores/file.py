@@ -1,7 +1,8 @@
 """FileStore: the listing outlives the process, and the processes of one user share it.
 
 Each bot has its own SQLite database in the folder. A call opens the database, and closes it again.
-Nothing is forced onto the disk: damage by a power cut is detected, and the chats are listed again.
+SQLite does not force the data onto the disk. If a power cut damages the data, the store detects the
+damage, and the chats are listed again.
 If a process is killed while it writes, the next process rolls back the incomplete write.
 """
 
@@ -71,14 +72,15 @@ CREATE TABLE IF NOT EXISTS chats (body TEXT, packed BLOB);
 """
 _FAILURE = (str, float, float, dict)
 _LOOK = "SELECT generation, body, asked_in, asked_at, failure FROM slot LEFT JOIN chats"
-# A lease with a start in the future is free: the clock has been set back since then.
+# A lease with a start in the future is free, because the clock has been set back since that start.
 _LEASE = (
     "UPDATE slot SET owner = :owner, since = :now, until = :until WHERE owner = :owner OR :free"
     " AND NOT coalesce(since <= :now AND until > :now AND typeof(until) = 'real', 0)"
 )
 
-# SQLite keeps a list of the locks of its process. Thread A holds locks of SQLite; thread B forks;
-# the child would wait forever for A's locks. So one thread at a time uses SQLite, and a fork waits.
+# One thread at a time uses SQLite, and a fork waits for this thread, because SQLite keeps a list of
+# the locks of its process. Otherwise: thread A holds locks of SQLite; thread B forks; the child
+# waits forever for A's locks.
 _in_use = threading.RLock()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
@@ -272,9 +274,9 @@ class _FileSlot:
                     _FileSlot(self._store, name).clear()
 
     def _use(self, work: Callable[[Connection], T], *, writes: bool = False) -> T:
-        """Run *work* with an open database, and return its result.
+        """Call *work* with an open database, and return its result.
 
-        If it *writes*, the work is one transaction: other processes write before it or after it.
+        If *writes* is true, *work* is one transaction: other processes write before or after it.
         """
         import sqlite3  # noqa: PLC0415  see _require_sqlite3
 

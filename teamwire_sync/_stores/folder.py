@@ -15,7 +15,7 @@ from teamwire_sync._stores.base import DamagedError, StoreError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Contains the version of the format, so a store leaves the data of another version alone.
+# The suffix contains the version of the format, so a store never uses the data of another version.
 SUFFIX = ".v1.sqlite3"
 """The end of the name of each database."""
 
@@ -29,7 +29,7 @@ def folder_path(path: str | os.PathLike[str] | None) -> Path:
 
     Raises:
         TypeError: *path* is not a path.
-        ValueError: *path* is empty, the file system can't have it, or there is no home folder.
+        ValueError: *path* is empty or not valid in the file system, or no home folder exists.
     """
     given = _default_folder() if path is None else path
     text = os.fspath(given) if isinstance(given, os.PathLike) else given
@@ -103,11 +103,11 @@ class Folder:
         return None
 
     def error(self, why: str, kind: type[StoreError] = StoreError) -> StoreError:
-        """Return an error with the reason *why* and the path of the folder."""
+        """Return an error with this reason and the path of the folder."""
         return kind(f"the store in {str(self.path)!r}: {why}")
 
     def refused(self, name: str) -> StoreError:
-        """Remove the database *name*, which no store can use; return an error with the reason."""
+        """Remove this database, which no store can use; return an error with the reason."""
         why = f"{name} is damaged, of another version or not written by this package"
         try:
             # Remove the database last. A journal contains confidential data too, and `databases`
@@ -120,11 +120,11 @@ class Folder:
         return self.error(f"{why}: removed", DamagedError)
 
     def path_of(self, name: str) -> str:
-        """Return the path of the file *name*."""
+        """Return the path of the file with this name."""
         return f"{self.path}{os.sep}{name}"
 
     def check(self, name: str, most: int) -> bool:
-        """Check that the database *name* belongs to this user alone, if it exists.
+        """Check that the database belongs to this user alone, if it exists.
 
         Args:
             name: The name of the database.
@@ -135,7 +135,9 @@ class Folder:
             process is writing, or was killed while it was writing.
 
         Raises:
-            DamagedError: No store has made the file.
+            DamagedError: The database was too large, not a regular file, or not private to this
+                user. It has been removed.
+            StoreError: Such a database can't be removed.
         """
         found = {}
         for suffix in ("", *_SIDE_FILES):
@@ -148,10 +150,10 @@ class Folder:
         return bool(found.get("")) and "-journal" not in found
 
     def make(self, name: str) -> None:
-        """Create the database *name* as an empty file, unless it exists.
+        """Create the database as an empty file, unless it exists.
 
-        No thread of this process may use the database at the same time: closing the file would free
-        the process's locks on it.
+        No other thread of this process may use the database at the same time. Otherwise, closing
+        the file would free the process's locks on the database.
         """
         # SQLite would create the file with the permissions of the umask.
         with suppress(FileExistsError):

@@ -54,7 +54,8 @@ class _MemorySlot:
         self._store = store
         self._lock = threading.Lock()
         self._generation = new_token()
-        # Bytes, not chats: a chat acts through one Connection, and several Connections share this.
+        # The slot keeps bytes, not chats. A chat sends its requests through one Connection, and
+        # several Connections share the slot.
         self._body: tuple[SlotRevision, bytes] | None = None
         self._failure: Failure | None = None
         self._owner, self._leased_until = "", 0.0

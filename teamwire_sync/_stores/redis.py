@@ -34,13 +34,13 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Contains the version of the format, so a store leaves the data of another version alone.
+# The prefix contains the version of the format, so a store never uses the data of another version.
 _PREFIX = "teamwire_sync:1:"
 _PIECE = 65_536
 _BROKEN = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
 
-# The scripts compare and act in one step on the server. Without them: process A reads a value;
-# process B replaces the value; A acts on the old value.
+# The scripts compare and act in one step on the server. Otherwise: process A reads a value; process
+# B replaces the value; A acts on the old value.
 _LOAD = """
 if redis.call('HGET', KEYS[1], 'body') ~= ARGV[1] then return false end
 if redis.call('STRLEN', KEYS[2]) > tonumber(ARGV[2]) then return 0 end
@@ -96,7 +96,7 @@ class RedisStore:
         timeout: float = 0.5,
     ) -> None:
         given = Secret(url)
-        # A traceback may show local variables, and this one contains a password.
+        # A traceback may show local variables, and `url` may contain a password.
         del url
         if not isinstance(given.reveal(), str):
             message = f"url must be a str, not {type(given.reveal()).__name__}"
@@ -164,7 +164,8 @@ class _RedisSlot:
         )
 
     def status(self) -> SlotStatus:
-        # Read the time last: data that another process stores in between would be from the future.
+        # Read the time last. Otherwise, data that another process stores between the two reads
+        # would seem to come from the future.
         failure, head, generation, moment = self._link.run(
             ("GET", self._failure),
             ("HMGET", self._head, "body", "generation", "asked_at"),
@@ -230,7 +231,7 @@ class _RedisSlot:
 
     def bump_generation(self) -> str:
         generation = new_token()
-        # Delete first: if Redis has no memory for the new generation, the old one must not stay.
+        # Delete the old generation first: it must not stay if Redis has no memory for the new one.
         self._link.run(
             ("DEL", self._generation),
             ("SET", self._generation, generation, "PX", 2 * self._age),
@@ -273,7 +274,7 @@ class _RedisLease:
     token: str = field(factory=new_token)
 
     def owner(self) -> str:
-        # With the process ID: after a fork, the lease still belongs to the parent.
+        # The text contains the process ID: after a fork, the lease belongs to the parent only.
         return f"{self.token} {os.getpid()}"
 
     def extend(self) -> bool:

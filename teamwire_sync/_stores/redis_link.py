@@ -1,9 +1,11 @@
-"""Redis through redis-py's client, with errors that may be logged.
+"""A connection to Redis through redis-py. The texts of its errors may be logged.
 
-One caller at a time uses a pipeline, which has a pool with one connection. A pipeline is used again
-only after all its responses were read. A shared pool of redis-py would return a connection too
-early: Ctrl-C ends caller A before A reads its response; caller B gets the connection, and reads A's
-response as its own. In a forked child, a thread of the parent may hold the lock of such a pool.
+One caller at a time uses a pipeline, which has its own pool with one connection. A pipeline is used
+again only after all its responses were read. One pool of redis-py for all callers would be unsafe:
+
+- Ctrl-C ends caller A before A reads its response. The pool returns the same connection to caller
+  B, which reads A's response as its own.
+- A thread of the parent holds the lock of the pool at a fork. The child waits forever for the lock.
 """
 
 from __future__ import annotations
@@ -134,7 +136,7 @@ def _maker(url: str, timeout: float) -> tuple[Callable[[], Any], str] | None:
                 if name in _TAKEN or name.startswith("ssl_")
             }
             if "password" in options:
-                # redis-py has it as a local variable until Redis answers.
+                # redis-py keeps the password in a local variable until Redis responds.
                 options["password"] = SecretText(options["password"])
             if parts.scheme == "rediss":
                 options.setdefault("ssl_check_hostname", options.get("ssl_cert_reqs") != "none")

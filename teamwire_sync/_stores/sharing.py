@@ -1,4 +1,7 @@
-"""The listing in a slot of a store. A store's failure is logged once, and stops no look-up."""
+"""The listing in a slot of a store. A store's failure is logged once, and stops no look-up.
+
+The glossary in `teamwire_sync._cache` defines slot, generation and lease.
+"""
 
 from __future__ import annotations
 
@@ -37,14 +40,14 @@ _here = threading.local()
 
 # Seconds of a lease. A leader that is killed keeps other processes waiting for this time at most.
 LEASE = 10.0
-# Seconds after a failure of the store in which it is not used.
+# After a failure of the store, the store is not used for this number of seconds.
 _PAUSE = 5.0
 # The maximum pause after a stored failure in seconds, also if the server's Retry-After is longer.
 _LONGEST_FAILURE = 3600.0
 # The first and the maximum pause between two checks for another process's listing, in seconds.
 _FIRST_WAIT, _LONGEST_WAIT = 0.01, 0.1
 
-# The server's failures, which all processes that share the slot raise.
+# Failures of the server. All processes that share the slot raise them.
 _SHARED = ("TWRateLimitError", "TWServerError")
 # Failures that may concern one process only. Other processes do not raise them, but list the chats
 # in parallel. If they took turns, the last process would wait for the time-outs of all the others.
@@ -62,12 +65,13 @@ class SharedListing:
     Each change of this process (`CacheState.changes`) replaces the slot's generation. If the store
     fails at that moment, the generation is replaced before the next use of the slot. Process A
     renames a chat while the store fails; the store works again, with a listing that shows the old
-    title. With the old generation, A would use this listing.
+    title. If the slot still had the old generation, A would use this listing.
 
     Args:
         slot: The slot of the bot.
         check_interval: Seconds between two checks of a slot whose listing is in use.
-        attach: Binds the chats of a listing, and its users and groups, so that they can act.
+        attach: A function that binds the chats, users and groups of a listing to the Connection,
+            so that their methods can send requests.
         patience: Seconds to wait for another process's listing.
     """
 
@@ -113,7 +117,7 @@ class SharedListing:
 
     @property
     def is_leading(self) -> bool:
-        """Whether this thread or this Connection has a lease. It must not wait for its own lease.
+        """Whether this thread or this Connection has a lease. If so, it must not wait for a lease.
 
         Thread A lists the chats with the lease; thread B receives 404, which outdates A's listing,
         and looks up a chat. B must not wait for the lease of A's listing.
@@ -121,7 +125,7 @@ class SharedListing:
         return bool(self.held) or getattr(_here, "leads", 0) > 0
 
     def flush(self, changes: int, *, at_once: bool = False) -> None:
-        """Replace the generation if the store has not recorded all *changes*.
+        """Replace the generation, unless the store has already recorded all own changes.
 
         Args:
             changes: The number of own changes; each change outdates the stored listing.
@@ -149,7 +153,7 @@ class SharedListing:
             self._flushed = changes
 
     def status(self, changes: int) -> SlotStatus | None:
-        """Return the slot's status after recording *changes*; None while the store fails."""
+        """Record own changes as `flush` does, and return the status; None while the store fails."""
         return self._try(lambda: self._status(changes))
 
     def _status(self, changes: int) -> SlotStatus:
@@ -162,7 +166,7 @@ class SharedListing:
             return self._slot.status()
 
     def load(self, revision: SlotRevision) -> StoredListing | None:
-        """Return the listing *revision*; None if the slot no longer has it, or the store fails."""
+        """Return the listing with this revision; None if the slot lacks it, or the store fails."""
         listing = self._try(lambda: self._slot.load(revision))
         if listing is not None:
             self._attach(listing)
@@ -170,7 +174,11 @@ class SharedListing:
 
     @staticmethod
     def unsaved(status: SlotStatus) -> SlotRevision:
-        """Return a revision for a listing that was requested after *status*, until it is stored."""
+        """Return the revision that a listing has before it is stored.
+
+        Args:
+            status: The status before the request for the listing.
+        """
         return SlotRevision("", status.generation, status.now)
 
     def save(
@@ -179,12 +187,13 @@ class SharedListing:
         """Store *listing*, unless the generation has changed since *status*.
 
         Process A requests a listing; process B renames a chat, lists the chats and stores its
-        listing. A must not replace B's listing by its own, which no longer counts.
+        listing. A must not replace B's listing by its own, which is not valid any more.
 
         Args:
             listing: The listing.
             status: The status before the request.
-            unchanged: The listing's revision before the request, if the server reported no change.
+            unchanged: The listing's revision before the request if the server reported no change;
+                otherwise None.
 
         Returns:
             The new revision of the listing; None if the listing is not stored.
@@ -198,7 +207,7 @@ class SharedListing:
         before = slot.status()
         if before.generation != status.generation:
             return None
-        # `mark_unchanged` keeps the listing's generation. A listing of an older generation counts
+        # `mark_unchanged` keeps the listing's generation. A listing of an older generation is valid
         # only if it is stored again.
         if unchanged is not None and unchanged == status.revision == evolve(
             unchanged, generation=status.generation
@@ -210,7 +219,8 @@ class SharedListing:
         try:
             return slot.save(stored, generation=status.generation, asked_at=asked_at)
         except StoreError:
-            # Without a failure in the slot, the waiting processes would list one after the other.
+            # After this failure, all waiting processes list the chats in parallel. Otherwise, they
+            # would list the chats one after the other, each with the lease.
             with suppress(StoreError):
                 until = before.now + COOL_DOWN
                 slot.fail(Failure(status.generation, before.now, until, {"type": "StoreError"}))
@@ -240,7 +250,7 @@ class SharedListing:
 
     @staticmethod
     def shared_error(failure: Failure, status: SlotStatus) -> TWError | None:
-        """Return the error of *failure*; None if it may concern only the other process."""
+        """Return the error of a stored failure; None if it may concern only the other process."""
         said = dict(failure.error)
         kind, text = said.get("type"), said.get("text")
         if kind not in _SHARED or not isinstance(text, str):
@@ -267,7 +277,7 @@ class SharedListing:
             self._warn_of(error)
             return None
         except StoreError as error:
-            # Before the logging: a logging handler that looks up chats must not use the store.
+            # Set this before logging: a logging handler that looks up chats must not use the store.
             self._failed_until = self.clock() + _PAUSE
             self._warn_of(error)
             return None

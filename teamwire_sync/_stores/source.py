@@ -1,4 +1,7 @@
-"""The source of listings that processes share by a store."""
+"""The source of listings that processes share through a store.
+
+The glossary in `teamwire_sync._cache` defines view, flight, slot, generation and lease.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,7 @@ class StoreSource:
         self._shared = shared
 
     def extended(self, view: ChatSnapshot, now: float) -> ChatSnapshot:
-        """Return *view*, fresh for longer if no other process has written since the last check.
+        """Return *view*, with a later ``fresh_until`` if no other process has written.
 
         Only one thread checks the slot; the other threads use the view during the check. So another
         process's write stays hidden for the check interval and the duration of a check at most.
@@ -71,8 +74,13 @@ class StoreSource:
         """Take the stored listing or request one, publish it, and return the view.
 
         Each round checks the slot, then does one of these: publish the stored listing, list the
-        chats with the lease, raise the stored failure, take the lease, or wait. Without the lease,
-        it lists the chats if the store fails, if it would wait for itself, or after `patience`.
+        chats with the lease, raise the stored failure, take the lease, or wait. The thread lists
+        the chats without the lease in four cases:
+
+        - The store fails.
+        - The stored failure may concern only the process that stored it.
+        - The thread or its Connection has the lease, so the thread would wait for itself.
+        - The thread has waited for the seconds of `SharedListing.patience`.
         """
         state, shared = self._state, self._shared
         if state.ttl <= 0:
@@ -162,7 +170,7 @@ class StoreSource:
             raise
         listing = evolve(listing, revision=shared.unsaved(status))
         view = self._server.publish(flight, listing, check_at=now + shared.next_look)
-        # End the flight first: its waiters do not have to wait until the listing is stored.
+        # End the flight first, so that its waiters do not wait until the listing is stored.
         flight.set_result(view)
         is_same = base is not None and base.listed is listing.listed
         unchanged = base.revision if base and is_same else None
@@ -201,7 +209,7 @@ class StoreSource:
 
 
 def _current(status: SlotStatus) -> SlotRevision | None:
-    """Return the stored listing's revision; None if a change has outdated the listing."""
+    """Return the stored listing's revision; None if the slot has no valid listing."""
     revision = status.revision
     return revision if revision and revision.generation == status.generation else None
 
@@ -217,7 +225,7 @@ def _failure_that_counts(status: SlotStatus, now: float, need: Freshness) -> Fai
 
 
 def _moment(stored: float, status: SlotStatus, now: float) -> float:
-    """Convert the moment *stored* of the store's clock to the cache's clock."""
+    """Convert a time on the store's clock to the cache's clock."""
     return now - (status.now - stored)
 
 

@@ -6,6 +6,7 @@ import gc
 import itertools
 import socket
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
@@ -109,6 +110,11 @@ class TestHandshake:
         assert server.connections == 2
 
 
+def upload_nothing(connection: Connection) -> object:
+    source: Any = SimpleNamespace(name="x", content_type="text/plain", size=0, rewind=int)
+    return connection._transport.upload(source, deadline=None)
+
+
 class TestProxy:
     target = "https://teamwire.example"
 
@@ -138,6 +144,44 @@ class TestProxy:
         )
 
         assert found == dict.fromkeys(scripts, TWTimeoutError)
+
+    def test_that_speaks_tls_is_given_up_when_it_is_slow(self, tmp_path: Path) -> None:
+        with RawServer(after_request(STALLS["a slow line of the head"]), tls_for()) as server:
+            config = self.through(server, total_timeout=BUDGET, verify=ca_file(tmp_path))
+            error = failure(server, config, url=self.target)
+
+        assert type(error) is TWTimeoutError
+
+    def test_that_speaks_tls_does_not_prolong_the_tls_of_the_server(self, tmp_path: Path) -> None:
+        def script(peer: Peer) -> None:
+            peer.send(OK + b"\r\n")
+            peer.read(1)
+            peer.send(b"\x16\x03\x03\x3f\xff")  # the head of a long record
+            peer.drip(repeated(b"x"))
+
+        with RawServer(after_request(script), tls_for()) as server:
+            config = self.through(server, total_timeout=BUDGET, verify=ca_file(tmp_path))
+            error = failure(server, config, url=self.target)
+
+        assert type(error) is TWTimeoutError
+
+    @pytest.mark.parametrize("work", [check, upload_nothing])
+    def test_leaves_tls_no_more_than_one_time_out(
+        self, work: Work, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """An upload has no total time-out that would bound it."""
+        left = []
+
+        def shake_hands(sock: socket.socket, **_: object) -> None:
+            left.append(sock.gettimeout())
+            raise socket.timeout
+
+        monkeypatch.setattr(urllib3.connection, "ssl_wrap_socket", shake_hands)
+        with RawServer(after_request(lambda peer: peer.send(OK + b"\r\n"))) as server:
+            config = self.through(server, default_timeout=7, assets_timeout=7, retries=0)
+            failure(server, config, work, url=self.target)
+
+        assert left == [7]
 
     def test_that_took_its_time_leaves_the_rest_of_it_to_tls(
         self, clock: Clock, monkeypatch: pytest.MonkeyPatch
@@ -171,6 +215,18 @@ def deaf() -> Iterator[Callable[..., int]]:
 
 
 class TestConnect:
+    @each_work
+    def test_to_a_host_without_address_fails(
+        self, work: Work, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_: [])
+        config = settings(retries=0)
+        with (
+            Connection("a", "s", "https://teamwire.example", config=config) as connection,
+            pytest.raises(TWConnectionError, match="the host has no address"),
+        ):
+            work(connection)
+
     @each_work
     def test_to_a_full_queue_ends(self, deaf: Callable[[], int], work: Work) -> None:
         port = deaf()

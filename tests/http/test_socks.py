@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import socket
 import struct
+import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+import urllib3.connection
 
-from teamwire_sync import Connection, TWTimeoutError
+from teamwire_sync import Connection, TWClosedError, TWTimeoutError
 from tests.support.raw_server import (
+    ENDLESS,
+    Peer,
     RawServer,
     after_request,
     answers,
@@ -18,12 +23,14 @@ from tests.support.raw_server import (
     tls_for,
     whole,
 )
-from tests.support.stalls import BUDGET, ME, STALLS, settings
+from tests.support.stalls import BUDGET, ME, STALLS, on_clock, settings
 from tests.support.waiting import PATIENCE, Threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.support.builders import Clock
 
 
 def pump(source: socket.socket, target: socket.socket) -> None:
@@ -87,3 +94,57 @@ class TestSocks:
             ):
                 connection.check()
             server.wait_until_left()
+
+
+def accepts_silently(peer: Peer) -> None:
+    """As a SOCKS 5 proxy, connect to nowhere: no TLS handshake follows."""
+    peer.read(3)
+    peer.send(b"\x05\x00")
+    peer.read(10)
+    peer.send(b"\x05\x00\x00\x01" + bytes(6))
+
+
+def test_close_ends_a_poll_whose_tls_handshake_goes_through_the_proxy() -> None:
+    begun = threading.Event()
+
+    def script(peer: Peer) -> None:
+        accepts_silently(peer)
+        peer.read(1)
+        begun.set()
+        peer.wait_gone()
+
+    with RawServer(script) as server, Threads(1) as threads:
+        config = settings(proxies={"https": f"socks5://127.0.0.1:{server.port}"})
+        with Connection("app", "secret", "https://127.0.0.1", config=config) as connection:
+            poll = threads.start(
+                lambda: connection._transport.get_events(cursor="c0", wait=25.0, deadline=None)
+            )
+            assert begun.wait(PATIENCE)
+            connection.close()
+
+            assert type(poll.exception(PATIENCE)) is TWClosedError
+
+
+def test_a_slow_proxy_leaves_the_rest_of_the_time_to_tls(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = []
+
+    def shake_hands(sock: socket.socket, **_: object) -> None:
+        left.append(sock.gettimeout())
+        raise socket.timeout
+
+    def script(peer: Peer) -> None:
+        clock.advance(10)
+        accepts_silently(peer)
+        peer.wait_gone()
+
+    monkeypatch.setattr(urllib3.connection, "ssl_wrap_socket", shake_hands)
+    monkeypatch.setattr(time, "monotonic", clock)
+    with RawServer(script) as server:
+        proxies = {"https": f"socks5://127.0.0.1:{server.port}"}
+        connection = on_clock("https://127.0.0.1", clock, retries=0, proxies=proxies)
+        with connection, pytest.raises(TWTimeoutError):
+            connection.check()
+
+    assert left == [ENDLESS - 10]

@@ -69,6 +69,11 @@ def lose_http_client(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(adapter, "HTTPConnection", object)
 
 
+def lose_getresponse(patch: pytest.MonkeyPatch) -> None:
+    """As `urllib3.http2.inject_into_urllib3` does for TLS."""
+    patch.setattr(sockets.DeadlineTlsConnection, "getresponse", connect_alone)
+
+
 def lose_family(patch: pytest.MonkeyPatch) -> None:
     patch.delattr(urllib3.util.connection, "allowed_gai_family")
 
@@ -79,6 +84,7 @@ LOSSES: dict[str, Lose] = {
     "HTTPConnectionPool._new_conn": lose_new_conn_of_pool,
     "HTTPConnection._new_conn": lose_new_conn,
     "http.client": lose_http_client,
+    "http.client (HTTP/2)": lose_getresponse,
     "allowed_gai_family": lose_family,
 }
 
@@ -88,7 +94,7 @@ class TestLoss:
     def lost(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
         """A name that urllib3 does not use."""
         LOSSES[request.param](monkeypatch)
-        return str(request.param)
+        return str(request.param).partition(" ")[0]
 
     @pytest.fixture
     def server(self) -> Iterator[RawServer]:
@@ -144,6 +150,16 @@ def test_the_names_of_http_client_are_not_needed_for_a_time_out(
         connection.check(timeout=0.2)
 
 
+def test_a_replaced_class_in_http_client_is_no_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As vcrpy replaces it while a cassette is in use."""
+    monkeypatch.setattr(http.client, "HTTPConnection", type("Replaced", (), {}))
+    with (
+        RawServer(answers(whole(ME))) as server,
+        Connection("app", "secret", server.url, config=settings()) as connection,
+    ):
+        assert connection.check().uid == "u1"
+
+
 def test_the_check_sends_nothing_and_finds_our_connections(tmp_path: Path) -> None:
     tls = tls_for()
     with RawServer(answers(whole(ME)), tls) as server:
@@ -195,7 +211,7 @@ class TestList:
                     and any(name in vars(base) for base in foreign)
                 }
 
-        assert overridden == {"_new_conn", "_read_status"}
+        assert overridden == {"_connect_tls_proxy", "_new_conn", "_read_status"}
 
     @pytest.mark.parametrize("name", adapter.UNDOCUMENTED)
     def test_has_names_that_exist(self, name: str) -> None:

@@ -74,7 +74,7 @@ class TestConnection:
         [("file", "str"), (FileStore, "the class FileStore"), (7, "int"), ({}, "dict")],
     )
     def test_says_what_a_store_is(self, store: Any, kind: str) -> None:
-        text = rf"^store must be made by FileStore\(\), .*, not {kind}$"
+        text = rf"^store must be a FileStore\(\), .*, not {kind}$"
         with pytest.raises(TypeError, match=text):
             look_up(store=store)
 

@@ -62,9 +62,7 @@ def _() -> object:
     return Connection.from_vendor(lambda: None, store=MemoryStore())
 
 
-@shows(
-    "store must be made by FileStore(), RedisStore(url) or MemoryStore(), not the class FileStore"
-)
+@shows("store must be a FileStore(), RedisStore(url) or MemoryStore(), not the class FileStore")
 def _() -> object:
     return Connection(transport=FakeTransport(), store=FileStore)  # type: ignore[arg-type]
 
