@@ -14,6 +14,7 @@ their clocks may differ.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -181,6 +182,4 @@ def new_token() -> str:
 
 def key_of(identity: str) -> str:
     """What stands for *identity* in the name of a file or a key; gives nothing of it away."""
-    import hashlib  # noqa: PLC0415  only a store needs it
-
     return hashlib.sha256(identity.encode()).hexdigest()[:32]

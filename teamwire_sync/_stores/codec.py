@@ -10,6 +10,7 @@ The members of a group are left out: a listing is without them, and they are ask
 
 from __future__ import annotations
 
+import hashlib
 import json
 import struct
 from base64 import b64decode, b64encode
@@ -93,8 +94,6 @@ def unpack(packed: bytes) -> StoredListing:
 
 
 def _digest(body: bytes) -> bytes:
-    import hashlib  # noqa: PLC0415  only a store needs it
-
     return hashlib.blake2b(body, digest_size=16).hexdigest().encode()
 
 
