@@ -5,13 +5,12 @@ from __future__ import annotations
 import itertools
 import math
 import sys
-import time
 from typing import TYPE_CHECKING
 
 from teamwire_sync._cache.listing import ANY, Freshness, ListingRequest, Progress
 from teamwire_sync._cache.single_flight import Flight, lead_or_wait
 from teamwire_sync._cache.state import CacheState, Outdated
-from teamwire_sync._internal.deadlines import is_own_timeout
+from teamwire_sync._internal.deadlines import is_own_timeout, time_left
 from teamwire_sync.exceptions import TWClosedError, TWError
 
 if TYPE_CHECKING:
@@ -105,4 +104,4 @@ class Refresher:
 
 def _time_left(deadline: float | None) -> float:
     # Below infinity, so that a cool-down for all is one for callers who would wait for ever too.
-    return sys.float_info.max if deadline is None else deadline - time.monotonic()
+    return min(time_left(deadline), sys.float_info.max)

@@ -8,6 +8,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Callable, Generic, TypeVar
 
+from teamwire_sync._internal.deadlines import time_left
 from teamwire_sync._vendor.errors import cause_of, delivery_unknown, is_lasting, translate
 from teamwire_sync.exceptions import (
     TWClosedError,
@@ -57,7 +58,8 @@ class Call(Generic[T]):
         self.caller = threading.get_ident()
         self.is_doubtful = False
         self._work = work
-        self._deadline = deadline
+        # Other threads compare it with a clock that does not stand still for this one.
+        self._deadline = time.monotonic() + time_left(deadline)
         self._hint = hint
         # A signal handler that closes the Connection may come in the thread that holds it.
         self._lock = threading.RLock()
