@@ -63,9 +63,9 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture(autouse=True)
 def _no_seconds_of_imports() -> None:
     """No deadline of a test is later because the test before it waited for an import."""
-    from teamwire_sync._internal.imports import count_anew
+    from teamwire_sync._internal.imports import reset_seconds_waited
 
-    count_anew()
+    reset_seconds_waited()
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 
-from teamwire_sync._internal.imports import count_anew, seconds_waited
+from teamwire_sync._internal.imports import reset_seconds_waited, seconds_waited
 from teamwire_sync._internal.validation import check_seconds
 from teamwire_sync.exceptions import TWError, TWTimeoutError
 
@@ -23,7 +23,7 @@ def deadline_of(timeout: float | None) -> float | None:
         TypeError: *timeout* is no number.
         ValueError: It is not above zero.
     """
-    count_anew()
+    reset_seconds_waited()
     if timeout is None:
         return None
     check_seconds("timeout", timeout)

@@ -46,11 +46,11 @@ _waited = _Waited()
 
 
 def seconds_waited() -> float:
-    """Return the seconds that this thread spent in `first_use` since `count_anew`."""
+    """Return the seconds that this thread spent in `first_use` since `reset_seconds_waited`."""
     return _waited.seconds
 
 
-def count_anew() -> None:
+def reset_seconds_waited() -> None:
     """Set what `seconds_waited` returns to zero."""
     _waited.seconds = 0.0
 
