@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from teamwire_sync._cache.info import CacheInfo
 from teamwire_sync._config import ConnectionConfig
 from teamwire_sync._connection import Connection
+from teamwire_sync._internal import imports as _imports
 from teamwire_sync._models.chats import (
     Chat,
     ChatHandle,
@@ -151,16 +152,13 @@ _LATER = {
 def __getattr__(name: str) -> Any:
     for module, names in _LATER.items():
         if name in names:
-            from importlib import import_module  # noqa: PLC0415
-
-            value = getattr(import_module(f"teamwire_sync.{module}"), name)
+            value = getattr(_imports.import_whole(f"teamwire_sync.{module}"), name)
             globals()[name] = value
             return value
     # Reading the metadata takes longer than the rest of this module.
     if name == "__version__":
-        from importlib.metadata import version  # noqa: PLC0415
-
-        return version("teamwire_sync")
+        with _imports.first_use("can't read the version"):
+            return _imports.import_whole("importlib.metadata").version("teamwire_sync")
     message = f"module 'teamwire_sync' has no attribute {name!r}"
     raise AttributeError(message)
 

@@ -8,7 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, NoReturn
 
 from teamwire_sync._config import ConnectionConfig
+from teamwire_sync._display.html import html_table
 from teamwire_sync._internal.deadlines import deadline_of
+from teamwire_sync._internal.imports import LazyModule
 from teamwire_sync._internal.secret import as_secrets
 from teamwire_sync._internal.validation import require_bool, require_id
 from teamwire_sync.exceptions import TWClosedError
@@ -18,11 +20,27 @@ if TYPE_CHECKING:
 
     import requests
 
+    from teamwire_sync import _credentials, _stores, _vendor
+    from teamwire_sync._http import transport as http_transport
+    from teamwire_sync._models import events as event_models
     from teamwire_sync._models.events import Event
     from teamwire_sync._models.people import LoggedInUser
+    from teamwire_sync._services import events as event_services
+    from teamwire_sync._services import parts
     from teamwire_sync._services.events import EventStream
     from teamwire_sync._stores.base import Store, StoreSlot
     from teamwire_sync._transport import Transport
+else:
+    # A program without a Connection needs none of these modules. A program that passes a transport
+    # does not need the first two.
+    _credentials = LazyModule("teamwire_sync._credentials")
+    http_transport = LazyModule("teamwire_sync._http.transport")
+    parts = LazyModule("teamwire_sync._services.parts")
+    # Few programs have a store, listen, or use the vendor's SDK.
+    _stores = LazyModule("teamwire_sync._stores")
+    event_models = LazyModule("teamwire_sync._models.events")
+    event_services = LazyModule("teamwire_sync._services.events")
+    _vendor = LazyModule("teamwire_sync._vendor")
 
 
 class Connection:
@@ -105,30 +123,18 @@ class Connection:
             raise TypeError(message)
         has_store = store is not None or bool(os.environ.get("TEAMWIRE_STORE"))
         if transport is None:
-            from teamwire_sync._credentials import find_credentials  # noqa: PLC0415
-
-            credentials = find_credentials(*given, allow_insecure_http=config.allow_insecure_http)
-            from teamwire_sync._http.transport import HttpTransport  # noqa: PLC0415
-
-            transport = HttpTransport(
+            credentials = _credentials.find_credentials(
+                *given, allow_insecure_http=config.allow_insecure_http
+            )
+            transport = http_transport.HttpTransport(
                 credentials, config, session=session, app_name=app_name, lazy=has_store
             )
         elif not all(one is None for one in (*given, session, app_name)):
             message = "app_id, secret, url, session and app_name can't be combined with a transport"
             raise TypeError(message)
-        # All that a program without a Connection has no use for.
-        from teamwire_sync._services.directory import (  # noqa: PLC0415
-            GroupDirectory,
-            Groups,
-            UserDirectory,
-            Users,
-        )
-
         slot = None
         if has_store:
-            from teamwire_sync._stores import slot_in  # noqa: PLC0415  few have one
-
-            slot = slot_in(store, getattr(transport, "identity", None))
+            slot = _stores.slot_in(store, getattr(transport, "identity", None))
         self._transport = transport
         ttls: dict[str, Any] = {
             "clock": clock,
@@ -136,10 +142,10 @@ class Connection:
             "recheck_after": config.recheck_after,
             "listing_timeout": config.listing_timeout,
         }
-        self._users = UserDirectory(transport, **ttls)
-        self._groups = GroupDirectory(transport, self._users, **ttls)
-        self.users = Users(self._users)
-        self.groups = Groups(self._groups)
+        self._users = parts.UserDirectory(transport, **ttls)
+        self._groups = parts.GroupDirectory(transport, self._users, **ttls)
+        self.users = parts.Users(self._users)
+        self.groups = parts.Groups(self._groups)
         self._make_chats(config, clock, slot)
         self._hide_deleted_messages = config.hide_deleted_messages
         transport.on_unauthorized = self._cache.on_unauthorized
@@ -148,15 +154,8 @@ class Connection:
         self, config: ConnectionConfig, clock: Callable[[], float], slot: StoreSlot | None
     ) -> None:
         """Create the cache of the chats, and the actions on chats, which invalidate the cache."""
-        from teamwire_sync._cache.chat_cache import ChatCache  # noqa: PLC0415  as in __init__
-        from teamwire_sync._cache.source import ServerSource, Source  # noqa: PLC0415
-        from teamwire_sync._cache.state import CacheState  # noqa: PLC0415
-        from teamwire_sync._services.chat_actions import ChatActions  # noqa: PLC0415
-        from teamwire_sync._services.chats import Chats  # noqa: PLC0415
-        from teamwire_sync._services.paging import read_listing  # noqa: PLC0415
-
         transport, timeout = self._transport, config.listing_timeout
-        state = CacheState(
+        state = parts.CacheState(
             clock=clock,
             ttl=config.cache_ttl,
             recheck_after=config.recheck_after,
@@ -164,18 +163,15 @@ class Connection:
             stale_if_error=config.stale_if_error,
         )
         # The cache and the actions need each other. `actions` is set before the first listing.
-        source: Source
-        source = server = ServerSource(
+        source: parts.Source
+        source = server = parts.ServerSource(
             state,
-            lambda request: read_listing(
+            lambda request: parts.read_listing(
                 transport, request, timeout=timeout, attach=actions.attach
             ),
         )
         if slot is not None:
-            from teamwire_sync._stores.sharing import SharedListing  # noqa: PLC0415  few have one
-            from teamwire_sync._stores.source import StoreSource  # noqa: PLC0415
-
-            shared = SharedListing(
+            shared = _stores.SharedListing(
                 slot,
                 check_interval=config.store_check_interval,
                 attach=lambda stored: actions.attach(
@@ -183,9 +179,9 @@ class Connection:
                 ),
                 patience=timeout,
             )
-            source = StoreSource(state, server, shared)
-        self._cache = ChatCache(state, source)
-        self._actions = actions = ChatActions(
+            source = _stores.StoreSource(state, server, shared)
+        self._cache = parts.ChatCache(state, source)
+        self._actions = actions = parts.ChatActions(
             transport,
             self._users,
             self._groups,
@@ -193,7 +189,7 @@ class Connection:
             hide_deleted_messages=config.hide_deleted_messages,
             listing_timeout=timeout,
         )
-        self.chats = Chats(transport, self._cache, actions)
+        self.chats = parts.Chats(transport, self._cache, actions)
 
     @classmethod
     def from_vendor(
@@ -225,11 +221,10 @@ class Connection:
                 ``TEAMWIRE_STORE`` is invalid. The text says what to do.
             ImportError: The store needs a package that is not installed.
         """
-        # An import of its own: it brings asyncio, which no other way needs.
-        from teamwire_sync._vendor import VendorTransport  # noqa: PLC0415
-
         total_timeout = getattr(config, "total_timeout", ConnectionConfig().total_timeout)
-        transport = VendorTransport(connection_factory, total_timeout=total_timeout, bot=bot)
+        transport = _vendor.VendorTransport(
+            connection_factory, total_timeout=total_timeout, bot=bot
+        )
         return cls(config=config, transport=transport, store=store, clock=clock)
 
     def check(self, *, timeout: float | None = None) -> LoggedInUser:
@@ -275,22 +270,19 @@ class Connection:
             ValueError: *timeout* is out of range, or *since* is empty.
             TWError: The request for the current cursor failed. With *since*, no request is sent.
         """
-        from teamwire_sync._models.events import Event  # noqa: PLC0415
-        from teamwire_sync._services.events import EventStream  # noqa: PLC0415  few programs listen
-
         require_bool(own, "own")
         ends_at = deadline_of(timeout)
         if since is None:
             page = self._transport.get_events(cursor=None, wait=0, deadline=ends_at)
             cursor = page.cursor
-        elif isinstance(since, Event):
+        elif isinstance(since, event_models.Event):
             cursor = since.cursor
         elif isinstance(since, str):
             cursor = require_id(since, "since")
         else:
             message = f"since must be an Event or the cursor of one, not {type(since).__name__}"
             raise TypeError(message)
-        return EventStream(
+        return event_services.EventStream(
             self._transport,
             cursor,
             ends_at=ends_at,
@@ -331,8 +323,6 @@ class Connection:
         return f"<Connection {state}, {getattr(self, '_transport', 'not made')!r}>"
 
     def _repr_html_(self) -> str:
-        from teamwire_sync._display.html import html_table  # noqa: PLC0415  only notebooks need it
-
         rows = [
             ("state", "closed" if self._closed else "open"),
             ("transport", repr(getattr(self, "_transport", "not made"))),

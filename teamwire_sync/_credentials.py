@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import hashlib
 import os
 import stat
 from pathlib import Path
@@ -44,8 +45,6 @@ class Credentials:
     @property
     def identity(self) -> str:
         """A hash of the server, the App ID and the contract, which identifies a slot of a store."""
-        import hashlib  # noqa: PLC0415  few have a store
-
         return hashlib.sha256(f"{self.url}\n{self.app_id}\nv1/bot".encode()).hexdigest()
 
     def __reduce__(self) -> NoReturn:

@@ -60,6 +60,14 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setenv(name, str(tmp_path))
 
 
+@pytest.fixture(autouse=True)
+def _no_seconds_of_imports() -> None:
+    """No deadline of a test is later because the test before it waited for an import."""
+    from teamwire_sync._internal.imports import reset_seconds_waited
+
+    reset_seconds_waited()
+
+
 @pytest.fixture
 def clock() -> Clock:
     """A clock that only moves when a test says so."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Callable, Generic, TypeVar
 
+from cachetools import TLRUCache
+
 from teamwire_sync._cache.single_flight import Flight, lead_or_wait
 from teamwire_sync._internal.deadlines import is_own_timeout
 from teamwire_sync._internal.fork import on_fork
@@ -12,8 +14,6 @@ from teamwire_sync.exceptions import TWClosedError, TWError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from cachetools import TLRUCache
 
 T = TypeVar("T")
 
@@ -49,8 +49,6 @@ class ExpiringCache(Generic[T]):
 
     def after_fork(self) -> None:
         """Drop all entries: a thread of the parent may have been changing them at the fork."""
-        from cachetools import TLRUCache  # noqa: PLC0415  no part of the import of the package
-
         # The TTL counts from just before the request, so each entry has its own expiry time.
         self._items: TLRUCache[str, tuple[T | None, float]] = TLRUCache(
             _MOST, ttu=lambda _key, item, _now: item[1], timer=self._clock

@@ -8,13 +8,12 @@ from __future__ import annotations
 import itertools
 import math
 import sys
-import time
 from typing import TYPE_CHECKING
 
 from teamwire_sync._cache.listing import ANY, Freshness, ListingRequest, Progress
 from teamwire_sync._cache.single_flight import Flight, lead_or_wait
 from teamwire_sync._cache.state import CacheState, Outdated
-from teamwire_sync._internal.deadlines import is_own_timeout
+from teamwire_sync._internal.deadlines import is_own_timeout, time_left
 from teamwire_sync.exceptions import TWClosedError, TWError
 
 if TYPE_CHECKING:
@@ -116,4 +115,4 @@ class Refresher:
 def _time_left(deadline: float | None) -> float:
     # Without a deadline, the result is the largest float, not infinity. So a cool-down whose
     # `enough` is infinity stops callers without a deadline too.
-    return sys.float_info.max if deadline is None else deadline - time.monotonic()
+    return min(time_left(deadline), sys.float_info.max)

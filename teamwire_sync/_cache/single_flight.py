@@ -11,11 +11,11 @@ from __future__ import annotations
 import copy
 import math
 import threading
-import time
 from typing import Callable, Generic, TypeVar
 
 from attrs import define, field
 
+from teamwire_sync._internal.deadlines import time_left
 from teamwire_sync._internal.waiting import works_for
 from teamwire_sync.exceptions import TWError, TWTimeoutError
 
@@ -89,7 +89,7 @@ class Flight(Generic[T]):
                 "up chats, users or groups in a progress callback or a logging handler"
             )
             raise RuntimeError(message)
-        left = None if deadline is None else max(0.0, deadline - time.monotonic())
+        left = None if deadline is None else max(0.0, time_left(deadline))
         if not self._done.wait(left):
             message = (
                 "no response within the timeout of this call; "

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any
 
 from teamwire_sync._internal.extras import install_command
+from teamwire_sync._internal.imports import import_whole
 
 
 def import_extra(name: str, *, needed_by: str) -> Any:
@@ -16,7 +16,7 @@ def import_extra(name: str, *, needed_by: str) -> Any:
     """
     package = name.partition(".")[0]
     try:
-        return import_module(name)
+        return import_whole(name)
     except ModuleNotFoundError as error:
         if error.name not in {name, package}:
             raise

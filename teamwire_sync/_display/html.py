@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar, Union, overload
 
+from teamwire_sync._internal.imports import LazyModule
+
 if TYPE_CHECKING:
+    import html
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from pandas import DataFrame
 
+    from teamwire_sync._display import dataframes
     from teamwire_sync._display.dataframes import Column
+else:
+    html = LazyModule("html")
+    dataframes = LazyModule("teamwire_sync._display.dataframes")
 
 T = TypeVar("T")
 
@@ -25,12 +32,11 @@ _STYLE = "text-align:left;vertical-align:top;max-width:40em;overflow-wrap:break-
 
 def html_table(head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
     """Return an HTML table. Its texts come from other people: they are escaped and shortened."""
-    from html import escape  # noqa: PLC0415  only notebooks need it
 
     def inner(cell: Cell) -> str:
         if isinstance(cell, str):
-            return escape(_cut(cell, _LONGEST_TEXT))
-        names = [f"<bdi>{escape(_cut(name, _LONGEST_NAME))}</bdi>" for name in cell[:_SHOWN]]
+            return html.escape(_cut(cell, _LONGEST_TEXT))
+        names = [f"<bdi>{html.escape(_cut(name, _LONGEST_NAME))}</bdi>" for name in cell[:_SHOWN]]
         more = f" and {len(cell) - _SHOWN:,} more" if len(cell) > _SHOWN else ""
         return ", ".join(names) + more
 
@@ -86,6 +92,4 @@ class ShownList(list[T]):
         return f"{table}<p>{min(len(self), _SHOWN):,} of {len(self):,} {self._what}</p>"
 
     def _frame(self) -> DataFrame:
-        from teamwire_sync._display.dataframes import data_frame  # noqa: PLC0415  an extra
-
-        return data_frame(self, self._columns)
+        return dataframes.data_frame(self, self._columns)

@@ -5,10 +5,15 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from teamwire_sync._internal.imports import LazyModule
 from teamwire_sync.exceptions import TWConfigError
 
 if TYPE_CHECKING:
+    import ssl
+
     from teamwire_sync._config import ConnectionConfig
+else:
+    ssl = LazyModule("ssl")
 
 _VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
@@ -57,8 +62,6 @@ def client_certificate(config: ConnectionConfig) -> str | tuple[str, str] | None
 
 
 def _check(load: str, *arguments: Any, what: str) -> None:
-    import ssl  # noqa: PLC0415  most settings name no file
-
     try:
         getattr(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), load)(*arguments)
     except OSError as error:

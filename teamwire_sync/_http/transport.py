@@ -6,15 +6,15 @@ import math
 import os
 import sys
 import threading
-import time
 from typing import TYPE_CHECKING, Any, Callable, NoReturn, TypeVar
 
 from attrs import evolve
 
 from teamwire_sync._http.body import DownloadBody, UploadBody
 from teamwire_sync._http.tls import ca_bundle
+from teamwire_sync._internal.deadlines import now
 from teamwire_sync._internal.fork import on_fork
-from teamwire_sync._internal.imports import LazyModule, import_in_thread
+from teamwire_sync._internal.imports import LazyModule, first_use
 from teamwire_sync._internal.secret import refuse_to_copy
 from teamwire_sync._transport import Ability, ChatPage, Page
 from teamwire_sync.exceptions import TWImageLoadError, TWNotFoundError, TWProtocolError
@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 
     from teamwire_sync._config import ConnectionConfig
     from teamwire_sync._credentials import Credentials
-    from teamwire_sync._http import contract
-    from teamwire_sync._http.client import HttpClient
+    from teamwire_sync._http import client, contract
     from teamwire_sync._models.chats import Chat, ChatHandle, Message
     from teamwire_sync._models.people import Group, LoggedInUser, User
     from teamwire_sync._transport import (
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
         UploadSource,
     )
 else:
+    client = LazyModule("teamwire_sync._http.client")
     contract = LazyModule("teamwire_sync._http.contract")
 
 T = TypeVar("T")
@@ -84,7 +84,7 @@ class HttpTransport:
         *,
         session: requests.Session | None = None,
         app_name: str | None = None,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = now,
         pause: Callable[[float], object] | None = None,
         lazy: bool = False,
     ) -> None:
@@ -96,7 +96,7 @@ class HttpTransport:
         self._options: dict[str, Any] = {
             "session": session, "app_name": app_name, "clock": clock, "pause": pause,
         }  # fmt: skip
-        self._opened: HttpClient | None = None
+        self._opened: client.HttpClient | None = None
         self._closed = False
         self.after_fork()
         on_fork(self)
@@ -106,7 +106,7 @@ class HttpTransport:
             proxies: dict[str, str] | None = None if sys.platform in {"win32", "darwin"} else {}
             self._config = evolve(config, verify=ca_bundle(config), proxies=proxies)
         else:
-            self._opened = self._open()
+            self._open()
 
     def after_fork(self) -> None:
         """Replace the lock, which a thread of the parent process may hold."""
@@ -117,26 +117,23 @@ class HttpTransport:
         self.on_unauthorized()
 
     @property
-    def _client(self) -> HttpClient:
-        if self._opened is None:
-            import_in_thread("teamwire_sync._http.client")
-        with self._lock:
+    def _client(self) -> client.HttpClient:
+        return self._opened or self._open()
+
+    def _open(self) -> client.HttpClient:
+        # `first_use` includes the wait for the lock, so the wait does not count towards a time-out.
+        with first_use("can't make the HTTP client"), self._lock:
             if self._opened is None:
-                self._opened = self._open()
+                self._opened = client.HttpClient(
+                    self._credentials,
+                    self._config,
+                    on_unauthorized=self._call_on_unauthorized,
+                    **self._options,
+                )
             if self._closed:
                 # A client that is created after `close` must refuse requests, too.
                 self._opened.close()
             return self._opened
-
-    def _open(self) -> HttpClient:
-        from teamwire_sync._http.client import HttpClient  # noqa: PLC0415  it imports requests
-
-        return HttpClient(
-            self._credentials,
-            self._config,
-            on_unauthorized=self._call_on_unauthorized,
-            **self._options,
-        )
 
     def get_me(self, *, deadline: float | None) -> LoggedInUser:
         """Return the bot's own user."""

@@ -1,54 +1,208 @@
-"""Imports that wait for their first use, whole."""
+"""Imports that wait for their first use: the one way in which the package imports in a function.
+
+An import in the middle of a program has hazards that one at its beginning has not:
+
+- A child that is forked while another thread imports a module waits for that module for ever. So a
+  fork waits for the end of the import.
+- Ctrl-C leaves half of the modules that a module imports, and then it can't be imported again. So
+  the main thread lets another thread import, and waits for it.
+- It may take longer than the time-out of the call that needs it. So its time does not count; see
+  `seconds_waited`.
+- The process may have no file descriptor left. That is a `TWConnectionError`, and the next import
+  finds nothing that is half done.
+"""
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import threading
-from contextlib import suppress
+import time
+from contextlib import contextmanager, suppress
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-# While a module is being imported, no fork: the child would wait for ever for the rest of it.
+from teamwire_sync.exceptions import TWConnectionError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Seconds that a fork waits for an import, and an import for a fork or another import. Whoever waits
+# may hold a lock of another library that the other one needs: then one of them has to go on.
+_LONGEST_WAIT = 10.0
+_NO_FILES = {errno.EMFILE, errno.ENFILE}
+
+# Held by the thread that imports, and by a thread that forks.
 _under_way = threading.RLock()
+_is_after_logging = False
 
 
-def import_in_thread(name: str) -> None:
-    """Import the module *name*, which takes long, in the middle of a program.
+class _Waited(threading.local):
+    seconds = 0.0
 
-    It is done in a thread of its own, as Ctrl-C comes in the main one: that would leave half of the
-    module's own imports, and with those it can't be imported again.
+
+_waited = _Waited()
+
+
+def seconds_waited() -> float:
+    """Return the seconds that this thread spent in `first_use` since `reset_seconds_waited`."""
+    return _waited.seconds
+
+
+def reset_seconds_waited() -> None:
+    """Set what `seconds_waited` returns to zero."""
+    _waited.seconds = 0.0
+
+
+@contextmanager
+def first_use(failure: str) -> Iterator[None]:
+    """Surround what a call does only because it is the first one to need something.
+
+    Args:
+        failure: The beginning of the text of the error.
+
+    Raises:
+        TWConnectionError: A file can't be opened or read.
     """
-    if name in sys.modules:
+    before, began = _waited.seconds, time.monotonic()
+    try:
+        yield
+    except OSError as error:
+        number, reason = error.errno, error.strerror or type(error).__name__
+    except ImportError:
+        # Without a descriptor, an extension module or a package's metadata are not found.
+        number = _why_no_file_opens()
+        if number is None:
+            raise
+        reason = os.strerror(number)
+    else:
         return
+    finally:
+        # Not added: a first use within this one has added its own seconds.
+        _waited.seconds = before + time.monotonic() - began
+    if number in _NO_FILES:
+        reason += "; close files or sockets, or raise the limit (ulimit -n)"
+    message = f"{failure}: {reason}"
+    raise TWConnectionError(message)
 
-    def work() -> None:
-        # What goes wrong, the import that follows says.
-        with _under_way, suppress(Exception):
-            import_module(name)
 
-    thread = threading.Thread(target=work, name=f"teamwire_sync imports {name}", daemon=True)
-    with suppress(RuntimeError):  # the interpreter is ending
-        thread.start()
-        thread.join()
+def import_whole(name: str) -> Any:
+    """Import the module *name*, unless it is imported, and return it.
+
+    Raises:
+        TWConnectionError: A file of the module can't be opened or read.
+        ImportError: There is no such module, or it can't be imported.
+    """
+    with first_use(f"can't import {name}"):
+        if name not in sys.modules and threading.current_thread() is threading.main_thread():
+            _import_in_thread(name)
+        if name not in sys.modules:
+            _import(name)
+        # Also waits for another thread that is importing it.
+        return import_module(name)
+
+
+def _why_no_file_opens() -> int | None:
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY))
+    except OSError as error:
+        return error.errno if error.errno in _NO_FILES else None
+    return None
 
 
 class LazyModule:
-    """Stands for the module *name*, which is imported when one of its names is first used."""
+    """A stand-in for the module *name*, which is imported when one of its names is first used."""
+
+    __slots__ = ("__dict__", "_name")
 
     def __init__(self, name: str) -> None:
         self._name = name
 
     def __getattr__(self, name: str) -> Any:
-        import_in_thread(self._name)
-        value = getattr(import_module(self._name), name)
-        setattr(self, name, value)  # this method is not called again
-        return value
+        module = import_whole(self._name)
+        # From now on its names are found without a call, also those that a test replaces.
+        self.__dict__ = module.__dict__
+        return getattr(module, name)
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_under_way.acquire,
-        after_in_parent=_under_way.release,
-        after_in_child=_under_way.release,
-    )
+def _import_in_thread(name: str) -> None:
+    def work() -> None:
+        # The caller imports again, and raises what goes wrong.
+        with suppress(Exception):
+            _import(name)
+
+    # Not where no thread can be started, as at the end of the interpreter.
+    with suppress(RuntimeError):
+        thread = threading.Thread(target=work, name=f"teamwire_sync imports {name}", daemon=True)
+        thread.start()
+        thread.join()
+
+
+def _import(name: str) -> None:
+    global _is_after_logging  # noqa: PLW0603
+    with _forks_held_off():
+        if not _is_after_logging:
+            # The fork handlers that are registered last run first. That of logging takes a lock,
+            # which a module that is being imported may need: so ours has to be later.
+            import_module("logging")
+            _register_fork_handlers()
+            _is_after_logging = True
+        before = {*sys.modules}
+        try:
+            import_module(name)
+        except BaseException:
+            _forget_orphans(before)
+            raise
+
+
+def _forget_orphans(before: set[str]) -> None:
+    """Forget the new modules of packages that could not be imported.
+
+    The next import of the package would find them, and not make them attributes of it.
+    """
+    for name in sorted({*sys.modules} - before):
+        package = name.rpartition(".")[0]
+        if package and package not in sys.modules:
+            del sys.modules[name]
+
+
+@contextmanager
+def _forks_held_off() -> Iterator[None]:
+    acquired = False
+    try:
+        acquired = _under_way.acquire(timeout=_LONGEST_WAIT)
+        yield
+    finally:
+        if acquired:
+            _under_way.release()
+
+
+def _before_fork() -> None:
+    _under_way.acquire(timeout=_LONGEST_WAIT)
+
+
+def _after_fork_in_parent() -> None:
+    with suppress(RuntimeError):  # the wait was too long
+        _under_way.release()
+
+
+def _after_fork_in_child() -> None:
+    global _under_way  # noqa: PLW0603
+    try:
+        _under_way.release()
+    except RuntimeError:
+        # The thread that holds it is not in this process.
+        _under_way = threading.RLock()
+
+
+def _register_fork_handlers() -> None:
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(
+            before=_before_fork,
+            after_in_parent=_after_fork_in_parent,
+            after_in_child=_after_fork_in_child,
+        )
+
+
+_register_fork_handlers()

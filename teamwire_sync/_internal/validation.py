@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import threading
 from reprlib import repr as short_repr
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from teamwire_sync._internal.imports import LazyModule
+
+if TYPE_CHECKING:
+    import datetime
+else:
+    datetime = LazyModule("datetime")
 
 
 def _require_type(value: object, kinds: type | tuple[type, ...], name: str, what: str) -> None:
@@ -118,9 +125,7 @@ def require_date(value: Any, name: str) -> None:
         TypeError: *value* is not a datetime.
         ValueError: *value* has no time zone.
     """
-    from datetime import datetime  # noqa: PLC0415  only for this
-
-    _require_type(value, datetime, name, "a datetime")
+    _require_type(value, datetime.datetime, name, "a datetime")
     if value.utcoffset() is None:
         message = (
             f"{name} has no time zone: use {name}.astimezone() for the local one, or set tzinfo"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from attrs import field
 
+from teamwire_sync._models.tables import html_of
 from teamwire_sync.exceptions import TWClosedError
 
 if TYPE_CHECKING:
@@ -70,8 +71,6 @@ class Extensible:
         return dict(self._extra)
 
     def _repr_html_(self) -> str:
-        from teamwire_sync._models.tables import html_of  # noqa: PLC0415  only notebooks need it
-
         return html_of(self)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from attrs import fields
+
 from teamwire_sync._display.html import Cell, html_table
 from teamwire_sync._internal.dates import date_of
 
@@ -15,8 +17,6 @@ if TYPE_CHECKING:
 
 def html_of(value: Any) -> str:
     """Return an HTML table of the model *value*, without its empty attributes."""
-    from attrs import fields  # noqa: PLC0415  only notebooks need it
-
     rows: list[tuple[str, Cell]] = []
     for field in fields(type(value)):
         if field.name == "timestamp":

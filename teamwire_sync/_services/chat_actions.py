@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Callable
 from teamwire_sync._display.progress import Progress
 from teamwire_sync._display.progress import moved as bytes_moved
 from teamwire_sync._internal.deadlines import deadline_of, within
+from teamwire_sync._internal.imports import LazyModule
 from teamwire_sync._internal.validation import (
     require_bool,
     require_count,
@@ -30,11 +31,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from teamwire_sync._cache.chat_cache import ChatCache
+    from teamwire_sync._models import attachments as attachment_models
     from teamwire_sync._models.attachments import Attachable, Attachment, FileAttachment
     from teamwire_sync._models.chat_service import Members
     from teamwire_sync._models.people import Group, User
+    from teamwire_sync._services import files
     from teamwire_sync._services.directory import GroupDirectory, UserDirectory
     from teamwire_sync._services.files import LocalFile
+else:
+    # Most programs post texts, and need no files.
+    attachment_models = LazyModule("teamwire_sync._models.attachments")
+    files = LazyModule("teamwire_sync._services.files")
 
 # Messages per request. A server may return fewer, and never returns more than 200.
 _MESSAGES = 200
@@ -160,9 +167,8 @@ class ChatActions:
         # Without items there is no bar, but progress=True must still raise if tqdm is missing.
         if not items and progress is not True:
             return []
-        from teamwire_sync._models.attachments import Attachment, FileAttachment  # noqa: PLC0415
-
-        done, total = 0, sum(item.size for item in items if not isinstance(item, Attachment))
+        attachment_type = attachment_models.Attachment
+        done, total = 0, sum(item.size for item in items if not isinstance(item, attachment_type))
         sent: list[Attachment] = []
         with bytes_moved(progress, "sending") as tell:
 
@@ -170,7 +176,7 @@ class ChatActions:
                 tell(done + count, total)
 
             for item in items:
-                if isinstance(item, Attachment):
+                if isinstance(item, attachment_type):
                     sent.append(item)
                     continue
                 with item.opened(moved) as source:
@@ -179,7 +185,9 @@ class ChatActions:
                 if not source.size:
                     moved(0)  # an empty file is never read, so no read has reported it
                 sent.append(
-                    FileAttachment(item.type, aid, item.name, source.size, item.content_type)
+                    attachment_models.FileAttachment(
+                        item.type, aid, item.name, source.size, item.content_type
+                    )
                 )
         return sent
 
@@ -235,8 +243,6 @@ class ChatActions:
         timeout: float | None,
     ) -> Path | None:
         """Download the content of *attachment*; see `FileAttachment.download`."""
-        from teamwire_sync._services.files import target_of  # noqa: PLC0415  see `_attachable`
-
         deadline = deadline_of(timeout)
         size = attachment.size
         with bytes_moved(progress, "fetching") as tell:
@@ -244,7 +250,7 @@ class ChatActions:
             def moved(count: int) -> None:
                 tell(count, size)
 
-            with target_of(path_or_file, attachment.name, moved) as (target, paths):
+            with files.target_of(path_or_file, attachment.name, moved) as (target, paths):
                 self._transport.download(attachment.aid, target, size=size, deadline=deadline)
                 if not size:
                     moved(0)  # an empty attachment has no piece that reports it
@@ -350,10 +356,6 @@ def _attachable(
 ) -> list[Attachment | LocalFile]:
     if attachments is None:
         return []
-    # Most programs post texts: what files need is imported by who attaches one.
-    from teamwire_sync._models.attachments import Attachment  # noqa: PLC0415
-    from teamwire_sync._services.files import LocalFile  # noqa: PLC0415
-
     hint = "attach files with attachments=Attachments().add_file(path)"
     # Iterating over a file object would read its lines: there may be many, or the read may block.
     if (
@@ -366,9 +368,10 @@ def _attachable(
             f"{type(attachments).__name__}; {hint}"
         )
         raise TypeError(message)
+    kinds = (attachment_models.Attachment, files.LocalFile)
     items: list[Attachment | LocalFile] = []
     for item in attachments:
-        if not isinstance(item, (Attachment, LocalFile)):
+        if not isinstance(item, kinds):
             message = (
                 f"attachments[{len(items)}] must be an Attachment, not {type(item).__name__}; "
                 f"{hint}"

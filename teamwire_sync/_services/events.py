@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Callable, NoReturn
 
 from attrs import define
 
+from teamwire_sync._internal.deadlines import time_left
 from teamwire_sync._internal.log import logger
 from teamwire_sync._models.events import Event, Events, NewMessageInfo
 from teamwire_sync.exceptions import (
@@ -209,7 +210,7 @@ class EventStream:
         self._transport.pause(pause)
 
     def _left(self) -> float:
-        return float("inf") if self._ends_at is None else self._ends_at - time.monotonic()
+        return time_left(self._ends_at)
 
     def __reduce__(self) -> NoReturn:
         message = (

@@ -9,11 +9,20 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from teamwire_sync._internal.imports import LazyModule
 from teamwire_sync._internal.secret import Secret
+from teamwire_sync._stores.sharing import SharedListing
+from teamwire_sync._stores.source import StoreSource
 from teamwire_sync.exceptions import TWConfigError
 
 if TYPE_CHECKING:
+    from teamwire_sync._stores import file, redis
     from teamwire_sync._stores.base import Store, StoreSlot
+else:
+    file = LazyModule("teamwire_sync._stores.file")
+    redis = LazyModule("teamwire_sync._stores.redis")
+
+__all__ = ["SharedListing", "StoreSource", "find_store", "slot_in"]
 
 _KINDS = "none, file, file:FOLDER, redis://HOST, rediss://HOST or unix://SOCKET"
 
@@ -70,18 +79,14 @@ def find_store(text: str | Secret, source: str) -> Store | None:
         return None
     problem = f"{source} must be one of {_KINDS}"
     if kind == "file":
-        from teamwire_sync._stores.file import FileStore  # noqa: PLC0415  needs an extra
-
         if given.reveal() != "file:":
             try:
-                return FileStore(given.reveal()[len("file:") :] or None)
+                return file.FileStore(given.reveal()[len("file:") :] or None)
             except ValueError as error:
                 problem = f"{source}: {error}"
     elif kind in {"redis", "rediss", "unix"}:
-        from teamwire_sync._stores.redis import RedisStore  # noqa: PLC0415  needs an extra
-
         try:
-            return RedisStore(given.reveal())
+            return redis.RedisStore(given.reveal())
         except ValueError as error:
             problem = f"{source}: {error}"
     # The message does not repeat the text, which may contain a password.

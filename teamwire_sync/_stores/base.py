@@ -19,6 +19,7 @@ clocks of the processes may differ.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -192,6 +193,4 @@ def new_token() -> str:
 
 def key_of(identity: str) -> str:
     """Return a hash of *identity* for names of files and keys. It does not reveal the identity."""
-    import hashlib  # noqa: PLC0415  only a store needs it
-
     return hashlib.sha256(identity.encode()).hexdigest()[:32]

@@ -12,6 +12,7 @@ needed.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import struct
 from base64 import b64decode, b64encode
@@ -97,8 +98,6 @@ def unpack(packed: bytes) -> StoredListing:
 
 
 def _digest(body: bytes) -> bytes:
-    import hashlib  # noqa: PLC0415  only a store needs it
-
     return hashlib.blake2b(body, digest_size=16).hexdigest().encode()
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Callable, TypeVar
 from attrs import evolve
 
 from teamwire_sync._cache.listing import SlotRevision
-from teamwire_sync._internal.imports import import_in_thread
+from teamwire_sync._internal.imports import LazyModule, import_whole
 from teamwire_sync._internal.validation import check_seconds, require_count
 from teamwire_sync._stores.base import (
     MAX_AGE,
@@ -37,8 +37,9 @@ from teamwire_sync._stores.codec import pack, unpack
 from teamwire_sync._stores.folder import SUFFIX, Folder, folder_path
 
 if TYPE_CHECKING:
-    from sqlite3 import Connection
-
+    import sqlite3
+else:
+    sqlite3 = LazyModule("sqlite3")
 
 T = TypeVar("T")
 
@@ -158,8 +159,7 @@ class FileStore:
 
 def _require_sqlite3() -> None:
     try:
-        import_in_thread("sqlite3")
-        import sqlite3  # noqa: F401, PLC0415  a program without a store has no use for it
+        import_whole("sqlite3")
     except ImportError as error:
         message = f"FileStore needs sqlite3, which can't be imported: {error}"
         raise ImportError(message, name="sqlite3") from None
@@ -204,7 +204,7 @@ class _FileSlot:
             raise self._folder.error(message)
         revision = SlotRevision(new_token(), generation, asked_at)
 
-        def replace(database: Connection) -> None:
+        def replace(database: sqlite3.Connection) -> None:
             database.execute("DELETE FROM chats")
             database.execute("INSERT INTO chats VALUES (?, ?)", (revision.body, packed))
             database.execute(
@@ -251,7 +251,7 @@ class _FileSlot:
         """Run *sql*, and return whether it changed a row."""
         return self._use(lambda database: database.execute(sql, values).rowcount > 0, writes=True)
 
-    def _look(self, database: Connection) -> SlotStatus:
+    def _look(self, database: sqlite3.Connection) -> SlotStatus:
         [(generation, body, asked_in, asked_at, failure)] = database.execute(_LOOK)
         # Read the clock last: an earlier time would make the stored data seem younger.
         now = self._store._now()
@@ -273,13 +273,11 @@ class _FileSlot:
                 if abs(age) > self._store._max_age:
                     _FileSlot(self._store, name).clear()
 
-    def _use(self, work: Callable[[Connection], T], *, writes: bool = False) -> T:
+    def _use(self, work: Callable[[sqlite3.Connection], T], *, writes: bool = False) -> T:
         """Call *work* with an open database, and return its result.
 
         If *writes* is true, *work* is one transaction: other processes write before or after it.
         """
-        import sqlite3  # noqa: PLC0415  see _require_sqlite3
-
         ends_at = time.monotonic() + _LOCK_TIMEOUT
         folder, name = self._folder, self._name
         with _in_use, folder.opened():
@@ -330,7 +328,7 @@ class _FileLease:
         self._process = os.getpid()
 
     def _take(self, *, free: bool) -> bool:
-        def take(database: Connection) -> bool:
+        def take(database: sqlite3.Connection) -> bool:
             now = self._slot._store._now()
             values = {"owner": self._owner, "free": free, "now": now, "until": now + self._seconds}
             return database.execute(_LEASE, values).rowcount > 0

@@ -13,6 +13,7 @@ from attrs import asdict, field, frozen
 
 from teamwire_sync._cache.listing import SlotRevision
 from teamwire_sync._internal.extras import install_command
+from teamwire_sync._internal.imports import LazyModule, first_use
 from teamwire_sync._internal.secret import Secret
 from teamwire_sync._internal.validation import check_seconds, require_count
 from teamwire_sync._stores.base import (
@@ -30,7 +31,10 @@ from teamwire_sync._stores.base import (
 from teamwire_sync._stores.codec import pack, unpack
 
 if TYPE_CHECKING:
+    from teamwire_sync._stores import redis_link
     from teamwire_sync._stores.redis_link import Link
+else:
+    redis_link = LazyModule("teamwire_sync._stores.redis_link")
 
 T = TypeVar("T")
 
@@ -104,12 +108,12 @@ class RedisStore:
         check_seconds("max_age", max_age)
         require_count(max_bytes, "max_bytes")
         check_seconds("timeout", timeout)
-        if find_spec("redis") is None:
+        with first_use("can't import redis"):
+            is_missing = find_spec("redis") is None
+        if is_missing:
             message = f"RedisStore needs redis: {install_command('redis')}"
             raise ImportError(message, name="redis")
-        from teamwire_sync._stores.redis_link import Link  # noqa: PLC0415  an extra
-
-        self._link = Link(given, timeout)
+        self._link = redis_link.Link(given, timeout)
         self._where = self._link.where
         self._max_age = max_age
         self._max_bytes = max_bytes

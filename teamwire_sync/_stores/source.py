@@ -5,8 +5,6 @@ The glossary in `teamwire_sync._cache` defines view, flight, slot, generation an
 
 from __future__ import annotations
 
-import math
-import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -15,7 +13,7 @@ from attrs import evolve
 from teamwire_sync._cache.cool_down import pause_after
 from teamwire_sync._cache.listing import ConfirmedListing, Freshness, ListingRequest, SlotRevision
 from teamwire_sync._cache.snapshot import ChatSnapshot
-from teamwire_sync._internal.deadlines import is_own_timeout
+from teamwire_sync._internal.deadlines import is_own_timeout, time_left
 from teamwire_sync.exceptions import TWError, TWTimeoutError
 
 if TYPE_CHECKING:
@@ -230,7 +228,7 @@ def _moment(stored: float, status: SlotStatus, now: float) -> float:
 
 
 def _wait(shared: SharedListing, pause: float, deadline: float | None) -> None:
-    left = math.inf if deadline is None else deadline - time.monotonic()
+    left = time_left(deadline)
     if left <= 0:
         message = (
             "no response within the timeout of this call; "

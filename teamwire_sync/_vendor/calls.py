@@ -8,6 +8,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Callable, Generic, TypeVar
 
+from teamwire_sync._internal.deadlines import time_left
 from teamwire_sync._vendor.errors import cause_of, delivery_unknown, is_lasting, translate
 from teamwire_sync.exceptions import (
     TWClosedError,
@@ -59,7 +60,8 @@ class Call(Generic[T]):
         self.caller = threading.get_ident()
         self.is_doubtful = False
         self._work = work
-        self._deadline = deadline
+        # Other threads compare it with a clock that does not stand still for this one.
+        self._deadline = time.monotonic() + time_left(deadline)
         self._hint = hint
         # Reentrant: a signal handler may close the Connection in the thread that holds this lock.
         # With a plain lock, that thread would wait for itself.

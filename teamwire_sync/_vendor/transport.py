@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Callable, NoReturn, TypeVar
 
 from teamwire_sync._internal.deadlines import within
+from teamwire_sync._internal.imports import import_whole
 from teamwire_sync._internal.validation import check_seconds, require_id
 from teamwire_sync._transport import Ability, ChatDraft, ChatPage, MemberEdit, MessageDraft
 from teamwire_sync._vendor.calls import Call
@@ -273,13 +274,11 @@ def ask_vendor(
 
 def _vendor_connection() -> Any:
     try:
-        from teamwire_api import Connection  # type: ignore[import-not-found]  # noqa: PLC0415
+        return import_whole("teamwire_api").Connection
     # A package that does not fit this version of Python may raise anything.
     except Exception as error:  # noqa: BLE001
         missing = isinstance(error, ModuleNotFoundError) and error.name == "teamwire_api"
         problem = "is not installed" if missing else f"can't be imported ({cause_of(error)})"
-    else:
-        return Connection
     message = (
         f"the vendor's SDK {problem}: VendorTransport needs the package teamwire_api in this "
         f"Python ({sys.executable}). It comes from Teamwire, not from PyPI: see "

@@ -1,4 +1,4 @@
-"""Who imports whom. Imports in functions and for type checking count as any other."""
+"""Who imports whom. Imports in functions, for type checking and lazy ones count as any other."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 import teamwire_sync
+from tests.support.lazy_modules import lazy_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,6 +64,7 @@ def _imported(module: str) -> set[str]:
             for alias in node.names:
                 full = f"{node.module}.{alias.name}"
                 found.add(full if full in SOURCES else str(node.module))
+    found |= lazy_names(SOURCES[module])
     return {name for name in found if name.split(".")[0] == "teamwire_sync"}
 
 
@@ -71,6 +73,14 @@ IMPORTS = {module: _imported(module) for module in SOURCES if module != "teamwir
 
 def room_of(module: str) -> str:
     return module.split(".")[1]
+
+
+# All but the command line and the sandbox: those have few threads, and no forks of a program's.
+_LIBRARY = [
+    module
+    for module in SOURCES
+    if module == "teamwire_sync" or room_of(module) not in {"_cli", "_sandbox"}
+]
 
 
 def test_no_module_imports_from_the_root() -> None:
@@ -94,6 +104,95 @@ def test_each_room_uses_what_it_may() -> None:
         if room_of(name) != room_of(module) and room_of(name) not in MAY_USE[room_of(module)]
     }
     assert wrong == set()
+
+
+def test_no_import_in_a_function_but_by_the_one_mechanism() -> None:
+    found = {
+        f"{module}:{node.lineno}"
+        for module in _LIBRARY
+        for function in ast.walk(SOURCES[module])
+        if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef))
+        for node in ast.walk(function)
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+    }
+    assert found == set()
+
+
+def test_no_other_way_to_import_is_used() -> None:
+    found = {
+        module
+        for module in _LIBRARY
+        for node in ast.walk(SOURCES[module])
+        if _name_of(node) in {"__import__", "import_module", "importlib"}
+    }
+    assert found == {"teamwire_sync._internal.imports"}
+
+
+def test_each_lazy_module_is_imported_for_type_checking_under_the_same_name() -> None:
+    wrong = {
+        f"{module}: {name}"
+        for module in _LIBRARY
+        for name, target in _stand_ins(SOURCES[module]).items()
+        if _checked(SOURCES[module]).get(name) != target
+    }
+    assert wrong == set()
+    assert "parts" in _stand_ins(SOURCES["teamwire_sync._connection"])
+
+
+def test_no_lazy_module_is_used_when_a_module_is_imported() -> None:
+    """It would be imported then, in the middle of that import."""
+    wrong = {
+        f"{module}:{node.lineno}"
+        for module in _LIBRARY
+        for node in _run_at_import(SOURCES[module])
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+        if node.id in _stand_ins(SOURCES[module])
+    }
+    assert wrong == set()
+
+
+def _name_of(node: ast.AST) -> str | None:
+    if isinstance(node, ast.ImportFrom):
+        return node.module
+    if isinstance(node, ast.alias):
+        return node.name
+    return node.id if isinstance(node, ast.Name) else None
+
+
+def _stand_ins(tree: ast.AST) -> dict[str, str]:
+    """The modules that stand-ins stand for, by the name of the stand-in."""
+    return {
+        target.id: lazy_names(node.value).pop()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)
+        if _name_of(node.value.func) == "LazyModule"
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+
+
+def _checked(tree: ast.Module) -> dict[str, str]:
+    """The modules that are imported for type checking, by name."""
+    found = {}
+    for branch in tree.body:
+        if isinstance(branch, ast.If) and _name_of(branch.test) == "TYPE_CHECKING":
+            for node in branch.body:
+                if isinstance(node, (ast.Import, ast.ImportFrom)):
+                    prefix = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+                    for alias in node.names:
+                        found[alias.asname or alias.name] = prefix + alias.name
+    return found
+
+
+def _run_at_import(tree: ast.AST) -> Iterator[ast.AST]:
+    """The nodes of *tree* that are run when it is imported: no bodies of functions."""
+    for node in ast.iter_child_nodes(tree):
+        yield node
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            continue
+        if isinstance(node, ast.AnnAssign):
+            continue
+        yield from _run_at_import(node)
 
 
 def test_the_rest_of_a_room_is_behind_its_contract() -> None:

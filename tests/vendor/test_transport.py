@@ -873,7 +873,7 @@ class TestMissingPackage:
         ("code", "why"),
         [
             ("import no_such_package", "No module named 'no_such_package'"),
-            ("", "cannot import name 'Connection'"),
+            ("", "module 'teamwire_api' has no attribute 'Connection'"),
             ("raise ImportError('too old')", "ImportError: too old"),
             ("import asyncio; asyncio.no_such_thing", "no_such_thing"),
             ("async = 5", "SyntaxError"),
