@@ -51,7 +51,7 @@ class CacheInfo:
 
     @property
     def requests_saved(self) -> int:
-        """Look-ups minus refreshes: without the cache, each look-up would send a request."""
+        """The number of look-ups minus the number of refreshes."""
         return self.lookups - self.refreshes
 
     def _rows(self) -> list[tuple[str, str]]:
