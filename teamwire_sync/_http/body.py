@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 class AnswerRefusedError(Exception):
-    """The response is too large or too short, compressed in a way not offered, or interim."""
+    """The response is too large, too short, interim, or compressed in a way we did not offer."""
 
 
-class LocalFailure(Exception):  # noqa: N818  it carries an error, and users never see it
+class LocalFailure(Exception):  # noqa: N818  users see only its `error`
     """Reading or writing the caller's file failed. A bare OSError would look like a network error.
 
     Attributes:
@@ -30,7 +30,7 @@ class LocalFailure(Exception):  # noqa: N818  it carries an error, and users nev
 def _local() -> Iterator[None]:
     try:
         yield
-    except Exception as error:  # noqa: BLE001  no error in the block is a network error
+    except Exception as error:  # noqa: BLE001  every error here comes from the caller's file
         raise LocalFailure(error) from None
 
 
@@ -47,7 +47,10 @@ class UploadBody:
         self.size, self.content_type = source.size, source.content_type
 
     def read(self, size: int = -1) -> bytes:
-        """Return at most *size* bytes, for urllib3; all bytes if *size* < 0, for test doubles."""
+        """Return at most *size* bytes, or all bytes if *size* < 0.
+
+        urllib3 passes a size. Test libraries that simulate a server read without a size.
+        """
         with _local():
             if size < 0:
                 return b"".join(iter(lambda: self._source.read(self.size), b""))

@@ -54,8 +54,8 @@ class HttpClient:
         session: The caller's session, which is neither changed nor closed; None for a new session.
         app_name: An addition to the User-Agent header, or None.
         clock: A function that returns the time in seconds, for time-outs.
-        pause: A function that waits for a number of seconds before a retry. None for a wait that
-            `close` ends.
+        pause: A function that waits for a number of seconds before a retry. If it is None, the
+            client waits, and `close` ends the wait.
         on_unauthorized: A callback that runs when the server does not accept the credentials (401).
 
     Raises:
@@ -87,7 +87,8 @@ class HttpClient:
             self._session = GivenSession(session, credentials.url, self._auth, config)
         self._headers = {
             "Accept": "application/json",
-            # The encodings that `read_body` accepts. requests would offer all that are installed.
+            # These are the encodings that `read_body` accepts. The library `requests` would offer
+            # every encoding for which a decoder is installed.
             "Accept-Encoding": "gzip, deflate",
             "User-Agent": _user_agent(app_name),
         }
@@ -125,10 +126,10 @@ class HttpClient:
         Args:
             name: The name of the operation in `OPERATIONS`.
             timeout: The limit for connecting, and for each read, in seconds.
-            deadline: The moment of the clock at which all tries must end, or None.
-            total: The limit for all tries and pauses together, in seconds. None for
-                ``total_timeout``.
-            ids: The IDs in the path, by the placeholder's name.
+            deadline: The time at which all tries must end, on the client's clock, or None.
+            total: The limit for all tries and pauses together, in seconds. If it is None, the
+                setting ``total_timeout`` is the limit.
+            ids: The IDs in the path, each with the name of its placeholder as the key.
             query: The parameters of the query.
             body: The body of the request: a document to send as JSON, or an upload.
             headers: Additional headers, which replace default headers of the same name.
@@ -179,12 +180,13 @@ class HttpClient:
                         context=context,
                         redact=self._auth.redact,
                     )
-                    # A server that keeps the contract does the work only once per Idempotency-Key.
+                    # A server that keeps the contract does a write only once per Idempotency-Key.
                     unsafe = (
                         isinstance(failure, TWDeliveryUnknownError) and not self._keeps_contract
                     )
                     again = may_pass(error) and not unsafe and not once
-                # `close` cuts the connection. A cut response without a length may look complete.
+                # `close` cuts the connection. If the response has no length, the received part of
+                # it may look like a complete response.
                 if once and self._closed:
                     return FailedAttempt(_closed_error(context))
                 if raw is not None:
@@ -203,7 +205,8 @@ class HttpClient:
             ):
                 return response
             raise response.error()
-        # Outside the except block: inside it, Python would replace the context of this error.
+        # Raise this error outside the except block. Inside the block, Python would replace the
+        # context of the error.
         raise local
 
     def pause(self, pause: float) -> None:
@@ -256,7 +259,8 @@ class HttpClient:
                 raise TWTimeoutError(message, **context)
             if canceller is not None:
                 self._cancellers.add(canceller)
-            # `close` cancels the requests in the set. It may have run before this one was added.
+            # `close` cancels the requests in the set. It may have run before this request was
+            # added to the set.
             if self._closed:
                 raise _closed_error(context)
             yield self._time_left(ends_at, context)
@@ -299,10 +303,11 @@ def _user_agent(app_name: str | None) -> str:
 
 
 def _leaves_open(raw: RawResponse) -> bool:
-    """Return whether it stays unknown if an earlier try of the same write was done.
+    """Return whether this response leaves open if the server did the write in an earlier try.
 
-    A refusal by the application makes it known: the application refused the earlier try, too, or
-    it repeats the response to that try. A response of a proxy or of a failed application does not.
+    A refusal by the application shows what happened: the application refused the earlier try,
+    too, or it repeats the response to that try. A response of a proxy or of a failed application
+    does not show what happened.
     """
     refuses = 400 <= raw.status < 500 and raw.status != 401
     return raw.status != 200 and not (refuses and keeps_contract(raw.headers))

@@ -60,5 +60,6 @@ def _proxies(url: str, config: ConnectionConfig) -> dict[str, str]:
         # Secret of an http:// request.
         is_local = is_loopback(urlsplit(url).hostname or "")
         proxies = {} if is_local else requests.utils.get_environ_proxies(url)
-    # requests keeps the proxies in a local variable until the response, and reporters may show it.
+    # The library `requests` keeps the proxies in a local variable until the response arrives. An
+    # error reporter may show the local variable.
     return {scheme: SecretText(proxy) for scheme, proxy in proxies.items()}

@@ -16,8 +16,8 @@ from teamwire_sync._http.body import AnswerRefusedError
 # A group of 100,000 members fits into this limit. The limit also ends an endless response.
 MAX_BYTES = 32 * 2**20
 _PIECE = 2**20
-# Compressed bytes to read at once: urllib3 before 2.6 decompresses all of them, to up to 1,000
-# times the size.
+# The number of compressed bytes in one read. urllib3 before 2.6 decompresses all of these bytes in
+# one step, to up to 1,000 times the size.
 _COMPRESSED_PIECE = 2**14
 _PLAIN = {"", "identity"}
 _ENCODINGS = {*_PLAIN, "gzip", "x-gzip", "deflate"}
@@ -33,12 +33,12 @@ def read_body(
     Args:
         raw: The response.
         ends_at: The deadline, a moment of `time.monotonic`, if the connection does not enforce it.
-        write: A callback for each piece of the body. Then the body may have any size, must not be
-            compressed, and is returned as empty bytes.
+        write: A callback for each piece of the body, or None. With a callback, the body may have
+            any size and must not be compressed, and this function returns empty bytes.
 
     Raises:
-        AnswerRefusedError: The body is larger than `MAX_BYTES`, the server compressed it in a way
-            that was not offered, or the response is an interim one.
+        AnswerRefusedError: The body is larger than `MAX_BYTES`, the server compressed the body in
+            a way that we did not offer, or the response is interim.
         HTTPError: Reading failed, or the body is malformed.
     """
     encoding = raw.headers.get("Content-Encoding", "").strip().lower()
@@ -54,7 +54,8 @@ def read_body(
         size = _COMPRESSED_PIECE if compressed else _PIECE
         read: Callable[..., bytes] = raw.read
         if ends_at < math.inf and _is_from_connection(raw):
-            # `read` waits for all of *size*, so a slow server could exceed the deadline.
+            # `read` waits until `size` bytes have arrived, so a slow server could exceed the
+            # deadline.
             read = raw.read1
         pieces, count = [], 0
         while True:

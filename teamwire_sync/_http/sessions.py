@@ -1,4 +1,4 @@
-"""The sessions that `HttpClient` sends requests over: a new one, or one of the caller."""
+"""The sessions that `HttpClient` sends requests over: our own session, or the caller's."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class RawResponse:
 
 
 class BasicAuth:
-    """Basic authentication in UTF-8 (RFC 7617); requests would encode in Latin-1.
+    """Basic authentication in UTF-8 (RFC 7617). The library `requests` would encode in Latin-1.
 
     Args:
         app_id: The App ID.
@@ -69,9 +69,10 @@ class BasicAuth:
 
 
 class _Header(SecretText):
-    """The Authorization header, which a log of all headers does not show.
+    """The value of the Authorization header. A log of all headers does not show the value.
 
-    A copy of a request keeps the header and can be sent. A pickle of a request has no Secret.
+    A copy of a request contains the value, so the copy can be sent. A pickle of a request does not
+    contain the Secret.
     """
 
     __slots__ = ()
@@ -87,7 +88,7 @@ class _Header(SecretText):
 
 
 class _CookielessAdapter(DeadlineAdapter):
-    """An adapter whose responses omit the parts that this package does not use, such as cookies."""
+    """An adapter that omits the parts of a response that we do not use, such as cookies."""
 
     def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
         response = requests.Response()
@@ -100,7 +101,7 @@ class _CookielessAdapter(DeadlineAdapter):
 
 
 class OwnSession:
-    """A session of this package, which computes the common parts of all requests only once.
+    """A session of this package. It computes the common parts of all requests only once.
 
     Args:
         url: The URL of the server.
@@ -135,8 +136,8 @@ class OwnSession:
         prepared = requests.PreparedRequest()
         prepared.method = method
         prepared.url = self._base + target
-        # Authorization first: a local variable of urllib3 keeps the last one during an upload, and
-        # structlog before 24.4 shows a str without its repr.
+        # Set the Authorization header first. During an upload, a local variable of urllib3 keeps
+        # the last header, and structlog before 24.4 shows a str without calling its repr.
         prepared.headers = CaseInsensitiveDict()
         self._auth(prepared)
         prepared.headers.update({**self._headers, **headers})
@@ -180,7 +181,7 @@ class OwnSession:
 
 
 class GivenSession:
-    """A session of the caller, which is neither changed nor closed.
+    """A session of the caller. This class neither changes nor closes it.
 
     Args:
         session: The session.
@@ -255,8 +256,8 @@ class GivenSession:
             prepared: The request.
             timeout: The limit for connecting, and for each read, in seconds.
             left: The limit for the request and its response together, in seconds. The caller's
-                connections do not enforce the limit, so it is checked each time bytes of the body
-                arrive.
+                connections do not enforce the limit. So this method checks the limit each time
+                that bytes of the body arrive.
             download: The destination of the body of a response with status 200, or None.
             canceller: Not used: only our own connections support it.
         """
@@ -287,9 +288,9 @@ class GivenSession:
 
 
 class _ResponseHook:
-    """A response hook that keeps a session from storing cookies and following a redirect.
+    """A response hook. It prevents a session from storing cookies and from following redirects.
 
-    It runs last, so that the session's own hooks get the complete response.
+    The hook runs last, so that the session's own hooks get the complete response.
 
     Attributes:
         location: The target of a redirect, or empty.
@@ -306,7 +307,7 @@ class _ResponseHook:
 
 def _set_upload(prepared: requests.PreparedRequest, upload: UploadBody) -> None:
     upload.seek(0)
-    # Set the body here: requests would send a body of unknown size in chunks.
+    # Set the body here: the library `requests` would send a body of unknown size in chunks.
     prepared.body = upload
     prepared.headers["Content-Type"] = upload.content_type
     prepared.headers["Content-Length"] = str(upload.size)

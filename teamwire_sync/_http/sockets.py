@@ -1,8 +1,8 @@
-"""Sockets with a deadline: each read, write and connect ends when its request has to end.
+"""Sockets with a deadline: each read, write and connect ends at the deadline of its request.
 
-The time-outs of requests apply to each read: a server that sends one byte a second never exceeds
-them. Here each operation on a socket gets the time that is left for the whole request. Only name
-resolution has no time-out, because the system offers none.
+The time-outs of the library `requests` apply to each read: a server that sends one byte a second
+never exceeds them. Here each operation on a socket gets the time that is left for the whole
+request. Only name resolution has no time-out, because the system does not offer a time-out for it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from teamwire_sync._http.canceller import Canceller
 
 _TIMED_OUT = "timed out"
-# Seconds. Not 0: for a socket, 0 means "do not wait".
+# In seconds. The value must not be 0, because 0 makes a socket not wait at all.
 _SHORTEST = 0.001
 # A host that can't exist, because its label has more than 63 characters. `adapter` uses it to check
 # that urllib3 gets its sockets from our connections. The check sends nothing.
@@ -52,13 +52,14 @@ _current = _CurrentRequest()
 
 @contextmanager
 def ending_at(moment: float, canceller: Canceller | None = None) -> Iterator[None]:
-    """Within the block, end this thread's reads and writes at *moment* of `time.monotonic`.
+    """Set the deadline of this thread's reads and writes in the block.
 
     Args:
-        moment: The deadline.
-        canceller: An object that lets another thread end them before the deadline, or None.
+        moment: The deadline, a moment of `time.monotonic`.
+        canceller: An object that lets another thread end the reads and writes earlier, or None.
     """
-    # A logging handler may send another request while this thread sends one.
+    # Restore the previous values after the block: a logging handler may send another request while
+    # this thread sends a request.
     before = _current.ends_at, _current.canceller
     _current.ends_at, _current.canceller = moment, canceller
     try:
@@ -185,7 +186,7 @@ class DeadlineSocket:
 
 
 class _ProxyTlsSocket(DeadlineSocket):
-    """A TLS socket to an HTTPS proxy. urllib3 sends the TLS of the server over it."""
+    """A TLS socket to an HTTPS proxy. It carries the TLS connection of urllib3 to the server."""
 
     def recv(self, size: int) -> bytes:
         """Return at most *size* bytes."""
@@ -230,7 +231,7 @@ class _FinalResponse(http.client.HTTPResponse):
 
 
 class OwnConnectionError(NewConnectionError):
-    """Raised instead of connecting: it shows that urllib3 gets its sockets from our connection."""
+    """The error for `NO_HOST`. It shows that urllib3 gets its sockets from our connection."""
 
 
 class DeadlineConnection(HTTPConnection):
@@ -254,8 +255,8 @@ class DeadlineConnection(HTTPConnection):
 
     def endheaders(self, *args: Any, **kwargs: Any) -> None:
         """Connect if necessary, and send the head of the request."""
-        # http.client keeps the head in local variables while it connects and sends. On Ctrl-C, a
-        # reporter that shows local variables would show the Secret. So connect first, and let
+        # http.client keeps the head in local variables while it connects and sends. On Ctrl-C, an
+        # error reporter that shows local variables would show the Secret. So connect first, and let
         # `send` only collect the head. The repr of a memoryview does not show its content.
         if self.sock is None:
             self.connect()
@@ -268,7 +269,7 @@ class DeadlineConnection(HTTPConnection):
             self.sock.sendall(piece)
 
     def send(self, data: Any) -> None:
-        """Send *data*; only keep it if it is the head of the request."""
+        """Send *data*. If *data* is part of the head of the request, only collect it."""
         if self._head is not None:
             self._head.append(memoryview(data))
             return
@@ -300,7 +301,7 @@ class DeadlineConnection(HTTPConnection):
             raise OwnConnectionError(self, NO_HOST)
         ends_at = time.monotonic() + (time_left(self.timeout) or 0)
         addresses = self._addresses()
-        if not addresses:  # from a function that replaces the one of the system
+        if not addresses:  # possible if a program replaces socket.getaddrinfo
             message = "the host has no address"
             raise NewConnectionError(self, message)
         while True:
@@ -316,7 +317,7 @@ class DeadlineConnection(HTTPConnection):
                 if isinstance(error, socket.timeout):
                     raise ConnectTimeoutError(self, _TIMED_OUT) from error
                 raise NewConnectionError(self, str(error)) from error
-            sock.settimeout(_rest(ends_at))  # for the TLS handshake
+            sock.settimeout(_rest(ends_at))  # the TLS handshake follows
             return DeadlineSocket(sock, self.timeout)
 
     def _addresses(self) -> list[tuple[Any, ...]]:
@@ -326,7 +327,7 @@ class DeadlineConnection(HTTPConnection):
         except socket.gaierror as error:
             raise NameResolutionError(self.host, self, error) from error
         except UnicodeError as error:
-            message = f"{self.host!r}, label empty or too long"
+            message = f"a label of {self.host!r} is empty or too long"
             raise LocationParseError(message) from error
 
     def _open(self, address: tuple[Any, ...], timeout: float) -> socket.socket:
@@ -351,12 +352,13 @@ class DeadlineTlsConnection(DeadlineConnection, HTTPSConnection):
     def connect(self) -> None:
         """Connect, and do the TLS handshake."""
         super().connect()
-        # Otherwise urllib3 warns at each request if the caller has set verify=False. If warnings
-        # are errors, every request would fail.
+        # Without this, urllib3 would warn at each request if the caller has set verify=False. If
+        # warnings are errors, every request would fail.
         self.is_verified = True
 
     def _connect_tls_proxy(self, *args: Any, **kwargs: Any) -> Any:
-        # Otherwise each read of the TLS handshake with the server could take the whole time-out.
+        # Without this class, each read of the TLS handshake with the server could take the whole
+        # time-out.
         return _ProxyTlsSocket(super()._connect_tls_proxy(*args, **kwargs), self.timeout)
 
 
