@@ -122,7 +122,7 @@ class Pages:
         left = self._chats
         for number, body in enumerate(self._bodies, start=1):
             content = body if isinstance(body, bytes) else body.read_bytes()
-            chats, _ = decoder.page(decode_json(content))
+            chats, _, _ = decoder.page(decode_json(content))
             if left is not None:
                 chats = chats[:left]
                 left -= len(chats)

@@ -33,6 +33,7 @@ from teamwire_sync._http.contract import (
     Operation,
     decode_error,
     decode_json,
+    decode_revision,
 )
 from teamwire_sync._http.sockets import is_unsent
 from teamwire_sync.exceptions import (
@@ -138,8 +139,20 @@ class Response:
             TWDeliveryUnknownError: The body can't be decoded, and the request was a write. The
                 server may have done it.
         """
+        return self._checked(lambda: decode(decode_json(self.raw.body)))
+
+    def revision(self) -> int | None:
+        """Return the revision that the response shows at least; None if the server has none.
+
+        Raises:
+            TWProtocolError: The header is malformed.
+            TWDeliveryUnknownError: The header is malformed, and the request was a write.
+        """
+        return self._checked(lambda: decode_revision(self.raw.headers))
+
+    def _checked(self, decode: Callable[[], T]) -> T:
         try:
-            return decode(decode_json(self.raw.body))
+            return decode()
         except TWProtocolError as error:
             text = str(error)
         what = f"{self.context['method']} {self.context['path']}: {text}"
@@ -195,7 +208,10 @@ class Response:
         if status == 404:
             if code in {None, NO_SUCH_PATH}:
                 what += "; does the URL point to the bot API?"
-            return TWNotFoundError(what, **context)
+            error = TWNotFoundError(what, **context)
+            with suppress(TWProtocolError):  # the header, like the body, may come from a proxy
+                error._revision = decode_revision(self.raw.headers)
+            return error
         if status == 429:
             wait = self._retry_after()
             what += "" if wait is None else f"; try again in {wait:g} s"

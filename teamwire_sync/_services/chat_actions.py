@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
-from typing import TYPE_CHECKING, Callable
+from typing import TYPE_CHECKING, Callable, cast
 
 from teamwire_sync._display.progress import Progress
 from teamwire_sync._display.progress import moved as bytes_moved
@@ -24,7 +24,14 @@ from teamwire_sync._models.chats import Chat, ChatHandle, Message, MessageList
 from teamwire_sync._models.messages import AlertType
 from teamwire_sync._services.paging import Pages
 from teamwire_sync._services.validation import group_ids, require_members, user_ids
-from teamwire_sync._transport import EventPage, MemberEdit, MessageDraft, Page, Transport
+from teamwire_sync._transport import (
+    ChatState,
+    EventPage,
+    MemberEdit,
+    MessageDraft,
+    Page,
+    Transport,
+)
 from teamwire_sync.exceptions import TWNotFoundError
 
 if TYPE_CHECKING:
@@ -332,12 +339,12 @@ class ChatActions:
     def _changed(
         self,
         chat: Chat | ChatHandle,
-        change: Callable[[float | None], Chat],
+        change: Callable[[float | None], ChatState],
         timeout: float | None,
     ) -> Chat:
         deadline = deadline_of(timeout)
         with self._in(chat), self._cache.writing() as write:
-            after = change(deadline)
+            after = cast("Chat", change(deadline).chat)
             self.attach_chat(after)
             write.changed(chat if isinstance(chat, Chat) else None, after)
         return after

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from teamwire_sync._display.progress import Progress, counted
 from teamwire_sync._internal.deadlines import deadline_of
@@ -221,7 +221,7 @@ class Chats:
             raise ValueError(text)
         deadline = deadline_of(timeout)
         with self._cache.writing() as write:
-            chat = self._transport.create_chat(draft, deadline=deadline)
+            chat = cast("Chat", self._transport.create_chat(draft, deadline=deadline).chat)
             self._actions.attach_chat(chat)
             write.created(chat)
         return chat

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any, Callable, NoReturn, TypeVar
 from teamwire_sync._internal.deadlines import within
 from teamwire_sync._internal.imports import import_whole
 from teamwire_sync._internal.validation import check_seconds, require_id
-from teamwire_sync._transport import Ability, ChatDraft, ChatPage, MemberEdit, MessageDraft
+from teamwire_sync._transport import (
+    Ability,
+    ChatDraft,
+    ChatPage,
+    ChatState,
+    MemberEdit,
+    MessageDraft,
+)
 from teamwire_sync._vendor.calls import Call
 from teamwire_sync._vendor.errors import cause_of, is_lasting, kind_of
 from teamwire_sync._vendor.loop_thread import VendorThread
@@ -125,10 +132,10 @@ class VendorTransport:
             raise
         yield page
 
-    def create_chat(self, draft: ChatDraft, *, deadline: float | None) -> Chat:
+    def create_chat(self, draft: ChatDraft, *, deadline: float | None) -> ChatState:
         """Create a chat."""
 
-        async def work(vendor: Any, call: Call[Chat]) -> Chat:
+        async def work(vendor: Any, call: Call[ChatState]) -> ChatState:
             users, groups = await _look_up_members(vendor, draft.user_ids, draft.group_ids)
             theirs = await _write(
                 call,
@@ -141,7 +148,8 @@ class VendorTransport:
                 allow_mute_notifications=None if draft.allow_mute_notifications else False,
                 is_alert=draft.is_alert or None,
             )
-            return Converter().chat(theirs)
+            chat = Converter().chat(theirs)
+            return ChatState(chat.tid, chat)
 
         try:
             return self._call(

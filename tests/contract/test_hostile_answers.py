@@ -65,7 +65,7 @@ FULL_MESSAGE = message_doc(
 EVENT = {"tid": "t1", "timestamp": 1_700_000_000_000, "is_own": False, "editor_id": "u1"}
 MEMBERS = {"user_ids": ["u2"], "group_ids": ["g1"]}
 EVENTS = [
-    {"cursor": f"c{number}", **EVENT, **more}
+    {"cursor": f"c{number}", "revision": number, **EVENT, **more}
     for number, more in enumerate(
         [
             {"type": "new_message", "message": FULL_MESSAGE},
