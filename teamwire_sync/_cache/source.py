@@ -91,7 +91,7 @@ class ServerSource:
         try:
             read = self._read(request)
             if read is not None:
-                listed = ChatSnapshot.of(read.chats)
+                listed = ChatSnapshot.of(read.chats, read.revisions, read.revision)
                 listing = ConfirmedListing(listed, read.validator, asked_at)
             elif known is not None:
                 listing = evolve(known, asked_at=asked_at)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Callable
 from attrs import evolve
 
 from teamwire_sync._cache.cool_down import CoolDown, pause_after
-from teamwire_sync._cache.facts import Facts, Write
+from teamwire_sync._cache.facts import Fact, Facts, Write
 from teamwire_sync._cache.info import CacheInfo
 from teamwire_sync._cache.listing import ConfirmedListing, Freshness, SlotRevision
 from teamwire_sync._cache.single_flight import Abandoned, Flight
@@ -82,6 +82,7 @@ class CacheState:
         ttl: float,
         recheck_after: float,
         own_write_grace: float,
+        write_timeout: float,
         stale_if_error: float,
     ) -> None:
         self.clock = clock
@@ -89,6 +90,9 @@ class CacheState:
         self.recheck_after = recheck_after
         self.stale_if_error = stale_if_error
         self._own_write_grace = own_write_grace
+        self._write_timeout = write_timeout
+        # The writes in doubt, each with the end of its doubt.
+        self._doubts: dict[Write, float] = {}
         self.view = _NOTHING
         self.tries = itertools.count()
         self.fails = itertools.count()
@@ -102,7 +106,7 @@ class CacheState:
         self.facts = Facts()
         self._last_attempt = self._doubt_until = self._asked_since = -math.inf
         self._cool_down: CoolDown | None = None
-        self._stale_allowed = True
+        self._is_authorized = True
         self._told: set[str] = set()
         self._counts: defaultdict[str, int] = defaultdict(int)
         on_fork(self)
@@ -227,44 +231,47 @@ class CacheState:
             TWClosedError: The Connection is closed.
             Outdated: The listing has content from before a loss.
         """
-        expires_at, facts = self._coverage(listing.asked_at)
-        view = evolve(
-            facts.merge(listing.listed).until(expires_at, check_at),
-            store_generation=listing.revision.generation if listing.revision else None,
-            number=flight.number if is_ours else 0,
-        )
         if not is_ours:
             flight.asked_at = listing.asked_at
-        with self._lock:
-            self.require_open()
-            if flight.epoch != self.epoch:
-                return view
-            if flight.losses != self.losses:
-                raise Outdated
-            self.facts = self.facts.live(listing.asked_at)
-            self.confirmed = listing
-            self._last_attempt = ended_at if is_ours else listing.asked_at
-            self._stale_allowed = True
-            self._told.discard("failure")
-            self._cool_down = None
-            self._flight = None
-            self.view = view
-        return view
+        while True:
+            facts = self.facts
+            live = facts.live(listing.asked_at)
+            view = evolve(
+                live.merge(listing.listed).until(self.end_of(listing), check_at),
+                store_generation=listing.revision.generation if listing.revision else None,
+                number=flight.number if is_ours else 0,
+            )
+            with self._lock:
+                self.require_open()
+                if flight.epoch != self.epoch:
+                    return view
+                if flight.losses != self.losses:
+                    raise Outdated
+                if self.facts is not facts:
+                    continue
+                self.facts = live
+                self.confirmed = listing
+                self._last_attempt = ended_at if is_ours else listing.asked_at
+                self._is_authorized = True
+                self._told.discard("failure")
+                self._cool_down = None
+                self._flight = None
+                self.view = view
+            return view
 
-    def _coverage(self, asked_at: float) -> tuple[float, Facts]:
-        """Return the expiry time of a listing, and the facts that it may lack.
+    def end_of(self, listing: ConfirmedListing) -> float:
+        """Return the time at which *listing* expires.
 
-        Args:
-            asked_at: The time of the request for the listing.
+        A listing that lacks a fact expires with the fact. In doubt, a listing lasts for
+        `recheck_after` at most.
         """
-        with self._lock:
-            by_tid = dict(self.facts.by_tid)
+        asked_at = listing.asked_at
         # Use the request time: a fact that expired since then may be missing from this listing.
-        facts = Facts(by_tid).live(asked_at)
-        expires_at = min(asked_at + self.ttl, facts.expires_at)
+        lacking = self.facts.live(asked_at).against(listing.listed)
+        ends_at = min(asked_at + self.ttl, lacking.expires_at)
         if asked_at < self._doubt_until:
-            expires_at = min(expires_at, asked_at + self.recheck_after)
-        return expires_at, facts
+            ends_at = min(ends_at, asked_at + self.recheck_after)
+        return ends_at
 
     def failed(self, flight: Flight[ChatSnapshot], error: TWError, *, enough: float) -> None:
         """Start the cool-down after a flight has failed, unless the epoch has changed.
@@ -284,14 +291,14 @@ class CacheState:
                 self._cool_down = CoolDown(until, copy.copy(error), enough)
                 self._flight = None
                 if isinstance(error, TWAuthError):
-                    self._stale_allowed = False
+                    self._is_authorized = False
 
     def is_recheck_due(self, now: float) -> bool:
         """Return whether a look-up that finds nothing at the time *now* must list the chats again.
 
-        It must if the last listing or failed listing is older than `recheck_after`.
+        It must if the last listing or failed listing is older than `recheck_after`, and in doubt.
         """
-        return now - self._last_attempt > self.recheck_after
+        return now < self._doubt_until or now - self._last_attempt > self.recheck_after
 
     def stale(self) -> ChatSnapshot | None:
         """Return the last listing with the facts, for a look-up whose refresh failed.
@@ -301,13 +308,12 @@ class CacheState:
             `stale_if_error`. It is also None after 401, 403 or a write of unknown outcome, until a
             listing succeeds.
         """
-        now = self.clock()
-        with self._lock:
-            listing = self.confirmed if self._stale_allowed else None
-            by_tid = dict(self.facts.by_tid)
-        if listing is None or now >= listing.asked_at + self.ttl + self.stale_if_error:
+        now, listing = self.clock(), self.confirmed
+        if listing is None or not self._is_authorized or now < self._doubt_until:
             return None
-        return Facts(by_tid).live(now).merge(listing.listed)
+        if now >= listing.asked_at + self.ttl + self.stale_if_error:
+            return None
+        return self.facts.merge(listing.listed)
 
     # Listings that processes share
 
@@ -321,7 +327,7 @@ class CacheState:
         """
         in_doubt = now < self._doubt_until
         since = max(need.since, self._asked_since, now if in_doubt else -math.inf)
-        return asked_at > since and now < self._coverage(asked_at)[0]
+        return since < asked_at and now < asked_at + self.ttl
 
     def keep(self, flight: Flight[ChatSnapshot], listing: ConfirmedListing, losses: int) -> None:
         """Set `confirmed` to a stored listing, which look-ups may then use if the server fails.
@@ -366,64 +372,89 @@ class CacheState:
 
     # Writes, events and the end
 
+    def begin(self, write: Write) -> None:
+        """Put *write* in doubt, before its request is sent.
+
+        The view expires. If *write* is interrupted at any line, it stays in doubt until the end of
+        its time-out and of `own_write_grace`.
+        """
+        now = self.clock()
+        until = now + self._write_timeout + self._own_write_grace
+        with self._lock:
+            self._doubts = {each: end for each, end in self._doubts.items() if now < end}
+            self._doubts[write] = until
+            self._doubt_until = max(self._doubts.values())
+            write.view, write.epoch = self.view, self.epoch
+            self.view = _NOTHING
+
+    def withdraw(self, write: Write) -> None:
+        """End the doubt about a write that has certainly changed nothing."""
+        with self._lock:
+            self._end_doubt(write)
+            if write.view is not None and write.epoch == self.epoch and self.view is _NOTHING:
+                self.view = write.view
+
     def wrote(self, write: Write, *, unknown: bool) -> None:
         """Expire the view and add a fact: a write has reached the server, or may have reached it.
 
-        Both happen in one step under the lock. With two steps, a listing that is published between
-        them could lack the write.
+        The view expires and the fact is added in one step under the lock. Otherwise, a listing
+        could be published between the two actions, without the write.
 
         Args:
             write: The write, which has ended.
-            unknown: Whether the outcome of the write is unknown. If so, the cache is in doubt.
+            unknown: Whether the outcome of the write is unknown. If so, the cache is in doubt for
+                `own_write_grace`.
         """
         now = self.clock()
         until = now + self._own_write_grace
+        fact = Fact(write.chat, write.revision, until, write.is_created)
         with self._lock:
+            if write.view is None and self._shows(write.tid, write.revision, now):
+                return
+            write.view = None
             # Expire first, since Ctrl-C may interrupt any line: look-ups must not show the state
             # before the write.
             self._expire()
             self.changes += 1
-            # Drop expired facts here too: a program that only writes publishes no listing.
-            self.facts = self.facts.live(now)
-            listed = None if self.confirmed is None else self.confirmed.listed
-            self.facts.record(write, listed, now=now, expires_at=until)
-            # The server has confirmed a write, so it is available again.
             if write.tid is not None:
+                self.facts = self.facts.noted(write.tid, fact)
+                # The server has confirmed a write, so it is available again.
                 self._cool_down = None
             if unknown:
-                self._doubt_until = until
-                self._stale_allowed = False
+                self._doubts[write] = until
+                self._doubt_until = max(self._doubts.values())
+            else:
+                self._end_doubt(write)
 
-    def on_not_found(self, tid: str) -> None:
-        """Expire the view, and drop the fact of this chat: the server has responded 404."""
-        now = self.clock()
-        with self._lock:
-            self.facts.on_not_found(tid)
-            self._asked_since = now
-            self._expire()
-
-    def on_event(self, tid: str, chat: Chat | None, *, is_own: bool = False) -> None:
-        """Apply an event. Expire the view if the event is news.
-
-        An event is not news if the facts cover it (`Facts.on_event`), or if a fresh view shows
-        the reported chat and no listing is in progress. Events also report our own writes.
+    def on_state(self, tid: str, chat: Chat | None, revision: int | None) -> None:
+        """Apply what an event or a 404 says about a chat. Expire the view if that is news.
 
         Args:
             tid: The thread ID.
-            chat: The chat that the event reports, or None if the chat is gone.
-            is_own: Whether the bot caused the event.
+            chat: The chat; None if the bot is not in the chat any more.
+            revision: The revision of the chat's last change; None if the server has no revisions.
         """
         now = self.clock()
+        fact = Fact(chat, revision, now + self._own_write_grace)
         with self._lock:
-            self.facts = self.facts.live(now)
-            shown = self.view if now < self.view.expires_at else None
-            if not self.facts.on_event(tid, chat, shown, is_own=is_own):
-                return
-            # A listing in progress may have read another state, even if the view shows this chat.
-            # The chat may have changed and changed back.
-            if shown is None or shown.by_tid.get(tid) != chat or self._flight is not None:
+            # With a revision, the fact is enough for each listing in progress and each later one.
+            is_news = now < self.view.expires_at and not self._shows(tid, revision, now)
+            self.facts = self.facts.noted(tid, fact)
+            if revision is None:
                 self._asked_since = now
+            if revision is None or is_news:
                 self._expire()
+
+    def _shows(self, tid: str | None, revision: int | None, now: float) -> bool:
+        """Return whether look-ups show this state of a chat, or a newer one, without a refresh."""
+        if tid is None or revision is None or now >= self.view.expires_at:
+            return False
+        known = self.view.revision_of(tid)
+        return known is not None and known >= revision
+
+    def _end_doubt(self, write: Write) -> None:
+        self._doubts.pop(write, None)
+        self._doubt_until = max(self._doubts.values(), default=-math.inf)
 
     def invalidate(self) -> None:
         """Drop `confirmed` and the view, but keep the facts. The next look-up lists the chats."""

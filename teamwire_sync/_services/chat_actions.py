@@ -333,8 +333,8 @@ class ChatActions:
         """Leave *chat*; see `Chat.leave`."""
         deadline = deadline_of(timeout)
         with self._in(chat), self._cache.writing() as write:
-            self._transport.leave_chat(chat.tid, deadline=deadline)
-            write.left(chat.tid)
+            state = self._transport.leave_chat(chat.tid, deadline=deadline)
+            write.left(chat.tid, state.revision)
 
     def _changed(
         self,
@@ -344,17 +344,18 @@ class ChatActions:
     ) -> Chat:
         deadline = deadline_of(timeout)
         with self._in(chat), self._cache.writing() as write:
-            after = cast("Chat", change(deadline).chat)
+            state = change(deadline)
+            after = cast("Chat", state.chat)
             self.attach_chat(after)
-            write.changed(chat if isinstance(chat, Chat) else None, after)
+            write.changed(after, state.revision)
         return after
 
     @contextmanager
     def _in(self, chat: Chat | ChatHandle) -> Iterator[None]:
         try:
             yield
-        except TWNotFoundError:
-            self._cache.on_not_found(chat.tid)
+        except TWNotFoundError as error:
+            self._cache.on_state(chat.tid, None, error._revision)
             raise
 
 

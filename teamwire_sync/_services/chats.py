@@ -220,10 +220,13 @@ class Chats:
             text = "a chat needs users or groups"
             raise ValueError(text)
         deadline = deadline_of(timeout)
-        with self._cache.writing() as write:
-            chat = cast("Chat", self._transport.create_chat(draft, deadline=deadline).chat)
+        # Two requests for a one-to-one chat return the same chat.
+        is_one_to_one = not title and len(draft.user_ids) == 1 and not draft.group_ids
+        with self._cache.writing(in_doubt=not is_one_to_one) as write:
+            state = self._transport.create_chat(draft, deadline=deadline)
+            chat = cast("Chat", state.chat)
             self._actions.attach_chat(chat)
-            write.created(chat)
+            write.created(chat, state.revision)
         return chat
 
     def invalidate(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Callable, NoReturn
 
 from attrs import define
@@ -95,7 +96,8 @@ class EventStream:
             hide_deleted_messages: Whether to leave out deleted messages.
             attach: A callback that binds the models of a page to their services.
             on_event: A callback for each chat that changed. It receives the thread ID, the chat
-                (None for `Events.CHAT_DELETED`), and whether the bot caused the event.
+                (None for `Events.CHAT_DELETED`), and the revision of its last change (None if the
+                server has no revisions).
         """
         self.cursor = cursor
         self._transport = transport
@@ -187,10 +189,10 @@ class EventStream:
             logger.info("listening resumed after %d failures", self._failures)
             self._failures = 0
         self._attach(page)
-        for event in page.events:
+        for event, revision in zip_longest(page.events, page.revisions):
             if event.type in _CHANGES:
                 chat = None if event.type is Events.CHAT_DELETED else event.chat
-                self._on_event(event.chat.tid, chat, is_own=event.is_own)
+                self._on_event(event.chat.tid, chat, revision)
         # One assignment: Ctrl-C between two assignments would return events twice.
         self._batch = _Batch(list(filter(self._is_wanted, page.events)), page.cursor)
 

@@ -23,7 +23,7 @@ import hashlib
 import os
 from typing import TYPE_CHECKING, Any, Protocol
 
-from attrs import frozen
+from attrs import field, frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -56,12 +56,17 @@ class StoredListing:
         validator: The ETag for a conditional request; None without one.
         users: The users that the chats and groups refer to, each once.
         groups: The groups that the chats refer to, each once.
+        revisions: The revision of each chat's last change, by thread ID; empty if the server has no
+            revisions.
+        revision: The revision up to which the chats are complete; None if the server has none.
     """
 
     chats: Mapping[str, Chat]
     validator: str | None = None
     users: Sequence[User] = ()
     groups: Sequence[Group] = ()
+    revisions: Mapping[str, int] = field(factory=dict)
+    revision: int | None = None
 
 
 @frozen

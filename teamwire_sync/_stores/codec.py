@@ -120,6 +120,7 @@ def _document(contents: StoredListing) -> dict[str, Any]:
     users = _distinct(chain(named["users"], named["admins"], owners))
     return {
         "validator": contents.validator,
+        "revision": contents.revision,
         "users": {
             **_columns(users.values(), _USER),
             "extra": _extra(users.values()),
@@ -133,6 +134,7 @@ def _document(contents: StoredListing) -> dict[str, Any]:
         "kinds": _columns(examples.values(), _KIND),
         "chats": {
             **_columns(chats, _CHAT),
+            "revision": [contents.revisions.get(chat.tid) for chat in chats],
             "extra": _extra(chats),
             "kind": _text([kinds[kind] for kind in map(_kind_of, chats)]),
             "users": _slots(named["users"], users),
@@ -173,7 +175,12 @@ def _contents(document: Any) -> StoredListing:
         validator.encode("latin-1")
     users = _users(document["users"])
     groups = _groups(document["groups"], users)
-    return StoredListing(_chats(document, users, groups), validator, users, groups)
+    chats, revision = _chats(document, users, groups), document["revision"]
+    column = document["chats"]["revision"]
+    _require(type(column) is list and len(column) == len(chats))
+    _require({int, type(None)}.issuperset(map(type, [revision, *column])))
+    revisions = {tid: each for tid, each in zip(chats, column) if each is not None}
+    return StoredListing(chats, validator, users, groups, revisions, revision)
 
 
 def _checked(table: Any, fields: Fields) -> list[list[Any]]:

@@ -39,7 +39,7 @@ else:
 T = TypeVar("T")
 
 # The prefix contains the version of the format, so a store never uses the data of another version.
-_PREFIX = "teamwire_sync:1:"
+_PREFIX = "teamwire_sync:2:"
 _PIECE = 65_536
 _BROKEN = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
 

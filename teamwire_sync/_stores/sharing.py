@@ -215,7 +215,10 @@ class SharedListing:
             confirmed = slot.mark_unchanged(unchanged, asked_at=asked_at)
             if confirmed is not None:
                 return confirmed
-        stored = StoredListing(listing.listed.by_tid, listing.validator)
+        listed = listing.listed
+        stored = StoredListing(
+            listed.by_tid, listing.validator, revisions=listed.revisions, revision=listed.revision
+        )
         try:
             return slot.save(stored, generation=status.generation, asked_at=asked_at)
         except StoreError:

@@ -133,6 +133,8 @@ class StoreSource:
         if not self._state.accepts(asked_at, need, now):
             return None
         stored = self._read(revision, asked_at)
+        if stored is not None and now >= self._state.end_of(stored):
+            return None
         ours = self._state.confirmed
         if stored is not None and (ours is None or ours.listed is not stored.listed):
             self._state.count("store_loads")
@@ -145,7 +147,7 @@ class StoreSource:
         stored = self._shared.load(revision)
         if stored is None:
             return None
-        listed = ChatSnapshot.of(dict(stored.chats))
+        listed = ChatSnapshot.of(dict(stored.chats), stored.revisions, stored.revision)
         return ConfirmedListing(listed, stored.validator, asked_at, revision)
 
     def _list(

@@ -128,7 +128,7 @@ class TestModes(OnFiles):
         fill(slot)
         [found] = path.iterdir()
 
-        assert re.fullmatch(r"[0-9a-f]{32}\.v1\.sqlite3", found.name)
+        assert re.fullmatch(r"[0-9a-f]{32}\.v2\.sqlite3", found.name)
 
 
 class TestAge(OnFiles):
@@ -224,7 +224,7 @@ class TestClear(OnFiles):
         fill(slot)
         foreign = {"notes.sqlite3", SUFFIX, f"{NAME}.bak", f"x{NAME}", NAME[1:]}
         # Of another version.
-        foreign |= {NAME.replace("v1", "v2"), f"{key_of(IDENTITY)}.head"}
+        foreign |= {NAME.replace("v2", "v1"), f"{key_of(IDENTITY)}.head"}
         for name in foreign:
             (path / name).write_text("theirs")
         store.clear()

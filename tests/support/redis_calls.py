@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.support.raw_server import Peer
 
 PASSWORD = "Tr0ub4dor-and-3"
-KEY = f"teamwire_sync:1:{{{key_of(IDENTITY)}}}:"
+KEY = f"teamwire_sync:2:{{{key_of(IDENTITY)}}}:"
 
 
 def slot_at(url: str, **options: Any) -> StoreSlot:
