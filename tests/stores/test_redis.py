@@ -264,13 +264,13 @@ class TestMemory:
 
 
 class TestVersions:
-    @pytest.mark.parametrize("version", ["2:", "0:", "10:", ""])
+    @pytest.mark.parametrize("version", ["1:", "0:", "10:", ""])
     def test_what_another_one_stored_is_left_alone(
         self, version: str, redis_server: RedisProcess
     ) -> None:
         theirs = {}
         for name in ("generation", "head", "body", "failure", "lease"):
-            key = KEY.replace(":1:", f":{version}") + name
+            key = KEY.replace(":2:", f":{version}") + name
             redis_server.run("SET", key, f"the {name} of another version")
             theirs[key] = f"the {name} of another version".encode()
         slot = slot_at(redis_server.url)

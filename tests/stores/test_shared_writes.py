@@ -83,7 +83,7 @@ class TestWritesMeanwhile:
 
     @pytest.mark.parametrize(
         "expire",
-        [lambda cache: cache.invalidate(), lambda cache: cache.on_not_found("t9")],
+        [lambda cache: cache.invalidate(), lambda cache: cache.on_state("t9", None, None)],
         ids=["by a write", "by a 404"],
     )
     def test_who_looks_up_after_it_expired_does_not_wait_for_the_load_before(

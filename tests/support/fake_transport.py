@@ -41,7 +41,7 @@ class FakeTransport:
         revision: The revision of the last change; None for a server without revisions.
         revisions: The revisions of the chats' last changes, by thread ID. Those that are missing
             are 0.
-        behind_revision: The revision that the list shows while it is behind.
+        behind_revision: The revision that the list shows while it is behind; None without any.
         users: The users that there are, but for the bot.
         groups: The groups that there are.
         history: The messages of every chat, newest first.
@@ -65,9 +65,9 @@ class FakeTransport:
     def __init__(self, *chats: Chat) -> None:
         self.chats = list(chats)
         self.behind: Sequence[Chat] | None = None
-        self.revision: int | None = None
+        self.revision: int | None = 1
         self.revisions: dict[str, int] = {}
-        self.behind_revision: int | None = None
+        self.behind_revision: int | None = 0
         self.users = [make_user()]
         self.groups = [make_group(members=(make_user(),))]
         self.history: list[Message] = []
@@ -112,7 +112,8 @@ class FakeTransport:
         self._called("iter_chat_pages", deadline, validator=validator)
         chats = tuple(self.chats if self.behind is None else self.behind)
         users = [user for chat in chats for user in (*chat.users, *chat.admins)]
-        shown = self.revision if self.behind is None else self.behind_revision
+        has_revisions = self.revision is not None
+        shown = self.revision if self.behind is None or not has_revisions else self.behind_revision
         yield ChatPage(
             chats,
             users=users,
