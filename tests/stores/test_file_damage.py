@@ -228,6 +228,9 @@ class TestDamage(OnFiles):
             said = [
                 instead_of(DamagedError, "", partial(use, slot)) for use in (titles, *USES.values())
             ]
+            if None not in said:
+                # What only a write reads is found by it.
+                instead_of(DamagedError, "", partial(save, slot, "one"))
             save(slot, "one")
 
             assert all(each is None or each.startswith("gave") for each in said), said
