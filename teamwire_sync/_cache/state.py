@@ -42,19 +42,19 @@ class CacheState:
     Look-ups read `view` without the lock. This is safe, because a snapshot never changes: a new
     snapshot replaces it.
 
-    The cache is in doubt for `own_write_grace` after a write of unknown outcome. For example,
-    thread A's write times out. Then thread B lists the chats. After that, the server completes A's
-    write. Without the doubt, B's listing would hide the write for the whole TTL. In doubt, a
-    listing lasts for `recheck_after` at most, requests are unconditional, and no stored listing is
-    new enough.
+    The cache is in doubt while a write is in progress, and for `own_write_grace` after a write of
+    unknown outcome. For example, thread A's write times out. Then thread B lists the chats. After
+    that, the server completes A's write. Without the doubt, B's listing would hide the write for
+    the whole TTL. In doubt, a listing lasts for `recheck_after` at most, requests are
+    unconditional, no stored listing is new enough, and a look-up that finds nothing lists the chats.
 
     Args:
         clock: A function that returns seconds; only differences between its results matter.
         ttl: Seconds for which a listing is valid, from just before its request.
         recheck_after: Seconds after a listing or a failed listing. During this time, a look-up that
             finds nothing in a fresh view starts no new listing.
-        own_write_grace: Seconds for which this Connection's own writes are merged into listings
-            that lack them.
+        own_write_grace: Seconds for which a listing may lack a change that the server has reported.
+        write_timeout: Seconds after which a write has certainly left this process, or never will.
         stale_if_error: Seconds after the TTL in which the last listing may still be served.
 
     Attributes:
@@ -63,7 +63,7 @@ class CacheState:
         fails: A counter of the look-ups in a fresh view that found no chat.
         confirmed: The last listing that the server confirmed. It contains no facts, because a 304
             would then confirm chats that the server has never listed.
-        facts: This Connection's own writes that a listing may not show yet.
+        facts: The last known states of chats that a listing may not show yet.
         epoch: The number of times that a write, an event, a 404, `invalidate` or `close` expired
             the view. A flight of an older epoch is neither joined nor published. For example,
             thread A lists the chats. Then thread B creates a chat and looks it up. A's pages may be
@@ -106,7 +106,7 @@ class CacheState:
         self.facts = Facts()
         self._last_attempt = self._doubt_until = self._asked_since = -math.inf
         self._cool_down: CoolDown | None = None
-        self._is_authorized = True
+        self._stale_allowed = True
         self._told: set[str] = set()
         self._counts: defaultdict[str, int] = defaultdict(int)
         on_fork(self)
@@ -252,7 +252,7 @@ class CacheState:
                 self.facts = live
                 self.confirmed = listing
                 self._last_attempt = ended_at if is_ours else listing.asked_at
-                self._is_authorized = True
+                self._stale_allowed = True
                 self._told.discard("failure")
                 self._cool_down = None
                 self._flight = None
@@ -291,7 +291,7 @@ class CacheState:
                 self._cool_down = CoolDown(until, copy.copy(error), enough)
                 self._flight = None
                 if isinstance(error, TWAuthError):
-                    self._is_authorized = False
+                    self._stale_allowed = False
 
     def is_recheck_due(self, now: float) -> bool:
         """Return whether a look-up that finds nothing at the time *now* must list the chats again.
@@ -309,7 +309,7 @@ class CacheState:
             listing succeeds.
         """
         now, listing = self.clock(), self.confirmed
-        if listing is None or not self._is_authorized or now < self._doubt_until:
+        if listing is None or not self._stale_allowed or now < self._doubt_until:
             return None
         if now >= listing.asked_at + self.ttl + self.stale_if_error:
             return None
@@ -423,6 +423,7 @@ class CacheState:
             if unknown:
                 self._doubts[write] = until
                 self._doubt_until = max(self._doubts.values())
+                self._stale_allowed = False
             else:
                 self._end_doubt(write)
 
