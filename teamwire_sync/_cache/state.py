@@ -46,7 +46,8 @@ class CacheState:
     unknown outcome. For example, thread A's write times out. Then thread B lists the chats. After
     that, the server completes A's write. Without the doubt, B's listing would hide the write for
     the whole TTL. In doubt, a listing lasts for `recheck_after` at most, requests are
-    unconditional, no stored listing is new enough, and a look-up that finds nothing lists the chats.
+    unconditional, and no stored listing is new enough. A look-up that finds nothing lists the
+    chats.
 
     Args:
         clock: A function that returns seconds; only differences between its results matter.
