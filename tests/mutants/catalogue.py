@@ -18,6 +18,7 @@ _WRITES = f"{_UNIT}/test_writes.py"
 _MUST_SHOW = "tests/vendor/test_must_show.py"
 _PROMISES = "tests/promises/test_promises.py::TestPromises"
 _VENDOR = "_vendor"
+_REVISIONS = "tests/sandbox/test_revisions.py"
 _SHARED = "tests/stores/test_shared_listing.py"
 _SHARING = "tests/stores/test_sharing.py"
 
@@ -423,5 +424,26 @@ MUTANTS = (
         "",
         f"{_MUST_SHOW}::TestListings::test_what_they_share_is_one_connection_of_the_vendors[1.8]",
         file=f"{_VENDOR}/loop_thread.py",
+    ),
+    _mutant(
+        "leaving has no revision",
+        "        return ChatState(tid, None, response.revision())\n",
+        "        return ChatState(tid, None)\n",
+        "tests/http/test_revisions.py::TestWriting::test_leaving_has_that_of_the_header",
+        file="_http/transport.py",
+    ),
+    _mutant(
+        "a removed chat's events have the revision of its end",
+        'event.setdefault("revision", revisions[event["tid"]])',
+        'event["revision"] = queries.revision(db)',
+        f"{_REVISIONS}::test_a_change_before_the_end_of_a_chat_is_older_than_the_end",
+        file="_sandbox/world/events.py",
+    ),
+    _mutant(
+        "a repeated answer shows the present revision",
+        "            known, body, status, revision = row\n",
+        "            known, body, status, _ = row\n            revision = queries.revision(db)\n",
+        f"{_REVISIONS}::test_a_repeated_answer_shows_the_revision_of_the_first",
+        file="_sandbox/idempotency.py",
     ),
 )
