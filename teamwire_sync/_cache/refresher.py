@@ -68,6 +68,7 @@ class Refresher:
             TWError: The chats could not be listed.
         """
         state, attempts = self._state, itertools.count()
+        need = state.required(need)
 
         def lead(flight: Flight[ChatSnapshot]) -> ChatSnapshot:
             may_give_up = next(attempts) < _GIVEN_UP

@@ -94,6 +94,8 @@ class CacheState:
         self._write_timeout = write_timeout
         # The writes in doubt, each with the end of its doubt.
         self._doubts: dict[Write, float] = {}
+        # The latest end of a doubt that has expired. Listings from before it prove nothing.
+        self._doubt_expired = -math.inf
         self.view = _NOTHING
         self.tries = itertools.count()
         self.fails = itertools.count()
@@ -105,7 +107,7 @@ class CacheState:
         self._flights: set[Flight[ChatSnapshot]] = set()
         self.confirmed: ConfirmedListing | None = None
         self.facts = Facts()
-        self._last_attempt = self._doubt_until = self._asked_since = -math.inf
+        self._last_attempt = self._doubt_until = self._asked_since = self._started_at = -math.inf
         self._cool_down: CoolDown | None = None
         self._stale_allowed = True
         self._told: set[str] = set()
@@ -156,6 +158,7 @@ class CacheState:
                 return self._flight
             elif cool is None or now >= cool.until or time_left >= cool.enough:
                 self._started += 1
+                self._started_at = now
                 led.number, led.epoch = self._started, self.epoch
                 led.losses = self.losses
                 self._flights.add(led)
@@ -177,6 +180,17 @@ class CacheState:
         with self._lock:
             self._cool_down = None
             return Freshness(newer_than=self._started, since=now, urgent=True)
+
+    def required(self, need: Freshness) -> Freshness:
+        """Return *need*. After a flight of a time in doubt, only a later flight is new enough.
+
+        For example, thread A's create times out. Then thread B lists the chats. Then the server
+        completes the create, and thread C looks it up. C must not take B's listing.
+        """
+        now = self.clock()
+        if self._started_at >= self._doubt_until:
+            return need
+        return evolve(need, newer_than=self._started, since=now)
 
     # Requests to the server
 
@@ -250,7 +264,9 @@ class CacheState:
                     raise Outdated
                 if self.facts is not facts:
                     continue
-                self.facts = live
+                # The listing of another flight may be older, and need the facts that have expired.
+                if self._flights <= {flight}:
+                    self.facts = live
                 self.confirmed = listing
                 self._last_attempt = ended_at if is_ours else listing.asked_at
                 self._stale_allowed = True
@@ -382,6 +398,8 @@ class CacheState:
         now = self.clock()
         until = now + self._write_timeout + self._own_write_grace
         with self._lock:
+            expired = [end for end in self._doubts.values() if end <= now]
+            self._doubt_expired = max([self._doubt_expired, *expired])
             self._doubts = {each: end for each, end in self._doubts.items() if now < end}
             self._doubts[write] = until
             self._doubt_until = max(self._doubts.values())
@@ -389,11 +407,17 @@ class CacheState:
             self.view = _NOTHING
 
     def withdraw(self, write: Write) -> None:
-        """End the doubt about a write that has certainly changed nothing."""
+        """End the doubt about a write that has certainly changed nothing.
+
+        The view from before the write returns, unless it hides something. For example, an event
+        may have come during the write, or another write may be in doubt.
+        """
         with self._lock:
             self._end_doubt(write)
-            if write.view is not None and write.epoch == self.epoch and self.view is _NOTHING:
-                self.view = write.view
+            view = write.view
+            is_current = write.epoch == self.epoch and self.view is _NOTHING and not self._doubts
+            if view is not None and is_current and not self.facts.against(view).by_tid:
+                self.view = view
 
     def wrote(self, write: Write, *, unknown: bool) -> None:
         """Expire the view and add a fact: a write has reached the server, or may have reached it.
@@ -456,7 +480,7 @@ class CacheState:
 
     def _end_doubt(self, write: Write) -> None:
         self._doubts.pop(write, None)
-        self._doubt_until = max(self._doubts.values(), default=-math.inf)
+        self._doubt_until = max(self._doubts.values(), default=self._doubt_expired)
 
     def invalidate(self) -> None:
         """Drop `confirmed` and the view, but keep the facts. The next look-up lists the chats."""
