@@ -17,7 +17,7 @@ from teamwire_sync._cache import facts
 from teamwire_sync._cache.facts import Write
 from tests.support.builders import make_chat
 from tests.support.chat_server import by_tid, by_title, create, fail_to_create, hear
-from tests.support.waiting import Gate, Threads
+from tests.support.waiting import Gate, Threads, wait_until
 
 if TYPE_CHECKING:
     from teamwire_sync._cache.chat_cache import ChatCache
@@ -315,3 +315,30 @@ class TestUnknownOutcome:
         cache.all(None)
         assert server.asked[3:] == ["v0"]
         assert cache.info().expires_in == 300
+
+    def test_a_look_up_does_not_take_a_listing_from_before_it_began(
+        self, cache: ChatCache, server: ChatServer
+    ) -> None:
+        fail_to_create(cache, TWDeliveryUnknownError("lost"))
+        server.on_load = gate = Gate()
+        with Threads() as threads:
+            threads.start(lambda: by_tid(cache, "t1"))
+            gate.wait_arrived()
+            new = server.put(make_chat("t3", "three"))
+            late = threads.start(lambda: by_title(cache, "three"))
+            wait_until(lambda: cache.info().joined == 1)
+            gate.open()
+
+        assert late.result() == (new,)
+
+    def test_a_write_that_is_refused_restores_no_view_from_before_an_event(
+        self, cache: ChatCache, server: ChatServer
+    ) -> None:
+        cache.all(None)
+        renamed = server.put(make_chat("t1", "renamed"))
+        write = Write()
+        cache.state.begin(write)
+        hear(cache, "t1", renamed, server.revisions["t1"])
+        cache.state.withdraw(write)
+
+        assert by_tid(cache, "t1") == renamed

@@ -446,4 +446,25 @@ MUTANTS = (
         f"{_REVISIONS}::test_a_repeated_answer_shows_the_revision_of_the_first",
         file="_sandbox/idempotency.py",
     ),
+    _mutant(
+        "in doubt a look-up joins a listing from before it",
+        "        need = state.required(need)\n",
+        "",
+        f"{_WRITES}::TestUnknownOutcome::test_a_look_up_does_not_take_a_listing_from_before_it_began",
+        file="_cache/refresher.py",
+    ),
+    _mutant(
+        "a refused write hides an event",
+        " and not self.facts.against(view).by_tid:",
+        ":",
+        f"{_WRITES}::TestUnknownOutcome::"
+        "test_a_write_that_is_refused_restores_no_view_from_before_an_event",
+    ),
+    _mutant(
+        "a missing chat counts at the highest page",
+        "floor = min(known)",
+        "floor = max(known)",
+        f"{_UNIT}/test_every_order.py::test_every_order_keeps_every_promise[1-1-0-1-1]",
+        file="_services/paging.py",
+    ),
 )
