@@ -200,7 +200,10 @@ class World:
         new = object.__new__(World)
         new.__dict__.update(self.__dict__)
         new.threads = list(self.threads)
-        new.state = copy_of(self.state)
+        new.state, writes = copy_of(self.state)
+        for me, doing in enumerate(self.threads):
+            if isinstance(doing, Writing):
+                new.threads[me] = doing._replace(write=writes[doing.write])
         return new
 
     # Steps
@@ -292,7 +295,7 @@ class World:
         """The response has come: what `ChatCache.writing` does at the end."""
         request, before, outcome, revision = self.threads[me]
         self.threads[me] = None
-        write = self.own_copy(before)
+        write = before
         if outcome == "done":
             chat: Any = self.said(revision)
             if request.kind == "create":
@@ -318,15 +321,7 @@ class World:
         if request.kind == "create":
             self.made |= {request.tid}
         if is_noted:
-            self.state.wrote(self.own_copy(before), unknown=True)
-
-    def own_copy(self, before: Write) -> Write:
-        """A copy of a write that only this world has."""
-        write = Write()
-        write.__dict__.update(before.__dict__)
-        doubts = self.state._doubts
-        self.state._doubts = {write if each is before else each: doubts[each] for each in doubts}
-        return write
+            self.state.wrote(before, unknown=True)
 
     def said(self, revision: int) -> Chat | None:
         tid, title, *_ = self.history[revision]
@@ -457,7 +452,7 @@ class World:
 
     def cache(self, first: int, second: int) -> ChatCache:
         """A cache in this state, whose next listing shows these states, and without flights."""
-        listing, state = listing_of(self.history, first, second), copy_of(self.state)
+        listing, state = listing_of(self.history, first, second), copy_of(self.state)[0]
         state._flight, state._flights = None, set()
 
         def read(request: ListingRequest) -> Listing | None:
@@ -492,15 +487,14 @@ class World:
             state._doubt_until,
             state._started_at,
             state._last_attempt,
-            state._stale_allowed,
+            state._is_authorized,
             state._started,
             state._flight and state._flight.number,
         )
 
     def key_of_thread(self, doing: Any) -> Any:
         if isinstance(doing, Writing):
-            is_same = doing.write.epoch == self.state.epoch
-            view = key_of(doing.write.view) if is_same and doing.write.view else None
+            view = doing.write.view and key_of(doing.write.view)
             return (*doing.request, doing.outcome, doing.revision, view)
         if isinstance(doing, Looking):
             flight, known = doing.flight, key_of_listing(doing.known)
@@ -509,11 +503,16 @@ class World:
         return ()
 
 
-def copy_of(state: CacheState) -> CacheState:
-    new = object.__new__(CacheState)
+def copy_of(state: CacheState) -> tuple[CacheState, dict[Write, Write]]:
+    """A copy, and the copies of the writes in doubt, which change."""
+    new, writes = object.__new__(CacheState), {}
     new.__dict__.update(state.__dict__)
-    new._doubts, new._flights = dict(state._doubts), set(state._flights)
-    return new
+    for write in state._doubts:
+        writes[write] = Write()
+        writes[write].__dict__.update(write.__dict__)
+    new._doubts = {writes[write]: end for write, end in state._doubts.items()}
+    new._flights = set(state._flights)
+    return new, writes
 
 
 def key_of(view: ChatSnapshot) -> Any:
