@@ -424,4 +424,12 @@ MUTANTS = (
         f"{_MUST_SHOW}::TestListings::test_what_they_share_is_one_connection_of_the_vendors[1.8]",
         file=f"{_VENDOR}/loop_thread.py",
     ),
+    _mutant(
+        "all file objects share one lock",
+        "        return _given.setdefault(id(file), _Turns())\n",
+        "        return _adding\n",
+        "tests/services/test_reading_files.py::TestFileObjectThatStalls::"
+        "test_stops_no_other_file_object",
+        file="_services/files.py",
+    ),
 )
