@@ -26,7 +26,6 @@ from teamwire_sync._stores.base import (
     MAX_BYTES,
     DamagedError,
     Failure,
-    Lease,
     SlotStatus,
     StoredListing,
     StoreError,
@@ -239,9 +238,22 @@ class _FileSlot:
         self._write("UPDATE slot SET generation = ?, owner = NULL, since = NULL", generation)
         return generation
 
-    def lease(self, seconds: float) -> Lease | None:
-        lease = _FileLease(self, seconds)
-        return lease if lease._take(free=True) else None
+    def take_lease(self, owner: str, seconds: float) -> bool:
+        return self._lease(owner, seconds, free=True)
+
+    def extend_lease(self, owner: str, seconds: float) -> bool:
+        return self._lease(owner, seconds, free=False)
+
+    def _lease(self, owner: str, seconds: float, *, free: bool) -> bool:
+        def take(database: sqlite3.Connection) -> bool:
+            now = self._store._now()
+            values = {"owner": owner, "free": free, "now": now, "until": now + seconds}
+            return database.execute(_LEASE, values).rowcount > 0
+
+        return self._use(take, writes=True)
+
+    def release_lease(self, owner: str) -> None:
+        self._write("UPDATE slot SET owner = NULL, since = NULL WHERE owner = ?", owner)
 
     def clear(self) -> None:
         self._write("UPDATE slot SET generation = ?, failure = NULL", new_token())
@@ -319,26 +331,3 @@ def _typed(values: Any, *types: type) -> Any:
         message = "the data was not written by a store"
         raise ValueError(message)
     return values
-
-
-class _FileLease:
-    def __init__(self, slot: _FileSlot, seconds: float) -> None:
-        self._slot, self._owner, self._seconds = slot, new_token(), seconds
-        # A forked child does not own the lease of its parent.
-        self._process = os.getpid()
-
-    def _take(self, *, free: bool) -> bool:
-        def take(database: sqlite3.Connection) -> bool:
-            now = self._slot._store._now()
-            values = {"owner": self._owner, "free": free, "now": now, "until": now + self._seconds}
-            return database.execute(_LEASE, values).rowcount > 0
-
-        return self._slot._use(take, writes=True)
-
-    def extend(self) -> bool:
-        return self._process == os.getpid() and self._take(free=False)
-
-    def release(self) -> None:
-        if self._process == os.getpid():
-            sql = "UPDATE slot SET owner = NULL, since = NULL WHERE owner = ?"
-            self._slot._write(sql, self._owner)

@@ -342,16 +342,15 @@ MUTANTS = (
     ),
     _mutant(
         "no look after the lease",
-        "                    leads = True\n",
-        "                    leads = True\n"
-        "                    return self._list(sharing, status, now, flight, load)\n",
+        "                leads = True\n",
+        "                return self._list(status, now, flight, request)\n",
         f"{_SHARED}::TestEachStore::test_what_comes_before_the_lease_is_had_is_taken[memory]",
         file="_stores/source.py",
     ),
     _mutant(
         "no lease",
-        "        lease = self._try(lambda: self._slot.lease(LEASE))\n",
-        "        lease = None\n        self.leads = 1\n",
+        "        if self._may_be_taken:\n",
+        "        if True:\n",
         f"{_SHARED}::TestEachStore::test_all_who_need_a_listing_make_one[memory]",
         file="_stores/sharing.py",
     ),

@@ -20,7 +20,7 @@ from teamwire_sync._stores.base import StoreError
 from tests.support.forks import in_child
 from tests.support.interrupts import interrupt_at
 from tests.support.store_files import DAY, NAME, OnFiles, mode_of, posix, titles
-from tests.support.store_listings import save, set_clock
+from tests.support.store_listings import save, set_clock, take_lease
 from tests.support.waiting import PATIENCE, Threads
 
 if TYPE_CHECKING:
@@ -91,28 +91,17 @@ def side_by_side(count: int, work: Callable[[int], bool]) -> list[bool]:
 
 class TestLease(OnFiles):
     def test_one_that_was_taken_later_than_now_is_free(self, slot: StoreSlot, now: Clock) -> None:
-        slot.lease(10)
+        take_lease(slot, 10)
         now.advance(-DAY)
 
-        assert slot.lease(10) is not None
-
-    def test_a_forked_child_neither_extends_nor_releases_it(self, slot: StoreSlot) -> None:
-        lease = slot.lease(10)
-        assert lease is not None
-
-        def work(_number: int) -> bool:
-            lease.release()
-            return lease.extend()
-
-        assert side_by_side(1, work) == [False]
-        assert slot.lease(10) is None
+        assert take_lease(slot, 10) is not None
 
     def test_that_of_a_killed_process_ends_by_itself(self, slot: StoreSlot, now: Clock) -> None:
-        killed_in(lambda stop: (slot.lease(10), stop()))
+        killed_in(lambda stop: (take_lease(slot, 10), stop()))
         taken = []
         for step in (9.0, 1.0):
             now.advance(step)
-            taken.append(slot.lease(10) is not None)
+            taken.append(take_lease(slot, 10) is not None)
 
         assert taken == [False, True]
 
@@ -124,14 +113,14 @@ class TestLease(OnFiles):
         def work(stop: Callable[[], object]) -> None:
             # The time is asked for when no other process could take it any more.
             set_clock(store, stop)  # type: ignore[arg-type]
-            slot.lease(10)
+            take_lease(slot, 10)
 
         killed_in(work)
 
-        assert slot.lease(10) is not None
+        assert take_lease(slot, 10) is not None
 
     def test_of_4_processes_one_has_it(self, slot: StoreSlot) -> None:
-        taken = side_by_side(4, lambda _number: slot.lease(10) is not None)
+        taken = side_by_side(4, lambda _number: take_lease(slot, 10) is not None)
 
         assert sum(taken) == 1
 
@@ -151,7 +140,7 @@ class TestADatabaseThatAnotherHolds(OnFiles):
         monkeypatch.setattr(file, "_LOCK_TIMEOUT", 0.01)
         save(slot, "one")
         with held(path):
-            for use in (slot.status, slot.bump_generation, lambda: slot.lease(10)):
+            for use in (slot.status, slot.bump_generation, lambda: take_lease(slot, 10)):
                 with pytest.raises(StoreError, match=f"another process holds {NAME}$"):
                     use()
 
@@ -263,7 +252,7 @@ class TestInterrupts(OnFiles):
             titles(slot)
             slot.mark_unchanged(revision, asked_at=revision.asked_at)
             slot.bump_generation()
-            lease = slot.lease(10)
+            lease = take_lease(slot, 10)
             assert lease is not None
             lease.release()
 
