@@ -313,15 +313,15 @@ class LeaseKeeper:
         """Take the lease; return False while another process has it, or while the store fails."""
         # Set before the lease is taken: Ctrl-C may come before the result is stored.
         self._may_be_taken = True
-        self._may_be_taken = bool(
-            self.shared._try(lambda: self.shared._slot.take_lease(self._owner, LEASE))
-        )
-        if self._may_be_taken:
+        taken = self.shared._try(lambda: self.shared._slot.take_lease(self._owner, LEASE))
+        # If the store failed, only its response may have been lost.
+        self._may_be_taken = taken is not False
+        if taken:
             _held.add(self)
             with suppress(RuntimeError):  # the interpreter is ending
                 # Not a threading.Thread: a signal may interrupt its start.
                 _thread.start_new_thread(self._extend, ())
-        return self._may_be_taken
+        return bool(taken)
 
     def end(self) -> None:
         """Free the lease if it was taken."""

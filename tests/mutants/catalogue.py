@@ -349,8 +349,8 @@ MUTANTS = (
     ),
     _mutant(
         "no lease",
-        "        if self._may_be_taken:\n",
-        "        if True:\n",
+        "        return bool(taken)\n",
+        "        return True\n",
         f"{_SHARED}::TestEachStore::test_all_who_need_a_listing_make_one[memory]",
         file="_stores/sharing.py",
     ),

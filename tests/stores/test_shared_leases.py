@@ -138,6 +138,17 @@ class TestLeases:
         assert not is_taken
         assert slot.calls == ["take_lease", "take_lease"]
 
+    def test_one_whose_answer_was_lost_is_released(
+        self, sharing: SharedListing, slot: SpiedSlot
+    ) -> None:
+        lease = sharing.lease(lambda: True)
+        slot.once("take_lease", unavailable, after=True)
+        is_taken = lease.take()
+        lease.end()
+
+        assert not is_taken
+        assert take_lease(slot, 10) is not None
+
     def test_who_has_not_taken_it_does_not_lead(self, sharing: SharedListing) -> None:
         """Ctrl-C may come before that, and nothing would end it."""
         sharing.lease(lambda: True)
