@@ -82,9 +82,28 @@ _LEASE = (
 # the locks of its process. Otherwise: thread A holds locks of SQLite; thread B forks; the child
 # waits forever for A's locks.
 _in_use = threading.RLock()
+
+
+def _before_fork() -> None:
+    _in_use.acquire()
+
+
+def _after_fork_in_parent() -> None:
+    with suppress(RuntimeError):  # Ctrl-C has ended the wait
+        _in_use.release()
+
+
+def _after_fork_in_child() -> None:
+    global _in_use  # noqa: PLW0603
+    # If Ctrl-C has ended the wait, a thread of the parent holds the lock.
+    _in_use = threading.RLock()
+
+
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
-        before=_in_use.acquire, after_in_parent=_in_use.release, after_in_child=_in_use.release
+        before=_before_fork,
+        after_in_parent=_after_fork_in_parent,
+        after_in_child=_after_fork_in_child,
     )
 
 

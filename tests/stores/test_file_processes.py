@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
+import sys
 import threading
 import time
 import traceback
@@ -17,15 +18,16 @@ import pytest
 
 from teamwire_sync._stores import file
 from teamwire_sync._stores.base import StoreError
-from tests.support.forks import in_child
+from tests.support.forks import exit_status, in_child
 from tests.support.interrupts import interrupt_at
 from tests.support.store_files import DAY, NAME, OnFiles, mode_of, posix, titles
-from tests.support.store_listings import save, set_clock, take_lease
-from tests.support.waiting import PATIENCE, Threads
+from tests.support.store_listings import save, set_clock, slot_in, take_lease
+from tests.support.waiting import PATIENCE, Gate, Threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+    from types import FrameType
 
     from teamwire_sync._stores.base import StoreSlot
     from teamwire_sync._stores.file import FileStore
@@ -317,3 +319,33 @@ class TestSideBySide(OnFiles):
         side_by_side(4, work)
 
         assert len({each.read_text() for each in path.glob("seen-*")}) == 1
+
+    def test_ctrl_c_while_a_fork_waits_for_another_thread_leaves_the_store_free(
+        self, store: FileStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def interrupt(_: int, frame: FrameType | None) -> None:
+            if frame is not None and frame.f_code is file._before_fork.__code__:
+                raise KeyboardInterrupt
+            signal.setitimer(signal.ITIMER_REAL, 0.01)
+
+        def hold() -> None:
+            with file._in_use:
+                gate()
+
+        gate, ignored = Gate(), []
+        monkeypatch.setattr(sys, "unraisablehook", lambda each: ignored.append(each.exc_type))
+        before = signal.signal(signal.SIGALRM, interrupt)
+        try:
+            with Threads() as threads:
+                holder = threads.start(hold)
+                gate.wait_arrived()
+                signal.setitimer(signal.ITIMER_REAL, 0.01)
+                pid = in_child(lambda: slot_in(store).status())
+                status = exit_status(pid)
+                gate.open()
+                holder.result(PATIENCE)
+        finally:
+            signal.signal(signal.SIGALRM, before)
+
+        assert (status, ignored) == (0, [KeyboardInterrupt])
+        assert slot_in(store).status().generation
