@@ -148,13 +148,13 @@ class StoreSlot(Protocol):
         """Take the lease for this time; return False, without waiting, if it is not free.
 
         Args:
-            owner: The token of the owner, who has it before: Ctrl-C may come as soon as the lease
-                is taken, and `release_lease` frees it without the result of this method.
+            owner: A new token. It exists before the call: if Ctrl-C interrupts the call,
+                `release_lease` frees the lease although the call returned nothing.
             seconds: The time from now on.
         """
 
     def extend_lease(self, owner: str, seconds: float) -> bool:
-        """Let the lease end after this time from now on; return False if *owner* has lost it."""
+        """Extend the lease to this time from now on; return False if *owner* has lost it."""
 
     def release_lease(self, owner: str) -> None:
         """Free the lease for other processes. No effect if *owner* does not have it."""

@@ -91,7 +91,7 @@ class StoreSource:
         need: Freshness,
         lease: LeaseKeeper,
     ) -> ChatSnapshot:
-        """Do what `bring` does.
+        """Do what `bring` does, except for the end of the lease.
 
         Each round checks the slot, then does one of these: publish the stored listing, list the
         chats with the lease, raise the stored failure, take the lease, or wait. The thread lists

@@ -113,7 +113,7 @@ class TestMissing:
             find_credentials("mine")
 
         text = str(caught.value)
-        assert text.startswith("secret, url missing. ")
+        assert text.startswith("secret, url missing: ")
         assert "Connection(secret=..., url=...)" in text
         assert "TEAMWIRE_SECRET, TEAMWIRE_URL" in text
         assert f"[default] of the file {default_file}" in text
@@ -131,13 +131,13 @@ class TestMissing:
         write_ini(default_file, "[work]\napp_id = x\n")
         monkeypatch.setenv("TEAMWIRE_PROFILE", "work")
 
-        with pytest.raises(TWConfigError, match=r"^secret, url missing\..* section \[work\]"):
+        with pytest.raises(TWConfigError, match=r"^secret, url missing:.* section \[work\]"):
             find_credentials()
 
     def test_a_file_without_the_default_section_gives_nothing(self, default_file: Path) -> None:
         write_ini(default_file, profile("work"))
 
-        with pytest.raises(TWConfigError, match=r"^app_id, secret, url missing\."):
+        with pytest.raises(TWConfigError, match=r"^app_id, secret, url missing:"):
             find_credentials()
 
 
@@ -190,7 +190,7 @@ class TestNoHome:
             path = homeless / folder / ".config" / "teamwire_sync" / "config.ini"
             write_ini(path, profile())
 
-        with pytest.raises(TWConfigError, match=r"^app_id, url missing\..* TEAMWIRE_CONFIG names"):
+        with pytest.raises(TWConfigError, match=r"^app_id, url missing: .* TEAMWIRE_CONFIG names"):
             find_credentials()
 
     @pytest.mark.usefixtures("homeless")
@@ -249,7 +249,7 @@ class TestFile:
         write_ini(default_file, profile("DEFAULT") + "[work]\napp_id = at-work\n")
         monkeypatch.setenv("TEAMWIRE_PROFILE", "work")
 
-        with pytest.raises(TWConfigError, match=r"^secret, url missing\."):
+        with pytest.raises(TWConfigError, match=r"^secret, url missing:"):
             find_credentials()
 
     def test_a_profile_that_is_not_there(
@@ -306,7 +306,7 @@ class TestFile:
         write_ini(default_file, text)
 
         with pytest.raises(
-            TWConfigError, match=r"^the file .*config\.ini is no INI file"
+            TWConfigError, match=r"^the file .*config\.ini is not an INI file"
         ) as caught:
             find_credentials()
         assert_no_secret(caught.value, SECRET)
@@ -315,7 +315,7 @@ class TestFile:
     def test_a_section_of_defaults_is_pointed_out(self, default_file: Path) -> None:
         write_ini(default_file, profile("DEFAULT", app_id="a"))
 
-        with pytest.raises(TWConfigError, match=r"must be named \[default\], in small letters"):
+        with pytest.raises(TWConfigError, match=r"must be named \[default\], in lower case"):
             find_credentials()
 
     def test_the_line_that_is_wrong_is_numbered(self, default_file: Path) -> None:
@@ -327,7 +327,7 @@ class TestFile:
     def test_what_is_no_text_is_not_quoted(self, default_file: Path) -> None:
         write_ini(default_file, profile(secret=f"{SECRET}ä"), encoding="latin-1")
 
-        with pytest.raises(TWConfigError, match="is no INI file: UnicodeDecodeError") as caught:
+        with pytest.raises(TWConfigError, match="is not an INI file: UnicodeDecodeError") as caught:
             find_credentials()
         assert_no_secret(caught.value, SECRET)
 
@@ -345,7 +345,7 @@ class TestFile:
         write_ini(default_file, profile(), mode=mode)
 
         with pytest.warns(
-            UserWarning, match=r"others can read the Secret in .*chmod 600"
+            UserWarning, match=r"other users can read the Secret in .*chmod 600"
         ) as caught:
             find_credentials()
         assert SECRET not in str(caught[0].message)
@@ -361,7 +361,7 @@ class TestFile:
     def test_the_warning_points_to_who_makes_the_connection(self, default_file: Path) -> None:
         write_ini(default_file, profile(), mode=0o644)
 
-        with pytest.warns(UserWarning, match="others can read") as caught:
+        with pytest.warns(UserWarning, match="other users can read") as caught:
             Connection().close()
         assert [one.filename for one in caught] == [__file__]
 

@@ -137,7 +137,9 @@ def test_a_fork_while_a_lock_is_held_leaves_it_open_in_the_child(
 
 def test_a_given_session_is_refused_in_the_child(box: Sandbox) -> None:
     def check() -> None:
-        with pytest.raises(TWConfigError, match="build session and Connection after the fork"):
+        with pytest.raises(
+            TWConfigError, match="create the session and the Connection after the fork"
+        ):
             connection.check()
 
     with requests.Session() as session, box.connect(session=session) as connection:
