@@ -12,6 +12,7 @@ from teamwire_sync._cache.facts import Write
 from teamwire_sync._cache.listing import Freshness, Progress
 from teamwire_sync._cache.refresher import Refresher
 from teamwire_sync._internal.log import logger
+from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync.exceptions import (
     TWAuthError,
     TWClosedError,
@@ -125,7 +126,7 @@ class ChatCache:
             return pick(self.refresher.refresh(view, deadline, need=need))
         except (TWAuthError, TWClosedError):
             raise
-        except TWError as error:
+        except not_by_signal(TWError) as error:
             # Within the TTL, a miss in the view is still a valid result.
             current = state.view
             if state.clock() >= current.expires_at:
@@ -142,7 +143,9 @@ class ChatCache:
     ) -> T | None:
         try:
             return pick(self.refresher.refresh(seen, deadline, progress))
-        except (TWConnectionError, TWServerError, TWRateLimitError, TWProtocolError) as error:
+        except not_by_signal(
+            TWConnectionError, TWServerError, TWRateLimitError, TWProtocolError
+        ) as error:
             stale = self.state.stale()
             found = None if stale is None else pick(stale)
             # An old listing does not prove that a chat is missing, so the look-up fails. Otherwise,
@@ -175,10 +178,10 @@ class ChatCache:
         try:
             yield write
             unknown = False
-        except (TWConnectionError, TWClosedError, TWUnsupportedError):
+        except not_by_signal(TWConnectionError, TWClosedError, TWUnsupportedError):
             sent = False
             raise
-        except TWError as error:
+        except not_by_signal(TWError) as error:
             unknown = isinstance(error, (TWDeliveryUnknownError, TWServerError, TWProtocolError))
             raise
         finally:

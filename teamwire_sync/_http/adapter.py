@@ -22,6 +22,7 @@ from teamwire_sync._http.sockets import (
 )
 from teamwire_sync._internal.imports import LazyModule
 from teamwire_sync._internal.secret import SecretText
+from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync.exceptions import TWConfigError
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ def _ignored_name() -> str | None:
             connection.connect()
         except OwnConnectionError:
             continue
-        except Exception:  # noqa: BLE001, S110  whatever it is, our connection was not asked
-            pass
+        except not_by_signal(Exception):
+            pass  # whatever it is, our connection was not asked
         return "HTTPConnection._new_conn"
     return None

@@ -6,7 +6,6 @@ import math
 import socket
 import ssl
 import time
-from contextlib import suppress
 from datetime import timezone
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
@@ -35,6 +34,7 @@ from teamwire_sync._http.contract import (
     decode_json,
 )
 from teamwire_sync._http.sockets import is_unsent
+from teamwire_sync._internal.signals import not_by_signal, suppress
 from teamwire_sync.exceptions import (
     TWAuthError,
     TWConfigError,
@@ -139,7 +139,7 @@ class Response:
         """
         try:
             return decode(decode_json(self.raw.body))
-        except TWProtocolError as error:
+        except not_by_signal(TWProtocolError) as error:
             text = str(error)
         what = f"{self.context['method']} {self.context['path']}: {text}"
         if self.operation.writes:

@@ -16,6 +16,7 @@ from teamwire_sync._internal.deadlines import now
 from teamwire_sync._internal.fork import on_fork
 from teamwire_sync._internal.imports import LazyModule, first_use
 from teamwire_sync._internal.secret import refuse_to_copy
+from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync._transport import Ability, ChatPage, Page
 from teamwire_sync.exceptions import TWImageLoadError, TWNotFoundError, TWProtocolError
 
@@ -275,7 +276,7 @@ class HttpTransport:
                 timeout=self._config.assets_timeout,
                 deadline=deadline,
             )
-        except TWNotFoundError as error:
+        except not_by_signal(TWNotFoundError) as error:
             if error.code != contract.NO_AVATAR:
                 raise
             context = {name: getattr(error, name) for name in _CONTEXT}
@@ -344,7 +345,7 @@ class HttpTransport:
     ) -> T | None:
         try:
             return self._ask(name, decode, deadline, ids=ids)
-        except TWNotFoundError as error:
+        except not_by_signal(TWNotFoundError) as error:
             # Any other 404 means that the URL is wrong, not that the object does not exist.
             if error.code != contract.NOT_FOUND:
                 raise

@@ -424,4 +424,12 @@ MUTANTS = (
         f"{_MUST_SHOW}::TestListings::test_what_they_share_is_one_connection_of_the_vendors[1.8]",
         file=f"{_VENDOR}/loop_thread.py",
     ),
+    _mutant(
+        "the program's own alarm passes for a failure of the network",
+        "    return () if is_by_signal(sys.exc_info()[1]) else kinds\n",
+        "    return kinds\n",
+        "tests/http/test_alarms.py::TestBeforeTheServerGetsTheRequest::"
+        "test_no_other_address_is_tried",
+        file="_internal/signals.py",
+    ),
 )
