@@ -10,6 +10,7 @@ import os
 import threading
 import time
 from contextlib import suppress
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Callable, TypeVar
 
 from attrs import evolve
@@ -36,7 +37,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_here = threading.local()
+# The number of leases of this thread. No threading.local: all greenlets of gevent or eventlet would
+# share one that was made before these packages replaced threads.
+_leads: ContextVar[int] = ContextVar("teamwire_sync leases", default=0)
 
 # Seconds of a lease. A leader that is killed keeps other processes waiting for this time at most.
 LEASE = 10.0
@@ -94,7 +97,8 @@ class SharedListing:
         self._failed_until = -math.inf
         self._is_warned = False
         self.clock: Callable[[], float] = time.monotonic
-        self.sleep: Callable[[float], object] = time.sleep
+        # Looked up at each call: gevent and eventlet may replace the function later.
+        self.sleep: Callable[[float], object] = lambda seconds: time.sleep(seconds)  # noqa: PLW0108
         on_fork(self)
 
     def after_fork(self) -> None:
@@ -122,7 +126,7 @@ class SharedListing:
         Thread A lists the chats with the lease; thread B receives 404, which outdates A's listing,
         and looks up a chat. B must not wait for the lease of A's listing.
         """
-        return bool(self.held) or getattr(_here, "leads", 0) > 0
+        return bool(self.held) or _leads.get() > 0
 
     def flush(self, changes: int, *, at_once: bool = False) -> None:
         """Replace the generation, unless the store has already recorded all own changes.
@@ -309,7 +313,7 @@ class LeaseKeeper:
     def start(self) -> None:
         """Start the thread that extends the lease."""
         self._shared.held.add(self)
-        _here.leads = getattr(_here, "leads", 0) + 1
+        _leads.set(_leads.get() + 1)
         self._is_started = True
         thread = threading.Thread(target=self._extend, name="teamwire_sync lease", daemon=True)
         with suppress(RuntimeError):  # the interpreter is ending
@@ -321,7 +325,7 @@ class LeaseKeeper:
     def __exit__(self, *_: object) -> None:
         self._ended.set()
         self._shared.held.discard(self)
-        _here.leads = getattr(_here, "leads", 0) - self._is_started
+        _leads.set(_leads.get() - self._is_started)
         # In a child that was forked inside the block, the lease belongs to the parent.
         if os.getpid() == self._owner:
             with suppress(StoreError):  # the lease ends by itself

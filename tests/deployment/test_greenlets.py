@@ -98,3 +98,11 @@ def test_greenlets_share_one_listing(box: Sandbox, made: str) -> None:
 def test_a_look_up_within_a_look_up_raises(box: Sandbox, made: str) -> None:
     with program(box, "within", made) as process:
         assert result_of(process) == "RuntimeError"
+
+
+@each_moment
+def test_connections_of_two_greenlets_share_one_listing_of_a_store(box: Sandbox, made: str) -> None:
+    with program(box, "storing", made) as process:
+        assert result_of(process) == [20] * 2
+
+    assert box.count(*LISTING) == 20  # pages

@@ -10,13 +10,14 @@ import json
 import sys
 from typing import Any, Callable
 
-from teamwire_sync import Connection, ConnectionConfig, TWError
+from teamwire_sync import Connection, ConnectionConfig, FileStore, TWError
 
 from gevent import get_hub, joinall, monkey, sleep, spawn  # isort: skip
 
 # This also imports requests, and the sockets of the package.
 CONFIG = ConnectionConfig(page_size=1, retries=0)
 early = Connection(config=CONFIG)
+early_pair = [Connection(config=CONFIG, store=FileStore()) for _ in range(2)]
 monkey.patch_all()
 
 
@@ -82,7 +83,17 @@ def within(connection: Connection) -> Any:
     return found[0]
 
 
-SCENARIOS = {each.__name__: each for each in (time_outs, listeners, sharing, within)}
+def storing(connection: Connection) -> Any:
+    """Look-ups over two more Connections, which share a store."""
+    pair = early_pair
+    if connection is not early:
+        pair = [Connection(config=CONFIG, store=FileStore()) for _ in range(2)]
+    looking = [spawn(outcome, lambda one=one: len(one.chats.get_subscriptions())) for one in pair]
+    joinall(looking)
+    return [each.value for each in looking]
+
+
+SCENARIOS = {each.__name__: each for each in (time_outs, listeners, sharing, within, storing)}
 
 if __name__ == "__main__":
     made = early if sys.argv[2] == "early" else Connection(config=CONFIG)
