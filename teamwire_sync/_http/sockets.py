@@ -119,11 +119,16 @@ class _ResponseReads(io.RawIOBase):
             and the TLS handshake follows.
     """
 
+    # For `close`, which the garbage collector calls if a signal has interrupted __init__.
+    _raw: Any = io.BytesIO()
+    _is_connected = True
+    _canceller: Canceller | None = None
+
     def __init__(self, sock: socket.socket, timeout: float | None, *, is_connected: bool) -> None:
         self._sock = sock
         self._timeout = timeout
         self._is_connected = is_connected
-        self._raw: Any = sock.makefile("rb", buffering=0)
+        self._raw = sock.makefile("rb", buffering=0)
         self._canceller = _current.get()[1]
 
     def readable(self) -> bool:

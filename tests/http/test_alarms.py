@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import errno
+import gc
 import socket
 import ssl
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
@@ -15,7 +16,7 @@ import requests
 from urllib3.exceptions import ProtocolError
 
 from teamwire_sync import ConnectionConfig, TWConnectionError, TWNotFoundError, TWTimeoutError
-from teamwire_sync._http.sockets import DeadlineConnection
+from teamwire_sync._http.sockets import DeadlineConnection, DeadlineSocket
 from tests.support.alarms import alarm, needs_signals, raised_with_alarm
 from tests.support.waiting import PATIENCE, wait_until
 
@@ -228,3 +229,14 @@ def test_an_exception_that_the_program_handles_is_not_raised_again(box: Sandbox)
         except TimeoutError:
             with pytest.raises(TWConnectionError, match="can't reach"):
                 connection.users.get_user("u1")
+
+
+def test_a_reader_whose_creation_was_interrupted_can_be_closed() -> None:
+    class Interrupting:
+        def makefile(self, *_: object, **__: object) -> None:
+            raise KeyboardInterrupt
+
+    # The garbage collector does, and pytest fails for an exception there.
+    with suppress(KeyboardInterrupt):
+        DeadlineSocket(Interrupting(), 1).makefile("rb")
+    gc.collect()
