@@ -106,3 +106,11 @@ def test_connections_of_two_greenlets_share_one_listing_of_a_store(box: Sandbox,
         assert result_of(process) == [20] * 2
 
     assert box.count(*LISTING) == 20  # pages
+
+
+@each_moment
+def test_a_time_limit_of_gevent_ends_a_call_with_its_own_exception(box: Sandbox, made: str) -> None:
+    with program(box, "limit", made) as process, box.hold(*USER):
+        assert result_of(process) is True
+
+    assert box.count(*USER) == 1

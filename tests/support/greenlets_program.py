@@ -12,7 +12,7 @@ from typing import Any, Callable
 
 from teamwire_sync import Connection, ConnectionConfig, FileStore, TWError
 
-from gevent import get_hub, joinall, monkey, sleep, spawn  # isort: skip
+from gevent import Timeout, get_hub, joinall, monkey, sleep, spawn  # isort: skip
 
 # This also imports requests, and the sockets of the package.
 CONFIG = ConnectionConfig(page_size=1, retries=0)
@@ -93,7 +93,19 @@ def storing(connection: Connection) -> Any:
     return [each.value for each in looking]
 
 
-SCENARIOS = {each.__name__: each for each in (time_outs, listeners, sharing, within, storing)}
+def limit(connection: Connection) -> Any:
+    """A look-up within a time limit of the program."""
+    with Timeout(0.2) as mine:
+        try:
+            connection.users.get_user("u1")
+        except Timeout as error:
+            return error is mine
+    return None
+
+
+SCENARIOS = {
+    each.__name__: each for each in (time_outs, listeners, sharing, within, storing, limit)
+}
 
 if __name__ == "__main__":
     made = early if sys.argv[2] == "early" else Connection(config=CONFIG)
