@@ -63,8 +63,8 @@ class ExpiringCache(Generic[T]):
         Args:
             key: The key.
             deadline: The moment of `time.monotonic` at which this has to end, or None.
-            other_than: A value that the caller can't use. Other callers get it until the cache has
-                a newer one.
+            other_than: A value that the caller can't use, or None. Other callers still get this
+                value until the cache has a newer value.
 
         Raises:
             TWClosedError: The Connection is closed.
@@ -115,7 +115,7 @@ class ExpiringCache(Generic[T]):
         return value
 
     def put(self, items: Iterable[tuple[str, T]], asked_at: float) -> None:
-        """Store values that the response to another request contained.
+        """Store values from the response to another request.
 
         Args:
             items: Pairs of key and value.
@@ -126,7 +126,10 @@ class ExpiringCache(Generic[T]):
                 self._items[key] = value, asked_at + self._ttl
 
     def discard(self, key: str) -> None:
-        """Drop the value of *key*; the next `get` loads it. A load in progress is not cached."""
+        """Drop the value of *key*.
+
+        The next `get` loads a new value. The value of a load in progress is not cached.
+        """
         with self._lock:
             self._items.pop(key, None)
             flight = self._flights.pop(key, None)
@@ -134,7 +137,7 @@ class ExpiringCache(Generic[T]):
             flight.abandon()
 
     def close(self) -> None:
-        """Drop everything, and wake all waiters; `get` raises TWClosedError from now on."""
+        """Drop all entries, and wake all waiters. Later calls of `get` raise TWClosedError."""
         with self._lock:
             self._closed = True
             self._items.clear()

@@ -28,7 +28,7 @@ class Abandoned(Exception):  # noqa: N818  control flow, no error: the caller st
 
 @define(eq=False, repr=False)
 class Flight(Generic[T]):
-    """One fetch that threads share. The thread that makes the requests leads the flight.
+    """One fetch that threads share. The leader is the thread that makes the requests.
 
     A flight ends with a value, with an error, or abandoned (with neither).
 
@@ -38,8 +38,8 @@ class Flight(Generic[T]):
             start.
         epoch: `CacheState.epoch` at the start. The cache publishes only flights of its present
             epoch.
-        losses: `CacheState.losses` at the start. If the server sends all the chats, the value at
-            that moment replaces it. The cache publishes no content from before a loss.
+        losses: `CacheState.losses` at the start, or when the server has sent all the chats. The
+            cache publishes no content from before a loss.
         asked_at: The time at which another process requested the content from the server, on the
             cache's clock. Infinity if the leader requests the content itself.
     """
@@ -53,6 +53,11 @@ class Flight(Generic[T]):
     _done: threading.Event = field(factory=threading.Event)
     _value: tuple[T] | None = None
     _error: TWError | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the flight has ended."""
+        return self._done.is_set()
 
     def set_result(self, value: T) -> None:
         """End the flight with *value*, which all waiters return."""
@@ -116,13 +121,13 @@ def lead_or_wait(
 
     Args:
         join: A function that takes a new flight. If the value is known already, it returns the
-            value in a tuple. If a flight is in progress, it returns that flight. Otherwise, it
-            starts the new flight and returns it. It does this in one step under a lock, so that
-            two threads can't both find no flight, and both start one.
+            value in a tuple. If a flight is in progress, it returns that flight. If no flight
+            is in progress, it starts the new flight and returns it. All this is one step under a
+            lock, because two threads must not both find no flight, and then both start a flight.
         lead: A function that fetches the value for the flight that this thread started. It may
             raise `Abandoned` to start again.
-        leave: A function that removes a flight, so that `join` no longer returns it, and abandons
-            the flight. It is called twice, also for a flight that was not started.
+        leave: A function that removes a flight, so that `join` no longer returns the flight, and
+            then abandons the flight. `leave` is called twice, even if the flight was not started.
         deadline: The moment of `time.monotonic` at which waiting has to end, or None.
         accepts: A function that returns whether another thread's flight is new enough. If it is
             not, this thread starts again.

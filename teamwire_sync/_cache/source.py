@@ -53,7 +53,8 @@ class ServerSource:
 
     Args:
         state: The state of the cache.
-        read: A function that reads a listing. It runs in the thread of the look-up that needs it.
+        read: A function that reads a listing. It runs in the thread of the look-up that needs the
+            listing.
     """
 
     def __init__(self, state: CacheState, read: ReadListing) -> None:
@@ -74,11 +75,11 @@ class ServerSource:
     ) -> ConfirmedListing:
         """Request the chats from the server.
 
-        The request contains the ETag of the listing *known*, unless the cache is in doubt.
+        The request contains the ETag of *known*, unless the cache is in doubt.
 
         Returns:
-            The new listing. If nothing has changed: the listing *known*, with the time of this
-            request.
+            The new listing. If the server reports no change, the listing *known* with the time of
+            this request.
 
         Raises:
             TWProtocolError: The server reported no change, and *known* is None.
@@ -119,7 +120,7 @@ class ServerSource:
         Args:
             flight: The flight that requested the listing.
             listing: The listing.
-            check_at: The time of the next check whether another process has written, on the cache's
+            check_at: The time of the next check for writes of other processes, on the cache's
                 clock.
         """
         state = self._state

@@ -1,8 +1,8 @@
-"""Sockets with a deadline: each read, write and connect ends when its request has to end.
+"""Sockets with a deadline: each read, write and connect ends at the deadline of its request.
 
-The time-outs of requests apply to each read: a server that sends one byte a second never exceeds
-them. Here each operation on a socket gets the time that is left for the whole request. Name
-resolution alone has no time-out, because the system offers none.
+The time-outs of the library `requests` apply to each read: a server that sends one byte a second
+never exceeds them. Here each operation on a socket gets the time that is left for the whole
+request. Only name resolution has no time-out, because the system does not offer a time-out for it.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
     from teamwire_sync._http.canceller import Canceller
 
 _TIMED_OUT = "timed out"
-# Seconds. Not 0: to a socket this means "do not wait", and not "time out".
+# In seconds. The value must not be 0, because 0 makes a socket not wait at all.
 _SHORTEST = 0.001
-# A host that nobody can connect to, as its label has more than 63 characters. `adapter` names it to
-# check, without sending anything, that urllib3 asks our connections for a socket.
+# A host that can't exist, because its label has more than 63 characters. `adapter` uses it to check
+# that urllib3 gets its sockets from our connections. The check sends nothing.
 NO_HOST = "teamwire-sync-checks-here-that-urllib3-opens-its-connections-only.invalid"
 
 
@@ -50,11 +50,11 @@ _current: ContextVar[tuple[float, Canceller | None]] = ContextVar(
 
 
 class ending_at:  # noqa: N801  used like a function
-    """Within the block, end what this thread reads and writes at *moment* of `time.monotonic`.
+    """The deadline of this thread's reads and writes in the block.
 
     Args:
-        moment: The deadline.
-        canceller: Lets another thread end it before the deadline.
+        moment: The deadline, a moment of `time.monotonic`.
+        canceller: An object that lets another thread end the reads and writes earlier, or None.
     """
 
     # No generator: the garbage collector may end an interrupted one in the middle of another
@@ -63,7 +63,8 @@ class ending_at:  # noqa: N801  used like a function
         self._request = moment, canceller
 
     def __enter__(self) -> None:
-        # A logging handler may send a request of its own in the middle of another one.
+        # `reset` restores the previous values: a logging handler may send another request while
+        # this thread sends a request.
         self._before = _current.set(self._request)
 
     def __exit__(self, *_: object) -> None:
@@ -97,9 +98,9 @@ def _rest(ends_at: float) -> float:
 
 
 class _BoundedReader(io.BufferedReader):
-    """A reader that refuses to read to the end at once.
+    """A reader that refuses a read without a size.
 
-    http.client does that for a chunk whose size is given as -1.
+    http.client reads without a size if the server sends -1 as the size of a chunk.
     """
 
     def read(self, size: int | None = -1, /) -> bytes:
@@ -114,7 +115,7 @@ class _ResponseReads(io.RawIOBase):
 
     Args:
         sock: The socket.
-        timeout: Seconds that each read may take.
+        timeout: The limit for each read in seconds, or None.
         is_connected: Whether requests can be sent. If not, this is a proxy's response to CONNECT,
             and the TLS handshake follows.
     """
@@ -145,7 +146,7 @@ class _ResponseReads(io.RawIOBase):
                 timeout = time_left(self._timeout)
             except not_by_signal(socket.timeout):
                 timeout = _SHORTEST
-            with suppress(OSError):  # if the proxy refused, the socket is closed
+            with suppress(OSError):  # the socket is closed if the proxy refused
                 self._sock.settimeout(timeout)
         elif self._canceller is not None:
             # The connection returns to the pool now, and another request may take it.
@@ -158,11 +159,11 @@ class DeadlineSocket:
     """A socket whose writes and responses end at the deadline of the current request.
 
     Args:
-        sock: The connected socket, which may be any kind of socket.
-        timeout: Seconds that each read and each write may take.
+        sock: The connected socket, of any kind.
+        timeout: The limit for each read and each write in seconds, or None.
 
     Attributes:
-        is_connected: Whether requests can be sent, after CONNECT and the TLS handshake.
+        is_connected: Whether requests can be sent: CONNECT and the TLS handshake are done.
     """
 
     is_connected = False
@@ -175,7 +176,7 @@ class DeadlineSocket:
         return getattr(self._sock, name)
 
     def settimeout(self, timeout: float | None) -> None:
-        """Set the seconds that each read and each write may take."""
+        """Set the limit for each read and each write, in seconds."""
         self._timeout = timeout
         self._sock.settimeout(timeout)
 
@@ -186,7 +187,8 @@ class DeadlineSocket:
         try:
             self._sock.sendall(data)
         except not_by_signal(ssl.SSLEOFError) as error:
-            # The name of this error without TLS. urllib3 then reads the response that was sent.
+            # Without TLS, the error is a BrokenPipeError. After this error, urllib3 reads the
+            # response that the server may have sent already.
             raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE)) from error
 
     def makefile(self, _mode: str) -> io.BufferedReader:
@@ -197,7 +199,7 @@ class DeadlineSocket:
 
 
 class _ProxyTlsSocket(DeadlineSocket):
-    """The TLS to an HTTPS proxy, over which urllib3 does the TLS of the server."""
+    """A TLS socket to an HTTPS proxy. It carries the TLS connection of urllib3 to the server."""
 
     def recv(self, size: int) -> bytes:
         """Return at most *size* bytes."""
@@ -207,7 +209,7 @@ class _ProxyTlsSocket(DeadlineSocket):
 
     @property
     def _io_refs(self) -> int:
-        # urllib3 counts here the readers that keep the socket open.
+        # In this attribute, urllib3 counts the readers that keep the socket open.
         count: int = self._sock._io_refs
         return count
 
@@ -221,7 +223,7 @@ def for_handshake(sock: Any, timeout: float | None, ends_at: float) -> DeadlineS
 
     Args:
         sock: The connected socket.
-        timeout: Seconds that each later read and write may take.
+        timeout: The limit for each later read and write in seconds, or None.
         ends_at: The deadline of the handshake, a moment of `time.monotonic`.
     """
     _attach(sock)
@@ -230,18 +232,18 @@ def for_handshake(sock: Any, timeout: float | None, ends_at: float) -> DeadlineS
 
 
 class _FinalResponse(http.client.HTTPResponse):
-    # Ctrl-C may come before __init__ sets it. The garbage collector closes the response anyway.
+    # Ctrl-C may come before __init__ sets `fp`, and the garbage collector needs `fp` for `close`.
     fp = None  # type: ignore[assignment]
 
     def _read_status(self) -> tuple[str, int, str]:
-        # http.client skips interim responses with status 100 only. It would return any other one
-        # as the response, and the real response to the next request.
+        # http.client skips only interim responses with status 100. It would return any other
+        # interim response as the response, and the real response would go to the next request.
         version, status, reason = super()._read_status()  # type: ignore[misc]
         return version, 100 if 100 <= status < 200 else status, reason
 
 
 class OwnConnectionError(NewConnectionError):
-    """Raised in place of connecting, to show that urllib3 asks our connection for a socket."""
+    """The error for `NO_HOST`. It shows that urllib3 gets its sockets from our connection."""
 
 
 class DeadlineConnection(HTTPConnection):
@@ -252,7 +254,7 @@ class DeadlineConnection(HTTPConnection):
 
     def __init__(self, *, host: str, **kwargs: Any) -> None:
         super().__init__(host=host, **kwargs)
-        # Name resolution needs the trailing dot of a host. `self.host` has none.
+        # Name resolution needs the trailing dot of a host. `self.host` does not have the dot.
         self._name = host
 
     def connect(self) -> None:
@@ -275,9 +277,9 @@ class DeadlineConnection(HTTPConnection):
 
     def endheaders(self, *args: Any, **kwargs: Any) -> None:
         """Connect if necessary, and send the head of the request."""
-        # http.client has the head in local variables while it connects and sends. Reporters that
-        # show local variables would show the Secret on Ctrl-C. So connect before, and let `send`
-        # only keep the head. A memoryview shows no content in its repr.
+        # http.client keeps the head in local variables while it connects and sends. On Ctrl-C, an
+        # error reporter that shows local variables would show the Secret. So connect first, and let
+        # `send` only collect the head. The repr of a memoryview does not show its content.
         if self.sock is None:
             self.connect()
         self._head = []
@@ -289,11 +291,11 @@ class DeadlineConnection(HTTPConnection):
             self.sock.sendall(piece)
 
     def send(self, data: Any) -> None:
-        """Send *data*; only keep it if it is the head of the request."""
+        """Send *data*. If *data* is part of the head of the request, only collect it."""
         if self._head is not None:
             self._head.append(memoryview(data))
             return
-        # An HTTPS proxy receives CONNECT over TLS, before `connect` ends.
+        # `connect` sends CONNECT over TLS to an HTTPS proxy. This write needs a deadline, too.
         if self.sock is not None:
             self._set_deadlines()
         super().send(data)
@@ -304,7 +306,7 @@ class DeadlineConnection(HTTPConnection):
         except not_by_signal(ConnectionError, http.client.HTTPException) as error:
             if self.proxy is None:
                 raise
-            # urllib3 blames the server for an error that comes after the proxy was reached.
+            # If an error comes after the proxy was reached, urllib3 reports an error of the server.
             message = "no connection through the proxy"
             raise ProxyError(message, error) from error
         self._set_deadlines()
@@ -315,13 +317,13 @@ class DeadlineConnection(HTTPConnection):
             self.sock: Any = DeadlineSocket(self.sock, self.timeout)
 
     def _new_conn(self) -> Any:
-        # urllib3 gives each address of a host the whole time-out, and gives nobody the socket
-        # before it is connected.
+        # urllib3 applies the whole time-out to each address of a host. It also returns the socket
+        # only after connecting, which is too late for a canceller.
         if self._name == NO_HOST:
             raise OwnConnectionError(self, NO_HOST)
         ends_at = time.monotonic() + (time_left(self.timeout) or 0)
         addresses = self._addresses()
-        if not addresses:  # from a function that replaces the one of the system
+        if not addresses:  # possible if a program replaces socket.getaddrinfo
             message = "the host has no address"
             raise NewConnectionError(self, message)
         while True:
@@ -337,7 +339,7 @@ class DeadlineConnection(HTTPConnection):
                 if isinstance(error, socket.timeout):
                     raise ConnectTimeoutError(self, _TIMED_OUT) from error
                 raise NewConnectionError(self, str(error)) from error
-            sock.settimeout(_rest(ends_at))  # for the TLS handshake
+            sock.settimeout(_rest(ends_at))  # the TLS handshake follows
             return DeadlineSocket(sock, self.timeout)
 
     def _addresses(self) -> list[tuple[Any, ...]]:
@@ -347,7 +349,7 @@ class DeadlineConnection(HTTPConnection):
         except not_by_signal(socket.gaierror) as error:
             raise NameResolutionError(self.host, self, error) from error
         except UnicodeError as error:
-            message = f"{self.host!r}, label empty or too long"
+            message = f"a label of {self.host!r} is empty or too long"
             raise LocationParseError(message) from error
 
     def _open(self, address: tuple[Any, ...], timeout: float) -> socket.socket:
@@ -371,12 +373,13 @@ class DeadlineTlsConnection(DeadlineConnection, HTTPSConnection):
     def connect(self) -> None:
         """Connect, and do the TLS handshake."""
         super().connect()
-        # Otherwise urllib3 warns at each request of a caller who has chosen verify=False. Where
-        # warnings are errors, no request could be made.
+        # Without this, urllib3 would warn at each request if the caller has set verify=False. If
+        # warnings are errors, every request would fail.
         self.is_verified = True
 
     def _connect_tls_proxy(self, *args: Any, **kwargs: Any) -> Any:
-        # Otherwise each read of the TLS handshake with the server has the whole time-out.
+        # Without this class, each read of the TLS handshake with the server could take the whole
+        # time-out.
         return _ProxyTlsSocket(super()._connect_tls_proxy(*args, **kwargs), self.timeout)
 
 

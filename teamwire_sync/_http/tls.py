@@ -1,4 +1,4 @@
-"""The CA bundle and the client certificate. This module does not import requests."""
+"""The CA bundle and the client certificate. This module does not import `requests`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
 def ca_bundle(config: ConnectionConfig) -> bool | str:
-    """Return the CA bundle's path, True for the bundle of requests, or False for no verification.
+    """Return the CA bundle's path, True for the bundle of `requests`, or False to verify nothing.
 
     Raises:
         TWConfigError: The CA bundle is unusable.
@@ -32,11 +32,12 @@ def ca_bundle(config: ConnectionConfig) -> bool | str:
     if verify is None or isinstance(verify, bool):
         return verify is not False
     path = os.fspath(verify)
-    if not os.path.exists(path):  # noqa: PTH110  pathlib would double this import's time
+    if not os.path.exists(path):  # noqa: PTH110  importing pathlib would double our import time
         message = f"{name}: there is no file or folder {path!r}"
         raise TWConfigError(message)
     if not os.path.isdir(path):  # noqa: PTH112
-        # Check the bundle now. Later, each connection would fail as if the network had failed.
+        # Check the bundle now. Without this check, each connection would fail later, with an error
+        # that looks like a network error.
         what = f"{name}: no CA certificates in PEM format can be read from {path!r}"
         _check("load_verify_locations", path, what=what)
     return path
@@ -55,9 +56,10 @@ def client_certificate(config: ConnectionConfig) -> str | tuple[str, str] | None
     path, key = cert if isinstance(cert, tuple) else (cert, None)
     what = (
         f"ConnectionConfig.cert: {cert!r} must have a certificate in PEM format and the key that "
-        "belongs to it, without a password"
+        "belongs to it, and the key must be stored without a password"
     )
-    # The empty password keeps OpenSSL from asking for a key's password on the terminal.
+    # Pass an empty password. Without it, OpenSSL would ask for the password of an encrypted key on
+    # the terminal.
     _check("load_cert_chain", path, key, "", what=what)
     return cert  # type: ignore[no-any-return]
 

@@ -1,4 +1,4 @@
-"""Threads that work for others, and so must not wait for them."""
+"""Prevention of deadlocks: a thread must not wait for a thread that waits for it."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ _ATTRIBUTE = "_teamwire_sync_is_awaited_by"
 
 
 def work_for(is_awaited_by: Callable[[int], bool]) -> None:
-    """Have this thread never wait for those that wait for it.
+    """Keep this thread from waiting for threads that wait for it.
 
     Args:
-        is_awaited_by: Whether the thread of an identity waits for this one.
+        is_awaited_by: A function that returns whether the thread with an identity (`get_ident`)
+            waits for this thread.
     """
     setattr(threading.current_thread(), _ATTRIBUTE, is_awaited_by)
 
 
 def works_for(thread: int) -> bool:
-    """Whether the thread of the identity *thread* waits for this one."""
+    """Return whether the thread with the identity *thread* waits for this thread."""
     is_awaited_by = getattr(threading.current_thread(), _ATTRIBUTE, None)
     return is_awaited_by is not None and is_awaited_by(thread)
