@@ -428,7 +428,7 @@ MUTANTS = (
         "    return () if is_by_signal(sys.exc_info()[1]) else kinds\n",
         "    return kinds\n",
         "tests/http/test_alarms.py::TestBeforeTheServerGetsTheRequest::"
-        "test_no_other_address_is_tried",
+        "test_no_other_address_is_tried[TimeoutError('own')]",
         file="_internal/signals.py",
     ),
     _mutant(
