@@ -6,7 +6,6 @@ import math
 import socket
 import ssl
 import time
-from contextlib import suppress
 from datetime import timezone
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
@@ -36,6 +35,7 @@ from teamwire_sync._http.contract import (
     decode_revision,
 )
 from teamwire_sync._http.sockets import is_unsent
+from teamwire_sync._internal.signals import not_by_signal, suppress
 from teamwire_sync.exceptions import (
     TWAuthError,
     TWConfigError,
@@ -155,7 +155,7 @@ class Response:
     def _checked(self, decode: Callable[[RawResponse], T]) -> T:
         try:
             return decode(self.raw)
-        except TWProtocolError as error:
+        except not_by_signal(TWProtocolError) as error:
             text = str(error)
         what = f"{self.context['method']} {self.context['path']}: {text}"
         if self.operation.writes:

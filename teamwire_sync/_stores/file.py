@@ -12,7 +12,6 @@ import json
 import os
 import threading
 import time
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
@@ -20,6 +19,7 @@ from attrs import evolve
 
 from teamwire_sync._cache.listing import SlotRevision
 from teamwire_sync._internal.imports import LazyModule, import_whole
+from teamwire_sync._internal.signals import not_by_signal, suppress
 from teamwire_sync._internal.validation import check_seconds, require_count
 from teamwire_sync._stores.base import (
     MAX_AGE,
@@ -336,7 +336,7 @@ class _FileSlot:
                     return result
                 finally:
                     database.close()
-            except (sqlite3.DatabaseError, ValueError, RecursionError) as error:
+            except not_by_signal(sqlite3.DatabaseError, ValueError, RecursionError) as error:
                 why = str(error)
             if why not in _REASONS:
                 raise folder.refused(name)

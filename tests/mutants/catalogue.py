@@ -446,6 +446,14 @@ MUTANTS = (
         file="_sandbox/idempotency.py",
     ),
     _mutant(
+        "the program's own alarm passes for a failure of the network",
+        "    return () if is_by_signal(sys.exc_info()[1]) else kinds\n",
+        "    return kinds\n",
+        "tests/http/test_alarms.py::TestBeforeTheServerGetsTheRequest::"
+        "test_no_other_address_is_tried[TimeoutError('own')]",
+        file="_internal/signals.py",
+    ),
+    _mutant(
         "all file objects share one lock",
         "        return _given.setdefault(id(file), _Turns())\n",
         "        return _adding\n",
