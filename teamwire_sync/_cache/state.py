@@ -234,7 +234,7 @@ class CacheState:
         if not is_ours:
             flight.asked_at = listing.asked_at
         while True:
-            facts = self.facts
+            facts, doubt_until = self.facts, self._doubt_until
             live = facts.live(listing.asked_at)
             view = evolve(
                 live.merge(listing.listed).until(self.end_of(listing), check_at),
@@ -247,9 +247,11 @@ class CacheState:
                     return view
                 if flight.losses != self.losses:
                     raise Outdated
-                if self.facts is not facts:
+                if self.facts is not facts or self._doubt_until != doubt_until:
                     continue
                 self.facts = live
+                asked_at, doubts = listing.asked_at, self._doubts
+                self._doubts = {write: end for write, end in doubts.items() if asked_at < end}
                 self.confirmed = listing
                 self._last_attempt = ended_at if is_ours else listing.asked_at
                 self._is_authorized = True
@@ -305,11 +307,11 @@ class CacheState:
 
         Returns:
             The chats, or None. The result is None if there is no listing, and after
-            `stale_if_error`. It is also None after 401, 403 or a write of unknown outcome, until a
-            listing succeeds.
+            `stale_if_error`. It is also None after 401 or 403, until a listing succeeds, and in
+            doubt, until a listing requested after the doubt succeeds.
         """
         now, listing = self.clock(), self.confirmed
-        if listing is None or not self._is_authorized or now < self._doubt_until:
+        if listing is None or not self._is_authorized or self._doubts:
             return None
         if now >= listing.asked_at + self.ttl + self.stale_if_error:
             return None
@@ -381,17 +383,20 @@ class CacheState:
         now = self.clock()
         until = now + self._write_timeout + self._own_write_grace
         with self._lock:
-            self._doubts = {each: end for each, end in self._doubts.items() if now < end}
+            view = self.view
+            self._hide()
             self._doubts[write] = until
             self._doubt_until = max(self._doubts.values())
-            write.view, write.epoch = self.view, self.epoch
-            self.view = _NOTHING
+            write.view = view
 
     def withdraw(self, write: Write) -> None:
-        """End the doubt about a write that has certainly changed nothing."""
+        """End the doubt about a write that has certainly changed nothing.
+
+        The view comes back, unless something else has made it expire since `begin`.
+        """
         with self._lock:
             self._end_doubt(write)
-            if write.view is not None and write.epoch == self.epoch and self.view is _NOTHING:
+            if write.view is not None and self.view is _NOTHING:
                 self.view = write.view
 
     def wrote(self, write: Write, *, unknown: bool) -> None:
@@ -409,13 +414,12 @@ class CacheState:
         until = now + self._own_write_grace
         fact = Fact(write.chat, write.revision, until, write.is_created)
         with self._lock:
-            if write.view is None and self._shows(write.tid, write.revision, now):
-                return
-            write.view = None
-            # Expire first, since Ctrl-C may interrupt any line: look-ups must not show the state
-            # before the write.
-            self._expire()
-            self.changes += 1
+            if write in self._doubts or not self._shows(write.tid, write.revision, now):
+                # Expire first, since Ctrl-C may interrupt any line: look-ups must not show the
+                # state before the write.
+                self._expire()
+                self.changes += 1
+            # Also if the view shows the write: the next listing may come from a server that lags.
             if write.tid is not None:
                 self.facts = self.facts.noted(write.tid, fact)
                 # The server has confirmed a write, so it is available again.
@@ -437,13 +441,14 @@ class CacheState:
         now = self.clock()
         fact = Fact(chat, revision, now + self._own_write_grace)
         with self._lock:
-            # With a revision, the fact is enough for each listing in progress and each later one.
-            is_news = now < self.view.expires_at and not self._shows(tid, revision, now)
+            is_shown = self._shows(tid, revision, now)
             self.facts = self.facts.noted(tid, fact)
             if revision is None:
                 self._asked_since = now
-            if revision is None or is_news:
                 self._expire()
+            elif not is_shown:
+                # The fact is enough for each listing in progress, so none of them is outdated.
+                self._hide()
 
     def _shows(self, tid: str | None, revision: int | None, now: float) -> bool:
         """Return whether look-ups show this state of a chat, or a newer one, without a refresh."""
@@ -473,7 +478,7 @@ class CacheState:
         with self._lock:
             self.changes += 1
             self._drop()
-            self.view = _NOTHING
+            self._hide()
 
     def close(self) -> list[Flight[ChatSnapshot]]:
         """Drop everything.
@@ -492,8 +497,13 @@ class CacheState:
         self.confirmed = None
         self.losses += 1
 
-    def _expire(self) -> None:
+    def _hide(self) -> None:
         self.view = _NOTHING
+        for write in self._doubts:
+            write.view = None
+
+    def _expire(self) -> None:
+        self._hide()
         self.epoch += 1
         self._flight = None
 
