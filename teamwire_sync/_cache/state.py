@@ -249,7 +249,9 @@ class CacheState:
                     raise Outdated
                 if self.facts is not facts or self._doubt_until != doubt_until:
                     continue
-                self.facts = live
+                # A listing in progress may have been requested before the last fact expired.
+                if self._flights <= {flight}:
+                    self.facts = live
                 asked_at, doubts = listing.asked_at, self._doubts
                 self._doubts = {write: end for write, end in doubts.items() if asked_at < end}
                 self.confirmed = listing

@@ -5,7 +5,7 @@ cache alone it knows what each look-up has to answer, and how often the server m
 The past of the server is a second witness, which knows one rule: what was heard of a chat is never
 hidden by what was before.
 
-The examples are the same each time: 100 of up to 80 steps, and 300 among the slow tests.
+The examples are the same each time: 200 of up to 80 steps, and 400 among the slow tests.
 For more, and others each time, set ``CACHE_MODEL_EXAMPLES`` to how many, and ``CACHE_MODEL_STEPS``
 to how long they are at most. Only then an example that fails is made smaller, which takes minutes::
 
@@ -807,7 +807,7 @@ class CacheMachine(RuleBasedStateMachine):
 
 @pytest.mark.parametrize(
     "examples",
-    [100, pytest.param(300, marks=pytest.mark.slow)],
+    [200, pytest.param(400, marks=pytest.mark.slow)],
     ids=["few", "many"],
 )
 def test_the_cache_keeps_its_promises_whatever_happens(examples: int) -> None:

@@ -38,7 +38,7 @@ class ChatServer:
         self._revision = next(_revisions)
         self.has_revisions = True
         self.revisions = dict.fromkeys(self._chats, self._revision)
-        self._first = dict(self._chats), self._revision
+        self._first = tuple(self._chats), self._revision
         self.asked: list[str | None] = []
         self.error: BaseException | None = None
         self.on_load: Callable[[ListingRequest], object] = lambda load: None
@@ -56,8 +56,9 @@ class ChatServer:
         self._revision = self.revisions[tid] = next(_revisions)
 
     def go_back(self) -> None:
-        """Show what was before the first change, as another server may that is behind."""
-        self._chats, self._revision = self._first
+        """Lack the chats that have come since the start, as another server may that is behind."""
+        tids, self._revision = self._first
+        self._chats = {tid: self._chats[tid] for tid in tids}
         self._version += 1
 
     def read(self, request: ListingRequest) -> Listing | None:
