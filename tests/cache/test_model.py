@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections import Counter
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 import pytest
@@ -36,8 +35,9 @@ from teamwire_sync import (
 )
 from teamwire_sync._cache.facts import Write
 from teamwire_sync._cache.listing import Listing
-from tests.support.builders import Clock, make_chat
+from tests.support.builders import Clock
 from tests.support.caches import make_chat_cache
+from tests.support.chat_past import ChatPast, Chats, revision_of
 from tests.support.chat_server import by_tid, by_title
 
 pytest.importorskip("hypothesis", reason="the model of the cache is run by hypothesis")
@@ -54,13 +54,13 @@ from hypothesis.stateful import (
 from tests.support.state_machines import run_examples
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
     from teamwire_sync._cache.listing import ListingRequest
 
-Chats = tuple[Chat, ...]
-Pick = Callable[[Chats], Optional[object]]
+Found = tuple[Chat, ...]
+Pick = Callable[[Found], Optional[object]]
 OurWrite = tuple[str, int, Optional[str], str, bool]
 
 FLOOR = 5
@@ -87,7 +87,6 @@ FAILURES: dict[str, Callable[[], TWError]] = {
 UNKNOWN: dict[str, BaseException] = {
     "lost": TWDeliveryUnknownError("lost"),
     "broken": TWServerError("broken", status=500),
-    "gibberish": TWProtocolError("gibberish"),
     "Ctrl-C": KeyboardInterrupt(),
 }
 NOT_DONE: dict[str, BaseException] = {
@@ -111,13 +110,8 @@ def with_title(title: str) -> Pick:
     return lambda chats: tuple(chat for chat in chats if chat.title == title) or None
 
 
-def everything(chats: Chats) -> Chats:
+def everything(chats: Found) -> Found:
     return chats
-
-
-def revision_of(chat: Chat) -> int:
-    """Each state of a chat in this test is another value: it carries its revision."""
-    return int(dict(chat.extra)["revision"])
 
 
 @define(eq=False)
@@ -128,9 +122,9 @@ class Asked:
     epoch: int
     validator: str | None
     is_stuck: bool
-    listed: dict[str, Chat] = field(factory=dict)
+    listed: Chats = field(factory=dict)
     floor: int | None = None
-    answer: Chats = ()
+    answer: Found = ()
     new_validator: str | None = None
     is_true: bool = False
     error: TWError | None = None
@@ -154,7 +148,7 @@ class Heard:
         return self.revision > (load.floor if listed is None else revision_of(listed))
 
 
-def merged(load: Asked, heard: dict[str, Heard]) -> Chats:
+def merged(load: Asked, heard: dict[str, Heard]) -> Found:
     newer = {tid: each.chat for tid, each in heard.items() if each.counts(tid, load)}
     return tuple(chat for chat in {**load.listed, **newer}.values() if chat is not None)
 
@@ -168,7 +162,7 @@ class Promised:
     stale_if_error: float
     epoch: int = 0
     good: Asked | None = None
-    view: tuple[Asked, Chats, dict[str, Heard], float] | None = None
+    view: tuple[Asked, Found, dict[str, Heard], float] | None = None
     heard: dict[str, Heard] = field(factory=dict)
     doubts: dict[object, float] = field(factory=dict)
     hidden: tuple[object, Any] | None = None
@@ -176,7 +170,7 @@ class Promised:
     is_authorized: bool = True
     cool_down: tuple[float, TWError] | None = None
 
-    def fresh(self) -> Chats | None:
+    def fresh(self) -> Found | None:
         return self.view[1] if self.view and self.clock() < self.view[3] else None
 
     def shows(self, tid: str, revision: int | None) -> bool:
@@ -189,7 +183,7 @@ class Promised:
             known = merged_in[tid].revision
         return known is not None and known >= revision
 
-    def stale(self) -> Chats | None:
+    def stale(self) -> Found | None:
         good = self.good if self.is_authorized and not self.doubts else None
         if good is None or self.clock() >= good.asked_at + self.ttl + self.stale_if_error:
             return None
@@ -293,66 +287,32 @@ class Promised:
             self.is_authorized &= not isinstance(error, TWAuthError)
 
 
-class Server:
-    """Chats and their past, of which the list shows what was true some seconds ago.
+class Server(ChatPast):
+    """Chats, of which the list shows what was true some seconds ago.
 
     Attributes:
         lags: Of the replicas, in seconds; each page comes from the next one.
         failing: How the next loads fail.
         meanwhile: What happens during the next loads and pages, one for each.
-        past: All states of all chats: when, the revision, and the chats.
-        changes: The states of each chat, with their revisions.
     """
 
     def __init__(self, clock: Clock, *, has_revisions: bool) -> None:
-        self._clock = clock
+        super().__init__(clock)
         self.has_revisions = has_revisions
-        self.past: list[tuple[float, int, dict[str, Chat]]] = [(-math.inf, 0, {})]
-        self.changes: dict[str, list[tuple[int, Chat | None]]] = {}
-        self.lags: Iterable[float] = itertools.repeat(0.0)
+        self.lags: Iterator[float] = itertools.repeat(0.0)
         self.pages = 1
         self.failing: list[str] = []
         self.meanwhile: list[Callable[[], object]] = []
         self.reads: list[Asked] = []
 
-    @property
-    def now(self) -> dict[str, Chat]:
-        return self.past[-1][2]
-
-    @property
-    def revision(self) -> int:
-        return self.past[-1][1]
-
     def told(self, revision: int) -> int | None:
         return revision if self.has_revisions else None
 
-    def write(self, tid: str, title: str | None) -> Chat:
-        revision = self.revision + 1
-        chat = make_chat(tid, title, extra=(("revision", revision),))
-        self._note(revision, tid, {**self.now, tid: chat})
-        return chat
-
-    def remove(self, tid: str) -> None:
-        self._note(self.revision + 1, tid, {t: c for t, c in self.now.items() if t != tid})
-
-    def _note(self, revision: int, tid: str, chats: dict[str, Chat]) -> None:
-        self.past.append((self._clock(), revision, chats))
-        self.changes.setdefault(tid, []).append((revision, chats.get(tid)))
-
-    def page(self, number: int) -> tuple[float, int, dict[str, Chat]]:
-        """The lag, the revision and the chats of one page, by the next replica."""
-        lag = next(iter(self.lags))
-        then = self._clock() - lag
-        _, revision, chats = next(state for state in reversed(self.past) if state[0] <= then)
-        order = sorted(chats, key=lambda tid: int(tid[1:]))
-        on_it = [tid for tid in order if int(tid[1:]) % self.pages == number]
-        return lag, revision, {tid: chats[tid] for tid in on_it}
-
-    def since(self, tid: str, since: int) -> list[Chat | None]:
-        """What the chat was at a revision, and later."""
-        states = self.changes.get(tid, [])
-        then = [chat for revision, chat in states if revision <= since][-1:]
-        return [*(then or [None]), *(chat for revision, chat in states if revision > since)]
+    def page(self, number: int, lag: float) -> tuple[int, Chats]:
+        """What one page shows, and the revision of it."""
+        revision, chats = self.at(lag)
+        on_it = [tid for tid in chats if int(tid[1:]) % self.pages == number]
+        return revision, {tid: chats[tid] for tid in on_it}
 
 
 @define(eq=False)
@@ -392,7 +352,7 @@ class CacheMachine(RuleBasedStateMachine):
             stale_if_error=stale,
         )
         self.made = 0
-        self.raised: list[TWError] = []
+        self.raised: list[TWError | None] = []
         self.look_ups = 0
         self.under_way: list[Ours] = []
         # One that nobody has ends as if it was interrupted.
@@ -400,7 +360,7 @@ class CacheMachine(RuleBasedStateMachine):
         # The newest that was heard of each chat.
         self.known: dict[str, int] = {}
         for title in ("red", "green"):
-            self.server.write(self.new(), title)
+            self.server.put(self.new(), title)
         self.clock.advance(MOST_LAG + 1)
 
     def new(self) -> str:
@@ -421,14 +381,15 @@ class CacheMachine(RuleBasedStateMachine):
             promised.failed(asked, failure)
             raise failure
         known, floors = promised.good, list[int]()
-        pages: list[dict[str, Chat]] = []
+        pages: list[Chats] = []
         for number in range(server.pages):
             if number:
                 asked.given_up = True
                 request.check_needed()
                 asked.given_up = False
-            lag, revision, chats = server.page(number)
+            lag = next(server.lags)
             asked.is_stuck |= lag > MOST_LAG
+            revision, chats = server.page(number, lag)
             floors.append(revision)
             self.something_happens()
             if number == 0 and request.validator == f"v{revision}/{server.pages}":
@@ -469,20 +430,18 @@ class CacheMachine(RuleBasedStateMachine):
     )
     def somebody_looks(self, what: str, number: int, title: str) -> None:
         if what == "tid":
-            tid = self.tid(number)
+            tid = self.server.tid(number)
             self.look_up(with_tid(tid), lambda: by_tid(self.cache, tid))
         elif what == "title":
             self.look_up(with_title(title), lambda: by_title(self.cache, title) or None)
         else:
             self.look_up_all(refresh=what == "refresh")
 
-    def look_up_all(self, *, refresh: bool) -> Chats | None:
+    def look_up_all(self, *, refresh: bool) -> Found | None:
         answer = self.look_up(
             everything, lambda: self.cache.all(None, refresh=refresh), refresh=refresh
         )
-        if answer is not None:
-            tids = Counter(chat.tid for chat in answer)
-            assert set(tids.values()) <= {1}
+        assert answer is None or len({chat.tid for chat in answer}) == len(answer)
         return answer
 
     @rule()
@@ -518,32 +477,31 @@ class CacheMachine(RuleBasedStateMachine):
         cooling = promised.cooling()
         rested = promised.is_in_doubt() or start - promised.last_attempt > FLOOR
         before = len(self.server.reads)
-        answer, error = None, None
+        answer, error, failure = None, None, None
         try:
             answer = call()
         except TWError as raised:
             error = raised
         loads = self.server.reads[before:]
 
+        expected: tuple[object | None] | None = None
         if not refresh and fresh is not None and (shown is not None or not rested):
-            assert (len(loads), error, answer) == (0, None, shown)
+            assert loads == []
+            expected = (shown,)
         else:
             failure = self.check_loads(loads, cooling)
             if failure is None:
-                assert error is None
-                assert answer == pick(loads[-1].answer)
-            else:
-                expected = None if refresh else self.despite(failure, pick, fresh)
-                self.check_failed(failure, answer, error, expected)
-        if error is None:
+                expected = (pick(loads[-1].answer),)
+            elif not refresh:
+                expected = self.despite(failure, pick, fresh)
+        if expected is None:
+            assert (type(error), vars(error)) == (type(failure), vars(failure))
+            assert all(error is not other for other in self.raised), "an error that two share"
+            self.raised.append(error)
+        else:
+            assert (error, answer) == (None, *expected)
             self.look_ups += 1
-            base = promised.view[0] if promised.fresh() and promised.view else promised.good
-            if loads and loads[-1].error is None:
-                base = loads[-1]
-            if base is not None and not base.is_stuck and self.server.has_revisions:
-                self.check_not_hidden(pick, answer, known)
-                if loads and base is loads[-1] and base.is_true:
-                    self.check_truth(pick, answer)
+            self.check_past(pick, answer, known, loads)
         return answer
 
     def check_loads(self, loads: list[Asked], cooling: TWError | None) -> TWError | None:
@@ -555,7 +513,7 @@ class CacheMachine(RuleBasedStateMachine):
         return loads[-1].error
 
     def despite(
-        self, failure: TWError, pick: Pick, fresh: Chats | None
+        self, failure: TWError, pick: Pick, fresh: Found | None
     ) -> tuple[object | None] | None:
         """What a look-up has to answer whose refresh failed, in a tuple; None when it raises."""
         if fresh is not None:
@@ -567,24 +525,15 @@ class CacheMachine(RuleBasedStateMachine):
         found = None if stale is None else pick(stale)
         return None if found is None else (found,)
 
-    def check_failed(
-        self,
-        failure: TWError,
-        answer: Any,
-        error: TWError | None,
-        expected: tuple[object | None] | None,
+    def check_past(
+        self, pick: Pick, answer: Any, known: dict[str, int], loads: list[Asked]
     ) -> None:
-        if expected is not None:
-            assert error is None
-            assert answer == expected[0]
+        """What was known before the look-up is what it finds, or what came later."""
+        base = self.promised.view[0] if self.promised.view else self.promised.good
+        if loads and loads[-1].error is None:
+            base = loads[-1]
+        if base is None or base.is_stuck or not self.server.has_revisions:
             return
-        assert error is not None
-        assert (type(error), vars(error)) == (type(failure), vars(failure))
-        assert all(error is not other for other in self.raised), "an error that two share"
-        self.raised.append(error)
-
-    def check_not_hidden(self, pick: Pick, answer: Any, known: dict[str, int]) -> None:
-        """What was heard before the look-up is what it sees, or what came later."""
         found = answer if isinstance(answer, tuple) else (answer,) if answer is not None else ()
         for tid, since in known.items():
             allowed = self.server.since(tid, since)
@@ -593,13 +542,10 @@ class CacheMachine(RuleBasedStateMachine):
                 assert seen in allowed
             else:
                 assert any(chat is None or not pick((chat,)) for chat in allowed)
-
-    def check_truth(self, pick: Pick, answer: Any) -> None:
-        """A list that lags in nothing wins, also after a doubt."""
-        truth = pick(tuple(self.server.now.values()))
-        if isinstance(answer, tuple) and isinstance(truth, tuple):
-            answer, truth = set(answer), set(truth)
-        assert answer == truth
+        # A list that lags in nothing wins, also after a doubt.
+        if base.is_true and base in loads:
+            truth = pick(tuple(self.server.now.values())) or ()
+            assert set(found) == set(truth if isinstance(truth, tuple) else (truth,))
 
     # Writes: what the server does, and what we get to know of it
 
@@ -629,13 +575,8 @@ class CacheMachine(RuleBasedStateMachine):
 
         self.now_or_during_a_load(act, during=during)
 
-    def tid(self, number: int) -> str:
-        """Of one of the newest chats, which may be gone."""
-        tids = list(self.server.changes)
-        return tids[max(-len(tids), -1 - number)]
-
     def write(self, kind: str, number: int, title: str | None, end: str, is_done: bool) -> None:
-        tid = self.new() if kind == "create" else self.tid(number)
+        tid = self.new() if kind == "create" else self.server.tid(number)
         if kind not in {"create", "again", "nothing"} and tid not in self.server.now:
             return
         self.glance()
@@ -663,23 +604,23 @@ class CacheMachine(RuleBasedStateMachine):
             if end == "unauthorized":
                 self.cache.on_unauthorized()
                 self.promised.unauthorized()
-            self.fail(context, NOT_DONE[end])
+            self.end(context, NOT_DONE[end])
             self.promised.withdrew(write)
         else:
             if is_done:
                 self.do(kind, tid, title)
-            self.fail(context, UNKNOWN[end])
+            self.end(context, UNKNOWN[end])
             self.promised.lost(write)
 
     def do(self, kind: str, tid: str, title: str | None) -> tuple[Chat | None, int]:
         if kind == "leave":
             self.server.remove(tid)
         elif kind in {"create", "rename"} or (kind == "again" and tid not in self.server.now):
-            self.server.write(tid, title)
+            self.server.put(tid, title)
         chat = self.server.now.get(tid)
         return chat, self.server.revision if chat is None else revision_of(chat)
 
-    def fail(self, context: AbstractContextManager[Write], error: BaseException) -> None:
+    def end(self, context: AbstractContextManager[Write], error: BaseException) -> None:
         assert not context.__exit__(type(error), error, None)
 
     def answer(self, ours: Ours) -> None:
@@ -691,8 +632,7 @@ class CacheMachine(RuleBasedStateMachine):
             (ours.write.created if ours.is_created else ours.write.changed)(chat, revision)
         ours.context.__exit__(None, None, None)
         self.promised.wrote(ours.write, tid, chat, revision, is_created=ours.is_created)
-        if tid:
-            self.note(tid, ours.revision)
+        self.note(tid, ours.revision)
 
     def note(self, tid: str, revision: int) -> None:
         self.known[tid] = max(revision, self.known.get(tid, 0))
@@ -717,7 +657,7 @@ class CacheMachine(RuleBasedStateMachine):
         """Events are of us or others, late, early or again."""
 
         def act() -> None:
-            tid = self.tid(number)
+            tid = self.server.tid(number)
             if what == "event":
                 revision, chat = self.server.changes[tid][-back:][0]
                 self.hear(tid, chat, revision)
@@ -759,11 +699,11 @@ class CacheMachine(RuleBasedStateMachine):
         self, number: int, what: str, title: str | None, is_told: bool, during: bool
     ) -> None:
         def act() -> None:
-            tid = self.new() if what == "create" else self.tid(number)
+            tid = self.new() if what == "create" else self.server.tid(number)
             if what == "remove" and tid in self.server.now:
                 self.server.remove(tid)
             elif what in {"create", "again"} or tid in self.server.now:
-                self.server.write(tid, title)
+                self.server.put(tid, title)
             if is_told:
                 revision, chat = self.server.changes[tid][-1]
                 self.hear(tid, chat, revision)

@@ -21,8 +21,9 @@ from teamwire_sync._cache.listing import ConfirmedListing
 from teamwire_sync._cache.single_flight import Flight
 from teamwire_sync._cache.snapshot import ChatSnapshot
 from teamwire_sync._cache.state import Outdated
-from tests.support.builders import Clock, make_chat
+from tests.support.builders import Clock
 from tests.support.caches import make_state
+from tests.support.chat_past import ChatPast, Chats, revision_of
 
 pytest.importorskip("hypothesis", reason="the model of the cache is run by hypothesis")
 
@@ -45,12 +46,6 @@ TITLES = ("red", "green", None)
 LAGS = (0, 3, MOST_LAG)
 ENDS = ("answer", "answer", "answer", "down", "refused", "interrupt")
 STEPS = (0.25, 1, 5, 5.25, 9.75, 10, 20, 30, 60)
-Chats = dict[str, "Chat"]
-
-
-def revision_of(chat: Chat) -> int:
-    """Each state of a chat in this test is another value: it carries its revision."""
-    return int(dict(chat.extra)["revision"])
 
 
 @define(eq=False)
@@ -83,8 +78,7 @@ class StateMachine(RuleBasedStateMachine):
             write_timeout=WRITE_TIMEOUT,
             stale_if_error=STALE,
         )
-        self.past: list[tuple[float, int, Chats]] = [(-math.inf, 0, {})]
-        self.changed: dict[str, list[tuple[int, Chat | None]]] = {}
+        self.past = ChatPast(self.clock)
         self.loads: list[Load] = []
         # The newest revision that was heard of each chat.
         self.heard: dict[str, int] = {}
@@ -96,21 +90,12 @@ class StateMachine(RuleBasedStateMachine):
         self.raised: list[TWError] = []
         self.closed = False
         for title in TITLES:
-            self.write(self.new(), title)
+            self.past.put(self.new(), title)
         self.clock.advance(MOST_LAG)
 
     def new(self) -> str:
         self.made += 1
         return f"t{self.made}"
-
-    def write(self, tid: str, title: str | None, *, is_gone: bool = False) -> Chat | None:
-        _, revision, chats = self.past[-1]
-        chats = {each: chat for each, chat in chats.items() if each != tid}
-        if not is_gone:
-            chats[tid] = make_chat(tid, title, extra=(("revision", revision + 1),))
-        self.past.append((self.clock(), revision + 1, chats))
-        self.changed.setdefault(tid, []).append((revision + 1, chats.get(tid)))
-        return chats.get(tid)
 
     def hear(self, tid: str, revision: int) -> None:
         self.heard[tid] = max(revision, self.heard.get(tid, 0))
@@ -118,10 +103,7 @@ class StateMachine(RuleBasedStateMachine):
     def check_shown(self, view: ChatSnapshot, heard: dict[str, int]) -> None:
         """What was heard of a chat is not hidden by what was before."""
         for tid, since in heard.items():
-            states = self.changed[tid]
-            then = [chat for revision, chat in states if revision <= since][-1:] or [None]
-            later = [chat for revision, chat in states if revision > since]
-            assert view.by_tid.get(tid) in [*then, *later]
+            assert view.by_tid.get(tid) in self.past.since(tid, since)
 
     def shows(self, tid: str, revision: int) -> bool:
         view = self.state.view
@@ -216,8 +198,7 @@ class StateMachine(RuleBasedStateMachine):
         validator = self.state.validator_of(load.known, load.asked_at)
         if load.known is None or self.is_in_doubt(load.asked_at):
             assert validator is None
-        then = load.asked_at - lag
-        _, load.floor, load.answer = [state for state in self.past if state[0] <= then][-1]
+        load.floor, load.answer = self.past.at(lag)
         load.is_unchanged = validator == f"v{load.floor}"
 
     def is_in_doubt(self, asked_at: float) -> bool:
@@ -281,7 +262,7 @@ class StateMachine(RuleBasedStateMachine):
     )
     def we_write(self, number: int, what: str, title: str | None, end: str) -> None:
         self.glance()
-        tid = self.new() if what == "create" else self.tid(number)
+        tid = self.new() if what == "create" else self.past.tid(number)
         write, view, writes = Write(), self.state.view, self.writes
         if what != "same":
             self.state.begin(write)
@@ -293,9 +274,11 @@ class StateMachine(RuleBasedStateMachine):
             assert self.state.view is view
             assert self.writes == writes
             return
-        if what != "same":
-            self.write(tid, title, is_gone=what == "leave")
-        revision, chat = self.changed[tid][-1]
+        if what == "leave":
+            self.past.remove(tid)
+        elif what != "same":
+            self.past.put(tid, title)
+        revision, chat = self.past.changes[tid][-1]
         if end == "unknown":
             self.state.wrote(write, unknown=True)
             self.doubts[write] = self.clock() + GRACE
@@ -336,18 +319,14 @@ class StateMachine(RuleBasedStateMachine):
             self.changes += 1
             self.expired()
 
-    def tid(self, number: int) -> str:
-        """Of one of the newest chats, which may be gone."""
-        return list(self.changed)[max(-len(self.changed), -1 - number)]
-
     @rule(number=st.integers(0, 3), back=st.sampled_from([1, 1, 2]), is_new=st.booleans())
     def we_hear(self, number: int, back: int, is_new: bool) -> None:
         """By events and 404s: of us and others, late, early or again."""
         self.glance()
-        tid, view = self.tid(number), self.state.view
+        tid, view = self.past.tid(number), self.state.view
         if is_new:
-            self.write(tid, "green", is_gone=back == 2)
-        revision, chat = self.changed[tid][-back if not is_new else -1 :][0]
+            self.past.put(tid, "green") if back > 1 else self.past.remove(tid)
+        revision, chat = self.past.changes[tid][-1 if is_new else -back :][0]
         is_shown = self.shows(tid, revision)
         self.state.on_state(tid, chat, revision)
         self.hear(tid, revision)

@@ -111,6 +111,15 @@ class TestOwnWrites:
 
         assert cache.info().expires_in == 30
 
+    def test_the_grace_of_a_write_that_the_list_shows_ends_no_view(
+        self, cache: ChatCache, server: ChatServer
+    ) -> None:
+        with cache.writing() as write:
+            write.created(server.put(make_chat("t3")), server.revisions["t3"])
+        cache.all(None)
+
+        assert cache.info().expires_in == 300
+
     @pytest.mark.parametrize(
         "write",
         [lambda cache: create(cache, make_chat("t3")), lambda cache: cache.invalidate()],
