@@ -42,6 +42,10 @@ class ChatPast:
     def revision(self) -> int:
         return self._states[-1][1]
 
+    def new(self) -> str:
+        """The thread ID of a chat that is to come."""
+        return f"t{len(self.changes) + 1}"
+
     def put(self, tid: str, title: str | None) -> None:
         chat = make_chat(tid, title, extra=(("revision", self.revision + 1),))
         self._add(tid, {**self.now, tid: chat})
