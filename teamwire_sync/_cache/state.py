@@ -42,19 +42,20 @@ class CacheState:
     Look-ups read `view` without the lock. This is safe, because a snapshot never changes: a new
     snapshot replaces it.
 
-    The cache is in doubt for `own_write_grace` after a write of unknown outcome. For example,
-    thread A's write times out. Then thread B lists the chats. After that, the server completes A's
-    write. Without the doubt, B's listing would hide the write for the whole TTL. In doubt, a
-    listing lasts for `recheck_after` at most, requests are unconditional, and no stored listing is
-    new enough.
+    The cache is in doubt while a write is in progress, and for `own_write_grace` after a write of
+    unknown outcome. For example, thread A's write times out. Then thread B lists the chats. After
+    that, the server completes A's write. Without the doubt, B's listing would hide the write for
+    the whole TTL. In doubt, a listing lasts for `recheck_after` at most, requests are
+    unconditional, and no stored listing is new enough. A look-up that finds nothing lists the
+    chats.
 
     Args:
         clock: A function that returns seconds; only differences between its results matter.
         ttl: Seconds for which a listing is valid, from just before its request.
         recheck_after: Seconds after a listing or a failed listing. During this time, a look-up that
             finds nothing in a fresh view starts no new listing.
-        own_write_grace: Seconds for which this Connection's own writes are merged into listings
-            that lack them.
+        own_write_grace: Seconds for which a listing may lack a change that the server has reported.
+        write_timeout: Seconds after which a write has certainly left this process, or never will.
         stale_if_error: Seconds after the TTL in which the last listing may still be served.
 
     Attributes:
@@ -63,7 +64,7 @@ class CacheState:
         fails: A counter of the look-ups in a fresh view that found no chat.
         confirmed: The last listing that the server confirmed. It contains no facts, because a 304
             would then confirm chats that the server has never listed.
-        facts: This Connection's own writes that a listing may not show yet.
+        facts: The last known states of chats that a listing may not show yet.
         epoch: The number of times that a write, an event, a 404, `invalidate` or `close` expired
             the view. A flight of an older epoch is neither joined nor published. For example,
             thread A lists the chats. Then thread B creates a chat and looks it up. A's pages may be

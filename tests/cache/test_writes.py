@@ -77,11 +77,12 @@ class TestOwnWrites:
         self, cache: ChatCache, server: ChatServer
     ) -> None:
         """Behind one address there may be several servers, each as far behind as it happens."""
+        before = server.state
         new = server.put(make_chat("t3", "three"))
         with cache.writing() as write:
             write.created(new, server.revisions["t3"])
         cache.all(None, refresh=True)
-        server.go_back()
+        server.go_back(before)
         for _ in range(2):
             cache.all(None, refresh=True)
 
@@ -278,11 +279,12 @@ class TestOwnWrites:
     def test_a_chat_that_create_gives_back_is_not_hidden_by_a_list_that_lags(
         self, cache: ChatCache, server: ChatServer
     ) -> None:
+        before = server.state
         made = server.put(make_chat("t3"))
         cache.all(None)
         with cache.writing(in_doubt=False) as write:
             write.created(made, server.revisions["t3"])
-        server.go_back()
+        server.go_back(before)
         cache.all(None, refresh=True)
 
         assert by_tid(cache, "t3") is not None

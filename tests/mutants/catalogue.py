@@ -18,6 +18,7 @@ _WRITES = f"{_UNIT}/test_writes.py"
 _MUST_SHOW = "tests/vendor/test_must_show.py"
 _PROMISES = "tests/promises/test_promises.py::TestPromises"
 _VENDOR = "_vendor"
+_REVISIONS = "tests/sandbox/test_revisions.py"
 _SHARED = "tests/stores/test_shared_listing.py"
 _SHARING = "tests/stores/test_sharing.py"
 
@@ -369,16 +370,15 @@ MUTANTS = (
     ),
     _mutant(
         "no look after the lease",
-        "                    leads = True\n",
-        "                    leads = True\n"
-        "                    return self._list(sharing, status, now, flight, load)\n",
+        "                leads = True\n",
+        "                return self._list(status, now, flight, request)\n",
         f"{_SHARED}::TestEachStore::test_what_comes_before_the_lease_is_had_is_taken[memory]",
         file="_stores/source.py",
     ),
     _mutant(
         "no lease",
-        "        lease = self._try(lambda: self._slot.lease(LEASE))\n",
-        "        lease = None\n        self.leads = 1\n",
+        "        return bool(taken)\n",
+        "        return True\n",
         f"{_SHARED}::TestEachStore::test_all_who_need_a_listing_make_one[memory]",
         file="_stores/sharing.py",
     ),
@@ -450,5 +450,34 @@ MUTANTS = (
         "",
         f"{_MUST_SHOW}::TestListings::test_what_they_share_is_one_connection_of_the_vendors[1.8]",
         file=f"{_VENDOR}/loop_thread.py",
+    ),
+    _mutant(
+        "leaving has no revision",
+        "        return ChatState(tid, None, response.revision())\n",
+        "        return ChatState(tid, None)\n",
+        "tests/http/test_revisions.py::TestWriting::test_leaving_has_that_of_the_header",
+        file="_http/transport.py",
+    ),
+    _mutant(
+        "a removed chat's events have the revision of its end",
+        'event.setdefault("revision", revisions[event["tid"]])',
+        'event["revision"] = queries.revision(db)',
+        f"{_REVISIONS}::test_a_change_before_the_end_of_a_chat_is_older_than_the_end",
+        file="_sandbox/world/events.py",
+    ),
+    _mutant(
+        "a repeated answer shows the present revision",
+        "            known, body, status, revision = row\n",
+        "            known, body, status, _ = row\n            revision = queries.revision(db)\n",
+        f"{_REVISIONS}::test_a_repeated_answer_shows_the_revision_of_the_first",
+        file="_sandbox/idempotency.py",
+    ),
+    _mutant(
+        "all file objects share one lock",
+        "        return _given.setdefault(id(file), _Turns())\n",
+        "        return _adding\n",
+        "tests/services/test_reading_files.py::TestFileObjectThatStalls::"
+        "test_stops_no_other_file_object",
+        file="_services/files.py",
     ),
 )
