@@ -129,6 +129,7 @@ class Asked:
     is_true: bool = False
     error: TWError | None = None
     given_up: bool = False
+    is_dropped: bool = False
 
 
 @define(eq=False)
@@ -161,6 +162,7 @@ class Promised:
     ttl: float
     stale_if_error: float
     epoch: int = 0
+    losses: int = 0
     good: Asked | None = None
     view: tuple[Asked, Found, dict[str, Heard], float] | None = None
     heard: dict[str, Heard] = field(factory=dict)
@@ -239,7 +241,7 @@ class Promised:
     def wrote(
         self, write: object, tid: str, chat: Chat | None, revision: int | None, *, is_created: bool
     ) -> None:
-        if write in self.doubts or not self.shows(tid, revision):
+        if write in self.doubts or not tid or not self.shows(tid, revision):
             self.expire()
         self.doubts.pop(write, None)
         if tid:
@@ -251,10 +253,12 @@ class Promised:
         self.expire()
 
     def invalidated(self) -> None:
+        self.losses += 1
         self.good = self.cool_down = None
         self.expire()
 
     def unauthorized(self) -> None:
+        self.losses += 1
         self.good = None
         self.hide()
 
@@ -373,7 +377,7 @@ class CacheMachine(RuleBasedStateMachine):
                 self.cache.on_unauthorized()  # as the transport does for any call
             promised.failed(asked, failure)
             raise failure
-        known, floors = promised.good, list[int]()
+        known, losses, floors = promised.good, promised.losses, list[int]()
         pages: list[Chats] = []
         for number in range(server.pages):
             if number:
@@ -398,7 +402,11 @@ class CacheMachine(RuleBasedStateMachine):
             assert known is not None
             asked.listed, asked.floor = known.listed, known.floor
             asked.new_validator = known.new_validator
-        promised.loaded(asked)
+        # No change since what nobody has any more: there is another load.
+        same_epoch = asked.epoch == promised.epoch
+        asked.is_dropped = not pages and same_epoch and losses != promised.losses
+        if not asked.is_dropped:
+            promised.loaded(asked)
         revisions = {tid: revision_of(chat) for tid, chat in asked.listed.items()}
         revisions = revisions if server.has_revisions else {}
         listing = Listing(dict(asked.listed), asked.new_validator, revisions, asked.floor)
@@ -497,6 +505,7 @@ class CacheMachine(RuleBasedStateMachine):
         if cooling is not None:
             assert loads == []
             return cooling
+        loads = [load for load in loads if not load.is_dropped]
         assert 1 <= len(loads) <= MOST_LOADS
         assert [load.given_up for load in loads] == [True] * (len(loads) - 1) + [False]
         return loads[-1].error
@@ -649,7 +658,7 @@ class CacheMachine(RuleBasedStateMachine):
             elif what == "invalidate":
                 self.cache.invalidate()
                 self.promised.invalidated()
-            elif what == "401" and not during:
+            elif what == "401":
                 self.cache.on_unauthorized()
                 self.promised.unauthorized()
 
