@@ -3,6 +3,10 @@
 One lock guards the whole state. No thread holds the lock during I/O, logging, a callback or a call
 of the clock: these may take any time, and may look up chats themselves.
 
+A signal handler may run in the middle of a block with the lock, and look up or change chats: so the
+lock is an RLock. Each block leaves a valid state at every point. It makes the new values first.
+Then it checks that they are still valid, and assigns them, without a call in between.
+
 The glossary in `teamwire_sync._cache` defines view, flight, epoch, loss, doubt and fact.
 """
 
@@ -24,6 +28,7 @@ from teamwire_sync._cache.listing import ConfirmedListing, Freshness, SlotRevisi
 from teamwire_sync._cache.single_flight import Abandoned, Flight
 from teamwire_sync._cache.snapshot import ChatSnapshot
 from teamwire_sync._internal.fork import on_fork
+from teamwire_sync._internal.waiting import is_held_here
 from teamwire_sync.exceptions import TWAuthError, TWClosedError, TWError
 
 if TYPE_CHECKING:
@@ -89,7 +94,7 @@ class CacheState:
         self.view = _NOTHING
         self.tries = itertools.count()
         self.fails = itertools.count()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._closed = False
         self.epoch = self.losses = self.changes = self._started = 0
         # Look-ups join `_flight`, the flight of the present epoch. `close` ends all `_flights`.
@@ -106,9 +111,13 @@ class CacheState:
 
     def after_fork(self) -> None:
         """Replace the lock, and drop the flights: their threads do not exist in the child."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._flight = None
         self._flights = set()
+
+    def is_inside(self) -> bool:
+        """Return whether this thread is in a block with the lock, which a signal interrupted."""
+        return is_held_here(self._lock)
 
     def require_open(self) -> None:
         """Raise TWClosedError if the state is closed."""
@@ -146,10 +155,10 @@ class CacheState:
                 self._counts["joined"] += 1
                 return self._flight
             elif cool is None or now >= cool.until or time_left >= cool.enough:
+                self._flights.add(led)
                 self._started += 1
                 led.number, led.epoch = self._started, self.epoch
                 led.losses = self.losses
-                self._flights.add(led)
                 self._flight = led
                 return led
         raise _closed_error() if cool is None else copy.copy(cool.error)
@@ -233,18 +242,19 @@ class CacheState:
             flight.asked_at = listing.asked_at
         with self._lock:
             self.require_open()
+            facts = self.facts.live(listing.asked_at)
             if flight.epoch != self.epoch:
                 return view
             if flight.losses != self.losses:
                 raise Outdated
-            self.facts = self.facts.live(listing.asked_at)
+            self.facts = facts
             self.confirmed = listing
             self._last_attempt = ended_at if is_ours else listing.asked_at
             self._stale_allowed = True
-            self._told.discard("failure")
             self._cool_down = None
             self._flight = None
             self.view = view
+            self._told.discard("failure")
         return view
 
     def _coverage(self, asked_at: float) -> tuple[float, Facts]:
@@ -273,13 +283,14 @@ class CacheState:
             enough: See `CoolDown.enough`.
         """
         ended_at = self.clock()
+        cool_down = CoolDown(ended_at + pause_after(error), copy.copy(error), enough)
+        is_refusal = isinstance(error, TWAuthError)
         with self._lock:
             if flight.epoch == self.epoch:
                 self._last_attempt = ended_at
-                until = ended_at + pause_after(error)
-                self._cool_down = CoolDown(until, copy.copy(error), enough)
+                self._cool_down = cool_down
                 self._flight = None
-                if isinstance(error, TWAuthError):
+                if is_refusal:
                     self._stale_allowed = False
 
     def is_recheck_due(self, now: float) -> bool:
@@ -385,6 +396,8 @@ class CacheState:
             if unknown:
                 self._doubt_until = until
                 self._stale_allowed = False
+            # Again, because a signal handler may have looked up chats before the fact was there.
+            self._expire()
 
     def on_not_found(self, tid: str) -> None:
         """Expire the view, and drop the fact of this chat: the server has responded 404."""
@@ -467,8 +480,6 @@ class CacheState:
             name: The name of the count.
             more: The number to add.
         """
-        # The block must call no Python function. Otherwise, a signal handler could run during the
-        # call, and wait forever for the lock, which its own thread holds.
         with self._lock:
             self._counts[name] += more
 

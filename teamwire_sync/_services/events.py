@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import threading
 import time
 from typing import TYPE_CHECKING, Callable, NoReturn
 
@@ -11,6 +10,7 @@ from attrs import define
 
 from teamwire_sync._internal.deadlines import time_left
 from teamwire_sync._internal.log import logger
+from teamwire_sync._internal.waiting import Limit, Ticket
 from teamwire_sync._models.events import Event, Events, NewMessageInfo
 from teamwire_sync.exceptions import (
     TWConnectionError,
@@ -107,7 +107,7 @@ class EventStream:
         self._batch = _Batch((), cursor)
         self._failures = 0
         self._is_over = False
-        self._in_use = threading.Lock()
+        self._in_use = Limit(1)
 
     def __iter__(self) -> EventStream:
         return self
@@ -122,17 +122,24 @@ class EventStream:
             TWClosedError: The Connection is closed.
             TWError: Requests fail and no time is left for a retry, or a response violates the
                 contract.
-            RuntimeError: Another thread is waiting in this stream.
+            RuntimeError: Another thread is waiting in this stream, or a signal handler has
+                interrupted this thread in it.
         """
-        if not self._in_use.acquire(blocking=False):
-            message = (
-                "this EventStream is in use by another thread: call connection.events() per thread"
-            )
-            raise RuntimeError(message)
+        ticket = Ticket()
         try:
+            if not self._in_use.acquire(ticket, 0):
+                message = (
+                    "this EventStream is in use by another call: call connection.events() per "
+                    "thread, and don't use the stream in a signal handler"
+                )
+                raise RuntimeError(message)
             batch = self._wanted()
         finally:
-            self._in_use.release()
+            # Called twice because Ctrl-C may interrupt the first call; idempotent.
+            try:
+                self._in_use.release(ticket)
+            finally:
+                self._in_use.release(ticket)
         # No call from here on: Ctrl-C during a call would lose the event.
         event = batch.events[batch.given]
         self.cursor = event.cursor

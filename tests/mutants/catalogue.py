@@ -69,17 +69,17 @@ MUTANTS = (
     ),
     _mutant(
         "facts dropped at first sight of any listing",
-        "            self.facts = self.facts.live(listing.asked_at)\n",
+        "            facts = self.facts.live(listing.asked_at)\n",
         "            same = self.confirmed and self.confirmed.listed is listing.listed\n"
-        "            self.facts = self.facts.live(listing.asked_at) if same else Facts()\n",
+        "            facts = self.facts.live(listing.asked_at) if same else Facts()\n",
         f"{_WRITES}::TestOwnWrites::test_a_newer_list_that_still_lags_does_not_end_it",
     ),
     _mutant(
         "a fact dropped once the list shows it",
-        "            self.facts = self.facts.live(listing.asked_at)\n",
+        "            facts = self.facts.live(listing.asked_at)\n",
         "            live = self.facts.live(listing.asked_at).by_tid\n"
         "            shown = listing.listed.by_tid\n"
-        "            self.facts = Facts({tid: live[tid] for tid in live if tid not in shown})\n",
+        "            facts = Facts({tid: live[tid] for tid in live if tid not in shown})\n",
         f"{_WRITES}::TestOwnWrites::test_a_list_that_showed_it_and_lags_again_does_not_lose_it",
     ),
     _mutant(
@@ -379,8 +379,8 @@ MUTANTS = (
     ),
     _mutant(
         "a write is sent after its caller was told that none was",
-        "            if self._settled.is_set():\n                raise asyncio.CancelledError\n",
-        "",
+        "            raise asyncio.CancelledError\n",
+        "            pass\n",
         f"{_MUST_SHOW}::TestPosting::"
         "test_who_was_told_that_nothing_was_sent_was_told_the_truth[1.8]",
         file=f"{_VENDOR}/calls.py",
