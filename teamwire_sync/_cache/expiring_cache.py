@@ -119,8 +119,12 @@ class ExpiringCache(Generic[T]):
             message = "the Connection is closed"
             raise TWClosedError(message)
         item = self._items.get(key)
+        # cachetools stops its clock during some calls. After an exception of a signal handler in such
+        # a call, the clock stands still forever, and its entries never expire.
+        if item is None or self._clock() >= item[1]:
+            return None
         # A cached value may be None, so other_than=None must not be compared with it.
-        if item is None or (other_than is not None and item[0] is other_than):
+        if other_than is not None and item[0] is other_than:
             return None
         return item[:1]
 

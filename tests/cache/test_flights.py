@@ -391,6 +391,27 @@ class TestLock:
 
         assert held == dict.fromkeys(["clock", "load", "progress", "logging"], False)
 
+    def test_a_handler_within_it_does_not_wait_for_another_thread(
+        self, cache: ChatCache, server: ChatServer
+    ) -> None:
+        server.on_load = gate = Gate()
+        with Threads(1) as threads:
+            threads.start(lambda: cache.all(None))
+            gate.wait_arrived()
+            with cache.state._lock, pytest.raises(RuntimeError, match="would wait for itself"):
+                cache.all(None)
+            gate.open()
+
+    def test_a_handler_within_it_may_use_the_cache(
+        self, cache: ChatCache, server: ChatServer
+    ) -> None:
+        with cache.state._lock:
+            cache.all(None, refresh=True)
+            create(cache, make_chat("t3"))
+            cache.info()
+            cache.invalidate()
+            cache.close()
+
 
 class TestClose:
     def test_look_ups_raise_afterwards(self, cache: ChatCache) -> None:
