@@ -119,7 +119,7 @@ class ExpiringCache(Generic[T]):
             message = "the Connection is closed"
             raise TWClosedError(message)
         item = self._items.get(key)
-        # cachetools stops its clock during some calls. After an exception of a signal handler in such
+        # cachetools stops its clock in some calls. After an exception of a signal handler in such
         # a call, the clock stands still forever, and its entries never expire.
         if item is None or self._clock() >= item[1]:
             return None
