@@ -119,7 +119,7 @@ __all__ = [
     "VendorTransport",
 ]
 
-# What a program that only looks chats up has no use for is imported when it is first named.
+# A program that only looks up chats needs none of these names. Each is imported at its first use.
 _LATER = {
     "_services.attachments": ["Attachments"],
     "_services.events": ["EventStream"],
@@ -155,7 +155,7 @@ def __getattr__(name: str) -> Any:
             value = getattr(_imports.import_whole(f"teamwire_sync.{module}"), name)
             globals()[name] = value
             return value
-    # Reading the metadata costs more than all the rest of this module.
+    # Reading the metadata takes longer than the rest of this module.
     if name == "__version__":
         with _imports.first_use("can't read the version"):
             return _imports.import_whole("importlib.metadata").version("teamwire_sync")

@@ -1,4 +1,4 @@
-"""Connection: where a program starts."""
+"""The class `Connection`, with which every program starts."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from teamwire_sync._stores.base import Store, StoreSlot
     from teamwire_sync._transport import Transport
 else:
-    # A program without a Connection needs none of them, and one with a transport not the first two.
+    # A program without a Connection needs none of these modules. A program that passes a transport
+    # does not need the first two.
     _credentials = LazyModule("teamwire_sync._credentials")
     http_transport = LazyModule("teamwire_sync._http.transport")
     parts = LazyModule("teamwire_sync._services.parts")
@@ -43,33 +44,49 @@ else:
 
 
 class Connection:
-    """A bot's connection to a Teamwire server. Many threads may share one.
+    """A bot's connection to a Teamwire server. Many threads may share a Connection.
 
-    No request is made before the first call that needs one. Each credential is taken from the
-    arguments, else from the environment (``TEAMWIRE_APP_ID``, ``TEAMWIRE_SECRET``,
-    ``TEAMWIRE_URL``), else from an INI file: the one that ``TEAMWIRE_CONFIG`` names, or
-    ``teamwire_sync/config.ini`` in the user's configuration folder, in the section ``[default]``
-    or the one that ``TEAMWIRE_PROFILE`` names.
+    Creating a Connection sends no request. The first call that needs the server sends one. A
+    ``with`` block closes the Connection at its end.
+
+    A credential that is None as an argument comes from the first of these places that has it:
+
+    1. the environment variable ``TEAMWIRE_APP_ID``, ``TEAMWIRE_SECRET`` or ``TEAMWIRE_URL``;
+    2. the config file, an INI file: the path in ``TEAMWIRE_CONFIG``, or
+       ``teamwire_sync/config.ini`` in the user's configuration folder. The section is the one that
+       ``TEAMWIRE_PROFILE`` names, or ``[default]``.
 
     Args:
-        app_id: The App ID of the bot, from the dashboard.
-        secret: Its Secret.
-        url: The server, ``https://backend.example.org``.
-        config: Time-outs, cache and network settings.
-        session: A `requests.Session` to use, which is neither changed nor closed.
-        transport: Another way to a server than HTTP; credentials and session are its own then.
-        store: Where the chats outlive this process, for others and for the next start: a
-            `FileStore`, a `RedisStore`, or a `MemoryStore`. None takes the one that
-            ``TEAMWIRE_STORE`` names, if it names one.
-        clock: Gives the seconds that the caches count by; for tests.
-        app_name: The name of your program, for the server's log.
+        app_id: The App ID of the bot, from the dashboard. None (default): see above.
+        secret: The Secret of the bot, from the dashboard. None (default): see above.
+        url: The URL of the server, such as ``https://backend.example.org``. None (default): see
+            above.
+        config: The time limits, the settings of the cache and the settings of the network. None
+            (default): ``ConnectionConfig()``.
+        session: A `requests.Session` that sends the requests. It is neither changed nor closed.
+            None (default): a new session, which `close` closes.
+        transport: A transport to use instead of HTTP, such as `VendorTransport`. It has its own
+            credentials, so the first three arguments, *session* and *app_name* must be None. None
+            (default): HTTP.
+        store: A `FileStore`, a `RedisStore` or a `MemoryStore`, which shares the chats with other
+            Connections. The first two also share them with other processes and keep them for the
+            next start. None (default): the store that ``TEAMWIRE_STORE`` names, or no store.
+        clock: A function that returns the time in seconds, for the expiry of the caches in tests.
+            None (default): the system's clock.
+        app_name: The name of your program, which is added to the User-Agent header for the server's
+            log. It must be printable ASCII. None (default): no addition.
+
+    Attributes:
+        chats: The look-ups of chats, and the creation of chats.
+        users: The look-ups of users.
+        groups: The look-ups of circles and distribution lists.
 
     Raises:
-        TypeError: An argument has the wrong type.
-        ValueError: *app_name* can't stand in a header.
-        TWConfigError: A credential, a CA bundle or a client certificate is missing or unusable, or
-            ``TEAMWIRE_STORE`` is; the text says what to do.
-        ImportError: The store needs a package that is not there; the text says what to install.
+        TypeError: An argument has the wrong type, or can't be combined with *transport*.
+        ValueError: *app_name* is not printable ASCII.
+        TWConfigError: A credential, the CA bundle, the client certificate, a proxy or
+            ``TEAMWIRE_STORE`` is missing or invalid. The text says what to do.
+        ImportError: The store needs a package that is not installed. The text says what to install.
     """
 
     def __init__(
@@ -86,18 +103,18 @@ class Connection:
         app_name: str | None = None,
     ) -> None:
         given = as_secrets(app_id, secret, url)
-        # Locals may be shown with an error, and then self is one of them.
+        # Reporters of errors show local variables. So delete the Secret, and let repr(self) work.
         del app_id, secret, url
         self._closed = False
         if config is None:
             config = ConnectionConfig()
         elif not isinstance(config, ConnectionConfig):
             kind = type(config)
-            # The vendor's has the same name.
+            # The vendor's class has the same name.
             module = f"{kind.__module__}." if kind.__name__ == ConnectionConfig.__name__ else ""
             message = f"config must be a ConnectionConfig, not {module}{kind.__name__}"
             if module:
-                message += ": teamwire_sync has one of its own"
+                message += ": use teamwire_sync.ConnectionConfig"
             raise TypeError(message)
         if clock is None:
             clock = _default_clock()
@@ -113,7 +130,7 @@ class Connection:
                 credentials, config, session=session, app_name=app_name, lazy=has_store
             )
         elif not all(one is None for one in (*given, session, app_name)):
-            message = "app_id, secret, url, session and app_name do not go with a transport"
+            message = "app_id, secret, url, session and app_name can't be combined with a transport"
             raise TypeError(message)
         slot = None
         if has_store:
@@ -136,7 +153,7 @@ class Connection:
     def _make_chats(
         self, config: ConnectionConfig, clock: Callable[[], float], slot: StoreSlot | None
     ) -> None:
-        """Make the cache of the chats, and the actions of its chats, which expire it."""
+        """Create the cache of the chats, and the actions on chats, which invalidate the cache."""
         transport, timeout = self._transport, config.listing_timeout
         state = parts.CacheState(
             clock=clock,
@@ -145,7 +162,7 @@ class Connection:
             own_write_grace=config.own_write_grace,
             stale_if_error=config.stale_if_error,
         )
-        # `actions` is read when a listing comes: the cache and the actions need each other.
+        # The cache and the actions need each other. `actions` is set before the first listing.
         source: parts.Source
         source = server = parts.ServerSource(
             state,
@@ -184,20 +201,25 @@ class Connection:
         store: Store | None = None,
         clock: Callable[[], float] | None = None,
     ) -> Connection:
-        """A Connection that works through the vendor's own async SDK, see `VendorTransport`.
+        """Return a Connection that uses the vendor's async SDK, see `VendorTransport`.
 
         Args:
-            connection_factory: Makes the vendor's connection; ``teamwire_api.Connection`` when
-                None. How that finds its credentials is the vendor's to say.
-            bot: Names the bot in a store, for all programs that are to share its chats: the App ID
-                and the server, for example. The vendor's SDK does not say whose chats it lists.
-            config: The settings; those of HTTP have no effect, as the vendor's SDK does that.
-            store: As in `Connection`; needs *bot*.
-            clock: Gives the seconds that the caches count by; for tests.
+            connection_factory: A callable that creates the vendor's connection. None (default):
+                ``teamwire_api.Connection``. See the vendor's documentation for its credentials.
+            bot: A text that identifies the bot in a store, such as the App ID and the server. All
+                programs that share the bot's chats must use the same text, because the vendor's SDK
+                does not name the bot. None (default): no store can be used.
+            config: The settings. The settings of HTTP have no effect, except ``total_timeout``,
+                because the vendor's SDK sends the requests. None (default): ``ConnectionConfig()``.
+            store: The store, as for `Connection`. It needs *bot*.
+            clock: The clock, as for `Connection`.
 
         Raises:
             TypeError: An argument has the wrong type.
-            TWConfigError: The vendor's SDK can't be imported; the text says what to do.
+            ValueError: *bot* is empty.
+            TWConfigError: The vendor's SDK can't be imported, a store needs *bot*, or
+                ``TEAMWIRE_STORE`` is invalid. The text says what to do.
+            ImportError: The store needs a package that is not installed.
         """
         total_timeout = getattr(config, "total_timeout", ConnectionConfig().total_timeout)
         transport = _vendor.VendorTransport(
@@ -206,16 +228,16 @@ class Connection:
         return cls(config=config, transport=transport, store=store, clock=clock)
 
     def check(self, *, timeout: float | None = None) -> LoggedInUser:
-        """Ask the server who the bot is: the quickest way to see that all the settings are right.
+        """Check all settings with one request, and return the bot's own user.
 
         Args:
-            timeout: Seconds that this call may take at most.
+            timeout: A limit for the call in seconds. If None, only `ConnectionConfig` sets limits.
 
         Raises:
-            TWAuthError: The server does not know the credentials.
-            TWConnectionError: There is no server.
-            TWUnsupportedError: The transport has no way to ask.
-            TWError: Something else is wrong; the text says what.
+            TWAuthError: The server does not accept the credentials.
+            TWConnectionError: The server can't be reached, or did not answer in time.
+            TWUnsupportedError: The transport can't request the bot's own user.
+            TWError: The request failed for another reason. The text says why.
         """
         me = self._transport.get_me(deadline=deadline_of(timeout))
         self._users.attach([me])
@@ -228,23 +250,25 @@ class Connection:
         *,
         own: bool = False,
     ) -> EventStream:
-        """What happens in the bot's chats, for a ``for`` loop that waits for the next event.
+        """Return the events in the bot's chats, for a ``for`` loop that waits for the next event.
 
-        It begins with what happens after this call. When the network or the server fails, it asks
-        again until that is over, and goes on where it was: no event is lost, and none comes twice.
-        An event that changes a chat makes the next look-up list the chats anew.
+        The events start after this call, or after *since*. If the network or the server fails, the
+        loop retries and continues at the same place: no event is lost or repeated. An event that
+        changes a chat invalidates the cache: the next look-up lists the chats again. `close` ends
+        the loop at once. With your own *session*, the loop ends with the current request, after
+        half a minute at most.
 
         Args:
-            timeout: Seconds after which the loop ends by itself; None for never.
-            since: Go on after this event, or after a noted ``cursor`` of an event or a stream.
-            own: Give what the bot itself does, too. A bot that answers its own answers never stops.
-
-        `close` ends a loop at once; with a session of your own, when the question under way does,
-        after half a minute at most.
+            timeout: The seconds from this call after which the loop ends. None (default): never.
+            since: The event after which the stream starts, or the ``cursor`` of an event or of a
+                stream. None (default): the stream starts now.
+            own: Whether to include the bot's own actions. A bot that replies to messages could then
+                reply to its own replies, without end. Default: False.
 
         Raises:
             TypeError: An argument has the wrong type.
-            TWError: The server could not be asked where the events are.
+            ValueError: *timeout* is out of range, or *since* is empty.
+            TWError: The request for the current cursor failed. With *since*, no request is sent.
         """
         require_bool(own, "own")
         ends_at = deadline_of(timeout)
@@ -269,10 +293,10 @@ class Connection:
         )
 
     def close(self) -> None:
-        """Let go of the sockets and the cache; may be called twice.
+        """Close the sockets, and drop the cache. Idempotent.
 
-        Calls that wait in other threads end with `TWClosedError`: at once where they wait for
-        another thread, for a free connection or for an event, else when their request ends.
+        Calls that are waiting in other threads raise `TWClosedError`: at once if they wait for
+        another thread, a free connection or an event, otherwise when their request ends.
         """
         self._closed = True
         self._cache.close()
@@ -317,7 +341,7 @@ class Connection:
 
 
 def _default_clock() -> Callable[[], float]:
-    """A clock that goes on while the machine sleeps, where the system has one."""
+    """Return a clock that also runs while the machine sleeps, if the system has one."""
     boottime = getattr(time, "CLOCK_BOOTTIME", None)
-    # A partial is quicker to call than a function, and every look-up calls it.
+    # Every look-up calls the clock, and a partial is faster than a function.
     return time.monotonic if boottime is None else partial(time.clock_gettime, boottime)

@@ -1,4 +1,4 @@
-"""Where a Connection finds its credentials, and which it takes."""
+"""The credentials of a Connection: where they come from, and their checks."""
 
 from __future__ import annotations
 
@@ -7,18 +7,23 @@ import hashlib
 import os
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 from urllib.parse import unquote, urlsplit
 from warnings import warn
 
 from attrs import field, frozen
 
+from teamwire_sync._internal.home import expand, user_folder
 from teamwire_sync._internal.hosts import is_host, is_loopback
 from teamwire_sync._internal.secret import SHORTEST, Secret, as_secrets, refuse_to_copy
+from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync.exceptions import TWConfigError
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+NO_HOME = (
+    "there is no home folder for the config file: set HOME to an absolute path, or "
+    "TEAMWIRE_CONFIG to the path of the file"
+)
+"""The text of the error if there is no home folder."""
 
 _VARIABLES = {
     "app_id": "TEAMWIRE_APP_ID",
@@ -29,22 +34,22 @@ _VARIABLES = {
 
 @frozen
 class Credentials:
-    """What a Connection needs to reach a server, checked.
+    """Checked credentials for one server.
 
     Attributes:
         app_id: The App ID of the bot.
-        secret: Its Secret.
-        url: The server, without a slash at the end.
+        secret: The Secret of the bot.
+        url: The URL of the server, without a slash at the end.
     """
 
-    # Who mixes up the arguments gives the Secret as the App ID.
+    # Not in the repr: a caller who confuses the arguments passes the Secret as the App ID.
     app_id: str = field(repr=False)
     secret: Secret = field(converter=Secret)
     url: str
 
     @property
     def identity(self) -> str:
-        """Stands for the server, the App ID and the contract, for a store; shows none of them."""
+        """A hash of the server, the App ID and the contract, which identifies a slot of a store."""
         return hashlib.sha256(f"{self.url}\n{self.app_id}\nv1/bot".encode()).hexdigest()
 
     def __reduce__(self) -> NoReturn:
@@ -58,14 +63,14 @@ def find_credentials(
     *,
     allow_insecure_http: bool = False,
 ) -> Credentials:
-    """Find each credential in the arguments, else the environment, else the config file.
+    """Return the credentials: each argument, else its environment variable, else the config file.
 
     Raises:
-        TypeError: An argument is no str.
-        TWConfigError: One is nowhere, or unusable.
+        TypeError: An argument is not a str.
+        TWConfigError: A credential is missing or invalid, or the config file can't be read.
     """
     given = dict(zip(_VARIABLES, as_secrets(app_id, secret, url)))
-    # Each of them: the Secret may be in the wrong place.
+    # Reporters of errors show local variables, and any argument may be the Secret by mistake.
     del app_id, secret, url
     found = {
         name: Secret(os.environ[variable])
@@ -84,7 +89,7 @@ def find_credentials(
     missing = [name for name in _VARIABLES if name not in found]
     if missing:
         # Not in the statement that raises: IPython shows the value of each name and attribute in
-        # that, and os.environ has the Secret.
+        # that statement, and os.environ contains the Secret.
         profile = os.environ.get("TEAMWIRE_PROFILE")
         raise TWConfigError(_how_to_give(missing, profile))
     bot, key, server = (Secret(found[name].reveal().strip()) for name in _VARIABLES)
@@ -96,27 +101,27 @@ def find_credentials(
     )
 
 
-def config_path(environ: Mapping[str, str] = os.environ) -> Path:
-    """The config file: ``TEAMWIRE_CONFIG``, else the one in the user's configuration folder."""
-    given = environ.get("TEAMWIRE_CONFIG")
+def config_path() -> Path | None:
+    """Return the path of the config file; None if there is no home folder.
+
+    The path is in ``TEAMWIRE_CONFIG``, or else in the user's configuration folder.
+    """
+    given = os.environ.get("TEAMWIRE_CONFIG")
     if given:
-        return _in_home(given)
-    folder = environ.get("APPDATA" if os.name == "nt" else "XDG_CONFIG_HOME") or "~/.config"
-    return _in_home(folder) / "teamwire_sync" / "config.ini"
-
-
-def _in_home(path: str) -> Path:
-    # Path.expanduser raises where there is no home; then a folder named "~" is not there either.
-    return Path(os.path.expanduser(path))  # noqa: PTH111
+        path = expand(given)
+        return None if path is None else Path(path)
+    folder = user_folder("APPDATA" if os.name == "nt" else "XDG_CONFIG_HOME", "~/.config")
+    return None if folder is None else Path(folder, "teamwire_sync", "config.ini")
 
 
 def _how_to_give(missing: list[str], profile: str | None) -> str:
     arguments = ", ".join(f"{name}=..." for name in missing)
     variables = ", ".join(_VARIABLES[name] for name in missing)
+    path = config_path() or "that TEAMWIRE_CONFIG names"
     return (
-        f"{', '.join(missing)} missing. There are three ways to give that: as an argument, "
-        f"Connection({arguments}); in the environment, {variables}; or in the section "
-        f"[{profile or 'default'}] of the file {config_path()}, as {missing[0]} = ..."
+        f"{', '.join(missing)} missing: pass Connection({arguments}), or set the environment "
+        f"variables {variables}, or add {missing[0]} = ... to the section "
+        f"[{profile or 'default'}] of the file {path}"
     )
 
 
@@ -124,28 +129,38 @@ def _read_file() -> dict[str, Secret]:
     path = config_path()
     profile = os.environ.get("TEAMWIRE_PROFILE")
     asked_for = [name for name in ("TEAMWIRE_CONFIG", "TEAMWIRE_PROFILE") if os.environ.get(name)]
+    if path is None:
+        if not asked_for:
+            return {}
+        raise TWConfigError(NO_HOME)
     problem = None
     try:
         sections, mode = _parse_file(path)
-    except FileNotFoundError:
+    except not_by_signal(FileNotFoundError):
         if not asked_for:
             return {}
         problem = f"{' and '.join(asked_for)} is set, but there is no file {path}"
-    except OSError as error:
+    except not_by_signal(OSError) as error:
         problem = f"can't read the file {path}: {error.strerror}"
     except (configparser.Error, UnicodeDecodeError) as error:
-        # The parser's own text quotes the line, and that may be the one with the Secret.
+        # Not the text of the parser's error: it quotes the line, which may contain the Secret.
         lines = [number for number, _ in getattr(error, "errors", ())]
         line = getattr(error, "lineno", None) or (lines[0] if lines else "?")
-        problem = f"the file {path} is no INI file: {type(error).__name__} in line {line}"
+        problem = f"the file {path} is not an INI file: {type(error).__name__} in line {line}"
     if problem:
         raise TWConfigError(problem)
     if os.name != "nt" and mode & (stat.S_IRGRP | stat.S_IROTH):
         warn(
-            f"others can read the Secret in {path}; run: chmod 600 {path}",
+            f"other users can read the Secret in {path}; run: chmod 600 {path}",
             UserWarning,
             stacklevel=4,
         )
+    return _section_in(sections, path, profile)
+
+
+def _section_in(
+    sections: dict[str, dict[str, Secret]], path: Path, profile: str | None
+) -> dict[str, Secret]:
     section = profile or "default"
     if section in sections:
         return sections[section]
@@ -154,16 +169,16 @@ def _read_file() -> dict[str, Secret]:
         message = f"TEAMWIRE_PROFILE is {profile!r}, but {path} has only the sections: {names}"
         raise TWConfigError(message)
     if "DEFAULT" in sections:
-        message = f"the section of {path} must be named [default], in small letters"
+        message = f"the section of {path} must be named [default], in lower case"
         raise TWConfigError(message)
     return {}
 
 
 def _parse_file(path: Path) -> tuple[dict[str, dict[str, Secret]], int]:
-    """The credentials in each section of the file, and the mode of the file."""
-    # The parser is in no frame of _read_file: Sentry shows what is in a mapping, and it is one.
-    # Without interpolation, or a '%' in a Secret is an error; with no section of defaults, since
-    # [DEFAULT] would lend its values to every profile.
+    """Return the credentials in each section of the file, and the mode of the file."""
+    # The parser must not be a local variable of _read_file: Sentry shows the content of mappings.
+    # No interpolation, because a Secret may contain '%'. No section of defaults, because the values
+    # in [DEFAULT] would apply to every profile.
     parser = configparser.ConfigParser(interpolation=None, default_section="")
     with path.open(encoding="utf-8-sig") as file:
         mode = os.fstat(file.fileno()).st_mode
@@ -177,8 +192,8 @@ def _parse_file(path: Path) -> tuple[dict[str, dict[str, Secret]], int]:
     return sections, mode
 
 
-# Both return the text of what is wrong, and raise nothing. Each reporter that shows local variables
-# would show what they are given.
+# The two checks return the text of the problem, and never raise: a reporter that shows local
+# variables would show their arguments.
 
 
 def _problem_of(app_id: str, secret: str, url: str) -> str | None:
@@ -195,15 +210,15 @@ def _problem_of(app_id: str, secret: str, url: str) -> str | None:
     _, is_url, rest = url.partition("://")
     path = rest.partition("/")[2] if is_url else url
     if len(secret) >= SHORTEST and (secret in path or secret in unquote(path)):
-        return "url must not hold the secret; errors and logs would show it"
+        return "url must not contain the secret; errors and logs would show it"
     return None
 
 
 def check_url(url: str | Secret, *, allow_insecure_http: bool = False) -> str:
-    """Give *url* without a slash at the end.
+    """Return *url* without a slash at the end.
 
     Raises:
-        TWConfigError: It is no URL of a server, or not https.
+        TWConfigError: *url* is not the URL of a server, or uses http where https is required.
     """
     given = Secret(Secret(url).reveal().strip().rstrip("/"))
     del url
@@ -220,11 +235,11 @@ def _problem_of_url(url: str, *, allow_insecure_http: bool) -> str | None:
     except ValueError:
         parts, host = urlsplit(""), None
     if parts.username is not None or parts.password is not None:
-        # Not echoed: the URL holds a password.
-        return "url must not hold a user or a password; give them as app_id and secret"
+        # Do not quote the URL, which contains a password.
+        return "url must not contain a user or a password; pass them as app_id and secret"
     usable = parts.scheme in {"http", "https"} and url.isprintable() and " " not in url
     if not host or not usable or not is_host(host):
-        # What can't even be taken apart may be the Secret in the wrong place, or have a password.
+        # A text that can't be parsed may be the Secret in the wrong place, or contain a password.
         shown = f", got {url!r}" if host and "@" not in url else ""
         return f"url must be like 'https://backend.example.org'{shown}"
     if "?" in url or "#" in url:

@@ -5,19 +5,19 @@
                  '-------> CacheState <------'      one lock; every transition is a method
 
 `CacheState` holds the `ChatSnapshot` that look-ups read, the last `ConfirmedListing` and the
-`Facts` (own writes that a listing may not show yet). In `Refresher` and in `ExpiringCache` (users,
-groups), one thread sends the request and the other threads wait for it: see `single_flight`.
-Services and stores use this package.
+`Facts` (this Connection's own writes that a listing may not show yet). In `Refresher` and in
+`ExpiringCache` (users, groups), one thread sends the request and the other threads wait for the
+result: see `single_flight`. Services and stores use this package.
 
 Glossary:
 
 - View: the snapshot of the chats that look-ups read now.
-- Flight: one fetch that threads share; one thread makes the requests, and the others wait for it.
-- Epoch: the time between two changes that expire the view, such as a write or an event.
+- Flight: one fetch that threads share. One thread makes the requests, and the other threads wait.
+- Epoch: the time between two changes that make the view expire, such as a write or an event.
 - Loss: an `invalidate`, a 401 or a `close`, each of which drops the last listing.
 - Doubt: the time after a write of unknown outcome, in which listings expire early.
 - Fact: the state of one chat after an own write; look-ups show it even if a listing lacks it.
 - Slot: the place in a store that keeps the chats of one bot.
-- Generation: a random token of a slot, which each own write, `invalidate` and 401 replaces.
+- Generation: a random token of a slot. Each own write, each `invalidate` and each 401 replaces it.
 - Lease: the right to list the chats for all processes that share a slot, for some seconds.
 """

@@ -1,4 +1,6 @@
-"""The chat cache. It finds chats by thread ID and by title. Own writes and events expire its view.
+"""The chat cache. It finds chats by thread ID and by title.
+
+This Connection's own writes, and events, make the view of the cache expire.
 
 The glossary in `teamwire_sync._cache` defines view and fact.
 """
@@ -12,6 +14,7 @@ from teamwire_sync._cache.facts import Write
 from teamwire_sync._cache.listing import Freshness, Progress
 from teamwire_sync._cache.refresher import Refresher
 from teamwire_sync._internal.log import logger
+from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync.exceptions import (
     TWAuthError,
     TWClosedError,
@@ -55,10 +58,10 @@ class ChatCache:
         self.refresher = Refresher(state, source)
 
     def find(self, pick: Callable[[ChatSnapshot], T | None], deadline: float | None) -> T | None:
-        """Call *pick* with the view, and return its result. Refresh a view that is not fresh first.
+        """Call *pick* with a fresh view, and return the result of *pick*.
 
-        If *pick* finds nothing, and the last listing is older than `recheck_after`, refresh the
-        view and call *pick* again.
+        If the view is not fresh, refresh it first. If *pick* finds nothing, and the last listing is
+        older than `recheck_after`, refresh the view and call *pick* again.
 
         Args:
             pick: A function that takes a snapshot, and returns its result or None.
@@ -99,7 +102,8 @@ class ChatCache:
         """
         state = self.state
         if refresh:
-            # The refresh does not expire the view: if it fails, look-ups still use the old view.
+            # The refresh does not make the view expire: if the refresh fails, look-ups still use
+            # the old view.
             seen, need = state.view, state.require_newer()
             chats = self.refresher.refresh(seen, deadline, progress, need=need).chats
         else:
@@ -125,7 +129,7 @@ class ChatCache:
             return pick(self.refresher.refresh(view, deadline, need=need))
         except (TWAuthError, TWClosedError):
             raise
-        except TWError as error:
+        except not_by_signal(TWError) as error:
             # Within the TTL, a miss in the view is still a valid result.
             current = state.view
             if state.clock() >= current.expires_at:
@@ -142,11 +146,14 @@ class ChatCache:
     ) -> T | None:
         try:
             return pick(self.refresher.refresh(seen, deadline, progress))
-        except (TWConnectionError, TWServerError, TWRateLimitError, TWProtocolError) as error:
+        except not_by_signal(
+            TWConnectionError, TWServerError, TWRateLimitError, TWProtocolError
+        ) as error:
             stale = self.state.stale()
             found = None if stale is None else pick(stale)
-            # An old listing does not prove that a chat is missing, so the look-up fails. Otherwise,
-            # a program that creates missing chats would create the chat twice.
+            # An old listing does not prove that a chat is missing, so the look-up fails. If the
+            # look-up returned nothing, a program that creates missing chats would create the chat
+            # twice.
             if found is None:
                 raise
             self.state.count("stale_serves")
@@ -161,9 +168,9 @@ class ChatCache:
 
     @contextmanager
     def writing(self) -> Iterator[Write]:
-        """Surround a write that changes the list of the chats.
+        """Return a context manager for a write that changes the list of the chats.
 
-        After the write, also if it failed or Ctrl-C ended it, the view expires. A listing in
+        The view expires after the write, even if the write failed or Ctrl-C ended it. A listing in
         progress is not published, because it may be older than the write. A write that certainly
         was not sent has no effect on the cache.
 
@@ -175,10 +182,10 @@ class ChatCache:
         try:
             yield write
             unknown = False
-        except (TWConnectionError, TWClosedError, TWUnsupportedError):
+        except not_by_signal(TWConnectionError, TWClosedError, TWUnsupportedError):
             sent = False
             raise
-        except TWError as error:
+        except not_by_signal(TWError) as error:
             unknown = isinstance(error, (TWDeliveryUnknownError, TWServerError, TWProtocolError))
             raise
         finally:
@@ -194,7 +201,7 @@ class ChatCache:
         self.state.on_not_found(tid)
 
     def on_event(self, tid: str, chat: Chat | None, *, is_own: bool = False) -> None:
-        """Apply an event: a chat has changed, or is gone. See `CacheState.on_event`."""
+        """Apply an event: a chat has changed, or no longer exists. See `CacheState.on_event`."""
         self.state.on_event(tid, chat, is_own=is_own)
 
     def on_unauthorized(self) -> None:
@@ -208,7 +215,7 @@ class ChatCache:
         self._source.flush()
 
     def close(self) -> None:
-        """Drop everything, and wake all waiters; look-ups raise TWClosedError from now on."""
+        """Drop all chats, and wake all waiters. Later look-ups raise TWClosedError."""
         for flight in self.state.close():
             flight.abandon()
         self._source.flush(at_once=True)

@@ -10,6 +10,7 @@ from cachetools import TLRUCache
 from teamwire_sync._cache.single_flight import Flight, lead_or_wait
 from teamwire_sync._internal.deadlines import is_own_timeout
 from teamwire_sync._internal.fork import on_fork
+from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync._internal.waiting import is_held_here
 from teamwire_sync.exceptions import TWClosedError, TWError
 
@@ -84,8 +85,8 @@ class ExpiringCache(Generic[T]):
         Args:
             key: The key.
             deadline: The moment of `time.monotonic` at which this has to end, or None.
-            other_than: A value that the caller can't use. Other callers get it until the cache has
-                a newer one.
+            other_than: A value that the caller can't use, or None. Other callers still get this
+                value until the cache has a newer value.
 
         Raises:
             TWClosedError: The Connection is closed.
@@ -132,7 +133,7 @@ class ExpiringCache(Generic[T]):
         asked_at = self._clock()
         try:
             value = self._load(key, deadline)
-        except TWError as error:
+        except not_by_signal(TWError) as error:
             if not is_own_timeout(error, deadline):
                 flight.set_exception(error)
             raise
@@ -149,7 +150,7 @@ class ExpiringCache(Generic[T]):
         return value
 
     def put(self, items: Iterable[tuple[str, T]], asked_at: float) -> None:
-        """Store values that the response to another request contained.
+        """Store values from the response to another request.
 
         Args:
             items: Pairs of key and value.
@@ -159,7 +160,10 @@ class ExpiringCache(Generic[T]):
         self._change(lambda kept: kept.update(entries))
 
     def discard(self, key: str) -> None:
-        """Drop the value of *key*; the next `get` loads it. A load in progress is not cached."""
+        """Drop the value of *key*.
+
+        The next `get` loads a new value. The value of a load in progress is not cached.
+        """
         # The flight first: it must not add its value after the entry is dropped.
         flight = self._flights.pop(key, None)
         self._change(lambda kept: kept.pop(key, None))
@@ -167,7 +171,7 @@ class ExpiringCache(Generic[T]):
             flight.abandon()
 
     def close(self) -> None:
-        """Drop everything, and wake all waiters; `get` raises TWClosedError from now on."""
+        """Drop all entries, and wake all waiters. Later calls of `get` raise TWClosedError."""
         with self._lock:
             self._closed = True
             self._changes += 1

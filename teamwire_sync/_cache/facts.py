@@ -1,7 +1,8 @@
-"""Facts: own writes that a listing may not show yet.
+"""Facts: this Connection's own writes that a listing may not show yet.
 
-A server's list may be behind the server's writes. Thread A creates a chat; thread B lists the
-chats, and the list does not have the new chat yet. Without a fact, B would not find A's chat.
+The server's list of the chats may not contain the latest writes yet. For example, thread A creates
+a chat. Then thread B lists the chats, and the list does not contain the new chat yet. Without a
+fact, B would not find A's chat.
 
 The glossary in `teamwire_sync._cache` defines fact and view.
 """
@@ -50,13 +51,14 @@ class Fact:
     """The state of one chat after an own write.
 
     A fact lasts for `own_write_grace` after the write. It does not end when a listing shows the
-    write, because the next listing may come from another server that is further behind.
+    write, because the next listing may come from another server that does not show the write yet.
 
     Attributes:
         chat: The chat in the server's response to the write; None when the bot left the chat.
         supersedes: The earlier states of the chat, each with the time until which a listing may
-            show it. A listing that shows one of them is behind the write.
-        is_new: Whether the write created the chat. A listing without the chat is then behind.
+            show it. A listing that shows an earlier state does not show the write yet.
+        is_new: Whether the write created the chat. If so, a listing without the chat does not show
+            the write yet.
         expires_at: The end of the fact, on the cache's clock. The cache does not merge the fact
             into a listing requested at this time or later.
         is_echoed: Whether an event has reported this write.
@@ -75,8 +77,8 @@ class Fact:
     def shown_for(self, listed: Chat | None) -> Chat | None:
         """Return the chat that look-ups show; None if they don't find the chat.
 
-        An earlier state means that the listing is behind. Any other listed state is at least as new
-        as the write, so look-ups show it.
+        If the listing shows an earlier state, it does not show the write yet. Any other state in
+        the listing is at least as new as the write, so look-ups show that state.
 
         Args:
             listed: The chat in the listing; None if the listing does not have the chat.
@@ -99,7 +101,7 @@ class Facts:
         self.by_tid = by_tid or {}
 
     def live(self, now: float) -> Facts:
-        """Return the facts that a listing requested at the time *now* may not show yet."""
+        """Return the facts that have not expired: a listing requested at *now* may lack them."""
         return Facts({tid: each for tid, each in self.by_tid.items() if now < each.expires_at})
 
     @property
@@ -110,7 +112,7 @@ class Facts:
     def record(
         self, write: Write, listed: ChatSnapshot | None, *, now: float, expires_at: float
     ) -> None:
-        """Add the fact that results from a write; no effect if the write had no result.
+        """Add the fact of a write, if the write has a result.
 
         Args:
             write: A write that has ended.
@@ -126,7 +128,8 @@ class Facts:
             before = None if listed is None else listed.by_tid.get(write.tid)
             past += [(write.before, expires_at), (before, expires_at)]
         if earlier is not None:
-            # Without the time limit, a program that writes often would keep ever more states.
+            # Without the time limit, the number of states would grow without end in a program that
+            # writes often.
             past += [(chat, until) for chat, until in earlier.supersedes if now < until]
             past.append((earlier.chat, expires_at))
             is_new = is_new or (earlier.is_new and write.chat is not None)
@@ -140,21 +143,22 @@ class Facts:
     def on_not_found(self, tid: str) -> None:
         """Drop the fact of this chat after a 404, unless the bot has left the chat."""
         fact = self.by_tid.get(tid)
-        # After leaving, 404 is expected, and a listing that is behind may still show the chat.
+        # After the bot has left the chat, a 404 is expected. Keep the fact, because a listing may
+        # still show the chat.
         if fact is not None and fact.chat is not None:
             del self.by_tid[tid]
 
     def on_event(
         self, tid: str, chat: Chat | None, shown: ChatSnapshot | None, *, is_own: bool
     ) -> bool:
-        """Apply an event, and return whether it is news.
+        """Apply an event, and return whether it is news, so that the view may have to expire.
 
-        An event is no news if it repeats the fact, or if it reports an earlier state. Thread A
-        renames a chat twice; thread B receives the event of the first rename after the second
-        rename has ended. If this event were news, it would expire the view without need.
+        An event is not news if it repeats the fact, or if it reports an earlier state. For example,
+        thread A renames a chat twice. After the second rename has ended, thread B receives the
+        event of the first rename. This event must not make the view expire.
 
-        Two kinds of news end the fact. Either the chat is gone, or others have changed the chat
-        after the event that reported our write.
+        Two kinds of news end the fact. Either the chat no longer exists, or others have
+        changed the chat after the event that reported our write.
 
         Args:
             tid: The thread ID.
@@ -169,8 +173,9 @@ class Facts:
             # Events arrive in order. If a change by others arrives after the event that reports our
             # write, the change is newer than our write.
             is_undone = fact.is_echoed and not is_own
-            # An event that repeats the fact or an earlier state is no news. Exception: look-ups
-            # show a later change by others, and this event may undo that change.
+            # An event that repeats the fact or an earlier state is not news. There is one
+            # exception: look-ups show a later change by others, and this event may undo that
+            # change.
             shows_another = shown is not None and shown.by_tid.get(tid) != fact.chat
             is_known = fact.chat == chat or fact.is_past(chat)
             if is_known and not is_undone and not shows_another:
@@ -180,7 +185,7 @@ class Facts:
         return True
 
     def merge(self, listed: ChatSnapshot) -> ChatSnapshot:
-        """Return a listing with the facts that it lacks. New chats are at the end."""
+        """Return *listed* with the writes that it does not show yet. New chats are at the end."""
         changed = {}
         for tid, fact in self.by_tid.items():
             before = listed.by_tid.get(tid)

@@ -14,8 +14,8 @@ class CacheInfo:
     Attributes:
         hits: Look-ups that found their result in memory.
         misses: Look-ups that needed a refresh, or found nothing.
-        refreshes: Refreshes that sent a request to the server: the sum of listings, not_modified,
-            failures, and refreshes that ended early, for example because a write outdated them.
+        refreshes: Refreshes that sent a request to the server. Each one is counted in listings,
+            not_modified or failures, or it ended early, for example because a write outdated it.
         listings: Refreshes that returned all the chats.
         pages: Pages of chats received, also by a refresh that failed or ended early.
         not_modified: Refreshes in which the server reported no change.
@@ -24,7 +24,7 @@ class CacheInfo:
             making its own.
         stale_serves: Look-ups that found their result in an expired listing, because the server
             failed.
-        store_loads: Listings that came from the store, where another process had left them.
+        store_loads: Listings that came from the store, where another process had saved them.
         chats: Chats that look-ups find without a request; 0 after a write, until the next look-up.
         age: Seconds since the last successful request for the chats; None without a listing.
         expires_in: Seconds until a look-up requests the chats from the server.
@@ -51,7 +51,7 @@ class CacheInfo:
 
     @property
     def requests_saved(self) -> int:
-        """Look-ups minus refreshes: without the cache, each look-up would send a request."""
+        """The number of look-ups minus the number of refreshes."""
         return self.lookups - self.refreshes
 
     def _rows(self) -> list[tuple[str, str]]:

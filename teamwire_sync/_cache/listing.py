@@ -53,7 +53,7 @@ class Listing:
 
     Attributes:
         chats: The chats by thread ID, in the server's order.
-        validator: The ETag for a conditional request; None without one.
+        validator: The ETag for a conditional request; None if the pages have no common ETag.
     """
 
     chats: dict[str, Chat]
@@ -82,7 +82,7 @@ class SlotRevision:
 
 @frozen(eq=False, repr=False)
 class ConfirmedListing:
-    """The last listing that the server confirmed, without any own writes.
+    """The last listing that the server confirmed, without the facts.
 
     Attributes:
         listed: The chats.
@@ -102,8 +102,8 @@ class ConfirmedListing:
 class Freshness:
     """The conditions under which a listing is new enough for a look-up.
 
-    Thread A lists the chats; somebody else creates a chat; thread B calls with ``refresh=True``.
-    A's listing was requested before B's call, so B must not accept it.
+    For example, thread A lists the chats. Then somebody else creates a chat, and thread B calls
+    with ``refresh=True``. A's listing was requested before B's call, so B must not accept it.
 
     Attributes:
         newer_than: A flight with this number or a lower number is too old.

@@ -14,28 +14,31 @@ from teamwire_sync._cache.listing import ANY, Freshness, ListingRequest, Progres
 from teamwire_sync._cache.single_flight import Flight, lead_or_wait
 from teamwire_sync._cache.state import CacheState, Outdated
 from teamwire_sync._internal.deadlines import is_own_timeout, time_left
+from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync.exceptions import TWClosedError, TWError
 
 if TYPE_CHECKING:
     from teamwire_sync._cache.snapshot import ChatSnapshot
     from teamwire_sync._cache.source import Source
 
-# A look-up stops this number of outdated listings early. It reads the next listing to its end.
-# Otherwise, a program that writes all the time would keep the look-up waiting forever.
+# The number of outdated listings that a look-up stops early. The look-up reads the next listing to
+# the end. Without this limit, a look-up could wait forever in a program that writes all the time.
 _GIVEN_UP = 2
-# After a leader's own time-out, a caller may list the chats during the cool-down only if its
-# remaining time is at least this factor times the leader's.
+# A cool-down also follows a listing that the time-out of its leader ended. In this cool-down, a
+# caller may list the chats only if its remaining time is at least this factor times the time that
+# the leader had.
 _MORE_TIME = 1.5
 
 
 class Refresher:
-    """The single flight of the chats. It gets a newer view for all threads that need one.
+    """A single flight for the chats: one listing serves all threads that need a newer view.
 
-    An own write outdates a listing in progress. Thread A lists the chats; thread B creates a chat
-    and looks it up. A's pages may be older than the write, so B starts its own flight
-    (`CacheState.join_or_start`). B's write has started a new epoch, and A's flight belongs to an
-    older epoch. A's flight is not published, and A stops it before the next page. Then A and its
-    waiters start again. After two such listings, A reads the next listing to its end.
+    An own write of this Connection outdates a listing in progress. For example, thread A lists the
+    chats. Then thread B creates a chat and looks it up. A's pages may be older than the write, so B
+    starts its own flight (`CacheState.join_or_start`). B's write has started a new epoch, and A's
+    flight belongs to an older epoch. A's flight is not published, and A stops it before the next
+    page. Then A and its waiters start again. After two such listings, A reads the next listing to
+    its end.
 
     Args:
         state: The state of the cache.
@@ -98,10 +101,11 @@ class Refresher:
             view = self._source.bring(flight, request, need)
         except TWClosedError:
             raise
-        except TWError as error:
+        except not_by_signal(TWError) as error:
             if is_own_timeout(error, request.deadline):
-                # Thread A has a time-out of 1 s; thread B has no time-out, and waits for A. A's
-                # time-out must not make B fail. The flight is abandoned, and B starts again.
+                # For example, thread A has a time-out of 1 s. Thread B has no time-out, and waits
+                # for A. A's time-out must not make B fail. The flight is abandoned, and B starts
+                # again.
                 self._state.failed(flight, error, enough=time_left * _MORE_TIME)
             else:
                 self._state.failed(flight, error, enough=math.inf)

@@ -33,7 +33,7 @@ class Abandoned(Exception):  # noqa: N818  control flow, no error: the caller st
 
 @define(eq=False, repr=False)
 class Flight(Generic[T]):
-    """One fetch that threads share. The thread that makes the requests leads the flight.
+    """One fetch that threads share. The leader is the thread that makes the requests.
 
     A flight ends with a value, with an error, or abandoned (with neither).
 
@@ -43,13 +43,14 @@ class Flight(Generic[T]):
             start.
         epoch: `CacheState.epoch` at the start. The cache publishes only flights of its present
             epoch.
-        losses: `CacheState.losses` at the start. If the server sends all the chats, the value at
-            that moment replaces it. The cache publishes no content from before a loss.
+        losses: `CacheState.losses` at the start, or when the server has sent all the chats. The
+            cache publishes no content from before a loss.
         asked_at: The time at which another process requested the content from the server, on the
             cache's clock. Infinity if the leader requests the content itself.
     """
 
-    leader: int = field(factory=threading.get_ident)
+    # Looked up at each call: gevent and eventlet may replace the function after this import.
+    leader: int = field(factory=lambda: threading.get_ident())  # noqa: PLW0108
     number: int = 0
     epoch: int = 0
     losses: int = 0
@@ -57,6 +58,11 @@ class Flight(Generic[T]):
     _done: Gate = field(factory=Gate)
     _value: tuple[T] | None = None
     _error: TWError | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the flight has ended."""
+        return self._done.is_open
 
     def set_result(self, value: T) -> None:
         """End the flight with *value*, which all waiters return."""
@@ -117,13 +123,13 @@ def lead_or_wait(
 
     Args:
         join: A function that takes a new flight. If the value is known already, it returns the
-            value in a tuple. If a flight is in progress, it returns that flight. Otherwise, it
-            starts the new flight and returns it. It does this in one step under a lock, so that
-            two threads can't both find no flight, and both start one.
+            value in a tuple. If a flight is in progress, it returns that flight. If no flight
+            is in progress, it starts the new flight and returns it. All this is one step under a
+            lock, because two threads must not both find no flight, and then both start a flight.
         lead: A function that fetches the value for the flight that this thread started. It may
             raise `Abandoned` to start again.
-        leave: A function that removes a flight, so that `join` no longer returns it, and abandons
-            the flight. It is called twice, also for a flight that was not started.
+        leave: A function that removes a flight, so that `join` no longer returns the flight, and
+            then abandons the flight. `leave` is called twice, even if the flight was not started.
         deadline: The moment of `time.monotonic` at which waiting has to end, or None.
         is_inside: A function that returns whether this thread holds the lock of `join`. If so, a
             signal handler has interrupted the thread there, and a leader may wait for the lock.

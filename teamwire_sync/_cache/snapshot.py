@@ -43,12 +43,12 @@ class ChatSnapshot:
 
     @classmethod
     def of(cls, by_tid: dict[str, Chat]) -> ChatSnapshot:
-        """Return a new snapshot, which is not fresh yet, of the chats in *by_tid*."""
+        """Return a new snapshot of the chats in *by_tid*. The snapshot is not fresh yet."""
         by_title: dict[str, Any] = {}
         repeated: dict[str, list[Chat]] = {}
         for chat in by_tid.values():
             title = chat.title
-            # A unique title gets no tuple, to spare the garbage collector a visit to each tuple.
+            # A unique title has no tuple, because the garbage collector would visit each tuple.
             if title and by_title.setdefault(title, chat) is not chat:
                 repeated.setdefault(title, [by_title[title]]).append(chat)
         by_title.update((title, tuple(chats)) for title, chats in repeated.items())

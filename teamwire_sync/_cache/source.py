@@ -13,6 +13,7 @@ from attrs import evolve
 from teamwire_sync._cache.listing import ConfirmedListing, Freshness, ListingRequest, ReadListing
 from teamwire_sync._cache.snapshot import ChatSnapshot
 from teamwire_sync._internal.log import logger
+from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync.exceptions import TWClosedError, TWError, TWProtocolError
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ class ServerSource:
 
     Args:
         state: The state of the cache.
-        read: A function that reads a listing. It runs in the thread of the look-up that needs it.
+        read: A function that reads a listing. It runs in the thread of the look-up that needs the
+            listing.
     """
 
     def __init__(self, state: CacheState, read: ReadListing) -> None:
@@ -73,11 +75,11 @@ class ServerSource:
     ) -> ConfirmedListing:
         """Request the chats from the server.
 
-        The request contains the ETag of the listing *known*, unless the cache is in doubt.
+        The request contains the ETag of *known*, unless the cache is in doubt.
 
         Returns:
-            The new listing. If nothing has changed: the listing *known*, with the time of this
-            request.
+            The new listing. If the server reports no change, the listing *known* with the time of
+            this request.
 
         Raises:
             TWProtocolError: The server reported no change, and *known* is None.
@@ -98,7 +100,7 @@ class ServerSource:
                 raise TWProtocolError(_UNASKED)
         except TWClosedError:
             raise
-        except TWError:
+        except not_by_signal(TWError):
             state.count("failures")
             raise
         state.request_answered(flight, changed=read is not None)
@@ -118,7 +120,7 @@ class ServerSource:
         Args:
             flight: The flight that requested the listing.
             listing: The listing.
-            check_at: The time of the next check whether another process has written, on the cache's
+            check_at: The time of the next check for writes of other processes, on the cache's
                 clock.
         """
         state = self._state

@@ -38,7 +38,7 @@ _NOTHING = ChatSnapshot()
 
 
 class Outdated(Abandoned):
-    """A new epoch or a loss has outdated a flight. Its leader and its waiters start again."""
+    """A new epoch or a loss has outdated a flight. The flight's leader and waiters start again."""
 
 
 class CacheState:
@@ -47,32 +47,35 @@ class CacheState:
     Look-ups read `view` without the lock. This is safe, because a snapshot never changes: a new
     snapshot replaces it.
 
-    The cache is in doubt for `own_write_grace` after a write of unknown outcome. Thread A's write
-    times out; thread B lists the chats; the server completes the write after that. Without the
-    doubt, B's listing would hide the write for the whole TTL. In doubt, a listing lasts for
-    `recheck_after` at most, requests are unconditional, and no stored listing is new enough.
+    The cache is in doubt for `own_write_grace` after a write of unknown outcome. For example,
+    thread A's write times out. Then thread B lists the chats. After that, the server completes A's
+    write. Without the doubt, B's listing would hide the write for the whole TTL. In doubt, a
+    listing lasts for `recheck_after` at most, requests are unconditional, and no stored listing is
+    new enough.
 
     Args:
         clock: A function that returns seconds; only differences between its results matter.
         ttl: Seconds for which a listing is valid, from just before its request.
         recheck_after: Seconds after a listing or a failed listing. During this time, a look-up that
             finds nothing in a fresh view starts no new listing.
-        own_write_grace: Seconds for which own writes are merged into listings that lack them.
+        own_write_grace: Seconds for which this Connection's own writes are merged into listings
+            that lack them.
         stale_if_error: Seconds after the TTL in which the last listing may still be served.
 
     Attributes:
         view: The snapshot that look-ups read. `_expire` replaces it by an empty one.
-        tries: Counts the look-ups in a fresh view.
-        fails: Counts the look-ups in a fresh view that found no chat.
-        confirmed: The last listing that the server confirmed. It contains no facts: a 304 would
-            otherwise confirm chats that the server has never listed.
-        facts: Own writes that a listing may not show yet.
+        tries: A counter of the look-ups in a fresh view.
+        fails: A counter of the look-ups in a fresh view that found no chat.
+        confirmed: The last listing that the server confirmed. It contains no facts, because a 304
+            would then confirm chats that the server has never listed.
+        facts: This Connection's own writes that a listing may not show yet.
         epoch: The number of times that a write, an event, a 404, `invalidate` or `close` expired
-            the view. A flight of an older epoch is neither joined nor published. Thread A lists the
-            chats; thread B creates a chat and looks it up. A's pages may be older than B's write.
-        losses: The number of losses. Content from before a loss is not published. Thread A sends a
-            conditional request; thread B receives 401, which drops `confirmed`; A receives 304. A
-            must not publish the dropped chats again.
+            the view. A flight of an older epoch is neither joined nor published. For example,
+            thread A lists the chats. Then thread B creates a chat and looks it up. A's pages may be
+            older than B's write.
+        losses: The number of losses. Content from before a loss is not published. For example,
+            thread A sends a conditional request. Then thread B receives 401, which drops
+            `confirmed`. If A receives 304 after that, A must not publish the dropped chats again.
         changes: The number of changes. A change is an own write, an `invalidate` or a 401. It
             outdates the listings of other processes, so the source informs these processes.
     """
@@ -129,10 +132,11 @@ class CacheState:
     def join_or_start(
         self, led: Flight[ChatSnapshot], seen: ChatSnapshot, *, time_left: float, newer_than: int
     ) -> Flight[ChatSnapshot] | tuple[ChatSnapshot]:
-        """Return a newer view in a tuple, or the flight to wait for. Otherwise, start *led*.
+        """Return a newer view in a tuple, or the flight to wait for.
 
-        The lock makes all checks one step. Thread A finds the view expired; thread B publishes a
-        new view and ends its flight; A must find B's view here, and not list the chats again.
+        If neither exists, start *led* and return it. The lock makes all checks one step. For
+        example, thread A finds that the view has expired. Then thread B publishes a new view and
+        ends its flight. A must find B's view here, and not list the chats again.
 
         Args:
             led: The caller's new flight.
@@ -223,7 +227,7 @@ class CacheState:
             flight: The flight that has got the listing.
             listing: The listing.
             ended_at: The time at which the listing was complete, on the cache's clock.
-            check_at: The time of the next check whether another process has written, on the cache's
+            check_at: The time of the next check for writes of other processes, on the cache's
                 clock.
             is_ours: Whether *flight* requested the listing from the server. False for a listing
                 from a store.
@@ -275,7 +279,7 @@ class CacheState:
     def failed(self, flight: Flight[ChatSnapshot], error: TWError, *, enough: float) -> None:
         """Start the cool-down after a flight has failed, unless the epoch has changed.
 
-        After 401 or 403, the last listing is no longer served as stale.
+        After 401 or 403, look-ups do not use the last listing any more if the server fails.
 
         Args:
             flight: The flight.
@@ -294,9 +298,9 @@ class CacheState:
                     self._stale_allowed = False
 
     def is_recheck_due(self, now: float) -> bool:
-        """Return whether a look-up that finds nothing at the time *now* starts a listing.
+        """Return whether a look-up that finds nothing at the time *now* must list the chats again.
 
-        It does so if the last listing, or the last failed listing, is older than `recheck_after`.
+        It must if the last listing or failed listing is older than `recheck_after`.
         """
         return now - self._last_attempt > self.recheck_after
 
@@ -304,8 +308,9 @@ class CacheState:
         """Return the last listing with the facts, for a look-up whose refresh failed.
 
         Returns:
-            None without a listing, and after `stale_if_error`. None also after 401, 403 or a write
-            of unknown outcome, until a listing succeeds.
+            The chats, or None. The result is None if there is no listing, and after
+            `stale_if_error`. It is also None after 401, 403 or a write of unknown outcome, until a
+            listing succeeds.
         """
         now = self.clock()
         with self._lock:
@@ -320,9 +325,10 @@ class CacheState:
     def accepts(self, asked_at: float, need: Freshness, now: float) -> bool:
         """Return whether a listing that another process requested at *asked_at* is new enough.
 
-        A listing from before the last event or 404 is too old. Process A lists the chats; thread B
-        receives an event, which expires the view. B must not take A's listing from the store. In
-        doubt, every stored listing is too old.
+        A listing from before the last event or 404 is too old. For example, another process lists
+        the chats. Then a thread of this process receives an event, which makes the view expire. The
+        thread must not take the older listing from the store. If the cache is in doubt, every
+        stored listing is too old.
         """
         in_doubt = now < self._doubt_until
         since = max(need.since, self._asked_since, now if in_doubt else -math.inf)
@@ -331,8 +337,9 @@ class CacheState:
     def keep(self, flight: Flight[ChatSnapshot], listing: ConfirmedListing, losses: int) -> None:
         """Set `confirmed` to a stored listing, which look-ups may then use if the server fails.
 
-        No effect after a loss or a new epoch. Thread A reads the stored listing; thread B receives
-        401 and drops `confirmed`. A must not bring the dropped chats back.
+        This has no effect after a loss or a new epoch. For example, thread A reads the stored
+        listing. Then thread B receives 401 and drops `confirmed`. A must not restore the dropped
+        chats.
 
         Args:
             flight: The flight that has read the listing.
@@ -344,7 +351,7 @@ class CacheState:
                 self.confirmed = listing
 
     def saved(self, listing: ConfirmedListing, revision: SlotRevision) -> None:
-        """Record the *revision* under which the store now has *listing*."""
+        """Add *revision*, the identifier of *listing* in the store, if `confirmed` is *listing*."""
         with self._lock:
             if self.confirmed is listing:
                 self.confirmed = evolve(listing, revision=revision)
@@ -352,7 +359,8 @@ class CacheState:
     def replace_view(self, view: ChatSnapshot, replacement: ChatSnapshot) -> bool:
         """Replace the view by *replacement*, unless the view has changed.
 
-        Thread A extends the view; a write of thread B expires it. A must not restore the view.
+        For example, thread A extends the view, while a write of thread B makes the view expire. A
+        must not restore the view.
 
         Args:
             view: The view that the caller has read.
@@ -372,8 +380,8 @@ class CacheState:
     def wrote(self, write: Write, *, unknown: bool) -> None:
         """Expire the view and add a fact: a write has reached the server, or may have reached it.
 
-        One step under the lock does both. Otherwise, a listing published between the two could lack
-        the write.
+        Both happen in one step under the lock. With two steps, a listing that is published between
+        them could lack the write.
 
         Args:
             write: The write, which has ended.
@@ -410,7 +418,7 @@ class CacheState:
     def on_event(self, tid: str, chat: Chat | None, *, is_own: bool = False) -> None:
         """Apply an event. Expire the view if the event is news.
 
-        An event is no news if the facts cover it (`Facts.on_event`), or if a fresh view shows
+        An event is not news if the facts cover it (`Facts.on_event`), or if a fresh view shows
         the reported chat and no listing is in progress. Events also report our own writes.
 
         Args:
@@ -439,7 +447,7 @@ class CacheState:
             self._expire()
 
     def on_unauthorized(self) -> None:
-        """Drop `confirmed` and the view: after a 401, the bot may not read the chats any more.
+        """Drop `confirmed` and the view. After a 401, the bot has no right to read the chats.
 
         The epoch stays, for two reasons. A flight that fails with the 401 still starts the
         cool-down. A flight that receives all the chats after the 401 still publishes them.
@@ -486,7 +494,8 @@ class CacheState:
     def is_first(self, event: str) -> bool:
         """Return whether to log *event*.
 
-        Each event is logged once. A "failure" is logged once more after each published listing.
+        An event is logged only once. Exception: after each published listing, a "failure" is logged
+        once more.
         """
         with self._lock:
             known = event in self._told

@@ -1,8 +1,9 @@
 """The adapter of our own session: it opens connections that end at the deadline of their request.
 
-urllib3 documents no way to choose the class of its connections. A release of it, or a package that
-replaces it, may ignore our choice, and then no time-out would hold. So the adapter checks the
-choice before its first request, and that request fails when it is ignored.
+urllib3 documents no way to choose the class of its connections. A release of urllib3, or a package
+that replaces urllib3, may ignore our choice, and then time-outs would not work. So the adapter
+checks before its first request that urllib3 uses our classes. If urllib3 does not use them, the
+request fails.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from teamwire_sync._http.sockets import (
 )
 from teamwire_sync._internal.imports import LazyModule
 from teamwire_sync._internal.secret import SecretText
+from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync.exceptions import TWConfigError
 
 if TYPE_CHECKING:
@@ -32,11 +34,11 @@ if TYPE_CHECKING:
 
     from teamwire_sync._http import socks
 else:
-    # It needs PySocks, which only SOCKS proxies need.
+    # The module imports PySocks, which only SOCKS proxies need.
     socks = LazyModule("teamwire_sync._http.socks")
 
-# The names of urllib3 and http.client that this package uses and that their documents do not
-# promise, with the effect of their loss. A test checks that the list is complete.
+# The undocumented names of urllib3 and http.client that this package uses, each with the effect of
+# its loss. A test checks that the list is complete.
 UNDOCUMENTED = {
     "urllib3.connection.HTTPConnection(http.client.HTTPConnection)": "every request fails",
     "urllib3.PoolManager.pool_classes_by_scheme": "every request fails",
@@ -47,7 +49,9 @@ UNDOCUMENTED = {
     "urllib3.connection.HTTPSConnection._connect_tls_proxy": (
         "a slow TLS handshake through an HTTPS proxy takes longer than its time-out"
     ),
-    "urllib3.HTTPResponse._original_response": "a given session keeps the server's cookies",
+    "urllib3.HTTPResponse._original_response": (
+        "a session that the caller passed keeps the server's cookies"
+    ),
     "http.client.HTTPConnection.response_class": "a request fails after an interim response (1xx)",
     "http.client.HTTPResponse._read_status": "a request fails after an interim response (1xx)",
 }
@@ -75,7 +79,7 @@ class DeadlineAdapter(HTTPAdapter):
         super().__init__(*args, **kwargs)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Make the pools of direct connections."""
+        """Create the manager of direct connections."""
         super().init_poolmanager(*args, **kwargs)
         self._use_own_pools(self.poolmanager, _POOLS)
 
@@ -87,19 +91,19 @@ class DeadlineAdapter(HTTPAdapter):
         return manager
 
     def proxy_headers(self, proxy: str) -> dict[str, str]:
-        """Return the headers for *proxy*, whose values no reporter shows."""
-        # They are local variables of http.client until the proxy responds to CONNECT.
+        """Return the headers for *proxy*, with values that no error reporter shows."""
+        # http.client keeps the values in local variables until the proxy responds to CONNECT.
         headers = super().proxy_headers(proxy)
         return {name: SecretText(value) for name, value in headers.items()}
 
     def add_headers(self, request: requests.PreparedRequest, **kwargs: Any) -> None:
-        """Check, before the first request, that its connection will be ours.
+        """Check, before the first request, that urllib3 uses our connections.
 
-        requests calls this before each request that it sends over a socket. Test doubles of it,
-        which send nothing, do not.
+        The library `requests` calls this method before each request that it sends over a socket.
+        Test libraries that simulate a server send nothing, and do not call this method.
 
         Raises:
-            TWConfigError: It would not be.
+            TWConfigError: urllib3 would use its own connections.
         """
         if not self._is_checked:
             _require_own_connections()
@@ -108,7 +112,7 @@ class DeadlineAdapter(HTTPAdapter):
 
     def close(self) -> None:
         """Close all idle connections."""
-        # urllib3 closes a pool that it drops only when nothing refers to it, and its errors do.
+        # urllib3 closes a dropped pool only when nothing refers to it, and errors may refer to it.
         for pool in list(self._pools):
             pool.close()
         super().close()
@@ -126,29 +130,29 @@ class DeadlineAdapter(HTTPAdapter):
 
 
 def _require_own_connections() -> None:
-    """Check that urllib3 opens our connections.
+    """Check that urllib3 uses our connections.
 
     Raises:
-        TWConfigError: It opens its own, on which no deadline holds.
+        TWConfigError: urllib3 would use its own connections, which have no deadline.
     """
     name = _ignored_name()
     if name is not None:
         release = urllib3.__version__  # type: ignore[attr-defined]
         message = (
-            f"urllib3 {release} does not use the connections of teamwire_sync (no {name}), so "
-            "time-outs would not work: install another release of urllib3 2, without niquests or "
-            "urllib3-future, which replace it"
+            f"urllib3 {release} does not use the connections of teamwire_sync ({name} is missing "
+            "or not used), so time-outs would not work: install another release of urllib3 2, and "
+            "remove niquests and urllib3-future, which replace urllib3"
         )
         raise TWConfigError(message)
 
 
 def _ignored_name() -> str | None:
     """Return the first name in `UNDOCUMENTED` that urllib3 does not use, or None."""
-    # By module, because vcrpy replaces the class in http.client.
+    # Compare the names of the modules, because vcrpy replaces the class in http.client.
     if not any(base.__module__ == "http.client" for base in HTTPConnection.__mro__):
         return "http.client"
     if DeadlineTlsConnection.getresponse is not HTTPConnection.getresponse:
-        # The HTTP/2 of urllib3 reads a response from the socket itself, not with http.client.
+        # For HTTP/2, urllib3 reads a response directly from the socket, without http.client.
         return "http.client"
     if not hasattr(urllib3.util.connection, "allowed_gai_family"):
         return "allowed_gai_family"
@@ -167,7 +171,7 @@ def _ignored_name() -> str | None:
             connection.connect()
         except OwnConnectionError:
             continue
-        except Exception:  # noqa: BLE001, S110  whatever it is, our connection was not asked
-            pass
+        except not_by_signal(Exception):
+            pass  # this error is not from our connection
         return "HTTPConnection._new_conn"
     return None

@@ -1,4 +1,4 @@
-"""Bodies that are sent and received in pieces, so that they need not fit into memory."""
+"""Bodies that are sent and received in pieces, so they may be larger than the memory."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 class AnswerRefusedError(Exception):
-    """An answer that is too large, or packed in a way that could be, or none yet."""
+    """The response is too large, too short, interim, or compressed in a way we did not offer."""
 
 
-class LocalFailure(Exception):  # noqa: N818  it carries an error, and is never shown
-    """What is read or written here failed: an OSError of its own would pass for the network's.
+class LocalFailure(Exception):  # noqa: N818  users see only its `error`
+    """Reading or writing the caller's file failed. A bare OSError would look like a network error.
 
     Attributes:
-        error: The error.
+        error: The error of the file.
     """
 
     def __init__(self, error: Exception) -> None:
@@ -30,7 +30,7 @@ class LocalFailure(Exception):  # noqa: N818  it carries an error, and is never 
 def _local() -> Iterator[None]:
     try:
         yield
-    except Exception as error:  # noqa: BLE001  whatever it is, it is not the network's
+    except Exception as error:  # noqa: BLE001  every error here comes from the caller's file
         raise LocalFailure(error) from None
 
 
@@ -38,8 +38,8 @@ class UploadBody:
     """A body that is sent piece by piece.
 
     Attributes:
-        size: How many bytes it has.
-        content_type: Its media type.
+        size: The number of bytes.
+        content_type: The media type.
     """
 
     def __init__(self, source: UploadSource) -> None:
@@ -47,18 +47,21 @@ class UploadBody:
         self.size, self.content_type = source.size, source.content_type
 
     def read(self, size: int = -1) -> bytes:
-        """The next bytes, at most *size*: what urllib3 calls. Test doubles of it take all."""
+        """Return at most *size* bytes, or all bytes if *size* < 0.
+
+        urllib3 passes a size. Test libraries that simulate a server read without a size.
+        """
         with _local():
             if size < 0:
                 return b"".join(iter(lambda: self._source.read(self.size), b""))
             return self._source.read(size)
 
     def tell(self) -> int:
-        """Where a request begins; what urllib3 calls, before it repeats one by itself."""
+        """Return the position of the first byte. urllib3 passes it to `seek` for a retry."""
         return 0
 
     def seek(self, _position: int) -> None:
-        """Start again at the first byte; what urllib3 calls to repeat a request by itself."""
+        """Move back to the first byte. urllib3 calls this before it repeats a request itself."""
         with _local():
             self._source.rewind()
 
@@ -67,8 +70,8 @@ class DownloadBody:
     """A body that is received piece by piece.
 
     Args:
-        sink: Where it goes.
-        size: How many bytes it has to have.
+        sink: The destination of the bytes.
+        size: The exact number of bytes that must arrive.
     """
 
     def __init__(self, sink: DownloadSink, size: int) -> None:
@@ -77,7 +80,12 @@ class DownloadBody:
         self._count = 0
 
     def write(self, piece: bytes) -> None:
-        """Pass *piece* on."""
+        """Pass *piece* to the sink.
+
+        Raises:
+            AnswerRefusedError: More than the expected bytes have arrived.
+            LocalFailure: The sink failed.
+        """
         self._count += len(piece)
         if self._count > self._size:
             message = f"it is larger than the {self._size:,} bytes that it should have"
@@ -86,13 +94,17 @@ class DownloadBody:
             self._sink.write(piece)
 
     def end(self) -> None:
-        """Nothing more comes."""
+        """Check that the body is complete.
+
+        Raises:
+            AnswerRefusedError: Fewer than the expected bytes have arrived.
+        """
         if self._count < self._size:
             message = f"it ended after {self._count:,} of {self._size:,} bytes"
             raise AnswerRefusedError(message)
 
     def restart(self) -> bool:
-        """Drop what has come; False where that can't be done."""
+        """Discard the received bytes; return False if this is not possible."""
         self._count = 0
         with _local():
             return self._sink.restart()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import socket
 import threading
-from contextlib import suppress
 from typing import Any
+
+from teamwire_sync._internal.signals import suppress
 
 
 class Canceller:
@@ -14,7 +15,8 @@ class Canceller:
     def __init__(self) -> None:
         self._sock: socket.socket | None = None
         self._is_cancelled = False
-        # An RLock, because a signal handler may cancel while this thread holds the lock.
+        # The lock is an RLock, because a signal handler may call `cancel` while this thread holds
+        # the lock.
         self._lock = threading.RLock()
 
     def attach(self, sock: Any) -> None:
@@ -23,7 +25,7 @@ class Canceller:
             self.detach()
             # Duplicate the descriptor: TLS replaces the connected socket with a new object, and
             # another request may reuse the number of a closed descriptor.
-            # The objects that other kinds of adapters read from may have no descriptor.
+            # Another kind of adapter may read from an object that has no descriptor.
             with suppress(OSError, AttributeError):
                 self._sock = socket.fromfd(sock.fileno(), socket.AF_INET, socket.SOCK_STREAM)
             if self._is_cancelled:

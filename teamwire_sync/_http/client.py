@@ -1,4 +1,4 @@
-"""One question to the server, with all its tries."""
+"""The HTTP client: requests with retries and deadlines, and their responses."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from teamwire_sync._http.retries import FailedAttempt, Retries
 from teamwire_sync._http.sessions import BasicAuth, GivenSession, OwnSession, RawResponse
 from teamwire_sync._internal.fork import on_fork
 from teamwire_sync._internal.secret import refuse_to_copy
+from teamwire_sync._internal.signals import not_by_signal, unwrapped
 from teamwire_sync._internal.validation import require_str
 from teamwire_sync._internal.waiting import Limit, Ticket
 from teamwire_sync.exceptions import (
@@ -39,27 +40,29 @@ if TYPE_CHECKING:
     from teamwire_sync._config import ConnectionConfig
     from teamwire_sync._credentials import Credentials
 
-# After these an answer may be another one soon; the work was not done, or its answer was lost.
+# After one of these statuses a retry may succeed. The server did not do the work, or a gateway lost
+# the response.
 _PASSING = {429, 502, 503, 504}
 
 
 class HttpClient:
-    """Asks the server over a session, within its deadlines.
+    """A client that sends requests to the server, and retries them until a deadline.
 
     Args:
-        credentials: As those of `HttpTransport`, and so are the following.
+        credentials: The server's URL, the App ID and the Secret.
         config: The settings.
-        session: A session of the caller's, or None.
-        app_name: Goes into the User-Agent.
-        clock: Gives the seconds that the time-outs count by.
-        pause: Waits for so many seconds before another try.
-        on_unauthorized: Is called when the server says that it does not know the credentials.
+        session: The caller's session, which is neither changed nor closed; None for a new session.
+        app_name: An addition to the User-Agent header, or None.
+        clock: A function that returns the time in seconds, for time-outs.
+        pause: A function that waits for a number of seconds before a retry. If it is None, the
+            client waits, and `close` ends the wait.
+        on_unauthorized: A callback that runs when the server does not accept the credentials (401).
 
     Raises:
-        TypeError: *session* is none.
-        ValueError: *app_name* can't stand in a header.
-        TWConfigError: A CA bundle or a client certificate is unusable, or *session* comes with
-            settings that belong to a session.
+        TypeError: *session* is not a `requests.Session`, or *app_name* is not a str.
+        ValueError: *app_name* is not printable ASCII.
+        TWConfigError: The CA bundle, the client certificate or a proxy is unusable, or *config* has
+            settings that belong to the caller's *session*.
     """
 
     def __init__(
@@ -84,7 +87,8 @@ class HttpClient:
             self._session = GivenSession(session, credentials.url, self._auth, config)
         self._headers = {
             "Accept": "application/json",
-            # What we unpack: urllib3 would ask for all that happens to be installed.
+            # These are the encodings that `read_body` accepts. The library `requests` would offer
+            # every encoding for which a decoder is installed.
             "Accept-Encoding": "gzip, deflate",
             "User-Agent": _user_agent(app_name),
         }
@@ -98,7 +102,7 @@ class HttpClient:
         on_fork(self)
 
     def after_fork(self) -> None:
-        """Make new sockets: two processes on one would take each other's answers."""
+        """Replace the sockets. On a shared socket, two processes read each other's responses."""
         self._limit = Limit(self._config.pool_size)
         self._cancellers = set()
         self._session.after_fork()
@@ -117,22 +121,27 @@ class HttpClient:
         download: DownloadBody | None = None,
         once: bool = False,
     ) -> Response:
-        """What the server answers: a success, or that what was asked for is not modified.
+        """Send a request, with retries, and return the response.
 
         Args:
-            name: Of the operation.
-            timeout: Seconds that connecting may take, and each read.
-            deadline: The moment of the clock at which all of it has to end, or None.
-            total: Seconds that all of it may take; None for ``total_timeout``.
-            ids: What stands in the path.
-            query: What stands in the query.
-            body: What is sent: JSON, or bytes piece by piece.
-            headers: What is sent besides the usual.
-            download: Where the body of the answer goes, piece by piece.
-            once: Try once, and let `close` end it at once.
+            name: The name of the operation in `OPERATIONS`.
+            timeout: The limit for connecting, and for each read, in seconds.
+            deadline: The time at which all tries must end, on the client's clock, or None.
+            total: The limit for all tries and pauses together, in seconds. If it is None, the
+                setting ``total_timeout`` is the limit.
+            ids: The IDs in the path, each with the name of its placeholder as the key.
+            query: The parameters of the query.
+            body: The body of the request: a document to send as JSON, or an upload.
+            headers: Additional headers, which replace default headers of the same name.
+            download: The destination of the response's body. Without it, the body is part of the
+                response.
+            once: Whether to try only once, and to let `close` end the request at once.
+
+        Returns:
+            A response with the status 200, or 304 after a request with If-None-Match.
 
         Raises:
-            TWError: There is no answer, or it is a failure.
+            TWError: No response came, or the response reports a failure.
         """
         operation = OPERATIONS[name]
         path = operation.path_for(**(ids or {}))
@@ -158,11 +167,12 @@ class HttpClient:
                 at_once = min(timeout, left)
                 prepared = raw = None
                 try:
-                    prepared = self._session.prepare(operation.method, target, sent, body)
-                    raw = self._session.send(
-                        prepared, at_once, left, download=download, canceller=canceller
-                    )
-                except (OSError, HTTPError, AnswerRefusedError) as error:
+                    with unwrapped():
+                        prepared = self._session.prepare(operation.method, target, sent, body)
+                        raw = self._session.send(
+                            prepared, at_once, left, download=download, canceller=canceller
+                        )
+                except not_by_signal(OSError, HTTPError, AnswerRefusedError) as error:
                     failure = network_error(
                         error,
                         operation,
@@ -173,17 +183,18 @@ class HttpClient:
                         context=context,
                         redact=self._auth.redact,
                     )
-                    # Two times the same key is once the work, for a server that keeps the contract.
+                    # A server that keeps the contract does a write only once per Idempotency-Key.
                     unsafe = (
                         isinstance(failure, TWDeliveryUnknownError) and not self._keeps_contract
                     )
                     again = may_pass(error) and not unsafe and not once
-                # What was cut may look whole: not every answer says how long it is.
+                # `close` cuts the connection. If the response has no length, the received part of
+                # it may look like a complete response.
                 if once and self._closed:
                     return FailedAttempt(_closed_error(context))
                 if raw is not None:
                     return self._judge(operation, raw, context, once=once)
-                # Whoever has what came so far must be able to forget it.
+                # A retry receives the body from its start, so the received part must be discarded.
                 is_forgotten = download is None or download.restart()
                 return FailedAttempt(failure, again=again and is_forgotten)
             finally:
@@ -203,16 +214,17 @@ class HttpClient:
             ):
                 return response
             raise response.error()
-        # Out of the except block: within it, the error would lose its own cause and context.
+        # Raise this error outside the except block. Inside the block, Python would replace the
+        # context of the error.
         raise local
 
     def pause(self, pause: float) -> None:
-        """Wait for *pause* seconds, or until the end."""
-        # The limit that there is then: a fork makes a new one.
+        """Wait for *pause* seconds, or until `close`."""
+        # Read the attribute at each call, because a fork replaces the limit.
         self._limit.pause(pause)
 
     def close(self) -> None:
-        """Close our own session; may be called twice."""
+        """End all waits, and close the session, unless it is the caller's. Idempotent."""
         self._closed = True
         self._limit.close()
         self._session.close()
@@ -244,7 +256,7 @@ class HttpClient:
         self, ticket: Ticket, ends_at: float, canceller: Canceller | None, context: dict[str, Any]
     ) -> float:
         """Take a free connection, and return the seconds that are left for the request."""
-        # What has no end of its own, such as a download, does not wait for ever to begin.
+        # The transfer of a file has no time limit, but its wait for a connection has one.
         wait = min(self._time_left(ends_at, context), self._config.total_timeout)
         if not self._limit.acquire(ticket, wait):
             size = self._config.pool_size
@@ -252,7 +264,8 @@ class HttpClient:
             raise TWTimeoutError(message, **context)
         if canceller is not None:
             self._cancellers.add(canceller)
-        # From here on `close` finds it; what was closed before that did not.
+        # `close` cancels the requests in the set. It may have run before this request was added to
+        # the set.
         if self._closed:
             raise _closed_error(context)
         return self._time_left(ends_at, context)
@@ -263,7 +276,7 @@ class HttpClient:
         if canceller is not None:
             self._cancellers.discard(canceller)
         if self._closed:
-            # A request that was already on its way to the session opened connections anew.
+            # This request may have opened a connection after `close` closed the session.
             self._session.close()
 
     def _time_left(self, ends_at: float, context: dict[str, Any]) -> float:
@@ -289,17 +302,18 @@ def _user_agent(app_name: str | None) -> str:
     if app_name is not None:
         require_str(app_name, "app_name")
     if app_name and not (app_name.isascii() and app_name.isprintable()):
-        message = "app_name must be printable ASCII: it goes into a header"
+        message = "app_name must be printable ASCII, because it is sent in a header"
         raise ValueError(message)
     agent = f"teamwire_sync/{version('teamwire_sync')} requests/{version('requests')}"
     return f"{agent} ({app_name})" if app_name else agent
 
 
 def _leaves_open(raw: RawResponse) -> bool:
-    """Whether an answer says nothing about an earlier try of the same write.
+    """Return whether this response leaves open if the server did the write in an earlier try.
 
-    The application's own refusal does: it would have refused that one, too, or it repeats what came
-    of it. An answer from in front of the application, or from one that failed, does not.
+    A refusal by the application shows what happened: the application refused the earlier try,
+    too, or it repeats the response to that try. A response of a proxy or of a failed application
+    does not show what happened.
     """
     refuses = 400 <= raw.status < 500 and raw.status != 401
     return raw.status != 200 and not (refuses and keeps_contract(raw.headers))

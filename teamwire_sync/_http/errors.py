@@ -6,7 +6,6 @@ import math
 import socket
 import ssl
 import time
-from contextlib import suppress
 from datetime import timezone
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
@@ -35,6 +34,7 @@ from teamwire_sync._http.contract import (
     decode_json,
 )
 from teamwire_sync._http.sockets import is_unsent
+from teamwire_sync._internal.signals import not_by_signal, suppress
 from teamwire_sync.exceptions import (
     TWAuthError,
     TWConfigError,
@@ -68,7 +68,7 @@ _NEVER_LEFT = (
     ssl.CertificateError,
 )
 _TIMEOUTS = (requests.Timeout, ReadTimeoutError, socket.timeout)
-# A retry fails in the same way.
+# After one of these errors, a retry would fail in the same way.
 _LASTING = (
     AnswerRefusedError,
     DecodeError,
@@ -77,7 +77,8 @@ _LASTING = (
     requests.exceptions.InvalidURL,
     ssl.CertificateError,
 )
-# TLS alerts of a server after which a retry is useless (RFC 8446, 6.2), in OpenSSL's spelling.
+# The TLS alerts (RFC 8446, 6.2) after which a retry would fail again. The names are in OpenSSL's
+# spelling.
 _NO_CERTIFICATE = {
     "BAD_CERTIFICATE",
     "CERTIFICATE_EXPIRED",
@@ -108,8 +109,8 @@ _NOT_MEMBERS = {
     OPERATIONS["edit_admins"]: "not members, or not administrators",
     OPERATIONS["edit_group_members"]: "unknown, not visible to the bot, or not members",
 }
-# The statuses of a gateway that lost the response of the server behind it. That server may have
-# done the write.
+# A gateway responds with one of these statuses if it lost the response of the server. The server
+# may have done the write.
 _ANSWER_LOST = {502, 504}
 
 
@@ -139,13 +140,13 @@ class Response:
         """
         try:
             return decode(decode_json(self.raw.body))
-        except TWProtocolError as error:
+        except not_by_signal(TWProtocolError) as error:
             text = str(error)
         what = f"{self.context['method']} {self.context['path']}: {text}"
         if self.operation.writes:
             message = f"{what}; it may have been done or not; {_how_to_go_on(self.operation)}"
             raise TWDeliveryUnknownError(message, **self.context)
-        message = f"{what}; is this a server that speaks the bot contract?"
+        message = f"{what}; does this server implement the REST contract?"
         raise TWProtocolError(message, **self.context)
 
     def error(self) -> TWError:
@@ -165,8 +166,8 @@ class Response:
         if 300 <= status < 400 and status != 304:
             return self._redirect(context)
         retry_after = self._retry_after()
-        # The front proxy of older installations sends one page with status 503 for every failure,
-        # without Retry-After. A server that rejects a request sends Retry-After.
+        # The reverse proxy of older installations responds to every failure with the same page and
+        # the status 503, without Retry-After. A server that rejects a request sends Retry-After.
         is_page_for_all = status == 503 and is_page and retry_after is None
         if self.operation.writes and (is_page_for_all or status in _ANSWER_LOST):
             what += "; the server behind the gateway may have done it or not; "
@@ -215,11 +216,13 @@ class Response:
                 where = f"{target.scheme}://{target.hostname}"
                 where += f":{target.port}" if target.port else ""
         where = one_line(self.redact(where), 300) or "another address"
-        message = f"the server redirects to {where}, which is not followed: correct the URL"
+        message = (
+            f"the server redirects to {where}, but redirects are not followed: correct the URL"
+        )
         return TWConfigError(message, **context)
 
     def _retry_after(self) -> float | None:
-        """Return the seconds that the server asks to wait, or None.
+        """Return the seconds for which the server asks us to wait, or None.
 
         Retry-After is a number of seconds or a date (RFC 9110, 10.2.3).
         """
@@ -232,7 +235,7 @@ class Response:
             date = date if date.tzinfo else date.replace(tzinfo=timezone.utc)
             return max(0.0, date.timestamp() - time.time())
         except (TypeError, ValueError, OverflowError, IndexError):
-            return None  # IndexError until Python 3.10
+            return None  # Python up to 3.10 may raise IndexError
 
 
 def _how_to_go_on(operation: Operation) -> str:
@@ -241,7 +244,7 @@ def _how_to_go_on(operation: Operation) -> str:
 
 
 def may_pass(error: Exception) -> bool:
-    """Return whether a retry may succeed; a wrong certificate stays wrong, for example."""
+    """Return whether a retry may succeed. For example, a wrong certificate would fail again."""
     return not _is_local(error) and not any(
         isinstance(each, _LASTING) or _alert(each) in _NO_CERTIFICATE | _NO_COMMON_TLS
         for each in _causes(error)
@@ -316,7 +319,7 @@ def _tls_hint(cause: BaseException) -> str:
         )
     if _alert(cause) in _NO_CERTIFICATE:
         return (
-            "; the server needs a client certificate, or a different one: "
+            "; the server needs a client certificate, or another client certificate: "
             "ConnectionConfig(cert=...)"
         )
     if _alert(cause) == "HANDSHAKE_FAILURE":
@@ -325,7 +328,8 @@ def _tls_hint(cause: BaseException) -> str:
 
 
 def _is_local(error: Exception) -> bool:
-    # requests raises only one OSError without an errno: the error for a missing CA bundle.
+    # The library `requests` raises only one OSError without an errno: the error for a missing CA
+    # bundle.
     return (
         isinstance(error, OSError)
         and not isinstance(error, (requests.RequestException, socket.timeout))
@@ -349,14 +353,14 @@ def one_line(text: str, most: int) -> str:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield *error* and its causes, the innermost last."""
+    """Yield *error*, then its causes, from the outermost to the innermost."""
     inner: Any = error
     for _ in range(10):
         yield inner
         following = getattr(inner, "reason", None)
         if not isinstance(following, BaseException):
             following = next((arg for arg in inner.args if isinstance(arg, BaseException)), None)
-        # Not __context__, which may be an unrelated error that the caller is handling.
+        # Do not follow __context__. It may be an unrelated error that the caller is handling.
         inner = following or inner.__cause__
         if inner is None:
             return

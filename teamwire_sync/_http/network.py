@@ -12,6 +12,7 @@ from urllib3.util import parse_url
 from teamwire_sync._http.tls import ca_bundle, client_certificate
 from teamwire_sync._internal.hosts import is_host, is_loopback
 from teamwire_sync._internal.secret import SecretText
+from teamwire_sync._internal.signals import not_by_signal
 
 if TYPE_CHECKING:
     from teamwire_sync._config import ConnectionConfig
@@ -21,7 +22,7 @@ _PROXY_SCHEMES = {"http", "https", "socks4", "socks4a", "socks5", "socks5h"}
 
 def is_usable_proxy(proxy: str | None) -> bool:
     """Return whether *proxy* is empty or a usable URL."""
-    # For an unusable URL, urllib3 raises errors that quote the password or have unexpected types.
+    # With an unusable URL, urllib3 raises errors that quote the password or have unexpected types.
     if not proxy:
         return True
     whole = proxy if "://" in proxy else f"http://{proxy}"
@@ -29,7 +30,7 @@ def is_usable_proxy(proxy: str | None) -> bool:
         parts = urlsplit(whole)
         host, _ = parts.hostname, parts.port
         there = parse_url(whole).host
-    except (ValueError, HTTPError):
+    except not_by_signal(ValueError, HTTPError):
         return False
     return (
         bool(there and host and is_host(host))
@@ -60,5 +61,6 @@ def _proxies(url: str, config: ConnectionConfig) -> dict[str, str]:
         # Secret of an http:// request.
         is_local = is_loopback(urlsplit(url).hostname or "")
         proxies = {} if is_local else requests.utils.get_environ_proxies(url)
-    # requests has them as a local variable until there is a response.
+    # The library `requests` keeps the proxies in a local variable until the response arrives. An
+    # error reporter may show the local variable.
     return {scheme: SecretText(proxy) for scheme, proxy in proxies.items()}

@@ -10,9 +10,10 @@ from urllib.parse import quote, quote_plus
 
 from teamwire_sync._internal.secret import SHORTEST, Secret
 
-# Characters: a match of this length between a text and the Secret is not accidental.
+# The number of characters of a text that must match the Secret. A match of this length is not
+# accidental.
 _TRACE = 8
-# Characters: more than any shown text has. The limit avoids a search through megabytes.
+# In characters. No text that we show is longer. The limit avoids a search through megabytes.
 _LONGEST_TEXT = 4096
 _LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 _URLSAFE = str.maketrans("+/", "-_")
@@ -48,7 +49,10 @@ def base64_of(data: bytes) -> str:
 
 
 def _spellings(secret: str) -> set[str]:
-    """Return the spellings of *secret* that a server may use; none for a very short one."""
+    """Return the spellings of *secret* that a server may use.
+
+    If *secret* is shorter than `SHORTEST`, the set is empty.
+    """
     if len(secret) < SHORTEST:
         return set()
     encoded = secret.encode()
@@ -70,7 +74,12 @@ def _spellings(secret: str) -> set[str]:
 
 
 def _inside_base64(data: bytes, before: int) -> str:
-    """Return the Base64 characters that *data* alone determines, after *before* other bytes."""
+    """Return the Base64 characters that depend only on *data*.
+
+    Args:
+        data: The bytes.
+        before: The number of unknown bytes that are encoded before *data*.
+    """
     inner = base64_of(b"\0" * before + data)[(0, 2, 3)[before] :]
     return inner.rstrip("=")[:-1] if inner.endswith("=") else inner
 
@@ -88,7 +97,8 @@ def _traces(spellings: set[str]) -> dict[int, set[str]]:
 def _parts(text: str, size: int) -> list[str]:
     low = text.lower()
     if len(low) != len(text):
-        # The lower case of some letter has two characters. Lower only ASCII, to keep positions.
+        # The lower case of at least one letter has two characters. So lower only ASCII letters,
+        # which keeps the positions of all characters.
         low = text.translate(_LOWER)
     return [low[start : start + size] for start in range(len(low) - size + 1)]
 

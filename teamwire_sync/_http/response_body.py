@@ -13,10 +13,11 @@ from urllib3.response import BaseHTTPResponse, HTTPResponse
 
 from teamwire_sync._http.body import AnswerRefusedError
 
-# A group of 100,000 members fits into it. A response without an end is refused there.
+# A group of 100,000 members fits into this limit. The limit also ends an endless response.
 MAX_BYTES = 32 * 2**20
 _PIECE = 2**20
-# Compressed bytes read at a time: urllib3 before 2.6 inflates all of them, up to 1,000 times.
+# The number of compressed bytes in one read. urllib3 before 2.6 decompresses all of these bytes in
+# one step, to up to 1,000 times the size.
 _COMPRESSED_PIECE = 2**14
 _PLAIN = {"", "identity"}
 _ENCODINGS = {*_PLAIN, "gzip", "x-gzip", "deflate"}
@@ -31,14 +32,13 @@ def read_body(
 
     Args:
         raw: The response.
-        ends_at: The deadline, a moment of `time.monotonic`, for a connection that does not enforce
-            it itself.
-        write: Called with each piece of a body of any size, which must not be compressed. Then the
-            returned body is empty.
+        ends_at: The deadline, a moment of `time.monotonic`, if the connection does not enforce it.
+        write: A callback for each piece of the body, or None. With a callback, the body may have
+            any size and must not be compressed, and this function returns empty bytes.
 
     Raises:
-        AnswerRefusedError: The body is larger than `MAX_BYTES`, the server compressed it in a way
-            that was not offered, or the response is an interim one.
+        AnswerRefusedError: The body is larger than `MAX_BYTES`, the server compressed the body in
+            a way that we did not offer, or the response is interim.
         HTTPError: Reading failed, or the body is malformed.
     """
     encoding = raw.headers.get("Content-Encoding", "").strip().lower()
@@ -54,7 +54,8 @@ def read_body(
         size = _COMPRESSED_PIECE if compressed else _PIECE
         read: Callable[..., bytes] = raw.read
         if ends_at < math.inf and _is_from_connection(raw):
-            # `read` waits until all of its size has come, however slowly.
+            # `read` waits until `size` bytes have arrived, so a slow server could exceed the
+            # deadline.
             read = raw.read1
         pieces, count = [], 0
         while True:
@@ -93,6 +94,6 @@ def _piece(read: Callable[..., bytes], size: int, *, compressed: bool) -> bytes:
     try:
         return read(size, decode_content=compressed)
     except ValueError as error:
-        # http.client accepts a chunk of -5 bytes.
+        # http.client accepts a chunk size of -5, and then raises ValueError.
         message = f"it can't be read: {error}"
         raise ProtocolError(message) from error

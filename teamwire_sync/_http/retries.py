@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Callable
 from attrs import frozen
 
 from teamwire_sync._internal.log import logger
+from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync.exceptions import TWDeliveryUnknownError, TWError
 
 if TYPE_CHECKING:
     from teamwire_sync._http.errors import Response
 
-# Seconds: the first pause and the longest pause, unless the server asks for a longer one.
+# The first pause and the longest pause, in seconds. If the server asks for a longer pause, we wait
+# as long as the server asks.
 _FIRST_PAUSE = 0.25
 _LONGEST_PAUSE = 8.0
 
@@ -26,7 +28,8 @@ class FailedAttempt:
 
     Attributes:
         error: The error to raise if no retry follows.
-        again: Whether a retry may succeed, and can't repeat a write that must be done only once.
+        again: Whether a retry is useful and safe: it may succeed, and it can't repeat a write that
+            must be done only once.
     """
 
     error: TWError
@@ -79,7 +82,7 @@ class Retries:
         for number in itertools.count(1):
             try:
                 outcome = attempt()
-            except TWError as raised:
+            except not_by_signal(TWError) as raised:
                 outcome = FailedAttempt(raised)
             if not isinstance(outcome, FailedAttempt):
                 return outcome
@@ -96,7 +99,8 @@ class Retries:
                 "%s; trying again in %.1f s, %d of %d times", reason, pause, number, self._most
             )
             self._pause(pause)
-        # Not in an except block, which would set the replaced error as the context of this one.
+        # Raise this error outside the except block. Inside the block, Python would set the replaced
+        # error as the context of this error.
         raise _last(error, unknown, number)
 
     def _pause_after(self, number: int, error: TWError) -> float:
@@ -111,6 +115,6 @@ def _last(error: TWError, unknown: TWError | None, tries: int) -> TWError:
     if unknown is None or isinstance(error, TWDeliveryUnknownError):
         error.args = (f"{error} (tried {tries} times)",)
         return error
-    # The last error says nothing about an earlier try that the server may have done.
+    # The last error does not show whether the server did the write in an earlier try.
     unknown.args = (f"{unknown} (tried {tries} times, the last one: {error})",)
     return unknown

@@ -1,4 +1,4 @@
-"""The session under HttpClient: one of our own, or a `requests.Session` that the caller gives."""
+"""The sessions that `HttpClient` sends requests over: our own session, or the caller's."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from teamwire_sync._http.redaction import Redactor, base64_of
 from teamwire_sync._http.response_body import read_body
 from teamwire_sync._http.sockets import ending_at
 from teamwire_sync._internal.secret import SecretText
+from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync.exceptions import TWConfigError
 
 if TYPE_CHECKING:
@@ -30,13 +31,13 @@ if TYPE_CHECKING:
 
 @frozen
 class RawResponse:
-    """What came back. Its repr shows none of it, which may quote the Secret.
+    """A response as received. Its repr omits the content, which may contain the Secret.
 
     Attributes:
         status: The HTTP status.
-        headers: The headers, whose names have no case.
-        location: Where it redirects to, or empty.
-        body: The bytes of the body.
+        headers: The headers, with case-insensitive names.
+        location: The target of a redirect, or empty.
+        body: The bytes of the body, decompressed. Empty after a download.
     """
 
     status: int
@@ -46,11 +47,14 @@ class RawResponse:
 
 
 class BasicAuth:
-    """Basic authentication in UTF-8 (RFC 7617); requests would encode in Latin-1.
+    """Basic authentication in UTF-8 (RFC 7617). The library `requests` would encode in Latin-1.
 
     Args:
         app_id: The App ID.
         secret: The Secret.
+
+    Attributes:
+        redact: A function that removes the Secret from a text.
     """
 
     __slots__ = ("_header", "redact")
@@ -66,9 +70,10 @@ class BasicAuth:
 
 
 class _Header(SecretText):
-    """The header, which the request has to hold: a log of all the headers does not show it.
+    """The value of the Authorization header. A log of all headers does not show the value.
 
-    A copy of a request can be sent; a pickle of one holds no Secret.
+    A copy of a request contains the value, so the copy can be sent. A pickle of a request does not
+    contain the Secret.
     """
 
     __slots__ = ()
@@ -84,7 +89,7 @@ class _Header(SecretText):
 
 
 class _CookielessAdapter(DeadlineAdapter):
-    """Leaves out of a response what nobody here reads: cookies above all."""
+    """An adapter that omits the parts of a response that we do not use, such as cookies."""
 
     def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
         response = requests.Response()
@@ -97,11 +102,11 @@ class _CookielessAdapter(DeadlineAdapter):
 
 
 class OwnSession:
-    """A session of our own. What a request needs is worked out once, not for each.
+    """A session of this package. It computes the common parts of all requests only once.
 
     Args:
-        url: The server.
-        auth: Signs the requests.
+        url: The URL of the server.
+        auth: The authentication, which adds the Authorization header to a request.
         config: The settings.
 
     Raises:
@@ -113,27 +118,27 @@ class OwnSession:
         self._pool_size = config.pool_size
         self._settings = network_settings(url, config)
         if not is_usable_proxy(requests.utils.select_proxy(url, self._settings["proxies"])):
-            # Not quoted: it may have a password.
+            # Do not quote the URL of the proxy, which may contain a password.
             message = "the proxy for the server must be like 'http://proxy.example.org:3128'"
             raise TWConfigError(message)
-        # The spelling that goes on the wire: a host in ASCII, a path that is quoted.
+        # The URL as it is sent: the host is in ASCII, and the path is percent-encoded.
         self._base = (requests.Request("GET", url).prepare().url or url).rstrip("/")
         self._headers: dict[str, Any] = dict(requests.utils.default_headers())
         self.after_fork()
 
     def after_fork(self) -> None:
-        """Start with no connection."""
+        """Create a new adapter: the parent process uses the connections of the old one."""
         self._adapter = _CookielessAdapter(pool_connections=1, pool_maxsize=self._pool_size)
 
     def prepare(
         self, method: str, target: str, headers: Mapping[str, str], body: Any
     ) -> requests.PreparedRequest:
-        """A request that is ready to be sent."""
+        """Return a request that is ready to be sent."""
         prepared = requests.PreparedRequest()
         prepared.method = method
         prepared.url = self._base + target
-        # Authorization first: a local variable of urllib3 keeps the last one during an upload, and
-        # structlog before 24.4 shows a str without its repr.
+        # Set the Authorization header first. During an upload, a local variable of urllib3 keeps
+        # the last header, and structlog before 24.4 shows a str without calling its repr.
         prepared.headers = CaseInsensitiveDict()
         self._auth(prepared)
         prepared.headers.update({**self._headers, **headers})
@@ -154,40 +159,40 @@ class OwnSession:
         download: DownloadBody | None = None,
         canceller: Canceller | None = None,
     ) -> RawResponse:
-        """Send *prepared*, and read all of the answer.
+        """Send *prepared*, and read the whole response.
 
         Args:
             prepared: The request.
-            timeout: Seconds that connecting may take, and each read.
-            left: Seconds that all of it may take.
-            download: Where the body goes if the answer is what was asked for.
-            canceller: By which another thread can end it.
+            timeout: The limit for connecting, and for each read, in seconds.
+            left: The limit for the request and its response together, in seconds.
+            download: The destination of the body of a response with status 200, or None.
+            canceller: An object that lets another thread end the request, or None.
         """
         with ending_at(time.monotonic() + left, canceller):
             response = self._adapter.send(prepared, stream=True, timeout=timeout, **self._settings)
             return _read(response, download)
 
     def repeats(self, _prepared: requests.PreparedRequest) -> bool:
-        """Whether a request may be sent more than once in one `send`."""
+        """Return whether one `send` may send a request more than once."""
         return False
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the idle connections."""
         self._adapter.close()
 
 
 class GivenSession:
-    """A session that the caller gives. It is used as it is, and neither changed nor closed.
+    """A session of the caller. This class neither changes nor closes it.
 
     Args:
         session: The session.
-        url: The server.
-        auth: Signs the requests.
+        url: The URL of the server.
+        auth: The authentication, which adds the Authorization header to a request.
         config: The settings.
 
     Raises:
-        TypeError: *session* is none.
-        TWConfigError: *config* has settings that belong to a session.
+        TypeError: *session* is not a `requests.Session`.
+        TWConfigError: *config* has settings that belong to the session.
     """
 
     def __init__(
@@ -199,7 +204,7 @@ class GivenSession:
         defaults = type(config)()
         for name in ("verify", "cert", "proxies", "pool_size"):
             if getattr(config, name) != getattr(defaults, name):
-                message = f"{name} belongs to the session that was given: set it there"
+                message = f"{name} belongs to the session that you passed: set it there"
                 raise TWConfigError(message)
         self._url = url
         self._auth = auth
@@ -207,21 +212,21 @@ class GivenSession:
         self._forked = False
 
     def after_fork(self) -> None:
-        """Refuse to go on: the connections are the parent's, and the session is the caller's."""
+        """Refuse further requests: the session's connections belong to the parent process."""
         self._forked = True
 
     def prepare(
         self, method: str, target: str, headers: Mapping[str, str], body: Any
     ) -> requests.PreparedRequest:
-        """A request that is ready to be sent.
+        """Return a request that is ready to be sent.
 
         Raises:
-            TWConfigError: The process was forked since.
+            TWConfigError: The process was forked after the session was passed.
         """
         if self._forked:
             message = (
-                "the process was forked, and the session that was given has its parent's "
-                "connections: build session and Connection after the fork"
+                "the process was forked, and the session that you passed has connections of the "
+                "parent process: create the session and the Connection after the fork"
             )
             raise TWConfigError(message)
         upload = body if isinstance(body, UploadBody) else None
@@ -246,15 +251,16 @@ class GivenSession:
         download: DownloadBody | None = None,
         canceller: Canceller | None = None,  # noqa: ARG002  the connections are the caller's
     ) -> RawResponse:
-        """Send *prepared*, and read all of the answer.
+        """Send *prepared*, and read the whole response.
 
         Args:
             prepared: The request.
-            timeout: Seconds that connecting may take, and each read.
-            left: Seconds that all of it may take. The connections are the caller's and don't know
-                it: it is looked at whenever bytes of the body come.
-            download: Where the body goes if the answer is what was asked for.
-            canceller: Is of no use here.
+            timeout: The limit for connecting, and for each read, in seconds.
+            left: The limit for the request and its response together, in seconds. The caller's
+                connections do not enforce the limit. So this method checks the limit each time
+                that bytes of the body arrive.
+            download: The destination of the body of a response with status 200, or None.
+            canceller: Not used: only our own connections support it.
         """
         ends_at = time.monotonic() + left
         hook = _ResponseHook()
@@ -266,29 +272,29 @@ class GivenSession:
             response = self._session.send(
                 prepared, timeout=timeout, allow_redirects=False, **settings
             )
-        except requests.HTTPError as error:
-            # A hook of the session's that raises for a status: that there is one is an answer.
+        except not_by_signal(requests.HTTPError) as error:
+            # A hook of the session raised this because of the status, so a response arrived.
             if error.response is None:
                 raise
             response = error.response
         return _read(response, download, ends_at, hook.location)
 
     def repeats(self, prepared: requests.PreparedRequest) -> bool:
-        """Whether a request may be sent more than once in one `send`."""
+        """Return whether one `send` may send a request more than once."""
         adapter = self._session.get_adapter(prepared.url or self._url)
         return getattr(getattr(adapter, "max_retries", None), "total", None) != 0
 
     def close(self) -> None:
-        """Leave it open: it is the caller's."""
+        """Do nothing: the caller closes the session."""
 
 
 class _ResponseHook:
-    """A response hook, run before a session stores cookies and prepares to follow a redirect.
+    """A response hook. It prevents a session from storing cookies and from following redirects.
 
-    It is the last hook, so that the session's own find the response whole.
+    The hook runs last, so that the session's own hooks get the complete response.
 
     Attributes:
-        location: Where the response redirects to, or empty.
+        location: The target of a redirect, or empty.
     """
 
     location = ""
@@ -302,7 +308,7 @@ class _ResponseHook:
 
 def _set_upload(prepared: requests.PreparedRequest, upload: UploadBody) -> None:
     upload.seek(0)
-    # requests would send what it can't measure in chunks.
+    # Set the body here: the library `requests` would send a body of unknown size in chunks.
     prepared.body = upload
     prepared.headers["Content-Type"] = upload.content_type
     prepared.headers["Content-Length"] = str(upload.size)

@@ -1,8 +1,8 @@
-"""Sockets with a deadline: each read, write and connect ends when its request has to end.
+"""Sockets with a deadline: each read, write and connect ends at the deadline of its request.
 
-The time-outs of requests apply to each read: a server that sends one byte a second never exceeds
-them. Here each operation on a socket gets the time that is left for the whole request. Name
-resolution alone has no time-out, because the system offers none.
+The time-outs of the library `requests` apply to each read: a server that sends one byte a second
+never exceeds them. Here each operation on a socket gets the time that is left for the whole
+request. Only name resolution has no time-out, because the system does not offer a time-out for it.
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ import math
 import os
 import socket
 import ssl
-import threading
 import time
-from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import urllib3.util.connection
@@ -29,44 +28,49 @@ from urllib3.exceptions import (
     ProxyError,
 )
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from teamwire_sync._http.body import LocalFailure
+from teamwire_sync._internal.signals import is_by_signal, not_by_signal, suppress
 
+if TYPE_CHECKING:
     from teamwire_sync._http.canceller import Canceller
 
 _TIMED_OUT = "timed out"
-# Seconds. Not 0: to a socket this means "do not wait", and not "time out".
+# In seconds. The value must not be 0, because 0 makes a socket not wait at all.
 _SHORTEST = 0.001
-# A host that nobody can connect to, as its label has more than 63 characters. `adapter` names it to
-# check, without sending anything, that urllib3 asks our connections for a socket.
+# A host that can't exist, because its label has more than 63 characters. `adapter` uses it to check
+# that urllib3 gets its sockets from our connections. The check sends nothing.
 NO_HOST = "teamwire-sync-checks-here-that-urllib3-opens-its-connections-only.invalid"
 
 
-class _CurrentRequest(threading.local):
-    ends_at = math.inf
-    canceller: Canceller | None = None
+# The deadline and the canceller of the present request. A threading.local made before gevent or
+# eventlet replaces threads would be common to all greenlets. Each greenlet has its own context.
+_current: ContextVar[tuple[float, Canceller | None]] = ContextVar(
+    "teamwire_sync request", default=(math.inf, None)
+)
 
 
-_current = _CurrentRequest()
-
-
-@contextmanager
-def ending_at(moment: float, canceller: Canceller | None = None) -> Iterator[None]:
-    """Within the block, end what this thread reads and writes at *moment* of `time.monotonic`.
+class ending_at:  # noqa: N801  used like a function
+    """The deadline of this thread's reads and writes in the block.
 
     Args:
-        moment: The deadline.
-        canceller: Lets another thread end it before the deadline.
+        moment: The deadline, a moment of `time.monotonic`.
+        canceller: An object that lets another thread end the reads and writes earlier, or None.
     """
-    # A logging handler may send a request of its own in the middle of another one.
-    before = _current.ends_at, _current.canceller
-    _current.ends_at, _current.canceller = moment, canceller
-    try:
-        yield
-    finally:
-        _current.ends_at, _current.canceller = before
-        if canceller is not None:
-            canceller.detach()
+
+    # No generator: the garbage collector may end an interrupted one in the middle of another
+    # thread's request.
+    def __init__(self, moment: float, canceller: Canceller | None = None) -> None:
+        self._request = moment, canceller
+
+    def __enter__(self) -> None:
+        # `reset` restores the previous values: a logging handler may send another request while
+        # this thread sends a request.
+        self._before = _current.set(self._request)
+
+    def __exit__(self, *_: object) -> None:
+        _current.reset(self._before)
+        if self._request[1] is not None:
+            self._request[1].detach()
 
 
 def time_left(timeout: float | None) -> float | None:
@@ -75,7 +79,7 @@ def time_left(timeout: float | None) -> float | None:
     Raises:
         TimeoutError: No time is left.
     """
-    left = _current.ends_at - time.monotonic()
+    left = _current.get()[0] - time.monotonic()
     if left <= 0:
         raise socket.timeout(_TIMED_OUT)
     if left == math.inf:
@@ -83,14 +87,20 @@ def time_left(timeout: float | None) -> float | None:
     return left if timeout is None else min(timeout, left)
 
 
+def _attach(sock: Any) -> None:
+    canceller = _current.get()[1]
+    if canceller is not None:
+        canceller.attach(sock)
+
+
 def _rest(ends_at: float) -> float:
     return max(ends_at - time.monotonic(), _SHORTEST)
 
 
 class _BoundedReader(io.BufferedReader):
-    """A reader that refuses to read to the end at once.
+    """A reader that refuses a read without a size.
 
-    http.client does that for a chunk whose size is given as -1.
+    http.client reads without a size if the server sends -1 as the size of a chunk.
     """
 
     def read(self, size: int | None = -1, /) -> bytes:
@@ -105,17 +115,22 @@ class _ResponseReads(io.RawIOBase):
 
     Args:
         sock: The socket.
-        timeout: Seconds that each read may take.
+        timeout: The limit for each read in seconds, or None.
         is_connected: Whether requests can be sent. If not, this is a proxy's response to CONNECT,
             and the TLS handshake follows.
     """
+
+    # For `close`, which the garbage collector calls if a signal has interrupted __init__.
+    _raw: Any = io.BytesIO()
+    _is_connected = True
+    _canceller: Canceller | None = None
 
     def __init__(self, sock: socket.socket, timeout: float | None, *, is_connected: bool) -> None:
         self._sock = sock
         self._timeout = timeout
         self._is_connected = is_connected
-        self._raw: Any = sock.makefile("rb", buffering=0)
-        self._canceller = _current.canceller
+        self._raw = sock.makefile("rb", buffering=0)
+        self._canceller = _current.get()[1]
 
     def readable(self) -> bool:
         return True
@@ -129,9 +144,9 @@ class _ResponseReads(io.RawIOBase):
         if not self._is_connected:
             try:
                 timeout = time_left(self._timeout)
-            except socket.timeout:
+            except not_by_signal(socket.timeout):
                 timeout = _SHORTEST
-            with suppress(OSError):  # if the proxy refused, the socket is closed
+            with suppress(OSError):  # the socket is closed if the proxy refused
                 self._sock.settimeout(timeout)
         elif self._canceller is not None:
             # The connection returns to the pool now, and another request may take it.
@@ -144,11 +159,11 @@ class DeadlineSocket:
     """A socket whose writes and responses end at the deadline of the current request.
 
     Args:
-        sock: The connected socket, which may be any kind of socket.
-        timeout: Seconds that each read and each write may take.
+        sock: The connected socket, of any kind.
+        timeout: The limit for each read and each write in seconds, or None.
 
     Attributes:
-        is_connected: Whether requests can be sent, after CONNECT and the TLS handshake.
+        is_connected: Whether requests can be sent: CONNECT and the TLS handshake are done.
     """
 
     is_connected = False
@@ -161,19 +176,19 @@ class DeadlineSocket:
         return getattr(self._sock, name)
 
     def settimeout(self, timeout: float | None) -> None:
-        """Set the seconds that each read and each write may take."""
+        """Set the limit for each read and each write, in seconds."""
         self._timeout = timeout
         self._sock.settimeout(timeout)
 
     def sendall(self, data: Any) -> None:
         """Send all of *data*."""
         self._sock.settimeout(time_left(self._timeout))
-        if _current.canceller is not None:
-            _current.canceller.attach(self._sock)
+        _attach(self._sock)
         try:
             self._sock.sendall(data)
-        except ssl.SSLEOFError as error:
-            # The name of this error without TLS. urllib3 then reads the response that was sent.
+        except not_by_signal(ssl.SSLEOFError) as error:
+            # Without TLS, the error is a BrokenPipeError. After this error, urllib3 reads the
+            # response that the server may have sent already.
             raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE)) from error
 
     def makefile(self, _mode: str) -> io.BufferedReader:
@@ -184,7 +199,7 @@ class DeadlineSocket:
 
 
 class _ProxyTlsSocket(DeadlineSocket):
-    """The TLS to an HTTPS proxy, over which urllib3 does the TLS of the server."""
+    """A TLS socket to an HTTPS proxy. It carries the TLS connection of urllib3 to the server."""
 
     def recv(self, size: int) -> bytes:
         """Return at most *size* bytes."""
@@ -194,7 +209,7 @@ class _ProxyTlsSocket(DeadlineSocket):
 
     @property
     def _io_refs(self) -> int:
-        # urllib3 counts here the readers that keep the socket open.
+        # In this attribute, urllib3 counts the readers that keep the socket open.
         count: int = self._sock._io_refs
         return count
 
@@ -208,28 +223,27 @@ def for_handshake(sock: Any, timeout: float | None, ends_at: float) -> DeadlineS
 
     Args:
         sock: The connected socket.
-        timeout: Seconds that each later read and write may take.
+        timeout: The limit for each later read and write in seconds, or None.
         ends_at: The deadline of the handshake, a moment of `time.monotonic`.
     """
-    if _current.canceller is not None:
-        _current.canceller.attach(sock)
+    _attach(sock)
     sock.settimeout(_rest(ends_at))
     return DeadlineSocket(sock, timeout)
 
 
 class _FinalResponse(http.client.HTTPResponse):
-    # Ctrl-C may come before __init__ sets it. The garbage collector closes the response anyway.
+    # Ctrl-C may come before __init__ sets `fp`, and the garbage collector needs `fp` for `close`.
     fp = None  # type: ignore[assignment]
 
     def _read_status(self) -> tuple[str, int, str]:
-        # http.client skips interim responses with status 100 only. It would return any other one
-        # as the response, and the real response to the next request.
+        # http.client skips only interim responses with status 100. It would return any other
+        # interim response as the response, and the real response would go to the next request.
         version, status, reason = super()._read_status()  # type: ignore[misc]
         return version, 100 if 100 <= status < 200 else status, reason
 
 
 class OwnConnectionError(NewConnectionError):
-    """Raised in place of connecting, to show that urllib3 asks our connection for a socket."""
+    """The error for `NO_HOST`. It shows that urllib3 gets its sockets from our connection."""
 
 
 class DeadlineConnection(HTTPConnection):
@@ -240,22 +254,32 @@ class DeadlineConnection(HTTPConnection):
 
     def __init__(self, *, host: str, **kwargs: Any) -> None:
         super().__init__(host=host, **kwargs)
-        # Name resolution needs the trailing dot of a host. `self.host` has none.
+        # Name resolution needs the trailing dot of a host. `self.host` does not have the dot.
         self._name = host
 
     def connect(self) -> None:
         """Connect, and do the TLS handshake."""
         try:
             self._connect()
-        except Exception as error:
+        except not_by_signal(Exception) as error:
             mark_unsent(error)
+            raise
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        """Send the request."""
+        try:
+            super().request(*args, **kwargs)
+        except OSError as error:
+            # urllib3 ignores some of these, and waits for the response.
+            if is_by_signal(error):
+                raise LocalFailure(error) from None
             raise
 
     def endheaders(self, *args: Any, **kwargs: Any) -> None:
         """Connect if necessary, and send the head of the request."""
-        # http.client has the head in local variables while it connects and sends. Reporters that
-        # show local variables would show the Secret on Ctrl-C. So connect before, and let `send`
-        # only keep the head. A memoryview shows no content in its repr.
+        # http.client keeps the head in local variables while it connects and sends. On Ctrl-C, an
+        # error reporter that shows local variables would show the Secret. So connect first, and let
+        # `send` only collect the head. The repr of a memoryview does not show its content.
         if self.sock is None:
             self.connect()
         self._head = []
@@ -267,11 +291,11 @@ class DeadlineConnection(HTTPConnection):
             self.sock.sendall(piece)
 
     def send(self, data: Any) -> None:
-        """Send *data*; only keep it if it is the head of the request."""
+        """Send *data*. If *data* is part of the head of the request, only collect it."""
         if self._head is not None:
             self._head.append(memoryview(data))
             return
-        # An HTTPS proxy receives CONNECT over TLS, before `connect` ends.
+        # `connect` sends CONNECT over TLS to an HTTPS proxy. This write needs a deadline, too.
         if self.sock is not None:
             self._set_deadlines()
         super().send(data)
@@ -279,10 +303,10 @@ class DeadlineConnection(HTTPConnection):
     def _connect(self) -> None:
         try:
             super().connect()
-        except (ConnectionError, http.client.HTTPException) as error:
+        except not_by_signal(ConnectionError, http.client.HTTPException) as error:
             if self.proxy is None:
                 raise
-            # urllib3 blames the server for an error that comes after the proxy was reached.
+            # If an error comes after the proxy was reached, urllib3 reports an error of the server.
             message = "no connection through the proxy"
             raise ProxyError(message, error) from error
         self._set_deadlines()
@@ -293,13 +317,13 @@ class DeadlineConnection(HTTPConnection):
             self.sock: Any = DeadlineSocket(self.sock, self.timeout)
 
     def _new_conn(self) -> Any:
-        # urllib3 gives each address of a host the whole time-out, and gives nobody the socket
-        # before it is connected.
+        # urllib3 applies the whole time-out to each address of a host. It also returns the socket
+        # only after connecting, which is too late for a canceller.
         if self._name == NO_HOST:
             raise OwnConnectionError(self, NO_HOST)
         ends_at = time.monotonic() + (time_left(self.timeout) or 0)
         addresses = self._addresses()
-        if not addresses:  # from a function that replaces the one of the system
+        if not addresses:  # possible if a program replaces socket.getaddrinfo
             message = "the host has no address"
             raise NewConnectionError(self, message)
         while True:
@@ -309,23 +333,23 @@ class DeadlineConnection(HTTPConnection):
             address = addresses.pop(0)
             try:
                 sock = self._open(address, left / (len(addresses) + 1))
-            except OSError as error:
+            except not_by_signal(OSError) as error:
                 if addresses:
                     continue
                 if isinstance(error, socket.timeout):
                     raise ConnectTimeoutError(self, _TIMED_OUT) from error
                 raise NewConnectionError(self, str(error)) from error
-            sock.settimeout(_rest(ends_at))  # for the TLS handshake
+            sock.settimeout(_rest(ends_at))  # the TLS handshake follows
             return DeadlineSocket(sock, self.timeout)
 
     def _addresses(self) -> list[tuple[Any, ...]]:
         family = urllib3.util.connection.allowed_gai_family()
         try:
             return list(socket.getaddrinfo(self._name, self.port, family, socket.SOCK_STREAM))
-        except socket.gaierror as error:
+        except not_by_signal(socket.gaierror) as error:
             raise NameResolutionError(self.host, self, error) from error
         except UnicodeError as error:
-            message = f"{self.host!r}, label empty or too long"
+            message = f"a label of {self.host!r} is empty or too long"
             raise LocationParseError(message) from error
 
     def _open(self, address: tuple[Any, ...], timeout: float) -> socket.socket:
@@ -335,8 +359,7 @@ class DeadlineConnection(HTTPConnection):
             for option in self.socket_options or ():
                 sock.setsockopt(*option)
             sock.settimeout(timeout)
-            if _current.canceller is not None:
-                _current.canceller.attach(sock)
+            _attach(sock)
             sock.connect(there)
         except BaseException:
             sock.close()
@@ -350,12 +373,13 @@ class DeadlineTlsConnection(DeadlineConnection, HTTPSConnection):
     def connect(self) -> None:
         """Connect, and do the TLS handshake."""
         super().connect()
-        # Otherwise urllib3 warns at each request of a caller who has chosen verify=False. Where
-        # warnings are errors, no request could be made.
+        # Without this, urllib3 would warn at each request if the caller has set verify=False. If
+        # warnings are errors, every request would fail.
         self.is_verified = True
 
     def _connect_tls_proxy(self, *args: Any, **kwargs: Any) -> Any:
-        # Otherwise each read of the TLS handshake with the server has the whole time-out.
+        # Without this class, each read of the TLS handshake with the server could take the whole
+        # time-out.
         return _ProxyTlsSocket(super()._connect_tls_proxy(*args, **kwargs), self.timeout)
 
 

@@ -23,7 +23,7 @@ from teamwire_sync._http.sockets import (
 
 class _SocksConnection(DeadlineConnection, SOCKSConnection):
     def _new_conn(self) -> Any:
-        # The time that is left is the time-out of each read of the negotiation with the proxy.
+        # PySocks applies `self.timeout` to each read during the negotiation with the proxy.
         self.timeout = time_left(self.timeout)
         ends_at = time.monotonic() + (self.timeout or 0)
         return for_handshake(SOCKSConnection._new_conn(self), self.timeout, ends_at)

@@ -1,4 +1,4 @@
-"""The CA bundle and the client certificate. This module does not import requests."""
+"""The CA bundle and the client certificate. This module does not import `requests`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from teamwire_sync._internal.imports import LazyModule
+from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync.exceptions import TWConfigError
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ _VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
 def ca_bundle(config: ConnectionConfig) -> bool | str:
-    """Return the CA bundle's path, True for the bundle of requests, or False for no verification.
+    """Return the CA bundle's path, True for the bundle of `requests`, or False to verify nothing.
 
     Raises:
         TWConfigError: The CA bundle is unusable.
@@ -31,11 +32,12 @@ def ca_bundle(config: ConnectionConfig) -> bool | str:
     if verify is None or isinstance(verify, bool):
         return verify is not False
     path = os.fspath(verify)
-    if not os.path.exists(path):  # noqa: PTH110  pathlib would double this import's time
+    if not os.path.exists(path):  # noqa: PTH110  importing pathlib would double our import time
         message = f"{name}: there is no file or folder {path!r}"
         raise TWConfigError(message)
     if not os.path.isdir(path):  # noqa: PTH112
-        # Check the bundle now. Later, each connection would fail as if the network had failed.
+        # Check the bundle now. Without this check, each connection would fail later, with an error
+        # that looks like a network error.
         what = f"{name}: no CA certificates in PEM format can be read from {path!r}"
         _check("load_verify_locations", path, what=what)
     return path
@@ -54,9 +56,10 @@ def client_certificate(config: ConnectionConfig) -> str | tuple[str, str] | None
     path, key = cert if isinstance(cert, tuple) else (cert, None)
     what = (
         f"ConnectionConfig.cert: {cert!r} must have a certificate in PEM format and the key that "
-        "belongs to it, without a password"
+        "belongs to it, and the key must be stored without a password"
     )
-    # The empty password keeps OpenSSL from asking for a key's password on the terminal.
+    # Pass an empty password. Without it, OpenSSL would ask for the password of an encrypted key on
+    # the terminal.
     _check("load_cert_chain", path, key, "", what=what)
     return cert  # type: ignore[no-any-return]
 
@@ -64,7 +67,7 @@ def client_certificate(config: ConnectionConfig) -> str | tuple[str, str] | None
 def _check(load: str, *arguments: Any, what: str) -> None:
     try:
         getattr(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), load)(*arguments)
-    except OSError as error:
+    except not_by_signal(OSError) as error:
         reason = error.strerror or type(error).__name__
     else:
         return

@@ -16,6 +16,7 @@ from teamwire_sync._internal.deadlines import now
 from teamwire_sync._internal.fork import on_fork
 from teamwire_sync._internal.imports import LazyModule, first_use
 from teamwire_sync._internal.secret import refuse_to_copy
+from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync._transport import Ability, ChatPage, Page
 from teamwire_sync.exceptions import TWImageLoadError, TWNotFoundError, TWProtocolError
 
@@ -47,12 +48,13 @@ T = TypeVar("T")
 _CONTEXT = ("status", "code", "request_id", "method", "path")
 
 _ANY_TYPE = {"Accept": "*/*"}
-# Ask for no compression: it would save little, and an unpacked body could have any size.
+# Request no compression. Compression would save little, and the decompressed body could have any
+# size.
 _UNPACKED = {**_ANY_TYPE, "Accept-Encoding": "identity"}
 
 
 class HttpTransport:
-    """A transport that speaks the REST contract over `requests`.
+    """A transport that uses the REST contract and the library `requests`.
 
     Args:
         credentials: The server's URL, the App ID and the Secret.
@@ -62,8 +64,8 @@ class HttpTransport:
         clock: A function that returns the time in seconds, for time-outs; replaced in tests.
         pause: A function that waits for a number of seconds before a retry; replaced in tests.
         lazy: Whether to create the client at the first request. A program that sends no request
-            then saves the import of requests, which takes longer than all other imports together.
-            The client is created at once if an argument or a setting needs a check.
+            then does not import `requests`. That import takes longer than all other imports
+            together. If an argument or a setting needs a check, the client is created immediately.
 
     Attributes:
         on_unauthorized: A callback that runs when the server does not accept the credentials (401).
@@ -88,7 +90,8 @@ class HttpTransport:
         pause: Callable[[float], object] | None = None,
         lazy: bool = False,
     ) -> None:
-        # The first: an error of what follows may be rendered with its locals, and self is one.
+        # Set this attribute first, because __repr__ needs it. If a later line raises, an error
+        # reporter may show self.
         self._credentials = credentials
         self.identity = credentials.identity
         self.on_unauthorized: Callable[[], None] = lambda: None
@@ -101,8 +104,9 @@ class HttpTransport:
         self.after_fork()
         on_fork(self)
         if lazy and session is None and app_name is None and _is_plain(config):
-            # Fix the settings of the environment now. Windows and macOS may also define proxies
-            # outside of the environment; None leaves their look-up to the client.
+            # Read the environment now, so that later changes of it have no effect. Windows and
+            # macOS may also define proxies outside of the environment. With None, the client looks
+            # up these proxies.
             proxies: dict[str, str] | None = None if sys.platform in {"win32", "darwin"} else {}
             self._config = evolve(config, verify=ca_bundle(config), proxies=proxies)
         else:
@@ -110,7 +114,8 @@ class HttpTransport:
 
     def after_fork(self) -> None:
         """Replace the lock, which a thread of the parent process may hold."""
-        # An RLock, because a signal handler may send a request while this thread holds the lock.
+        # The lock is an RLock, because a signal handler may send a request while this thread holds
+        # the lock.
         self._lock = threading.RLock()
 
     def _call_on_unauthorized(self) -> None:
@@ -121,7 +126,7 @@ class HttpTransport:
         return self._opened or self._open()
 
     def _open(self) -> client.HttpClient:
-        # Around the lock: a thread that waits here for another one has the time for its call left.
+        # `first_use` includes the wait for the lock, so the wait does not count towards a time-out.
         with first_use("can't make the HTTP client"), self._lock:
             if self._opened is None:
                 self._opened = client.HttpClient(
@@ -275,7 +280,7 @@ class HttpTransport:
                 timeout=self._config.assets_timeout,
                 deadline=deadline,
             )
-        except TWNotFoundError as error:
+        except not_by_signal(TWNotFoundError) as error:
             if error.code != contract.NO_AVATAR:
                 raise
             context = {name: getattr(error, name) for name in _CONTEXT}
@@ -301,7 +306,7 @@ class HttpTransport:
     # Events
 
     def get_events(self, *, cursor: str | None, wait: float, deadline: float | None) -> EventPage:
-        """Return the events after *cursor*; without a cursor, only the current cursor."""
+        """Return the events after *cursor*. If *cursor* is None, return only the current cursor."""
         timeout = wait + self._config.default_timeout
         return self._ask(
             "list_events",
@@ -344,8 +349,9 @@ class HttpTransport:
     ) -> T | None:
         try:
             return self._ask(name, decode, deadline, ids=ids)
-        except TWNotFoundError as error:
-            # Any other 404 means that the URL is wrong, not that the object does not exist.
+        except not_by_signal(TWNotFoundError) as error:
+            # A 404 with another code means that the URL is wrong. It does not show whether the
+            # object exists.
             if error.code != contract.NOT_FOUND:
                 raise
         return None

@@ -1,4 +1,4 @@
-"""What every room may use: deadlines, checks of arguments, fork handling, lazy imports, secrets.
+"""Helpers for all packages: deadlines, argument checks, fork handling, lazy imports, secrets.
 
-It knows nobody else of the package but the exceptions.
+They import only `exceptions` from the rest of teamwire_sync.
 """

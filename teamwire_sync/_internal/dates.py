@@ -1,4 +1,4 @@
-"""Moments as the server counts them."""
+"""Conversion of the server's timestamps."""
 
 from __future__ import annotations
 
@@ -13,6 +13,6 @@ else:
 
 
 def date_of(timestamp: int) -> datetime.datetime:
-    """The moment *timestamp* milliseconds after 1970-01-01 UTC, aware, in UTC."""
+    """Return the aware datetime in UTC, *timestamp* milliseconds after 1970-01-01 UTC."""
     epoch = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
     return epoch + datetime.timedelta(milliseconds=timestamp)

@@ -1,6 +1,6 @@
-"""The moment of `time.monotonic` at which a call has to end.
+"""Deadlines: moments of `time.monotonic` at which a call must end.
 
-An import that the call waits for in the middle of its work does not count: `now` stands still.
+The time for which a call waits for an import does not count: `now` stands still during the import.
 """
 
 from __future__ import annotations
@@ -11,17 +11,20 @@ from teamwire_sync._internal.imports import reset_seconds_waited, seconds_waited
 from teamwire_sync._internal.validation import check_seconds
 from teamwire_sync.exceptions import TWError, TWTimeoutError
 
-# Seconds by which a time-out may come before the deadline that it is for: timers round.
+# Seconds: timers round, so a time-out may happen this much before its deadline.
 _ALMOST = 0.05
-_NEVER = float("inf")  # not math.inf: `import teamwire_sync` has no other use for math
+_NEVER = float("inf")  # not math.inf: `import teamwire_sync` would import math only for this
 
 
 def deadline_of(timeout: float | None) -> float | None:
-    """The moment of `time.monotonic` at which a call with the argument *timeout* has to end.
+    """Return the deadline of a call with the argument *timeout*; None without a time-out.
+
+    Args:
+        timeout: The limit for the call in seconds, or None.
 
     Raises:
-        TypeError: *timeout* is no number.
-        ValueError: It is not above zero.
+        TypeError: *timeout* is not a number.
+        ValueError: *timeout* is out of range.
     """
     reset_seconds_waited()
     if timeout is None:
@@ -36,19 +39,19 @@ def now() -> float:
 
 
 def time_left(deadline: float | None) -> float:
-    """Return the seconds until *deadline*; infinity where that is None."""
+    """Return the seconds until *deadline*; infinity if it is None."""
     return _NEVER if deadline is None else deadline - now()
 
 
 def within(deadline: float | None, seconds: float) -> float:
-    """*deadline*, but not more than *seconds* from now."""
+    """Return the earlier of *deadline* and the moment *seconds* from now."""
     latest = now() + seconds
     return latest if deadline is None else min(deadline, latest)
 
 
 def is_own_timeout(error: TWError, deadline: float | None) -> bool:
-    """Whether *error* says only that a leader with this *deadline* had no more time.
+    """Return whether *error* is a time-out that only the leader's own *deadline* caused.
 
-    Then it fails alone: those who wait for it may have the time.
+    Then only the leader fails: the threads that wait for its result may have later deadlines.
     """
     return time_left(deadline) <= _ALMOST and isinstance(error, TWTimeoutError)

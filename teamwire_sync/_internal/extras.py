@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-# As in setup.cfg. Its copy in the installed metadata is out of date where an editable installation
-# is older than setup.cfg.
+# A copy of setup.cfg. The installed metadata may be out of date: an editable installation may be
+# older than setup.cfg.
 REQUIREMENTS = {
     "cli": ("click>=8.1.7", "rich>=13.0"),
     "notebook": ("ipywidgets>=8.0", "pandas>=2.0", "tqdm>=4.64"),

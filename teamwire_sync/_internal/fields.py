@@ -1,4 +1,4 @@
-"""Checks of what a server sent, before it becomes an object."""
+"""Checks of the JSON that a server sent, before it is converted to models."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NESTING = (list, dict)
 
 Fields = Mapping[str, tuple[type, ...]]
 
-# Milliseconds that fit between the years 1 and 9999.
+# Milliseconds since 1970-01-01 UTC, for the years 1 to 9999 of datetime.
 _TIMESTAMPS = range(-62_135_596_800_000, 253_402_300_800_000)
 
 _TYPE_NAMES = {
@@ -33,12 +33,12 @@ _TYPE_NAMES = {
     dict: "an object",
 }
 
-# Comparing, pickling and showing a value goes as deep as the value.
+# Comparison, pickling and repr of a value are recursive.
 _MOST_LEVELS = 50
 
 
 def checked(value: Any, kind: str, fields: Fields) -> dict[str, Any]:
-    """*value*, which is an object with these *fields*; what more it has is no fault."""
+    """Return *value* if it is an object with *fields*, else raise. It may have more fields."""
     if not isinstance(value, dict):
         message = f"{kind} is {_type_name(value)} where an object should be"
         raise TWProtocolError(message)
@@ -58,24 +58,24 @@ def _type_name(value: Any) -> str:
 
 
 def unknown(raws: list[Any], key: str, known: Mapping[str, Any]) -> list[Any]:
-    """Those of *raws* whose id is not *known*; most pages have few."""
+    """Return the objects in *raws* whose *key* is not in *known*; on most pages they are few."""
     try:
         return [raw for raw in raws if raw[key] not in known]
     except (KeyError, TypeError):
-        return raws  # one of them is no such object; which and why, its own check tells
+        return raws  # one of them is malformed, and the check of each object raises for it
 
 
 def checked_time(value: Mapping[str, Any], name: str, kind: str) -> int:
-    """The milliseconds *name* of *value*, which are a date."""
+    """Return the milliseconds in the field *name* of *value*, or raise if they are not a date."""
     time: int = value[name]
     if time not in _TIMESTAMPS:
-        message = f'"{name}" of {kind} is no date'
+        message = f'"{name}" of {kind} is not a date'
         raise TWProtocolError(message)
     return time
 
 
 def checked_cursor(value: Mapping[str, Any], name: str, kind: str) -> str | None:
-    """The cursor *name* of *value*, which can be sent back."""
+    """Return the cursor in the field *name* of *value*, or raise if it can't be sent back."""
     cursor: str | None = value[name]
     if cursor is not None and not is_unicode(cursor):
         message = f'"{name}" of {kind} has half of a surrogate pair'
@@ -84,7 +84,7 @@ def checked_cursor(value: Mapping[str, Any], name: str, kind: str) -> str | None
 
 
 def extra_of(value: Mapping[str, Any], fields: Fields) -> tuple[tuple[str, Any], ...]:
-    """What *value* has beyond *fields*."""
+    """Return the names and values in *value* that are not in *fields*."""
     if len(value) == len(fields):
         return ()
     extra = tuple((name, value[name]) for name in value if name not in fields)

@@ -1,7 +1,8 @@
-"""What a forked child has to make anew: locks that another thread held, and sockets.
+"""Renewal of locks and sockets in a forked child.
 
-A process id compared on each look-up would cost more than the look-up. So each object that has
-something to renew registers itself, and one handler goes through them in the child.
+A thread of the parent may have held a lock, and two processes can't share a socket. A comparison of
+process IDs at each look-up would take longer than the look-up. So each object with locks or sockets
+registers itself, and one handler in the child renews all registered objects.
 """
 
 from __future__ import annotations
@@ -12,17 +13,17 @@ from weakref import WeakSet
 
 
 class Renewable(Protocol):
-    """Something that does not survive a fork as it is."""
+    """An object whose locks or sockets a forked child must replace."""
 
     def after_fork(self) -> None:
-        """Make anew what the child can't share with its parent."""
+        """Replace the locks and sockets that the child can't share with its parent."""
 
 
 _alive: WeakSet[Renewable] = WeakSet()
 
 
 def on_fork(one: Renewable) -> None:
-    """Have *one* renewed in each forked child, while it lives."""
+    """Call ``one.after_fork()`` in each forked child, as long as *one* exists."""
     _alive.add(one)
 
 

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 
 def is_loopback(host: str) -> bool:
-    """Whether *host* is this machine."""
+    """Return whether *host* is ``localhost`` or a loopback address."""
     if host == "localhost":
         return True
     try:
@@ -16,6 +16,6 @@ def is_loopback(host: str) -> bool:
 
 
 def is_host(host: str) -> bool:
-    """Whether *host* is one that can be looked up."""
+    """Return whether *host* is an IPv6 address, or has labels of valid lengths."""
     labels = host.rstrip(".").split(".")
     return ":" in host or all(0 < len(label) < 64 for label in labels)

@@ -1,15 +1,15 @@
-"""Imports that wait for their first use: the one way in which the package imports in a function.
+"""Imports at first use. No function of the package imports in another way.
 
-An import in the middle of a program has hazards that one at its beginning has not:
+An import in the middle of a program has four hazards:
 
-- A child that is forked while another thread imports a module waits for that module for ever. So a
-  fork waits for the end of the import.
-- Ctrl-C leaves half of the modules that a module imports, and then it can't be imported again. So
-  the main thread lets another thread import, and waits for it.
-- It may take longer than the time-out of the call that needs it. So its time does not count; see
-  `seconds_waited`.
-- The process may have no file descriptor left. That is a `TWConnectionError`, and the next import
-  finds nothing that is half done.
+- Fork: thread A imports a module; thread B forks. In the child, the module's lock stays locked
+  forever. So a fork waits for the end of an import.
+- Ctrl-C: a module whose import is interrupted may leave modules behind, and then the import can't
+  be repeated. So the main thread lets another thread import, and waits for it.
+- Deadlines: an import may take longer than the time-out of the call that needs it. So the time of
+  an import does not count; see `seconds_waited`.
+- File descriptors: the process may have none left. Then the import raises `TWConnectionError`, and
+  leaves no modules behind.
 """
 
 from __future__ import annotations
@@ -20,18 +20,20 @@ import os
 import sys
 import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from contextvars import ContextVar
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from teamwire_sync._internal.signals import not_by_signal, suppress
 from teamwire_sync._internal.waiting import Gate
 from teamwire_sync.exceptions import TWConnectionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Seconds that a fork waits for an import, and an import for a fork or another import. Whoever waits
-# may hold a lock of another library that the other one needs: then one of them has to go on.
+# Seconds that a fork waits for an import, and an import for a fork or another import. The waiting
+# thread may hold a lock of another library that the other thread needs. So the wait has an end.
 _LONGEST_WAIT = 10.0
 _NO_FILES = {errno.EMFILE, errno.ENFILE}
 
@@ -40,26 +42,24 @@ _under_way = threading.RLock()
 _is_after_logging = False
 
 
-class _Waited(threading.local):
-    seconds = 0.0
-
-
-_waited = _Waited()
+# No threading.local: all greenlets of gevent or eventlet would share one that was made before these
+# packages replaced threads.
+_waited: ContextVar[float] = ContextVar("teamwire_sync seconds_waited", default=0.0)
 
 
 def seconds_waited() -> float:
     """Return the seconds that this thread spent in `first_use` since `reset_seconds_waited`."""
-    return _waited.seconds
+    return _waited.get()
 
 
 def reset_seconds_waited() -> None:
-    """Set what `seconds_waited` returns to zero."""
-    _waited.seconds = 0.0
+    """Set the result of `seconds_waited` to zero."""
+    _waited.set(0.0)
 
 
 @contextmanager
 def first_use(failure: str) -> Iterator[None]:
-    """Surround what a call does only because it is the first one to need something.
+    """Surround work that only the first call needs, such as an import.
 
     Args:
         failure: The beginning of the text of the error.
@@ -67,10 +67,10 @@ def first_use(failure: str) -> Iterator[None]:
     Raises:
         TWConnectionError: A file can't be opened or read.
     """
-    before, began = _waited.seconds, time.monotonic()
+    before, began = _waited.get(), time.monotonic()
     try:
         yield
-    except OSError as error:
+    except not_by_signal(OSError) as error:
         number, reason = error.errno, error.strerror or type(error).__name__
     except ImportError:
         # Without a descriptor, an extension module or a package's metadata are not found.
@@ -81,8 +81,8 @@ def first_use(failure: str) -> Iterator[None]:
     else:
         return
     finally:
-        # Not added: a first use within this one has added its own seconds.
-        _waited.seconds = before + time.monotonic() - began
+        # Set, not add: a first use inside this block has already added its seconds.
+        _waited.set(before + time.monotonic() - began)
     if number in _NO_FILES:
         reason += "; close files or sockets, or raise the limit (ulimit -n)"
     message = f"{failure}: {reason}"
@@ -101,14 +101,14 @@ def import_whole(name: str) -> Any:
             _import_in_thread(name)
         if name not in sys.modules:
             _import(name)
-        # Also waits for another thread that is importing it.
+        # This also waits for another thread that is importing the module.
         return import_module(name)
 
 
 def _why_no_file_opens() -> int | None:
     try:
         os.close(os.open(os.devnull, os.O_RDONLY))
-    except OSError as error:
+    except not_by_signal(OSError) as error:
         return error.errno if error.errno in _NO_FILES else None
     return None
 
@@ -123,7 +123,7 @@ class LazyModule:
 
     def __getattr__(self, name: str) -> Any:
         module = import_whole(self._name)
-        # From now on its names are found without a call, also those that a test replaces.
+        # From now on, Python finds the names without a call, also names that a test replaces.
         self.__dict__ = module.__dict__
         return getattr(module, name)
 
@@ -133,13 +133,13 @@ def _import_in_thread(name: str) -> None:
 
     def work() -> None:
         try:
-            # The caller imports again, and raises what goes wrong.
+            # The caller imports again, and raises the error.
             with suppress(Exception):
                 _import(name)
         finally:
             done.open()
 
-    # Not where no thread can be started, as at the end of the interpreter.
+    # At the end of the interpreter, no thread can be started.
     with suppress(RuntimeError):
         # Not a `threading.Thread`: Ctrl-C in its `start` or `join` may leave a lock locked.
         _thread.start_new_thread(work, ())
@@ -150,8 +150,8 @@ def _import(name: str) -> None:
     global _is_after_logging  # noqa: PLW0603
     with _forks_held_off():
         if not _is_after_logging:
-            # The fork handlers that are registered last run first. That of logging takes a lock,
-            # which a module that is being imported may need: so ours has to be later.
+            # Fork handlers run in the reverse order of their registration. The handler of logging
+            # takes a lock that an import may need. So register our handler after it.
             import_module("logging")
             _register_fork_handlers()
             _is_after_logging = True
@@ -164,9 +164,10 @@ def _import(name: str) -> None:
 
 
 def _forget_orphans(before: set[str]) -> None:
-    """Forget the new modules of packages that could not be imported.
+    """Remove the new modules whose packages could not be imported.
 
-    The next import of the package would find them, and not make them attributes of it.
+    Otherwise, the next import of such a package would find these modules, but would not set them as
+    attributes of the package.
     """
     for name in sorted({*sys.modules} - before):
         package = name.rpartition(".")[0]

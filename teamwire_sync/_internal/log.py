@@ -1,7 +1,7 @@
-"""The package's logger, imported when a Connection or a sandbox is made.
+"""The package's logger, imported when a Connection or a sandbox is created.
 
-logging would take an eighth of the time of ``import teamwire_sync``. Any later, a fork could come
-in the middle of importing it, and the child would wait for that for ever.
+An earlier import of logging would take an eighth of the time of ``import teamwire_sync``. After a
+later import, a fork could happen during the import, and the child would wait forever.
 """
 
 from __future__ import annotations

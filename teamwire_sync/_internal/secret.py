@@ -1,18 +1,18 @@
-"""A value that nothing shows: renderings of an error may print the locals of each frame."""
+"""Values whose repr is hidden, because reporters of errors may show local variables."""
 
 from __future__ import annotations
 
 from typing import Any, NoReturn
 
 SHORTEST = 6
-"""A Secret of fewer letters is for trying things out: they are in every text."""
+"""Characters: a shorter Secret is not searched for in texts. It may occur by accident."""
 
 
 class Secret:
-    """A value that may be the Secret, or hold it: also by mistake, as a URL may.
+    """A value that is the Secret, or that may contain it, such as a URL with the Secret by mistake.
 
-    A name in a frame that can raise stands for one of these. So `reveal` is called where its result
-    goes at once to something that can't.
+    In a function that may raise, local variables refer to this object, and not to the value. So
+    pass the result of `reveal` directly to a call that does not raise.
 
     Args:
         value: The value.
@@ -24,7 +24,7 @@ class Secret:
         self._value: Any = value._value if isinstance(value, Secret) else value
 
     def reveal(self) -> Any:
-        """The value."""
+        """Return the value."""
         return self._value
 
     def __repr__(self) -> str:
@@ -41,9 +41,9 @@ class Secret:
 
 
 class SecretText(str):
-    """A secret that has to be a str: others take it, and have it as a local variable.
+    """A secret for other libraries, which need a str and keep it in local variables.
 
-    A part of it is one, too: rich and structlog cut a long text before they take its repr.
+    A part of the text is hidden, too: rich and structlog cut a long text before they use its repr.
     """
 
     __slots__ = ()
@@ -70,15 +70,15 @@ class _SecretBytes(bytes):
 
 
 def refuse_to_copy() -> NoReturn:
-    """Raise what each object does that leads to the Secret.
+    """Refuse to pickle or copy an object that holds the Secret.
 
     Raises:
         TypeError: Always.
     """
-    message = "what holds a Secret can't be pickled or copied"
+    message = "an object that holds a Secret can't be pickled or copied"
     raise TypeError(message)
 
 
 def as_secrets(*values: object) -> list[Secret | None]:
-    """Each of *values*, concealed; None stays None."""
+    """Return each of *values* as a `Secret`; None stays None."""
     return [None if value is None else Secret(value) for value in values]

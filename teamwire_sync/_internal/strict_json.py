@@ -1,4 +1,4 @@
-"""JSON as its standard has it, of no more values, digits and levels than an answer needs."""
+"""Strict JSON, with limits on the numbers of values, digits and levels."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import Any, NoReturn
 
 from teamwire_sync.exceptions import TWProtocolError
 
-# Bytes that need no look at what they hold.
+# Bytes: a document of this size can't have too many values.
 SMALL = 2**20
-# The digits that every Python turns into a number, however low its limit is set.
+# Digits: every Python converts a number of this length, even at the lowest limit.
 _MOST_DIGITS = 640
-# A group of 100,000 members has 700,000; in memory each may take ten times what it is on the wire.
+# A group of 100,000 members has 700,000 values. In memory, a value may be ten times larger than in
+# the JSON text.
 _MOST_VALUES = 2_000_000
 
 
@@ -29,14 +30,16 @@ def _no_number(name: str) -> NoReturn:
 
 
 parse_json = json.JSONDecoder(parse_int=_whole_number, parse_constant=_no_number).decode
-"""The document that a text is; raises ValueError or RecursionError."""
+"""Decode a text. Raises ValueError or RecursionError."""
 
 
 def decode_json(body: bytes) -> Any:
-    """The JSON document in *body*, which is UTF-8 whatever its Content-Type says (RFC 8259, 8.1).
+    """Return the JSON document in *body*, which is always UTF-8 (RFC 8259, 8.1).
+
+    The Content-Type of the response does not matter.
 
     Raises:
-        TWProtocolError: It is none.
+        TWProtocolError: *body* is not JSON, or has too many values.
     """
     if len(body) > SMALL and sum(map(body.count, (b",", b"[", b"{"))) > _MOST_VALUES:
         message = f"the answer has more than {_MOST_VALUES:,} values"

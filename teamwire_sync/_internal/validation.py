@@ -1,4 +1,4 @@
-"""Checks of what callers give, before any request."""
+"""Checks of the arguments of callers, before any request."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ else:
 
 
 def _require_type(value: object, kinds: type | tuple[type, ...], name: str, what: str) -> None:
-    # True and False are numbers only to Python.
+    # In Python, bool is a subclass of int.
     if not isinstance(value, kinds) or (isinstance(value, bool) and kinds is not bool):
         message = f"{name} must be {what}, not {type(value).__name__}"
         raise TypeError(message)
 
 
 def check_seconds(name: str, value: Any, *, zero: bool = False) -> None:
-    """Raise unless *value* is a finite number of seconds above zero, or zero where *zero* allows.
+    """Raise unless *value* is a finite number of seconds above zero, or zero if *zero* is set.
 
     Raises:
-        TypeError: It is no number.
-        ValueError: It is out of range.
+        TypeError: *value* is not a number.
+        ValueError: *value* is out of range.
     """
     _require_type(value, (int, float), name, "a number of seconds")
-    # No socket and no lock can wait longer than TIMEOUT_MAX; nan fails both comparisons.
+    # A socket or a lock can't wait longer than TIMEOUT_MAX. NaN fails both comparisons.
     if not 0 <= value <= threading.TIMEOUT_MAX or (value == 0 and not zero):
         least = "zero or more" if zero else "more than zero"
         limits = f"{least} and at most {threading.TIMEOUT_MAX:,.0f} seconds"
@@ -43,7 +43,7 @@ def require_str(value: object, name: str) -> None:
 
 
 def is_unicode(text: str) -> bool:
-    """Whether *text* can be sent."""
+    """Return whether *text* is valid Unicode, so that it can be sent."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -58,14 +58,14 @@ def require_text(
 
     Args:
         value: The value.
-        name: What the error calls it.
-        empty: Whether it may be empty.
-        optional: Whether it may be None.
-        most: How many characters it may have.
+        name: The name of the value in error messages.
+        empty: Whether the value may be empty.
+        optional: Whether the value may be None.
+        most: The maximum number of characters, or None for no limit.
 
     Raises:
-        TypeError: It is no str.
-        ValueError: It is empty, too long, or no Unicode text.
+        TypeError: *value* is not a str.
+        ValueError: *value* is empty, too long, or not valid Unicode.
     """
     if value is None and optional:
         return
@@ -76,17 +76,17 @@ def require_text(
     elif most is not None and len(value) > most:
         problem = f"must have at most {most} characters, not {len(value):,}"
     elif not is_unicode(value):
-        problem = "has half of a surrogate pair in it, which is no Unicode text"
+        problem = "has half of a surrogate pair in it, which is not valid Unicode"
     if problem:
         message = f"{name} {problem}"
         raise ValueError(message)
 
 
 def require_bool(value: bool, name: str) -> bool:
-    """*value*.
+    """Return *value*.
 
     Raises:
-        TypeError: It is neither True nor False.
+        TypeError: *value* is neither True nor False.
     """
     _require_type(value, bool, name, "True or False")
     return value
@@ -96,21 +96,21 @@ def require_number(value: Any, name: str, least: float, most: float) -> None:
     """Raise unless *value* is a number from *least* to *most*.
 
     Raises:
-        TypeError: It is no number.
-        ValueError: It is out of range.
+        TypeError: *value* is not a number.
+        ValueError: *value* is out of range.
     """
     _require_type(value, (int, float), name, "a number")
-    if not least <= value <= most:  # what is no number fails both comparisons
+    if not least <= value <= most:  # NaN fails both comparisons
         message = f"{name} must be from {least:g} to {most:g}, got {value!r}"
         raise ValueError(message)
 
 
 def require_count(value: Any, name: str, least: int = 1) -> None:
-    """Raise unless *value* is a whole number, and not below *least*.
+    """Raise unless *value* is a whole number of at least *least*.
 
     Raises:
-        TypeError: It is no int.
-        ValueError: It is below *least*.
+        TypeError: *value* is not an int.
+        ValueError: *value* is below *least*.
     """
     _require_type(value, int, name, "an int")
     if value < least:
@@ -119,30 +119,32 @@ def require_count(value: Any, name: str, least: int = 1) -> None:
 
 
 def require_date(value: Any, name: str) -> None:
-    """Raise unless *value* is a moment that means the same everywhere.
+    """Raise unless *value* is a datetime with a time zone.
 
     Raises:
-        TypeError: It is no datetime.
-        ValueError: It is without a time zone.
+        TypeError: *value* is not a datetime.
+        ValueError: *value* has no time zone.
     """
     _require_type(value, datetime.datetime, name, "a datetime")
     if value.utcoffset() is None:
-        message = f"{name} is without a time zone: give it one, or {name}.astimezone() for this one"
+        message = (
+            f"{name} has no time zone: use {name}.astimezone() for the local one, or set tzinfo"
+        )
         raise ValueError(message)
 
 
 def require_progress(value: object) -> None:
-    """Raise TypeError unless *value* is what an argument `progress` may be."""
+    """Raise TypeError unless *value* is None, a bool or callable: an argument ``progress``."""
     if value is not None and not callable(value):
         _require_type(value, bool, "progress", "True, False or callable")
 
 
 def require_id(value: object, name: str) -> str:
-    """*value*, an id.
+    """Return *value*, which is an ID.
 
     Raises:
-        TypeError: It is no str.
-        ValueError: It is empty, or no Unicode text.
+        TypeError: *value* is not a str.
+        ValueError: *value* is empty, or not valid Unicode.
     """
     if not isinstance(value, str):
         message = f"{name} must be a str, not {type(value).__name__}: ids are opaque strings"

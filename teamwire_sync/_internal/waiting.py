@@ -11,10 +11,13 @@ from __future__ import annotations
 import _thread
 import threading
 import weakref
-from contextlib import suppress
 from typing import Any, Callable
 
-_here = threading.local()
+from teamwire_sync._internal.signals import suppress
+
+# The name of an attribute of the thread. A threading.local would not do: all greenlets of gevent or
+# eventlet would share one that was made before these packages replaced threads.
+_ATTRIBUTE = "_teamwire_sync_is_awaited_by"
 
 # Seconds between two checks of a thread that waits. Usually, another thread wakes it. After an
 # exception at the wrong moment it must notice by itself that its wait is over.
@@ -22,17 +25,18 @@ _CHECK_INTERVAL = 1.0
 
 
 def work_for(is_awaited_by: Callable[[int], bool]) -> None:
-    """Have this thread never wait for those that wait for it.
+    """Keep this thread from waiting for threads that wait for it.
 
     Args:
-        is_awaited_by: Whether the thread of an identity waits for this one.
+        is_awaited_by: A function that returns whether the thread with an identity (`get_ident`)
+            waits for this thread.
     """
-    _here.is_awaited_by = is_awaited_by
+    setattr(threading.current_thread(), _ATTRIBUTE, is_awaited_by)
 
 
 def works_for(thread: int) -> bool:
-    """Whether the thread of the identity *thread* waits for this one."""
-    is_awaited_by: Callable[[int], bool] | None = getattr(_here, "is_awaited_by", None)
+    """Return whether the thread with the identity *thread* waits for this thread."""
+    is_awaited_by = getattr(threading.current_thread(), _ATTRIBUTE, None)
     return is_awaited_by is not None and is_awaited_by(thread)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -12,9 +12,6 @@ from teamwire_sync._credentials import Credentials, check_url, config_path, find
 from teamwire_sync._internal.hosts import is_loopback
 from tests.support.leaks import assert_no_secret
 from tests.support.tables import unlike
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 URL = "https://teamwire.example"
 SECRET = "tOp%s3cret%(x)s"
@@ -116,7 +113,7 @@ class TestMissing:
             find_credentials("mine")
 
         text = str(caught.value)
-        assert text.startswith("secret, url missing. ")
+        assert text.startswith("secret, url missing: ")
         assert "Connection(secret=..., url=...)" in text
         assert "TEAMWIRE_SECRET, TEAMWIRE_URL" in text
         assert f"[default] of the file {default_file}" in text
@@ -134,24 +131,29 @@ class TestMissing:
         write_ini(default_file, "[work]\napp_id = x\n")
         monkeypatch.setenv("TEAMWIRE_PROFILE", "work")
 
-        with pytest.raises(TWConfigError, match=r"^secret, url missing\..* section \[work\]"):
+        with pytest.raises(TWConfigError, match=r"^secret, url missing:.* section \[work\]"):
             find_credentials()
 
     def test_a_file_without_the_default_section_gives_nothing(self, default_file: Path) -> None:
         write_ini(default_file, profile("work"))
 
-        with pytest.raises(TWConfigError, match=r"^app_id, secret, url missing\."):
+        with pytest.raises(TWConfigError, match=r"^app_id, secret, url missing:"):
             find_credentials()
 
 
 class TestPath:
-    def test_the_variable_names_it(self, tmp_path: Path) -> None:
-        path = tmp_path / "x.ini"
+    @pytest.mark.parametrize("path", ["/a/x.ini", "x.ini", "./~/x.ini"])
+    def test_the_variable_names_it(self, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("TEAMWIRE_CONFIG", path)
 
-        assert config_path({"TEAMWIRE_CONFIG": str(path)}) == path
+        assert config_path() == Path(path)
 
-    def test_a_tilde_is_the_home_folder(self, tmp_path: Path) -> None:
-        assert config_path({"TEAMWIRE_CONFIG": "~/x.ini"}) == tmp_path / "x.ini"
+    def test_a_tilde_is_the_home_folder(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("TEAMWIRE_CONFIG", "~/x.ini")
+
+        assert config_path() == tmp_path / "x.ini"
 
     def test_else_it_is_in_the_configuration_folder(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -161,9 +163,55 @@ class TestPath:
 
         assert config_path() == tmp_path / "settings" / "teamwire_sync" / "config.ini"
 
-    @pytest.mark.parametrize("environ", [{}, {"XDG_CONFIG_HOME": ""}], ids=["unset", "empty"])
-    def test_else_it_is_in_the_home_folder(self, environ: dict[str, str], tmp_path: Path) -> None:
-        assert config_path(environ) == tmp_path / ".config" / "teamwire_sync" / "config.ini"
+    @pytest.mark.parametrize("folder", [None, "", "settings", "./settings", "~nobody-of-this-name"])
+    def test_else_it_is_in_the_home_folder(
+        self, folder: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        """A folder that is not absolute counts as none."""
+        for name in ("XDG_CONFIG_HOME", "APPDATA"):
+            monkeypatch.delenv(name)
+            if folder is not None:
+                monkeypatch.setenv(name, folder)
+
+        assert config_path() == tmp_path / ".config" / "teamwire_sync" / "config.ini"
+
+
+class TestNoHome:
+    @pytest.mark.usefixtures("homeless")
+    def test_there_is_no_file(self) -> None:
+        assert config_path() is None
+
+    def test_no_file_of_the_working_directory_counts(
+        self, homeless: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Another user may have written it, and its URL would get the Secret."""
+        monkeypatch.setenv("TEAMWIRE_SECRET", SECRET)
+        for folder in ("~", "home", "."):
+            path = homeless / folder / ".config" / "teamwire_sync" / "config.ini"
+            write_ini(path, profile())
+
+        with pytest.raises(TWConfigError, match=r"^app_id, url missing: .* TEAMWIRE_CONFIG names"):
+            find_credentials()
+
+    @pytest.mark.usefixtures("homeless")
+    @pytest.mark.parametrize(
+        ("variable", "value"), [("TEAMWIRE_CONFIG", "~/x.ini"), ("TEAMWIRE_PROFILE", "work")]
+    )
+    def test_a_file_that_was_asked_for_must_be_there(
+        self, variable: str, value: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv(variable, value)
+
+        with pytest.raises(TWConfigError, match=r"^there is no home folder for the config file: "):
+            find_credentials()
+
+    def test_a_file_that_is_named_is_read(
+        self, homeless: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write_ini(homeless / "x.ini", profile())
+        monkeypatch.setenv("TEAMWIRE_CONFIG", "x.ini")
+
+        assert find_credentials().url == URL
 
 
 class TestFile:
@@ -201,7 +249,7 @@ class TestFile:
         write_ini(default_file, profile("DEFAULT") + "[work]\napp_id = at-work\n")
         monkeypatch.setenv("TEAMWIRE_PROFILE", "work")
 
-        with pytest.raises(TWConfigError, match=r"^secret, url missing\."):
+        with pytest.raises(TWConfigError, match=r"^secret, url missing:"):
             find_credentials()
 
     def test_a_profile_that_is_not_there(
@@ -258,7 +306,7 @@ class TestFile:
         write_ini(default_file, text)
 
         with pytest.raises(
-            TWConfigError, match=r"^the file .*config\.ini is no INI file"
+            TWConfigError, match=r"^the file .*config\.ini is not an INI file"
         ) as caught:
             find_credentials()
         assert_no_secret(caught.value, SECRET)
@@ -267,7 +315,7 @@ class TestFile:
     def test_a_section_of_defaults_is_pointed_out(self, default_file: Path) -> None:
         write_ini(default_file, profile("DEFAULT", app_id="a"))
 
-        with pytest.raises(TWConfigError, match=r"must be named \[default\], in small letters"):
+        with pytest.raises(TWConfigError, match=r"must be named \[default\], in lower case"):
             find_credentials()
 
     def test_the_line_that_is_wrong_is_numbered(self, default_file: Path) -> None:
@@ -279,7 +327,7 @@ class TestFile:
     def test_what_is_no_text_is_not_quoted(self, default_file: Path) -> None:
         write_ini(default_file, profile(secret=f"{SECRET}ä"), encoding="latin-1")
 
-        with pytest.raises(TWConfigError, match="is no INI file: UnicodeDecodeError") as caught:
+        with pytest.raises(TWConfigError, match="is not an INI file: UnicodeDecodeError") as caught:
             find_credentials()
         assert_no_secret(caught.value, SECRET)
 
@@ -297,7 +345,7 @@ class TestFile:
         write_ini(default_file, profile(), mode=mode)
 
         with pytest.warns(
-            UserWarning, match=r"others can read the Secret in .*chmod 600"
+            UserWarning, match=r"other users can read the Secret in .*chmod 600"
         ) as caught:
             find_credentials()
         assert SECRET not in str(caught[0].message)
@@ -313,7 +361,7 @@ class TestFile:
     def test_the_warning_points_to_who_makes_the_connection(self, default_file: Path) -> None:
         write_ini(default_file, profile(), mode=0o644)
 
-        with pytest.warns(UserWarning, match="others can read") as caught:
+        with pytest.warns(UserWarning, match="other users can read") as caught:
             Connection().close()
         assert [one.filename for one in caught] == [__file__]
 

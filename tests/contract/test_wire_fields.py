@@ -295,7 +295,7 @@ def test_a_time_that_is_no_date_is_named() -> None:
     for row, (name, field, _) in FIELDS.items():
         for value in (253_402_300_800_000, -62_135_596_800_001, 10**30):
             text = given(name, field, value)
-            if field in TIMES and text != f'"{field}" of {kind_of(name)} is no date':
+            if field in TIMES and text != f'"{field}" of {kind_of(name)} is not a date':
                 wrong.append(f"{row}: {value}: {text}")
     assert not wrong, "\n".join(wrong)
 

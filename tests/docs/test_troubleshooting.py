@@ -62,10 +62,9 @@ def caused_by(error: Exception, cause: OSError) -> Exception:
 
 
 @shows(
-    "app_id, secret, url missing. There are three ways to give that: as an argument, "
-    "Connection(app_id=..., secret=..., url=...); in the environment, TEAMWIRE_APP_ID, "
-    "TEAMWIRE_SECRET, TEAMWIRE_URL; or in the section [default] of the file config.ini, as "
-    "app_id = ..."
+    "app_id, secret, url missing: pass Connection(app_id=..., secret=..., url=...), or set the "
+    "environment variables TEAMWIRE_APP_ID, TEAMWIRE_SECRET, TEAMWIRE_URL, or add app_id = ... to "
+    "the section [default] of the file config.ini"
 )
 def _() -> object:
     return Connection()
@@ -77,9 +76,10 @@ def _() -> object:
 
 
 @shows(
-    "urllib3 2.99.0 does not use the connections of teamwire_sync (no "
-    "HTTPConnectionPool.ConnectionCls), so time-outs would not work: install another release of "
-    "urllib3 2, without niquests or urllib3-future, which replace it"
+    "urllib3 2.99.0 does not use the connections of teamwire_sync "
+    "(HTTPConnectionPool.ConnectionCls is missing or not used), so time-outs would not work: "
+    "install another release of urllib3 2, and remove niquests and urllib3-future, which replace "
+    "urllib3"
 )
 def _() -> object:
     def new_conn(pool: Any) -> urllib3.connection.HTTPConnection:
@@ -105,7 +105,8 @@ def _() -> object:
 
 
 @shows(
-    "the server redirects to https://backend.example.org, which is not followed: correct the URL"
+    "the server redirects to https://backend.example.org, but redirects are not followed: "
+    "correct the URL"
 )
 def _() -> object:
     return answered("get_me", status=301, headers={"Location": f"{URL}/"})
@@ -133,8 +134,8 @@ def _() -> object:
 
 
 @shows(
-    "the process was forked, and the session that was given has its parent's connections: build "
-    "session and Connection after the fork"
+    "the process was forked, and the session that you passed has connections of the "
+    "parent process: create the session and the Connection after the fork"
 )
 def _() -> object:
     with requests.Session() as session:
@@ -244,7 +245,7 @@ def _() -> object:
     return answered("list_chats", url=f"{URL}/elsewhere", status=404, json=body)
 
 
-@shows("GET /v1/bot/me/: the answer is not JSON; is this a server that speaks the bot contract?")
+@shows("GET /v1/bot/me/: the answer is not JSON; does this server implement the REST contract?")
 def _() -> object:
     return answered("get_me", body="<html>")
 

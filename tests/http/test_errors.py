@@ -99,7 +99,7 @@ class TestAnswers:
         wrong = []
         for name, (body, what) in product(CALLS, said.items()):
             _, method, path, _ = CALLS[name]
-            end = "is this a server that speaks the bot contract?"
+            end = "does this server implement the REST contract?"
             if name in WRITES:
                 end = f"it may have been done or not; {FIND_OUT[name]}"
             text = f"{method} /v1/bot{path}: .*{what}.*{re.escape(end)}"

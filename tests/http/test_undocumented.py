@@ -109,7 +109,7 @@ class TestLoss:
         url = server.url.replace("http:", f"{scheme}:")
         with Connection("app", "secret", url, config=settings()) as connection:
             for _ in range(2):
-                with pytest.raises(TWConfigError, match=f"no {lost}"):
+                with pytest.raises(TWConfigError, match=rf"\({lost} is missing or not used\)"):
                     work(connection)
 
         assert server.connections == 0
@@ -123,8 +123,8 @@ class TestLoss:
 
         assert str(caught.value) == (
             f"urllib3 {urllib3.__version__} does not use the connections of teamwire_sync "  # type: ignore[attr-defined]
-            f"(no {lost}), so time-outs would not work: install another release of urllib3 2, "
-            "without niquests or urllib3-future, which replace it"
+            f"({lost} is missing or not used), so time-outs would not work: install another "
+            "release of urllib3 2, and remove niquests and urllib3-future, which replace urllib3"
         )
 
     @pytest.mark.usefixtures("lost")

@@ -132,7 +132,8 @@ class TestRedirects:
         self, transport: HttpTransport, server: responses.RequestsMock
     ) -> None:
         text = (
-            "the server redirects to https://login.example, which is not followed: correct the URL"
+            "the server redirects to https://login.example, but redirects are not followed: "
+            "correct the URL"
         )
         headers = {"Location": "https://login.example/sso?next=/v1/bot"}
         wrong = []
@@ -155,7 +156,10 @@ class TestRedirects:
     def test_a_target_without_the_name_of_a_host_is_another_address(
         self, transport: HttpTransport, server: responses.RequestsMock
     ) -> None:
-        text = "the server redirects to another address, which is not followed: correct the URL"
+        text = (
+            "the server redirects to another address, but redirects are not followed: "
+            "correct the URL"
+        )
         wrong = []
         targets = [
             None,

@@ -151,7 +151,9 @@ class TestCredentials:
 
     @pytest.mark.parametrize("take", [pickle.dumps, copy.copy, copy.deepcopy])
     def test_what_conceals_the_secret_is_not_copied(self, take: Callable[[Any], Any]) -> None:
-        with pytest.raises(TypeError, match=r"^what holds a Secret can't be pickled or copied$"):
+        with pytest.raises(
+            TypeError, match=r"^an object that holds a Secret can't be pickled or copied$"
+        ):
             take(Secret(PLAIN))
 
     def test_what_is_concealed_twice_is_concealed_once(self) -> None:

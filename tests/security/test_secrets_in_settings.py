@@ -194,5 +194,5 @@ class TestOtherErrors:
         for way, given in in_each_way(file, **GOOD):
             if way == "file":
                 file.chmod(0o644)
-                has = "others can read the Secret"
+                has = "other users can read the Secret"
                 yield from leaks_of(connection_of(**given), UserWarning, PLAIN, has=has)

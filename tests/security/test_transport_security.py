@@ -375,7 +375,7 @@ class TestCertificateOfTheClient:
         foreign = trustme.CA().issue_cert("bot@example.org")
         cert = pki.file(foreign.private_key_and_cert_chain_pem)
         connection = connect(server.url(), verify=pki.bundle, cert=cert)
-        pattern = "unknown ca.*the server needs a client certificate, or a different one"
+        pattern = "unknown ca.*the server needs a client certificate, or another client certificate"
 
         assert other_failures(connection, pattern) == []
 
@@ -454,7 +454,7 @@ class TestPlainHttp:
         self, connect: Connect
     ) -> None:
         urls = ("http://127.0.0.1@evil.example", "http://localhost:1@evil.example")
-        rows = [(url, TWConfigError, "must not hold a user") for url in urls]
+        rows = [(url, TWConfigError, "must not contain a user") for url in urls]
 
         assert unlike(connect, rows) == []
 
@@ -471,7 +471,7 @@ class TestRedirects:
     ) -> None:
         connection = trusting(server.url())
         server.headers = {"Location": "https://other.example:444/x"}
-        pattern = "https://other.example:444, which is not followed: correct the URL"
+        pattern = "https://other.example:444, but redirects are not followed: correct the URL"
         wrong = []
         for status in STATUSES_OF_REDIRECTS:
             server.status = status

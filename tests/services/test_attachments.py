@@ -331,8 +331,8 @@ class TestCalendar:
         rows = [
             ({"title": ""}, ValueError, "title is empty"),
             ({"title": None}, TypeError, "title must be a str, not NoneType"),
-            ({"startDate": datetime(2024, 1, 1)}, ValueError, "startDate is without a time zone"),
-            ({"endDate": datetime(2025, 1, 1)}, ValueError, "endDate is without a time zone"),
+            ({"startDate": datetime(2024, 1, 1)}, ValueError, "startDate has no time zone"),
+            ({"endDate": datetime(2025, 1, 1)}, ValueError, "endDate has no time zone"),
             ({"startDate": NOON.date()}, TypeError, "startDate must be a datetime, not date"),
             ({"endDate": 5}, TypeError, "endDate must be a datetime, not int"),
             ({"endDate": NOON - timedelta(seconds=1)}, ValueError, "endDate is before startDate: "),

@@ -407,7 +407,7 @@ class TestConnection:
         rows = [
             ({"config": {}}, TypeError, "config must be a ConnectionConfig, not dict"),
             ({"clock": 5}, TypeError, "clock must be callable, not int"),
-            ({"transport": FakeTransport(), "app_id": "a"}, TypeError, "not go with a transport"),
+            ({"transport": FakeTransport(), "app_id": "a"}, TypeError, "combined with a transport"),
             ({"app_id": 5}, TypeError, "app_id must be a str, not int"),
         ]
 

@@ -70,7 +70,7 @@ BAD: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
     "text: surrogate": (
         lambda: require_text("a\udc80", "x"),
         ValueError,
-        "has half of a surrogate pair in it, which is no Unicode text",
+        "has half of a surrogate pair in it, which is not valid Unicode",
     ),
     "str: None": (lambda: require_str(None, "x"), TypeError, "must be a str, not NoneType"),
     "bool: int": (lambda: require_bool(1, "x"), TypeError, "must be True or False, not int"),
@@ -123,12 +123,12 @@ BAD: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
     "date: naive": (
         lambda: require_date(datetime(2024, 1, 1), "x"),
         ValueError,
-        "is without a time zone: give it one, or x.astimezone() for this one",
+        "has no time zone: use x.astimezone() for the local one, or set tzinfo",
     ),
     "date: timeless": (
         lambda: require_date(datetime(2024, 1, 1, tzinfo=Timeless()), "x"),
         ValueError,
-        "is without a time zone: give it one, or x.astimezone() for this one",
+        "has no time zone: use x.astimezone() for the local one, or set tzinfo",
     ),
     "id: int": (
         lambda: require_id(45529, "x"),
@@ -139,7 +139,7 @@ BAD: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
     "id: surrogate": (
         lambda: require_id("\ud800", "x"),
         ValueError,
-        "has half of a surrogate pair in it, which is no Unicode text",
+        "has half of a surrogate pair in it, which is not valid Unicode",
     ),
 }
 

@@ -121,7 +121,7 @@ class Storm:
         while not self._ends.is_set():
             try:
                 self._works[chosen.choice(names)](self.connection)
-            except Exception as error:  # noqa: BLE001
+            except Exception as error:  # noqa: BLE001, PERF203
                 self.problems.append(f"another thread: {error!r}"[:200])
 
 

@@ -135,10 +135,8 @@ def left_behind(connection: Connection) -> Iterator[str]:
     shared = getattr(connection._cache._source, "_shared", None)
     if shared is None:
         return
-    if shared.held:
+    if shared.is_leading:
         yield "the lease is still held"
-    lease = shared._slot.lease(1)
-    if lease is None:
+    if not shared._slot.take_lease("another", 1):
         yield "the lease is kept"
-    else:
-        lease.release()
+    shared._slot.release_lease("another")

@@ -109,7 +109,7 @@ def _() -> object:
     return Attachments().add_file(io.BytesIO(b"content"))
 
 
-@shows("startDate is without a time zone: give it one, or startDate.astimezone() for this one")
+@shows("startDate has no time zone: use startDate.astimezone() for the local one, or set tzinfo")
 def _() -> object:
     return Attachments().add_calendar("Night shift", NOW, NOW)
 

@@ -815,7 +815,7 @@ class TestFromVendor:
 
     def test_tells_the_vendors_config_from_its_own(self, sdk: FakeSdk, vendor: Vendor) -> None:
         with pytest.raises(
-            TypeError, match=r"not teamwire_api\.\S*ConnectionConfig: teamwire_sync"
+            TypeError, match=r"not teamwire_api\.\S*ConnectionConfig: use teamwire_sync"
         ):
             Connection.from_vendor(sdk.connect, config=vendor.package.ConnectionConfig())
 
