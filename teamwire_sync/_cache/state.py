@@ -3,6 +3,10 @@
 One lock guards the whole state. No thread holds the lock during I/O, logging, a callback or a call
 of the clock: these may take any time, and may look up chats themselves.
 
+A signal handler may run in the middle of a block with the lock, and look up or change chats: so the
+lock is an RLock. Each block leaves a valid state at every point. It makes the new values first.
+Then it checks that they are still valid, and assigns them, without a call in between.
+
 The glossary in `teamwire_sync._cache` defines view, flight, epoch, loss, doubt and fact.
 """
 
@@ -24,6 +28,7 @@ from teamwire_sync._cache.listing import ConfirmedListing, Freshness, SlotRevisi
 from teamwire_sync._cache.single_flight import Abandoned, Flight
 from teamwire_sync._cache.snapshot import ChatSnapshot
 from teamwire_sync._internal.fork import on_fork
+from teamwire_sync._internal.waiting import is_held_here
 from teamwire_sync.exceptions import TWAuthError, TWClosedError, TWError
 
 if TYPE_CHECKING:
@@ -97,7 +102,7 @@ class CacheState:
         self.view = _NOTHING
         self.tries = itertools.count()
         self.fails = itertools.count()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._closed = False
         self.epoch = self.losses = self.changes = self._started = 0
         # Look-ups join `_flight`, the flight of the present epoch. `close` ends all `_flights`.
@@ -114,9 +119,13 @@ class CacheState:
 
     def after_fork(self) -> None:
         """Replace the lock, and drop the flights: their threads do not exist in the child."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._flight = None
         self._flights = set()
+
+    def is_inside(self) -> bool:
+        """Return whether this thread is in a block with the lock, which a signal interrupted."""
+        return is_held_here(self._lock)
 
     def require_open(self) -> None:
         """Raise TWClosedError if the state is closed."""
@@ -155,10 +164,10 @@ class CacheState:
                 self._counts["joined"] += 1
                 return self._flight
             elif cool is None or now >= cool.until or time_left >= cool.enough:
+                self._flights.add(led)
                 self._started += 1
                 led.number, led.epoch = self._started, self.epoch
                 led.losses = self.losses
-                self._flights.add(led)
                 self._flight = led
                 return led
         raise _closed_error() if cool is None else copy.copy(cool.error)
@@ -250,18 +259,19 @@ class CacheState:
                     raise Outdated
                 if self.facts is not facts or self._doubt_until != doubt_until:
                     continue
+                self.confirmed = listing
+                self._last_attempt = ended_at if is_ours else listing.asked_at
+                self._is_authorized = True
+                self._cool_down = None
+                self._flight = None
+                self.view = view
+                # The rest only frees memory, so Ctrl-C may leave it out.
                 # A listing in progress may have been requested before the last fact expired.
                 if self._flights <= {flight}:
                     self.facts = live
                 asked_at, doubts = listing.asked_at, self._doubts
                 self._doubts = {write: end for write, end in doubts.items() if asked_at < end}
-                self.confirmed = listing
-                self._last_attempt = ended_at if is_ours else listing.asked_at
-                self._is_authorized = True
                 self._told.discard("failure")
-                self._cool_down = None
-                self._flight = None
-                self.view = view
             return view
 
     def end_of(self, listing: ConfirmedListing) -> float:
@@ -289,13 +299,14 @@ class CacheState:
             enough: See `CoolDown.enough`.
         """
         ended_at = self.clock()
+        cool_down = CoolDown(ended_at + pause_after(error), copy.copy(error), enough)
+        is_refusal = isinstance(error, TWAuthError)
         with self._lock:
             if flight.epoch == self.epoch:
                 self._last_attempt = ended_at
-                until = ended_at + pause_after(error)
-                self._cool_down = CoolDown(until, copy.copy(error), enough)
+                self._cool_down = cool_down
                 self._flight = None
-                if isinstance(error, TWAuthError):
+                if is_refusal:
                     self._is_authorized = False
 
     def is_recheck_due(self, now: float) -> bool:
@@ -417,7 +428,8 @@ class CacheState:
         until = now + self._own_write_grace
         fact = Fact(write.chat, write.revision, until, write.is_created)
         with self._lock:
-            if write in self._doubts or not self._shows(write.tid, write.revision, now):
+            is_news = write in self._doubts or not self._shows(write.tid, write.revision, now)
+            if is_news:
                 # Expire first, since Ctrl-C may interrupt any line: look-ups must not show the
                 # state before the write.
                 self._expire()
@@ -432,6 +444,9 @@ class CacheState:
                 self._doubt_until = max(self._doubts.values())
             else:
                 self._end_doubt(write)
+            if is_news:
+                # Again: a signal handler may have looked up chats before the fact was there.
+                self._expire()
 
     def on_state(self, tid: str, chat: Chat | None, revision: int | None) -> None:
         """Apply what an event or a 404 says about a chat. Expire the view if that is news.
@@ -519,8 +534,6 @@ class CacheState:
             name: The name of the count.
             more: The number to add.
         """
-        # The block must call no Python function. Otherwise, a signal handler could run during the
-        # call, and wait forever for the lock, which its own thread holds.
         with self._lock:
             self._counts[name] += more
 

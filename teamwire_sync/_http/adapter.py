@@ -15,6 +15,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from teamwire_sync._http.idle_connections import IdleConnections
 from teamwire_sync._http.sockets import (
     NO_HOST,
     DeadlineConnection,
@@ -58,10 +59,12 @@ UNDOCUMENTED = {
 
 class _Pool(HTTPConnectionPool):
     ConnectionCls = DeadlineConnection
+    QueueCls: Any = IdleConnections
 
 
 class _TlsPool(HTTPSConnectionPool):
     ConnectionCls = DeadlineTlsConnection
+    QueueCls: Any = IdleConnections
 
 
 _POOLS = {"http": _Pool, "https": _TlsPool}

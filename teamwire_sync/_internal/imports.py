@@ -14,6 +14,7 @@ An import in the middle of a program has four hazards:
 
 from __future__ import annotations
 
+import _thread
 import errno
 import os
 import sys
@@ -25,6 +26,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from teamwire_sync._internal.signals import not_by_signal, suppress
+from teamwire_sync._internal.waiting import Gate
 from teamwire_sync.exceptions import TWConnectionError
 
 if TYPE_CHECKING:
@@ -95,7 +97,7 @@ def import_whole(name: str) -> Any:
         ImportError: There is no such module, or it can't be imported.
     """
     with first_use(f"can't import {name}"):
-        if name not in sys.modules and threading.current_thread() is threading.main_thread():
+        if name not in sys.modules and threading.get_ident() == threading.main_thread().ident:
             _import_in_thread(name)
         if name not in sys.modules:
             _import(name)
@@ -127,16 +129,21 @@ class LazyModule:
 
 
 def _import_in_thread(name: str) -> None:
+    done = Gate()
+
     def work() -> None:
-        # The caller imports again, and raises the error.
-        with suppress(Exception):
-            _import(name)
+        try:
+            # The caller imports again, and raises the error.
+            with suppress(Exception):
+                _import(name)
+        finally:
+            done.open()
 
     # At the end of the interpreter, no thread can be started.
     with suppress(RuntimeError):
-        thread = threading.Thread(target=work, name=f"teamwire_sync imports {name}", daemon=True)
-        thread.start()
-        thread.join()
+        # Not a `threading.Thread`: Ctrl-C in its `start` or `join` may leave a lock locked.
+        _thread.start_new_thread(work, ())
+        done.wait(None)
 
 
 def _import(name: str) -> None:

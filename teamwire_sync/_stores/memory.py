@@ -52,7 +52,8 @@ class MemoryStore:
 class _MemorySlot:
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
-        self._lock = threading.Lock()
+        # An RLock, because a signal handler may use the store while this thread holds the lock.
+        self._lock = threading.RLock()
         self._generation = new_token()
         # The slot keeps bytes, not chats. A chat sends its requests through one Connection, and
         # several Connections share the slot.
@@ -63,7 +64,7 @@ class _MemorySlot:
 
     def after_fork(self) -> None:
         """Replace the lock, which a thread of the parent may hold, and free the lease."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._owner, self._leased_until = "", 0.0
 
     def status(self) -> SlotStatus:
@@ -98,10 +99,11 @@ class _MemorySlot:
             self._failure = failure
 
     def bump_generation(self) -> str:
+        generation = new_token()
         with self._lock:
-            self._generation = new_token()
+            self._generation = generation
             self._owner, self._leased_until = "", 0.0
-            return self._generation
+        return generation
 
     def take_lease(self, owner: str, seconds: float) -> bool:
         return self._lease(owner, seconds, is_taken=True)
@@ -123,6 +125,7 @@ class _MemorySlot:
                 self._owner, self._leased_until = "", 0.0
 
     def clear(self) -> None:
+        generation = new_token()
         with self._lock:
             self._body = self._failure = None
-            self._generation = new_token()
+            self._generation = generation

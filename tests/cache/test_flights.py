@@ -19,6 +19,7 @@ from teamwire_sync import (
     TWTimeoutError,
 )
 from teamwire_sync._internal.deadlines import deadline_of
+from teamwire_sync._internal.waiting import is_held_here
 from tests.support.builders import Clock, make_chat
 from tests.support.chat_server import by_tid, create
 from tests.support.interrupts import interrupt_at
@@ -333,7 +334,7 @@ class TestLock:
         by_tid(cache, "ghost")
 
         def note(frame: FrameType, event: str, _argument: object) -> None:
-            if event == "call" and state._lock.locked():
+            if event == "call" and is_held_here(state._lock):
                 called.append(frame.f_code.co_name)
 
         def watched(call: Callable[[], object]) -> None:
@@ -363,7 +364,7 @@ class TestLock:
         held = {}
 
         def note(name: str) -> None:
-            held[name] = held.get(name, False) or cache.state._lock.locked()
+            held[name] = held.get(name, False) or is_held_here(cache.state._lock)
 
         class Handler(logging.Handler):
             def emit(self, record: logging.LogRecord) -> None:
@@ -389,6 +390,27 @@ class TestLock:
         cache.info()
 
         assert held == dict.fromkeys(["clock", "load", "progress", "logging"], False)
+
+    def test_a_handler_within_it_does_not_wait_for_another_thread(
+        self, cache: ChatCache, server: ChatServer
+    ) -> None:
+        server.on_load = gate = Gate()
+        with Threads(1) as threads:
+            threads.start(lambda: cache.all(None))
+            gate.wait_arrived()
+            with cache.state._lock, pytest.raises(RuntimeError, match="would wait for itself"):
+                cache.all(None)
+            gate.open()
+
+    def test_a_handler_within_it_may_use_the_cache(
+        self, cache: ChatCache, server: ChatServer
+    ) -> None:
+        with cache.state._lock:
+            cache.all(None, refresh=True)
+            create(cache, make_chat("t3"))
+            cache.info()
+            cache.invalidate()
+            cache.close()
 
 
 class TestClose:

@@ -406,8 +406,8 @@ MUTANTS = (
     ),
     _mutant(
         "a write is sent after its caller was told that none was",
-        "            if self._settled.is_set():\n                raise asyncio.CancelledError\n",
-        "",
+        "            raise asyncio.CancelledError\n",
+        "            pass\n",
         f"{_MUST_SHOW}::TestPosting::"
         "test_who_was_told_that_nothing_was_sent_was_told_the_truth[1.8]",
         file=f"{_VENDOR}/calls.py",
