@@ -448,8 +448,8 @@ MUTANTS = (
     ),
     _mutant(
         "a user never expires after a signal has stopped the clock of cachetools",
-        "        if item is None or self._clock() >= item[1]:\n",
-        "        if item is None:\n",
+        "        if self._clock() >= item[1]:\n",
+        "        if self._clock() is None:\n",
         "tests/cache/test_expiring_cache.py::TestSignals::"
         "test_an_entry_expires_though_an_exception_has_stopped_the_clock_of_cachetools",
         file="_cache/expiring_cache.py",
