@@ -119,10 +119,13 @@ class ExpiringCache(Generic[T]):
         if self._closed:
             message = "the Connection is closed"
             raise TWClosedError(message)
-        item = self._items.get(key)
+        try:
+            item = self._items[key]  # cachetools takes twice as long for `get`
+        except KeyError:
+            return None
         # cachetools stops its clock in some calls. After an exception of a signal handler in such
         # a call, the clock stands still forever, and its entries never expire.
-        if item is None or self._clock() >= item[1]:
+        if self._clock() >= item[1]:
             return None
         # A cached value may be None, so other_than=None must not be compared with it.
         if other_than is not None and item[0] is other_than:

@@ -488,4 +488,19 @@ MUTANTS = (
         "test_stops_no_other_file_object",
         file="_services/files.py",
     ),
+    _mutant(
+        "a call that a signal ended keeps its connection",
+        "            if ticket is None:\n",
+        "            if ticket == ():\n",
+        "tests/signals/test_waiting.py::TestLimit::test_a_place_is_free_when_its_ticket_is_gone",
+        file="_internal/waiting.py",
+    ),
+    _mutant(
+        "a user never expires after a signal has stopped the clock of cachetools",
+        "        if self._clock() >= item[1]:\n",
+        "        if self._clock() is None:\n",
+        "tests/cache/test_expiring_cache.py::TestSignals::"
+        "test_an_entry_expires_though_an_exception_has_stopped_the_clock_of_cachetools",
+        file="_cache/expiring_cache.py",
+    ),
 )

@@ -10,7 +10,8 @@ A seeded sample, as the slow test runs it::
     python -m tests.signals.sweep --seconds 40 --seed 7
 
 CPython runs handlers when a function begins, after a call, and when a loop jumps back. Python 3.9
-runs them before nearly each instruction: there the points are each line, call and return.
+runs them before nearly each instruction. There the points are each line, and each beginning of a
+function.
 
 The handler raises, or makes a call of its own. After it: no lock is held, no connection is taken,
 no refresh is under way, no lease is kept, and the same call works in another thread. An exception
@@ -153,7 +154,7 @@ class Tracer:
         if event == "opcode":
             is_point = frame.f_lasti in points_of(frame.f_code)
         else:
-            is_point = _HAS_LINES and not is_exempt(frame)
+            is_point = _HAS_LINES and event == "line" and not is_exempt(frame)
         if is_point:
             self._point(frame)
         return self._trace
