@@ -53,6 +53,11 @@ class Flight(Generic[T]):
     _value: tuple[T] | None = None
     _error: TWError | None = None
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the flight has ended."""
+        return self._done.is_set()
+
     def set_result(self, value: T) -> None:
         """End the flight with *value*, which all waiters return."""
         self._value = (value,)

@@ -15,7 +15,7 @@ from teamwire_sync._cli.errors import CommandGroup, exit_code, raise_usage_error
 from teamwire_sync._cli.output import echo_err, escape, is_terminal
 from teamwire_sync._cli.settings import CREDENTIAL_VARIABLES, Settings, pass_settings, without_store
 from teamwire_sync._connection import Connection
-from teamwire_sync._credentials import Credentials, config_path, find_credentials
+from teamwire_sync._credentials import NO_HOME, Credentials, config_path, find_credentials
 from teamwire_sync._internal.secret import Secret
 from teamwire_sync.exceptions import TWError
 
@@ -52,6 +52,8 @@ def init(settings: Settings, *, url: str | None, app_id: str | None, force: bool
     FILE config init" writes another file.
     """
     path, section = config_path(), os.environ.get("TEAMWIRE_PROFILE") or "default"
+    if path is None:
+        raise_usage_error(NO_HOME)
     if not section.isprintable() or "]" in section:
         raise_usage_error(f"no section can have the name {section!r}")
     if section in _sections(path) and not force and not _may_replace(path, section):

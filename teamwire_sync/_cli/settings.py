@@ -90,7 +90,7 @@ class Settings:
         ]
         path = config_path()
         # Unlike os.path.exists, Path.exists may raise if a folder is not readable.
-        if not missing or os.path.exists(path):  # noqa: PTH110
+        if not missing or path is None or os.path.exists(path):  # noqa: PTH110
             return None
         words = ["teamwire-sync"]
         for name, value in self._given.items():

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Callable, NoReturn
 from attrs import define
 
 from teamwire_sync._internal.deadlines import time_left
+from teamwire_sync._internal.fork import on_fork
 from teamwire_sync._internal.log import logger
 from teamwire_sync._models.events import Event, Events, NewMessageInfo
 from teamwire_sync.exceptions import (
@@ -64,6 +65,18 @@ class _Batch:
     given: int = 0
 
 
+class _Use:
+    """The lock of a stream, which one thread at a time may use."""
+
+    def __init__(self) -> None:
+        self.after_fork()
+        on_fork(self)
+
+    def after_fork(self) -> None:
+        """Replace the lock, which a thread of the parent may hold."""
+        self.lock = threading.Lock()
+
+
 class EventStream:
     """An iterator that returns one event after the other and waits for the next one.
 
@@ -109,7 +122,7 @@ class EventStream:
         self._batch = _Batch((), cursor)
         self._failures = 0
         self._is_over = False
-        self._in_use = threading.Lock()
+        self._use = _Use()
 
     def __iter__(self) -> EventStream:
         return self
@@ -126,7 +139,8 @@ class EventStream:
                 contract.
             RuntimeError: Another thread is waiting in this stream.
         """
-        if not self._in_use.acquire(blocking=False):
+        lock = self._use.lock
+        if not lock.acquire(blocking=False):
             message = (
                 "this EventStream is in use by another thread: call connection.events() per thread"
             )
@@ -134,7 +148,7 @@ class EventStream:
         try:
             batch = self._wanted()
         finally:
-            self._in_use.release()
+            lock.release()
         # No call from here on: Ctrl-C during a call would lose the event.
         event = batch.events[batch.given]
         self.cursor = event.cursor

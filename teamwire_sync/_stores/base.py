@@ -104,24 +104,6 @@ class SlotStatus:
     failure: Failure | None = None
 
 
-class Lease(Protocol):
-    """The lease of a slot, while this process has it."""
-
-    def extend(self) -> bool:
-        """Extend the lease to its full time from now on. Return False if the lease was lost.
-
-        Raises:
-            StoreError: The store can't extend the lease now.
-        """
-
-    def release(self) -> None:
-        """Free the lease for other processes. No effect if the lease was lost.
-
-        Raises:
-            StoreError: The store can't free the lease now. The lease ends by itself.
-        """
-
-
 class StoreSlot(Protocol):
     """The slot of one bot. Threads and processes share it.
 
@@ -167,8 +149,20 @@ class StoreSlot(Protocol):
         This frees the lease, because nobody has to wait for a listing that will not be valid.
         """
 
-    def lease(self, seconds: float) -> Lease | None:
-        """Take the lease for this time; return None, without waiting, if another process has it."""
+    def take_lease(self, owner: str, seconds: float) -> bool:
+        """Take the lease for this time; return False, without waiting, if it is not free.
+
+        Args:
+            owner: A new token. It exists before the call: if Ctrl-C interrupts the call,
+                `release_lease` frees the lease although the call returned nothing.
+            seconds: The time from now on.
+        """
+
+    def extend_lease(self, owner: str, seconds: float) -> bool:
+        """Extend the lease to this time from now on; return False if *owner* has lost it."""
+
+    def release_lease(self, owner: str) -> None:
+        """Free the lease for other processes. No effect if *owner* does not have it."""
 
     def clear(self) -> None:
         """Remove the listing and the failure, and replace the generation."""

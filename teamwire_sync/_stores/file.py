@@ -26,7 +26,6 @@ from teamwire_sync._stores.base import (
     MAX_BYTES,
     DamagedError,
     Failure,
-    Lease,
     SlotStatus,
     StoredListing,
     StoreError,
@@ -83,9 +82,28 @@ _LEASE = (
 # the locks of its process. Otherwise: thread A holds locks of SQLite; thread B forks; the child
 # waits forever for A's locks.
 _in_use = threading.RLock()
+
+
+def _before_fork() -> None:
+    _in_use.acquire()
+
+
+def _after_fork_in_parent() -> None:
+    with suppress(RuntimeError):  # Ctrl-C has ended the wait
+        _in_use.release()
+
+
+def _after_fork_in_child() -> None:
+    global _in_use  # noqa: PLW0603
+    # If Ctrl-C has ended the wait, a thread of the parent holds the lock.
+    _in_use = threading.RLock()
+
+
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
-        before=_in_use.acquire, after_in_parent=_in_use.release, after_in_child=_in_use.release
+        before=_before_fork,
+        after_in_parent=_after_fork_in_parent,
+        after_in_child=_after_fork_in_child,
     )
 
 
@@ -239,9 +257,22 @@ class _FileSlot:
         self._write("UPDATE slot SET generation = ?, owner = NULL, since = NULL", generation)
         return generation
 
-    def lease(self, seconds: float) -> Lease | None:
-        lease = _FileLease(self, seconds)
-        return lease if lease._take(free=True) else None
+    def take_lease(self, owner: str, seconds: float) -> bool:
+        return self._lease(owner, seconds, free=True)
+
+    def extend_lease(self, owner: str, seconds: float) -> bool:
+        return self._lease(owner, seconds, free=False)
+
+    def _lease(self, owner: str, seconds: float, *, free: bool) -> bool:
+        def take(database: sqlite3.Connection) -> bool:
+            now = self._store._now()
+            values = {"owner": owner, "free": free, "now": now, "until": now + seconds}
+            return database.execute(_LEASE, values).rowcount > 0
+
+        return self._use(take, writes=True)
+
+    def release_lease(self, owner: str) -> None:
+        self._write("UPDATE slot SET owner = NULL, since = NULL WHERE owner = ?", owner)
 
     def clear(self) -> None:
         self._write("UPDATE slot SET generation = ?, failure = NULL", new_token())
@@ -319,26 +350,3 @@ def _typed(values: Any, *types: type) -> Any:
         message = "the data was not written by a store"
         raise ValueError(message)
     return values
-
-
-class _FileLease:
-    def __init__(self, slot: _FileSlot, seconds: float) -> None:
-        self._slot, self._owner, self._seconds = slot, new_token(), seconds
-        # A forked child does not own the lease of its parent.
-        self._process = os.getpid()
-
-    def _take(self, *, free: bool) -> bool:
-        def take(database: sqlite3.Connection) -> bool:
-            now = self._slot._store._now()
-            values = {"owner": self._owner, "free": free, "now": now, "until": now + self._seconds}
-            return database.execute(_LEASE, values).rowcount > 0
-
-        return self._slot._use(take, writes=True)
-
-    def extend(self) -> bool:
-        return self._process == os.getpid() and self._take(free=False)
-
-    def release(self) -> None:
-        if self._process == os.getpid():
-            sql = "UPDATE slot SET owner = NULL, since = NULL WHERE owner = ?"
-            self._slot._write(sql, self._owner)

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from teamwire_sync._internal.home import expand, user_folder
 from teamwire_sync._stores.base import DamagedError, StoreError
 
 if TYPE_CHECKING:
@@ -39,13 +40,13 @@ def folder_path(path: str | os.PathLike[str] | None) -> Path:
     if not text or "\0" in text:
         message = "path contains a NUL character" if text else "path is empty"
         raise ValueError(message)
-    expanded = os.path.expanduser(text)  # noqa: PTH111  a Path raises RuntimeError without a home
     try:
         os.fsencode(text)
     except UnicodeError:
         message = f"path can't be written in the encoding of the file system: {text!r}"
         raise ValueError(message) from None
-    if expanded.startswith("~"):
+    expanded = expand(text)
+    if expanded is None:
         message = f"path: there is no home folder for {text!r}: use an absolute path"
         raise ValueError(message)
     # An absolute path, because the program may change its working directory later.
@@ -54,12 +55,12 @@ def folder_path(path: str | os.PathLike[str] | None) -> Path:
 
 def _default_folder() -> str:
     if sys.platform == "win32":
-        caches = os.environ.get("LOCALAPPDATA") or "~/AppData/Local"
+        variable, caches = "LOCALAPPDATA", "~/AppData/Local"
     elif sys.platform == "darwin":
-        caches = "~/Library/Caches"
+        variable, caches = "", "~/Library/Caches"
     else:
-        caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return f"{caches}/teamwire_sync"
+        variable, caches = "XDG_CACHE_HOME", "~/.cache"
+    return f"{user_folder(variable, caches) or caches}/teamwire_sync"
 
 
 class Folder:

@@ -10,7 +10,7 @@ from attrs import evolve
 
 from teamwire_sync._cache.listing import SlotRevision
 from teamwire_sync._internal.fork import on_fork
-from teamwire_sync._stores.base import MAX_AGE, Failure, Lease, SlotStatus, StoredListing, new_token
+from teamwire_sync._stores.base import MAX_AGE, Failure, SlotStatus, StoredListing, new_token
 from teamwire_sync._stores.codec import pack, unpack
 
 
@@ -103,32 +103,26 @@ class _MemorySlot:
             self._owner, self._leased_until = "", 0.0
             return self._generation
 
-    def lease(self, seconds: float) -> Lease | None:
-        lease = _MemoryLease(self, new_token(), seconds)
-        return lease if lease._take(free=True) else None
+    def take_lease(self, owner: str, seconds: float) -> bool:
+        return self._lease(owner, seconds, is_taken=True)
+
+    def extend_lease(self, owner: str, seconds: float) -> bool:
+        return self._lease(owner, seconds, is_taken=False)
+
+    def _lease(self, owner: str, seconds: float, *, is_taken: bool) -> bool:
+        now = self._store._now()
+        with self._lock:
+            if self._owner != owner and not (is_taken and now >= self._leased_until):
+                return False
+            self._owner, self._leased_until = owner, now + seconds
+        return True
+
+    def release_lease(self, owner: str) -> None:
+        with self._lock:
+            if self._owner == owner:
+                self._owner, self._leased_until = "", 0.0
 
     def clear(self) -> None:
         with self._lock:
             self._body = self._failure = None
             self._generation = new_token()
-
-
-class _MemoryLease:
-    def __init__(self, slot: _MemorySlot, owner: str, seconds: float) -> None:
-        self._slot, self._owner, self._seconds = slot, owner, seconds
-
-    def _take(self, *, free: bool) -> bool:
-        slot, now = self._slot, self._slot._store._now()
-        with slot._lock:
-            if slot._owner != self._owner and not (free and now >= slot._leased_until):
-                return False
-            slot._owner, slot._leased_until = self._owner, now + self._seconds
-        return True
-
-    def extend(self) -> bool:
-        return self._take(free=False)
-
-    def release(self) -> None:
-        with self._slot._lock:
-            if self._slot._owner == self._owner:
-                self._slot._owner, self._slot._leased_until = "", 0.0

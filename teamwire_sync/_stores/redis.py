@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from contextlib import suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Callable, NoReturn, TypeVar
 
-from attrs import asdict, field, frozen
+from attrs import asdict
 
 from teamwire_sync._cache.listing import SlotRevision
 from teamwire_sync._internal.extras import install_command
@@ -21,7 +20,6 @@ from teamwire_sync._stores.base import (
     MAX_BYTES,
     DamagedError,
     Failure,
-    Lease,
     SlotStatus,
     StoredListing,
     StoreError,
@@ -243,17 +241,21 @@ class _RedisSlot:
         )
         return generation
 
-    def lease(self, seconds: float) -> Lease | None:
-        lease = _RedisLease(self._link, self._leased, max(1, math.ceil(seconds * 1000)))
+    def take_lease(self, owner: str, seconds: float) -> bool:
         taken, left = self._link.run(
-            ("SET", self._leased, lease.owner(), "NX", "PX", lease.ends_in),
+            ("SET", self._leased, owner, "NX", "PX", _milliseconds(seconds)),
             ("PTTL", self._leased),
         )
-        if taken:
-            return lease
-        if left == -1:  # a key without an expiry is not a lease of this package
+        if not taken and left == -1:  # a key without an expiry is not a lease of this package
             raise self._removed(self._leased)
-        return None
+        return bool(taken)
+
+    def extend_lease(self, owner: str, seconds: float) -> bool:
+        command = ("EVAL", _END_IN, 1, self._leased, owner, _milliseconds(seconds))
+        return self._link.run(command) == [1]
+
+    def release_lease(self, owner: str) -> None:
+        self._link.run(("EVAL", _END_IN, 1, self._leased, owner, 0))
 
     def clear(self) -> None:
         self._link.run(("DEL", self._generation, self._head, self._body, self._failure))
@@ -270,26 +272,8 @@ class _RedisSlot:
         )
 
 
-@frozen(repr=False)
-class _RedisLease:
-    link: Link
-    key: str
-    ends_in: int
-    token: str = field(factory=new_token)
-
-    def owner(self) -> str:
-        # The text contains the process ID: after a fork, the lease belongs to the parent only.
-        return f"{self.token} {os.getpid()}"
-
-    def extend(self) -> bool:
-        return self._end_in(self.ends_in)
-
-    def release(self) -> None:
-        self._end_in(0)
-
-    def _end_in(self, milliseconds: int) -> bool:
-        command = ("EVAL", _END_IN, 1, self.key, self.owner(), milliseconds)
-        return self.link.run(command) == [1]
+def _milliseconds(seconds: float) -> int:
+    return max(1, math.ceil(seconds * 1000))
 
 
 def _revision_of(answer: Any) -> SlotRevision | None:

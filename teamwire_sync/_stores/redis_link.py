@@ -10,6 +10,7 @@ again only after all its responses were read. One pool of redis-py for all calle
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Callable
@@ -146,6 +147,9 @@ def _maker(url: str, timeout: float) -> tuple[Callable[[], Any], str] | None:
                     protocol=2, retry=None, socket_timeout=timeout,
                     socket_connect_timeout=timeout, **options,
                 )  # fmt: skip
+                # Old releases of redis-py have a Lock, which a signal may leave acquired. Then the
+                # same thread would wait for itself as it releases its connection.
+                pool._lock = threading.RLock()
                 return redis.Redis(connection_pool=pool).pipeline()
 
             # redis-py checks some options only when it makes a connection.

@@ -5,7 +5,6 @@ The glossary in `teamwire_sync._cache` defines view, flight, slot, generation an
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from attrs import evolve
@@ -21,7 +20,10 @@ if TYPE_CHECKING:
     from teamwire_sync._cache.source import ServerSource
     from teamwire_sync._cache.state import CacheState
     from teamwire_sync._stores.base import Failure, SlotStatus
-    from teamwire_sync._stores.sharing import SharedListing
+    from teamwire_sync._stores.sharing import LeaseKeeper, SharedListing
+
+# The first and the maximum pause between two checks for another process's listing, in seconds.
+_FIRST_WAIT, _LONGEST_WAIT = 0.01, 0.1
 
 
 class StoreSource:
@@ -69,7 +71,27 @@ class StoreSource:
     def bring(
         self, flight: Flight[ChatSnapshot], request: ListingRequest, need: Freshness
     ) -> ChatSnapshot:
-        """Take the stored listing or request one, publish it, and return the view.
+        """Take the stored listing or request one, publish it, and return the view."""
+        if self._state.ttl <= 0:
+            return self._server.bring(flight, request, need)
+        lease = self._shared.lease(lambda: not flight.is_over)
+        # Twice, because Ctrl-C may interrupt the first call of `end`, which is idempotent.
+        try:
+            try:
+                return self._bring(flight, request, need, lease)
+            finally:
+                lease.end()
+        finally:
+            lease.end()
+
+    def _bring(
+        self,
+        flight: Flight[ChatSnapshot],
+        request: ListingRequest,
+        need: Freshness,
+        lease: LeaseKeeper,
+    ) -> ChatSnapshot:
+        """Do what `bring` does, except for the end of the lease.
 
         Each round checks the slot, then does one of these: publish the stored listing, list the
         chats with the lease, raise the stored failure, take the lease, or wait. The thread lists
@@ -81,42 +103,36 @@ class StoreSource:
         - The thread has waited for the seconds of `SharedListing.patience`.
         """
         state, shared = self._state, self._shared
-        if state.ttl <= 0:
-            return self._server.bring(flight, request, need)
-        with ExitStack() as held:
-            leads, gives_up_at = False, shared.clock() + shared.patience
-            for pause in shared.pauses():
-                request.check_needed()
-                state.require_open()
-                now, status = state.clock(), shared.status(state.changes)
-                check_at = now + shared.next_look
-                if status is None:
-                    listing = self._server.ask(flight, request, state.confirmed)
-                    unstored = evolve(listing, revision=None)
-                    return self._server.publish(flight, unstored, check_at=check_at)
-                stored = self._acceptable(status, now, need)
-                if stored is not None:
-                    return state.publish(flight, stored, now, check_at=check_at, is_ours=False)
-                if leads:
-                    return self._list(status, now, flight, request)
-                failure = _failure_that_counts(status, now, need)
-                if failure is not None:
-                    self._raise_shared(failure, status, now, flight)
-                    # The failure may concern only the other process, for example its network.
-                    return self._list(status, now, flight, request)
-                lease = shared.lease()
-                if lease is not None:
-                    # Register the lease first: Ctrl-C may interrupt `start`.
-                    held.push(lease)
-                    lease.start()
-                    # Check the slot once more. Process A checks; process B stores its listing and
-                    # frees the lease; A takes the lease. A must find B's listing.
-                    leads = True
-                elif shared.is_leading or shared.clock() >= gives_up_at:
-                    return self._list(status, now, flight, request)
-                else:
-                    _wait(shared, pause, request.deadline)
-        raise AssertionError  # pragma: no cover  `pauses` does not end
+        leads, gives_up_at = False, shared.clock() + shared.patience
+        pause = _FIRST_WAIT
+        while True:
+            request.check_needed()
+            state.require_open()
+            now, status = state.clock(), shared.status(state.changes)
+            check_at = now + shared.next_look
+            if status is None:
+                listing = self._server.ask(flight, request, state.confirmed)
+                unstored = evolve(listing, revision=None)
+                return self._server.publish(flight, unstored, check_at=check_at)
+            stored = self._acceptable(status, now, need)
+            if stored is not None:
+                return state.publish(flight, stored, now, check_at=check_at, is_ours=False)
+            if leads:
+                return self._list(status, now, flight, request)
+            failure = _failure_that_counts(status, now, need)
+            if failure is not None:
+                self._raise_shared(failure, status, now, flight)
+                # The failure may concern only the other process, for example its network.
+                return self._list(status, now, flight, request)
+            if lease.take():
+                # Check the slot once more. Process A checks; process B stores its listing and
+                # frees the lease; A takes the lease. A must find B's listing.
+                leads = True
+            elif shared.is_leading or shared.clock() >= gives_up_at:
+                return self._list(status, now, flight, request)
+            else:
+                _wait(shared, pause, request.deadline)
+                pause = min(pause * 1.5, _LONGEST_WAIT)
 
     def _acceptable(
         self, status: SlotStatus, now: float, need: Freshness

@@ -342,16 +342,15 @@ MUTANTS = (
     ),
     _mutant(
         "no look after the lease",
-        "                    leads = True\n",
-        "                    leads = True\n"
-        "                    return self._list(sharing, status, now, flight, load)\n",
+        "                leads = True\n",
+        "                return self._list(status, now, flight, request)\n",
         f"{_SHARED}::TestEachStore::test_what_comes_before_the_lease_is_had_is_taken[memory]",
         file="_stores/source.py",
     ),
     _mutant(
         "no lease",
-        "        lease = self._try(lambda: self._slot.lease(LEASE))\n",
-        "        lease = None\n        self.leads = 1\n",
+        "        return bool(taken)\n",
+        "        return True\n",
         f"{_SHARED}::TestEachStore::test_all_who_need_a_listing_make_one[memory]",
         file="_stores/sharing.py",
     ),
@@ -423,5 +422,13 @@ MUTANTS = (
         "",
         f"{_MUST_SHOW}::TestListings::test_what_they_share_is_one_connection_of_the_vendors[1.8]",
         file=f"{_VENDOR}/loop_thread.py",
+    ),
+    _mutant(
+        "all file objects share one lock",
+        "        return _given.setdefault(id(file), _Turns())\n",
+        "        return _adding\n",
+        "tests/services/test_reading_files.py::TestFileObjectThatStalls::"
+        "test_stops_no_other_file_object",
+        file="_services/files.py",
     ),
 )

@@ -13,7 +13,7 @@ from teamwire_sync._stores.base import DamagedError, StoreError
 from teamwire_sync._stores.redis import RedisStore
 from tests.support.leaks import assert_no_secret, leak_in
 from tests.support.redis_calls import KEY, PASSWORD, call, each_call, failure, slot_at
-from tests.support.store_listings import contents, save, slot_in, titles
+from tests.support.store_listings import contents, save, slot_in, take_lease, titles
 from tests.support.tables import instead_of, unlike
 from tests.support.waiting import PATIENCE
 
@@ -127,7 +127,7 @@ class TestPermissions:
             revision = save(slot, "a")
             slot.load(revision)
             slot.mark_unchanged(revision, asked_at=revision.asked_at)
-            lease = slot.lease(60)
+            lease = take_lease(slot, 60)
             assert lease is not None
             lease.extend()
             RedisStore(url, timeout=PATIENCE).clear()
@@ -238,7 +238,7 @@ class TestMemory:
         revision = save(slot, "a")
         slot.mark_unchanged(revision, asked_at=revision.asked_at)
         slot.fail(failure())
-        slot.lease(6 * hour)
+        take_lease(slot, 6 * hour)
         left = {
             key.decode()[len(KEY) :]: round(redis_server.run("PTTL", key) / 1000 / hour)
             for key in redis_server.run("KEYS", "*")
@@ -278,7 +278,7 @@ class TestVersions:
         revision = save(slot, "a")
         slot.mark_unchanged(revision, asked_at=revision.asked_at)
         slot.fail(failure())
-        lease = slot.lease(60)
+        lease = take_lease(slot, 60)
         slot.bump_generation()
         slot.clear()
         save(slot, "b")
@@ -373,9 +373,9 @@ class TestDamage:
         slot = slot_at(redis_server.url)
         self.spoil(redis_server, *command)
         with pytest.raises(DamagedError):
-            slot.lease(60)
+            take_lease(slot, 60)
 
-        assert slot.lease(60) is not None
+        assert take_lease(slot, 60) is not None
 
     @pytest.mark.parametrize("command", [*DAMAGED_HEADS[:2], ("RPUSH", "body", "x")])
     def test_a_listing_takes_its_place(

@@ -17,6 +17,7 @@ from tests.support.store_listings import (
     failure_of,
     fields,
     save,
+    take_lease,
     titles,
 )
 from tests.support.waiting import PATIENCE, Threads
@@ -207,78 +208,78 @@ class TestRenew:
 
 class TestLease:
     def test_one_has_it(self, slot: StoreSlot, other: StoreSlot) -> None:
-        assert slot.lease(HOUR) is not None
-        assert (slot.lease(HOUR), other.lease(HOUR)) == (None, None)
+        assert take_lease(slot, HOUR) is not None
+        assert (take_lease(slot, HOUR), take_lease(other, HOUR)) == (None, None)
 
     def test_released_it_is_free(self, slot: StoreSlot, other: StoreSlot) -> None:
-        lease = slot.lease(HOUR)
+        lease = take_lease(slot, HOUR)
         assert lease is not None
         lease.release()
 
-        assert other.lease(HOUR) is not None
+        assert take_lease(other, HOUR) is not None
 
     def test_it_ends_by_itself(self, slot: StoreSlot, other: StoreSlot, kit: MemoryKit) -> None:
-        assert slot.lease(HOUR) is not None
+        assert take_lease(slot, HOUR) is not None
         kit.let_pass(HOUR + 0.5)
 
-        assert other.lease(HOUR) is not None
+        assert take_lease(other, HOUR) is not None
 
     def test_extended_it_lasts_as_long_again(
         self, slot: StoreSlot, other: StoreSlot, kit: MemoryKit
     ) -> None:
-        lease = slot.lease(HOUR)
+        lease = take_lease(slot, HOUR)
         assert lease is not None
         kit.let_pass(HOUR * 2 / 3)
         assert lease.extend()
         kit.let_pass(HOUR * 2 / 3)
-        assert other.lease(HOUR) is None
+        assert take_lease(other, HOUR) is None
 
     def test_a_lost_one_is_not_extended(
         self, slot: StoreSlot, other: StoreSlot, kit: MemoryKit
     ) -> None:
-        lease = slot.lease(HOUR)
+        lease = take_lease(slot, HOUR)
         assert lease is not None
         kit.let_pass(HOUR + 0.5)
-        assert other.lease(HOUR) is not None
+        assert take_lease(other, HOUR) is not None
 
         assert not lease.extend()
 
     def test_a_lost_one_is_not_released_from_who_has_it(
         self, slot: StoreSlot, other: StoreSlot, kit: MemoryKit
     ) -> None:
-        lost = slot.lease(HOUR)
+        lost = take_lease(slot, HOUR)
         assert lost is not None
         kit.let_pass(HOUR + 0.5)
-        taken = other.lease(HOUR)
+        taken = take_lease(other, HOUR)
         assert taken is not None
         lost.release()
 
         assert taken.extend()
-        assert slot.lease(HOUR) is None
+        assert take_lease(slot, HOUR) is None
 
     def test_released_it_is_not_extended(self, slot: StoreSlot, other: StoreSlot) -> None:
-        lease = slot.lease(HOUR)
+        lease = take_lease(slot, HOUR)
         assert lease is not None
         lease.release()
 
         assert not lease.extend()
-        assert other.lease(HOUR) is not None
+        assert take_lease(other, HOUR) is not None
 
     def test_to_clear_the_place_leaves_it(self, slot: StoreSlot, other: StoreSlot) -> None:
-        lease = slot.lease(HOUR)
+        lease = take_lease(slot, HOUR)
         assert lease is not None
         other.clear()
 
         assert lease.extend()
 
     def test_a_renewal_frees_it(self, slot: StoreSlot, other: StoreSlot) -> None:
-        assert slot.lease(HOUR) is not None
+        assert take_lease(slot, HOUR) is not None
         other.bump_generation()
 
-        assert other.lease(HOUR) is not None
+        assert take_lease(other, HOUR) is not None
 
     def test_one_from_before_a_renewal_is_lost(self, slot: StoreSlot, other: StoreSlot) -> None:
-        lease = slot.lease(HOUR)
+        lease = take_lease(slot, HOUR)
         assert lease is not None
         other.bump_generation()
 
@@ -286,7 +287,7 @@ class TestLease:
 
     def test_of_8_threads_one_has_it(self, slot: StoreSlot, other: StoreSlot) -> None:
         with Threads() as threads:
-            each = [threads.start(lambda at=at: at.lease(HOUR)) for at in [slot, other] * 4]  # type: ignore[misc]
+            each = [threads.start(lambda at=at: take_lease(at, HOUR)) for at in [slot, other] * 4]  # type: ignore[misc]
             leases = [one.result(PATIENCE) for one in each]
 
         assert sum(lease is not None for lease in leases) == 1
@@ -309,8 +310,8 @@ class TestBots:
         assert stranger.status().generation == generation
 
     def test_each_has_a_lease(self, slot: StoreSlot, stranger: StoreSlot) -> None:
-        assert slot.lease(60) is not None
-        assert stranger.lease(60) is not None
+        assert take_lease(slot, 60) is not None
+        assert take_lease(stranger, 60) is not None
 
     def test_to_clear_one_leaves_the_other(self, slot: StoreSlot, stranger: StoreSlot) -> None:
         save(slot, "a")
@@ -417,12 +418,12 @@ class TestTogether:
     ) -> None:
         save(slot, "früh")
         slot.fail(failure_of(slot.status()))
-        lease = slot.lease(60)
+        lease = take_lease(slot, 60)
         code = f"""{kit.source}
 slot = store._slot({IDENTITY!r})
 status = slot.status()
 print(*(ascii(chat.title) for chat in slot.load(status.revision).chats.values()))
-print(status.failure.error["status"], slot.lease(60), slot.bump_generation())
+print(status.failure.error["status"], slot.take_lease("another", 60), slot.bump_generation())
 """
         done = subprocess.run(
             [sys.executable, "-c", code], check=True, capture_output=True, text=True
@@ -430,4 +431,4 @@ print(status.failure.error["status"], slot.lease(60), slot.bump_generation())
         generation = slot.status().generation
 
         assert lease is not None
-        assert done.stdout.split() == ["'fr\\xfch'", "503", "None", generation]
+        assert done.stdout.split() == ["'fr\\xfch'", "503", "False", generation]

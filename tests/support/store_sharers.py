@@ -66,7 +66,15 @@ class SpiedSlot:
 
     def break_down(self) -> None:
         """Have the store be out of reach."""
-        methods = ("status", "load", "save", "mark_unchanged", "fail", "bump_generation", "lease")
+        methods = (
+            "status",
+            "load",
+            "save",
+            "mark_unchanged",
+            "fail",
+            "bump_generation",
+            "take_lease",
+        )
         self.before = dict.fromkeys(methods, unavailable)
 
     def recover(self) -> None:
