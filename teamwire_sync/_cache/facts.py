@@ -36,6 +36,7 @@ class Write:
         is_created: Whether the write created the chat.
         view: The view before the write.
         epoch: The epoch of that view.
+        mark: The token of the write's mark in a store; None without one.
     """
 
     tid: str | None = None
@@ -44,6 +45,7 @@ class Write:
     is_created = False
     view: ChatSnapshot | None = None
     epoch = -1
+    mark: str | None = None
 
     def created(self, chat: Chat, revision: int | None) -> None:
         """Record that the server has created a chat, or returned an existing one."""

@@ -356,7 +356,7 @@ MUTANTS = (
     ),
     _mutant(
         "a view lives on whoever has written",
-        "if status is not None and status.generation != view.store_generation:",
+        "if status is not None and status.stamp != view.store_stamp:",
         "if False:",
         f"{_SHARED}::TestEachStore::test_an_own_write_has_the_others_list_anew[memory]",
         file="_stores/source.py",

@@ -73,6 +73,8 @@ class SpiedSlot:
             "mark_unchanged",
             "fail",
             "bump_generation",
+            "mark",
+            "unmark",
             "take_lease",
         )
         self.before = dict.fromkeys(methods, unavailable)
