@@ -49,13 +49,13 @@ _LOCK_TIMEOUT = 1.0
 _LONGEST_FAILURE = 64 * 1024
 # The maximum number of bytes of a database in addition to the chats.
 _MARGIN = 1024 * 1024
-_FULL = "database or disk is full"
+# The errors of SQLite on a full disk, and at the end of a quota.
+_FULL = {"database or disk is full", "disk I/O error"}
 # The errors of SQLite that do not mean a damaged database.
 _REASONS = {
     "access permission denied",
     "database is locked",
-    _FULL,
-    "disk I/O error",
+    *_FULL,
     "locking protocol",
     "unable to open database file",
 }
@@ -403,7 +403,7 @@ class _FileSlot:
                     database.close()
             except (sqlite3.DatabaseError, ValueError, RecursionError) as error:
                 why = str(error)
-            if why == _FULL and is_small and has_space:
+            if why in _FULL and is_small and has_space:
                 return self._use(work, writes=True, has_space=False)
             if why not in _REASONS:
                 raise folder.refused(name)
