@@ -3,7 +3,8 @@
 Each bot has its own SQLite database in the folder. A call opens the database, and closes it again.
 SQLite does not force the data onto the disk. If a power cut damages the data, the store detects the
 damage, and the chats are listed again.
-If a process is killed while it writes, the next process rolls back the incomplete write.
+If a process is killed while it writes, the next process rolls back the incomplete write. On a full
+disk, only a change of a few values is written, without this protection.
 """
 
 from __future__ import annotations
