@@ -16,6 +16,7 @@ from attrs import field, frozen
 from teamwire_sync._internal.home import expand, user_folder
 from teamwire_sync._internal.hosts import is_host, is_loopback
 from teamwire_sync._internal.secret import SHORTEST, Secret, as_secrets, refuse_to_copy
+from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync.exceptions import TWConfigError
 
 NO_HOME = (
@@ -135,11 +136,11 @@ def _read_file() -> dict[str, Secret]:
     problem = None
     try:
         sections, mode = _parse_file(path)
-    except FileNotFoundError:
+    except not_by_signal(FileNotFoundError):
         if not asked_for:
             return {}
         problem = f"{' and '.join(asked_for)} is set, but there is no file {path}"
-    except OSError as error:
+    except not_by_signal(OSError) as error:
         problem = f"can't read the file {path}: {error.strerror}"
     except (configparser.Error, UnicodeDecodeError) as error:
         # Not the text of the parser's error: it quotes the line, which may contain the Secret.

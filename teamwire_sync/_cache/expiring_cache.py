@@ -10,6 +10,7 @@ from cachetools import TLRUCache
 from teamwire_sync._cache.single_flight import Flight, lead_or_wait
 from teamwire_sync._internal.deadlines import is_own_timeout
 from teamwire_sync._internal.fork import on_fork
+from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync.exceptions import TWClosedError, TWError
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class ExpiringCache(Generic[T]):
         asked_at = self._clock()
         try:
             value = self._load(key, deadline)
-        except TWError as error:
+        except not_by_signal(TWError) as error:
             if not is_own_timeout(error, deadline):
                 flight.set_exception(error)
             raise

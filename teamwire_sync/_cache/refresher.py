@@ -14,6 +14,7 @@ from teamwire_sync._cache.listing import ANY, Freshness, ListingRequest, Progres
 from teamwire_sync._cache.single_flight import Flight, lead_or_wait
 from teamwire_sync._cache.state import CacheState, Outdated
 from teamwire_sync._internal.deadlines import is_own_timeout, time_left
+from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync.exceptions import TWClosedError, TWError
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class Refresher:
             view = self._source.bring(flight, request, need)
         except TWClosedError:
             raise
-        except TWError as error:
+        except not_by_signal(TWError) as error:
             if is_own_timeout(error, request.deadline):
                 # For example, thread A has a time-out of 1 s. Thread B has no time-out, and waits
                 # for A. A's time-out must not make B fail. The flight is abandoned, and B starts

@@ -46,7 +46,8 @@ class Flight(Generic[T]):
             cache's clock. Infinity if the leader requests the content itself.
     """
 
-    leader: int = field(factory=threading.get_ident)
+    # Looked up at each call: gevent and eventlet may replace the function after this import.
+    leader: int = field(factory=lambda: threading.get_ident())  # noqa: PLW0108
     number: int = 0
     epoch: int = 0
     losses: int = 0

@@ -13,6 +13,7 @@ from attrs import evolve
 from teamwire_sync._cache.listing import ConfirmedListing, Freshness, ListingRequest, ReadListing
 from teamwire_sync._cache.snapshot import ChatSnapshot
 from teamwire_sync._internal.log import logger
+from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync.exceptions import TWClosedError, TWError, TWProtocolError
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ class ServerSource:
                 raise TWProtocolError(_UNASKED)
         except TWClosedError:
             raise
-        except TWError:
+        except not_by_signal(TWError):
             state.count("failures")
             raise
         state.request_answered(flight, changed=read is not None)

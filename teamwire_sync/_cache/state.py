@@ -94,9 +94,10 @@ class CacheState:
         self.stale_if_error = stale_if_error
         self._own_write_grace = own_write_grace
         self.longest_doubt = write_timeout + own_write_grace
-        # The writes in doubt, each with the end of its doubt. None stands for the writes of all
-        # processes that share the listings.
-        self._doubts: dict[Write | None, float] = {}
+        # The writes in doubt, each with the end of its doubt. `_of_all` stands for the writes of
+        # the processes that share the listings.
+        self._doubts: dict[Write, float] = {}
+        self._of_all = Write()
         self.written: int | None = None
         # The highest revision of a write of these processes, and the time until which a listing may
         # lack the write.
@@ -114,7 +115,7 @@ class CacheState:
         self.facts = Facts()
         self._last_attempt = self._doubt_until = self._asked_since = -math.inf
         self._cool_down: CoolDown | None = None
-        self._stale_allowed = True
+        self._is_authorized = True
         self._told: set[str] = set()
         self._counts: defaultdict[str, int] = defaultdict(int)
         on_fork(self)
@@ -245,7 +246,7 @@ class CacheState:
         if not is_ours:
             flight.asked_at = listing.asked_at
         while True:
-            facts = self.facts
+            facts, doubt_until = self.facts, self._doubt_until
             live = facts.live(listing.asked_at)
             view = evolve(
                 live.merge(listing.listed).until(self.end_of(listing), check_at),
@@ -258,12 +259,16 @@ class CacheState:
                     return view
                 if flight.losses != self.losses:
                     raise Outdated
-                if self.facts is not facts:
+                if self.facts is not facts or self._doubt_until != doubt_until:
                     continue
-                self.facts = live
+                # A listing in progress may have been requested before the last fact expired.
+                if self._flights <= {flight}:
+                    self.facts = live
+                asked_at, doubts = listing.asked_at, self._doubts
+                self._doubts = {write: end for write, end in doubts.items() if asked_at < end}
                 self.confirmed = listing
                 self._last_attempt = ended_at if is_ours else listing.asked_at
-                self._stale_allowed = True
+                self._is_authorized = True
                 self._told.discard("failure")
                 self._cool_down = None
                 self._flight = None
@@ -308,7 +313,7 @@ class CacheState:
                 self._cool_down = CoolDown(until, copy.copy(error), enough)
                 self._flight = None
                 if isinstance(error, TWAuthError):
-                    self._stale_allowed = False
+                    self._is_authorized = False
 
     def is_recheck_due(self, now: float) -> bool:
         """Return whether a look-up that finds nothing at the time *now* must list the chats again.
@@ -322,11 +327,11 @@ class CacheState:
 
         Returns:
             The chats, or None. The result is None if there is no listing, and after
-            `stale_if_error`. It is also None after 401, 403 or a write of unknown outcome, until a
-            listing succeeds.
+            `stale_if_error`. It is also None after 401 or 403, until a listing succeeds, and in
+            doubt, until a listing requested after the doubt succeeds.
         """
         now, listing = self.clock(), self.confirmed
-        if listing is None or not self._stale_allowed or now < self._doubt_until:
+        if listing is None or not self._is_authorized or listing.asked_at < self._doubt_until:
             return None
         if now >= listing.asked_at + self.ttl + self.stale_if_error:
             return None
@@ -356,7 +361,7 @@ class CacheState:
                 revisions.
         """
         with self._lock:
-            self._doubts[None] = doubt_until
+            self._doubts[self._of_all] = doubt_until
             self._doubt_until = max(self._doubts.values())
             self._written_by_all = written
 
@@ -412,17 +417,20 @@ class CacheState:
         now = self.clock()
         until = now + self.longest_doubt
         with self._lock:
-            self._doubts = {each: end for each, end in self._doubts.items() if now < end}
+            view = self.view
+            self._hide()
             self._doubts[write] = until
             self._doubt_until = max(self._doubts.values())
-            write.view, write.epoch = self.view, self.epoch
-            self.view = _NOTHING
+            write.view = view
 
     def withdraw(self, write: Write) -> None:
-        """End the doubt about a write that has certainly changed nothing."""
+        """End the doubt about a write that has certainly changed nothing.
+
+        The view comes back, unless something else has made it expire since `begin`.
+        """
         with self._lock:
             self._end_doubt(write)
-            if write.view is not None and write.epoch == self.epoch and self.view is _NOTHING:
+            if write.view is not None and self.view is _NOTHING:
                 self.view = write.view
 
     def wrote(self, write: Write, *, unknown: bool) -> None:
@@ -440,15 +448,14 @@ class CacheState:
         until = now + self._own_write_grace
         fact = Fact(write.chat, write.revision, until, write.is_created)
         with self._lock:
-            if write.view is None and self._shows(write.tid, write.revision, now):
-                return
-            write.view = None
-            # Expire first, since Ctrl-C may interrupt any line: look-ups must not show the state
-            # before the write.
-            self._expire()
-            self.changes += 1
-            if write.revision is not None:
-                self.written = max(write.revision, self.written or 0)
+            if write in self._doubts or not self._shows(write.tid, write.revision, now):
+                # Expire first, since Ctrl-C may interrupt any line: look-ups must not show the
+                # state before the write.
+                self._expire()
+                self.changes += 1
+                if write.revision is not None:
+                    self.written = max(write.revision, self.written or 0)
+            # Also if the view shows the write: the next listing may come from a server that lags.
             if write.tid is not None:
                 self.facts = self.facts.noted(write.tid, fact)
                 # The server has confirmed a write, so it is available again.
@@ -456,7 +463,6 @@ class CacheState:
             if unknown:
                 self._doubts[write] = until
                 self._doubt_until = max(self._doubts.values())
-                self._stale_allowed = False
             else:
                 self._end_doubt(write)
 
@@ -471,13 +477,14 @@ class CacheState:
         now = self.clock()
         fact = Fact(chat, revision, now + self._own_write_grace)
         with self._lock:
-            # With a revision, the fact is enough for each listing in progress and each later one.
-            is_news = now < self.view.expires_at and not self._shows(tid, revision, now)
+            is_shown = self._shows(tid, revision, now)
             self.facts = self.facts.noted(tid, fact)
             if revision is None:
                 self._asked_since = now
-            if revision is None or is_news:
                 self._expire()
+            elif not is_shown:
+                # The fact is enough for each listing in progress, so none of them is outdated.
+                self._hide()
 
     def _shows(self, tid: str | None, revision: int | None, now: float) -> bool:
         """Return whether look-ups show this state of a chat, or a newer one, without a refresh."""
@@ -507,7 +514,7 @@ class CacheState:
         with self._lock:
             self.changes += 1
             self._drop()
-            self.view = _NOTHING
+            self._hide()
 
     def close(self) -> list[Flight[ChatSnapshot]]:
         """Drop everything.
@@ -526,8 +533,13 @@ class CacheState:
         self.confirmed = None
         self.losses += 1
 
-    def _expire(self) -> None:
+    def _hide(self) -> None:
         self.view = _NOTHING
+        for write in self._doubts:
+            write.view = None
+
+    def _expire(self) -> None:
+        self._hide()
         self.epoch += 1
         self._flight = None
 

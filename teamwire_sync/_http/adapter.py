@@ -23,6 +23,7 @@ from teamwire_sync._http.sockets import (
 )
 from teamwire_sync._internal.imports import LazyModule
 from teamwire_sync._internal.secret import SecretText
+from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync.exceptions import TWConfigError
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ def _ignored_name() -> str | None:
             connection.connect()
         except OwnConnectionError:
             continue
-        except Exception:  # noqa: BLE001, S110  this error is not from our connection
-            pass
+        except not_by_signal(Exception):
+            pass  # this error is not from our connection
         return "HTTPConnection._new_conn"
     return None

@@ -25,6 +25,7 @@ from teamwire_sync._http.retries import FailedAttempt, Retries
 from teamwire_sync._http.sessions import BasicAuth, GivenSession, OwnSession, RawResponse
 from teamwire_sync._internal.fork import on_fork
 from teamwire_sync._internal.secret import refuse_to_copy
+from teamwire_sync._internal.signals import not_by_signal, unwrapped
 from teamwire_sync._internal.validation import require_str
 from teamwire_sync.exceptions import (
     TWClosedError,
@@ -165,11 +166,12 @@ class HttpClient:
                 at_once = min(timeout, left)
                 prepared = raw = None
                 try:
-                    prepared = self._session.prepare(operation.method, target, sent, body)
-                    raw = self._session.send(
-                        prepared, at_once, left, download=download, canceller=canceller
-                    )
-                except (OSError, HTTPError, AnswerRefusedError) as error:
+                    with unwrapped():
+                        prepared = self._session.prepare(operation.method, target, sent, body)
+                        raw = self._session.send(
+                            prepared, at_once, left, download=download, canceller=canceller
+                        )
+                except not_by_signal(OSError, HTTPError, AnswerRefusedError) as error:
                     failure = network_error(
                         error,
                         operation,

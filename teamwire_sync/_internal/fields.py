@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import compress
 from operator import itemgetter
 from typing import Any
 
@@ -80,15 +81,18 @@ def checked_time(value: Mapping[str, Any], name: str, kind: str) -> int:
 
 
 def checked_revisions(values: Sequence[Mapping[str, Any]], kind: str) -> Sequence[int | None]:
-    """Return the revision of each of *values*; an empty sequence if none of them has one."""
+    """Return the revision of each of *values*; an empty sequence if none of them has one.
+
+    A value that is no object has none: its own check refuses it.
+    """
     try:
         # Without a loop of Python code: there may be 10,000 chats.
         revisions = list(map(_revision, values))
-    except KeyError:
-        numbered = [value for value in values if REVISION in value]
-        if not checked_revisions(numbered, kind):
+    except (KeyError, TypeError):
+        numbered = [type(value) is dict and REVISION in value for value in values]
+        if not checked_revisions(list(compress(values, numbered)), kind):
             return ()
-        return [value.get(REVISION) for value in values]
+        return [value[REVISION] if has else None for value, has in zip(values, numbered)]
     if revisions and not (
         set(map(type, revisions)) == {int} and min(revisions) >= 0 and max(revisions) < 2**63
     ):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 from typing import Callable
 
-_here = threading.local()
+# The name of an attribute of the thread. A threading.local would not do: all greenlets of gevent or
+# eventlet would share one that was made before these packages replaced threads.
+_ATTRIBUTE = "_teamwire_sync_is_awaited_by"
 
 
 def work_for(is_awaited_by: Callable[[int], bool]) -> None:
@@ -15,10 +17,10 @@ def work_for(is_awaited_by: Callable[[int], bool]) -> None:
         is_awaited_by: A function that returns whether the thread with an identity (`get_ident`)
             waits for this thread.
     """
-    _here.is_awaited_by = is_awaited_by
+    setattr(threading.current_thread(), _ATTRIBUTE, is_awaited_by)
 
 
 def works_for(thread: int) -> bool:
     """Return whether the thread with the identity *thread* waits for this thread."""
-    is_awaited_by: Callable[[int], bool] | None = getattr(_here, "is_awaited_by", None)
+    is_awaited_by = getattr(threading.current_thread(), _ATTRIBUTE, None)
     return is_awaited_by is not None and is_awaited_by(thread)

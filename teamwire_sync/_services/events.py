@@ -13,6 +13,7 @@ from attrs import define
 from teamwire_sync._internal.deadlines import time_left
 from teamwire_sync._internal.fork import on_fork
 from teamwire_sync._internal.log import logger
+from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync._models.events import Event, Events, NewMessageInfo
 from teamwire_sync.exceptions import (
     TWConnectionError,
@@ -185,7 +186,7 @@ class EventStream:
             self._is_over = True
         try:
             page = self._transport.get_events(cursor=cursor, wait=wait, deadline=None)
-        except (TWConnectionError, TWServerError, TWRateLimitError) as error:
+        except not_by_signal(TWConnectionError, TWServerError, TWRateLimitError) as error:
             failure: TWError = error
         else:
             self._arrived(page)

@@ -12,13 +12,14 @@ import stat
 import tempfile
 import threading
 import weakref
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Callable, TypeVar
 
 from attrs import field, frozen
 
 from teamwire_sync._internal.fork import on_fork
+from teamwire_sync._internal.signals import not_by_signal, suppress
 from teamwire_sync._internal.validation import require_text
 
 if TYPE_CHECKING:
@@ -365,7 +366,7 @@ def target_of(
 def _made(part: Path, path: Path) -> BinaryIO:
     try:
         return part.open("xb")
-    except OSError as error:
+    except not_by_signal(OSError) as error:
         # Name the file that the caller passed, not the temporary file.
         raise OSError(error.errno, error.strerror, str(path)) from None
 
@@ -379,13 +380,13 @@ def _placed(part: Path, folder: Path, name: str) -> Path:
         number += 1
         try:
             os.link(part, path)
-        except FileExistsError:
+        except not_by_signal(FileExistsError):
             continue
-        except OSError:
+        except not_by_signal(OSError):
             # A file system without hard links: reserve the name with an empty file.
             try:
                 path.touch(exist_ok=False)
-            except FileExistsError:
+            except not_by_signal(FileExistsError):
                 continue
             try:
                 part.replace(path)

@@ -14,7 +14,6 @@ import math
 import os
 import threading
 import time
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
@@ -22,6 +21,7 @@ from attrs import evolve
 
 from teamwire_sync._cache.listing import SlotRevision, Written
 from teamwire_sync._internal.imports import LazyModule, import_whole
+from teamwire_sync._internal.signals import not_by_signal, suppress
 from teamwire_sync._internal.validation import check_seconds, require_count
 from teamwire_sync._stores.base import (
     MAX_AGE,
@@ -402,7 +402,7 @@ class _FileSlot:
                     return result
                 finally:
                     database.close()
-            except (sqlite3.DatabaseError, ValueError, RecursionError) as error:
+            except not_by_signal(sqlite3.DatabaseError, ValueError, RecursionError) as error:
                 why = str(error)
             if why in _FULL and is_small and has_space:
                 return self._use(work, writes=True, has_space=False)

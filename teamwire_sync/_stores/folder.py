@@ -6,11 +6,12 @@ import os
 import re
 import stat
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from teamwire_sync._internal.home import expand, user_folder
+from teamwire_sync._internal.signals import not_by_signal, suppress
 from teamwire_sync._stores.base import DamagedError, StoreError
 
 if TYPE_CHECKING:
@@ -82,14 +83,14 @@ class Folder:
         try:
             try:
                 status = self.path.lstat()
-            except FileNotFoundError:
+            except not_by_signal(FileNotFoundError):
                 _make(self.path)
                 status = self.path.lstat()
             problem = self._problem_of(status)
             if problem:
                 raise self.error(problem)
             yield
-        except OSError as error:
+        except not_by_signal(OSError) as error:
             raise self.error(error.strerror or type(error).__name__) from None
 
     def _problem_of(self, status: os.stat_result) -> str | None:
@@ -116,7 +117,7 @@ class Folder:
             for suffix in (*_SIDE_FILES, ""):
                 with suppress(FileNotFoundError):
                     os.unlink(self.path_of(name + suffix))  # noqa: PTH108
-        except OSError as error:
+        except not_by_signal(OSError) as error:
             return self.error(f"{why}, and can't be removed: {error.strerror}")
         return self.error(f"{why}: removed", DamagedError)
 
@@ -173,7 +174,7 @@ def _make(folder: Path) -> None:
     with suppress(FileExistsError):
         try:
             folder.mkdir(0o700)
-        except FileNotFoundError:
+        except not_by_signal(FileNotFoundError):
             _make(folder.parent)
             folder.mkdir(0o700)
 

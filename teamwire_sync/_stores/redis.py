@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from contextlib import suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Callable, NoReturn, TypeVar
 
@@ -14,6 +13,7 @@ from teamwire_sync._cache.listing import SlotRevision, Written
 from teamwire_sync._internal.extras import install_command
 from teamwire_sync._internal.imports import LazyModule, first_use
 from teamwire_sync._internal.secret import Secret
+from teamwire_sync._internal.signals import not_by_signal, suppress
 from teamwire_sync._internal.validation import check_seconds, require_count
 from teamwire_sync._stores.base import (
     MAX_AGE,
@@ -184,7 +184,7 @@ class RedisStore:
             return sum(key.endswith(b":head") for key in found)
         except StoreError as error:
             message = str(error)
-        except _BROKEN:
+        except not_by_signal(*_BROKEN):
             message = "Redis did not return a list of its keys"
         raise ConnectionError(message)
 

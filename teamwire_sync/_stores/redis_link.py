@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Callable
 from urllib.parse import parse_qs, urlsplit
 
@@ -20,6 +19,7 @@ import redis
 
 from teamwire_sync._internal.fork import on_fork
 from teamwire_sync._internal.secret import SecretText
+from teamwire_sync._internal.signals import not_by_signal, suppress, unwrapped
 from teamwire_sync._stores.base import StoreError
 
 if TYPE_CHECKING:
@@ -95,14 +95,15 @@ class Link:
                 pipeline = self._make()
             for command in commands:
                 pipeline.execute_command(*command)
-            answers: list[Any] = pipeline.execute(raise_on_error=False)
+            with unwrapped():
+                answers: list[Any] = pipeline.execute(raise_on_error=False)
             # Free the pipeline only now: after Ctrl-C or an error, the next caller must not read a
             # response of this one.
             self._free.append(pipeline)
             for answer in answers:
                 if isinstance(answer, redis.ResponseError) and "WRONGTYPE" not in str(answer):
                     raise answer
-        except _FAILURES as error:
+        except not_by_signal(*_FAILURES) as error:
             reason = _reason_of(error)
         else:
             return answers

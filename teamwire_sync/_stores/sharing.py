@@ -94,7 +94,8 @@ class SharedListing:
         self._failed_until = -math.inf
         self._is_warned = False
         self.clock: Callable[[], float] = time.monotonic
-        self.sleep: Callable[[float], object] = time.sleep
+        # Looked up at each call: gevent and eventlet may replace the function later.
+        self.sleep: Callable[[float], object] = lambda seconds: time.sleep(seconds)  # noqa: PLW0108
         on_fork(self)
 
     def after_fork(self) -> None:

@@ -14,6 +14,7 @@ from teamwire_sync._cache.cool_down import pause_after
 from teamwire_sync._cache.listing import ConfirmedListing, Freshness, ListingRequest, SlotRevision
 from teamwire_sync._cache.snapshot import ChatSnapshot
 from teamwire_sync._internal.deadlines import is_own_timeout, time_left
+from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync._stores.base import new_token
 from teamwire_sync.exceptions import TWError, TWTimeoutError
 
@@ -202,7 +203,7 @@ class StoreSource:
         base = self._newest(status, now, flight)
         try:
             listing = self._server.ask(flight, request, base)
-        except TWError as error:
+        except not_by_signal(TWError) as error:
             if not is_own_timeout(error, request.deadline):
                 took = state.clock() - began
                 shared.failed(error, status, took=took, pause=pause_after(error))

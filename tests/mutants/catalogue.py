@@ -18,6 +18,7 @@ _WRITES = f"{_UNIT}/test_writes.py"
 _MUST_SHOW = "tests/vendor/test_must_show.py"
 _PROMISES = "tests/promises/test_promises.py::TestPromises"
 _VENDOR = "_vendor"
+_REVISIONS = "tests/sandbox/test_revisions.py"
 _SHARED = "tests/stores/test_shared_listing.py"
 _SHARING = "tests/stores/test_sharing.py"
 _MARKS = "tests/stores/test_marks.py"
@@ -49,7 +50,7 @@ def _mutant(
 MUTANTS = (
     _mutant(
         "no generation check at publish",
-        "            if flight.epoch != self.epoch:\n                return view\n",
+        "                if flight.epoch != self.epoch:\n                    return view\n",
         "",
         f"{_WRITES}::TestOwnWrites::test_a_load_from_before_the_write_is_never_published[create]",
     ),
@@ -70,23 +71,41 @@ MUTANTS = (
     ),
     _mutant(
         "facts dropped at first sight of any listing",
-        "            self.facts = self.facts.live(listing.asked_at)\n",
-        "            same = self.confirmed and self.confirmed.listed is listing.listed\n"
-        "            self.facts = self.facts.live(listing.asked_at) if same else Facts()\n",
+        "                    self.facts = live\n",
+        "                    same = self.confirmed and self.confirmed.listed is listing.listed\n"
+        "                    self.facts = live if same else Facts()\n",
         f"{_WRITES}::TestOwnWrites::test_a_newer_list_that_still_lags_does_not_end_it",
     ),
     _mutant(
         "a fact dropped once the list shows it",
-        "            self.facts = self.facts.live(listing.asked_at)\n",
-        "            live = self.facts.live(listing.asked_at).by_tid\n"
-        "            shown = listing.listed.by_tid\n"
-        "            self.facts = Facts({tid: live[tid] for tid in live if tid not in shown})\n",
+        "                    self.facts = live\n",
+        "                    self.facts = live.against(listing.listed)\n",
         f"{_WRITES}::TestOwnWrites::test_a_list_that_showed_it_and_lags_again_does_not_lose_it",
     ),
     _mutant(
+        "facts dropped while an older listing is read",
+        "if self._flights <= {flight}:",
+        "if flight:",
+        f"{_WRITES}::TestOwnWrites::test_a_listing_that_was_asked_for_within_the_grace_shows_it_however_late_it_comes",
+    ),
+    _mutant(
+        "facts dropped by the clock",
+        "return self.facts.merge(listing.listed)",
+        "return self.facts.live(now).merge(listing.listed)",
+        f"{_WRITES}::TestOwnWrites::test_it_is_shown_after_its_grace_while_the_server_fails",
+    ),
+    _mutant(
+        "a fact that the list shows shortens the view",
+        "return self.revision > known",
+        "return self.revision >= known",
+        f"{_WRITES}::TestOwnWrites::test_the_grace_of_a_write_that_the_list_shows_ends_no_view",
+        file="_cache/facts.py",
+    ),
+    _mutant(
         "facts merged into the confirmed listing",
-        "            self.confirmed = listing\n            self._last_attempt",
-        "            self.confirmed = evolve(listing, listed=view)\n            self._last_attempt",
+        "                self.confirmed = listing\n                self._last_attempt",
+        "                self.confirmed = evolve(listing, listed=view)\n"
+        "                self._last_attempt",
         f"{_WRITES}::TestOwnWrites::test_not_modified_does_not_confirm_it",
     ),
     _mutant(
@@ -110,16 +129,15 @@ MUTANTS = (
         f"{_WRITES}::TestOwnWrites::test_not_modified_does_not_confirm_it",
     ),
     _mutant(
-        "404 keeps the fact",
-        "        if fact is not None and fact.chat is not None:\n",
-        "        if False:\n",
+        "what the server says by itself is no fact",
+        "            self.facts = self.facts.noted(tid, fact)\n            if revision is None:\n",
+        "            if revision is None:\n",
         f"{_WRITES}::TestOwnWrites::test_a_chat_that_the_server_says_is_gone_is_forgotten",
-        file="_cache/facts.py",
     ),
     _mutant(
         "outdated loads given up without end",
-        "may_give_up = next(attempts) < _GIVEN_UP",
-        "may_give_up = True",
+        "led.is_kept = next(attempts) >= _GIVEN_UP",
+        "led.is_kept = False",
         f"{_WRITES}::TestOwnWrites::test_writes_that_never_stop_do_not_keep_a_look_up_waiting",
         file="_cache/refresher.py",
     ),
@@ -133,11 +151,30 @@ MUTANTS = (
     ),
     _mutant(
         "views as long as ever after an unknown outcome",
-        "expires_at = min(expires_at, asked_at + self.recheck_after)",
+        "ends_at = min(ends_at, asked_at + self.recheck_after)",
         "pass",
         f"{_WRITES}::TestUnknownOutcome::"
         "test_refreshes_are_unconditional_and_views_short_until_the_grace_is_over"
         "[TWDeliveryUnknownError]",
+    ),
+    _mutant(
+        "no doubt before a write is answered",
+        "            self.state.begin(write)\n",
+        "            pass\n",
+        f"{_WRITES}::TestInDoubt::test_a_look_up_asks_the_server_each_time",
+        file="_cache/chat_cache.py",
+    ),
+    _mutant(
+        "a refused write brings back what was outdated meanwhile",
+        "            write.view = None\n",
+        "            pass\n",
+        f"{_WRITES}::TestRefused::test_the_next_look_up_asks_the_server[event]",
+    ),
+    _mutant(
+        "a listing from before a doubt serves after it",
+        "or listing.asked_at < self._doubt_until:",
+        "or now < self._doubt_until:",
+        f"{_STALE}::TestStale::test_it_is_not_used_after_a_write_of_unknown_outcome[after it]",
     ),
     _mutant(
         "stale miss answered None",
@@ -247,42 +284,42 @@ MUTANTS = (
     ),
     _mutant(
         "own rename loses against any list",
-        "return self.chat if self.is_past(listed) else listed",
-        "return listed",
+        "return self.revision > known",
+        "return False",
         f"{_CHANGES}::TestRenamed::test_the_new_title_finds_it_and_the_old_one_nothing",
         file="_cache/facts.py",
     ),
     _mutant(
         "own rename wins against any list",
-        "return self.chat if self.is_past(listed) else listed",
-        "return self.chat",
+        "return self.revision > known",
+        "return True",
         f"{_CHANGES}::TestRenamed::test_a_later_change_by_somebody_wins",
         file="_cache/facts.py",
     ),
     _mutant(
-        "only the last own rename known",
-        "past += [(chat, until) for chat, until in earlier.supersedes if now < until]",
-        "pass",
-        f"{_CHANGES}::TestRenamed::test_a_list_behind_several_renames_shows_no_older_title",
+        "the last fact counts, whatever its revision",
+        "known.revision > fact.revision:",
+        "False:",
+        f"{_CHANGES}::TestRenamed::test_the_last_one_counts_in_whatever_order_the_answers_come[order1]",
         file="_cache/facts.py",
     ),
     _mutant(
         "own new chat lost by its own rename",
-        "is_new = is_new or (earlier.is_new and write.chat is not None)",
-        "pass",
-        f"{_CHANGES}::TestRenamed::test_what_we_made_and_renamed_is_there_before_the_list_shows_it",
+        "is_created = fact.is_created or (known is not None and known.is_created)",
+        "is_created = fact.is_created",
+        f"{_CHANGES}::TestWithoutRevisions::test_a_chat_that_we_made_is_there_though_the_list_lacks_it",
         file="_cache/facts.py",
     ),
     _mutant(
         "what we left is shown while the list has it",
-        "        if self.chat is None:\n            return None\n",
-        "        if self.chat is None:\n            return listed\n",
+        "{tid: chat for tid, chat in states.items() if chat is not None},",
+        "{tid: chat or listed.by_tid[tid] for tid, chat in states.items()},",
         f"{_CHANGES}::TestLeft::test_it_is_gone_until_the_grace_is_over",
         file="_cache/facts.py",
     ),
     _mutant(
         "what a 401 ends kept in memory",
-        "            self._drop()\n            self.view = _NOTHING\n",
+        "            self._drop()\n            self._hide()\n",
         "            pass\n",
         f"{_STALE}::TestStale::test_credentials_that_are_refused_end_what_is_in_memory",
     ),
@@ -295,30 +332,21 @@ MUTANTS = (
     ),
     _mutant(
         "an event expires nothing",
-        "                self._asked_since = now\n                self._expire()\n\n"
-        "    def invalidate",
-        "                pass\n\n    def invalidate",
+        "            elif not is_shown:\n",
+        "            elif False:\n",
         f"{_PUSHED}::TestOthers::test_a_change_is_seen_at_once",
     ),
     _mutant(
-        "an event spares the load under way",
-        " or self._flight is not None:",
-        ":",
-        f"{_PUSHED}::TestUnderWay::test_not_even_when_the_view_shows_what_is_pushed",
-    ),
-    _mutant(
         "what came before an own write is news",
-        " or fact.is_past(chat)",
-        "",
-        f"{_PUSHED}::TestEcho::test_what_was_before_it_is_none",
-        file="_cache/facts.py",
+        "return known is not None and known >= revision",
+        "return known == revision",
+        f"{_PUSHED}::TestOthers::test_what_was_before_the_view_does_not",
     ),
     _mutant(
-        "what others undid passes for the echo",
-        "evolve(fact, is_echoed=True)",
-        "fact",
-        f"{_PUSHED}::TestEcho::test_that_others_undid_it_is_news_once_it_has_come_back",
-        file="_cache/facts.py",
+        "the echo of an own write is news",
+        "            elif not is_shown:\n",
+        "            else:\n",
+        f"{_PUSHED}::TestEcho::test_of_a_rename_is_no_news",
     ),
     _mutant(
         "an own write tells the others nothing",
@@ -422,6 +450,35 @@ MUTANTS = (
         "",
         f"{_MUST_SHOW}::TestListings::test_what_they_share_is_one_connection_of_the_vendors[1.8]",
         file=f"{_VENDOR}/loop_thread.py",
+    ),
+    _mutant(
+        "leaving has no revision",
+        "        return ChatState(tid, None, response.revision())\n",
+        "        return ChatState(tid, None)\n",
+        "tests/http/test_revisions.py::TestWriting::test_leaving_has_that_of_the_header",
+        file="_http/transport.py",
+    ),
+    _mutant(
+        "a removed chat's events have the revision of its end",
+        'event.setdefault("revision", revisions[event["tid"]])',
+        'event["revision"] = queries.revision(db)',
+        f"{_REVISIONS}::test_a_change_before_the_end_of_a_chat_is_older_than_the_end",
+        file="_sandbox/world/events.py",
+    ),
+    _mutant(
+        "a repeated answer shows the present revision",
+        "            known, body, status, revision = row\n",
+        "            known, body, status, _ = row\n            revision = queries.revision(db)\n",
+        f"{_REVISIONS}::test_a_repeated_answer_shows_the_revision_of_the_first",
+        file="_sandbox/idempotency.py",
+    ),
+    _mutant(
+        "the program's own alarm passes for a failure of the network",
+        "    return () if is_by_signal(sys.exc_info()[1]) else kinds\n",
+        "    return kinds\n",
+        "tests/http/test_alarms.py::TestBeforeTheServerGetsTheRequest::"
+        "test_no_other_address_is_tried[TimeoutError('own')]",
+        file="_internal/signals.py",
     ),
     _mutant(
         "all file objects share one lock",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from teamwire_sync import TWDeliveryUnknownError, TWRateLimitError, TWRequestError
+from teamwire_sync import TWDeliveryUnknownError, TWRateLimitError, TWRequestError, TWServerError
 from teamwire_sync._stores.file import FileStore
 from tests.support.builders import make_chat
 from tests.support.chat_server import by_tid, by_title, change, create, fail_to_create
@@ -139,6 +139,16 @@ class TestKilledWriters:
 
         with pytest.raises(type(error)):
             other.all(None)
+
+    def test_a_listing_from_after_it_is_served_stale(self, sharers: Sharers, clock: Clock) -> None:
+        kill_writer(sharers)
+        clock.advance(LASTS)
+        other = sharers.cache(stale_if_error=60)
+        other.all(None)
+        clock.advance(TTL)
+        sharers.server.error = TWServerError("down")
+
+        assert by_tid(other, "t3") is not None
 
     def test_who_waits_takes_a_listing_that_was_asked_for_since(
         self, sharers: Sharers, clock: Clock

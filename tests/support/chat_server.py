@@ -38,7 +38,6 @@ class ChatServer:
         self._revision = next(_revisions)
         self.has_revisions = True
         self.revisions = dict.fromkeys(self._chats, self._revision)
-        self._first = dict(self._chats), self._revision
         self.asked: list[str | None] = []
         self.error: BaseException | None = None
         self.on_load: Callable[[ListingRequest], object] = lambda load: None
@@ -55,9 +54,14 @@ class ChatServer:
         self._version += 1
         self._revision = self.revisions[tid] = next(_revisions)
 
-    def go_back(self) -> None:
-        """Show what was before the first change, as another server may that is behind."""
-        self._chats, self._revision = self._first
+    @property
+    def state(self) -> tuple[dict[str, Chat], int]:
+        """What the list shows now, for `go_back`."""
+        return dict(self._chats), self._revision
+
+    def go_back(self, state: tuple[dict[str, Chat], int]) -> None:
+        """Show what was before, as another server may that is behind."""
+        self._chats, self._revision = state
         self._version += 1
 
     def read(self, request: ListingRequest) -> Listing | None:

@@ -103,6 +103,12 @@ class TestListing:
         assert [chat.tid for chat in page.chats] == ["t1"]
         assert sdk.calls == ["enter", "get_subscriptions"]
 
+    def test_has_no_revisions(self, transport: VendorTransport) -> None:
+        (page,) = transport.iter_chat_pages(validator=None, deadline=None)
+
+        assert (page.revision, list(page.revisions)) == (None, [])
+        assert create(transport).revision is None
+
     def test_names_the_users_and_groups_of_the_chats(
         self, transport: VendorTransport, sdk: FakeSdk
     ) -> None:

@@ -121,15 +121,14 @@ class Decoder:
     def page(self, document: Any) -> tuple[list[Chat], Sequence[int | None], str | None]:
         """Return the chats of a page, their revisions, and the cursor of the next page or None."""
         page, cursor = _checked_page(document, "a page of chats", _CHAT_PAGE)
-        chats = self.chats(page["chats"], page)
-        return chats, checked_revisions(page["chats"], "a chat"), cursor
+        chats, revisions = self.chats(page["chats"], page)
+        return chats, revisions, cursor
 
     def chat(self, document: Any) -> ChatState:
         """Return the state of a chat, with the users and groups that the chat names."""
         fields = {"chat": OBJECT, "users": ARRAY, "groups": ARRAY}
         answer = checked(document, "the answer", fields)
-        (chat,) = self.chats([answer["chat"]], answer)
-        revisions = checked_revisions([answer["chat"]], "a chat")
+        (chat,), revisions = self.chats([answer["chat"]], answer)
         return ChatState(chat.tid, chat, *revisions)
 
     def message(self, document: Any, chat: Chat | ChatHandle) -> Message:
@@ -223,25 +222,35 @@ class Decoder:
             extra_of(raw, _GROUP),
         )
 
-    def chats(self, raws: list[Any], answer: Mapping[str, Any]) -> list[Chat]:
-        """Return the chats in *raws*, whose users and groups the response *answer* describes."""
+    def chats(
+        self, raws: list[Any], answer: Mapping[str, Any]
+    ) -> tuple[list[Chat], Sequence[int | None]]:
+        """Return the chats in *raws* and their revisions.
+
+        The response *answer* describes the users and groups of the chats.
+        """
         chats: list[Chat] = []
-        self._decode_chats(raws, chats)
+        revisions = checked_revisions(raws, "a chat")
+        fields = _NUMBERED_CHAT if revisions and None not in revisions else _CHAT
+        self._decode_chats(raws, chats, len(fields))
         if len(chats) < len(raws):
             # Most pages describe nobody new. Decoding the chats first finds that out faster than
             # a search through the descriptions.
             self.learn(answer["users"], answer["groups"])
-            self._decode_chats(raws[len(chats) :], chats)
+            self._decode_chats(raws[len(chats) :], chats, len(fields))
         if len(chats) < len(raws):
             self._explain_chat(raws[len(chats)])
-        return chats
+        return chats, revisions
 
-    def _decode_chats(self, raws: Iterable[Any], chats: list[Chat]) -> None:
-        """Append decoded chats to *chats*, up to the first chat that can't be decoded."""
+    def _decode_chats(self, raws: Iterable[Any], chats: list[Chat], size: int) -> None:
+        """Append decoded chats to *chats*, up to the first chat that can't be decoded.
+
+        A chat with *size* fields has no unknown field.
+        """
         # This loop checks each field of each chat. Function calls would cost more than the checks.
         user, group, alone = self._users.__getitem__, self._groups.__getitem__, self._alone
         kinds, new = _CHAT_TYPES, FillableChat.__new__
-        plain, numbered, size = _CHAT, _NUMBERED_CHAT, len(_CHAT)
+        plain, numbered = _CHAT, _NUMBERED_CHAT
         for raw in raws:
             chat = None
             try:
@@ -276,11 +285,10 @@ class Decoder:
                     chat.allow_sending = allow_sending
                     chat.allow_mute_notifications = allow_mute_notifications
                     chat.is_closed = is_closed
-                    is_numbered = "revision" in raw
                     chat._extra = (
                         ()
-                        if len(raw) - is_numbered == size
-                        else extra_of(raw, numbered if is_numbered else plain)
+                        if len(raw) == size
+                        else extra_of(raw, numbered if REVISION in raw else plain)
                     )
                     chat.__class__ = Chat
             except (KeyError, TypeError):

@@ -76,7 +76,7 @@ def decode_events(document: Any) -> EventPage:
     page = checked(document, "a page of events", _PAGE)
     decoder = Decoder()
     decoder.learn(page["users"], page["groups"])
-    chats = {chat.tid: chat for chat in decoder.chats(page["chats"], page)}
+    chats = {chat.tid: chat for chat in decoder.chats(page["chats"], page)[0]}
     events = [_event(raw, chats, decoder) for raw in page["events"]]
     checked_cursor(page, "cursor", "a page of events")
     users, groups = decoder.described()
