@@ -184,6 +184,7 @@ class ChatCache:
         unknown = may_be_done = True
         if in_doubt:
             self.state.begin(write)
+            self._source.begin(write)
         try:
             yield write
             unknown = False
@@ -192,11 +193,12 @@ class ChatCache:
         except not_by_signal(TWError):
             may_be_done = False
             self.state.withdraw(write)
+            self._source.flush(write)
             raise
         finally:
             if may_be_done:
                 self.state.wrote(write, unknown=unknown)
-                self._source.flush()
+                self._source.flush(None if unknown else write)
 
     # The next method needs no flush: each process gets its own events and 404 responses from the
     # server.

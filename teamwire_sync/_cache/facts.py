@@ -35,6 +35,7 @@ class Write:
         revision: The revision of the change; None if the server has no revisions.
         is_created: Whether the write created the chat.
         view: The view before the write; None if it must not come back.
+        mark: The token of the write's mark in a store; None without one.
     """
 
     tid: str | None = None
@@ -42,6 +43,7 @@ class Write:
     revision: int | None = None
     is_created = False
     view: ChatSnapshot | None = None
+    mark: str | None = None
 
     def created(self, chat: Chat, revision: int | None) -> None:
         """Record that the server has created a chat, or returned an existing one."""

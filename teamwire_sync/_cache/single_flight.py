@@ -45,6 +45,8 @@ class Flight(Generic[T]):
             epoch.
         losses: `CacheState.losses` at the start, or when the server has sent all the chats. The
             cache publishes no content from before a loss.
+        is_kept: Whether the leader must not stop although the flight is outdated, because a waiter
+            has started again too often.
         asked_at: The time at which another process requested the content from the server, on the
             cache's clock. Infinity if the leader requests the content itself.
     """
@@ -54,6 +56,7 @@ class Flight(Generic[T]):
     number: int = 0
     epoch: int = 0
     losses: int = 0
+    is_kept: bool = False
     asked_at: float = math.inf
     _done: Gate = field(factory=Gate)
     _value: tuple[T] | None = None

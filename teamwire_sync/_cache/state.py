@@ -24,7 +24,7 @@ from attrs import evolve
 from teamwire_sync._cache.cool_down import CoolDown, pause_after
 from teamwire_sync._cache.facts import Fact, Facts, Write
 from teamwire_sync._cache.info import CacheInfo
-from teamwire_sync._cache.listing import ConfirmedListing, Freshness, SlotRevision
+from teamwire_sync._cache.listing import ConfirmedListing, Freshness, SlotRevision, Written
 from teamwire_sync._cache.single_flight import Abandoned, Flight
 from teamwire_sync._cache.snapshot import ChatSnapshot
 from teamwire_sync._internal.fork import on_fork
@@ -79,6 +79,8 @@ class CacheState:
             `confirmed`. If A receives 304 after that, A must not publish the dropped chats again.
         changes: The number of changes. A change is an own write, an `invalidate` or a 401. It
             outdates the listings of other processes, so the source informs these processes.
+        written: The highest revision of an own write; None without revisions.
+        longest_doubt: Seconds for which a write can be in doubt.
     """
 
     def __init__(
@@ -96,9 +98,15 @@ class CacheState:
         self.recheck_after = recheck_after
         self.stale_if_error = stale_if_error
         self._own_write_grace = own_write_grace
-        self._write_timeout = write_timeout
-        # The writes in doubt, each with the end of its doubt.
+        self.longest_doubt = write_timeout + own_write_grace
+        # The writes in doubt, each with the end of its doubt. `_of_all` stands for the writes of
+        # the processes that share the listings.
         self._doubts: dict[Write, float] = {}
+        self._of_all = Write()
+        self.written: int | None = None
+        # The highest revision of a write of these processes, and the time until which a listing may
+        # lack the write.
+        self._written_by_all: Written | None = None
         self.view = _NOTHING
         self.tries = itertools.count()
         self.fails = itertools.count()
@@ -162,6 +170,7 @@ class CacheState:
                 return (view,)
             elif self._flight is not None:
                 self._counts["joined"] += 1
+                self._flight.is_kept |= led.is_kept
                 return self._flight
             elif cool is None or now >= cool.until or time_left >= cool.enough:
                 self._flights.add(led)
@@ -221,6 +230,7 @@ class CacheState:
         ended_at: float,
         *,
         check_at: float = math.inf,
+        stamp: tuple[str, float] | None = None,
         is_ours: bool = True,
     ) -> ChatSnapshot:
         """Combine *listing* and the facts, publish the result as the new view, and return it.
@@ -234,6 +244,7 @@ class CacheState:
             ended_at: The time at which the listing was complete, on the cache's clock.
             check_at: The time of the next check for writes of other processes, on the cache's
                 clock.
+            stamp: See `ChatSnapshot.store_stamp`.
             is_ours: Whether *flight* requested the listing from the server. False for a listing
                 from a store.
 
@@ -248,7 +259,7 @@ class CacheState:
             live = facts.live(listing.asked_at)
             view = evolve(
                 live.merge(listing.listed).until(self.end_of(listing), check_at),
-                store_generation=listing.revision.generation if listing.revision else None,
+                store_stamp=stamp,
                 number=flight.number if is_ours else 0,
             )
             with self._lock:
@@ -278,15 +289,21 @@ class CacheState:
         """Return the time at which *listing* expires.
 
         A listing that lacks a fact expires with the fact. In doubt, a listing lasts for
-        `recheck_after` at most.
+        `recheck_after` at most. So does a listing that lacks a write of another process.
         """
         asked_at = listing.asked_at
         # Use the request time: a fact that expired since then may be missing from this listing.
         lacking = self.facts.live(asked_at).against(listing.listed)
         ends_at = min(asked_at + self.ttl, lacking.expires_at)
-        if asked_at < self._doubt_until:
+        if asked_at < self._doubt_until or self._lacks_write(listing):
             ends_at = min(ends_at, asked_at + self.recheck_after)
         return ends_at
+
+    def _lacks_write(self, listing: ConfirmedListing) -> bool:
+        revision, written = listing.listed.revision, self._written_by_all
+        if revision is None or written is None:
+            return False
+        return revision < written.revision and listing.asked_at < written.until
 
     def failed(self, flight: Flight[ChatSnapshot], error: TWError, *, enough: float) -> None:
         """Start the cool-down after a flight has failed, unless the epoch has changed.
@@ -325,7 +342,7 @@ class CacheState:
             doubt, until a listing requested after the doubt succeeds.
         """
         now, listing = self.clock(), self.confirmed
-        if listing is None or not self._is_authorized or self._doubts:
+        if listing is None or not self._is_authorized or listing.asked_at < self._doubt_until:
             return None
         if now >= listing.asked_at + self.ttl + self.stale_if_error:
             return None
@@ -333,17 +350,31 @@ class CacheState:
 
     # Listings that processes share
 
-    def accepts(self, asked_at: float, need: Freshness, now: float) -> bool:
+    def accepts(self, asked_at: float, need: Freshness, now: float, began: float) -> bool:
         """Return whether a listing that another process requested at *asked_at* is new enough.
 
         A listing from before the last event or 404 is too old. For example, another process lists
         the chats. Then a thread of this process receives an event, which makes the view expire. The
-        thread must not take the older listing from the store. If the cache is in doubt, every
-        stored listing is too old.
+        thread must not take the older listing from the store. If the cache is in doubt, a listing
+        from before the look-up *began* is too old.
         """
         in_doubt = now < self._doubt_until
-        since = max(need.since, self._asked_since, now if in_doubt else -math.inf)
+        since = max(need.since, self._asked_since, began if in_doubt else -math.inf)
         return since < asked_at and now < asked_at + self.ttl
+
+    def on_slot(self, doubt_until: float, written: Written | None) -> None:
+        """Apply what a slot says about the writes of all processes that share it.
+
+        Args:
+            doubt_until: The latest end of the doubt about a write, even if it has passed, on the
+                cache's clock. -infinity without a doubt.
+            written: The writes that a listing may lack, on the cache's clock; None without
+                revisions.
+        """
+        with self._lock:
+            self._doubts[self._of_all] = doubt_until
+            self._doubt_until = max(self._doubts.values())
+            self._written_by_all = written
 
     def keep(self, flight: Flight[ChatSnapshot], listing: ConfirmedListing, losses: int) -> None:
         """Set `confirmed` to a stored listing, which look-ups may then use if the server fails.
@@ -395,7 +426,7 @@ class CacheState:
         its time-out and of `own_write_grace`.
         """
         now = self.clock()
-        until = now + self._write_timeout + self._own_write_grace
+        until = now + self.longest_doubt
         with self._lock:
             view = self.view
             self._hide()
@@ -434,6 +465,8 @@ class CacheState:
                 # state before the write.
                 self._expire()
                 self.changes += 1
+                if write.revision is not None:
+                    self.written = max(write.revision, self.written or 0)
             # Also if the view shows the write: the next listing may come from a server that lags.
             if write.tid is not None:
                 self.facts = self.facts.noted(write.tid, fact)

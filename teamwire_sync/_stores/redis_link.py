@@ -77,14 +77,13 @@ class Link:
         """Drop the parent's sockets. Closing them in the child sends nothing to the server."""
         self._free.clear()
 
-    def run(self, *commands: tuple[Any, ...], atomic: bool = False) -> list[Any]:
+    def run(self, *commands: tuple[Any, ...]) -> list[Any]:
         """Run *commands* in one round trip, and return the server's response to each.
 
         If a key has a value of another type than its command needs, the response is the error.
 
         Args:
             commands: The commands, each with its arguments.
-            atomic: Whether the server runs all the commands in one step, or none of them.
 
         Raises:
             StoreError: Redis could not be reached, or refused a command.
@@ -94,7 +93,6 @@ class Link:
                 pipeline = self._free.pop()
             except IndexError:
                 pipeline = self._make()
-            pipeline.transaction = atomic
             for command in commands:
                 pipeline.execute_command(*command)
             with unwrapped():
@@ -151,7 +149,7 @@ def _maker(url: str, timeout: float) -> tuple[Callable[[], Any], str] | None:
                 # Old releases of redis-py have a Lock, which a signal may leave acquired. Then the
                 # same thread would wait for itself as it releases its connection.
                 pool._lock = threading.RLock()
-                return redis.Redis(connection_pool=pool).pipeline()
+                return redis.Redis(connection_pool=pool).pipeline(transaction=False)
 
             # redis-py checks some options only when it makes a connection.
             return make, _where(parts.scheme, make().connection_pool.make_connection())

@@ -69,6 +69,7 @@ class SharedListing:
         attach: A function that binds the chats, users and groups of a listing to the Connection,
             so that their methods can send requests.
         patience: Seconds to wait for another process's listing.
+        grace: Seconds for which the server's list may lack a write.
     """
 
     def __init__(
@@ -78,10 +79,14 @@ class SharedListing:
         check_interval: float,
         attach: Callable[[StoredListing], None],
         patience: float = math.inf,
+        grace: float = 0.0,
     ) -> None:
         self.check_interval = check_interval
         self.patience = patience
         self._flushing = threading.RLock()
+        self._grace = grace
+        # The marks that have to be removed.
+        self._ended: set[str] = set()
         self._slot = slot
         self._attach = attach
         # The number of own changes that the store has recorded.
@@ -113,41 +118,64 @@ class SharedListing:
         here = threading.get_ident()
         return any(each.shared is self or each.thread == here for each in list(_held))
 
-    def flush(self, changes: int, *, at_once: bool = False) -> None:
+    def mark(self, write: str, seconds: float) -> None:
+        """Add the mark of a write, for this time. Nothing happens if the store fails."""
+        self._try(lambda: self._slot.mark(write, seconds))
+
+    def flush(
+        self,
+        changes: int,
+        *,
+        ended: str | None = None,
+        revision: int | None = None,
+        at_once: bool = False,
+    ) -> None:
         """Replace the generation, unless the store has already recorded all own changes.
 
         Args:
             changes: The number of own changes; each change outdates the stored listing.
+            ended: The write whose mark has to be removed; None without one.
+            revision: The highest revision of own writes; None without one.
             at_once: Whether to try although the store has just failed. `close` needs this, because
                 no later try follows.
         """
-        if changes > self._flushed:
+        if ended is not None:
+            self._ended.add(ended)
+        if self._owes(changes):
             if at_once:
                 self._failed_until = -math.inf
-            self._try(lambda: self._flush(changes))
+            self._try(lambda: self._flush(changes, revision))
 
-    def _flush(self, changes: int) -> None:
+    def _owes(self, changes: int) -> bool:
+        return changes > self._flushed or bool(self._ended)
+
+    def _flush(self, changes: int, revision: int | None) -> None:
         with self._flushing:
-            if changes <= self._flushed:
+            if not self._owes(changes):
                 return
             if self.clock() < self._failed_until:
                 # Thread A has waited for a failing store; thread B has waited for A's lock. B does
                 # not wait for the store again.
                 raise _Paused
+            ended = tuple(self._ended)
             try:
-                self._slot.bump_generation()
+                if changes > self._flushed:
+                    self._slot.bump_generation(ended=ended, revision=revision, grace=self._grace)
+                else:
+                    self._slot.unmark(ended)
             except StoreError:
                 self._failed_until = self.clock() + _PAUSE
                 raise
-            self._flushed = changes
+            self._ended.difference_update(ended)
+            self._flushed = max(changes, self._flushed)
 
-    def status(self, changes: int) -> SlotStatus | None:
+    def status(self, changes: int, revision: int | None = None) -> SlotStatus | None:
         """Record own changes as `flush` does, and return the status; None while the store fails."""
-        return self._try(lambda: self._status(changes))
+        return self._try(lambda: self._status(changes, revision))
 
-    def _status(self, changes: int) -> SlotStatus:
-        if changes > self._flushed:
-            self._flush(changes)
+    def _status(self, changes: int, revision: int | None) -> SlotStatus:
+        if self._owes(changes):
+            self._flush(changes, revision)
         try:
             return self._slot.status()
         except DamagedError as error:
@@ -185,7 +213,8 @@ class SharedListing:
                 otherwise None.
 
         Returns:
-            The new revision of the listing; None if the listing is not stored.
+            The new revision of the listing; None if the listing is not stored, for example because
+            the stored listing has a higher revision.
         """
         return self._try(lambda: self._save(listing, status, unchanged))
 
@@ -209,7 +238,9 @@ class SharedListing:
             listed.by_tid, listing.validator, revisions=listed.revisions, revision=listed.revision
         )
         try:
-            return slot.save(stored, generation=status.generation, asked_at=asked_at)
+            return slot.save(
+                stored, generation=status.generation, asked_at=asked_at, grace=self._grace
+            )
         except StoreError:
             # After this failure, all waiting processes list the chats in parallel. Otherwise, they
             # would list the chats one after the other, each with the lease.

@@ -136,6 +136,39 @@ class TestSingleFlight:
         with pytest.raises(RuntimeError, match="progress callback"):
             by_tid(cache, "t1")
 
+    def test_writes_and_new_look_ups_keep_no_waiter_waiting(
+        self, cache: ChatCache, server: ChatServer
+    ) -> None:
+        loads = count()
+        arrived, end = Gate(), Gate()
+        arrived.open()
+
+        def outdate(_: ListingRequest) -> None:
+            number = next(loads)
+            arrived()
+            if number == 3:
+                end()
+                return
+            # All who were outdated so far, and the waiter, wait for this load.
+            wait_until(lambda: cache.info().joined == (number + 1) * (number + 2) // 2)
+            create(cache, make_chat(f"t{number + 3}"))
+            look_up(number + 1)
+
+        def look_up(number: int) -> None:
+            threads.start(lambda: cache.all(None))
+            # The next look-up leads the next load, before those who wait start again.
+            wait_until(lambda: len(server.asked) == number + 1)
+
+        server.pages, server.on_load = 2, outdate
+        with Threads() as threads:
+            try:
+                threads.start(lambda: cache.all(None))
+                arrived.wait_arrived()
+                waiter = threads.start(lambda: cache.all(None))
+                assert waiter.result(PATIENCE)
+            finally:
+                end.open()
+
     def test_what_a_progress_callback_raises_reaches_its_caller_alone(
         self, cache: ChatCache, server: ChatServer
     ) -> None:

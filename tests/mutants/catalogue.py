@@ -21,6 +21,7 @@ _VENDOR = "_vendor"
 _REVISIONS = "tests/sandbox/test_revisions.py"
 _SHARED = "tests/stores/test_shared_listing.py"
 _SHARING = "tests/stores/test_sharing.py"
+_MARKS = "tests/stores/test_marks.py"
 
 
 @frozen
@@ -135,8 +136,8 @@ MUTANTS = (
     ),
     _mutant(
         "outdated loads given up without end",
-        "may_give_up = next(attempts) < _GIVEN_UP",
-        "may_give_up = True",
+        "led.is_kept = next(attempts) >= _GIVEN_UP",
+        "led.is_kept = False",
         f"{_WRITES}::TestOwnWrites::test_writes_that_never_stop_do_not_keep_a_look_up_waiting",
         file="_cache/refresher.py",
     ),
@@ -171,7 +172,7 @@ MUTANTS = (
     ),
     _mutant(
         "a listing from before a doubt serves after it",
-        "or self._doubts:",
+        "or listing.asked_at < self._doubt_until:",
         "or now < self._doubt_until:",
         f"{_STALE}::TestStale::test_it_is_not_used_after_a_write_of_unknown_outcome[after it]",
     ),
@@ -349,9 +350,9 @@ MUTANTS = (
     ),
     _mutant(
         "an own write tells the others nothing",
-        "unknown=unknown)\n                self._source.flush()\n",
+        "unknown=unknown)\n                self._source.flush(None if unknown else write)\n",
         "unknown=unknown)\n                self.state.changes -= 1\n",
-        f"{_SHARED}::TestEachStore::test_an_own_write_has_the_others_list_anew[memory]",
+        f"{_MARKS}::TestMarks::test_one_call_removes_it_and_renews",
         file="_cache/chat_cache.py",
     ),
     _mutant(
@@ -384,16 +385,15 @@ MUTANTS = (
     ),
     _mutant(
         "a view lives on whoever has written",
-        "if status is not None and status.generation != view.store_generation:",
+        "if status is not None and status.stamp != view.store_stamp:",
         "if False:",
         f"{_SHARED}::TestEachStore::test_an_own_write_has_the_others_list_anew[memory]",
         file="_stores/source.py",
     ),
     _mutant(
         "an owed renewal is forgotten",
-        "            try:\n                self._slot.bump_generation()\n",
-        "            self._flushed = marked\n"
-        "            try:\n                self._slot.bump_generation()\n",
+        " + _PAUSE\n                raise\n",
+        " + _PAUSE\n                self._flushed = changes\n                raise\n",
         f"{_SHARING}::TestRenewals::test_one_that_failed_is_made_before_the_next_look",
         file="_stores/sharing.py",
     ),
@@ -502,5 +502,58 @@ MUTANTS = (
         "tests/cache/test_expiring_cache.py::TestSignals::"
         "test_an_entry_expires_though_an_exception_has_stopped_the_clock_of_cachetools",
         file="_cache/expiring_cache.py",
+    ),
+    _mutant(
+        "a killed writer leaves no mark",
+        "            self._source.begin(write)\n",
+        "",
+        f"{_MARKS}::TestKilledWriters::test_a_new_process_finds_what_the_server_did",
+        file="_cache/chat_cache.py",
+    ),
+    _mutant(
+        "a process that runs does not notice a mark",
+        "        return self.generation, self.doubt_until\n",
+        "        return self.generation, 0.0\n",
+        f"{_MARKS}::TestKilledWriters::test_a_process_that_runs_finds_it_after_the_check_interval",
+        file="_stores/base.py",
+    ),
+    _mutant(
+        "each stored listing counts in doubt",
+        "began if in_doubt else -math.inf",
+        "-math.inf",
+        f"{_MARKS}::TestKilledWriters::test_a_miss_in_it_lists_at_once",
+    ),
+    _mutant(
+        "a mark that has ended is forgotten",
+        "past[:-1]",
+        "past",
+        "tests/stores/test_slot.py::TestMarks::test_the_last_end_stays_after_it[memory]",
+        file="_stores/memory.py",
+    ),
+    _mutant(
+        "a forked child removes the marks of its parent",
+        'f"{mark} {os.getpid()}"',
+        "mark",
+        f"{_MARKS}::TestMarks::test_a_forked_child_removes_none_of_its_parent",
+        file="_stores/source.py",
+    ),
+    _mutant(
+        "an older listing takes the place of a newer one",
+        "number < body[2]",
+        "number < 0",
+        f"{_MARKS}::TestRevisions::test_a_paused_process_puts_no_older_listing_over_a_newer_one",
+        file="_stores/memory.py",
+    ),
+    _mutant(
+        "a listing that lacks a write of another process lasts",
+        " or self._lacks_write(listing)",
+        "",
+        f"{_MARKS}::TestRevisions::test_so_does_one_that_is_stored",
+    ),
+    _mutant(
+        "new look-ups keep a waiter waiting",
+        "                self._flight.is_kept |= led.is_kept\n",
+        "",
+        f"{_FLIGHTS}::TestSingleFlight::test_writes_and_new_look_ups_keep_no_waiter_waiting",
     ),
 )

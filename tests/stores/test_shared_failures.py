@@ -163,4 +163,4 @@ class TestWithoutTheStore:
         slot = sharers.slot()
         create(sharers.cache(slot, ttl=0), make_chat("t3"))
 
-        assert slot.calls == ["bump_generation"]
+        assert slot.calls == ["mark", "bump_generation"]

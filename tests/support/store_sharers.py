@@ -73,6 +73,8 @@ class SpiedSlot:
             "mark_unchanged",
             "fail",
             "bump_generation",
+            "mark",
+            "unmark",
             "take_lease",
         )
         self.before = dict.fromkeys(methods, unavailable)
@@ -107,7 +109,7 @@ class Sharers:
 
     def sharing(self, slot: Any = None, **settings: Any) -> SharedListing:
         """What a cache uses a place with."""
-        defaults = {"check_interval": 1, "attach": lambda _: None}
+        defaults = {"check_interval": 1, "attach": lambda _: None, "grace": 30}
         made = SharedListing(slot or self.slot(), **{**defaults, **settings})
         made.clock = self.clock
         return made
