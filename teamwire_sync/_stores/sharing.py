@@ -348,11 +348,14 @@ class LeaseKeeper:
         """Take the lease; return False while another process has it, or while the store fails."""
         # Set before the lease is taken: Ctrl-C may come before the result is stored.
         self._may_be_taken = True
+        # A signal handler that interrupts the request must not wait for this lease.
+        _held.add(self)
         taken = self.shared._try(lambda: self.shared._slot.take_lease(self._owner, LEASE))
         # If the store failed, only its response may have been lost.
         self._may_be_taken = taken is not False
-        if taken:
-            _held.add(self)
+        if not taken:
+            _held.discard(self)
+        else:
             with suppress(RuntimeError):  # the interpreter is ending
                 # Not a threading.Thread: a signal may interrupt its start.
                 _thread.start_new_thread(self._extend, ())
