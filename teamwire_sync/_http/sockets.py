@@ -167,6 +167,8 @@ class DeadlineSocket:
     """
 
     is_connected = False
+    # For a destructor, if a signal has interrupted `__init__`: `__getattr__` needs the attribute.
+    _sock: Any = None
 
     def __init__(self, sock: Any, timeout: float | None) -> None:
         self._sock = sock
