@@ -179,6 +179,7 @@ class Connection:
                     list(stored.chats.values()), stored.users, stored.groups
                 ),
                 patience=timeout,
+                grace=config.own_write_grace,
             )
             source = _stores.StoreSource(state, server, shared)
         self._cache = parts.ChatCache(state, source)

@@ -14,6 +14,7 @@ from teamwire_sync._cache.facts import Write
 from teamwire_sync._cache.listing import Freshness, Progress
 from teamwire_sync._cache.refresher import Refresher
 from teamwire_sync._internal.log import logger
+from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync.exceptions import (
     TWAuthError,
     TWClosedError,
@@ -127,7 +128,7 @@ class ChatCache:
             return pick(self.refresher.refresh(view, deadline, need=need))
         except (TWAuthError, TWClosedError):
             raise
-        except TWError as error:
+        except not_by_signal(TWError) as error:
             # Within the TTL, a miss in the view is still a valid result.
             current = state.view
             if state.clock() >= current.expires_at:
@@ -144,7 +145,9 @@ class ChatCache:
     ) -> T | None:
         try:
             return pick(self.refresher.refresh(seen, deadline, progress))
-        except (TWConnectionError, TWServerError, TWRateLimitError, TWProtocolError) as error:
+        except not_by_signal(
+            TWConnectionError, TWServerError, TWRateLimitError, TWProtocolError
+        ) as error:
             stale = self.state.stale()
             found = None if stale is None else pick(stale)
             # An old listing does not prove that a chat is missing, so the look-up fails. If the
@@ -181,19 +184,21 @@ class ChatCache:
         unknown = may_be_done = True
         if in_doubt:
             self.state.begin(write)
+            self._source.begin(write)
         try:
             yield write
             unknown = False
-        except (TWDeliveryUnknownError, TWServerError, TWProtocolError):
+        except not_by_signal(TWDeliveryUnknownError, TWServerError, TWProtocolError):
             raise
-        except TWError:
+        except not_by_signal(TWError):
             may_be_done = False
             self.state.withdraw(write)
+            self._source.flush(write)
             raise
         finally:
             if may_be_done:
                 self.state.wrote(write, unknown=unknown)
-                self._source.flush()
+                self._source.flush(None if unknown else write)
 
     # The next method needs no flush: each process gets its own events and 404 responses from the
     # server.

@@ -34,8 +34,8 @@ class Write:
         chat: The chat after the change; None if the bot has left it.
         revision: The revision of the change; None if the server has no revisions.
         is_created: Whether the write created the chat.
-        view: The view before the write.
-        epoch: The epoch of that view.
+        view: The view before the write; None if it must not come back.
+        mark: The token of the write's mark in a store; None without one.
     """
 
     tid: str | None = None
@@ -43,7 +43,7 @@ class Write:
     revision: int | None = None
     is_created = False
     view: ChatSnapshot | None = None
-    epoch = -1
+    mark: str | None = None
 
     def created(self, chat: Chat, revision: int | None) -> None:
         """Record that the server has created a chat, or returned an existing one."""

@@ -88,6 +88,20 @@ class SlotRevision:
     asked_at: float
 
 
+@frozen
+class Written:
+    """The own writes of the processes that share a slot, as far as the server has numbered them.
+
+    Attributes:
+        revision: The highest revision of these writes.
+        until: The time until which a listing may lack them, on the store's clock or, in
+            `CacheState`, on the cache's clock.
+    """
+
+    revision: int
+    until: float
+
+
 @frozen(eq=False, repr=False)
 class ConfirmedListing:
     """The last listing that the server confirmed, without the facts.

@@ -30,7 +30,8 @@ class ChatSnapshot:
         expires_at: The end of the snapshot if no other process has written, on the cache's clock.
         number: The number of the flight that requested the chats from the server; 0 if another
             process requested them.
-        store_generation: The slot's generation when the chats were requested; None without a store.
+        store_stamp: The slot's generation, and the latest end of a mark in it, when the chats were
+            requested; None without a store.
         revisions: The revision of each chat's last change, by thread ID; empty if the server has no
             revisions.
         revision: The revision up to which the chats are complete; None if the server has none.
@@ -42,7 +43,7 @@ class ChatSnapshot:
     fresh_until: float = -math.inf
     expires_at: float = -math.inf
     number: int = 0
-    store_generation: str | None = None
+    store_stamp: tuple[str, float] | None = None
     revisions: Mapping[str, int] = field(factory=dict)
     revision: int | None = None
 

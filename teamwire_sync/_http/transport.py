@@ -16,6 +16,7 @@ from teamwire_sync._internal.deadlines import now
 from teamwire_sync._internal.fork import on_fork
 from teamwire_sync._internal.imports import LazyModule, first_use
 from teamwire_sync._internal.secret import refuse_to_copy
+from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync._transport import Ability, ChatPage, ChatState, Page
 from teamwire_sync.exceptions import TWImageLoadError, TWNotFoundError, TWProtocolError
 
@@ -297,7 +298,7 @@ class HttpTransport:
                 timeout=self._config.assets_timeout,
                 deadline=deadline,
             )
-        except TWNotFoundError as error:
+        except not_by_signal(TWNotFoundError) as error:
             if error.code != contract.NO_AVATAR:
                 raise
             context = {name: getattr(error, name) for name in _CONTEXT}
@@ -366,7 +367,7 @@ class HttpTransport:
     ) -> T | None:
         try:
             return self._ask(name, decode, deadline, ids=ids)
-        except TWNotFoundError as error:
+        except not_by_signal(TWNotFoundError) as error:
             # A 404 with another code means that the URL is wrong. It does not show whether the
             # object exists.
             if error.code != contract.NOT_FOUND:

@@ -11,6 +11,7 @@ from teamwire_sync._display.progress import Progress
 from teamwire_sync._display.progress import moved as bytes_moved
 from teamwire_sync._internal.deadlines import deadline_of, within
 from teamwire_sync._internal.imports import LazyModule
+from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync._internal.validation import (
     require_bool,
     require_count,
@@ -354,7 +355,7 @@ class ChatActions:
     def _in(self, chat: Chat | ChatHandle) -> Iterator[None]:
         try:
             yield
-        except TWNotFoundError as error:
+        except not_by_signal(TWNotFoundError) as error:
             self._cache.on_state(chat.tid, None, error._revision)
             raise
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import threading
 import time
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Callable, NoReturn
@@ -11,7 +10,10 @@ from typing import TYPE_CHECKING, Callable, NoReturn
 from attrs import define
 
 from teamwire_sync._internal.deadlines import time_left
+from teamwire_sync._internal.fork import on_fork
 from teamwire_sync._internal.log import logger
+from teamwire_sync._internal.signals import not_by_signal
+from teamwire_sync._internal.waiting import Limit, Ticket
 from teamwire_sync._models.events import Event, Events, NewMessageInfo
 from teamwire_sync.exceptions import (
     TWConnectionError,
@@ -64,6 +66,18 @@ class _Batch:
     given: int = 0
 
 
+class _Use:
+    """The limit of a stream, which one thread at a time may use."""
+
+    def __init__(self) -> None:
+        self.after_fork()
+        on_fork(self)
+
+    def after_fork(self) -> None:
+        """Replace the limit: a thread of the parent may be using the stream."""
+        self.limit = Limit(1)
+
+
 class EventStream:
     """An iterator that returns one event after the other and waits for the next one.
 
@@ -109,7 +123,7 @@ class EventStream:
         self._batch = _Batch((), cursor)
         self._failures = 0
         self._is_over = False
-        self._in_use = threading.Lock()
+        self._use = _Use()
 
     def __iter__(self) -> EventStream:
         return self
@@ -124,17 +138,24 @@ class EventStream:
             TWClosedError: The Connection is closed.
             TWError: Requests fail and no time is left for a retry, or a response violates the
                 contract.
-            RuntimeError: Another thread is waiting in this stream.
+            RuntimeError: Another thread is waiting in this stream, or a signal handler has
+                interrupted this thread in it.
         """
-        if not self._in_use.acquire(blocking=False):
-            message = (
-                "this EventStream is in use by another thread: call connection.events() per thread"
-            )
-            raise RuntimeError(message)
+        ticket, limit = Ticket(), self._use.limit
         try:
+            if not limit.acquire(ticket, 0):
+                message = (
+                    "this EventStream is in use by another call: call connection.events() per "
+                    "thread, and don't use the stream in a signal handler"
+                )
+                raise RuntimeError(message)
             batch = self._wanted()
         finally:
-            self._in_use.release()
+            # Called twice because Ctrl-C may interrupt the first call; idempotent.
+            try:
+                limit.release(ticket)
+            finally:
+                limit.release(ticket)
         # No call from here on: Ctrl-C during a call would lose the event.
         event = batch.events[batch.given]
         self.cursor = event.cursor
@@ -171,7 +192,7 @@ class EventStream:
             self._is_over = True
         try:
             page = self._transport.get_events(cursor=cursor, wait=wait, deadline=None)
-        except (TWConnectionError, TWServerError, TWRateLimitError) as error:
+        except not_by_signal(TWConnectionError, TWServerError, TWRateLimitError) as error:
             failure: TWError = error
         else:
             self._arrived(page)

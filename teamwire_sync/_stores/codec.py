@@ -21,6 +21,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from teamwire_sync._internal.fields import FLAG, OPTIONAL, STRING, Fields, extra_of
+from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync._internal.strict_json import parse_json
 from teamwire_sync._models.chats import Chat, ChatType, FillableChat
 from teamwire_sync._models.people import Bot, Group, LoggedInUser, User
@@ -71,7 +72,7 @@ def pack(contents: StoredListing) -> bytes:
     """
     try:
         body = _encode(_document(contents)).encode("ascii")
-    except _FAULTS:
+    except not_by_signal(*_FAULTS):
         body = b""
     if not body:
         message = "the chats contain a value that can't be stored"
@@ -92,7 +93,7 @@ def unpack(packed: bytes) -> StoredListing:
     if digest == _digest(body):
         try:
             return _contents(parse_json(str(body, "ascii")))
-        except _FAULTS:
+        except not_by_signal(*_FAULTS):
             message = "the snapshot contains something other than chats"
     raise StoreError(message)
 

@@ -21,7 +21,7 @@ from tests.support.waiting import Gate, Threads, wait_until
 
 if TYPE_CHECKING:
     from teamwire_sync._cache.chat_cache import ChatCache
-    from teamwire_sync._cache.listing import ListingRequest
+    from teamwire_sync._cache.listing import ConfirmedListing, ListingRequest
     from tests.support.builders import Clock
     from tests.support.chat_server import ChatServer
 
@@ -112,6 +112,15 @@ class TestOwnWrites:
 
         assert cache.info().expires_in == 30
 
+    def test_the_grace_of_a_write_that_the_list_shows_ends_no_view(
+        self, cache: ChatCache, server: ChatServer
+    ) -> None:
+        with cache.writing() as write:
+            write.created(server.put(make_chat("t3")), server.revisions["t3"])
+        cache.all(None)
+
+        assert cache.info().expires_in == 300
+
     @pytest.mark.parametrize(
         "write",
         [lambda cache: create(cache, make_chat("t3")), lambda cache: cache.invalidate()],
@@ -195,6 +204,23 @@ class TestOwnWrites:
 
         assert list(cache.state.facts.by_tid) == ["new2", "new3", "new4"]
 
+    def test_a_listing_that_was_asked_for_within_the_grace_shows_it_however_late_it_comes(
+        self, cache: ChatCache, server: ChatServer, clock: Clock
+    ) -> None:
+        """Another one, asked for after the grace, comes earlier."""
+        create(cache, make_chat("t3"))
+        server.on_load = gate = Gate()
+        with Threads() as threads:
+            early = threads.start(lambda: by_tid(cache, "t3"))
+            gate.wait_arrived()
+            server.on_load = lambda load: None
+            clock.advance(31)
+            cache.invalidate()
+            cache.all(None)
+            gate.open()
+
+            assert early.result() is not None
+
     def test_it_is_shown_after_its_grace_while_the_server_fails(
         self, make_cache: Callable[..., ChatCache], server: ChatServer, clock: Clock
     ) -> None:
@@ -250,6 +276,45 @@ class TestOwnWrites:
 
         assert len(server.asked) == 1
 
+    def test_a_chat_that_create_gives_back_is_not_hidden_by_a_list_that_lags(
+        self, cache: ChatCache, server: ChatServer
+    ) -> None:
+        before = server.state
+        made = server.put(make_chat("t3"))
+        cache.all(None)
+        with cache.writing(in_doubt=False) as write:
+            write.created(made, server.revisions["t3"])
+        server.go_back(before)
+        cache.all(None, refresh=True)
+
+        assert by_tid(cache, "t3") is not None
+
+
+class TestRefused:
+    """The view comes back, unless it could hide what has come since."""
+
+    @pytest.mark.parametrize(
+        "what",
+        [
+            lambda cache: cache.state.begin(Write()),
+            lambda cache: hear(cache, "t1", make_chat("t1", "uno")),
+            lambda cache: cache.on_unauthorized(),
+            lambda cache: create(cache, make_chat("t3")),
+        ],
+        ids=["another write begins", "event", "401", "another write"],
+    )
+    def test_the_next_look_up_asks_the_server(
+        self, cache: ChatCache, server: ChatServer, what: Callable[[ChatCache], object]
+    ) -> None:
+        cache.all(None)
+        write = Write()
+        cache.state.begin(write)
+        what(cache)
+        cache.state.withdraw(write)
+        cache.all(None)
+
+        assert len(server.asked) == 2
+
 
 class TestInDoubt:
     """From before a write is sent until its outcome is known."""
@@ -278,6 +343,22 @@ class TestInDoubt:
         clock.advance(6)
         cache.all(None)
         assert cache.info().expires_in == 300
+
+    def test_a_write_that_begins_while_a_listing_is_published_counts(
+        self, cache: ChatCache, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        state, end_of = cache.state, cache.state.end_of
+
+        def begin_then(listing: ConfirmedListing) -> float:
+            ends_at = end_of(listing)
+            monkeypatch.undo()
+            state.begin(Write())
+            return ends_at
+
+        monkeypatch.setattr(state, "end_of", begin_then)
+        cache.all(None)
+
+        assert cache.info().expires_in == 5
 
     def test_the_end_of_one_write_does_not_end_that_of_another(self, cache: ChatCache) -> None:
         cache.all(None)

@@ -32,9 +32,11 @@ class TestTheFolderThatIsGiven(OnFiles):
         [
             ("linux", {"XDG_CACHE_HOME": "/caches"}, "/caches/teamwire_sync"),
             ("linux", {"XDG_CACHE_HOME": ""}, "/home/ada/.cache/teamwire_sync"),
+            ("linux", {"XDG_CACHE_HOME": "caches"}, "/home/ada/.cache/teamwire_sync"),
             ("linux", {}, "/home/ada/.cache/teamwire_sync"),
             ("darwin", {}, "/home/ada/Library/Caches/teamwire_sync"),
             ("win32", {"LOCALAPPDATA": "/local"}, "/local/teamwire_sync"),
+            ("win32", {"LOCALAPPDATA": "local"}, "/home/ada/AppData/Local/teamwire_sync"),
             ("win32", {}, "/home/ada/AppData/Local/teamwire_sync"),
         ],
     )
@@ -57,6 +59,12 @@ class TestTheFolderThatIsGiven(OnFiles):
         monkeypatch.setenv("HOME", "/home/ada")
 
         assert repr(FileStore("~/chats")) == "FileStore('/home/ada/chats')"
+
+    @pytest.mark.usefixtures("homeless")
+    @pytest.mark.parametrize("path", [None, "~/chats"])
+    def test_without_a_home_folder_it_has_to_be_given(self, path: str | None) -> None:
+        with pytest.raises(ValueError, match=r"^path: there is no home folder for '~/"):
+            FileStore(path)
 
     def test_it_stays_the_same_when_the_program_goes_elsewhere(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -15,6 +15,7 @@ from teamwire_sync._cache.snapshot import ChatSnapshot
 from teamwire_sync._cache.state import Freshness
 from tests.support.builders import make_chat
 from tests.support.chat_server import by_tid, create
+from tests.support.store_listings import take_lease
 from tests.support.store_sharers import Sharers
 from tests.support.waiting import Gate, Threads, wait_until
 
@@ -61,7 +62,7 @@ class TestEachStore:
 
     def test_what_comes_before_the_lease_is_had_is_taken(self, sharers: Sharers) -> None:
         slot = sharers.slot()
-        slot.once("lease", lambda: sharers.cache().all(None))
+        slot.once("take_lease", lambda: sharers.cache().all(None))
         sharers.cache(slot).all(None)
 
         assert len(sharers.server.asked) == 1
@@ -266,7 +267,7 @@ class TestRefresh:
 
     def test_it_takes_what_another_asked_for_after_it_began(self, sharers: Sharers) -> None:
         other = sharers.cache()
-        lease: Any = sharers.slot().lease(1000)
+        lease: Any = take_lease(sharers.slot(), 1000)
 
         def sleep(_: float) -> None:
             lease.release()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Callable
 from urllib.parse import quote
 
 from attrs import frozen
 
+from teamwire_sync._internal.signals import suppress
 from teamwire_sync._internal.strict_json import SMALL, decode_json
 from teamwire_sync._internal.validation import is_unicode
 from teamwire_sync._models.attachments import (
