@@ -203,7 +203,7 @@ class World:
         new.state, writes = copy_of(self.state)
         for me, doing in enumerate(self.threads):
             if isinstance(doing, Writing):
-                new.threads[me] = doing._replace(write=writes[doing.write])
+                new.threads[me] = doing._replace(write=writes.get(doing.write, doing.write))
         return new
 
     # Steps
