@@ -22,6 +22,7 @@ say how much there is of each. By hand, with more of them (it prints how many st
 
 from __future__ import annotations
 
+import copy
 import itertools
 from collections import deque
 from functools import cache
@@ -203,7 +204,9 @@ class World:
         new.state, writes = copy_of(self.state)
         for me, doing in enumerate(self.threads):
             if isinstance(doing, Writing):
-                new.threads[me] = doing._replace(write=writes.get(doing.write, doing.write))
+                new.threads[me] = doing._replace(
+                    write=writes.get(doing.write) or copy.copy(doing.write)
+                )
         return new
 
     # Steps
@@ -508,8 +511,7 @@ def copy_of(state: CacheState) -> tuple[CacheState, dict[Write, Write]]:
     new, writes = object.__new__(CacheState), {}
     new.__dict__.update(state.__dict__)
     for write in state._doubts:
-        writes[write] = Write()
-        writes[write].__dict__.update(write.__dict__)
+        writes[write] = copy.copy(write)
     new._doubts = {writes[write]: end for write, end in state._doubts.items()}
     new._flights = set(state._flights)
     return new, writes
