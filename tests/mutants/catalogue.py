@@ -72,8 +72,7 @@ MUTANTS = (
     _mutant(
         "facts dropped at first sight of any listing",
         "                    self.facts = live\n",
-        "                    same = self.confirmed and self.confirmed.listed is listing.listed\n"
-        "                    self.facts = live if same else Facts()\n",
+        "                    self.facts = Facts()\n",
         f"{_WRITES}::TestOwnWrites::test_a_newer_list_that_still_lags_does_not_end_it",
     ),
     _mutant(
@@ -516,12 +515,6 @@ MUTANTS = (
         "        return self.generation, 0.0\n",
         f"{_MARKS}::TestKilledWriters::test_a_process_that_runs_finds_it_after_the_check_interval",
         file="_stores/base.py",
-    ),
-    _mutant(
-        "each stored listing counts in doubt",
-        "began if in_doubt else -math.inf",
-        "-math.inf",
-        f"{_MARKS}::TestKilledWriters::test_a_miss_in_it_lists_at_once",
     ),
     _mutant(
         "a mark that has ended is forgotten",
