@@ -42,7 +42,6 @@ class NaiveChat:
     user_ids: list[str]
     group_ids: list[str]
     admin_ids: list[str]
-    revision: int
 
 
 @frozen

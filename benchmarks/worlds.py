@@ -122,20 +122,13 @@ class Pages:
         left = self._chats
         for number, body in enumerate(self._bodies, start=1):
             content = body if isinstance(body, bytes) else body.read_bytes()
-            chats, revisions, _ = decoder.page(decode_json(content))
+            chats, _ = decoder.page(decode_json(content))
             if left is not None:
                 chats = chats[:left]
                 left -= len(chats)
             is_last = number == len(self._bodies) or left == 0
             users, groups = decoder.described()
-            yield ChatPage(
-                chats,
-                is_last=is_last,
-                users=users,
-                groups=groups,
-                revision=max(revisions, default=0),
-                revisions=revisions[: len(chats)],
-            )
+            yield ChatPage(chats, is_last=is_last, users=users, groups=groups)
             if is_last:
                 return
 

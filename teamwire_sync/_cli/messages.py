@@ -29,7 +29,6 @@ from teamwire_sync._cli.settings import (
     title_option,
     validate_seconds,
 )
-from teamwire_sync._internal.signals import not_by_signal
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -276,6 +275,5 @@ def _whom(event: Event) -> str:
 def _local(moment: datetime) -> str:
     try:
         return moment.astimezone().strftime("%Y-%m-%d %H:%M")
-    # The platform can't represent the local time.
-    except not_by_signal(OverflowError, OSError, ValueError):
+    except (OverflowError, OSError, ValueError):  # the platform can't represent the local time
         return moment.isoformat()

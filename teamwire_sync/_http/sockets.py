@@ -14,8 +14,9 @@ import math
 import os
 import socket
 import ssl
+import threading
 import time
-from contextvars import ContextVar
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import urllib3.util.connection
@@ -28,10 +29,9 @@ from urllib3.exceptions import (
     ProxyError,
 )
 
-from teamwire_sync._http.body import LocalFailure
-from teamwire_sync._internal.signals import is_by_signal, not_by_signal, suppress
-
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from teamwire_sync._http.canceller import Canceller
 
 _TIMED_OUT = "timed out"
@@ -42,35 +42,32 @@ _SHORTEST = 0.001
 NO_HOST = "teamwire-sync-checks-here-that-urllib3-opens-its-connections-only.invalid"
 
 
-# The deadline and the canceller of the present request. A threading.local made before gevent or
-# eventlet replaces threads would be common to all greenlets. Each greenlet has its own context.
-_current: ContextVar[tuple[float, Canceller | None]] = ContextVar(
-    "teamwire_sync request", default=(math.inf, None)
-)
+class _CurrentRequest(threading.local):
+    ends_at = math.inf
+    canceller: Canceller | None = None
 
 
-class ending_at:  # noqa: N801  used like a function
-    """The deadline of this thread's reads and writes in the block.
+_current = _CurrentRequest()
+
+
+@contextmanager
+def ending_at(moment: float, canceller: Canceller | None = None) -> Iterator[None]:
+    """Set the deadline of this thread's reads and writes in the block.
 
     Args:
         moment: The deadline, a moment of `time.monotonic`.
         canceller: An object that lets another thread end the reads and writes earlier, or None.
     """
-
-    # No generator: the garbage collector may end an interrupted one in the middle of another
-    # thread's request.
-    def __init__(self, moment: float, canceller: Canceller | None = None) -> None:
-        self._request = moment, canceller
-
-    def __enter__(self) -> None:
-        # `reset` restores the previous values: a logging handler may send another request while
-        # this thread sends a request.
-        self._before = _current.set(self._request)
-
-    def __exit__(self, *_: object) -> None:
-        _current.reset(self._before)
-        if self._request[1] is not None:
-            self._request[1].detach()
+    # Restore the previous values after the block: a logging handler may send another request while
+    # this thread sends a request.
+    before = _current.ends_at, _current.canceller
+    _current.ends_at, _current.canceller = moment, canceller
+    try:
+        yield
+    finally:
+        _current.ends_at, _current.canceller = before
+        if canceller is not None:
+            canceller.detach()
 
 
 def time_left(timeout: float | None) -> float | None:
@@ -79,18 +76,12 @@ def time_left(timeout: float | None) -> float | None:
     Raises:
         TimeoutError: No time is left.
     """
-    left = _current.get()[0] - time.monotonic()
+    left = _current.ends_at - time.monotonic()
     if left <= 0:
         raise socket.timeout(_TIMED_OUT)
     if left == math.inf:
         return timeout
     return left if timeout is None else min(timeout, left)
-
-
-def _attach(sock: Any) -> None:
-    canceller = _current.get()[1]
-    if canceller is not None:
-        canceller.attach(sock)
 
 
 def _rest(ends_at: float) -> float:
@@ -120,17 +111,12 @@ class _ResponseReads(io.RawIOBase):
             and the TLS handshake follows.
     """
 
-    # For `close`, which the garbage collector calls if a signal has interrupted __init__.
-    _raw: Any = io.BytesIO()
-    _is_connected = True
-    _canceller: Canceller | None = None
-
     def __init__(self, sock: socket.socket, timeout: float | None, *, is_connected: bool) -> None:
         self._sock = sock
         self._timeout = timeout
         self._is_connected = is_connected
-        self._raw = sock.makefile("rb", buffering=0)
-        self._canceller = _current.get()[1]
+        self._raw: Any = sock.makefile("rb", buffering=0)
+        self._canceller = _current.canceller
 
     def readable(self) -> bool:
         return True
@@ -144,7 +130,7 @@ class _ResponseReads(io.RawIOBase):
         if not self._is_connected:
             try:
                 timeout = time_left(self._timeout)
-            except not_by_signal(socket.timeout):
+            except socket.timeout:
                 timeout = _SHORTEST
             with suppress(OSError):  # the socket is closed if the proxy refused
                 self._sock.settimeout(timeout)
@@ -167,8 +153,6 @@ class DeadlineSocket:
     """
 
     is_connected = False
-    # For a destructor, if a signal has interrupted `__init__`: `__getattr__` needs the attribute.
-    _sock: Any = None
 
     def __init__(self, sock: Any, timeout: float | None) -> None:
         self._sock = sock
@@ -185,10 +169,11 @@ class DeadlineSocket:
     def sendall(self, data: Any) -> None:
         """Send all of *data*."""
         self._sock.settimeout(time_left(self._timeout))
-        _attach(self._sock)
+        if _current.canceller is not None:
+            _current.canceller.attach(self._sock)
         try:
             self._sock.sendall(data)
-        except not_by_signal(ssl.SSLEOFError) as error:
+        except ssl.SSLEOFError as error:
             # Without TLS, the error is a BrokenPipeError. After this error, urllib3 reads the
             # response that the server may have sent already.
             raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE)) from error
@@ -228,7 +213,8 @@ def for_handshake(sock: Any, timeout: float | None, ends_at: float) -> DeadlineS
         timeout: The limit for each later read and write in seconds, or None.
         ends_at: The deadline of the handshake, a moment of `time.monotonic`.
     """
-    _attach(sock)
+    if _current.canceller is not None:
+        _current.canceller.attach(sock)
     sock.settimeout(_rest(ends_at))
     return DeadlineSocket(sock, timeout)
 
@@ -263,18 +249,8 @@ class DeadlineConnection(HTTPConnection):
         """Connect, and do the TLS handshake."""
         try:
             self._connect()
-        except not_by_signal(Exception) as error:
+        except Exception as error:
             mark_unsent(error)
-            raise
-
-    def request(self, *args: Any, **kwargs: Any) -> None:
-        """Send the request."""
-        try:
-            super().request(*args, **kwargs)
-        except OSError as error:
-            # urllib3 ignores some of these, and waits for the response.
-            if is_by_signal(error):
-                raise LocalFailure(error) from None
             raise
 
     def endheaders(self, *args: Any, **kwargs: Any) -> None:
@@ -305,7 +281,7 @@ class DeadlineConnection(HTTPConnection):
     def _connect(self) -> None:
         try:
             super().connect()
-        except not_by_signal(ConnectionError, http.client.HTTPException) as error:
+        except (ConnectionError, http.client.HTTPException) as error:
             if self.proxy is None:
                 raise
             # If an error comes after the proxy was reached, urllib3 reports an error of the server.
@@ -335,7 +311,7 @@ class DeadlineConnection(HTTPConnection):
             address = addresses.pop(0)
             try:
                 sock = self._open(address, left / (len(addresses) + 1))
-            except not_by_signal(OSError) as error:
+            except OSError as error:
                 if addresses:
                     continue
                 if isinstance(error, socket.timeout):
@@ -348,7 +324,7 @@ class DeadlineConnection(HTTPConnection):
         family = urllib3.util.connection.allowed_gai_family()
         try:
             return list(socket.getaddrinfo(self._name, self.port, family, socket.SOCK_STREAM))
-        except not_by_signal(socket.gaierror) as error:
+        except socket.gaierror as error:
             raise NameResolutionError(self.host, self, error) from error
         except UnicodeError as error:
             message = f"a label of {self.host!r} is empty or too long"
@@ -361,7 +337,8 @@ class DeadlineConnection(HTTPConnection):
             for option in self.socket_options or ():
                 sock.setsockopt(*option)
             sock.settimeout(timeout)
-            _attach(sock)
+            if _current.canceller is not None:
+                _current.canceller.attach(sock)
             sock.connect(there)
         except BaseException:
             sock.close()

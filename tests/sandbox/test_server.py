@@ -31,7 +31,8 @@ ME = "/v1/bot/me/"
 def listed(box: Sandbox) -> list[dict[str, Any]]:
     """The chats of a sandbox's first page."""
     with Api(box) as session:
-        return session.chats()
+        chats: list[dict[str, Any]] = session.get(CHATS).json()["chats"]
+        return chats
 
 
 def test_requests_in_a_row_use_one_connection() -> None:
