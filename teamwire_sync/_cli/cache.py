@@ -29,7 +29,7 @@ def clear(*, as_json: bool) -> None:
         store = find_store(os.environ.get("TEAMWIRE_STORE") or "file", "TEAMWIRE_STORE")
     if store is None:
         raise_usage_error(
-            "the store is none, so there is nothing to clear; name a store, for example: "
+            "no store is in use, so there is nothing to clear: name a store, for example: "
             "teamwire-sync --store file cache clear"
         )
     count = store.clear()

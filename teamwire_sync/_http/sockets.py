@@ -153,6 +153,8 @@ class DeadlineSocket:
     """
 
     is_connected = False
+    # If Ctrl-C interrupts `__init__`, `__getattr__` still needs the attribute.
+    _sock: Any = None
 
     def __init__(self, sock: Any, timeout: float | None) -> None:
         self._sock = sock
@@ -317,8 +319,7 @@ class DeadlineConnection(HTTPConnection):
                 if isinstance(error, socket.timeout):
                     raise ConnectTimeoutError(self, _TIMED_OUT) from error
                 raise NewConnectionError(self, str(error)) from error
-            sock.settimeout(_rest(ends_at))  # the TLS handshake follows
-            return DeadlineSocket(sock, self.timeout)
+            return for_handshake(sock, self.timeout, ends_at)
 
     def _addresses(self) -> list[tuple[Any, ...]]:
         family = urllib3.util.connection.allowed_gai_family()

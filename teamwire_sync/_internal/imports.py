@@ -140,7 +140,7 @@ def _import_in_thread(name: str) -> None:
 
 
 def _import(name: str) -> None:
-    global _is_after_logging  # noqa: PLW0603
+    global _is_after_logging  # noqa: PLW0603  one registration for each process
     with _forks_held_off():
         if not _is_after_logging:
             # Fork handlers run in the reverse order of their registration. The handler of logging
@@ -189,7 +189,7 @@ def _after_fork_in_parent() -> None:
 
 
 def _after_fork_in_child() -> None:
-    global _under_way  # noqa: PLW0603
+    global _under_way  # noqa: PLW0603  the child needs a new lock
     try:
         _under_way.release()
     except RuntimeError:

@@ -204,7 +204,7 @@ print(json.dumps(late == [*calls, "tqdm"]))
 
 
 def run(program: str, *arguments: str, env: dict[str, str] | None = None) -> object:
-    """What *program* prints, a JSON document."""
+    """Return the JSON document that *program* prints."""
     given = [json.dumps(lazy_modules()), str(PATIENCE), *arguments]
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", _BEGIN + program, *given],

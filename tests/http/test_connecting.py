@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
 import urllib3.connection
+import urllib3.util.connection
 
 from teamwire_sync import Connection, ConnectionConfig, TWConnectionError, TWTimeoutError
 from tests.support.raw_server import (
@@ -298,6 +299,26 @@ class TestAddresses:
             assert connection.check().uid == "u1"
 
         assert tried == [("127.0.0.2", ENDLESS / 2), ("127.0.0.1", ENDLESS / 2)]
+
+    def test_a_program_that_forces_ipv4_in_urllib3_gets_no_others(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        families = []
+        resolve = socket.getaddrinfo
+
+        def look_up(host: str, port: int, family: int = 0, *arguments: Any) -> Any:
+            families.append(family)
+            return resolve(host, port, family, *arguments)
+
+        monkeypatch.setattr(socket, "getaddrinfo", look_up)
+        monkeypatch.setattr(urllib3.util.connection, "allowed_gai_family", lambda: socket.AF_INET)
+        with (
+            RawServer(answers(whole(ME))) as server,
+            Connection("a", "s", server.url, config=settings()) as connection,
+        ):
+            connection.check()
+
+        assert families == [socket.AF_INET]
 
     def test_the_next_one_is_tried_when_one_refuses(self, addresses: list[str]) -> None:
         with RawServer(answers(whole(ME))) as server:

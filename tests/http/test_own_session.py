@@ -11,7 +11,7 @@ import pytest
 import trustme
 
 from teamwire_sync import ConnectionConfig, TWConfigError
-from teamwire_sync._http.sockets import _FinalResponse
+from teamwire_sync._http.sockets import DeadlineSocket, _FinalResponse
 from tests.support.transport_calls import SECRET, Make, answer, call, sent
 
 if TYPE_CHECKING:
@@ -216,3 +216,8 @@ class TestUnusableProxy:
 def test_an_answer_that_ctrl_c_cut_off_can_be_closed() -> None:
     """Else the garbage collector, which closes it, writes a traceback of its own to stderr."""
     _FinalResponse.__new__(_FinalResponse).close()
+
+
+def test_a_socket_that_ctrl_c_left_half_made_has_no_endless_look_up() -> None:
+    with pytest.raises(AttributeError, match="fileno"):
+        DeadlineSocket.__new__(DeadlineSocket).fileno()

@@ -1,4 +1,4 @@
-"""Who imports whom. Imports in functions, for type checking and lazy ones count as any other."""
+"""The directions of the imports. Imports for type checking and lazy imports count, too."""
 
 from __future__ import annotations
 
