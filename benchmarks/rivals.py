@@ -42,6 +42,7 @@ class NaiveChat:
     user_ids: list[str]
     group_ids: list[str]
     admin_ids: list[str]
+    revision: int
 
 
 @frozen

@@ -122,13 +122,20 @@ class Pages:
         left = self._chats
         for number, body in enumerate(self._bodies, start=1):
             content = body if isinstance(body, bytes) else body.read_bytes()
-            chats, _ = decoder.page(decode_json(content))
+            chats, revisions, _ = decoder.page(decode_json(content))
             if left is not None:
                 chats = chats[:left]
                 left -= len(chats)
             is_last = number == len(self._bodies) or left == 0
             users, groups = decoder.described()
-            yield ChatPage(chats, is_last=is_last, users=users, groups=groups)
+            yield ChatPage(
+                chats,
+                is_last=is_last,
+                users=users,
+                groups=groups,
+                revision=max(revisions, default=0),
+                revisions=revisions[: len(chats)],
+            )
             if is_last:
                 return
 

@@ -160,6 +160,7 @@ class Connection:
             ttl=config.cache_ttl,
             recheck_after=config.recheck_after,
             own_write_grace=config.own_write_grace,
+            write_timeout=config.total_timeout,
             stale_if_error=config.stale_if_error,
         )
         # The cache and the actions need each other. `actions` is set before the first listing.
@@ -178,6 +179,7 @@ class Connection:
                     list(stored.chats.values()), stored.users, stored.groups
                 ),
                 patience=timeout,
+                grace=config.own_write_grace,
             )
             source = _stores.StoreSource(state, server, shared)
         self._cache = parts.ChatCache(state, source)
@@ -289,7 +291,7 @@ class Connection:
             own=own,
             hide_deleted_messages=self._hide_deleted_messages,
             attach=self._actions.attach_events,
-            on_event=self._cache.on_event,
+            on_event=self._cache.on_state,
         )
 
     def close(self) -> None:

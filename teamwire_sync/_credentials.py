@@ -7,18 +7,23 @@ import hashlib
 import os
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 from urllib.parse import unquote, urlsplit
 from warnings import warn
 
 from attrs import field, frozen
 
+from teamwire_sync._internal.home import expand, user_folder
 from teamwire_sync._internal.hosts import is_host, is_loopback
 from teamwire_sync._internal.secret import SHORTEST, Secret, as_secrets, refuse_to_copy
+from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync.exceptions import TWConfigError
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+NO_HOME = (
+    "there is no home folder for the config file: set HOME to an absolute path, or "
+    "TEAMWIRE_CONFIG to the path of the file"
+)
+"""The text of the error if there is no home folder."""
 
 _VARIABLES = {
     "app_id": "TEAMWIRE_APP_ID",
@@ -96,28 +101,27 @@ def find_credentials(
     )
 
 
-def config_path(environ: Mapping[str, str] = os.environ) -> Path:
-    """Return the path in ``TEAMWIRE_CONFIG``, else the path in the user's configuration folder."""
-    given = environ.get("TEAMWIRE_CONFIG")
+def config_path() -> Path | None:
+    """Return the path of the config file; None if there is no home folder.
+
+    The path is in ``TEAMWIRE_CONFIG``, or else in the user's configuration folder.
+    """
+    given = os.environ.get("TEAMWIRE_CONFIG")
     if given:
-        return _in_home(given)
-    folder = environ.get("APPDATA" if os.name == "nt" else "XDG_CONFIG_HOME") or "~/.config"
-    return _in_home(folder) / "teamwire_sync" / "config.ini"
-
-
-def _in_home(path: str) -> Path:
-    # Without a home folder, Path.expanduser raises. This function returns the path unchanged, and
-    # then the file is missing.
-    return Path(os.path.expanduser(path))  # noqa: PTH111
+        path = expand(given)
+        return None if path is None else Path(path)
+    folder = user_folder("APPDATA" if os.name == "nt" else "XDG_CONFIG_HOME", "~/.config")
+    return None if folder is None else Path(folder, "teamwire_sync", "config.ini")
 
 
 def _how_to_give(missing: list[str], profile: str | None) -> str:
     arguments = ", ".join(f"{name}=..." for name in missing)
     variables = ", ".join(_VARIABLES[name] for name in missing)
+    path = config_path() or "that TEAMWIRE_CONFIG names"
     return (
         f"{', '.join(missing)} missing: pass Connection({arguments}), or set the environment "
         f"variables {variables}, or add {missing[0]} = ... to the section "
-        f"[{profile or 'default'}] of the file {config_path()}"
+        f"[{profile or 'default'}] of the file {path}"
     )
 
 
@@ -125,14 +129,18 @@ def _read_file() -> dict[str, Secret]:
     path = config_path()
     profile = os.environ.get("TEAMWIRE_PROFILE")
     asked_for = [name for name in ("TEAMWIRE_CONFIG", "TEAMWIRE_PROFILE") if os.environ.get(name)]
+    if path is None:
+        if not asked_for:
+            return {}
+        raise TWConfigError(NO_HOME)
     problem = None
     try:
         sections, mode = _parse_file(path)
-    except FileNotFoundError:
+    except not_by_signal(FileNotFoundError):
         if not asked_for:
             return {}
         problem = f"{' and '.join(asked_for)} is set, but there is no file {path}"
-    except OSError as error:
+    except not_by_signal(OSError) as error:
         problem = f"can't read the file {path}: {error.strerror}"
     except (configparser.Error, UnicodeDecodeError) as error:
         # Not the text of the parser's error: it quotes the line, which may contain the Secret.
@@ -147,6 +155,12 @@ def _read_file() -> dict[str, Secret]:
             UserWarning,
             stacklevel=4,
         )
+    return _section_in(sections, path, profile)
+
+
+def _section_in(
+    sections: dict[str, dict[str, Secret]], path: Path, profile: str | None
+) -> dict[str, Secret]:
     section = profile or "default"
     if section in sections:
         return sections[section]

@@ -92,6 +92,21 @@ class MemberEdit:
 
 
 @frozen(eq=False, repr=False)
+class ChatState:
+    """The state of one chat after a write.
+
+    Attributes:
+        tid: The chat's thread ID.
+        chat: The chat; None if the bot is no longer in it.
+        revision: The revision of the chat's last change; None if the server did not send it.
+    """
+
+    tid: str
+    chat: Chat | None
+    revision: int | None = None
+
+
+@frozen(eq=False, repr=False)
 class ChatPage:
     """One page of a listing of the chats.
 
@@ -104,6 +119,10 @@ class ChatPage:
             is then empty.
         users: The users that these chats name and that were on no earlier page.
         groups: The groups that these chats name and that were on no earlier page.
+        revision: The lowest revision that the page can show: all changes up to it are visible. None
+            if the server did not send it.
+        revisions: The revisions of the chats' last changes, in the order of *chats*. None stands
+            for a revision that the server did not send. Empty if the server sent no revision.
     """
 
     chats: Sequence[Chat] = ()
@@ -112,6 +131,8 @@ class ChatPage:
     not_modified: bool = False
     users: Sequence[User] = ()
     groups: Sequence[Group] = ()
+    revision: int | None = None
+    revisions: Sequence[int | None] = ()
 
 
 @frozen(eq=False, repr=False)
@@ -136,12 +157,17 @@ class EventPage:
         cursor: The cursor for the next events.
         users: The users that the events name.
         groups: The groups that the events name.
+        revisions: The revisions of the events' chats, in the order of *events*: of the chat's
+            removal for `Events.CHAT_DELETED`, of the chat as the event shows it for all others.
+            None stands for a revision that the server did not send. Empty if the server sent no
+            revision.
     """
 
     events: Sequence[Event]
     cursor: str
     users: Sequence[User] = field(default=())
     groups: Sequence[Group] = field(default=())
+    revisions: Sequence[int | None] = field(default=())
 
 
 class UploadSource(Protocol):
@@ -182,6 +208,10 @@ class Transport(Protocol):
     was provably never sent, otherwise `TWDeliveryUnknownError`. After `close`, every method raises
     `TWClosedError`.
 
+    A server may number the changes of the chats: each change gets a higher revision. A
+    `TWNotFoundError` then has the private attribute ``_revision``: the lowest revision at which the
+    object can be missing.
+
     Attributes:
         abilities: The optional abilities of the transport. A method that needs another ability
             raises `TWUnsupportedError`.
@@ -213,20 +243,22 @@ class Transport(Protocol):
         transport without validators yields all pages.
         """
 
-    def create_chat(self, draft: ChatDraft, *, deadline: float | None) -> Chat:
+    def create_chat(self, draft: ChatDraft, *, deadline: float | None) -> ChatState:
         """Create a chat, or return the existing one-to-one chat."""
 
-    def edit_chat(self, tid: str, properties: Mapping[str, Any], *, deadline: float | None) -> Chat:
+    def edit_chat(
+        self, tid: str, properties: Mapping[str, Any], *, deadline: float | None
+    ) -> ChatState:
         """Change properties of a chat. The keys are the property names of `Chat`."""
 
-    def edit_members(self, tid: str, edit: MemberEdit, *, deadline: float | None) -> Chat:
+    def edit_members(self, tid: str, edit: MemberEdit, *, deadline: float | None) -> ChatState:
         """Add and remove members of a chat: either all of them or none."""
 
-    def edit_admins(self, tid: str, edit: MemberEdit, *, deadline: float | None) -> Chat:
+    def edit_admins(self, tid: str, edit: MemberEdit, *, deadline: float | None) -> ChatState:
         """Add and remove administrators of a chat: either all of them or none."""
 
-    def leave_chat(self, tid: str, *, deadline: float | None) -> None:
-        """Leave a chat."""
+    def leave_chat(self, tid: str, *, deadline: float | None) -> ChatState:
+        """Leave a chat, and return its state without a chat."""
 
     # Messages
 

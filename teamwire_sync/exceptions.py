@@ -65,6 +65,9 @@ class TWError(Exception):
         cause: The type and one line of text of the underlying error.
     """
 
+    # The revision of the bot's chats that a response with status 404 shows at least.
+    _revision: int | None = None
+
     def __init__(
         self,
         message: str,

@@ -47,6 +47,7 @@ _NETWORK_VARIABLES = {
     "SSL_CERT_DIR",
     "SSL_CERT_FILE",
 }
+_HOMES = ("HOME", "USERPROFILE", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "APPDATA", "LOCALAPPDATA")
 
 
 @pytest.fixture(autouse=True)
@@ -55,9 +56,31 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in list(os.environ):
         if name.startswith("TEAMWIRE_") or name.upper() in _NETWORK_VARIABLES:
             monkeypatch.delenv(name)
-    homes = ("HOME", "USERPROFILE", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "APPDATA", "LOCALAPPDATA")
-    for name in homes:
+    for name in _HOMES:
         monkeypatch.setenv(name, str(tmp_path))
+
+
+@pytest.fixture(params=["no home", "relative", "tilde"])
+def homeless(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Path:
+    """Run as a user without a home folder; return the working directory.
+
+    A container may run a program as a user who has no entry in the list of users.
+    """
+    for name in _HOMES:
+        monkeypatch.delenv(name)
+    if request.param == "no home":
+        pwd = pytest.importorskip("pwd", reason="Windows has no such list")
+        monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)
+    else:
+        home = {"relative": "home", "tilde": "~"}[request.param]
+        for name in ("HOME", "USERPROFILE"):
+            monkeypatch.setenv(name, home)
+    folder = tmp_path / "working directory"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
 
 
 @pytest.fixture(autouse=True)

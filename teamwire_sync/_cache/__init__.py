@@ -5,7 +5,7 @@
                  '-------> CacheState <------'      one lock; every transition is a method
 
 `CacheState` holds the `ChatSnapshot` that look-ups read, the last `ConfirmedListing` and the
-`Facts` (this Connection's own writes that a listing may not show yet). In `Refresher` and in
+`Facts` (states of chats that a listing may not show yet). In `Refresher` and in
 `ExpiringCache` (users, groups), one thread sends the request and the other threads wait for the
 result: see `single_flight`. Services and stores use this package.
 
@@ -15,9 +15,12 @@ Glossary:
 - Flight: one fetch that threads share. One thread makes the requests, and the other threads wait.
 - Epoch: the time between two changes that make the view expire, such as a write or an event.
 - Loss: an `invalidate`, a 401 or a `close`, each of which drops the last listing.
-- Doubt: the time after a write of unknown outcome, in which listings expire early.
-- Fact: the state of one chat after an own write; look-ups show it even if a listing lacks it.
+- Doubt: the time during a write, and after a write of unknown outcome. Listings then expire early.
+- Fact: the state of one chat in the response to a write, in an event or after a 404. Look-ups show
+  it if its revision is higher than the one in the listing.
+- Revision: a number of the server that grows with each change of a chat.
 - Slot: the place in a store that keeps the chats of one bot.
 - Generation: a random token of a slot. Each own write, each `invalidate` and each 401 replaces it.
+- Mark: the note of a write in doubt in a slot, which stays if the process is killed.
 - Lease: the right to list the chats for all processes that share a slot, for some seconds.
 """

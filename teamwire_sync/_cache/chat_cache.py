@@ -14,6 +14,7 @@ from teamwire_sync._cache.facts import Write
 from teamwire_sync._cache.listing import Freshness, Progress
 from teamwire_sync._cache.refresher import Refresher
 from teamwire_sync._internal.log import logger
+from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync.exceptions import (
     TWAuthError,
     TWClosedError,
@@ -23,7 +24,6 @@ from teamwire_sync.exceptions import (
     TWProtocolError,
     TWRateLimitError,
     TWServerError,
-    TWUnsupportedError,
 )
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class ChatCache:
             return pick(self.refresher.refresh(view, deadline, need=need))
         except (TWAuthError, TWClosedError):
             raise
-        except TWError as error:
+        except not_by_signal(TWError) as error:
             # Within the TTL, a miss in the view is still a valid result.
             current = state.view
             if state.clock() >= current.expires_at:
@@ -145,7 +145,9 @@ class ChatCache:
     ) -> T | None:
         try:
             return pick(self.refresher.refresh(seen, deadline, progress))
-        except (TWConnectionError, TWServerError, TWRateLimitError, TWProtocolError) as error:
+        except not_by_signal(
+            TWConnectionError, TWServerError, TWRateLimitError, TWProtocolError
+        ) as error:
             stale = self.state.stale()
             found = None if stale is None else pick(stale)
             # An old listing does not prove that a chat is missing, so the look-up fails. If the
@@ -164,42 +166,46 @@ class ChatCache:
     # Writes, events and the end
 
     @contextmanager
-    def writing(self) -> Iterator[Write]:
-        """Return a context manager for a write that changes the list of the chats.
+    def writing(self, *, in_doubt: bool = True) -> Iterator[Write]:
+        """Surround a write that changes the list of the chats.
 
-        The view expires after the write, even if the write failed or Ctrl-C ended it. A listing in
-        progress is not published, because it may be older than the write. A write that certainly
-        was not sent has no effect on the cache.
+        The write is in doubt until its outcome is known, and the view expires. A write that has
+        certainly changed nothing has no effect on the cache: it was not sent, or the server has
+        refused it.
+
+        Args:
+            in_doubt: Whether the write is in doubt before it is sent. False for a write that the
+                server can't do twice: it returns the same chat again.
 
         Yields:
             The `Write` in which the caller records the result.
         """
         write = Write()
-        sent = unknown = True
+        unknown = may_be_done = True
+        if in_doubt:
+            self.state.begin(write)
+            self._source.begin(write)
         try:
             yield write
             unknown = False
-        except (TWConnectionError, TWClosedError, TWUnsupportedError):
-            sent = False
+        except not_by_signal(TWDeliveryUnknownError, TWServerError, TWProtocolError):
             raise
-        except TWError as error:
-            unknown = isinstance(error, (TWDeliveryUnknownError, TWServerError, TWProtocolError))
+        except not_by_signal(TWError):
+            may_be_done = False
+            self.state.withdraw(write)
+            self._source.flush(write)
             raise
         finally:
-            if sent:
+            if may_be_done:
                 self.state.wrote(write, unknown=unknown)
-                self._source.flush()
+                self._source.flush(None if unknown else write)
 
-    # The next two methods need no flush: each process gets its own events and 404 responses from
-    # the server.
+    # The next method needs no flush: each process gets its own events and 404 responses from the
+    # server.
 
-    def on_not_found(self, tid: str) -> None:
-        """Expire the view: the server has responded 404 for this chat."""
-        self.state.on_not_found(tid)
-
-    def on_event(self, tid: str, chat: Chat | None, *, is_own: bool = False) -> None:
-        """Apply an event: a chat has changed, or no longer exists. See `CacheState.on_event`."""
-        self.state.on_event(tid, chat, is_own=is_own)
+    def on_state(self, tid: str, chat: Chat | None, revision: int | None) -> None:
+        """Apply what an event or a 404 says about a chat. See `CacheState.on_state`."""
+        self.state.on_state(tid, chat, revision)
 
     def on_unauthorized(self) -> None:
         """Drop the listing and the view: the server has rejected the credentials (401)."""

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Callable, Generic, TypeVar
+from typing import TYPE_CHECKING, Callable, Generic, Optional, TypeVar
 
 from cachetools import TLRUCache
 
 from teamwire_sync._cache.single_flight import Flight, lead_or_wait
 from teamwire_sync._internal.deadlines import is_own_timeout
 from teamwire_sync._internal.fork import on_fork
+from teamwire_sync._internal.signals import not_by_signal
+from teamwire_sync._internal.waiting import is_held_here
 from teamwire_sync.exceptions import TWClosedError, TWError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 T = TypeVar("T")
+
+if TYPE_CHECKING:
+    _Items = TLRUCache[str, tuple[Optional[T], float]]
 
 _MOST = 4096
 
@@ -49,12 +54,30 @@ class ExpiringCache(Generic[T]):
 
     def after_fork(self) -> None:
         """Drop all entries: a thread of the parent may have been changing them at the fork."""
-        # The TTL counts from just before the request, so each entry has its own expiry time.
-        self._items: TLRUCache[str, tuple[T | None, float]] = TLRUCache(
-            _MOST, ttu=lambda _key, item, _now: item[1], timer=self._clock
-        )
+        self._items: _Items[T] = self._no_items()
         self._flights: dict[str, Flight[T | None]] = {}
-        self._lock = threading.Lock()
+        # An RLock, because a signal handler may use the cache while this thread holds the lock.
+        self._lock = threading.RLock()
+        self._changes = 0
+
+    def _no_items(self) -> _Items[T]:
+        # The TTL counts from just before the request, so each entry has its own expiry time.
+        return TLRUCache(_MOST, ttu=lambda _key, item, _now: item[1], timer=self._clock)
+
+    def _change(self, change: Callable[[_Items[T]], object]) -> None:
+        """Call *change* with the entries. If an exception ends it, drop all entries.
+
+        cachetools is written in Python. An exception of a signal handler may come while it has
+        changed one half of its data, and a handler may use this cache at that moment. So the
+        entries are taken out meanwhile. They come back only if no handler has changed any.
+        """
+        with self._lock:
+            self._changes += 1
+            number, items = self._changes, self._items
+            self._items = self._no_items()
+            change(items)
+            if self._changes == number:
+                self._items = items
 
     def get(self, key: str, deadline: float | None, other_than: T | None = None) -> T | None:
         """Return the value of *key* from the cache, or else from `load`.
@@ -84,15 +107,28 @@ class ExpiringCache(Generic[T]):
                     del self._flights[key]
             led.abandon()
 
-        return lead_or_wait(join, lambda led: self._lead(key, led, deadline), leave, deadline)
+        return lead_or_wait(
+            join,
+            lambda led: self._lead(key, led, deadline),
+            leave,
+            deadline,
+            is_inside=lambda: is_held_here(self._lock),
+        )
 
     def _found(self, key: str, other_than: T | None) -> tuple[T | None] | None:
         if self._closed:
             message = "the Connection is closed"
             raise TWClosedError(message)
-        item = self._items.get(key)
+        try:
+            item = self._items[key]  # cachetools takes twice as long for `get`
+        except KeyError:
+            return None
+        # cachetools stops its clock in some calls. After an exception of a signal handler in such
+        # a call, the clock stands still forever, and its entries never expire.
+        if self._clock() >= item[1]:
+            return None
         # A cached value may be None, so other_than=None must not be compared with it.
-        if item is None or (other_than is not None and item[0] is other_than):
+        if other_than is not None and item[0] is other_than:
             return None
         return item[:1]
 
@@ -100,16 +136,19 @@ class ExpiringCache(Generic[T]):
         asked_at = self._clock()
         try:
             value = self._load(key, deadline)
-        except TWError as error:
+        except not_by_signal(TWError) as error:
             if not is_own_timeout(error, deadline):
                 flight.set_exception(error)
             raise
-        with self._lock:
+        ttl = self._ttl_of_none if value is None else self._ttl
+
+        def add(items: _Items[T]) -> None:
             # Thread A loads the key; thread B changes the object and discards the key. A's value
             # may be older than the change, so A returns it but does not cache it.
             if self._flights.get(key) is flight:
-                ttl = self._ttl_of_none if value is None else self._ttl
-                self._items[key] = value, asked_at + ttl
+                items[key] = value, asked_at + ttl
+
+        self._change(add)
         flight.set_result(value)
         return value
 
@@ -120,18 +159,17 @@ class ExpiringCache(Generic[T]):
             items: Pairs of key and value.
             asked_at: The time just before that request, on the cache's clock.
         """
-        with self._lock:
-            for key, value in items:
-                self._items[key] = value, asked_at + self._ttl
+        entries = {key: (value, asked_at + self._ttl) for key, value in items}
+        self._change(lambda kept: kept.update(entries))
 
     def discard(self, key: str) -> None:
         """Drop the value of *key*.
 
         The next `get` loads a new value. The value of a load in progress is not cached.
         """
-        with self._lock:
-            self._items.pop(key, None)
-            flight = self._flights.pop(key, None)
+        # The flight first: it must not add its value after the entry is dropped.
+        flight = self._flights.pop(key, None)
+        self._change(lambda kept: kept.pop(key, None))
         if flight is not None:
             flight.abandon()
 
@@ -139,7 +177,8 @@ class ExpiringCache(Generic[T]):
         """Drop all entries, and wake all waiters. Later calls of `get` raise TWClosedError."""
         with self._lock:
             self._closed = True
-            self._items.clear()
+            self._changes += 1
+            self._items = self._no_items()
             flights = list(self._flights.values())
         for flight in flights:
             flight.abandon()

@@ -8,9 +8,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Callable, Optional
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from teamwire_sync._cache.snapshot import ChatSnapshot
     from teamwire_sync._models.chats import Chat
 
@@ -54,10 +56,16 @@ class Listing:
     Attributes:
         chats: The chats by thread ID, in the server's order.
         validator: The ETag for a conditional request; None if the pages have no common ETag.
+        revisions: The revision of each chat's last change, by thread ID; empty if the server has no
+            revisions.
+        revision: The lowest revision of a page: a chat that is missing was missing then. None if
+            the server has no revisions.
     """
 
     chats: dict[str, Chat]
     validator: str | None = None
+    revisions: Mapping[str, int] = field(factory=dict)
+    revision: int | None = None
 
 
 ReadListing = Callable[[ListingRequest], Optional[Listing]]
@@ -78,6 +86,20 @@ class SlotRevision:
     body: str
     generation: str
     asked_at: float
+
+
+@frozen
+class Written:
+    """The own writes of the processes that share a slot, as far as the server has numbered them.
+
+    Attributes:
+        revision: The highest revision of these writes.
+        until: The time until which a listing may lack them, on the store's clock or, in
+            `CacheState`, on the cache's clock.
+    """
+
+    revision: int
+    until: float
 
 
 @frozen(eq=False, repr=False)

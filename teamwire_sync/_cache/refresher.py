@@ -14,14 +14,15 @@ from teamwire_sync._cache.listing import ANY, Freshness, ListingRequest, Progres
 from teamwire_sync._cache.single_flight import Flight, lead_or_wait
 from teamwire_sync._cache.state import CacheState, Outdated
 from teamwire_sync._internal.deadlines import is_own_timeout, time_left
+from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync.exceptions import TWClosedError, TWError
 
 if TYPE_CHECKING:
     from teamwire_sync._cache.snapshot import ChatSnapshot
     from teamwire_sync._cache.source import Source
 
-# The number of outdated listings that a look-up stops early. The look-up reads the next listing to
-# the end. Without this limit, a look-up could wait forever in a program that writes all the time.
+# The number of outdated listings after which the next listing of a look-up is read to its end.
+# Without this limit, a look-up could wait forever in a program that writes all the time.
 _GIVEN_UP = 2
 # A cool-down also follows a listing that the time-out of its leader ended. In this cool-down, a
 # caller may list the chats only if its remaining time is at least this factor times the time that
@@ -36,8 +37,8 @@ class Refresher:
     chats. Then thread B creates a chat and looks it up. A's pages may be older than the write, so B
     starts its own flight (`CacheState.join_or_start`). B's write has started a new epoch, and A's
     flight belongs to an older epoch. A's flight is not published, and A stops it before the next
-    page. Then A and its waiters start again. After two such listings, A reads the next listing to
-    its end.
+    page. Then A and its waiters start again. After two such listings, a thread that needs a listing
+    has the next one read to its end, also if another thread reads it.
 
     Args:
         state: The state of the cache.
@@ -68,12 +69,16 @@ class Refresher:
             TWError: The chats could not be listed.
         """
         state, attempts = self._state, itertools.count()
+        need = state.required(need)
+
+        def join(led: Flight[ChatSnapshot]) -> Flight[ChatSnapshot] | tuple[ChatSnapshot]:
+            led.is_kept = next(attempts) >= _GIVEN_UP
+            left = _time_left(deadline)
+            return state.join_or_start(led, seen, time_left=left, newer_than=need.newer_than)
 
         def lead(flight: Flight[ChatSnapshot]) -> ChatSnapshot:
-            may_give_up = next(attempts) < _GIVEN_UP
-
             def check_needed() -> None:
-                if may_give_up and flight.epoch != state.epoch:
+                if flight.epoch != state.epoch and not flight.is_kept:
                     raise Outdated
 
             request = ListingRequest(
@@ -82,12 +87,11 @@ class Refresher:
             return self._lead(flight, request, need)
 
         return lead_or_wait(
-            lambda led: state.join_or_start(
-                led, seen, time_left=_time_left(deadline), newer_than=need.newer_than
-            ),
+            join,
             lead,
             state.finish,
             deadline,
+            is_inside=state.is_inside,
             accepts=lambda flight: flight.number > need.newer_than and flight.asked_at > need.since,
         )
 
@@ -99,7 +103,7 @@ class Refresher:
             view = self._source.bring(flight, request, need)
         except TWClosedError:
             raise
-        except TWError as error:
+        except not_by_signal(TWError) as error:
             if is_own_timeout(error, request.deadline):
                 # For example, thread A has a time-out of 1 s. Thread B has no time-out, and waits
                 # for A. A's time-out must not make B fail. The flight is abandoned, and B starts

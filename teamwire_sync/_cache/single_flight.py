@@ -16,10 +16,15 @@ from typing import Callable, Generic, TypeVar
 from attrs import define, field
 
 from teamwire_sync._internal.deadlines import time_left
-from teamwire_sync._internal.waiting import works_for
+from teamwire_sync._internal.waiting import Gate, works_for
 from teamwire_sync.exceptions import TWError, TWTimeoutError
 
 T = TypeVar("T")
+
+_WAITS_FOR_ITSELF = (
+    "this look-up would wait for itself, as it runs inside another look-up; don't look up chats, "
+    "users or groups in a progress callback, a logging handler or a signal handler"
+)
 
 
 class Abandoned(Exception):  # noqa: N818  control flow, no error: the caller starts again
@@ -40,23 +45,32 @@ class Flight(Generic[T]):
             epoch.
         losses: `CacheState.losses` at the start, or when the server has sent all the chats. The
             cache publishes no content from before a loss.
+        is_kept: Whether the leader must not stop although the flight is outdated, because a waiter
+            has started again too often.
         asked_at: The time at which another process requested the content from the server, on the
             cache's clock. Infinity if the leader requests the content itself.
     """
 
-    leader: int = field(factory=threading.get_ident)
+    # Looked up at each call: gevent and eventlet may replace the function after this import.
+    leader: int = field(factory=lambda: threading.get_ident())  # noqa: PLW0108
     number: int = 0
     epoch: int = 0
     losses: int = 0
+    is_kept: bool = False
     asked_at: float = math.inf
-    _done: threading.Event = field(factory=threading.Event)
+    _done: Gate = field(factory=Gate)
     _value: tuple[T] | None = None
     _error: TWError | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the flight has ended."""
+        return self._done.is_open
 
     def set_result(self, value: T) -> None:
         """End the flight with *value*, which all waiters return."""
         self._value = (value,)
-        self._done.set()
+        self._done.open()
 
     def set_exception(self, error: TWError) -> None:
         """End the flight with *error*; each waiter raises its own copy.
@@ -64,11 +78,11 @@ class Flight(Generic[T]):
         A shared exception would collect the tracebacks of all waiters.
         """
         self._error = copy.copy(error)
-        self._done.set()
+        self._done.open()
 
     def abandon(self) -> None:
         """End the flight: the waiters start again. No effect after a value or an error."""
-        self._done.set()
+        self._done.open()
 
     def wait(self, deadline: float | None) -> T:
         """Wait for the end of the flight, and return its value.
@@ -84,11 +98,7 @@ class Flight(Generic[T]):
             Abandoned: The flight was abandoned.
         """
         if self.leader == threading.get_ident() or works_for(self.leader):
-            message = (
-                "this look-up would wait for itself, as it runs inside another look-up; don't look "
-                "up chats, users or groups in a progress callback or a logging handler"
-            )
-            raise RuntimeError(message)
+            raise RuntimeError(_WAITS_FOR_ITSELF)
         left = None if deadline is None else max(0.0, time_left(deadline))
         if not self._done.wait(left):
             message = (
@@ -109,6 +119,7 @@ def lead_or_wait(
     leave: Callable[[Flight[T]], None],
     deadline: float | None,
     *,
+    is_inside: Callable[[], bool],
     accepts: Callable[[Flight[T]], bool] = lambda _flight: True,
 ) -> T:
     """Return a value that is known already, or fetch it, or wait for another thread's fetch.
@@ -123,10 +134,13 @@ def lead_or_wait(
         leave: A function that removes a flight, so that `join` no longer returns the flight, and
             then abandons the flight. `leave` is called twice, even if the flight was not started.
         deadline: The moment of `time.monotonic` at which waiting has to end, or None.
+        is_inside: A function that returns whether this thread holds the lock of `join`. If so, a
+            signal handler has interrupted the thread there, and a leader may wait for the lock.
         accepts: A function that returns whether another thread's flight is new enough. If it is
             not, this thread starts again.
 
     Raises:
+        RuntimeError: This thread would wait for itself.
         TWError: The fetch failed.
     """
     while True:
@@ -139,6 +153,8 @@ def lead_or_wait(
                 return flight[0]
             if flight is led:
                 return lead(led)
+            if is_inside():
+                raise RuntimeError(_WAITS_FOR_ITSELF)
             value = flight.wait(deadline)
             if accepts(flight):
                 return value

@@ -30,7 +30,11 @@ class ChatSnapshot:
         expires_at: The end of the snapshot if no other process has written, on the cache's clock.
         number: The number of the flight that requested the chats from the server; 0 if another
             process requested them.
-        store_generation: The slot's generation when the chats were requested; None without a store.
+        store_stamp: The slot's generation, and the latest end of a mark in it, when the chats were
+            requested; None without a store.
+        revisions: The revision of each chat's last change, by thread ID; empty if the server has no
+            revisions.
+        revision: The revision up to which the chats are complete; None if the server has none.
     """
 
     chats: tuple[Chat, ...] = ()
@@ -39,10 +43,17 @@ class ChatSnapshot:
     fresh_until: float = -math.inf
     expires_at: float = -math.inf
     number: int = 0
-    store_generation: str | None = None
+    store_stamp: tuple[str, float] | None = None
+    revisions: Mapping[str, int] = field(factory=dict)
+    revision: int | None = None
 
     @classmethod
-    def of(cls, by_tid: dict[str, Chat]) -> ChatSnapshot:
+    def of(
+        cls,
+        by_tid: dict[str, Chat],
+        revisions: Mapping[str, int] | None = None,
+        revision: int | None = None,
+    ) -> ChatSnapshot:
         """Return a new snapshot of the chats in *by_tid*. The snapshot is not fresh yet."""
         by_title: dict[str, Any] = {}
         repeated: dict[str, list[Chat]] = {}
@@ -52,7 +63,18 @@ class ChatSnapshot:
             if title and by_title.setdefault(title, chat) is not chat:
                 repeated.setdefault(title, [by_title[title]]).append(chat)
         by_title.update((title, tuple(chats)) for title, chats in repeated.items())
-        return cls(tuple(by_tid.values()), by_tid, by_title)
+        return cls(
+            tuple(by_tid.values()),
+            by_tid,
+            by_title,
+            revisions=revisions or {},
+            revision=revision,
+        )
+
+    def revision_of(self, tid: str) -> int | None:
+        """Return the revision of what the snapshot shows of a chat, also if it is missing."""
+        known = self.revisions.get(tid)
+        return self.revision if known is None and tid not in self.by_tid else known
 
     def titled(self, title: str) -> tuple[Chat, ...] | None:
         """Return the chats with this title, or None."""

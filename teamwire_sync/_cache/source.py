@@ -13,9 +13,11 @@ from attrs import evolve
 from teamwire_sync._cache.listing import ConfirmedListing, Freshness, ListingRequest, ReadListing
 from teamwire_sync._cache.snapshot import ChatSnapshot
 from teamwire_sync._internal.log import logger
+from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync.exceptions import TWClosedError, TWError, TWProtocolError
 
 if TYPE_CHECKING:
+    from teamwire_sync._cache.facts import Write
     from teamwire_sync._cache.single_flight import Flight
     from teamwire_sync._cache.state import CacheState
 
@@ -38,10 +40,14 @@ class Source(Protocol):
             now: The present time on the cache's clock.
         """
 
-    def flush(self, *, at_once: bool = False) -> None:
+    def begin(self, write: Write) -> None:
+        """Inform other processes of a write in doubt, before its request is sent."""
+
+    def flush(self, ended: Write | None = None, *, at_once: bool = False) -> None:
         """Inform other processes of all `CacheState.changes`.
 
         Args:
+            ended: A write that is in doubt no more; None without one.
             at_once: Whether to try although the last try has just failed. `close` needs this,
                 because no later try follows.
         """
@@ -91,7 +97,7 @@ class ServerSource:
         try:
             read = self._read(request)
             if read is not None:
-                listed = ChatSnapshot.of(read.chats)
+                listed = ChatSnapshot.of(read.chats, read.revisions, read.revision)
                 listing = ConfirmedListing(listed, read.validator, asked_at)
             elif known is not None:
                 listing = evolve(known, asked_at=asked_at)
@@ -99,7 +105,7 @@ class ServerSource:
                 raise TWProtocolError(_UNASKED)
         except TWClosedError:
             raise
-        except TWError:
+        except not_by_signal(TWError):
             state.count("failures")
             raise
         state.request_answered(flight, changed=read is not None)
@@ -111,6 +117,7 @@ class ServerSource:
         listing: ConfirmedListing,
         *,
         check_at: float = math.inf,
+        stamp: tuple[str, float] | None = None,
     ) -> ChatSnapshot:
         """Publish a listing that the server has just confirmed, and return the view.
 
@@ -121,10 +128,11 @@ class ServerSource:
             listing: The listing.
             check_at: The time of the next check for writes of other processes, on the cache's
                 clock.
+            stamp: See `ChatSnapshot.store_stamp`.
         """
         state = self._state
         ended_at = state.clock()
-        view = state.publish(flight, listing, ended_at, check_at=check_at)
+        view = state.publish(flight, listing, ended_at, check_at=check_at, stamp=stamp)
         took = ended_at - listing.asked_at
         if 0 < state.ttl <= took and state.view is view and state.is_first("overdue"):
             text = "listing the chats took %.1f s, longer than cache_ttl (%s s): nothing is cached"
@@ -135,5 +143,8 @@ class ServerSource:
         """Return *view*: this source has no information about other processes."""
         return view
 
-    def flush(self, *, at_once: bool = False) -> None:
+    def begin(self, write: Write) -> None:
+        """Do nothing: no other process shares the listings."""
+
+    def flush(self, ended: Write | None = None, *, at_once: bool = False) -> None:
         """Do nothing: no other process shares the listings."""

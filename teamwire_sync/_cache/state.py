@@ -3,6 +3,10 @@
 One lock guards the whole state. No thread holds the lock during I/O, logging, a callback or a call
 of the clock: these may take any time, and may look up chats themselves.
 
+A signal handler may run in the middle of a block with the lock, and look up or change chats: so the
+lock is an RLock. Each block leaves a valid state at every point. It makes the new values first.
+Then it checks that they are still valid, and assigns them, without a call in between.
+
 The glossary in `teamwire_sync._cache` defines view, flight, epoch, loss, doubt and fact.
 """
 
@@ -18,12 +22,13 @@ from typing import TYPE_CHECKING, Callable
 from attrs import evolve
 
 from teamwire_sync._cache.cool_down import CoolDown, pause_after
-from teamwire_sync._cache.facts import Facts, Write
+from teamwire_sync._cache.facts import Fact, Facts, Write
 from teamwire_sync._cache.info import CacheInfo
-from teamwire_sync._cache.listing import ConfirmedListing, Freshness, SlotRevision
+from teamwire_sync._cache.listing import ConfirmedListing, Freshness, SlotRevision, Written
 from teamwire_sync._cache.single_flight import Abandoned, Flight
 from teamwire_sync._cache.snapshot import ChatSnapshot
 from teamwire_sync._internal.fork import on_fork
+from teamwire_sync._internal.waiting import is_held_here
 from teamwire_sync.exceptions import TWAuthError, TWClosedError, TWError
 
 if TYPE_CHECKING:
@@ -42,19 +47,20 @@ class CacheState:
     Look-ups read `view` without the lock. This is safe, because a snapshot never changes: a new
     snapshot replaces it.
 
-    The cache is in doubt for `own_write_grace` after a write of unknown outcome. For example,
-    thread A's write times out. Then thread B lists the chats. After that, the server completes A's
-    write. Without the doubt, B's listing would hide the write for the whole TTL. In doubt, a
-    listing lasts for `recheck_after` at most, requests are unconditional, and no stored listing is
-    new enough.
+    The cache is in doubt while a write is in progress, and for `own_write_grace` after a write of
+    unknown outcome. For example, thread A's write times out. Then thread B lists the chats. After
+    that, the server completes A's write. Without the doubt, B's listing would hide the write for
+    the whole TTL. In doubt, a listing lasts for `recheck_after` at most, requests are
+    unconditional, and no stored listing is new enough. A look-up that finds nothing lists the
+    chats.
 
     Args:
         clock: A function that returns seconds; only differences between its results matter.
         ttl: Seconds for which a listing is valid, from just before its request.
         recheck_after: Seconds after a listing or a failed listing. During this time, a look-up that
             finds nothing in a fresh view starts no new listing.
-        own_write_grace: Seconds for which this Connection's own writes are merged into listings
-            that lack them.
+        own_write_grace: Seconds for which a listing may lack a change that the server has reported.
+        write_timeout: Seconds after which a write has certainly left this process, or never will.
         stale_if_error: Seconds after the TTL in which the last listing may still be served.
 
     Attributes:
@@ -63,7 +69,7 @@ class CacheState:
         fails: A counter of the look-ups in a fresh view that found no chat.
         confirmed: The last listing that the server confirmed. It contains no facts, because a 304
             would then confirm chats that the server has never listed.
-        facts: This Connection's own writes that a listing may not show yet.
+        facts: The last known states of chats that a listing may not show yet.
         epoch: The number of times that a write, an event, a 404, `invalidate` or `close` expired
             the view. A flight of an older epoch is neither joined nor published. For example,
             thread A lists the chats. Then thread B creates a chat and looks it up. A's pages may be
@@ -73,6 +79,8 @@ class CacheState:
             `confirmed`. If A receives 304 after that, A must not publish the dropped chats again.
         changes: The number of changes. A change is an own write, an `invalidate` or a 401. It
             outdates the listings of other processes, so the source informs these processes.
+        written: The highest revision of an own write; None without revisions.
+        longest_doubt: Seconds for which a write can be in doubt.
     """
 
     def __init__(
@@ -82,6 +90,7 @@ class CacheState:
         ttl: float,
         recheck_after: float,
         own_write_grace: float,
+        write_timeout: float,
         stale_if_error: float,
     ) -> None:
         self.clock = clock
@@ -89,10 +98,19 @@ class CacheState:
         self.recheck_after = recheck_after
         self.stale_if_error = stale_if_error
         self._own_write_grace = own_write_grace
+        self.longest_doubt = write_timeout + own_write_grace
+        # The writes in doubt, each with the end of its doubt. `_of_all` stands for the writes of
+        # the processes that share the listings.
+        self._doubts: dict[Write, float] = {}
+        self._of_all = Write()
+        self.written: int | None = None
+        # The highest revision of a write of these processes, and the time until which a listing may
+        # lack the write.
+        self._written_by_all: Written | None = None
         self.view = _NOTHING
         self.tries = itertools.count()
         self.fails = itertools.count()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._closed = False
         self.epoch = self.losses = self.changes = self._started = 0
         # Look-ups join `_flight`, the flight of the present epoch. `close` ends all `_flights`.
@@ -100,18 +118,22 @@ class CacheState:
         self._flights: set[Flight[ChatSnapshot]] = set()
         self.confirmed: ConfirmedListing | None = None
         self.facts = Facts()
-        self._last_attempt = self._doubt_until = self._asked_since = -math.inf
+        self._last_attempt = self._doubt_until = self._asked_since = self._started_at = -math.inf
         self._cool_down: CoolDown | None = None
-        self._stale_allowed = True
+        self._is_authorized = True
         self._told: set[str] = set()
         self._counts: defaultdict[str, int] = defaultdict(int)
         on_fork(self)
 
     def after_fork(self) -> None:
         """Replace the lock, and drop the flights: their threads do not exist in the child."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._flight = None
         self._flights = set()
+
+    def is_inside(self) -> bool:
+        """Return whether this thread is in a block with the lock, which a signal interrupted."""
+        return is_held_here(self._lock)
 
     def require_open(self) -> None:
         """Raise TWClosedError if the state is closed."""
@@ -148,12 +170,14 @@ class CacheState:
                 return (view,)
             elif self._flight is not None:
                 self._counts["joined"] += 1
+                self._flight.is_kept |= led.is_kept
                 return self._flight
             elif cool is None or now >= cool.until or time_left >= cool.enough:
+                self._flights.add(led)
                 self._started += 1
+                self._started_at = now
                 led.number, led.epoch = self._started, self.epoch
                 led.losses = self.losses
-                self._flights.add(led)
                 self._flight = led
                 return led
         raise _closed_error() if cool is None else copy.copy(cool.error)
@@ -172,6 +196,17 @@ class CacheState:
         with self._lock:
             self._cool_down = None
             return Freshness(newer_than=self._started, since=now, urgent=True)
+
+    def required(self, need: Freshness) -> Freshness:
+        """Return *need*. After a flight of a time in doubt, only a later flight is new enough.
+
+        For example, thread A's create times out. Then thread B lists the chats. Then the server
+        completes the create, and thread C looks it up. C must not take B's listing.
+        """
+        now = self.clock()
+        if self._started_at >= self._doubt_until:
+            return need
+        return evolve(need, newer_than=self._started, since=now)
 
     # Requests to the server
 
@@ -207,6 +242,7 @@ class CacheState:
         ended_at: float,
         *,
         check_at: float = math.inf,
+        stamp: tuple[str, float] | None = None,
         is_ours: bool = True,
     ) -> ChatSnapshot:
         """Combine *listing* and the facts, publish the result as the new view, and return it.
@@ -220,6 +256,7 @@ class CacheState:
             ended_at: The time at which the listing was complete, on the cache's clock.
             check_at: The time of the next check for writes of other processes, on the cache's
                 clock.
+            stamp: See `ChatSnapshot.store_stamp`.
             is_ours: Whether *flight* requested the listing from the server. False for a listing
                 from a store.
 
@@ -227,44 +264,58 @@ class CacheState:
             TWClosedError: The Connection is closed.
             Outdated: The listing has content from before a loss.
         """
-        expires_at, facts = self._coverage(listing.asked_at)
-        view = evolve(
-            facts.merge(listing.listed).until(expires_at, check_at),
-            store_generation=listing.revision.generation if listing.revision else None,
-            number=flight.number if is_ours else 0,
-        )
         if not is_ours:
             flight.asked_at = listing.asked_at
-        with self._lock:
-            self.require_open()
-            if flight.epoch != self.epoch:
-                return view
-            if flight.losses != self.losses:
-                raise Outdated
-            self.facts = self.facts.live(listing.asked_at)
-            self.confirmed = listing
-            self._last_attempt = ended_at if is_ours else listing.asked_at
-            self._stale_allowed = True
-            self._told.discard("failure")
-            self._cool_down = None
-            self._flight = None
-            self.view = view
-        return view
+        while True:
+            facts, doubt_until = self.facts, self._doubt_until
+            live = facts.live(listing.asked_at)
+            view = evolve(
+                live.merge(listing.listed).until(self.end_of(listing), check_at),
+                store_stamp=stamp,
+                number=flight.number if is_ours else 0,
+            )
+            with self._lock:
+                self.require_open()
+                if flight.epoch != self.epoch:
+                    return view
+                if flight.losses != self.losses:
+                    raise Outdated
+                if self.facts is not facts or self._doubt_until != doubt_until:
+                    continue
+                self.confirmed = listing
+                self._last_attempt = ended_at if is_ours else listing.asked_at
+                self._is_authorized = True
+                self._cool_down = None
+                self._flight = None
+                self.view = view
+                # The rest only frees memory, so Ctrl-C may leave it out.
+                # A listing in progress may have been requested before the last fact expired.
+                if self._flights <= {flight}:
+                    self.facts = live
+                asked_at, doubts = listing.asked_at, self._doubts
+                self._doubts = {write: end for write, end in doubts.items() if asked_at < end}
+                self._told.discard("failure")
+            return view
 
-    def _coverage(self, asked_at: float) -> tuple[float, Facts]:
-        """Return the expiry time of a listing, and the facts that it may lack.
+    def end_of(self, listing: ConfirmedListing) -> float:
+        """Return the time at which *listing* expires.
 
-        Args:
-            asked_at: The time of the request for the listing.
+        A listing that lacks a fact expires with the fact. In doubt, a listing lasts for
+        `recheck_after` at most. So does a listing that lacks a write of another process.
         """
-        with self._lock:
-            by_tid = dict(self.facts.by_tid)
+        asked_at = listing.asked_at
         # Use the request time: a fact that expired since then may be missing from this listing.
-        facts = Facts(by_tid).live(asked_at)
-        expires_at = min(asked_at + self.ttl, facts.expires_at)
-        if asked_at < self._doubt_until:
-            expires_at = min(expires_at, asked_at + self.recheck_after)
-        return expires_at, facts
+        lacking = self.facts.live(asked_at).against(listing.listed)
+        ends_at = min(asked_at + self.ttl, lacking.expires_at)
+        if asked_at < self._doubt_until or self._lacks_write(listing):
+            ends_at = min(ends_at, asked_at + self.recheck_after)
+        return ends_at
+
+    def _lacks_write(self, listing: ConfirmedListing) -> bool:
+        revision, written = listing.listed.revision, self._written_by_all
+        if revision is None or written is None:
+            return False
+        return revision < written.revision and listing.asked_at < written.until
 
     def failed(self, flight: Flight[ChatSnapshot], error: TWError, *, enough: float) -> None:
         """Start the cool-down after a flight has failed, unless the epoch has changed.
@@ -277,51 +328,65 @@ class CacheState:
             enough: See `CoolDown.enough`.
         """
         ended_at = self.clock()
+        cool_down = CoolDown(ended_at + pause_after(error), copy.copy(error), enough)
+        is_refusal = isinstance(error, TWAuthError)
         with self._lock:
             if flight.epoch == self.epoch:
                 self._last_attempt = ended_at
-                until = ended_at + pause_after(error)
-                self._cool_down = CoolDown(until, copy.copy(error), enough)
+                self._cool_down = cool_down
                 self._flight = None
-                if isinstance(error, TWAuthError):
-                    self._stale_allowed = False
+                if is_refusal:
+                    self._is_authorized = False
 
     def is_recheck_due(self, now: float) -> bool:
         """Return whether a look-up that finds nothing at the time *now* must list the chats again.
 
-        It must if the last listing or failed listing is older than `recheck_after`.
+        It must if the last listing or failed listing is older than `recheck_after`, and in doubt.
         """
-        return now - self._last_attempt > self.recheck_after
+        return now < self._doubt_until or now - self._last_attempt > self.recheck_after
 
     def stale(self) -> ChatSnapshot | None:
         """Return the last listing with the facts, for a look-up whose refresh failed.
 
         Returns:
             The chats, or None. The result is None if there is no listing, and after
-            `stale_if_error`. It is also None after 401, 403 or a write of unknown outcome, until a
-            listing succeeds.
+            `stale_if_error`. It is also None after 401 or 403, until a listing succeeds, and in
+            doubt, until a listing requested after the doubt succeeds.
         """
-        now = self.clock()
-        with self._lock:
-            listing = self.confirmed if self._stale_allowed else None
-            by_tid = dict(self.facts.by_tid)
-        if listing is None or now >= listing.asked_at + self.ttl + self.stale_if_error:
+        now, listing = self.clock(), self.confirmed
+        if listing is None or not self._is_authorized or listing.asked_at < self._doubt_until:
             return None
-        return Facts(by_tid).live(now).merge(listing.listed)
+        if now >= listing.asked_at + self.ttl + self.stale_if_error:
+            return None
+        return self.facts.merge(listing.listed)
 
     # Listings that processes share
 
-    def accepts(self, asked_at: float, need: Freshness, now: float) -> bool:
+    def accepts(self, asked_at: float, need: Freshness, now: float, began: float) -> bool:
         """Return whether a listing that another process requested at *asked_at* is new enough.
 
         A listing from before the last event or 404 is too old. For example, another process lists
         the chats. Then a thread of this process receives an event, which makes the view expire. The
-        thread must not take the older listing from the store. If the cache is in doubt, every
-        stored listing is too old.
+        thread must not take the older listing from the store. If the cache is in doubt, a listing
+        from before the look-up *began* is too old.
         """
         in_doubt = now < self._doubt_until
-        since = max(need.since, self._asked_since, now if in_doubt else -math.inf)
-        return asked_at > since and now < self._coverage(asked_at)[0]
+        since = max(need.since, self._asked_since, began if in_doubt else -math.inf)
+        return since < asked_at and now < asked_at + self.ttl
+
+    def on_slot(self, doubt_until: float, written: Written | None) -> None:
+        """Apply what a slot says about the writes of all processes that share it.
+
+        Args:
+            doubt_until: The latest end of the doubt about a write, even if it has passed, on the
+                cache's clock. -infinity without a doubt.
+            written: The writes that a listing may lack, on the cache's clock; None without
+                revisions.
+        """
+        with self._lock:
+            self._doubts[self._of_all] = doubt_until
+            self._doubt_until = max(self._doubts.values())
+            self._written_by_all = written
 
     def keep(self, flight: Flight[ChatSnapshot], listing: ConfirmedListing, losses: int) -> None:
         """Set `confirmed` to a stored listing, which look-ups may then use if the server fails.
@@ -366,64 +431,98 @@ class CacheState:
 
     # Writes, events and the end
 
+    def begin(self, write: Write) -> None:
+        """Put *write* in doubt, before its request is sent.
+
+        The view expires. If *write* is interrupted at any line, it stays in doubt until the end of
+        its time-out and of `own_write_grace`.
+        """
+        now = self.clock()
+        until = now + self.longest_doubt
+        with self._lock:
+            view = self.view
+            self._hide()
+            self._doubts[write] = until
+            self._doubt_until = max(self._doubts.values())
+            write.view = view
+
+    def withdraw(self, write: Write) -> None:
+        """End the doubt about a write that has certainly changed nothing.
+
+        The view comes back, unless something else has made it expire since `begin`.
+        """
+        with self._lock:
+            self._end_doubt(write)
+            if write.view is not None and self.view is _NOTHING:
+                self.view = write.view
+
     def wrote(self, write: Write, *, unknown: bool) -> None:
         """Expire the view and add a fact: a write has reached the server, or may have reached it.
 
-        Both happen in one step under the lock. With two steps, a listing that is published between
-        them could lack the write.
+        The view expires and the fact is added in one step under the lock. Otherwise, a listing
+        could be published between the two actions, without the write.
 
         Args:
             write: The write, which has ended.
-            unknown: Whether the outcome of the write is unknown. If so, the cache is in doubt.
+            unknown: Whether the outcome of the write is unknown. If so, the cache is in doubt for
+                `own_write_grace`.
         """
         now = self.clock()
         until = now + self._own_write_grace
+        fact = Fact(write.chat, write.revision, until, write.is_created)
         with self._lock:
-            # Expire first, since Ctrl-C may interrupt any line: look-ups must not show the state
-            # before the write.
-            self._expire()
-            self.changes += 1
-            # Drop expired facts here too: a program that only writes publishes no listing.
-            self.facts = self.facts.live(now)
-            listed = None if self.confirmed is None else self.confirmed.listed
-            self.facts.record(write, listed, now=now, expires_at=until)
-            # The server has confirmed a write, so it is available again.
+            is_news = write in self._doubts or not self._shows(write.tid, write.revision, now)
+            if is_news:
+                # Expire first, since Ctrl-C may interrupt any line: look-ups must not show the
+                # state before the write.
+                self._expire()
+                self.changes += 1
+                if write.revision is not None:
+                    self.written = max(write.revision, self.written or 0)
+            # Also if the view shows the write: the next listing may come from a server that lags.
             if write.tid is not None:
+                self.facts = self.facts.noted(write.tid, fact)
+                # The server has confirmed a write, so it is available again.
                 self._cool_down = None
             if unknown:
-                self._doubt_until = until
-                self._stale_allowed = False
+                self._doubts[write] = until
+                self._doubt_until = max(self._doubts.values())
+            else:
+                self._end_doubt(write)
+            if is_news:
+                # Again: a signal handler may have looked up chats before the fact was there.
+                self._expire()
 
-    def on_not_found(self, tid: str) -> None:
-        """Expire the view, and drop the fact of this chat: the server has responded 404."""
-        now = self.clock()
-        with self._lock:
-            self.facts.on_not_found(tid)
-            self._asked_since = now
-            self._expire()
-
-    def on_event(self, tid: str, chat: Chat | None, *, is_own: bool = False) -> None:
-        """Apply an event. Expire the view if the event is news.
-
-        An event is not news if the facts cover it (`Facts.on_event`), or if a fresh view shows
-        the reported chat and no listing is in progress. Events also report our own writes.
+    def on_state(self, tid: str, chat: Chat | None, revision: int | None) -> None:
+        """Apply what an event or a 404 says about a chat. Expire the view if that is news.
 
         Args:
             tid: The thread ID.
-            chat: The chat that the event reports, or None if the chat is gone.
-            is_own: Whether the bot caused the event.
+            chat: The chat; None if the bot is not in the chat any more.
+            revision: The revision of the chat's last change; None if the server has no revisions.
         """
         now = self.clock()
+        fact = Fact(chat, revision, now + self._own_write_grace)
         with self._lock:
-            self.facts = self.facts.live(now)
-            shown = self.view if now < self.view.expires_at else None
-            if not self.facts.on_event(tid, chat, shown, is_own=is_own):
-                return
-            # A listing in progress may have read another state, even if the view shows this chat.
-            # The chat may have changed and changed back.
-            if shown is None or shown.by_tid.get(tid) != chat or self._flight is not None:
+            is_shown = self._shows(tid, revision, now)
+            self.facts = self.facts.noted(tid, fact)
+            if revision is None:
                 self._asked_since = now
                 self._expire()
+            elif not is_shown:
+                # The fact is enough for each listing in progress, so none of them is outdated.
+                self._hide()
+
+    def _shows(self, tid: str | None, revision: int | None, now: float) -> bool:
+        """Return whether look-ups show this state of a chat, or a newer one, without a refresh."""
+        if tid is None or revision is None or now >= self.view.expires_at:
+            return False
+        known = self.view.revision_of(tid)
+        return known is not None and known >= revision
+
+    def _end_doubt(self, write: Write) -> None:
+        self._doubts.pop(write, None)
+        self._doubt_until = max(self._doubts.values(), default=-math.inf)
 
     def invalidate(self) -> None:
         """Drop `confirmed` and the view, but keep the facts. The next look-up lists the chats."""
@@ -442,7 +541,7 @@ class CacheState:
         with self._lock:
             self.changes += 1
             self._drop()
-            self.view = _NOTHING
+            self._hide()
 
     def close(self) -> list[Flight[ChatSnapshot]]:
         """Drop everything.
@@ -461,8 +560,13 @@ class CacheState:
         self.confirmed = None
         self.losses += 1
 
-    def _expire(self) -> None:
+    def _hide(self) -> None:
         self.view = _NOTHING
+        for write in self._doubts:
+            write.view = None
+
+    def _expire(self) -> None:
+        self._hide()
         self.epoch += 1
         self._flight = None
 
@@ -475,8 +579,6 @@ class CacheState:
             name: The name of the count.
             more: The number to add.
         """
-        # The block must call no Python function. Otherwise, a signal handler could run during the
-        # call, and wait forever for the lock, which its own thread holds.
         with self._lock:
             self._counts[name] += more
 

@@ -15,8 +15,9 @@ from teamwire_sync._cli.errors import CommandGroup, exit_code, raise_usage_error
 from teamwire_sync._cli.output import echo_err, escape, is_terminal
 from teamwire_sync._cli.settings import CREDENTIAL_VARIABLES, Settings, pass_settings, without_store
 from teamwire_sync._connection import Connection
-from teamwire_sync._credentials import Credentials, config_path, find_credentials
+from teamwire_sync._credentials import NO_HOME, Credentials, config_path, find_credentials
 from teamwire_sync._internal.secret import Secret
+from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync.exceptions import TWError
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ def init(settings: Settings, *, url: str | None, app_id: str | None, force: bool
     FILE config init" writes another file.
     """
     path, section = config_path(), os.environ.get("TEAMWIRE_PROFILE") or "default"
+    if path is None:
+        raise_usage_error(NO_HOME)
     if not section.isprintable() or "]" in section:
         raise_usage_error(f"no section can have the name {section!r}")
     if section in _sections(path) and not force and not _may_replace(path, section):
@@ -62,7 +65,7 @@ def init(settings: Settings, *, url: str | None, app_id: str | None, force: bool
     credentials = find_credentials(app_id, _ask("Secret (it is not shown)", None), url)
     try:
         me = _try(credentials, settings.timeout)
-    except TWError as error:
+    except not_by_signal(TWError) as error:
         if force:
             _write(path, section, credentials)
             echo_err(f"Written to {path}, but the check failed:")
@@ -127,7 +130,7 @@ def _section_of(line: str) -> str | None:
 def _lines(path: Path) -> list[str]:
     try:
         return path.read_text(encoding="utf-8-sig").rstrip("\n").split("\n")
-    except FileNotFoundError:
+    except not_by_signal(FileNotFoundError):
         return []
     except UnicodeDecodeError:
         text = f"the file {path} is not UTF-8 text; move it away"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from teamwire_sync._cli.output import echo_err, echo_status, escape_lines
+from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync.exceptions import (
     TWAmbiguousTitleError,
     TWAuthError,
@@ -62,7 +63,7 @@ def exit_on_error() -> Iterator[None]:
         yield
         if sys.stdout is not None:
             sys.stdout.flush()
-    except BrokenPipeError:  # the reader of the pipe has closed it
+    except not_by_signal(BrokenPipeError):  # the reader of the pipe has closed it
         raise SystemExit(BROKEN_PIPE) from None
     except (KeyboardInterrupt, click.Abort):
         echo_status("")
@@ -70,7 +71,7 @@ def exit_on_error() -> Iterator[None]:
     except click.ClickException as error:
         vars(error)["message"] = escape_lines(_STORE_URL.sub(r"\1://...", error.message))
         raise
-    except (TWError, OSError, ValueError) as error:
+    except not_by_signal(TWError, OSError, ValueError) as error:
         if isinstance(error, TWAmbiguousTitleError):
             _show_candidates(error)
         else:

@@ -29,6 +29,7 @@ from teamwire_sync._cli.settings import (
     title_option,
     validate_seconds,
 )
+from teamwire_sync._internal.signals import not_by_signal
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -275,5 +276,6 @@ def _whom(event: Event) -> str:
 def _local(moment: datetime) -> str:
     try:
         return moment.astimezone().strftime("%Y-%m-%d %H:%M")
-    except (OverflowError, OSError, ValueError):  # the platform can't represent the local time
+    # The platform can't represent the local time.
+    except not_by_signal(OverflowError, OSError, ValueError):
         return moment.isoformat()

@@ -10,11 +10,13 @@ import os
 import shutil
 import sys
 import unicodedata
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from teamwire_sync._internal.signals import suppress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -16,6 +16,7 @@ from teamwire_sync._cli.output import count_progress, echo_err, escape_lines
 from teamwire_sync._connection import Connection
 from teamwire_sync._credentials import config_path
 from teamwire_sync._internal.log import logger
+from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync._internal.validation import check_seconds
 from teamwire_sync._stores import find_store
 from teamwire_sync.exceptions import TWConfigError
@@ -78,7 +79,7 @@ class Settings:
         try:
             with require_extras():
                 return Connection(url=self.url, app_name="teamwire-sync")
-        except TWConfigError as error:
+        except not_by_signal(TWConfigError) as error:
             text = self._how_to_set_up() or str(error)
         raise TWConfigError(text)
 
@@ -90,7 +91,7 @@ class Settings:
         ]
         path = config_path()
         # Unlike os.path.exists, Path.exists may raise if a folder is not readable.
-        if not missing or os.path.exists(path):  # noqa: PTH110
+        if not missing or path is None or os.path.exists(path):  # noqa: PTH110
             return None
         words = ["teamwire-sync"]
         for name, value in self._given.items():

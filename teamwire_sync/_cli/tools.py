@@ -12,6 +12,7 @@ from teamwire_sync._cli.errors import Command, UnusableError, raise_usage_error,
 from teamwire_sync._cli.settings import validate_seconds, without_store
 from teamwire_sync._config import ConnectionConfig
 from teamwire_sync._connection import Connection
+from teamwire_sync._internal.signals import not_by_signal
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -74,7 +75,7 @@ def sandbox(
                 click.echo(f"export {name}={value}")
             click.echo("\nCtrl-C stops the sandbox.")
             threading.Event().wait()
-    except OSError as error:
+    except not_by_signal(OSError) as error:
         text = f"can't listen on {host}:{port}: {error.strerror or error}"
         raise UnusableError(text) from None
     except KeyboardInterrupt:

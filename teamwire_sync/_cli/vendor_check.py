@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 from attrs import define, field, frozen
 
+from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync._vendor.transport import VendorTransport, ask_vendor
 from teamwire_sync.exceptions import TWError
 
@@ -213,7 +214,7 @@ def _finding(number: int, what: str, look: Callable[[], str]) -> Finding:
         return Finding(number, what, look())
     except _Skip as skip:
         return Finding(number, what, f"skipped: {skip}")
-    except TWError as error:
+    except not_by_signal(TWError) as error:
         text, cause = str(error), error.cause
         if cause is not None:
             text = text.replace(cause, cause.partition(":")[0])

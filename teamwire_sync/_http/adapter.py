@@ -15,6 +15,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from teamwire_sync._http.idle_connections import IdleConnections
 from teamwire_sync._http.sockets import (
     NO_HOST,
     DeadlineConnection,
@@ -23,6 +24,7 @@ from teamwire_sync._http.sockets import (
 )
 from teamwire_sync._internal.imports import LazyModule
 from teamwire_sync._internal.secret import SecretText
+from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync.exceptions import TWConfigError
 
 if TYPE_CHECKING:
@@ -57,10 +59,12 @@ UNDOCUMENTED = {
 
 class _Pool(HTTPConnectionPool):
     ConnectionCls = DeadlineConnection
+    QueueCls: Any = IdleConnections
 
 
 class _TlsPool(HTTPSConnectionPool):
     ConnectionCls = DeadlineTlsConnection
+    QueueCls: Any = IdleConnections
 
 
 _POOLS = {"http": _Pool, "https": _TlsPool}
@@ -167,7 +171,7 @@ def _ignored_name() -> str | None:
             connection.connect()
         except OwnConnectionError:
             continue
-        except Exception:  # noqa: BLE001, S110  this error is not from our connection
-            pass
+        except not_by_signal(Exception):
+            pass  # this error is not from our connection
         return "HTTPConnection._new_conn"
     return None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import socket
 import threading
-from contextlib import suppress
 from typing import Any
+
+from teamwire_sync._internal.signals import suppress
 
 
 class Canceller:

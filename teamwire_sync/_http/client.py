@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from contextlib import contextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Callable, NoReturn
 from urllib.parse import urlencode, urlsplit
@@ -12,7 +11,6 @@ from urllib3.exceptions import HTTPError
 
 from teamwire_sync._http.body import AnswerRefusedError, DownloadBody, LocalFailure, UploadBody
 from teamwire_sync._http.canceller import Canceller
-from teamwire_sync._http.connection_limit import ConnectionLimit
 from teamwire_sync._http.contract import IDEMPOTENCY_KEY, OPERATIONS, Operation, keeps_contract
 from teamwire_sync._http.errors import (
     Response,
@@ -25,7 +23,9 @@ from teamwire_sync._http.retries import FailedAttempt, Retries
 from teamwire_sync._http.sessions import BasicAuth, GivenSession, OwnSession, RawResponse
 from teamwire_sync._internal.fork import on_fork
 from teamwire_sync._internal.secret import refuse_to_copy
+from teamwire_sync._internal.signals import not_by_signal, unwrapped
 from teamwire_sync._internal.validation import require_str
+from teamwire_sync._internal.waiting import Limit, Ticket
 from teamwire_sync.exceptions import (
     TWClosedError,
     TWDeliveryUnknownError,
@@ -33,7 +33,7 @@ from teamwire_sync.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     import requests
 
@@ -97,13 +97,13 @@ class HttpClient:
         self._on_unauthorized = on_unauthorized
         self._keeps_contract = False
         self._closed = False
-        self._limit = ConnectionLimit(config.pool_size)
+        self._limit = Limit(config.pool_size)
         self._cancellers: set[Canceller] = set()
         on_fork(self)
 
     def after_fork(self) -> None:
         """Replace the sockets. On a shared socket, two processes read each other's responses."""
-        self._limit = ConnectionLimit(self._config.pool_size)
+        self._limit = Limit(self._config.pool_size)
         self._cancellers = set()
         self._session.after_fork()
 
@@ -161,15 +161,18 @@ class HttpClient:
         canceller = Canceller() if once else None
 
         def attempt() -> Response | FailedAttempt:
-            with self._connection(ends_at, canceller, context) as left:
+            ticket = Ticket()
+            try:
+                left = self._begin(ticket, ends_at, canceller, context)
                 at_once = min(timeout, left)
                 prepared = raw = None
                 try:
-                    prepared = self._session.prepare(operation.method, target, sent, body)
-                    raw = self._session.send(
-                        prepared, at_once, left, download=download, canceller=canceller
-                    )
-                except (OSError, HTTPError, AnswerRefusedError) as error:
+                    with unwrapped():
+                        prepared = self._session.prepare(operation.method, target, sent, body)
+                        raw = self._session.send(
+                            prepared, at_once, left, download=download, canceller=canceller
+                        )
+                except not_by_signal(OSError, HTTPError, AnswerRefusedError) as error:
                     failure = network_error(
                         error,
                         operation,
@@ -194,6 +197,12 @@ class HttpClient:
                 # A retry receives the body from its start, so the received part must be discarded.
                 is_forgotten = download is None or download.restart()
                 return FailedAttempt(failure, again=again and is_forgotten)
+            finally:
+                # Called twice because Ctrl-C may interrupt the first call; idempotent.
+                try:
+                    self._end(ticket, canceller)
+                finally:
+                    self._end(ticket, canceller)
 
         try:
             response = self._retries.run(attempt, ends_at, self._config.total_timeout)
@@ -243,35 +252,32 @@ class HttpClient:
         again = passing and (self._keeps_contract or not writes)
         return FailedAttempt(response.error(), again=again and not once)
 
-    @contextmanager
-    def _connection(
-        self, ends_at: float, canceller: Canceller | None, context: dict[str, Any]
-    ) -> Iterator[float]:
-        """Hold a free connection, and yield the seconds that are left for the request."""
+    def _begin(
+        self, ticket: Ticket, ends_at: float, canceller: Canceller | None, context: dict[str, Any]
+    ) -> float:
+        """Take a free connection, and return the seconds that are left for the request."""
         # The transfer of a file has no time limit, but its wait for a connection has one.
         wait = min(self._time_left(ends_at, context), self._config.total_timeout)
-        acquired = False
-        try:
-            acquired = self._limit.acquire(wait)
-            if not acquired:
-                size = self._config.pool_size
-                message = f"all {size} connections were busy for {seconds(wait)}"
-                raise TWTimeoutError(message, **context)
-            if canceller is not None:
-                self._cancellers.add(canceller)
-            # `close` cancels the requests in the set. It may have run before this request was
-            # added to the set.
-            if self._closed:
-                raise _closed_error(context)
-            yield self._time_left(ends_at, context)
-        finally:
-            if canceller is not None:
-                self._cancellers.discard(canceller)
-            if acquired:
-                self._limit.release()
-            if self._closed:
-                # This request may have opened a connection after `close` closed the session.
-                self._session.close()
+        if not self._limit.acquire(ticket, wait):
+            size = self._config.pool_size
+            message = f"all {size} connections were busy for {seconds(wait)}"
+            raise TWTimeoutError(message, **context)
+        if canceller is not None:
+            self._cancellers.add(canceller)
+        # `close` cancels the requests in the set. It may have run before this request was added to
+        # the set.
+        if self._closed:
+            raise _closed_error(context)
+        return self._time_left(ends_at, context)
+
+    def _end(self, ticket: Ticket, canceller: Canceller | None) -> None:
+        """Free the connection. Idempotent."""
+        self._limit.release(ticket)
+        if canceller is not None:
+            self._cancellers.discard(canceller)
+        if self._closed:
+            # This request may have opened a connection after `close` closed the session.
+            self._session.close()
 
     def _time_left(self, ends_at: float, context: dict[str, Any]) -> float:
         left = ends_at - self._clock()

@@ -6,7 +6,6 @@ import math
 import socket
 import ssl
 import time
-from contextlib import suppress
 from datetime import timezone
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
@@ -33,8 +32,10 @@ from teamwire_sync._http.contract import (
     Operation,
     decode_error,
     decode_json,
+    decode_revision,
 )
 from teamwire_sync._http.sockets import is_unsent
+from teamwire_sync._internal.signals import not_by_signal, suppress
 from teamwire_sync.exceptions import (
     TWAuthError,
     TWConfigError,
@@ -138,9 +139,23 @@ class Response:
             TWDeliveryUnknownError: The body can't be decoded, and the request was a write. The
                 server may have done it.
         """
+        return self._checked(lambda raw: decode(decode_json(raw.body)))
+
+    def revision(self) -> int | None:
+        """Return the revision that the response shows at least; None if the server has none.
+
+        Raises:
+            TWProtocolError: The header is malformed.
+            TWDeliveryUnknownError: The header is malformed, and the request was a write.
+        """
+        return self._checked(lambda raw: decode_revision(raw.headers))
+
+    # A report with local variables shows the values of all names in the lines of a traceback.
+    # `self.raw.body` in such a line would show the body, which may quote the Secret.
+    def _checked(self, decode: Callable[[RawResponse], T]) -> T:
         try:
-            return decode(decode_json(self.raw.body))
-        except TWProtocolError as error:
+            return decode(self.raw)
+        except not_by_signal(TWProtocolError) as error:
             text = str(error)
         what = f"{self.context['method']} {self.context['path']}: {text}"
         if self.operation.writes:
@@ -195,7 +210,10 @@ class Response:
         if status == 404:
             if code in {None, NO_SUCH_PATH}:
                 what += "; does the URL point to the bot API?"
-            return TWNotFoundError(what, **context)
+            error = TWNotFoundError(what, **context)
+            with suppress(TWProtocolError):  # the header, like the body, may come from a proxy
+                error._revision = decode_revision(self.raw.headers)
+            return error
         if status == 429:
             wait = self._retry_after()
             what += "" if wait is None else f"; try again in {wait:g} s"

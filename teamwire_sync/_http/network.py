@@ -12,6 +12,7 @@ from urllib3.util import parse_url
 from teamwire_sync._http.tls import ca_bundle, client_certificate
 from teamwire_sync._internal.hosts import is_host, is_loopback
 from teamwire_sync._internal.secret import SecretText
+from teamwire_sync._internal.signals import not_by_signal
 
 if TYPE_CHECKING:
     from teamwire_sync._config import ConnectionConfig
@@ -29,7 +30,7 @@ def is_usable_proxy(proxy: str | None) -> bool:
         parts = urlsplit(whole)
         host, _ = parts.hostname, parts.port
         there = parse_url(whole).host
-    except (ValueError, HTTPError):
+    except not_by_signal(ValueError, HTTPError):
         return False
     return (
         bool(there and host and is_host(host))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Callable
 from attrs import frozen
 
 from teamwire_sync._internal.log import logger
+from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync.exceptions import TWDeliveryUnknownError, TWError
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class Retries:
         for number in itertools.count(1):
             try:
                 outcome = attempt()
-            except TWError as raised:
+            except not_by_signal(TWError) as raised:
                 outcome = FailedAttempt(raised)
             if not isinstance(outcome, FailedAttempt):
                 return outcome

@@ -18,6 +18,7 @@ from teamwire_sync._http.redaction import Redactor, base64_of
 from teamwire_sync._http.response_body import read_body
 from teamwire_sync._http.sockets import ending_at
 from teamwire_sync._internal.secret import SecretText
+from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync.exceptions import TWConfigError
 
 if TYPE_CHECKING:
@@ -271,7 +272,7 @@ class GivenSession:
             response = self._session.send(
                 prepared, timeout=timeout, allow_redirects=False, **settings
             )
-        except requests.HTTPError as error:
+        except not_by_signal(requests.HTTPError) as error:
             # A hook of the session raised this because of the status, so a response arrived.
             if error.response is None:
                 raise

@@ -14,9 +14,8 @@ import math
 import os
 import socket
 import ssl
-import threading
 import time
-from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import urllib3.util.connection
@@ -29,9 +28,10 @@ from urllib3.exceptions import (
     ProxyError,
 )
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from teamwire_sync._http.body import LocalFailure
+from teamwire_sync._internal.signals import is_by_signal, not_by_signal, suppress
 
+if TYPE_CHECKING:
     from teamwire_sync._http.canceller import Canceller
 
 _TIMED_OUT = "timed out"
@@ -42,32 +42,35 @@ _SHORTEST = 0.001
 NO_HOST = "teamwire-sync-checks-here-that-urllib3-opens-its-connections-only.invalid"
 
 
-class _CurrentRequest(threading.local):
-    ends_at = math.inf
-    canceller: Canceller | None = None
+# The deadline and the canceller of the present request. A threading.local made before gevent or
+# eventlet replaces threads would be common to all greenlets. Each greenlet has its own context.
+_current: ContextVar[tuple[float, Canceller | None]] = ContextVar(
+    "teamwire_sync request", default=(math.inf, None)
+)
 
 
-_current = _CurrentRequest()
-
-
-@contextmanager
-def ending_at(moment: float, canceller: Canceller | None = None) -> Iterator[None]:
-    """Set the deadline of this thread's reads and writes in the block.
+class ending_at:  # noqa: N801  used like a function
+    """The deadline of this thread's reads and writes in the block.
 
     Args:
         moment: The deadline, a moment of `time.monotonic`.
         canceller: An object that lets another thread end the reads and writes earlier, or None.
     """
-    # Restore the previous values after the block: a logging handler may send another request while
-    # this thread sends a request.
-    before = _current.ends_at, _current.canceller
-    _current.ends_at, _current.canceller = moment, canceller
-    try:
-        yield
-    finally:
-        _current.ends_at, _current.canceller = before
-        if canceller is not None:
-            canceller.detach()
+
+    # No generator: the garbage collector may end an interrupted one in the middle of another
+    # thread's request.
+    def __init__(self, moment: float, canceller: Canceller | None = None) -> None:
+        self._request = moment, canceller
+
+    def __enter__(self) -> None:
+        # `reset` restores the previous values: a logging handler may send another request while
+        # this thread sends a request.
+        self._before = _current.set(self._request)
+
+    def __exit__(self, *_: object) -> None:
+        _current.reset(self._before)
+        if self._request[1] is not None:
+            self._request[1].detach()
 
 
 def time_left(timeout: float | None) -> float | None:
@@ -76,12 +79,18 @@ def time_left(timeout: float | None) -> float | None:
     Raises:
         TimeoutError: No time is left.
     """
-    left = _current.ends_at - time.monotonic()
+    left = _current.get()[0] - time.monotonic()
     if left <= 0:
         raise socket.timeout(_TIMED_OUT)
     if left == math.inf:
         return timeout
     return left if timeout is None else min(timeout, left)
+
+
+def _attach(sock: Any) -> None:
+    canceller = _current.get()[1]
+    if canceller is not None:
+        canceller.attach(sock)
 
 
 def _rest(ends_at: float) -> float:
@@ -111,12 +120,17 @@ class _ResponseReads(io.RawIOBase):
             and the TLS handshake follows.
     """
 
+    # For `close`, which the garbage collector calls if a signal has interrupted __init__.
+    _raw: Any = io.BytesIO()
+    _is_connected = True
+    _canceller: Canceller | None = None
+
     def __init__(self, sock: socket.socket, timeout: float | None, *, is_connected: bool) -> None:
         self._sock = sock
         self._timeout = timeout
         self._is_connected = is_connected
-        self._raw: Any = sock.makefile("rb", buffering=0)
-        self._canceller = _current.canceller
+        self._raw = sock.makefile("rb", buffering=0)
+        self._canceller = _current.get()[1]
 
     def readable(self) -> bool:
         return True
@@ -130,7 +144,7 @@ class _ResponseReads(io.RawIOBase):
         if not self._is_connected:
             try:
                 timeout = time_left(self._timeout)
-            except socket.timeout:
+            except not_by_signal(socket.timeout):
                 timeout = _SHORTEST
             with suppress(OSError):  # the socket is closed if the proxy refused
                 self._sock.settimeout(timeout)
@@ -153,7 +167,7 @@ class DeadlineSocket:
     """
 
     is_connected = False
-    # If Ctrl-C interrupts `__init__`, `__getattr__` still needs the attribute.
+    # `__getattr__` needs the attribute if a signal has interrupted `__init__`.
     _sock: Any = None
 
     def __init__(self, sock: Any, timeout: float | None) -> None:
@@ -171,11 +185,10 @@ class DeadlineSocket:
     def sendall(self, data: Any) -> None:
         """Send all of *data*."""
         self._sock.settimeout(time_left(self._timeout))
-        if _current.canceller is not None:
-            _current.canceller.attach(self._sock)
+        _attach(self._sock)
         try:
             self._sock.sendall(data)
-        except ssl.SSLEOFError as error:
+        except not_by_signal(ssl.SSLEOFError) as error:
             # Without TLS, the error is a BrokenPipeError. After this error, urllib3 reads the
             # response that the server may have sent already.
             raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE)) from error
@@ -215,8 +228,7 @@ def for_handshake(sock: Any, timeout: float | None, ends_at: float) -> DeadlineS
         timeout: The limit for each later read and write in seconds, or None.
         ends_at: The deadline of the handshake, a moment of `time.monotonic`.
     """
-    if _current.canceller is not None:
-        _current.canceller.attach(sock)
+    _attach(sock)
     sock.settimeout(_rest(ends_at))
     return DeadlineSocket(sock, timeout)
 
@@ -251,8 +263,18 @@ class DeadlineConnection(HTTPConnection):
         """Connect, and do the TLS handshake."""
         try:
             self._connect()
-        except Exception as error:
+        except not_by_signal(Exception) as error:
             mark_unsent(error)
+            raise
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        """Send the request."""
+        try:
+            super().request(*args, **kwargs)
+        except OSError as error:
+            # urllib3 ignores some of these, and waits for the response.
+            if is_by_signal(error):
+                raise LocalFailure(error) from None
             raise
 
     def endheaders(self, *args: Any, **kwargs: Any) -> None:
@@ -283,7 +305,7 @@ class DeadlineConnection(HTTPConnection):
     def _connect(self) -> None:
         try:
             super().connect()
-        except (ConnectionError, http.client.HTTPException) as error:
+        except not_by_signal(ConnectionError, http.client.HTTPException) as error:
             if self.proxy is None:
                 raise
             # If an error comes after the proxy was reached, urllib3 reports an error of the server.
@@ -313,7 +335,7 @@ class DeadlineConnection(HTTPConnection):
             address = addresses.pop(0)
             try:
                 sock = self._open(address, left / (len(addresses) + 1))
-            except OSError as error:
+            except not_by_signal(OSError) as error:
                 if addresses:
                     continue
                 if isinstance(error, socket.timeout):
@@ -325,7 +347,7 @@ class DeadlineConnection(HTTPConnection):
         family = urllib3.util.connection.allowed_gai_family()
         try:
             return list(socket.getaddrinfo(self._name, self.port, family, socket.SOCK_STREAM))
-        except socket.gaierror as error:
+        except not_by_signal(socket.gaierror) as error:
             raise NameResolutionError(self.host, self, error) from error
         except UnicodeError as error:
             message = f"a label of {self.host!r} is empty or too long"
@@ -338,8 +360,7 @@ class DeadlineConnection(HTTPConnection):
             for option in self.socket_options or ():
                 sock.setsockopt(*option)
             sock.settimeout(timeout)
-            if _current.canceller is not None:
-                _current.canceller.attach(sock)
+            _attach(sock)
             sock.connect(there)
         except BaseException:
             sock.close()

@@ -12,6 +12,7 @@ from urllib3.contrib.socks import (
     SOCKSHTTPSConnectionPool,
 )
 
+from teamwire_sync._http.idle_connections import IdleConnections
 from teamwire_sync._http.sockets import (
     DeadlineConnection,
     DeadlineTlsConnection,
@@ -34,10 +35,12 @@ class _SocksTlsConnection(DeadlineTlsConnection, SOCKSHTTPSConnection):
 
 class _SocksPool(SOCKSHTTPConnectionPool):
     ConnectionCls: Any = _SocksConnection
+    QueueCls: Any = IdleConnections
 
 
 class _SocksTlsPool(SOCKSHTTPSConnectionPool):
     ConnectionCls: Any = _SocksTlsConnection
+    QueueCls: Any = IdleConnections
 
 
 POOLS = {"http": _SocksPool, "https": _SocksTlsPool}

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from teamwire_sync._internal.imports import LazyModule
+from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync.exceptions import TWConfigError
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def client_certificate(config: ConnectionConfig) -> str | tuple[str, str] | None
 def _check(load: str, *arguments: Any, what: str) -> None:
     try:
         getattr(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), load)(*arguments)
-    except OSError as error:
+    except not_by_signal(OSError) as error:
         reason = error.strerror or type(error).__name__
     else:
         return

@@ -16,7 +16,8 @@ from teamwire_sync._internal.deadlines import now
 from teamwire_sync._internal.fork import on_fork
 from teamwire_sync._internal.imports import LazyModule, first_use
 from teamwire_sync._internal.secret import refuse_to_copy
-from teamwire_sync._transport import Ability, ChatPage, Page
+from teamwire_sync._internal.signals import not_by_signal
+from teamwire_sync._transport import Ability, ChatPage, ChatState, Page
 from teamwire_sync.exceptions import TWImageLoadError, TWNotFoundError, TWProtocolError
 
 if TYPE_CHECKING:
@@ -163,7 +164,8 @@ class HttpTransport:
                 deadline=deadline,
             )
             if response.raw.status == 304:
-                yield ChatPage(validator=validator, not_modified=True)
+                revision = response.revision()
+                yield ChatPage(validator=validator, not_modified=True, revision=revision)
                 return
             before, etag = etag, response.raw.headers.get("ETag")
             if etag is not None and not etag.isprintable():
@@ -171,9 +173,17 @@ class HttpTransport:
             if etag != before:
                 # The chats have changed since the last page, so the users may have changed, too.
                 decoder = contract.Decoder()
-            page, cursor = response.decode(decoder.page)
+            page, revisions, cursor = response.decode(decoder.page)
             users, groups = decoder.described()
-            yield ChatPage(page, etag, is_last=cursor is None, users=users, groups=groups)
+            yield ChatPage(
+                page,
+                etag,
+                is_last=cursor is None,
+                users=users,
+                groups=groups,
+                revision=response.revision(),
+                revisions=revisions,
+            )
             if cursor is None:
                 return
             if cursor in seen:
@@ -182,29 +192,38 @@ class HttpTransport:
             seen.add(cursor)
             headers = {}
 
-    def create_chat(self, draft: ChatDraft, *, deadline: float | None) -> Chat:
+    def create_chat(self, draft: ChatDraft, *, deadline: float | None) -> ChatState:
         """Create a chat, or return the existing one-to-one chat."""
         body = contract.encode_draft(draft)
         return self._ask("create_chat", contract.Decoder().chat, deadline, body=body)
 
-    def edit_chat(self, tid: str, properties: Mapping[str, Any], *, deadline: float | None) -> Chat:
+    def edit_chat(
+        self, tid: str, properties: Mapping[str, Any], *, deadline: float | None
+    ) -> ChatState:
         """Change properties of a chat."""
         return self._edit_chat("edit_chat", tid, contract.encode_properties(properties), deadline)
 
-    def edit_members(self, tid: str, edit: MemberEdit, *, deadline: float | None) -> Chat:
+    def edit_members(self, tid: str, edit: MemberEdit, *, deadline: float | None) -> ChatState:
         """Change the members of a chat."""
         return self._edit_chat("edit_members", tid, contract.encode_edit(edit), deadline)
 
-    def edit_admins(self, tid: str, edit: MemberEdit, *, deadline: float | None) -> Chat:
+    def edit_admins(self, tid: str, edit: MemberEdit, *, deadline: float | None) -> ChatState:
         """Change the administrators of a chat."""
         return self._edit_chat("edit_admins", tid, contract.encode_edit(edit), deadline)
 
-    def _edit_chat(self, name: str, tid: str, body: dict[str, Any], deadline: float | None) -> Chat:
+    def _edit_chat(
+        self, name: str, tid: str, body: dict[str, Any], deadline: float | None
+    ) -> ChatState:
         return self._ask(name, contract.Decoder().chat, deadline, ids={"tid": tid}, body=body)
 
-    def leave_chat(self, tid: str, *, deadline: float | None) -> None:
+    def leave_chat(self, tid: str, *, deadline: float | None) -> ChatState:
         """Remove the bot from a chat."""
-        self._ask("leave_chat", contract.decode_done, deadline, ids={"tid": tid})
+        timeout = self._config.default_timeout
+        response = self._client.ask(
+            "leave_chat", ids={"tid": tid}, timeout=timeout, deadline=deadline
+        )
+        response.decode(contract.decode_done)
+        return ChatState(tid, None, response.revision())
 
     # Messages
 
@@ -279,7 +298,7 @@ class HttpTransport:
                 timeout=self._config.assets_timeout,
                 deadline=deadline,
             )
-        except TWNotFoundError as error:
+        except not_by_signal(TWNotFoundError) as error:
             if error.code != contract.NO_AVATAR:
                 raise
             context = {name: getattr(error, name) for name in _CONTEXT}
@@ -348,7 +367,7 @@ class HttpTransport:
     ) -> T | None:
         try:
             return self._ask(name, decode, deadline, ids=ids)
-        except TWNotFoundError as error:
+        except not_by_signal(TWNotFoundError) as error:
             # A 404 with another code means that the URL is wrong. It does not show whether the
             # object exists.
             if error.code != contract.NOT_FOUND:

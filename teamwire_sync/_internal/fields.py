@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import compress
+from operator import itemgetter
 from typing import Any
 
 from teamwire_sync._internal.validation import is_unicode
@@ -22,6 +24,10 @@ Fields = Mapping[str, tuple[type, ...]]
 
 # Milliseconds since 1970-01-01 UTC, for the years 1 to 9999 of datetime.
 _TIMESTAMPS = range(-62_135_596_800_000, 253_402_300_800_000)
+
+REVISION = "revision"
+_revision = itemgetter(REVISION)
+_NUMBERED: Fields = {REVISION: NUMBER}
 
 _TYPE_NAMES = {
     str: "a string",
@@ -72,6 +78,29 @@ def checked_time(value: Mapping[str, Any], name: str, kind: str) -> int:
         message = f'"{name}" of {kind} is not a date'
         raise TWProtocolError(message)
     return time
+
+
+def checked_revisions(values: Sequence[Mapping[str, Any]], kind: str) -> Sequence[int | None]:
+    """Return the revision of each of *values*; an empty sequence if none of them has one.
+
+    A value that is no object has none: its own check refuses it.
+    """
+    try:
+        # Without a loop of Python code: there may be 10,000 chats.
+        revisions = list(map(_revision, values))
+    except (KeyError, TypeError):
+        numbered = [type(value) is dict and REVISION in value for value in values]
+        if not checked_revisions(list(compress(values, numbered)), kind):
+            return ()
+        return [value[REVISION] if has else None for value, has in zip(values, numbered)]
+    if revisions and not (
+        set(map(type, revisions)) == {int} and min(revisions) >= 0 and max(revisions) < 2**63
+    ):
+        for value in values:
+            checked(value, kind, _NUMBERED)
+        message = f'"{REVISION}" of {kind} is not from 0 to 2**63 - 1'
+        raise TWProtocolError(message)
+    return revisions
 
 
 def checked_cursor(value: Mapping[str, Any], name: str, kind: str) -> str | None:

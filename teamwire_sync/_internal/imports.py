@@ -14,15 +14,19 @@ An import in the middle of a program has four hazards:
 
 from __future__ import annotations
 
+import _thread
 import errno
 import os
 import sys
 import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from contextvars import ContextVar
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from teamwire_sync._internal.signals import not_by_signal, suppress
+from teamwire_sync._internal.waiting import Gate
 from teamwire_sync.exceptions import TWConnectionError
 
 if TYPE_CHECKING:
@@ -38,21 +42,19 @@ _under_way = threading.RLock()
 _is_after_logging = False
 
 
-class _Waited(threading.local):
-    seconds = 0.0
-
-
-_waited = _Waited()
+# No threading.local: all greenlets of gevent or eventlet would share one that was made before these
+# packages replaced threads.
+_waited: ContextVar[float] = ContextVar("teamwire_sync seconds_waited", default=0.0)
 
 
 def seconds_waited() -> float:
     """Return the seconds that this thread spent in `first_use` since `reset_seconds_waited`."""
-    return _waited.seconds
+    return _waited.get()
 
 
 def reset_seconds_waited() -> None:
     """Set the result of `seconds_waited` to zero."""
-    _waited.seconds = 0.0
+    _waited.set(0.0)
 
 
 @contextmanager
@@ -65,10 +67,10 @@ def first_use(failure: str) -> Iterator[None]:
     Raises:
         TWConnectionError: A file can't be opened or read.
     """
-    before, began = _waited.seconds, time.monotonic()
+    before, began = _waited.get(), time.monotonic()
     try:
         yield
-    except OSError as error:
+    except not_by_signal(OSError) as error:
         number, reason = error.errno, error.strerror or type(error).__name__
     except ImportError:
         # Without a descriptor, an extension module or a package's metadata are not found.
@@ -80,7 +82,7 @@ def first_use(failure: str) -> Iterator[None]:
         return
     finally:
         # Set, not add: a first use inside this block has already added its seconds.
-        _waited.seconds = before + time.monotonic() - began
+        _waited.set(before + time.monotonic() - began)
     if number in _NO_FILES:
         reason += "; close files or sockets, or raise the limit (ulimit -n)"
     message = f"{failure}: {reason}"
@@ -95,7 +97,7 @@ def import_whole(name: str) -> Any:
         ImportError: There is no such module, or it can't be imported.
     """
     with first_use(f"can't import {name}"):
-        if name not in sys.modules and threading.current_thread() is threading.main_thread():
+        if name not in sys.modules and threading.get_ident() == threading.main_thread().ident:
             _import_in_thread(name)
         if name not in sys.modules:
             _import(name)
@@ -106,7 +108,7 @@ def import_whole(name: str) -> Any:
 def _why_no_file_opens() -> int | None:
     try:
         os.close(os.open(os.devnull, os.O_RDONLY))
-    except OSError as error:
+    except not_by_signal(OSError) as error:
         return error.errno if error.errno in _NO_FILES else None
     return None
 
@@ -127,16 +129,21 @@ class LazyModule:
 
 
 def _import_in_thread(name: str) -> None:
+    done = Gate()
+
     def work() -> None:
-        # The caller imports again, and raises the error.
-        with suppress(Exception):
-            _import(name)
+        try:
+            # The caller imports again, and raises the error.
+            with suppress(Exception):
+                _import(name)
+        finally:
+            done.open()
 
     # At the end of the interpreter, no thread can be started.
     with suppress(RuntimeError):
-        thread = threading.Thread(target=work, name=f"teamwire_sync imports {name}", daemon=True)
-        thread.start()
-        thread.join()
+        # Not a `threading.Thread`: Ctrl-C in its `start` or `join` may leave a lock locked.
+        _thread.start_new_thread(work, ())
+        done.wait(None)
 
 
 def _import(name: str) -> None:

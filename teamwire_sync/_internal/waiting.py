@@ -1,11 +1,27 @@
-"""Prevention of deadlocks: a thread must not wait for a thread that waits for it."""
+"""Waiting for other threads, in a way that no signal breaks.
+
+A signal handler may run between any two instructions of the main thread. It may raise an exception,
+or call this package. `threading.Event`, `Condition`, `Semaphore` and `queue.Queue` are written in
+Python: an exception just after they have taken their lock leaves it locked forever. So this package
+waits with locks and containers only, whose operations are written in C.
+"""
 
 from __future__ import annotations
 
+import _thread
 import threading
-from typing import Callable
+import weakref
+from typing import Any, Callable
 
-_here = threading.local()
+from teamwire_sync._internal.signals import suppress
+
+# The name of an attribute of the thread. A threading.local would not do: all greenlets of gevent or
+# eventlet would share one that was made before these packages replaced threads.
+_ATTRIBUTE = "_teamwire_sync_is_awaited_by"
+
+# Seconds between two checks of a thread that waits. Usually, another thread wakes it. After an
+# exception at the wrong moment it must notice by itself that its wait is over.
+_CHECK_INTERVAL = 1.0
 
 
 def work_for(is_awaited_by: Callable[[int], bool]) -> None:
@@ -15,10 +31,169 @@ def work_for(is_awaited_by: Callable[[int], bool]) -> None:
         is_awaited_by: A function that returns whether the thread with an identity (`get_ident`)
             waits for this thread.
     """
-    _here.is_awaited_by = is_awaited_by
+    setattr(threading.current_thread(), _ATTRIBUTE, is_awaited_by)
 
 
 def works_for(thread: int) -> bool:
     """Return whether the thread with the identity *thread* waits for this thread."""
-    is_awaited_by: Callable[[int], bool] | None = getattr(_here, "is_awaited_by", None)
+    is_awaited_by = getattr(threading.current_thread(), _ATTRIBUTE, None)
     return is_awaited_by is not None and is_awaited_by(thread)
+
+
+def is_held_here(lock: Any) -> bool:
+    """Return whether this thread holds *lock*, an RLock.
+
+    If so, a signal handler has interrupted this thread in a block with the lock. The handler must
+    not wait for a thread that needs the lock.
+    """
+    held: bool = lock._is_owned()
+    return held
+
+
+class Gate:
+    """A gate that opens once and lets all waiting threads pass.
+
+    Attributes:
+        is_open: Whether the gate is open.
+    """
+
+    __slots__ = ("_lock", "is_open")
+
+    def __init__(self) -> None:
+        self.is_open = False
+        self._lock = threading.Lock()
+        self._lock.acquire()
+
+    def open(self) -> None:
+        """Open the gate. Idempotent."""
+        self.is_open = True
+        with suppress(RuntimeError):  # another thread has released it
+            self._lock.release()
+
+    def wait(self, timeout: float | None) -> bool:
+        """Wait until the gate is open, for *timeout* seconds at most, and return `is_open`."""
+        left = float("inf") if timeout is None else timeout
+        while not self.is_open and left > 0:
+            if self._lock.acquire(timeout=min(left, _CHECK_INTERVAL)):
+                self.open()  # wake the next thread
+            left -= _CHECK_INTERVAL
+        return self.is_open
+
+
+def start(thread: threading.Thread) -> None:
+    """Start *thread*, as `threading.Thread.start` does.
+
+    That waits for the new thread with an Event. A signal handler's exception in it leaves the lock
+    of the Event locked, and the new thread waits for the lock forever. So a third thread starts
+    *thread*, since signals only interrupt the main thread.
+
+    Raises:
+        RuntimeError: The thread can't be started.
+    """
+    failures: list[RuntimeError] = []
+    is_started = Gate()
+
+    def work() -> None:
+        try:
+            thread.start()
+        except RuntimeError as error:
+            failures.append(error)
+        finally:
+            is_started.open()
+
+    _thread.start_new_thread(work, ())
+    is_started.wait(None)
+    for failure in failures:
+        raise failure
+
+
+class Ticket:
+    """The place of one call in a `Limit`. It ends with `Limit.release`, or with this object.
+
+    The caller creates it before `Limit.acquire`: an exception may come at any moment after that,
+    and the caller must then be able to release it.
+    """
+
+    __slots__ = ("__weakref__", "gate", "thread")
+
+    def __init__(self) -> None:
+        self.thread = threading.get_ident()
+        self.gate: Gate | None = None
+
+
+class Limit:
+    """A limit on concurrent calls. Further calls wait.
+
+    All calls, also those that wait, are in one queue. The first *size* calls of the queue go on. So
+    no exception loses a place: no number of free places exists that could become wrong. The queue
+    refers to its calls weakly. A call that an exception ended without `release` is gone, too.
+
+    Args:
+        size: The maximum number of concurrent calls.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._queue: dict[weakref.ref[Ticket], None] = {}
+        self._ended = Gate()
+
+    def acquire(self, ticket: Ticket, timeout: float) -> bool:
+        """Wait for a place, and return whether there was one within *timeout* seconds.
+
+        After `close`, this succeeds at once. The caller calls `release`, whatever happened.
+
+        Raises:
+            RuntimeError: Calls of this same thread have all the places, so none would become free.
+        """
+        self._queue[weakref.ref(ticket)] = None
+        if len(self._queue) <= self._size:
+            return True
+        # Before the first check: a call that ends after the check must find the gate.
+        ticket.gate = Gate()
+        while True:
+            first = self._alive()[: self._size]
+            if ticket in first or self._ended.is_open:
+                return True
+            if timeout <= 0:
+                return False
+            if all(each.thread == ticket.thread for each in first):
+                message = (
+                    "this call would wait for itself, as it runs inside other calls of its thread; "
+                    "don't use the Connection in a signal handler, a logging handler or a file "
+                    "object, or set a larger pool_size"
+                )
+                raise RuntimeError(message)
+            del first  # its references would keep the tickets of ended calls alive
+            ticket.gate.wait(min(timeout, _CHECK_INTERVAL))
+            timeout -= _CHECK_INTERVAL
+
+    def release(self, ticket: Ticket) -> None:
+        """Free the place of *ticket*, or end its wait. Idempotent."""
+        self._queue.pop(weakref.ref(ticket), None)
+        if len(self._queue) >= self._size:
+            _wake(self._alive()[: self._size])
+
+    def pause(self, seconds: float) -> None:
+        """Wait for *seconds*, or until `close`."""
+        self._ended.wait(seconds)
+
+    def close(self) -> None:
+        """End all current and later waits."""
+        self._ended.open()
+        _wake(self._alive())
+
+    def _alive(self) -> list[Ticket]:
+        alive = []
+        for ref in list(self._queue):
+            ticket = ref()
+            if ticket is None:
+                self._queue.pop(ref, None)
+            else:
+                alive.append(ticket)
+        return alive
+
+
+def _wake(tickets: list[Ticket]) -> None:
+    for ticket in tickets:
+        if ticket.gate is not None:
+            ticket.gate.open()

@@ -7,6 +7,7 @@ from warnings import warn
 
 from attrs import field, frozen
 
+from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync._models.base import Bound, Extensible, extra_field, text_repr
 from teamwire_sync.exceptions import TWImageLoadError
 
@@ -85,7 +86,7 @@ class User(Extensible, Bound[UserService]):
         if self._has_avatar is None:
             try:
                 self.load_avatar(timeout=timeout)
-            except TWImageLoadError:
+            except not_by_signal(TWImageLoadError):
                 return False
             return True
         return self._has_avatar

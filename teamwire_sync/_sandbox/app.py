@@ -5,15 +5,16 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
-from flask import Flask, Response, request
+from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException, NotFound
 from werkzeug.routing import RequestRedirect
 from werkzeug.wsgi import FileWrapper
 
-from teamwire_sync._http.contract import OPERATIONS
+from teamwire_sync._http.contract import OPERATIONS, REVISION_HEADER
 from teamwire_sync._internal.log import logger
 from teamwire_sync._sandbox.errors import error_body, refusal_answer
 from teamwire_sync._sandbox.idempotency import perform
@@ -29,12 +30,14 @@ from teamwire_sync._sandbox.validation import (
     parse_limit,
     parse_wait,
 )
+from teamwire_sync._sandbox.world import queries
 from teamwire_sync._sandbox.world.errors import RefusedError, refuse
 from teamwire_sync._sandbox.world.files import CHUNK, Spool
 from teamwire_sync._sandbox.world.serializers import dump
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import sqlite3
+    from collections.abc import Callable, Iterator
 
     from flask.typing import ResponseReturnValue
 
@@ -68,6 +71,7 @@ def create_app() -> Flask:
     app.url_map.merge_slashes = False
     api = _Api()
     app.before_request(api.admit)
+    app.after_request(api.show_revision)
     app.register_error_handler(RefusedError, refusal_answer)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _crashed)
@@ -103,9 +107,18 @@ class _Api:
         if scheme.lower() != "basic" or not hmac.compare_digest(
             credentials.strip().encode(), known
         ):
+            # Without a revision: it would tell a stranger when a chat has changed.
             refuse("the App ID or the Secret is missing or wrong", "unauthorized")
+        with self._reading():
+            pass  # the revision for a response that reads nothing
         if isinstance(request.routing_exception, RequestRedirect):
             refuse("every path of the contract ends with a slash", _NO_PATH)
+
+    def show_revision(self, response: Response) -> Response:
+        """Set the revision that the response shows at least."""
+        if "revision" in g:
+            response.headers.setdefault(REVISION_HEADER, str(g.revision))
+        return response
 
     def health(self) -> str:
         return dump({"status": "ok"})
@@ -118,11 +131,12 @@ class _Api:
         cursor = request.args.get("cursor")
         known = request.if_none_match
         chats = self._world.bot_chats
-        with self._world.database.reading() as db:
+        with self._reading() as db:
             etag, seq = chats.version(db, request.environ.get(LAG_KEY))
+            headers = {"ETag": etag, REVISION_HEADER: str(seq)}
             if cursor is None and (known.star_tag or known.contains_weak(etag.strip('"'))):
-                return "", 304, {"ETag": etag}
-            return chats.page(db, seq, limit, cursor), {"ETag": etag}
+                return "", 304, headers
+            return chats.page(db, seq, limit, cursor), headers
 
     def create_chat(self) -> ResponseReturnValue:
         return self._write(self._world.bot_chats.create, parse_chat_draft(_json_body()))
@@ -163,7 +177,7 @@ class _Api:
         )
 
     def download_attachment(self, aid: str) -> Response:
-        with self._world.database.reading() as db:
+        with self._reading() as db:
             content = self._world.attachments.content(db, aid)
         return Response(
             FileWrapper(content.file, CHUNK),
@@ -180,7 +194,7 @@ class _Api:
         return self._read(self._world.directory.user, uid)
 
     def get_avatar(self, uid: str) -> Response:
-        with self._world.database.reading() as db:
+        with self._reading() as db:
             avatar = self._world.directory.avatar(db, uid)
         return Response(avatar, content_type="image/png")
 
@@ -195,13 +209,21 @@ class _Api:
         edit = parse_member_edit(_json_body())
         return self._write(self._world.directory.edit_members, gid, edit)
 
-    def list_events(self) -> str:
+    def list_events(self) -> ResponseReturnValue:
         limit = parse_limit(request.args.get("limit"), *_EVENTS_LIMITS)
         wait = parse_wait(request.args.get("wait"))
-        return self._world.events.page(request.args.get("cursor"), wait, limit)
+        body, revision = self._world.events.page(request.args.get("cursor"), wait, limit)
+        return body, {REVISION_HEADER: str(revision)}
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        with self._world.database.reading() as db:
+            # In the transaction: a later revision would promise more than what is read here.
+            g.revision = queries.revision(db)
+            yield db
 
     def _read(self, work: Callable[..., str], *args: Any) -> str:
-        with self._world.database.reading() as db:
+        with self._reading() as db:
             return work(db, *args)
 
     def _write(

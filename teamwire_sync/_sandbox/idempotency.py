@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from teamwire_sync._http.contract import REVISION_HEADER
 from teamwire_sync._sandbox.errors import refusal_answer
+from teamwire_sync._sandbox.world import queries
 from teamwire_sync._sandbox.world.errors import RefusedError, refuse
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 def perform(
     database: Database, work: Callable[[sqlite3.Connection], str], key: str | None, fingerprint: str
 ) -> ResponseReturnValue:
-    """Execute a write, or repeat the response that is stored for its key.
+    """Execute a write, or repeat the response that is stored for its key, with its revision.
 
     A refusal by the domain's rules is stored too. One transaction stores the write and its
     response, so that a crash leaves both or neither.
@@ -33,22 +35,24 @@ def perform(
     """
     with database.writing() as db:
         row = db.execute(
-            "SELECT fingerprint, body, status FROM outcomes WHERE key = ?", (key,)
+            "SELECT fingerprint, body, status, revision FROM outcomes WHERE key = ?", (key,)
         ).fetchone()
         if row is not None:
-            known, body, status = row
+            known, body, status, revision = row
             if known != fingerprint:
                 refuse("this Idempotency-Key was sent with another request", "idempotency_mismatch")
-            return body, status, {"Idempotency-Replayed": "true"}
+            return body, status, {REVISION_HEADER: str(revision), "Idempotency-Replayed": "true"}
         db.execute("SAVEPOINT work")
         try:
             body, status = work(db), 200
         except RefusedError as refusal:
             db.execute("ROLLBACK TO work")
             body, status = refusal_answer(refusal)
+        revision = queries.revision(db)
         if key is not None:
             db.execute(
-                "INSERT INTO outcomes (key, fingerprint, status, body) VALUES (?, ?, ?, ?)",
-                (key, fingerprint, status, body),
+                "INSERT INTO outcomes (key, fingerprint, status, body, revision)"
+                " VALUES (?, ?, ?, ?, ?)",
+                (key, fingerprint, status, body, revision),
             )
-        return body, status
+        return body, status, {REVISION_HEADER: str(revision)}

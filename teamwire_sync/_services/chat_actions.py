@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
-from typing import TYPE_CHECKING, Callable
+from typing import TYPE_CHECKING, Callable, cast
 
 from teamwire_sync._display.progress import Progress
 from teamwire_sync._display.progress import moved as bytes_moved
 from teamwire_sync._internal.deadlines import deadline_of, within
 from teamwire_sync._internal.imports import LazyModule
+from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync._internal.validation import (
     require_bool,
     require_count,
@@ -24,7 +25,14 @@ from teamwire_sync._models.chats import Chat, ChatHandle, Message, MessageList
 from teamwire_sync._models.messages import AlertType
 from teamwire_sync._services.paging import Pages
 from teamwire_sync._services.validation import group_ids, require_members, user_ids
-from teamwire_sync._transport import EventPage, MemberEdit, MessageDraft, Page, Transport
+from teamwire_sync._transport import (
+    ChatState,
+    EventPage,
+    MemberEdit,
+    MessageDraft,
+    Page,
+    Transport,
+)
 from teamwire_sync.exceptions import TWNotFoundError
 
 if TYPE_CHECKING:
@@ -326,28 +334,29 @@ class ChatActions:
         """Leave *chat*; see `Chat.leave`."""
         deadline = deadline_of(timeout)
         with self._in(chat), self._cache.writing() as write:
-            self._transport.leave_chat(chat.tid, deadline=deadline)
-            write.left(chat.tid)
+            state = self._transport.leave_chat(chat.tid, deadline=deadline)
+            write.left(chat.tid, state.revision)
 
     def _changed(
         self,
         chat: Chat | ChatHandle,
-        change: Callable[[float | None], Chat],
+        change: Callable[[float | None], ChatState],
         timeout: float | None,
     ) -> Chat:
         deadline = deadline_of(timeout)
         with self._in(chat), self._cache.writing() as write:
-            after = change(deadline)
+            state = change(deadline)
+            after = cast("Chat", state.chat)
             self.attach_chat(after)
-            write.changed(chat if isinstance(chat, Chat) else None, after)
+            write.changed(after, state.revision)
         return after
 
     @contextmanager
     def _in(self, chat: Chat | ChatHandle) -> Iterator[None]:
         try:
             yield
-        except TWNotFoundError:
-            self._cache.on_not_found(chat.tid)
+        except not_by_signal(TWNotFoundError) as error:
+            self._cache.on_state(chat.tid, None, error._revision)
             raise
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from teamwire_sync._display.progress import Progress, counted
 from teamwire_sync._internal.deadlines import deadline_of
@@ -220,10 +220,13 @@ class Chats:
             text = "a chat needs users or groups"
             raise ValueError(text)
         deadline = deadline_of(timeout)
-        with self._cache.writing() as write:
-            chat = self._transport.create_chat(draft, deadline=deadline)
+        # Two requests for a one-to-one chat return the same chat.
+        is_one_to_one = not title and len(draft.user_ids) == 1 and not draft.group_ids
+        with self._cache.writing(in_doubt=not is_one_to_one) as write:
+            state = self._transport.create_chat(draft, deadline=deadline)
+            chat = cast("Chat", state.chat)
             self._actions.attach_chat(chat)
-            write.created(chat)
+            write.created(chat, state.revision)
         return chat
 
     def invalidate(self) -> None:

@@ -9,6 +9,7 @@ from attrs import frozen
 from teamwire_sync._cache.expiring_cache import ExpiringCache
 from teamwire_sync._internal.deadlines import deadline_of, within
 from teamwire_sync._internal.log import logger
+from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync._internal.validation import require_id, require_str, require_text
 from teamwire_sync._models.base import attach
 from teamwire_sync._models.people import Group, User, known_members
@@ -277,7 +278,7 @@ class GroupDirectory:
                 listed = self.all(deadline, other_than=listed)
             except (TWAuthError, TWClosedError):
                 raise
-            except TWError as error:
+            except not_by_signal(TWError) as error:
                 # The listing is within its TTL, so its "not found" still counts.
                 logger.warning("groups are looked up in their last listing: %s", error)
         return listed.by_title.get(title, ())

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import random
-import threading
 import time
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Callable, NoReturn
 
 from attrs import define
 
 from teamwire_sync._internal.deadlines import time_left
+from teamwire_sync._internal.fork import on_fork
 from teamwire_sync._internal.log import logger
+from teamwire_sync._internal.signals import not_by_signal
+from teamwire_sync._internal.waiting import Limit, Ticket
 from teamwire_sync._models.events import Event, Events, NewMessageInfo
 from teamwire_sync.exceptions import (
     TWConnectionError,
@@ -63,6 +66,18 @@ class _Batch:
     given: int = 0
 
 
+class _Use:
+    """The limit of a stream, which one thread at a time may use."""
+
+    def __init__(self) -> None:
+        self.after_fork()
+        on_fork(self)
+
+    def after_fork(self) -> None:
+        """Replace the limit: a thread of the parent may be using the stream."""
+        self.limit = Limit(1)
+
+
 class EventStream:
     """An iterator that returns one event after the other and waits for the next one.
 
@@ -95,7 +110,8 @@ class EventStream:
             hide_deleted_messages: Whether to leave out deleted messages.
             attach: A callback that binds the models of a page to their services.
             on_event: A callback for each chat that changed. It receives the thread ID, the chat
-                (None for `Events.CHAT_DELETED`), and whether the bot caused the event.
+                (None for `Events.CHAT_DELETED`), and the revision of its last change (None if the
+                server has no revisions).
         """
         self.cursor = cursor
         self._transport = transport
@@ -107,7 +123,7 @@ class EventStream:
         self._batch = _Batch((), cursor)
         self._failures = 0
         self._is_over = False
-        self._in_use = threading.Lock()
+        self._use = _Use()
 
     def __iter__(self) -> EventStream:
         return self
@@ -122,17 +138,24 @@ class EventStream:
             TWClosedError: The Connection is closed.
             TWError: Requests fail and no time is left for a retry, or a response violates the
                 contract.
-            RuntimeError: Another thread is waiting in this stream.
+            RuntimeError: Another thread is waiting in this stream, or a signal handler has
+                interrupted this thread in it.
         """
-        if not self._in_use.acquire(blocking=False):
-            message = (
-                "this EventStream is in use by another thread: call connection.events() per thread"
-            )
-            raise RuntimeError(message)
+        ticket, limit = Ticket(), self._use.limit
         try:
+            if not limit.acquire(ticket, 0):
+                message = (
+                    "this EventStream is in use by another call: call connection.events() per "
+                    "thread, and don't use the stream in a signal handler"
+                )
+                raise RuntimeError(message)
             batch = self._wanted()
         finally:
-            self._in_use.release()
+            # Called twice because Ctrl-C may interrupt the first call; idempotent.
+            try:
+                limit.release(ticket)
+            finally:
+                limit.release(ticket)
         # No call from here on: Ctrl-C during a call would lose the event.
         event = batch.events[batch.given]
         self.cursor = event.cursor
@@ -169,7 +192,7 @@ class EventStream:
             self._is_over = True
         try:
             page = self._transport.get_events(cursor=cursor, wait=wait, deadline=None)
-        except (TWConnectionError, TWServerError, TWRateLimitError) as error:
+        except not_by_signal(TWConnectionError, TWServerError, TWRateLimitError) as error:
             failure: TWError = error
         else:
             self._arrived(page)
@@ -187,10 +210,10 @@ class EventStream:
             logger.info("listening resumed after %d failures", self._failures)
             self._failures = 0
         self._attach(page)
-        for event in page.events:
+        for event, revision in zip_longest(page.events, page.revisions):
             if event.type in _CHANGES:
                 chat = None if event.type is Events.CHAT_DELETED else event.chat
-                self._on_event(event.chat.tid, chat, is_own=event.is_own)
+                self._on_event(event.chat.tid, chat, revision)
         # One assignment: Ctrl-C between two assignments would return events twice.
         self._batch = _Batch(list(filter(self._is_wanted, page.events)), page.cursor)
 

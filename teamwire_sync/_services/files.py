@@ -12,18 +12,22 @@ import stat
 import tempfile
 import threading
 import weakref
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Callable
+from typing import TYPE_CHECKING, Any, BinaryIO, Callable, TypeVar
 
 from attrs import field, frozen
 
+from teamwire_sync._internal.fork import on_fork
+from teamwire_sync._internal.signals import not_by_signal, suppress
 from teamwire_sync._internal.validation import require_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from teamwire_sync._models.attachments import AttachmentType
+
+T = TypeVar("T")
 
 _LONGEST_NAME = 255
 # Bytes of a file name. File systems allow 255: the difference leaves room for a number.
@@ -50,8 +54,43 @@ def _is_open_for(verb: str, file: Any) -> bool:
 
 # Reading
 
-# Uploads of the same file object share its position.
-_moving = threading.Lock()
+
+class _Turns:
+    """The turns of the uploads of one file object, because they share its position."""
+
+    def __init__(self) -> None:
+        self._number = 0
+        self.after_fork()
+        on_fork(self)
+
+    def after_fork(self) -> None:
+        """Replace the lock, which a thread of the parent may hold."""
+        self.lock = threading.RLock()
+
+    def take(self, work: Callable[[], T]) -> T:
+        """Call *work*, which moves the position, and return its result."""
+        with self.lock:
+            while True:
+                self._number = number = self._number + 1
+                result = work()
+                # A signal handler of this thread may have moved the position during `work`.
+                if self._number == number:
+                    return result
+
+
+def _at_once(work: Callable[[], T]) -> T:
+    return work()
+
+
+# The turns by the identity of the file object, which lives as long as its turns.
+_given: weakref.WeakValueDictionary[int, _Turns] = weakref.WeakValueDictionary()
+_adding = _Turns()
+
+
+def _turns_of(file: BinaryIO) -> _Turns:
+    # With the lock, two threads that attach the same file object get the same turns.
+    with _adding.lock:
+        return _given.setdefault(id(file), _Turns())
 
 
 @frozen
@@ -68,6 +107,8 @@ class LocalFile:
     name: str
     _source: Path | BinaryIO = field(repr=False)
     _start: int = field(default=0, repr=False)
+    # Uploads of a path need no turns, because each of them opens the file again.
+    _take_turn: Callable[[Callable[[], Any]], Any] = field(default=_at_once, repr=False, eq=False)
     content_type: str = field(init=False, repr=False)
 
     @content_type.default
@@ -95,7 +136,7 @@ class LocalFile:
         own_name = Path(own_name).name if isinstance(own_name, str) else ""
         name = _checked_name(name, "" if own_name.startswith("<") else own_name)
         file = path_or_file if _is_seekable(path_or_file) else _copied(path_or_file)
-        local = cls(kind, name, file, file.tell())
+        local = cls(kind, name, file, file.tell(), _turns_of(file).take)
         if local._start and not local.size:
             message = f"the file {name!r} is at its end: call file.seek(0) first"
             raise ValueError(message)
@@ -115,12 +156,13 @@ class LocalFile:
             with self._source.open("rb") as file:
                 yield OpenFile(self, file, 0, moved)
             return
+        given = self._source
         try:
-            yield OpenFile(self, self._source, self._start, moved)
+            yield OpenFile(self, given, self._start, moved)
         finally:
             # Restore the position: the file object may be attached again.
-            with suppress(OSError, ValueError), _moving:
-                self._source.seek(self._start)
+            with suppress(OSError, ValueError):
+                self._take_turn(lambda: given.seek(self._start))
 
     @property
     def size(self) -> int:
@@ -146,8 +188,8 @@ class OpenFile:
         moved: Callable[[int], object],
     ) -> None:
         self.name, self.content_type = local.name, local.content_type
-        with _moving:
-            self.size = max(0, file.seek(0, os.SEEK_END) - start)
+        self._take_turn = local._take_turn
+        self.size: int = max(0, self._take_turn(lambda: file.seek(0, os.SEEK_END)) - start)
         self._file, self._start, self._moved = file, start, moved
         self._done = 0
 
@@ -165,9 +207,7 @@ class OpenFile:
         wanted = min(size, self.size - self._done)
         if wanted <= 0:
             return b""
-        with _moving:
-            self._file.seek(self._start + self._done)
-            piece = self._file.read(wanted)
+        piece = self._take_turn(lambda: self._read(wanted))
         # The server would parse bytes beyond the announced length as another request.
         if not isinstance(piece, bytes) or len(piece) > wanted:
             message = f"{self.name!r} returns no bytes object, or more bytes than requested"
@@ -178,6 +218,10 @@ class OpenFile:
         self._done += len(piece)
         self._moved(self._done)
         return piece
+
+    def _read(self, wanted: int) -> Any:
+        self._file.seek(self._start + self._done)
+        return self._file.read(wanted)
 
 
 def _path_of(path: str | os.PathLike[str]) -> Path:
@@ -322,7 +366,7 @@ def target_of(
 def _made(part: Path, path: Path) -> BinaryIO:
     try:
         return part.open("xb")
-    except OSError as error:
+    except not_by_signal(OSError) as error:
         # Name the file that the caller passed, not the temporary file.
         raise OSError(error.errno, error.strerror, str(path)) from None
 
@@ -336,13 +380,13 @@ def _placed(part: Path, folder: Path, name: str) -> Path:
         number += 1
         try:
             os.link(part, path)
-        except FileExistsError:
+        except not_by_signal(FileExistsError):
             continue
-        except OSError:
+        except not_by_signal(OSError):
             # A file system without hard links: reserve the name with an empty file.
             try:
                 path.touch(exist_ok=False)
-            except FileExistsError:
+            except not_by_signal(FileExistsError):
                 continue
             try:
                 part.replace(path)

@@ -77,7 +77,8 @@ def read_listing(
     validator = request.validator
     for tries_left in (2, 1, 0):
         chats: dict[str, Chat] = {}
-        validators = set()
+        revisions: dict[str, int] = {}
+        validators, floors = set(), []
         for page in transport.iter_chat_pages(validator=validator, deadline=deadline):
             if page.not_modified:
                 return None
@@ -85,11 +86,20 @@ def read_listing(
             chats.update((chat.tid, chat) for chat in page.chats)
             request.page(len(chats))
             validators.add(page.validator)
+            floors.append(page.revision)
+            revisions.update(
+                (chat.tid, revision)
+                for chat, revision in zip(page.chats, page.revisions)
+                if revision is not None
+            )
             if tries_left and len(validators) > 1:
                 break
             if not page.is_last:
                 request.check_needed()
         else:
-            return Listing(chats, validators.pop() if len(validators) == 1 else None)
+            validator = validators.pop() if len(validators) == 1 else None
+            known = [floor for floor in floors if floor is not None]
+            floor = min(known) if len(known) == len(floors) else None
+            return Listing(chats, validator, revisions, floor)
         validator = None
     raise AssertionError  # pragma: no cover  the last try returns

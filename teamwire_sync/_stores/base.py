@@ -10,6 +10,12 @@ generation in which it was requested, and is valid only while the slot has that 
 A requests a listing; process B renames a chat; A stores its listing, which may show the old title.
 The listing is not valid, because B has replaced the generation.
 
+A write of unknown outcome outdates listings that were requested before the server did it. So each
+write leaves a mark in the slot before it is sent. A mark has an end: the write's time-out and
+`own_write_grace` later. A known outcome removes the mark of its write. If a process is killed
+during a write, the mark stays, and all processes of the slot are in doubt until its end. The last
+end stays in the slot, because a listing that was requested before it never lasts long.
+
 A lease does for processes what a flight does for threads: one process lists the chats, and the
 other processes wait for the listing.
 
@@ -20,15 +26,16 @@ clocks of the processes may differ.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from typing import TYPE_CHECKING, Any, Protocol
 
-from attrs import frozen
+from attrs import field, frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
-    from teamwire_sync._cache.listing import SlotRevision
+    from teamwire_sync._cache.listing import SlotRevision, Written
     from teamwire_sync._models.chats import Chat
     from teamwire_sync._models.people import Group, User
 
@@ -56,12 +63,17 @@ class StoredListing:
         validator: The ETag for a conditional request; None without one.
         users: The users that the chats and groups refer to, each once.
         groups: The groups that the chats refer to, each once.
+        revisions: The revision of each chat's last change, by thread ID; empty if the server has no
+            revisions.
+        revision: The revision up to which the chats are complete; None if the server has none.
     """
 
     chats: Mapping[str, Chat]
     validator: str | None = None
     users: Sequence[User] = ()
     groups: Sequence[Group] = ()
+    revisions: Mapping[str, int] = field(factory=dict)
+    revision: int | None = None
 
 
 @frozen
@@ -91,30 +103,23 @@ class SlotStatus:
         revision: The revision of the listing, even if it is not valid; None without a listing.
         failure: The last failure, even if it has ended or is of an older generation; None without
             a failure.
+        doubt_until: The latest end of a mark, even if it has passed, on the store's clock;
+            -infinity without a mark.
+        written: The own writes that a listing may lack, even if the time has passed; None without
+            revisions.
     """
 
     now: float
     generation: str
     revision: SlotRevision | None = None
     failure: Failure | None = None
+    doubt_until: float = -math.inf
+    written: Written | None = None
 
-
-class Lease(Protocol):
-    """The lease of a slot, while this process has it."""
-
-    def extend(self) -> bool:
-        """Extend the lease to its full time from now on. Return False if the lease was lost.
-
-        Raises:
-            StoreError: The store can't extend the lease now.
-        """
-
-    def release(self) -> None:
-        """Free the lease for other processes. No effect if the lease was lost.
-
-        Raises:
-            StoreError: The store can't free the lease now. The lease ends by itself.
-        """
+    @property
+    def stamp(self) -> tuple[str, float]:
+        """The values that change if a process has written, or may have written."""
+        return self.generation, self.doubt_until
 
 
 class StoreSlot(Protocol):
@@ -133,13 +138,23 @@ class StoreSlot(Protocol):
     def load(self, revision: SlotRevision) -> StoredListing | None:
         """Return the listing with this revision; None if the slot no longer has the listing."""
 
-    def save(self, listing: StoredListing, *, generation: str, asked_at: float) -> SlotRevision:
-        """Replace the stored listing.
+    def save(
+        self, listing: StoredListing, *, generation: str, asked_at: float, grace: float = 0.0
+    ) -> SlotRevision | None:
+        """Replace the stored listing, unless it has a higher revision than *listing*.
+
+        Process A requests a listing, and is paused; process B stores a newer listing. A must not
+        replace it later. But a server that lost its data has lower revisions.
 
         Args:
             listing: The new listing.
             generation: The slot's generation in the status before the request.
             asked_at: The time in the same status (`SlotStatus.now`).
+            grace: The seconds from the request of the stored listing, after which any listing
+                replaces it.
+
+        Returns:
+            The new revision; None if the stored listing stays.
         """
 
     def mark_unchanged(self, revision: SlotRevision, *, asked_at: float) -> SlotRevision | None:
@@ -156,17 +171,48 @@ class StoreSlot(Protocol):
     def fail(self, failure: Failure) -> None:
         """Replace the last failure. `save`, `mark_unchanged` and `clear` remove the failure."""
 
-    def bump_generation(self) -> str:
+    def bump_generation(
+        self, *, ended: Collection[str] = (), revision: int | None = None, grace: float = 0.0
+    ) -> str:
         """Replace the generation, and return the new one. Older listings are not valid any more.
 
-        This frees the lease, because nobody has to wait for a listing that will not be valid.
+        This frees the lease, because nobody has to wait for a listing that will not be valid. If
+        the store is full, the old generation does not stay valid where the store can prevent it.
+
+        Args:
+            ended: The writes whose marks are removed in the same step.
+            revision: The highest revision of own writes; None without one.
+            grace: The seconds in which a listing may lack these writes.
         """
 
-    def lease(self, seconds: float) -> Lease | None:
-        """Take the lease for this time; return None, without waiting, if another process has it."""
+    def mark(self, write: str, seconds: float) -> None:
+        """Add a mark: the outcome of a write is unknown.
+
+        Args:
+            write: A token of the write.
+            seconds: The time until the end of the mark.
+        """
+
+    def unmark(self, writes: Collection[str]) -> None:
+        """Remove the marks of these writes, and no others."""
+
+    def take_lease(self, owner: str, seconds: float) -> bool:
+        """Take the lease for this time; return False, without waiting, if it is not free.
+
+        Args:
+            owner: A new token. It exists before the call: if Ctrl-C interrupts the call,
+                `release_lease` frees the lease although the call returned nothing.
+            seconds: The time from now on.
+        """
+
+    def extend_lease(self, owner: str, seconds: float) -> bool:
+        """Extend the lease to this time from now on; return False if *owner* has lost it."""
+
+    def release_lease(self, owner: str) -> None:
+        """Free the lease for other processes. No effect if *owner* does not have it."""
 
     def clear(self) -> None:
-        """Remove the listing and the failure, and replace the generation."""
+        """Remove the listing and the failure, and replace the generation. The marks stay."""
 
 
 class Store(Protocol):

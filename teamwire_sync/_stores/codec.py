@@ -21,6 +21,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from teamwire_sync._internal.fields import FLAG, OPTIONAL, STRING, Fields, extra_of
+from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync._internal.strict_json import parse_json
 from teamwire_sync._models.chats import Chat, ChatType, FillableChat
 from teamwire_sync._models.people import Bot, Group, LoggedInUser, User
@@ -71,7 +72,7 @@ def pack(contents: StoredListing) -> bytes:
     """
     try:
         body = _encode(_document(contents)).encode("ascii")
-    except _FAULTS:
+    except not_by_signal(*_FAULTS):
         body = b""
     if not body:
         message = "the chats contain a value that can't be stored"
@@ -92,7 +93,7 @@ def unpack(packed: bytes) -> StoredListing:
     if digest == _digest(body):
         try:
             return _contents(parse_json(str(body, "ascii")))
-        except _FAULTS:
+        except not_by_signal(*_FAULTS):
             message = "the snapshot contains something other than chats"
     raise StoreError(message)
 
@@ -120,6 +121,7 @@ def _document(contents: StoredListing) -> dict[str, Any]:
     users = _distinct(chain(named["users"], named["admins"], owners))
     return {
         "validator": contents.validator,
+        "revision": contents.revision,
         "users": {
             **_columns(users.values(), _USER),
             "extra": _extra(users.values()),
@@ -133,6 +135,7 @@ def _document(contents: StoredListing) -> dict[str, Any]:
         "kinds": _columns(examples.values(), _KIND),
         "chats": {
             **_columns(chats, _CHAT),
+            "revision": [contents.revisions.get(chat.tid) for chat in chats],
             "extra": _extra(chats),
             "kind": _text([kinds[kind] for kind in map(_kind_of, chats)]),
             "users": _slots(named["users"], users),
@@ -173,7 +176,12 @@ def _contents(document: Any) -> StoredListing:
         validator.encode("latin-1")
     users = _users(document["users"])
     groups = _groups(document["groups"], users)
-    return StoredListing(_chats(document, users, groups), validator, users, groups)
+    chats, revision = _chats(document, users, groups), document["revision"]
+    column = document["chats"]["revision"]
+    _require(type(column) is list and len(column) == len(chats))
+    _require({int, type(None)}.issuperset(map(type, [revision, *column])))
+    revisions = {tid: each for tid, each in zip(chats, column) if each is not None}
+    return StoredListing(chats, validator, users, groups, revisions, revision)
 
 
 def _checked(table: Any, fields: Fields) -> list[list[Any]]:

@@ -3,30 +3,31 @@
 Each bot has its own SQLite database in the folder. A call opens the database, and closes it again.
 SQLite does not force the data onto the disk. If a power cut damages the data, the store detects the
 damage, and the chats are listed again.
-If a process is killed while it writes, the next process rolls back the incomplete write.
+If a process is killed while it writes, the next process rolls back the incomplete write. On a full
+disk, only a change of a few values is written, without this protection.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import threading
 import time
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 from attrs import evolve
 
-from teamwire_sync._cache.listing import SlotRevision
+from teamwire_sync._cache.listing import SlotRevision, Written
 from teamwire_sync._internal.imports import LazyModule, import_whole
+from teamwire_sync._internal.signals import not_by_signal, suppress
 from teamwire_sync._internal.validation import check_seconds, require_count
 from teamwire_sync._stores.base import (
     MAX_AGE,
     MAX_BYTES,
     DamagedError,
     Failure,
-    Lease,
     SlotStatus,
     StoredListing,
     StoreError,
@@ -38,6 +39,7 @@ from teamwire_sync._stores.folder import SUFFIX, Folder, folder_path
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Collection
 else:
     sqlite3 = LazyModule("sqlite3")
 
@@ -48,12 +50,13 @@ _LOCK_TIMEOUT = 1.0
 _LONGEST_FAILURE = 64 * 1024
 # The maximum number of bytes of a database in addition to the chats.
 _MARGIN = 1024 * 1024
+# The errors of SQLite on a full disk, and at the end of a quota.
+_FULL = {"database or disk is full", "disk I/O error"}
 # The errors of SQLite that do not mean a damaged database.
 _REASONS = {
     "access permission denied",
     "database is locked",
-    "database or disk is full",
-    "disk I/O error",
+    *_FULL,
     "locking protocol",
     "unable to open database file",
 }
@@ -64,15 +67,34 @@ PRAGMA synchronous = OFF;
 PRAGMA secure_delete = ON;
 BEGIN IMMEDIATE;
 """
+_IN_MEMORY = "PRAGMA journal_mode = MEMORY;"
 # The chats have their own table: otherwise each change of another column would rewrite them.
 _MAKE = """
 CREATE TABLE IF NOT EXISTS slot (
-    generation TEXT, asked_in TEXT, asked_at REAL, failure TEXT, owner TEXT, since REAL, until REAL
+    generation TEXT, asked_in TEXT, asked_at REAL, listed INTEGER, failure TEXT,
+    owner TEXT, since REAL, until REAL, written INTEGER, lacking_until REAL
 );
 CREATE TABLE IF NOT EXISTS chats (body TEXT, packed BLOB);
+CREATE TABLE IF NOT EXISTS marks (write TEXT, until REAL);
 """
 _FAILURE = (str, float, float, dict)
-_LOOK = "SELECT generation, body, asked_in, asked_at, failure FROM slot LEFT JOIN chats"
+_WRITTEN = (int, float)
+_LOOK = (
+    "SELECT generation, body, asked_in, asked_at, failure, written, lacking_until,"
+    " (SELECT max(until) FROM marks WHERE until < 9e999) FROM slot LEFT JOIN chats"
+)
+# The latest end of a mark that has passed stays.
+_FORGET = "DELETE FROM marks WHERE until < (SELECT max(until) FROM marks WHERE until <= :now)"
+_SAVE = (
+    "UPDATE slot SET asked_in = :generation, asked_at = :asked_at, listed = :listed, failure = NULL"
+    " WHERE NOT coalesce(:listed < listed AND :asked_at < asked_at + :grace"
+    " AND EXISTS (SELECT * FROM chats), 0)"
+)
+_RENEW = "UPDATE slot SET generation = ?, owner = NULL, since = NULL"
+_WROTE = (
+    "UPDATE slot SET lacking_until = :now + :grace, written = CASE"
+    " WHEN written > :revision AND lacking_until > :now THEN written ELSE :revision END"
+)
 # A lease with a start in the future is free, because the clock has been set back since that start.
 _LEASE = (
     "UPDATE slot SET owner = :owner, since = :now, until = :until WHERE owner = :owner OR :free"
@@ -83,9 +105,28 @@ _LEASE = (
 # the locks of its process. Otherwise: thread A holds locks of SQLite; thread B forks; the child
 # waits forever for A's locks.
 _in_use = threading.RLock()
+
+
+def _before_fork() -> None:
+    _in_use.acquire()
+
+
+def _after_fork_in_parent() -> None:
+    with suppress(RuntimeError):  # Ctrl-C has ended the wait
+        _in_use.release()
+
+
+def _after_fork_in_child() -> None:
+    global _in_use  # noqa: PLW0603
+    # If Ctrl-C has ended the wait, a thread of the parent holds the lock.
+    _in_use = threading.RLock()
+
+
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
-        before=_in_use.acquire, after_in_parent=_in_use.release, after_in_child=_in_use.release
+        before=_before_fork,
+        after_in_parent=_after_fork_in_parent,
+        after_in_child=_after_fork_in_child,
     )
 
 
@@ -197,25 +238,32 @@ class _FileSlot:
         self._write("DELETE FROM chats WHERE body = ?", revision.body)
         raise DamagedError(message)
 
-    def save(self, listing: StoredListing, *, generation: str, asked_at: float) -> SlotRevision:
+    def save(
+        self, listing: StoredListing, *, generation: str, asked_at: float, grace: float = 0.0
+    ) -> SlotRevision | None:
         packed, most = pack(listing), self._store._max_bytes
         if len(packed) > most:
             message = f"the chats have {len(packed):,} bytes, more than max_bytes ({most:,})"
             raise self._folder.error(message)
         revision = SlotRevision(new_token(), generation, asked_at)
 
-        def replace(database: sqlite3.Connection) -> None:
+        values = {
+            "generation": generation, "asked_at": asked_at, "listed": listing.revision,
+            "grace": grace,
+        }  # fmt: skip
+
+        def replace(database: sqlite3.Connection) -> bool:
+            if database.execute(_SAVE, values).rowcount == 0:
+                return False
             database.execute("DELETE FROM chats")
             database.execute("INSERT INTO chats VALUES (?, ?)", (revision.body, packed))
-            database.execute(
-                "UPDATE slot SET asked_in = ?, asked_at = ?, failure = NULL", (generation, asked_at)
-            )
+            return True
 
         with suppress(DamagedError):
             self.status()
-        self._use(replace, writes=True)
+        is_saved = self._use(replace, writes=True)
         self._sweep()
-        return revision
+        return revision if is_saved else None
 
     def mark_unchanged(self, revision: SlotRevision, *, asked_at: float) -> SlotRevision | None:
         is_there = self._write(
@@ -234,14 +282,48 @@ class _FileSlot:
             raise self._folder.error(message)
         self._write("UPDATE slot SET failure = ?", text)
 
-    def bump_generation(self) -> str:
+    def bump_generation(
+        self, *, ended: Collection[str] = (), revision: int | None = None, grace: float = 0.0
+    ) -> str:
         generation = new_token()
-        self._write("UPDATE slot SET generation = ?, owner = NULL, since = NULL", generation)
+
+        def renew(database: sqlite3.Connection) -> None:
+            database.execute(_RENEW, [generation])
+            if revision is not None:
+                values = {"revision": revision, "now": self._store._now(), "grace": grace}
+                database.execute(_WROTE, values)
+            _unmark(database, ended)
+
+        self._use(renew, writes=True, is_small=True)
         return generation
 
-    def lease(self, seconds: float) -> Lease | None:
-        lease = _FileLease(self, seconds)
-        return lease if lease._take(free=True) else None
+    def mark(self, write: str, seconds: float) -> None:
+        def add(database: sqlite3.Connection) -> None:
+            now = self._store._now()
+            database.execute(_FORGET, {"now": now})
+            database.execute("INSERT INTO marks VALUES (?, ?)", (write, now + seconds))
+
+        self._use(add, writes=True, is_small=True)
+
+    def unmark(self, writes: Collection[str]) -> None:
+        self._use(lambda database: _unmark(database, writes), writes=True, is_small=True)
+
+    def take_lease(self, owner: str, seconds: float) -> bool:
+        return self._lease(owner, seconds, free=True)
+
+    def extend_lease(self, owner: str, seconds: float) -> bool:
+        return self._lease(owner, seconds, free=False)
+
+    def _lease(self, owner: str, seconds: float, *, free: bool) -> bool:
+        def take(database: sqlite3.Connection) -> bool:
+            now = self._store._now()
+            values = {"owner": owner, "free": free, "now": now, "until": now + seconds}
+            return database.execute(_LEASE, values).rowcount > 0
+
+        return self._use(take, writes=True)
+
+    def release_lease(self, owner: str) -> None:
+        self._write("UPDATE slot SET owner = NULL, since = NULL WHERE owner = ?", owner)
 
     def clear(self) -> None:
         self._write("UPDATE slot SET generation = ?, failure = NULL", new_token())
@@ -252,7 +334,8 @@ class _FileSlot:
         return self._use(lambda database: database.execute(sql, values).rowcount > 0, writes=True)
 
     def _look(self, database: sqlite3.Connection) -> SlotStatus:
-        [(generation, body, asked_in, asked_at, failure)] = database.execute(_LOOK)
+        [row] = database.execute(_LOOK)
+        generation, body, asked_in, asked_at, failure, *written, doubt_until = row
         # Read the clock last: an earlier time would make the stored data seem younger.
         now = self._store._now()
         _typed([generation], str)
@@ -262,6 +345,8 @@ class _FileSlot:
             generation,
             None if body is None else SlotRevision(*_typed(revision, str, str, float)),
             None if failure is None else Failure(*_typed(json.loads(str(failure)), *_FAILURE)),
+            -math.inf if doubt_until is None else doubt_until,
+            None if written[0] is None else Written(*_typed(written, *_WRITTEN)),
         )
 
     def _sweep(self) -> None:
@@ -273,10 +358,22 @@ class _FileSlot:
                 if abs(age) > self._store._max_age:
                     _FileSlot(self._store, name).clear()
 
-    def _use(self, work: Callable[[sqlite3.Connection], T], *, writes: bool = False) -> T:
+    def _use(
+        self,
+        work: Callable[[sqlite3.Connection], T],
+        *,
+        writes: bool = False,
+        is_small: bool = False,
+        has_space: bool = True,
+    ) -> T:
         """Call *work* with an open database, and return its result.
 
-        If *writes* is true, *work* is one transaction: other processes write before or after it.
+        Args:
+            work: The function. It may run twice.
+            writes: Whether *work* is one transaction: other processes write before or after it.
+            is_small: Whether *work* overwrites a few values. On a full disk, SQLite does that
+                without a file for its journal.
+            has_space: Whether the disk has space for this file.
         """
         ends_at = time.monotonic() + _LOCK_TIMEOUT
         folder, name = self._folder, self._name
@@ -299,14 +396,16 @@ class _FileSlot:
                             [new_token()],
                         )
                     elif writes:
-                        database.executescript(_BEGIN)
+                        database.executescript(_BEGIN if has_space else _IN_MEMORY + _BEGIN)
                     result = work(database)
                     database.commit()
                     return result
                 finally:
                     database.close()
-            except (sqlite3.DatabaseError, ValueError, RecursionError) as error:
+            except not_by_signal(sqlite3.DatabaseError, ValueError, RecursionError) as error:
                 why = str(error)
+            if why in _FULL and is_small and has_space:
+                return self._use(work, writes=True, has_space=False)
             if why not in _REASONS:
                 raise folder.refused(name)
             if why == "database is locked":
@@ -314,31 +413,12 @@ class _FileSlot:
             raise folder.error(why)
 
 
+def _unmark(database: sqlite3.Connection, writes: Collection[str]) -> None:
+    database.executemany("DELETE FROM marks WHERE write = ?", [[each] for each in writes])
+
+
 def _typed(values: Any, *types: type) -> Any:
     if not isinstance(values, list) or [*map(type, values)] != [*types]:
         message = "the data was not written by a store"
         raise ValueError(message)
     return values
-
-
-class _FileLease:
-    def __init__(self, slot: _FileSlot, seconds: float) -> None:
-        self._slot, self._owner, self._seconds = slot, new_token(), seconds
-        # A forked child does not own the lease of its parent.
-        self._process = os.getpid()
-
-    def _take(self, *, free: bool) -> bool:
-        def take(database: sqlite3.Connection) -> bool:
-            now = self._slot._store._now()
-            values = {"owner": self._owner, "free": free, "now": now, "until": now + self._seconds}
-            return database.execute(_LEASE, values).rowcount > 0
-
-        return self._slot._use(take, writes=True)
-
-    def extend(self) -> bool:
-        return self._process == os.getpid() and self._take(free=False)
-
-    def release(self) -> None:
-        if self._process == os.getpid():
-            sql = "UPDATE slot SET owner = NULL, since = NULL WHERE owner = ?"
-            self._slot._write(sql, self._owner)

@@ -6,17 +6,19 @@ import os
 import re
 import stat
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from teamwire_sync._internal.home import expand, user_folder
+from teamwire_sync._internal.signals import not_by_signal, suppress
 from teamwire_sync._stores.base import DamagedError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # The suffix contains the version of the format, so a store never uses the data of another version.
-SUFFIX = ".v1.sqlite3"
+SUFFIX = ".v2.sqlite3"
 """The end of the name of each database."""
 
 _NAME = re.compile(r"[0-9a-f]{32}" + re.escape(SUFFIX))
@@ -39,13 +41,13 @@ def folder_path(path: str | os.PathLike[str] | None) -> Path:
     if not text or "\0" in text:
         message = "path contains a NUL character" if text else "path is empty"
         raise ValueError(message)
-    expanded = os.path.expanduser(text)  # noqa: PTH111  a Path raises RuntimeError without a home
     try:
         os.fsencode(text)
     except UnicodeError:
         message = f"path can't be written in the encoding of the file system: {text!r}"
         raise ValueError(message) from None
-    if expanded.startswith("~"):
+    expanded = expand(text)
+    if expanded is None:
         message = f"path: there is no home folder for {text!r}: use an absolute path"
         raise ValueError(message)
     # An absolute path, because the program may change its working directory later.
@@ -54,12 +56,12 @@ def folder_path(path: str | os.PathLike[str] | None) -> Path:
 
 def _default_folder() -> str:
     if sys.platform == "win32":
-        caches = os.environ.get("LOCALAPPDATA") or "~/AppData/Local"
+        variable, caches = "LOCALAPPDATA", "~/AppData/Local"
     elif sys.platform == "darwin":
-        caches = "~/Library/Caches"
+        variable, caches = "", "~/Library/Caches"
     else:
-        caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return f"{caches}/teamwire_sync"
+        variable, caches = "XDG_CACHE_HOME", "~/.cache"
+    return f"{user_folder(variable, caches) or caches}/teamwire_sync"
 
 
 class Folder:
@@ -81,14 +83,14 @@ class Folder:
         try:
             try:
                 status = self.path.lstat()
-            except FileNotFoundError:
+            except not_by_signal(FileNotFoundError):
                 _make(self.path)
                 status = self.path.lstat()
             problem = self._problem_of(status)
             if problem:
                 raise self.error(problem)
             yield
-        except OSError as error:
+        except not_by_signal(OSError) as error:
             raise self.error(error.strerror or type(error).__name__) from None
 
     def _problem_of(self, status: os.stat_result) -> str | None:
@@ -115,7 +117,7 @@ class Folder:
             for suffix in (*_SIDE_FILES, ""):
                 with suppress(FileNotFoundError):
                     os.unlink(self.path_of(name + suffix))  # noqa: PTH108
-        except OSError as error:
+        except not_by_signal(OSError) as error:
             return self.error(f"{why}, and can't be removed: {error.strerror}")
         return self.error(f"{why}: removed", DamagedError)
 
@@ -172,7 +174,7 @@ def _make(folder: Path) -> None:
     with suppress(FileExistsError):
         try:
             folder.mkdir(0o700)
-        except FileNotFoundError:
+        except not_by_signal(FileNotFoundError):
             _make(folder.parent)
             folder.mkdir(0o700)
 

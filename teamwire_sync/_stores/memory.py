@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
-from typing import Callable, NoReturn
+from typing import TYPE_CHECKING, Callable, NoReturn
 
 from attrs import evolve
 
-from teamwire_sync._cache.listing import SlotRevision
+from teamwire_sync._cache.listing import SlotRevision, Written
 from teamwire_sync._internal.fork import on_fork
-from teamwire_sync._stores.base import MAX_AGE, Failure, Lease, SlotStatus, StoredListing, new_token
+from teamwire_sync._stores.base import (
+    MAX_AGE,
+    Failure,
+    SlotStatus,
+    StoredListing,
+    new_token,
+)
 from teamwire_sync._stores.codec import pack, unpack
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
 
 
 class MemoryStore:
@@ -52,18 +62,21 @@ class MemoryStore:
 class _MemorySlot:
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
-        self._lock = threading.Lock()
+        # An RLock, because a signal handler may use the store while this thread holds the lock.
+        self._lock = threading.RLock()
         self._generation = new_token()
         # The slot keeps bytes, not chats. A chat sends its requests through one Connection, and
         # several Connections share the slot.
-        self._body: tuple[SlotRevision, bytes] | None = None
+        self._body: tuple[SlotRevision, bytes, float] | None = None
         self._failure: Failure | None = None
+        self._marks: dict[str, float] = {}
+        self._written: Written | None = None
         self._owner, self._leased_until = "", 0.0
         on_fork(self)
 
     def after_fork(self) -> None:
         """Replace the lock, which a thread of the parent may hold, and free the lease."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._owner, self._leased_until = "", 0.0
 
     def status(self) -> SlotStatus:
@@ -72,17 +85,27 @@ class _MemorySlot:
             revision = self._body[0] if self._body else None
             if revision is not None and not 0 <= now - revision.asked_at < self._store._max_age:
                 self._body = revision = None
-            return SlotStatus(now, self._generation, revision, self._failure)
+            doubt_until = max(self._marks.values(), default=-math.inf)
+            return SlotStatus(
+                now, self._generation, revision, self._failure, doubt_until, self._written
+            )
 
     def load(self, revision: SlotRevision) -> StoredListing | None:
         with self._lock:
             body = self._body
         return unpack(body[1]) if body and body[0].body == revision.body else None
 
-    def save(self, listing: StoredListing, *, generation: str, asked_at: float) -> SlotRevision:
+    def save(
+        self, listing: StoredListing, *, generation: str, asked_at: float, grace: float = 0.0
+    ) -> SlotRevision | None:
         revision, packed = SlotRevision(new_token(), generation, asked_at), pack(listing)
         with self._lock:
-            self._body, self._failure = (revision, packed), None
+            body, number = self._body, listing.revision
+            is_older = body is not None and number is not None and number < body[2]
+            if body is not None and is_older and asked_at < body[0].asked_at + grace:
+                return None
+            self._body = revision, packed, -math.inf if number is None else number
+            self._failure = None
         return revision
 
     def mark_unchanged(self, revision: SlotRevision, *, asked_at: float) -> SlotRevision | None:
@@ -90,45 +113,64 @@ class _MemorySlot:
             if self._body is None or self._body[0].body != revision.body:
                 return None
             confirmed = evolve(self._body[0], asked_at=asked_at)
-            self._body, self._failure = (confirmed, self._body[1]), None
+            self._body, self._failure = (confirmed, *self._body[1:]), None
         return confirmed
 
     def fail(self, failure: Failure) -> None:
         with self._lock:
             self._failure = failure
 
-    def bump_generation(self) -> str:
+    def bump_generation(
+        self, *, ended: Collection[str] = (), revision: int | None = None, grace: float = 0.0
+    ) -> str:
+        now, generation = self._store._now(), new_token()
         with self._lock:
-            self._generation = new_token()
+            self._generation = generation
             self._owner, self._leased_until = "", 0.0
-            return self._generation
+            if revision is not None:
+                known = self._written
+                if known is not None and now < known.until:
+                    revision = max(revision, known.revision)
+                self._written = Written(revision, now + grace)
+            self._remove(ended)
+        return generation
 
-    def lease(self, seconds: float) -> Lease | None:
-        lease = _MemoryLease(self, new_token(), seconds)
-        return lease if lease._take(free=True) else None
-
-    def clear(self) -> None:
+    def mark(self, write: str, seconds: float) -> None:
+        now = self._store._now()
         with self._lock:
-            self._body = self._failure = None
-            self._generation = new_token()
+            past = sorted((end, each) for each, end in self._marks.items() if end <= now)
+            self._remove(each for _, each in past[:-1])
+            self._marks[write] = now + seconds
 
+    def unmark(self, writes: Collection[str]) -> None:
+        with self._lock:
+            self._remove(writes)
 
-class _MemoryLease:
-    def __init__(self, slot: _MemorySlot, owner: str, seconds: float) -> None:
-        self._slot, self._owner, self._seconds = slot, owner, seconds
+    def _remove(self, writes: Iterable[str]) -> None:
+        for write in writes:
+            self._marks.pop(write, None)
 
-    def _take(self, *, free: bool) -> bool:
-        slot, now = self._slot, self._slot._store._now()
-        with slot._lock:
-            if slot._owner != self._owner and not (free and now >= slot._leased_until):
+    def take_lease(self, owner: str, seconds: float) -> bool:
+        return self._lease(owner, seconds, is_taken=True)
+
+    def extend_lease(self, owner: str, seconds: float) -> bool:
+        return self._lease(owner, seconds, is_taken=False)
+
+    def _lease(self, owner: str, seconds: float, *, is_taken: bool) -> bool:
+        now = self._store._now()
+        with self._lock:
+            if self._owner != owner and not (is_taken and now >= self._leased_until):
                 return False
-            slot._owner, slot._leased_until = self._owner, now + self._seconds
+            self._owner, self._leased_until = owner, now + seconds
         return True
 
-    def extend(self) -> bool:
-        return self._take(free=False)
+    def release_lease(self, owner: str) -> None:
+        with self._lock:
+            if self._owner == owner:
+                self._owner, self._leased_until = "", 0.0
 
-    def release(self) -> None:
-        with self._slot._lock:
-            if self._slot._owner == self._owner:
-                self._slot._owner, self._slot._leased_until = "", 0.0
+    def clear(self) -> None:
+        generation = new_token()
+        with self._lock:
+            self._body = self._failure = None
+            self._generation = generation

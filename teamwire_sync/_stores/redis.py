@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import json
 import math
-import os
-from contextlib import suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Callable, NoReturn, TypeVar
 
-from attrs import asdict, field, frozen
+from attrs import asdict
 
-from teamwire_sync._cache.listing import SlotRevision
+from teamwire_sync._cache.listing import SlotRevision, Written
 from teamwire_sync._internal.extras import install_command
 from teamwire_sync._internal.imports import LazyModule, first_use
 from teamwire_sync._internal.secret import Secret
+from teamwire_sync._internal.signals import not_by_signal, suppress
 from teamwire_sync._internal.validation import check_seconds, require_count
 from teamwire_sync._stores.base import (
     MAX_AGE,
     MAX_BYTES,
     DamagedError,
     Failure,
-    Lease,
     SlotStatus,
     StoredListing,
     StoreError,
@@ -31,6 +29,8 @@ from teamwire_sync._stores.base import (
 from teamwire_sync._stores.codec import pack, unpack
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from teamwire_sync._stores import redis_link
     from teamwire_sync._stores.redis_link import Link
 else:
@@ -39,7 +39,7 @@ else:
 T = TypeVar("T")
 
 # The prefix contains the version of the format, so a store never uses the data of another version.
-_PREFIX = "teamwire_sync:1:"
+_PREFIX = "teamwire_sync:2:"
 _PIECE = 65_536
 _BROKEN = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
 
@@ -50,10 +50,51 @@ if redis.call('HGET', KEYS[1], 'body') ~= ARGV[1] then return false end
 if redis.call('STRLEN', KEYS[2]) > tonumber(ARGV[2]) then return 0 end
 return redis.call('GET', KEYS[2])
 """
-# The value is sent in pieces, because each piece has its own time-out.
-_SET = """
-return redis.call('SET', KEYS[1], table.concat(ARGV, '', 2), 'PX', ARGV[1])
+# The value is sent in pieces, because each piece has its own time-out. SET is the first write,
+# because Redis without memory refuses a script only at its first write.
+_SAVE = """
+local asked_at, listed = unpack(redis.pcall('HMGET', KEYS[1], 'asked_at', 'listed'))
+local known, new, age = tonumber(listed), tonumber(ARGV[4]), ARGV[3] - (tonumber(asked_at) or 0)
+if known and new and new < known and age < tonumber(ARGV[5]) then return false end
+redis.call('SET', KEYS[2], table.concat(ARGV, '', 7), 'PX', ARGV[6])
+redis.call('DEL', KEYS[1], KEYS[3])
+redis.call('HSET', KEYS[1], 'body', ARGV[1], 'generation', ARGV[2], 'asked_at', ARGV[3])
+if ARGV[4] ~= '' then redis.call('HSET', KEYS[1], 'listed', ARGV[4]) end
+redis.call('PEXPIRE', KEYS[1], ARGV[6])
+redis.call('PEXPIRE', KEYS[4], 2 * ARGV[6])
+return 1
 """
+_NOW = """
+local seconds, microseconds = unpack(redis.call('TIME'))
+local now = seconds + microseconds / 1000000
+"""
+# Without memory, Redis still runs the next two scripts, because their first write needs none.
+_RENEW = (
+    _NOW
+    + """
+redis.call('DEL', KEYS[2])
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+for index = 5, #ARGV do redis.call('ZREM', KEYS[3], ARGV[index]) end
+local new = tonumber(ARGV[3])
+if not new then return 1 end
+local revision, lacking = unpack(redis.call('HMGET', KEYS[4], 'revision', 'until'))
+local is_past = (tonumber(lacking) or 0) <= now
+if is_past or (tonumber(revision) or 0) < new then revision = ARGV[3] end
+redis.call('HSET', KEYS[4], 'revision', revision, 'until', now + ARGV[4])
+redis.call('PEXPIRE', KEYS[4], ARGV[2])
+return 1
+"""
+)
+# The latest end of a mark that has passed stays.
+_MARK = (
+    _NOW
+    + """
+redis.call('ZREMRANGEBYRANK', KEYS[1], 0, redis.call('ZCOUNT', KEYS[1], '-inf', now) - 2)
+redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+return 1
+"""
+)
 _CONFIRM = """
 if redis.call('HGET', KEYS[1], 'body') ~= ARGV[1] then return false end
 if redis.call('PEXPIRE', KEYS[2], ARGV[3]) == 0 then return false end
@@ -137,13 +178,13 @@ class RedisStore:
                 ((cursor, keys),) = self._link.run(
                     ("SCAN", cursor or 0, "MATCH", f"{_PREFIX}{{*}}:*", "COUNT", 1000)
                 )
-                found.update(key for key in keys if not key.endswith(b":lease"))
+                found.update(key for key in keys if not key.endswith((b":lease", b":marks")))
             if found:
                 self._link.run(("DEL", *found))
             return sum(key.endswith(b":head") for key in found)
         except StoreError as error:
             message = str(error)
-        except _BROKEN:
+        except not_by_signal(*_BROKEN):
             message = "Redis did not return a list of its keys"
         raise ConnectionError(message)
 
@@ -162,17 +203,22 @@ class _RedisSlot:
         self._max_bytes = max_bytes
         self._age = math.ceil(max_age * 1000)
         # The text in braces puts all the keys into the same hash slot of Redis.
-        self._generation, self._head, self._body, self._failure, self._leased = (
+        (
+            self._generation, self._head, self._body, self._failure,
+            self._leased, self._marks, self._written,
+        ) = (
             f"{_PREFIX}{{{key}}}:{name}"
-            for name in ("generation", "head", "body", "failure", "lease")
-        )
+            for name in ("generation", "head", "body", "failure", "lease", "marks", "written")
+        )  # fmt: skip
 
     def status(self) -> SlotStatus:
         # Read the time last. Otherwise, data that another process stores between the two reads
         # would seem to come from the future.
-        failure, head, generation, moment = self._link.run(
+        failure, head, marked, written, generation, moment = self._link.run(
             ("GET", self._failure),
             ("HMGET", self._head, "body", "generation", "asked_at"),
+            ("ZRANGE", self._marks, -1, -1, "WITHSCORES"),
+            ("HMGET", self._written, "revision", "until"),
             ("GET", self._generation),
             ("TIME",),
         )
@@ -184,11 +230,13 @@ class _RedisSlot:
         token = self._parsed(bytes.decode, generation, self._generation)
         revision = self._parsed(_revision_of, head, self._head, self._body)
         failed = self._parsed(_failure_of, failure, self._failure)
+        doubt_until = self._parsed(_end_of, marked, self._marks)
+        known = self._parsed(_written_of, written, self._written)
         seconds, microseconds = self._parsed(tuple, moment, self._generation)
         now = seconds + microseconds / 1_000_000
         if revision is not None and not 0 <= now - revision.asked_at < self._age / 1000:
             revision = None
-        return SlotStatus(now, token, revision, failed)
+        return SlotStatus(now, token, revision, failed, doubt_until, known)
 
     def load(self, revision: SlotRevision) -> StoredListing | None:
         (packed,) = self._link.run(
@@ -196,7 +244,9 @@ class _RedisSlot:
         )
         return None if packed is None else self._parsed(unpack, packed, self._head, self._body)
 
-    def save(self, listing: StoredListing, *, generation: str, asked_at: float) -> SlotRevision:
+    def save(
+        self, listing: StoredListing, *, generation: str, asked_at: float, grace: float = 0.0
+    ) -> SlotRevision | None:
         packed = pack(listing)
         if len(packed) > self._max_bytes:
             message = (
@@ -205,18 +255,14 @@ class _RedisSlot:
             raise StoreError(message)
         revision = SlotRevision(new_token(), generation, asked_at)
         pieces = [packed[start : start + _PIECE] for start in range(0, len(packed), _PIECE)]
-        self._link.run(
-            ("DEL", self._head, self._body, self._failure),
+        number = "" if listing.revision is None else listing.revision
+        (is_saved,) = self._link.run(
             (
-                "HSET", self._head,
-                "body", revision.body, "generation", generation, "asked_at", asked_at,
-            ),
-            ("PEXPIRE", self._head, self._age),
-            ("EVAL", _SET, 1, self._body, self._age, *pieces),
-            ("PEXPIRE", self._generation, 2 * self._age),
-            atomic=True,
+                "EVAL", _SAVE, 4, self._head, self._body, self._failure, self._generation,
+                revision.body, generation, asked_at, number, grace, self._age, *pieces,
+            )
         )  # fmt: skip
-        return revision
+        return None if is_saved is None else revision
 
     def mark_unchanged(self, revision: SlotRevision, *, asked_at: float) -> SlotRevision | None:
         (generation,) = self._link.run(
@@ -233,27 +279,41 @@ class _RedisSlot:
     def fail(self, failure: Failure) -> None:
         self._link.run(("SET", self._failure, json.dumps(asdict(failure)), "PX", self._age))
 
-    def bump_generation(self) -> str:
-        generation = new_token()
-        # Delete the old generation first: it must not stay if Redis has no memory for the new one.
+    def bump_generation(
+        self, *, ended: Collection[str] = (), revision: int | None = None, grace: float = 0.0
+    ) -> str:
+        generation, number = new_token(), "" if revision is None else revision
         self._link.run(
-            ("DEL", self._generation),
-            ("SET", self._generation, generation, "PX", 2 * self._age),
-            ("DEL", self._leased),
-        )
+            (
+                "EVAL", _RENEW, 4, self._generation, self._leased, self._marks, self._written,
+                generation, 2 * self._age, number, grace, *ended,
+            )
+        )  # fmt: skip
         return generation
 
-    def lease(self, seconds: float) -> Lease | None:
-        lease = _RedisLease(self._link, self._leased, max(1, math.ceil(seconds * 1000)))
+    def mark(self, write: str, seconds: float) -> None:
+        lasts = 2 * self._age + math.ceil(seconds * 1000)
+        (answer,) = self._link.run(("EVAL", _MARK, 1, self._marks, write, seconds, lasts))
+        self._parsed(int, answer, self._marks)
+
+    def unmark(self, writes: Collection[str]) -> None:
+        self._link.run(("ZREM", self._marks, *writes))
+
+    def take_lease(self, owner: str, seconds: float) -> bool:
         taken, left = self._link.run(
-            ("SET", self._leased, lease.owner(), "NX", "PX", lease.ends_in),
+            ("SET", self._leased, owner, "NX", "PX", _milliseconds(seconds)),
             ("PTTL", self._leased),
         )
-        if taken:
-            return lease
-        if left == -1:  # a key without an expiry is not a lease of this package
+        if not taken and left == -1:  # a key without an expiry is not a lease of this package
             raise self._removed(self._leased)
-        return None
+        return bool(taken)
+
+    def extend_lease(self, owner: str, seconds: float) -> bool:
+        command = ("EVAL", _END_IN, 1, self._leased, owner, _milliseconds(seconds))
+        return self._link.run(command) == [1]
+
+    def release_lease(self, owner: str) -> None:
+        self._link.run(("EVAL", _END_IN, 1, self._leased, owner, 0))
 
     def clear(self) -> None:
         self._link.run(("DEL", self._generation, self._head, self._body, self._failure))
@@ -270,36 +330,31 @@ class _RedisSlot:
         )
 
 
-@frozen(repr=False)
-class _RedisLease:
-    link: Link
-    key: str
-    ends_in: int
-    token: str = field(factory=new_token)
-
-    def owner(self) -> str:
-        # The text contains the process ID: after a fork, the lease belongs to the parent only.
-        return f"{self.token} {os.getpid()}"
-
-    def extend(self) -> bool:
-        return self._end_in(self.ends_in)
-
-    def release(self) -> None:
-        self._end_in(0)
-
-    def _end_in(self, milliseconds: int) -> bool:
-        command = ("EVAL", _END_IN, 1, self.key, self.owner(), milliseconds)
-        return self.link.run(command) == [1]
+def _milliseconds(seconds: float) -> int:
+    return max(1, math.ceil(seconds * 1000))
 
 
 def _revision_of(answer: Any) -> SlotRevision | None:
     body, generation, asked_at = answer
     if body is generation is asked_at is None:
         return None
-    revision = SlotRevision(body.decode(), generation.decode(), float(asked_at))
-    if not math.isfinite(revision.asked_at):
+    return SlotRevision(body.decode(), generation.decode(), _finite(asked_at))
+
+
+def _end_of(answer: Any) -> float:
+    return _finite(answer[1]) if answer else -math.inf
+
+
+def _written_of(answer: Any) -> Written | None:
+    revision, until = answer
+    return None if revision is until is None else Written(int(revision), _finite(until))
+
+
+def _finite(text: bytes) -> float:
+    number = float(text)
+    if not math.isfinite(number):
         raise ValueError
-    return revision
+    return number
 
 
 def _failure_of(answer: Any) -> Failure | None:

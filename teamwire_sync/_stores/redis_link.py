@@ -10,8 +10,8 @@ again only after all its responses were read. One pool of redis-py for all calle
 
 from __future__ import annotations
 
+import threading
 from collections import deque
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Callable
 from urllib.parse import parse_qs, urlsplit
 
@@ -19,6 +19,7 @@ import redis
 
 from teamwire_sync._internal.fork import on_fork
 from teamwire_sync._internal.secret import SecretText
+from teamwire_sync._internal.signals import not_by_signal, suppress, unwrapped
 from teamwire_sync._stores.base import StoreError
 
 if TYPE_CHECKING:
@@ -76,14 +77,13 @@ class Link:
         """Drop the parent's sockets. Closing them in the child sends nothing to the server."""
         self._free.clear()
 
-    def run(self, *commands: tuple[Any, ...], atomic: bool = False) -> list[Any]:
+    def run(self, *commands: tuple[Any, ...]) -> list[Any]:
         """Run *commands* in one round trip, and return the server's response to each.
 
         If a key has a value of another type than its command needs, the response is the error.
 
         Args:
             commands: The commands, each with its arguments.
-            atomic: Whether the server runs all the commands in one step, or none of them.
 
         Raises:
             StoreError: Redis could not be reached, or refused a command.
@@ -93,17 +93,17 @@ class Link:
                 pipeline = self._free.pop()
             except IndexError:
                 pipeline = self._make()
-            pipeline.transaction = atomic
             for command in commands:
                 pipeline.execute_command(*command)
-            answers: list[Any] = pipeline.execute(raise_on_error=False)
+            with unwrapped():
+                answers: list[Any] = pipeline.execute(raise_on_error=False)
             # Free the pipeline only now: after Ctrl-C or an error, the next caller must not read a
             # response of this one.
             self._free.append(pipeline)
             for answer in answers:
                 if isinstance(answer, redis.ResponseError) and "WRONGTYPE" not in str(answer):
                     raise answer
-        except _FAILURES as error:
+        except not_by_signal(*_FAILURES) as error:
             reason = _reason_of(error)
         else:
             return answers
@@ -146,7 +146,10 @@ def _maker(url: str, timeout: float) -> tuple[Callable[[], Any], str] | None:
                     protocol=2, retry=None, socket_timeout=timeout,
                     socket_connect_timeout=timeout, **options,
                 )  # fmt: skip
-                return redis.Redis(connection_pool=pool).pipeline()
+                # Old releases of redis-py have a Lock, which a signal may leave acquired. Then the
+                # same thread would wait for itself as it releases its connection.
+                pool._lock = threading.RLock()
+                return redis.Redis(connection_pool=pool).pipeline(transaction=False)
 
             # redis-py checks some options only when it makes a connection.
             return make, _where(parts.scheme, make().connection_pool.make_connection())

@@ -5,6 +5,8 @@ The glossary in `teamwire_sync._cache` defines slot, generation and lease.
 
 from __future__ import annotations
 
+import _thread
+import atexit
 import math
 import os
 import threading
@@ -22,21 +24,17 @@ from teamwire_sync._internal.log import logger
 from teamwire_sync._stores.base import (
     DamagedError,
     Failure,
-    Lease,
     SlotStatus,
     StoredListing,
     StoreError,
     StoreSlot,
+    new_token,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from teamwire_sync.exceptions import TWError
 
 T = TypeVar("T")
-
-_here = threading.local()
 
 # Seconds of a lease. A leader that is killed keeps other processes waiting for this time at most.
 LEASE = 10.0
@@ -44,8 +42,6 @@ LEASE = 10.0
 _PAUSE = 5.0
 # The maximum pause after a stored failure in seconds, also if the server's Retry-After is longer.
 _LONGEST_FAILURE = 3600.0
-# The first and the maximum pause between two checks for another process's listing, in seconds.
-_FIRST_WAIT, _LONGEST_WAIT = 0.01, 0.1
 
 # Failures of the server. All processes that share the slot raise them.
 _SHARED = ("TWRateLimitError", "TWServerError")
@@ -73,6 +69,7 @@ class SharedListing:
         attach: A function that binds the chats, users and groups of a listing to the Connection,
             so that their methods can send requests.
         patience: Seconds to wait for another process's listing.
+        grace: Seconds for which the server's list may lack a write.
     """
 
     def __init__(
@@ -82,11 +79,14 @@ class SharedListing:
         check_interval: float,
         attach: Callable[[StoredListing], None],
         patience: float = math.inf,
+        grace: float = 0.0,
     ) -> None:
         self.check_interval = check_interval
         self.patience = patience
-        self.held: set[LeaseKeeper] = set()
-        self._flushing = threading.Lock()
+        self._flushing = threading.RLock()
+        self._grace = grace
+        # The marks that have to be removed.
+        self._ended: set[str] = set()
         self._slot = slot
         self._attach = attach
         # The number of own changes that the store has recorded.
@@ -94,26 +94,19 @@ class SharedListing:
         self._failed_until = -math.inf
         self._is_warned = False
         self.clock: Callable[[], float] = time.monotonic
-        self.sleep: Callable[[float], object] = time.sleep
+        # Looked up at each call: gevent and eventlet may replace the function later.
+        self.sleep: Callable[[float], object] = lambda seconds: time.sleep(seconds)  # noqa: PLW0108
         on_fork(self)
 
     def after_fork(self) -> None:
         """Replace the lock, which a thread of the parent may hold, and drop the parent's leases."""
-        self._flushing = threading.Lock()
-        self.held = set()
+        self._flushing = threading.RLock()
+        _held.clear()
 
     @property
     def next_look(self) -> float:
         """Seconds until the next check of the slot; longer while the store fails."""
         return max(self.check_interval, self._failed_until - self.clock())
-
-    @staticmethod
-    def pauses() -> Iterator[float]:
-        """Yield, without end, the seconds between two checks for another process's listing."""
-        pause = _FIRST_WAIT
-        while True:
-            yield pause
-            pause = min(pause * 1.5, _LONGEST_WAIT)
 
     @property
     def is_leading(self) -> bool:
@@ -122,43 +115,67 @@ class SharedListing:
         Thread A lists the chats with the lease; thread B receives 404, which outdates A's listing,
         and looks up a chat. B must not wait for the lease of A's listing.
         """
-        return bool(self.held) or getattr(_here, "leads", 0) > 0
+        here = threading.get_ident()
+        return any(each.shared is self or each.thread == here for each in list(_held))
 
-    def flush(self, changes: int, *, at_once: bool = False) -> None:
+    def mark(self, write: str, seconds: float) -> None:
+        """Add the mark of a write, for this time. Nothing happens if the store fails."""
+        self._try(lambda: self._slot.mark(write, seconds))
+
+    def flush(
+        self,
+        changes: int,
+        *,
+        ended: str | None = None,
+        revision: int | None = None,
+        at_once: bool = False,
+    ) -> None:
         """Replace the generation, unless the store has already recorded all own changes.
 
         Args:
             changes: The number of own changes; each change outdates the stored listing.
+            ended: The write whose mark has to be removed; None without one.
+            revision: The highest revision of own writes; None without one.
             at_once: Whether to try although the store has just failed. `close` needs this, because
                 no later try follows.
         """
-        if changes > self._flushed:
+        if ended is not None:
+            self._ended.add(ended)
+        if self._owes(changes):
             if at_once:
                 self._failed_until = -math.inf
-            self._try(lambda: self._flush(changes))
+            self._try(lambda: self._flush(changes, revision))
 
-    def _flush(self, changes: int) -> None:
+    def _owes(self, changes: int) -> bool:
+        return changes > self._flushed or bool(self._ended)
+
+    def _flush(self, changes: int, revision: int | None) -> None:
         with self._flushing:
-            if changes <= self._flushed:
+            if not self._owes(changes):
                 return
             if self.clock() < self._failed_until:
                 # Thread A has waited for a failing store; thread B has waited for A's lock. B does
                 # not wait for the store again.
                 raise _Paused
+            ended = tuple(self._ended)
             try:
-                self._slot.bump_generation()
+                if changes > self._flushed:
+                    self._slot.bump_generation(ended=ended, revision=revision, grace=self._grace)
+                else:
+                    self._slot.unmark(ended)
             except StoreError:
                 self._failed_until = self.clock() + _PAUSE
                 raise
-            self._flushed = changes
+            self._ended.difference_update(ended)
+            self._flushed = max(changes, self._flushed)
 
-    def status(self, changes: int) -> SlotStatus | None:
+    def status(self, changes: int, revision: int | None = None) -> SlotStatus | None:
         """Record own changes as `flush` does, and return the status; None while the store fails."""
-        return self._try(lambda: self._status(changes))
+        return self._try(lambda: self._status(changes, revision))
 
-    def _status(self, changes: int) -> SlotStatus:
-        if changes > self._flushed:
-            self._flush(changes)
+    def _status(self, changes: int, revision: int | None) -> SlotStatus:
+        if self._owes(changes):
+            self._flush(changes, revision)
         try:
             return self._slot.status()
         except DamagedError as error:
@@ -196,7 +213,8 @@ class SharedListing:
                 otherwise None.
 
         Returns:
-            The new revision of the listing; None if the listing is not stored.
+            The new revision of the listing; None if the listing is not stored, for example because
+            the stored listing has a higher revision.
         """
         return self._try(lambda: self._save(listing, status, unchanged))
 
@@ -215,9 +233,14 @@ class SharedListing:
             confirmed = slot.mark_unchanged(unchanged, asked_at=asked_at)
             if confirmed is not None:
                 return confirmed
-        stored = StoredListing(listing.listed.by_tid, listing.validator)
+        listed = listing.listed
+        stored = StoredListing(
+            listed.by_tid, listing.validator, revisions=listed.revisions, revision=listed.revision
+        )
         try:
-            return slot.save(stored, generation=status.generation, asked_at=asked_at)
+            return slot.save(
+                stored, generation=status.generation, asked_at=asked_at, grace=self._grace
+            )
         except StoreError:
             # After this failure, all waiting processes list the chats in parallel. Otherwise, they
             # would list the chats one after the other, each with the lease.
@@ -261,10 +284,13 @@ class SharedListing:
         error: TWError = getattr(exceptions, kind)(text, **context)
         return error
 
-    def lease(self) -> LeaseKeeper | None:
-        """Take the lease; return None while another process has it, or while the store fails."""
-        lease = self._try(lambda: self._slot.lease(LEASE))
-        return None if lease is None else LeaseKeeper(lease, self)
+    def lease(self, is_listing: Callable[[], bool]) -> LeaseKeeper:
+        """Return the keeper of a lease that this thread may take. There is no I/O before that.
+
+        Args:
+            is_listing: A function that returns False when the listing has ended.
+        """
+        return LeaseKeeper(self, is_listing)
 
     def _try(self, call: Callable[[], T]) -> T | None:
         if self.clock() < self._failed_until:
@@ -293,42 +319,76 @@ class SharedListing:
 
 
 class LeaseKeeper:
-    """A lease that is extended until the end of its ``with`` block.
+    """The lease of one listing. A thread extends the lease until the listing ends.
 
     A listing may take longer than a lease. Without extensions, a second process would take the
     lease and list the chats too.
+
+    Args:
+        shared: The listing in the store.
+        is_listing: See `SharedListing.lease`.
+
+    Attributes:
+        shared: The listing in the store.
+        thread: The identity of the thread that lists the chats.
     """
 
-    def __init__(self, lease: Lease, shared: SharedListing) -> None:
-        self._lease = lease
-        self._shared = shared
-        self._is_started = False
-        self._ended = threading.Event()
-        self._owner = os.getpid()
+    def __init__(self, shared: SharedListing, is_listing: Callable[[], bool]) -> None:
+        self.shared = shared
+        self.thread = threading.get_ident()
+        self._is_listing = is_listing
+        self._process = os.getpid()
+        self._owner = new_token()
+        self._may_be_taken = False
+        # Not a threading.Event: a signal may leave the lock of an Event acquired.
+        self._ended = threading.Lock()
+        self._ended.acquire()
 
-    def start(self) -> None:
-        """Start the thread that extends the lease."""
-        self._shared.held.add(self)
-        _here.leads = getattr(_here, "leads", 0) + 1
-        self._is_started = True
-        thread = threading.Thread(target=self._extend, name="teamwire_sync lease", daemon=True)
-        with suppress(RuntimeError):  # the interpreter is ending
-            thread.start()
+    def take(self) -> bool:
+        """Take the lease; return False while another process has it, or while the store fails."""
+        # Set before the lease is taken: Ctrl-C may come before the result is stored.
+        self._may_be_taken = True
+        # A signal handler that interrupts the request must not wait for this lease.
+        _held.add(self)
+        taken = self.shared._try(lambda: self.shared._slot.take_lease(self._owner, LEASE))
+        # If the store failed, only its response may have been lost.
+        self._may_be_taken = taken is not False
+        if not taken:
+            _held.discard(self)
+        else:
+            with suppress(RuntimeError):  # the interpreter is ending
+                # Not a threading.Thread: a signal may interrupt its start.
+                _thread.start_new_thread(self._extend, ())
+        return bool(taken)
 
-    def __enter__(self) -> LeaseKeeper:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._shared.held.discard(self)
-        _here.leads = getattr(_here, "leads", 0) - self._is_started
-        # In a child that was forked inside the block, the lease belongs to the parent.
-        if os.getpid() == self._owner:
+    def end(self) -> None:
+        """Free the lease if it was taken."""
+        _held.discard(self)
+        if self._ended.locked():
+            self._ended.release()
+        # In a child that was forked during the listing, the lease belongs to the parent.
+        if self._may_be_taken and os.getpid() == self._process:
             with suppress(StoreError):  # the lease ends by itself
-                self._lease.release()
+                self.shared._slot.release_lease(self._owner)
+            self._may_be_taken = False
 
     def _extend(self) -> None:
-        is_ours = True
-        while is_ours and not self._ended.wait(LEASE / 3):
+        gives_up_at, is_ours = self.shared.clock() + self.shared.patience, True
+        while is_ours and not self._ended.acquire(timeout=LEASE / 3):
+            # The listing may have ended without `end`, if signals interrupted each call of `end`.
+            if not self._is_listing() or self.shared.clock() >= gives_up_at:
+                break
             with suppress(StoreError):  # the next extension may succeed
-                is_ours = self._lease.extend()
+                is_ours = self.shared._slot.extend_lease(self._owner, LEASE)
+        _held.discard(self)
+
+
+# The leases of this process.
+_held: set[LeaseKeeper] = set()
+
+
+@atexit.register
+def _end_all() -> None:
+    """Free the leases of daemon threads: the interpreter ends before their listings do."""
+    for keeper in list(_held):
+        keeper.end()

@@ -5,7 +5,7 @@ The glossary in `teamwire_sync._cache` defines view, flight, slot, generation an
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+import os
 from typing import TYPE_CHECKING
 
 from attrs import evolve
@@ -14,14 +14,20 @@ from teamwire_sync._cache.cool_down import pause_after
 from teamwire_sync._cache.listing import ConfirmedListing, Freshness, ListingRequest, SlotRevision
 from teamwire_sync._cache.snapshot import ChatSnapshot
 from teamwire_sync._internal.deadlines import is_own_timeout, time_left
+from teamwire_sync._internal.signals import not_by_signal
+from teamwire_sync._stores.base import new_token
 from teamwire_sync.exceptions import TWError, TWTimeoutError
 
 if TYPE_CHECKING:
+    from teamwire_sync._cache.facts import Write
     from teamwire_sync._cache.single_flight import Flight
     from teamwire_sync._cache.source import ServerSource
     from teamwire_sync._cache.state import CacheState
     from teamwire_sync._stores.base import Failure, SlotStatus
-    from teamwire_sync._stores.sharing import SharedListing
+    from teamwire_sync._stores.sharing import LeaseKeeper, SharedListing
+
+# The first and the maximum pause between two checks for another process's listing, in seconds.
+_FIRST_WAIT, _LONGEST_WAIT = 0.01, 0.1
 
 
 class StoreSource:
@@ -54,22 +60,59 @@ class StoreSource:
         longer = view.until(view.expires_at, now + shared.check_interval)
         if not state.replace_view(view, longer):
             return state.view
-        status = shared.status(state.changes)
-        if status is not None and status.generation != view.store_generation:
+        status = self._status(now)
+        if status is not None and status.stamp != view.store_stamp:
             return view if state.replace_view(longer, view) else state.view
         if not state.replace_view(longer, view.until(view.expires_at, now + shared.next_look)):
             return state.view
         # This look-up may use the view, even if the check took so long that the next one is due.
         return view.until(view.expires_at)
 
-    def flush(self, *, at_once: bool = False) -> None:
+    def begin(self, write: Write) -> None:
+        """Add a mark to the slot, which stays if this process is killed during the write."""
+        write.mark = new_token()
+        self._shared.mark(_name_of(write.mark), self._state.longest_doubt)
+
+    def flush(self, ended: Write | None = None, *, at_once: bool = False) -> None:
         """Replace the slot's generation, so that other processes stop using the stored listing."""
-        self._shared.flush(self._state.changes, at_once=at_once)
+        mark = None if ended is None or ended.mark is None else _name_of(ended.mark)
+        state = self._state
+        self._shared.flush(state.changes, ended=mark, revision=state.written, at_once=at_once)
+
+    def _status(self, now: float) -> SlotStatus | None:
+        """Return the slot's status, and tell the state what it says of writes."""
+        state = self._state
+        status = self._shared.status(state.changes, state.written)
+        if status is not None:
+            known = status.written
+            written = known and evolve(known, until=_moment(known.until, status, now))
+            state.on_slot(_moment(status.doubt_until, status, now), written)
+        return status
 
     def bring(
         self, flight: Flight[ChatSnapshot], request: ListingRequest, need: Freshness
     ) -> ChatSnapshot:
-        """Take the stored listing or request one, publish it, and return the view.
+        """Take the stored listing or request one, publish it, and return the view."""
+        if self._state.ttl <= 0:
+            return self._server.bring(flight, request, need)
+        lease = self._shared.lease(lambda: not flight.is_over)
+        # Twice, because Ctrl-C may interrupt the first call of `end`, which is idempotent.
+        try:
+            try:
+                return self._bring(flight, request, need, lease)
+            finally:
+                lease.end()
+        finally:
+            lease.end()
+
+    def _bring(
+        self,
+        flight: Flight[ChatSnapshot],
+        request: ListingRequest,
+        need: Freshness,
+        lease: LeaseKeeper,
+    ) -> ChatSnapshot:
+        """Do what `bring` does, except for the end of the lease.
 
         Each round checks the slot, then does one of these: publish the stored listing, list the
         chats with the lease, raise the stored failure, take the lease, or wait. The thread lists
@@ -81,45 +124,42 @@ class StoreSource:
         - The thread has waited for the seconds of `SharedListing.patience`.
         """
         state, shared = self._state, self._shared
-        if state.ttl <= 0:
-            return self._server.bring(flight, request, need)
-        with ExitStack() as held:
-            leads, gives_up_at = False, shared.clock() + shared.patience
-            for pause in shared.pauses():
-                request.check_needed()
-                state.require_open()
-                now, status = state.clock(), shared.status(state.changes)
-                check_at = now + shared.next_look
-                if status is None:
-                    listing = self._server.ask(flight, request, state.confirmed)
-                    unstored = evolve(listing, revision=None)
-                    return self._server.publish(flight, unstored, check_at=check_at)
-                stored = self._acceptable(status, now, need)
-                if stored is not None:
-                    return state.publish(flight, stored, now, check_at=check_at, is_ours=False)
-                if leads:
-                    return self._list(status, now, flight, request)
-                failure = _failure_that_counts(status, now, need)
-                if failure is not None:
-                    self._raise_shared(failure, status, now, flight)
-                    # The failure may concern only the other process, for example its network.
-                    return self._list(status, now, flight, request)
-                lease = shared.lease()
-                if lease is not None:
-                    # Register the lease first: Ctrl-C may interrupt `start`.
-                    held.push(lease)
-                    lease.start()
-                    # Check the slot once more. Process A checks; process B stores its listing and
-                    # frees the lease; A takes the lease. A must find B's listing.
-                    leads = True
-                elif shared.is_leading or shared.clock() >= gives_up_at:
-                    return self._list(status, now, flight, request)
-                else:
-                    _wait(shared, pause, request.deadline)
-        raise AssertionError  # pragma: no cover  `pauses` does not end
+        leads, gives_up_at, began = False, shared.clock() + shared.patience, state.clock()
+        pause = _FIRST_WAIT
+        while True:
+            request.check_needed()
+            state.require_open()
+            now = state.clock()
+            status = self._status(now)
+            check_at = now + shared.next_look
+            if status is None:
+                listing = self._server.ask(flight, request, state.confirmed)
+                unstored = evolve(listing, revision=None)
+                return self._server.publish(flight, unstored, check_at=check_at)
+            stored = self._acceptable(status, now, need, began)
+            if stored is not None:
+                return state.publish(
+                    flight, stored, now, check_at=check_at, stamp=status.stamp, is_ours=False
+                )
+            if leads:
+                return self._list(status, now, flight, request)
+            failure = _failure_that_counts(status, now, need)
+            if failure is not None:
+                self._raise_shared(failure, status, now, flight)
+                # The failure may concern only the other process, for example its network.
+                return self._list(status, now, flight, request)
+            if lease.take():
+                # Check the slot once more. Process A checks; process B stores its listing and
+                # frees the lease; A takes the lease. A must find B's listing.
+                leads = True
+            elif shared.is_leading or shared.clock() >= gives_up_at:
+                return self._list(status, now, flight, request)
+            else:
+                _wait(shared, pause, request.deadline)
+                pause = min(pause * 1.5, _LONGEST_WAIT)
 
     def _acceptable(
-        self, status: SlotStatus, now: float, need: Freshness
+        self, status: SlotStatus, now: float, need: Freshness, began: float
     ) -> ConfirmedListing | None:
         """Return the stored listing if it is new enough. Only then read its chats."""
         revision, ours = _current(status), self._state.confirmed
@@ -130,9 +170,11 @@ class StoreSource:
             asked_at = ours.asked_at
         else:
             asked_at = _moment(revision.asked_at, status, now)
-        if not self._state.accepts(asked_at, need, now):
+        if not self._state.accepts(asked_at, need, now, began):
             return None
         stored = self._read(revision, asked_at)
+        if stored is not None and now >= self._state.end_of(stored):
+            return None
         ours = self._state.confirmed
         if stored is not None and (ours is None or ours.listed is not stored.listed):
             self._state.count("store_loads")
@@ -145,7 +187,7 @@ class StoreSource:
         stored = self._shared.load(revision)
         if stored is None:
             return None
-        listed = ChatSnapshot.of(dict(stored.chats))
+        listed = ChatSnapshot.of(dict(stored.chats), stored.revisions, stored.revision)
         return ConfirmedListing(listed, stored.validator, asked_at, revision)
 
     def _list(
@@ -161,13 +203,14 @@ class StoreSource:
         base = self._newest(status, now, flight)
         try:
             listing = self._server.ask(flight, request, base)
-        except TWError as error:
+        except not_by_signal(TWError) as error:
             if not is_own_timeout(error, request.deadline):
                 took = state.clock() - began
                 shared.failed(error, status, took=took, pause=pause_after(error))
             raise
         listing = evolve(listing, revision=shared.unsaved(status))
-        view = self._server.publish(flight, listing, check_at=now + shared.next_look)
+        check_at = now + shared.next_look
+        view = self._server.publish(flight, listing, check_at=check_at, stamp=status.stamp)
         # End the flight first, so that its waiters do not wait until the listing is stored.
         flight.set_result(view)
         is_same = base is not None and base.listed is listing.listed
@@ -204,6 +247,11 @@ class StoreSource:
             # Makes the stored listing available to `CacheState.stale`.
             self._newest(status, now, flight)
         raise error
+
+
+def _name_of(mark: str) -> str:
+    # The text contains the process ID: a forked child does not remove a mark of its parent.
+    return f"{mark} {os.getpid()}"
 
 
 def _current(status: SlotStatus) -> SlotRevision | None:

@@ -8,7 +8,10 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Callable, Generic, TypeVar
 
+from attrs import frozen
+
 from teamwire_sync._internal.deadlines import time_left
+from teamwire_sync._internal.waiting import Gate
 from teamwire_sync._vendor.errors import cause_of, delivery_unknown, is_lasting, translate
 from teamwire_sync.exceptions import (
     TWClosedError,
@@ -29,6 +32,14 @@ T = TypeVar("T")
 _GRACE = 0.25
 
 
+@frozen(eq=False, repr=False)
+class _Outcome:
+    value: Any = None
+    # The error if nothing was sent, and the error if a write may have been sent.
+    errors: tuple[TWError, TWError] | None = None
+    is_doubtful: bool = False
+
+
 class Call(Generic[T]):
     """A call in progress. The first thread that settles the call decides its outcome.
 
@@ -36,8 +47,6 @@ class Call(Generic[T]):
         name: The name of the call, for error texts.
         task: The task that runs the call; None until the event loop starts it.
         caller: The identity of the thread that waits for the call.
-        is_doubtful: Whether the failure shows that the vendor's connection may be broken. Set
-            before the caller wakes: its next call must not use the broken connection.
 
     Args:
         name: The name of the call, for error texts.
@@ -58,18 +67,21 @@ class Call(Generic[T]):
         self.name = name
         self.task: asyncio.Task[None] | None = None
         self.caller = threading.get_ident()
-        self.is_doubtful = False
         self._work = work
         # Other threads compare it with a clock that does not stand still for this one.
         self._deadline = time.monotonic() + time_left(deadline)
         self._hint = hint
-        # Reentrant: a signal handler may close the Connection in the thread that holds this lock.
-        # With a plain lock, that thread would wait for itself.
-        self._lock = threading.RLock()
-        self._settled = threading.Event()
-        self._sent = self._is_late = False
-        self._value: T
-        self._error: TWError | None = None
+        # Each decision is one `setdefault`, so the first thread decides. A lock is not needed. A
+        # signal handler could otherwise wait for a lock that its own thread holds.
+        self._decisions: dict[str, Any] = {}
+        self._settled = Gate()
+        self._is_late = False
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether the failure shows that the vendor's connection may be broken."""
+        outcome: _Outcome | None = self._decisions.get("outcome")
+        return outcome is not None and outcome.is_doubtful
 
     # Called on the thread of the vendor's SDK
 
@@ -80,17 +92,15 @@ class Call(Generic[T]):
             asyncio.CancelledError: The call is already settled. Its caller was told that nothing
                 was sent, so nothing may be sent now.
         """
-        with self._lock:
-            if self._settled.is_set():
-                raise asyncio.CancelledError
-            self._sent = True
+        if "outcome" in self._decisions or not self._decisions.setdefault("is_sent", True):
+            raise asyncio.CancelledError
 
     async def run(self, vendor: Any) -> None:
         """Do the work and settle the call."""
         left = self._deadline - time.monotonic()
         if left <= 0:
             self.time_out()
-        if self._settled.is_set():
+        if self._settled.is_open:
             return
         # Not asyncio.wait_for: it may run the work in a second task, which may outlive this task.
         timer = asyncio.get_running_loop().call_later(left, self._expire)
@@ -100,10 +110,7 @@ class Call(Generic[T]):
         except BaseException as error:  # noqa: BLE001
             self._fail(error)
         else:
-            with self._lock:
-                if not self._settled.is_set():
-                    self._value = value
-                    self._settled.set()
+            self._decide(_Outcome(value))
         finally:
             timer.cancel()
 
@@ -144,9 +151,11 @@ class Call(Generic[T]):
         left = self._deadline + _GRACE - time.monotonic()
         if not self._settled.wait(max(left, 0)):
             self.time_out(is_doubtful=True)
-        if self._error is not None:
-            raise self._error
-        return self._value
+        outcome: _Outcome = self._decisions["outcome"]
+        if outcome.errors is not None:
+            raise outcome.errors[self._decisions.setdefault("is_sent", False)]
+        value: T = outcome.value
+        return value
 
     def time_out(self, *, is_doubtful: bool = False) -> None:
         """Fail the call: its time is over."""
@@ -177,11 +186,9 @@ class Call(Generic[T]):
         unsent, sent = kind(text, cause=cause), delivery_unknown(text, self._hint, cause)
         self._settle(unsent, sent, is_doubtful=is_doubtful)
 
-    # Both errors are built before the lock is taken: their texts come from the vendor's code, which
-    # may hang. A hang under the lock would also block the thread that waits for the call.
     def _settle(self, unsent: TWError, sent: TWError, *, is_doubtful: bool = False) -> None:
-        with self._lock:
-            if not self._settled.is_set():
-                self._error = sent if self._sent else unsent
-                self.is_doubtful = is_doubtful
-                self._settled.set()
+        self._decide(_Outcome(errors=(unsent, sent), is_doubtful=is_doubtful))
+
+    def _decide(self, outcome: _Outcome) -> None:
+        self._decisions.setdefault("outcome", outcome)
+        self._settled.open()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 from teamwire_sync._internal.fork import on_fork
 from teamwire_sync._internal.log import logger
+from teamwire_sync._internal.waiting import is_held_here
 from teamwire_sync._vendor.errors import cause_of
 from teamwire_sync._vendor.session import VendorSession
 from teamwire_sync.exceptions import TWClosedError, TWConnectionError
@@ -23,6 +24,11 @@ _CLOSE_TIMEOUT = 5.0
 
 # The limit on threads that were told to end and still run. The thread in use does not count.
 _MAX_LINGERING = 4
+
+_WAITS_FOR_ITSELF = (
+    "a call from inside of the vendor's SDK would wait for itself; don't use the Connection in a "
+    "logging handler of the vendor's package, or in a signal handler"
+)
 
 # The parent's sessions in a forked child. The references keep the child's garbage collector from
 # closing sockets and event loops that the parent still uses.
@@ -78,6 +84,8 @@ class VendorThread:
             raise
 
     def _submit(self, call: Call[Any]) -> VendorSession:
+        if is_held_here(self._lock):
+            raise RuntimeError(_WAITS_FOR_ITSELF)
         while True:
             with self._lock:
                 if self._closed:
@@ -92,12 +100,8 @@ class VendorThread:
                         )
                         raise TWConnectionError(message)
                     return self._renew(session, call)
-                if session.on_own_thread:
-                    message = (
-                        "a call from inside of the vendor's SDK would wait for itself; don't use "
-                        "the Connection in a logging handler of the vendor's package"
-                    )
-                    raise RuntimeError(message)
+                if session.is_awaited_here:
+                    raise RuntimeError(_WAITS_FOR_ITSELF)
                 if session.is_doubtful and self._has_room():
                     return self._renew(session, call)
             if session.submit(call):
@@ -135,7 +139,8 @@ class VendorThread:
         _stop(sessions)
         ends_at = time.monotonic() + _CLOSE_TIMEOUT
         for session in sessions:
-            if not session.on_own_thread and not session.join(max(0.0, ends_at - time.monotonic())):
+            left = max(0.0, ends_at - time.monotonic())
+            if not session.is_awaited_here and not session.join(left):
                 text = (
                     "the thread of the vendor's SDK has not ended within %g s: something in the "
                     "SDK blocks its event loop; the thread ends with the process"

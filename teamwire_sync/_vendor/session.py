@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Callable
 from weakref import WeakSet
 
 from teamwire_sync._internal.log import logger
-from teamwire_sync._internal.waiting import work_for
+from teamwire_sync._internal.waiting import is_held_here, start, work_for
 from teamwire_sync._vendor.errors import cause_of, kind_of
 from teamwire_sync.exceptions import TWAuthError, TWConfigError, TWConnectionError, TWError
 
@@ -67,12 +67,16 @@ class VendorSession:
     def start(self) -> None:
         """Start the thread."""
         _sessions.add(self)
-        self._thread.start()
+        start(self._thread)
 
     @property
-    def on_own_thread(self) -> bool:
-        """Whether the current thread runs this session and would wait for itself."""
-        return threading.current_thread() in {self._thread, self._dispatching_thread}
+    def is_awaited_here(self) -> bool:
+        """Whether the current thread would wait for itself if it waited for this session.
+
+        The thread runs this session, or a signal handler has interrupted it while it held the lock.
+        """
+        own = {self._thread, self._dispatching_thread}
+        return threading.current_thread() in own or is_held_here(self._lock)
 
     @property
     def is_open(self) -> bool:
@@ -138,7 +142,7 @@ class VendorSession:
     def join(self, seconds: float) -> bool:
         """Wait for the end of the thread for *seconds* at most; return whether it has ended."""
         # A thread that was never started counts as ended. Its own thread must not wait for itself.
-        if self._thread.is_alive() and not self.on_own_thread:
+        if self._thread.is_alive() and not self.is_awaited_here:
             self._thread.join(seconds)
         return not self._thread.is_alive()
 

@@ -9,8 +9,16 @@ from typing import TYPE_CHECKING, Any, Callable, NoReturn, TypeVar
 
 from teamwire_sync._internal.deadlines import within
 from teamwire_sync._internal.imports import import_whole
+from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync._internal.validation import check_seconds, require_id
-from teamwire_sync._transport import Ability, ChatDraft, ChatPage, MemberEdit, MessageDraft
+from teamwire_sync._transport import (
+    Ability,
+    ChatDraft,
+    ChatPage,
+    ChatState,
+    MemberEdit,
+    MessageDraft,
+)
 from teamwire_sync._vendor.calls import Call
 from teamwire_sync._vendor.errors import cause_of, is_lasting, kind_of
 from teamwire_sync._vendor.loop_thread import VendorThread
@@ -119,16 +127,16 @@ class VendorTransport:
 
         try:
             page = self._call("chats.get_subscriptions", work, deadline)
-        except TWAuthError:
+        except not_by_signal(TWAuthError):
             # Every bot may list its own chats. So the server does not accept the credentials.
             self.on_unauthorized()
             raise
         yield page
 
-    def create_chat(self, draft: ChatDraft, *, deadline: float | None) -> Chat:
+    def create_chat(self, draft: ChatDraft, *, deadline: float | None) -> ChatState:
         """Create a chat."""
 
-        async def work(vendor: Any, call: Call[Chat]) -> Chat:
+        async def work(vendor: Any, call: Call[ChatState]) -> ChatState:
             users, groups = await _look_up_members(vendor, draft.user_ids, draft.group_ids)
             theirs = await _write(
                 call,
@@ -141,7 +149,8 @@ class VendorTransport:
                 allow_mute_notifications=None if draft.allow_mute_notifications else False,
                 is_alert=draft.is_alert or None,
             )
-            return Converter().chat(theirs)
+            chat = Converter().chat(theirs)
+            return ChatState(chat.tid, chat)
 
         try:
             return self._call(
@@ -151,7 +160,7 @@ class VendorTransport:
                 hint="connection.chats.get_subscriptions(refresh=True) lists the chat if it was "
                 "made",
             )
-        except TWAuthError as error:
+        except not_by_signal(TWAuthError) as error:
             if draft.group_ids and error.code != "unauthorized":
                 error.args = (f"{error}; a bot can use only public circles",)
             raise
@@ -259,7 +268,7 @@ class VendorTransport:
             deadline = within(None, self._total_timeout)
         try:
             return self._thread.run(Call(name, work, deadline=deadline, hint=hint))
-        except TWAuthError as error:
+        except not_by_signal(TWAuthError) as error:
             if error.code == "unauthorized":
                 self.on_unauthorized()
             raise
@@ -276,7 +285,7 @@ def _vendor_connection() -> Any:
     try:
         return import_whole("teamwire_api").Connection
     # A package that does not fit this version of Python may raise anything.
-    except Exception as error:  # noqa: BLE001
+    except not_by_signal(Exception) as error:
         missing = isinstance(error, ModuleNotFoundError) and error.name == "teamwire_api"
         problem = "is not installed" if missing else f"can't be imported ({cause_of(error)})"
     message = (

@@ -206,3 +206,59 @@ class TestOtherThan:
             assert kept.get("a", None) is old
             gate.open()
             assert asking.result(PATIENCE) is not old
+
+
+class TestSignals:
+    def test_an_exception_in_a_change_drops_the_entries_and_the_cache_works(self) -> None:
+        """Cachetools may have changed one half of its data."""
+        asked: list[str] = []
+        cache = ExpiringCache(
+            lambda key, _: asked.append(key), clock=lambda: 0.0, ttl=300, ttl_of_none=300
+        )
+        cache.get("a", None)
+
+        def interrupted(items: object) -> None:
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            cache._change(interrupted)
+        for _ in range(2):
+            cache.get("a", None)
+
+        assert asked == ["a", "a"]
+
+    def test_what_a_handler_drops_in_a_change_is_dropped(self) -> None:
+        asked: list[str] = []
+        cache = ExpiringCache(
+            lambda key, _: asked.append(key), clock=lambda: 0.0, ttl=300, ttl_of_none=300
+        )
+        cache.get("a", None)
+        cache._change(lambda items: cache.discard("a"))
+        cache.get("a", None)
+
+        assert asked == ["a", "a"]
+
+    def test_an_entry_expires_though_an_exception_has_stopped_the_clock_of_cachetools(self) -> None:
+        now, asked = [0.0], []
+        cache = ExpiringCache(
+            lambda key, _: asked.append(key), clock=lambda: now[0], ttl=300, ttl_of_none=300
+        )
+        cache._items.timer.__enter__()
+        cache._change(lambda items: items.timer.__enter__())
+        cache.get("a", None)
+        now[0] = 301
+        cache.get("a", None)
+
+        assert asked == ["a", "a"]
+
+    def test_a_handler_within_its_lock_does_not_wait_for_another_thread(self) -> None:
+        gate = Gate()
+        cache: ExpiringCache[object] = ExpiringCache(
+            lambda key, _: gate(), clock=lambda: 0.0, ttl=300, ttl_of_none=300
+        )
+        with Threads(1) as threads:
+            threads.start(lambda: cache.get("a", None))
+            gate.wait_arrived()
+            with cache._lock, pytest.raises(RuntimeError, match="would wait for itself"):
+                cache.get("a", None)
+            gate.open()

@@ -19,6 +19,7 @@ from teamwire_sync import (
     TWTimeoutError,
 )
 from teamwire_sync._internal.deadlines import deadline_of
+from teamwire_sync._internal.waiting import is_held_here
 from tests.support.builders import Clock, make_chat
 from tests.support.chat_server import by_tid, create
 from tests.support.interrupts import interrupt_at
@@ -134,6 +135,39 @@ class TestSingleFlight:
 
         with pytest.raises(RuntimeError, match="progress callback"):
             by_tid(cache, "t1")
+
+    def test_writes_and_new_look_ups_keep_no_waiter_waiting(
+        self, cache: ChatCache, server: ChatServer
+    ) -> None:
+        loads = count()
+        arrived, end = Gate(), Gate()
+        arrived.open()
+
+        def outdate(_: ListingRequest) -> None:
+            number = next(loads)
+            arrived()
+            if number == 3:
+                end()
+                return
+            # All who were outdated so far, and the waiter, wait for this load.
+            wait_until(lambda: cache.info().joined == (number + 1) * (number + 2) // 2)
+            create(cache, make_chat(f"t{number + 3}"))
+            look_up(number + 1)
+
+        def look_up(number: int) -> None:
+            threads.start(lambda: cache.all(None))
+            # The next look-up leads the next load, before those who wait start again.
+            wait_until(lambda: len(server.asked) == number + 1)
+
+        server.pages, server.on_load = 2, outdate
+        with Threads() as threads:
+            try:
+                threads.start(lambda: cache.all(None))
+                arrived.wait_arrived()
+                waiter = threads.start(lambda: cache.all(None))
+                assert waiter.result(PATIENCE)
+            finally:
+                end.open()
 
     def test_what_a_progress_callback_raises_reaches_its_caller_alone(
         self, cache: ChatCache, server: ChatServer
@@ -333,7 +367,7 @@ class TestLock:
         by_tid(cache, "ghost")
 
         def note(frame: FrameType, event: str, _argument: object) -> None:
-            if event == "call" and state._lock.locked():
+            if event == "call" and is_held_here(state._lock):
                 called.append(frame.f_code.co_name)
 
         def watched(call: Callable[[], object]) -> None:
@@ -363,7 +397,7 @@ class TestLock:
         held = {}
 
         def note(name: str) -> None:
-            held[name] = held.get(name, False) or cache.state._lock.locked()
+            held[name] = held.get(name, False) or is_held_here(cache.state._lock)
 
         class Handler(logging.Handler):
             def emit(self, record: logging.LogRecord) -> None:
@@ -389,6 +423,27 @@ class TestLock:
         cache.info()
 
         assert held == dict.fromkeys(["clock", "load", "progress", "logging"], False)
+
+    def test_a_handler_within_it_does_not_wait_for_another_thread(
+        self, cache: ChatCache, server: ChatServer
+    ) -> None:
+        server.on_load = gate = Gate()
+        with Threads(1) as threads:
+            threads.start(lambda: cache.all(None))
+            gate.wait_arrived()
+            with cache.state._lock, pytest.raises(RuntimeError, match="would wait for itself"):
+                cache.all(None)
+            gate.open()
+
+    def test_a_handler_within_it_may_use_the_cache(
+        self, cache: ChatCache, server: ChatServer
+    ) -> None:
+        with cache.state._lock:
+            cache.all(None, refresh=True)
+            create(cache, make_chat("t3"))
+            cache.info()
+            cache.invalidate()
+            cache.close()
 
 
 class TestClose:

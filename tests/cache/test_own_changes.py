@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Callable
+
+import pytest
 
 from tests.support.builders import make_chat
-from tests.support.chat_server import by_tid, by_title, create
+from tests.support.chat_server import by_tid, by_title, change, create, hear, leave
 
 if TYPE_CHECKING:
     from teamwire_sync import Chat
@@ -16,14 +18,8 @@ if TYPE_CHECKING:
 
 def rename(cache: ChatCache, before: Chat | None, title: str) -> Chat:
     after = make_chat("t1" if before is None else before.tid, title)
-    with cache.writing() as write:
-        write.changed(before, after)
+    change(cache, after)
     return after
-
-
-def leave(cache: ChatCache, tid: str) -> None:
-    with cache.writing() as write:
-        write.left(tid)
 
 
 class TestRenamed:
@@ -50,16 +46,27 @@ class TestRenamed:
         assert by_title(cache, "uno") == ()
         assert len(by_title(cache, "eins")) == 1
 
-    def test_a_list_behind_several_renames_shows_no_older_title(
+    def test_a_change_back_by_somebody_wins_at_once(
         self, cache: ChatCache, server: ChatServer
     ) -> None:
-        last = by_tid(cache, "t1")
-        for title in ("uno", "eins", "un"):
-            last = rename(cache, last, title)
-        for title in ("one", "uno", "eins"):
-            server.put(make_chat("t1", title))
+        """The list then shows what it showed before the rename, by a newer revision."""
+        before = by_tid(cache, "t1")
+        assert before is not None
+        rename(cache, before, "uno")
+        server.put(before)
 
-            assert cache.all(None, refresh=True)[0] == by_tid(cache, "t1") == last
+        assert by_tid(cache, "t1") == before
+
+    @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+    def test_the_last_one_counts_in_whatever_order_the_answers_come(
+        self, cache: ChatCache, order: tuple[int, int]
+    ) -> None:
+        answers = [(make_chat("t1", "first"), 10**6), (make_chat("t1", "last"), 10**6 + 1)]
+        for index in order:
+            with cache.writing() as write:
+                write.changed(*answers[index])
+
+        assert [chat.title for chat in cache.all(None)] == ["last", "two"]
 
     def test_what_we_made_and_renamed_is_there_before_the_list_shows_it(
         self, cache: ChatCache
@@ -112,13 +119,21 @@ class TestLeft:
         assert by_tid(cache, "t1") is not None
 
 
-def test_404_after_leaving_does_not_bring_the_chat_back(
-    cache: ChatCache, server: ChatServer
+def test_404_after_leaving_does_not_bring_the_chat_back(cache: ChatCache) -> None:
+    cache.all(None)
+    leave(cache, "t1")
+    hear(cache, "t1", None)
+
+    assert by_tid(cache, "t1") is None
+
+
+def test_a_rename_that_is_answered_after_leaving_does_not_bring_the_chat_back(
+    cache: ChatCache,
 ) -> None:
     cache.all(None)
-    with cache.writing() as write:
-        write.left("t1")
-    cache.on_not_found("t1")
+    with cache.writing() as late:
+        leave(cache, "t1")
+        late.changed(make_chat("t1", "uno"), 2)
 
     assert by_tid(cache, "t1") is None
 
@@ -126,24 +141,57 @@ def test_404_after_leaving_does_not_bring_the_chat_back(
 def test_a_chat_that_was_renamed_and_is_given_back_by_create_keeps_its_new_title(
     cache: ChatCache, server: ChatServer
 ) -> None:
-    (one,) = by_title(cache, "one")
+    cache.all(None)
     renamed = make_chat("t1", "renamed")
-    with cache.writing() as write:
-        write.changed(one, renamed)
+    change(cache, renamed)
     create(cache, renamed)
 
     assert by_title(cache, "one") == ()
     assert by_title(cache, "renamed") == (renamed,)
 
 
-class TestMemory:
-    def test_what_no_listing_shows_any_more_is_forgotten(
-        self, cache: ChatCache, server: ChatServer, clock: Clock
-    ) -> None:
-        """A program that writes often would remember all that a chat ever was."""
-        chat = by_tid(cache, "t1")
-        for number in range(50):
-            chat = rename(cache, chat, f"title {number}")
-            clock.advance(20)
+class TestWithoutRevisions:
+    """A server that has none, such as the vendor's SDK: the list wins in all but one case."""
 
-        assert len(cache.state.facts.by_tid["t1"].supersedes) <= 4
+    @pytest.fixture(autouse=True)
+    def _no_revisions(self, server: ChatServer) -> None:
+        server.has_revisions = False
+
+    def test_a_chat_that_we_made_is_there_though_the_list_lacks_it(
+        self, cache: ChatCache, clock: Clock
+    ) -> None:
+        create(cache, make_chat("t3", "three"), revisions=False)
+        change(cache, make_chat("t3", "tres"), revisions=False)
+
+        assert [chat.title for chat in cache.all(None)] == ["one", "two", "tres"]
+        clock.advance(30)
+        assert by_tid(cache, "t3") is None
+
+    def test_the_list_decides_what_a_chat_is_that_it_has(
+        self, cache: ChatCache, server: ChatServer
+    ) -> None:
+        change(cache, make_chat("t1", "uno"), revisions=False)
+        create(cache, server.put(make_chat("t3", "three")), revisions=False)
+
+        assert [chat.title for chat in cache.all(None)] == ["one", "two", "three"]
+
+    @pytest.mark.parametrize(
+        "end",
+        [
+            lambda cache: leave(cache, "t3", revisions=False),
+            lambda cache: cache.on_state("t3", None, None),
+        ],
+        ids=["left", "404"],
+    )
+    def test_what_we_made_is_gone_when_it_is_left_or_gone(
+        self, cache: ChatCache, end: Callable[[ChatCache], object]
+    ) -> None:
+        create(cache, make_chat("t3"), revisions=False)
+        end(cache)
+
+        assert by_tid(cache, "t3") is None
+
+    def test_what_we_left_is_there_while_the_list_has_it(self, cache: ChatCache) -> None:
+        leave(cache, "t1", revisions=False)
+
+        assert by_tid(cache, "t1") is not None

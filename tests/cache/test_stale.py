@@ -113,11 +113,13 @@ class TestStale:
 
         assert server.asked == [None, "v0", None]
 
+    @pytest.mark.parametrize("later", [0, 31], ids=["in doubt", "after it"])
     def test_it_is_not_used_after_a_write_of_unknown_outcome(
-        self, cache: ChatCache, server: ChatServer
+        self, cache: ChatCache, server: ChatServer, clock: Clock, later: float
     ) -> None:
         cache.all(None)
         fail_to_create(cache, TWDeliveryUnknownError("lost"))
+        clock.advance(later)
         server.error = TWServerError("down")
 
         with pytest.raises(TWServerError):

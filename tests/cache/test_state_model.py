@@ -10,7 +10,7 @@ The examples are the same each time. For more, and others each time, as there::
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Callable
+from typing import TYPE_CHECKING
 
 import pytest
 from attrs import define, evolve
@@ -21,8 +21,9 @@ from teamwire_sync._cache.listing import ConfirmedListing
 from teamwire_sync._cache.single_flight import Flight
 from teamwire_sync._cache.snapshot import ChatSnapshot
 from teamwire_sync._cache.state import Outdated
-from tests.support.builders import Clock, make_chat
+from tests.support.builders import Clock
 from tests.support.caches import make_state
+from tests.support.chat_past import ChatPast, Chats, revision_of
 
 pytest.importorskip("hypothesis", reason="the model of the cache is run by hypothesis")
 
@@ -40,12 +41,11 @@ from tests.support.state_machines import run_examples
 if TYPE_CHECKING:
     from teamwire_sync import Chat
 
-TTL, FLOOR, GRACE, STALE, MOST_LAG = 60, 5, 30, 20, 10
+TTL, FLOOR, GRACE, STALE, MOST_LAG, WRITE_TIMEOUT = 60, 5, 30, 20, 10, 15
 TITLES = ("red", "green", None)
 LAGS = (0, 3, MOST_LAG)
 ENDS = ("answer", "answer", "answer", "down", "refused", "interrupt")
 STEPS = (0.25, 1, 5, 5.25, 9.75, 10, 20, 30, 60)
-Chats = dict[str, "Chat"]
 
 
 @define(eq=False)
@@ -54,51 +54,61 @@ class Load:
 
     flight: Flight[ChatSnapshot]
     writes: int
+    heard: dict[str, int]
     asked_at: float | None = None
     known: ConfirmedListing | None = None
     is_unchanged: bool = False
     answer: Chats | None = None
+    floor: int = 0
     drops: int = 0
 
 
 class StateMachine(RuleBasedStateMachine):
     """Flights that start, are answered, fail and end whenever they like, and all that disturbs."""
 
-    @initialize()
-    def start(self) -> None:
+    @initialize(keen=st.sampled_from([True, True, False]))
+    def start(self, keen: bool) -> None:
+        self.keen = keen
         self.clock = Clock()
         self.state = make_state(
             clock=self.clock,
             ttl=TTL,
             recheck_after=FLOOR,
             own_write_grace=GRACE,
+            write_timeout=WRITE_TIMEOUT,
             stale_if_error=STALE,
         )
-        self.past: list[tuple[float, Chats]] = [(-math.inf, {})]
+        self.past = ChatPast(self.clock)
         self.loads: list[Load] = []
-        # What we made of chats that nobody else has written shortly before, and when.
-        self.ours: dict[str, tuple[float, Chat | None]] = {}
-        self.theirs: dict[str, float] = {}
-        self.writes = self.drops = self.made = self.changes = 0
-        self.doubt_until = -math.inf
+        # The newest revision that was heard of each chat.
+        self.heard: dict[str, int] = {}
+        # Writes whose answers are to come: what they did, and at which revision.
+        self.under_way: list[tuple[Write, str, Chat | None, int]] = []
+        self.doubts: dict[Write, float] = {}
+        self.writes = self.drops = self.changes = 0
         self.failed: tuple[float, TWError] | None = None
         self.raised: list[TWError] = []
         self.closed = False
         for title in TITLES:
-            self.write(*self.new(title))
+            self.past.put(self.past.new(), title)
         self.clock.advance(MOST_LAG)
 
-    def new(self, title: str | None) -> tuple[str, Chat]:
-        self.made += 1
-        return f"t{self.made}", make_chat(f"t{self.made}", title)
+    def hear(self, tid: str, revision: int) -> None:
+        self.heard[tid] = max(revision, self.heard.get(tid, 0))
 
-    def write(self, tid: str, chat: Chat | None) -> None:
-        chats = {**self.past[-1][1]}
-        if chat is None:
-            del chats[tid]
-        else:
-            chats[tid] = chat
-        self.past.append((self.clock(), chats))
+    def check_shown(self, view: ChatSnapshot, heard: dict[str, int]) -> None:
+        """What was heard of a chat is not hidden by what was before."""
+        for tid, since in heard.items():
+            assert view.by_tid.get(tid) in self.past.since(tid, since)
+
+    def shows(self, tid: str, revision: int) -> bool:
+        view = self.state.view
+        if self.clock() >= view.expires_at:
+            return False
+        chat, known = view.by_tid.get(tid), view.revision_of(tid)
+        assert known is not None
+        assert chat is None or known == revision_of(chat)
+        return known >= revision
 
     def expired(self) -> None:
         self.writes += 1
@@ -148,10 +158,15 @@ class StateMachine(RuleBasedStateMachine):
             self.raised.append(raised)
         else:
             assert joined is led
-            load = Load(led, self.writes, drops=self.drops)
+            load = Load(led, self.writes, dict(self.heard), drops=self.drops)
             self.loads.append(load)
             for _ in range(steps):
                 self.go_on(load, lag, end)
+
+    def glance(self, lag: float = 0) -> None:
+        """Have a view before something happens to it."""
+        if self.keen and not self.closed:
+            self.somebody_needs_a_view(False, False, 2, lag, "answer")
 
     # Few rules, of which each does much: hypothesis leaves some of them out of an example.
 
@@ -177,11 +192,13 @@ class StateMachine(RuleBasedStateMachine):
     def ask(self, load: Load, lag: float) -> None:
         load.asked_at, load.known = self.clock(), self.state.confirmed
         validator = self.state.validator_of(load.known, load.asked_at)
-        if load.known is None or load.asked_at < self.doubt_until:
+        if load.known is None or self.is_in_doubt(load.asked_at):
             assert validator is None
-        then = load.asked_at - lag
-        load.answer = [chats for since, chats in self.past if since <= then][-1]
-        load.is_unchanged = validator is not None and validator == repr(load.answer)
+        load.floor, load.answer = self.past.at(lag)
+        load.is_unchanged = validator == f"v{load.floor}"
+
+    def is_in_doubt(self, asked_at: float) -> bool:
+        return any(asked_at < end for end in self.doubts.values())
 
     def answer(self, load: Load) -> None:
         assert load.asked_at is not None
@@ -193,8 +210,9 @@ class StateMachine(RuleBasedStateMachine):
                 assert load.known is not None
                 listing = evolve(load.known, asked_at=load.asked_at)
             else:
-                listed = ChatSnapshot.of(load.answer)
-                listing = ConfirmedListing(listed, repr(load.answer), load.asked_at)
+                revisions = {tid: revision_of(chat) for tid, chat in load.answer.items()}
+                listed = ChatSnapshot.of(load.answer, revisions, load.floor)
+                listing = ConfirmedListing(listed, f"v{load.floor}", load.asked_at)
                 load.drops = self.drops
             view = self.state.publish(flight, listing, self.clock())
         except TWClosedError:
@@ -205,6 +223,7 @@ class StateMachine(RuleBasedStateMachine):
             assert self.state.view is before
         else:
             assert load.drops == self.drops or load.writes != self.writes
+            self.check_shown(view, load.heard)
             is_shown = load.writes == self.writes
             assert self.state.view is (view if is_shown else before)
             if is_shown:
@@ -212,7 +231,10 @@ class StateMachine(RuleBasedStateMachine):
                 assert self.state.confirmed is listing
                 assert dict(listing.listed.by_tid) == load.answer
                 due = [self.state.is_recheck_due(self.clock() + FLOOR + x) for x in (0, 0.25)]
-                assert due == [False, True]
+                assert due == [self.is_in_doubt(self.clock() + FLOOR), True]
+                self.doubts = {
+                    write: end for write, end in self.doubts.items() if load.asked_at < end
+                }
         self.end(load)
 
     def fail(self, load: Load, failure: TWError) -> None:
@@ -229,68 +251,89 @@ class StateMachine(RuleBasedStateMachine):
     # What disturbs them
 
     @rule(
-        data=st.data(),
-        what=st.sampled_from(["create", "rename", "leave"]),
+        number=st.integers(0, 3),
+        what=st.sampled_from(["create", "change", "change", "leave", "same"]),
         title=st.sampled_from(TITLES),
+        end=st.sampled_from(["answer", "later", "later", "unknown", "refused", "none"]),
     )
-    def we_change_something(self, data: st.DataObject, what: str, title: str | None) -> None:
-        chats = self.past[-1][1]
-        if what == "create" or not chats:
-            tid, chat = self.new(title)
-            self.we_write(tid, chat, lambda write: write.created(chat))
+    def we_write(self, number: int, what: str, title: str | None, end: str) -> None:
+        self.glance()
+        tid = self.past.new() if what == "create" else self.past.tid(number)
+        write, view, writes = Write(), self.state.view, self.writes
+        if what != "same":
+            self.state.begin(write)
+            self.doubts[write] = self.clock() + WRITE_TIMEOUT + GRACE
+            assert self.state.view.fresh_until == -math.inf
+        if end == "refused":
+            self.state.withdraw(write)
+            self.doubts.pop(write, None)
+            assert self.state.view is view
+            assert self.writes == writes
             return
-        tid = data.draw(st.sampled_from(sorted(chats)))
-        if what == "rename":
-            after = evolve(chats[tid], title=title)
-            self.we_write(tid, after, lambda write: write.changed(chats[tid], after))
-        else:
-            self.we_write(tid, None, lambda write: write.left(tid))
+        if what == "leave":
+            self.past.remove(tid)
+        elif what != "same":
+            self.past.put(tid, title)
+        revision, chat = self.past.changes[tid][-1]
+        if end == "unknown":
+            self.state.wrote(write, unknown=True)
+            self.doubts[write] = self.clock() + GRACE
+            self.changes += 1
+            self.expired()
+        elif end != "none":
+            self.under_way.append((write, tid, chat, revision))
+            if end == "answer":
+                self.answered(*self.under_way.pop())
 
-    def we_write(self, tid: str, chat: Chat | None, told: Callable[[Write], None]) -> None:
-        write = Write()
-        told(write)
-        self.write(tid, chat)
+    @precondition(lambda self: self.under_way)
+    @rule(data=st.data(), is_refused=st.booleans())
+    def a_write_is_answered(self, data: st.DataObject, is_refused: bool) -> None:
+        """In any order. For one that is refused, what it did was done by others."""
+        index = data.draw(st.integers(0, len(self.under_way) - 1))
+        write, tid, chat, revision = self.under_way.pop(index)
+        if is_refused:
+            self.state.withdraw(write)
+            self.doubts.pop(write, None)
+        else:
+            self.glance()
+            self.answered(write, tid, chat, revision)
+
+    def answered(self, write: Write, tid: str, chat: Chat | None, revision: int) -> None:
+        if chat is None:
+            write.left(tid, revision)
+        else:
+            write.created(chat, revision)
+        view = self.state.view
+        is_shown = write not in self.doubts and self.shows(tid, revision)
         self.state.wrote(write, unknown=False)
-        self.changes += 1
-        # A list may lag so far behind that it has not even what somebody made before.
-        if self.theirs.get(tid, -math.inf) <= self.clock() - MOST_LAG:
-            self.ours[tid] = (self.clock(), chat)
-        self.expired()
+        self.doubts.pop(write, None)
+        self.hear(tid, revision)
         self.failed = None
+        if is_shown:
+            assert self.state.view is view
+        else:
+            self.changes += 1
+            self.expired()
+
+    @rule(number=st.integers(0, 3), back=st.sampled_from([1, 1, 2]), is_new=st.booleans())
+    def we_hear(self, number: int, back: int, is_new: bool) -> None:
+        """By events and 404s: of us and others, late, early or again."""
+        self.glance()
+        tid, view = self.past.tid(number), self.state.view
+        if is_new:
+            self.past.put(tid, "green") if back > 1 else self.past.remove(tid)
+        revision, chat = self.past.changes[tid][-1 if is_new else -back :][0]
+        is_shown = self.shows(tid, revision)
+        self.state.on_state(tid, chat, revision)
+        self.hear(tid, revision)
+        assert self.state.view is view if is_shown else self.state.view.fresh_until == -math.inf
 
     @rule(
-        what=st.sampled_from(
-            [
-                "unknown",
-                "event",
-                "old event",
-                "not found",
-                "unauthorized",
-                "invalidate",
-                "fork",
-                "close",
-            ]
-        ),
+        what=st.sampled_from(["unauthorized", "invalidate", "fork", "close"]),
         chance=st.integers(0, 99),
     )
     def something_else(self, what: str, chance: int) -> None:
-        if what == "unknown":
-            self.state.wrote(Write(), unknown=True)
-            self.changes += 1
-            self.doubt_until = self.clock() + GRACE
-            self.expired()
-        elif what == "event":
-            tid, chat = self.new("green")
-            self.write(tid, chat)
-            self.theirs[tid] = self.clock()
-            self.state.on_event(tid, chat)
-            assert self.state.view.fresh_until == -math.inf
-            self.expired()
-        elif what == "old event":
-            self.hear_what_is_shown()
-        elif what == "not found":
-            self.find_one_removed()
-        elif what in {"unauthorized", "invalidate"}:
+        if what in {"unauthorized", "invalidate"}:
             self.drop(what)
         elif what == "fork":
             # The child has no flights; it starts its own.
@@ -299,32 +342,8 @@ class StateMachine(RuleBasedStateMachine):
         elif chance == 42 and not self.closed:
             self.close()
 
-    def find_one_removed(self) -> None:
-        """A 404 tells the truth: only lists may lag."""
-        tid = min(self.past[-1][1], default="ghost")
-        if tid != "ghost":
-            self.write(tid, None)
-        self.theirs[tid] = self.clock()
-        self.ours.pop(tid, None)
-        self.state.on_not_found(tid)
-        self.expired()
-        fact = self.state.facts.by_tid.get(tid)
-        assert fact is None or fact.chat is None
-
-    def hear_what_is_shown(self) -> None:
-        view, listing = self.state.view, self.state.confirmed
-        tids = sorted(view.by_tid.keys() - self.ours.keys())
-        if not tids or listing is None or self.clock() >= view.expires_at:
-            return
-        self.state.on_event(tids[0], view.by_tid[tids[0]])
-        # A listing in progress may have read what was before.
-        if any(each.writes == self.writes for each in self.loads):
-            self.expired()
-            assert self.state.view is not view
-        else:
-            assert self.state.view is view
-
     def drop(self, what: str) -> None:
+        self.glance(MOST_LAG)
         if what == "unauthorized":
             self.state.on_unauthorized()
         else:
@@ -340,7 +359,7 @@ class StateMachine(RuleBasedStateMachine):
         flights = self.state.close()
         assert {id(each.flight) for each in self.loads} == {id(each) for each in flights}
         self.closed = True
-        self.ours.clear()
+        self.heard.clear()
         self.expired()
         self.drops += 1
 
@@ -351,15 +370,10 @@ class StateMachine(RuleBasedStateMachine):
     # What always holds
 
     @invariant()
-    def a_fresh_view_shows_what_we_wrote(self) -> None:
+    def a_fresh_view_shows_what_was_heard(self) -> None:
         view = self.state.view
         if self.clock() < view.fresh_until:
-            listing = self.state.confirmed
-            assert listing is not None
-            for tid, (_, chat) in self.ours.items():
-                assert view.by_tid.get(tid) == chat
-            for tid in view.by_tid.keys() - listing.listed.by_tid.keys() - self.theirs.keys():
-                assert self.clock() < self.ours[tid][0] + GRACE
+            self.check_shown(view, self.heard)
 
     @invariant()
     def a_view_is_no_older_than_the_ttl(self) -> None:
@@ -367,16 +381,17 @@ class StateMachine(RuleBasedStateMachine):
         if self.clock() < view.fresh_until:
             assert listing is not None
             assert view.fresh_until <= listing.asked_at + TTL
-            if listing.asked_at < self.doubt_until:
+            if self.is_in_doubt(listing.asked_at):
                 assert view.fresh_until <= listing.asked_at + FLOOR
 
     @invariant()
-    def stale_answers_have_an_end_and_none_comes_after_doubt(self) -> None:
+    def stale_answers_have_an_end_show_what_was_heard_and_none_comes_from_a_doubt(self) -> None:
         stale, listing = self.state.stale(), self.state.confirmed
         if stale is not None:
             assert listing is not None
             assert self.clock() < listing.asked_at + TTL + STALE
-            assert listing.asked_at >= self.doubt_until - GRACE or self.doubt_until == -math.inf
+            assert not self.doubts
+            self.check_shown(stale, self.heard)
 
     @invariant()
     def other_processes_have_to_know_of_writes_and_drops_alone(self) -> None:
@@ -392,7 +407,7 @@ class StateMachine(RuleBasedStateMachine):
 
 @pytest.mark.parametrize(
     "examples",
-    [100, pytest.param(300, marks=pytest.mark.slow)],
+    [200, pytest.param(600, marks=pytest.mark.slow)],
     ids=["few", "many"],
 )
 def test_the_state_keeps_its_promises_in_any_order_of_its_transitions(examples: int) -> None:

@@ -13,13 +13,15 @@ from teamwire_sync import (
     TWRequestError,
     TWServerError,
 )
+from teamwire_sync._cache import facts
+from teamwire_sync._cache.facts import Write
 from tests.support.builders import make_chat
-from tests.support.chat_server import by_tid, by_title, create, fail_to_create
-from tests.support.waiting import Gate, Threads
+from tests.support.chat_server import by_tid, by_title, create, fail_to_create, hear
+from tests.support.waiting import Gate, Threads, wait_until
 
 if TYPE_CHECKING:
     from teamwire_sync._cache.chat_cache import ChatCache
-    from teamwire_sync._cache.listing import ListingRequest
+    from teamwire_sync._cache.listing import ConfirmedListing, ListingRequest
     from tests.support.builders import Clock
     from tests.support.chat_server import ChatServer
 
@@ -63,7 +65,8 @@ class TestOwnWrites:
     def test_a_newer_list_that_still_lags_does_not_end_it(
         self, cache: ChatCache, server: ChatServer
     ) -> None:
-        create(cache, make_chat("t3", "three"))
+        with cache.writing() as write:
+            write.created(make_chat("t3", "three"), 10**6)
         for number in range(3):
             server.put(make_chat(f"other{number}"))
             cache.all(None, refresh=True)
@@ -74,9 +77,12 @@ class TestOwnWrites:
         self, cache: ChatCache, server: ChatServer
     ) -> None:
         """Behind one address there may be several servers, each as far behind as it happens."""
-        create(cache, server.put(make_chat("t3", "three")))
+        before = server.state
+        new = server.put(make_chat("t3", "three"))
+        with cache.writing() as write:
+            write.created(new, server.revisions["t3"])
         cache.all(None, refresh=True)
-        server.remove("t3")
+        server.go_back(before)
         for _ in range(2):
             cache.all(None, refresh=True)
 
@@ -87,7 +93,7 @@ class TestOwnWrites:
     ) -> None:
         with cache.writing() as write:
             cache.all(None)
-            write.created(server.put(make_chat("t3", "three")))
+            write.created(server.put(make_chat("t3", "three")), server.revisions["t3"])
 
         assert by_tid(cache, "t3") is not None
 
@@ -105,6 +111,15 @@ class TestOwnWrites:
         cache.all(None)
 
         assert cache.info().expires_in == 30
+
+    def test_the_grace_of_a_write_that_the_list_shows_ends_no_view(
+        self, cache: ChatCache, server: ChatServer
+    ) -> None:
+        with cache.writing() as write:
+            write.created(server.put(make_chat("t3")), server.revisions["t3"])
+        cache.all(None)
+
+        assert cache.info().expires_in == 300
 
     @pytest.mark.parametrize(
         "write",
@@ -180,14 +195,42 @@ class TestOwnWrites:
         assert "t3" in [chat.tid for chat in cache.all(None)]
         assert cache.info().expires_in == 0
 
-    def test_a_program_that_only_writes_does_not_collect_them(
-        self, cache: ChatCache, clock: Clock
+    def test_a_program_that_only_writes_keeps_the_last_ones(
+        self, cache: ChatCache, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        for number in range(50):
+        monkeypatch.setattr(facts, "_MOST", 3)
+        for number in range(5):
             create(cache, make_chat(f"new{number}"))
-            clock.advance(10)
 
-        assert len(cache.state.facts.by_tid) == 3
+        assert list(cache.state.facts.by_tid) == ["new2", "new3", "new4"]
+
+    def test_a_listing_that_was_asked_for_within_the_grace_shows_it_however_late_it_comes(
+        self, cache: ChatCache, server: ChatServer, clock: Clock
+    ) -> None:
+        """Another one, asked for after the grace, comes earlier."""
+        create(cache, make_chat("t3"))
+        server.on_load = gate = Gate()
+        with Threads() as threads:
+            early = threads.start(lambda: by_tid(cache, "t3"))
+            gate.wait_arrived()
+            server.on_load = lambda load: None
+            clock.advance(31)
+            cache.invalidate()
+            cache.all(None)
+            gate.open()
+
+            assert early.result() is not None
+
+    def test_it_is_shown_after_its_grace_while_the_server_fails(
+        self, make_cache: Callable[..., ChatCache], server: ChatServer, clock: Clock
+    ) -> None:
+        cache = make_cache(stale_if_error=1000)
+        cache.all(None)
+        create(cache, make_chat("t3"))
+        clock.advance(400)
+        server.error = TWServerError("down")
+
+        assert by_tid(cache, "t3") is not None
 
     def test_invalidate_keeps_it(self, cache: ChatCache) -> None:
         create(cache, make_chat("t3"))
@@ -200,7 +243,7 @@ class TestOwnWrites:
     ) -> None:
         create(cache, make_chat("t3"))
         cache.all(None)
-        cache.on_not_found("t3")
+        hear(cache, "t3", None)
 
         assert by_tid(cache, "t3") is None
 
@@ -213,14 +256,117 @@ class TestOwnWrites:
 
         assert len(server.asked) == 1
 
-    def test_a_write_that_the_server_refused_is_followed_by_a_conditional_refresh(
+    def test_a_write_that_the_server_refused_costs_nothing(
         self, cache: ChatCache, server: ChatServer
     ) -> None:
         cache.all(None)
         fail_to_create(cache, TWRequestError("no such user"))
         cache.all(None)
 
-        assert server.asked == [None, "v0"]
+        assert len(server.asked) == 1
+
+    def test_a_chat_that_create_gives_back_costs_nothing(
+        self, cache: ChatCache, server: ChatServer
+    ) -> None:
+        """A one-to-one chat that is there already."""
+        cache.all(None)
+        with cache.writing(in_doubt=False) as write:
+            write.created(make_chat("t1", "one"), server.revisions["t1"])
+        cache.all(None)
+
+        assert len(server.asked) == 1
+
+    def test_a_chat_that_create_gives_back_is_not_hidden_by_a_list_that_lags(
+        self, cache: ChatCache, server: ChatServer
+    ) -> None:
+        before = server.state
+        made = server.put(make_chat("t3"))
+        cache.all(None)
+        with cache.writing(in_doubt=False) as write:
+            write.created(made, server.revisions["t3"])
+        server.go_back(before)
+        cache.all(None, refresh=True)
+
+        assert by_tid(cache, "t3") is not None
+
+
+class TestRefused:
+    """The view comes back, unless it could hide what has come since."""
+
+    @pytest.mark.parametrize(
+        "what",
+        [
+            lambda cache: cache.state.begin(Write()),
+            lambda cache: hear(cache, "t1", make_chat("t1", "uno")),
+            lambda cache: cache.on_unauthorized(),
+            lambda cache: create(cache, make_chat("t3")),
+        ],
+        ids=["another write begins", "event", "401", "another write"],
+    )
+    def test_the_next_look_up_asks_the_server(
+        self, cache: ChatCache, server: ChatServer, what: Callable[[ChatCache], object]
+    ) -> None:
+        cache.all(None)
+        write = Write()
+        cache.state.begin(write)
+        what(cache)
+        cache.state.withdraw(write)
+        cache.all(None)
+
+        assert len(server.asked) == 2
+
+
+class TestInDoubt:
+    """From before a write is sent until its outcome is known."""
+
+    def test_a_look_up_asks_the_server_each_time(
+        self, cache: ChatCache, server: ChatServer
+    ) -> None:
+        cache.all(None)
+        with cache.writing():
+            assert by_tid(cache, "t1") is not None
+            assert cache.info().expires_in == 5
+            assert by_tid(cache, "t9") is by_tid(cache, "t9") is None
+
+        assert server.asked == [None] * 4
+
+    def test_a_write_that_is_interrupted_anywhere_leaves_it(
+        self, cache: ChatCache, clock: Clock
+    ) -> None:
+        """Not even its end is reached."""
+        cache.all(None)
+        cache.state.begin(Write())
+        clock.advance(89)
+        cache.all(None)
+
+        assert cache.info().expires_in == 5
+        clock.advance(6)
+        cache.all(None)
+        assert cache.info().expires_in == 300
+
+    def test_a_write_that_begins_while_a_listing_is_published_counts(
+        self, cache: ChatCache, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        state, end_of = cache.state, cache.state.end_of
+
+        def begin_then(listing: ConfirmedListing) -> float:
+            ends_at = end_of(listing)
+            monkeypatch.undo()
+            state.begin(Write())
+            return ends_at
+
+        monkeypatch.setattr(state, "end_of", begin_then)
+        cache.all(None)
+
+        assert cache.info().expires_in == 5
+
+    def test_the_end_of_one_write_does_not_end_that_of_another(self, cache: ChatCache) -> None:
+        cache.all(None)
+        with cache.writing():
+            fail_to_create(cache, TWRequestError("no such user"))
+            cache.all(None)
+
+            assert cache.info().expires_in == 5
 
 
 class TestUnknownOutcome:
@@ -250,3 +396,30 @@ class TestUnknownOutcome:
         cache.all(None)
         assert server.asked[3:] == ["v0"]
         assert cache.info().expires_in == 300
+
+    def test_a_look_up_does_not_take_a_listing_from_before_it_began(
+        self, cache: ChatCache, server: ChatServer
+    ) -> None:
+        fail_to_create(cache, TWDeliveryUnknownError("lost"))
+        server.on_load = gate = Gate()
+        with Threads() as threads:
+            threads.start(lambda: by_tid(cache, "t1"))
+            gate.wait_arrived()
+            new = server.put(make_chat("t3", "three"))
+            late = threads.start(lambda: by_title(cache, "three"))
+            wait_until(lambda: cache.info().joined == 1)
+            gate.open()
+
+        assert late.result() == (new,)
+
+    def test_a_write_that_is_refused_restores_no_view_from_before_an_event(
+        self, cache: ChatCache, server: ChatServer
+    ) -> None:
+        cache.all(None)
+        renamed = server.put(make_chat("t1", "renamed"))
+        write = Write()
+        cache.state.begin(write)
+        hear(cache, "t1", renamed, server.revisions["t1"])
+        cache.state.withdraw(write)
+
+        assert by_tid(cache, "t1") == renamed

@@ -94,6 +94,26 @@ class TestFile:
         assert (tmp_path / "link.ini").is_symlink()
         assert box.secret in (tmp_path / "it.ini").read_text("utf-8")
 
+    @pytest.mark.parametrize("options", [[], ["--force"]])
+    def test_without_a_home_folder_nothing_is_written(
+        self, bare_cli: Cli, box: Sandbox, homeless: Path, options: list[str]
+    ) -> None:
+        done = bare_cli("config", "init", *options, stdin=answers(box))
+
+        assert (done.code, done.out) == (USAGE, "")
+        assert "Error: there is no home folder for the config file: set HOME to an " in done.err
+        assert (list(homeless.iterdir()), box.requests) == ([], [])
+
+    @pytest.mark.usefixtures("homeless")
+    def test_without_a_home_folder_a_file_can_be_named(
+        self, bare_cli: Cli, box: Sandbox, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "it.ini"
+        done = bare_cli("--config", str(path), "config", "init", stdin=answers(box))
+
+        assert done.code == 0
+        assert box.secret in path.read_text("utf-8")
+
     def test_nothing_else_lies_beside_it(self, bare_cli: Cli, box: Sandbox, path: Path) -> None:
         bare_cli("config", "init", stdin=answers(box))
 

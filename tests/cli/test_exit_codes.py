@@ -19,8 +19,10 @@ from teamwire_sync._cli.errors import (
     UNKNOWN,
     USAGE,
     exit_code,
+    exit_on_error,
 )
 from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, KNOWN_USER, PRIVATE_CIRCLE
+from tests.support.alarms import alarm, needs_signals
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -51,6 +53,13 @@ def test_each_error_of_the_client_has_a_code() -> None:
     assert {
         name: exit_code(getattr(exceptions, name)("text")) for name in exceptions.__all__
     } == KINDS
+
+
+@needs_signals
+def test_the_exception_of_a_signal_handler_has_no_code() -> None:
+    error = TimeoutError("own")
+    with alarm(error) as ring, pytest.raises(TimeoutError, match="own"), exit_on_error():
+        ring()
 
 
 FAILURES = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -12,9 +12,6 @@ from teamwire_sync._credentials import Credentials, check_url, config_path, find
 from teamwire_sync._internal.hosts import is_loopback
 from tests.support.leaks import assert_no_secret
 from tests.support.tables import unlike
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 URL = "https://teamwire.example"
 SECRET = "tOp%s3cret%(x)s"
@@ -145,13 +142,18 @@ class TestMissing:
 
 
 class TestPath:
-    def test_the_variable_names_it(self, tmp_path: Path) -> None:
-        path = tmp_path / "x.ini"
+    @pytest.mark.parametrize("path", ["/a/x.ini", "x.ini", "./~/x.ini"])
+    def test_the_variable_names_it(self, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("TEAMWIRE_CONFIG", path)
 
-        assert config_path({"TEAMWIRE_CONFIG": str(path)}) == path
+        assert config_path() == Path(path)
 
-    def test_a_tilde_is_the_home_folder(self, tmp_path: Path) -> None:
-        assert config_path({"TEAMWIRE_CONFIG": "~/x.ini"}) == tmp_path / "x.ini"
+    def test_a_tilde_is_the_home_folder(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("TEAMWIRE_CONFIG", "~/x.ini")
+
+        assert config_path() == tmp_path / "x.ini"
 
     def test_else_it_is_in_the_configuration_folder(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -161,9 +163,55 @@ class TestPath:
 
         assert config_path() == tmp_path / "settings" / "teamwire_sync" / "config.ini"
 
-    @pytest.mark.parametrize("environ", [{}, {"XDG_CONFIG_HOME": ""}], ids=["unset", "empty"])
-    def test_else_it_is_in_the_home_folder(self, environ: dict[str, str], tmp_path: Path) -> None:
-        assert config_path(environ) == tmp_path / ".config" / "teamwire_sync" / "config.ini"
+    @pytest.mark.parametrize("folder", [None, "", "settings", "./settings", "~nobody-of-this-name"])
+    def test_else_it_is_in_the_home_folder(
+        self, folder: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        """A folder that is not absolute counts as none."""
+        for name in ("XDG_CONFIG_HOME", "APPDATA"):
+            monkeypatch.delenv(name)
+            if folder is not None:
+                monkeypatch.setenv(name, folder)
+
+        assert config_path() == tmp_path / ".config" / "teamwire_sync" / "config.ini"
+
+
+class TestNoHome:
+    @pytest.mark.usefixtures("homeless")
+    def test_there_is_no_file(self) -> None:
+        assert config_path() is None
+
+    def test_no_file_of_the_working_directory_counts(
+        self, homeless: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Another user may have written it, and its URL would get the Secret."""
+        monkeypatch.setenv("TEAMWIRE_SECRET", SECRET)
+        for folder in ("~", "home", "."):
+            path = homeless / folder / ".config" / "teamwire_sync" / "config.ini"
+            write_ini(path, profile())
+
+        with pytest.raises(TWConfigError, match=r"^app_id, url missing: .* TEAMWIRE_CONFIG names"):
+            find_credentials()
+
+    @pytest.mark.usefixtures("homeless")
+    @pytest.mark.parametrize(
+        ("variable", "value"), [("TEAMWIRE_CONFIG", "~/x.ini"), ("TEAMWIRE_PROFILE", "work")]
+    )
+    def test_a_file_that_was_asked_for_must_be_there(
+        self, variable: str, value: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv(variable, value)
+
+        with pytest.raises(TWConfigError, match=r"^there is no home folder for the config file: "):
+            find_credentials()
+
+    def test_a_file_that_is_named_is_read(
+        self, homeless: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write_ini(homeless / "x.ini", profile())
+        monkeypatch.setenv("TEAMWIRE_CONFIG", "x.ini")
+
+        assert find_credentials().url == URL
 
 
 class TestFile:

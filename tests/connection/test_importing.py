@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import errno
 import os
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 from teamwire_sync import TWConnectionError, TWTimeoutError
 from teamwire_sync._internal.deadlines import deadline_of, is_own_timeout, time_left, within
 from teamwire_sync._internal.imports import LazyModule, first_use, import_whole
+from teamwire_sync._internal.waiting import Gate
 from teamwire_sync._vendor.calls import Call
 from tests.support.waiting import PATIENCE, Threads, wait_until
 
@@ -68,7 +70,7 @@ class TestImportWhole:
             message = "can't start new thread"
             raise RuntimeError(message)
 
-        monkeypatch.setattr(threading.Thread, "start", refuse)
+        monkeypatch.setattr(_thread, "start_new_thread", refuse)
 
         assert import_whole(NAME).THREAD is threading.current_thread()
 
@@ -81,7 +83,7 @@ class TestImportWhole:
             raise KeyboardInterrupt
 
         with monkeypatch.context() as patch:
-            patch.setattr(threading.Thread, "join", interrupt)
+            patch.setattr(Gate, "wait", interrupt)
             with pytest.raises(KeyboardInterrupt):
                 import_whole(NAME)
         wait_until(lambda: hasattr(sys.modules.get(NAME), "VALUE"))
@@ -93,7 +95,7 @@ class TestImportWhole:
             import_whole(NAME)
 
     def test_of_what_is_there_starts_no_thread(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(threading, "Thread", None)
+        monkeypatch.setattr(_thread, "start_new_thread", None)
 
         assert import_whole("sys") is sys
 

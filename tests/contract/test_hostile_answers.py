@@ -19,6 +19,7 @@ from teamwire_sync._http.contract import (
     decode_events,
     decode_upload,
 )
+from teamwire_sync._internal import strict_json
 from teamwire_sync._internal.strict_json import decode_json
 from tests.support.builders import (
     chat_answer,
@@ -65,7 +66,7 @@ FULL_MESSAGE = message_doc(
 EVENT = {"tid": "t1", "timestamp": 1_700_000_000_000, "is_own": False, "editor_id": "u1"}
 MEMBERS = {"user_ids": ["u2"], "group_ids": ["g1"]}
 EVENTS = [
-    {"cursor": f"c{number}", **EVENT, **more}
+    {"cursor": f"c{number}", "revision": number, **EVENT, **more}
     for number, more in enumerate(
         [
             {"type": "new_message", "message": FULL_MESSAGE},
@@ -259,11 +260,16 @@ class TestJson:
 
     @pytest.mark.parametrize(
         "digits",
-        [b"9" * 641, b"9" * 1_000_000, b"-" + b"9" * 1_000_000],
+        [b"9" * 4301, b"9" * 1_000_000, b"-" + b"9" * 1_000_000],
         ids=lambda digits: str(len(digits)),
     )
-    def test_a_number_of_too_many_digits_is_refused(self, digits: bytes) -> None:
-        """Older Pythons take minutes to read it."""
+    @pytest.mark.parametrize("has_limit", [False, True])
+    def test_a_number_of_too_many_digits_is_refused(
+        self, digits: bytes, has_limit: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Older Pythons take minutes to read it, and so do newer ones whose limit is off."""
+        if not has_limit:
+            monkeypatch.setattr(strict_json, "_limit_of_digits", lambda: 0)
         with pytest.raises(TWProtocolError, match=r"^the answer is not JSON$"):
             decode_json(digits)
 

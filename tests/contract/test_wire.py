@@ -287,16 +287,16 @@ class TestChat:
 class TestPage:
     def test_has_its_chats_in_order_and_the_next_cursor(self) -> None:
         page = page_doc(chat_doc("b"), chat_doc("a"), next_cursor="more")
-        chats, cursor = Decoder().page(page)
+        chats, _, cursor = Decoder().page(page)
 
         assert ([chat.tid for chat in chats], cursor) == (["b", "a"], "more")
 
     def test_the_last_has_no_cursor(self) -> None:
-        assert Decoder().page(page_doc()) == ([], None)
+        assert Decoder().page(page_doc()) == ([], [], None)
 
     def test_a_user_in_many_chats_is_one_object(self) -> None:
         one, other = (chat_doc(tid, user_ids=["u1"], admin_ids=["u1"]) for tid in ("a", "b"))
-        chats, _ = Decoder().page(page_doc(one, other, users=[user_doc()]))
+        chats, _, _ = Decoder().page(page_doc(one, other, users=[user_doc()]))
 
         assert chats[0].users[0] is chats[1].users[0] is chats[1].admins[0]
 
@@ -325,7 +325,7 @@ class TestPage:
     def test_the_first_of_two_descriptions_on_a_page_counts(self) -> None:
         users = [user_doc(first_name="Old"), user_doc(first_name="New")]
         page = page_doc(chat_doc(user_ids=["u1"], admin_ids=["u1"]), users=users)
-        (chat,), _ = Decoder().page(page)
+        (chat,), _, _ = Decoder().page(page)
 
         assert (chat.users[0].first_name, chat.admins[0].first_name) == ("Old", "Old")
 

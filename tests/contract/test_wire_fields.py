@@ -169,6 +169,7 @@ NAMED = {
     "group_ids": GROUP,
 }
 TIMES = {"timestamp", "start_date", "end_date"}
+REVISIONS = {"revision"}
 CURSORS = {"cursor", "next_cursor", "next_before"}
 
 
@@ -215,6 +216,8 @@ def test_the_documents_of_tests_have_the_fields_of_the_contract_and_no_other() -
 def test_a_field_that_is_missing_is_named() -> None:
     wrong = []
     for row, (name, field, _) in FIELDS.items():
+        if field in REVISIONS:
+            continue
         _, document, decode = OBJECTS[name]
         text = outcome(decode, {key: document[key] for key in document if key != field})
         if text != f'{checked_kind(name, field)} without "{field}"':
@@ -264,7 +267,7 @@ def test_the_text_of_a_refusal_never_quotes_a_value() -> None:
 
 
 def test_the_fields_that_have_tests_of_their_own_are_of_the_contract() -> None:
-    assert {*NAMED, *TIMES, *CURSORS} <= {field for _, field, _ in FIELDS.values()}
+    assert {*NAMED, *TIMES, *CURSORS, *REVISIONS} <= {field for _, field, _ in FIELDS.values()}
 
 
 def test_whom_a_field_names_must_be_described() -> None:
@@ -296,6 +299,27 @@ def test_a_time_that_is_no_date_is_named() -> None:
         for value in (253_402_300_800_000, -62_135_596_800_001, 10**30):
             text = given(name, field, value)
             if field in TIMES and text != f'"{field}" of {kind_of(name)} is not a date':
+                wrong.append(f"{row}: {value}: {text}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_a_server_may_omit_the_revision() -> None:
+    wrong = []
+    for row, (name, field, _) in FIELDS.items():
+        _, document, decode = OBJECTS[name]
+        text = outcome(decode, {key: document[key] for key in document if key != field})
+        if field in REVISIONS and text != "decoded":
+            wrong.append(f"{row}: {text}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_a_revision_that_no_server_has_is_named() -> None:
+    wrong = []
+    for row, (name, field, _) in FIELDS.items():
+        for value in (-1, 2**63):
+            text = given(name, field, value)
+            said = f'"{field}" of {checked_kind(name, field)} is not from 0 to 2**63 - 1'
+            if field in REVISIONS and text != said:
                 wrong.append(f"{row}: {value}: {text}")
     assert not wrong, "\n".join(wrong)
 

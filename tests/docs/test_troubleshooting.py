@@ -26,6 +26,7 @@ from teamwire_sync import Connection, ConnectionConfig, TWError
 from teamwire_sync._cache.single_flight import Flight
 from teamwire_sync._credentials import Credentials
 from teamwire_sync._http.transport import HttpTransport
+from teamwire_sync._internal.waiting import Ticket
 from tests.support.builders import Clock, chat_doc, make_chat, page_doc
 from tests.support.fake_transport import FakeTransport
 from tests.support.provocations import (
@@ -208,7 +209,9 @@ def _() -> object:
 def _() -> object:
     config = ConnectionConfig(pool_size=1, total_timeout=0.01)
     transport = HttpTransport(Credentials("app", "topsecret", URL), config, clock=Clock())
-    assert transport._client._limit.acquire(1)
+    with Threads(1) as threads:
+        ticket = threads.start(Ticket).result()
+    assert transport._client._limit.acquire(ticket, 1)
     return transport.get_me(deadline=None)
 
 

@@ -62,7 +62,7 @@ class TestAnswers:
     def test_a_chat(self, transport: HttpTransport, server: responses.RequestsMock) -> None:
         answer(server, "create_chat")
 
-        assert call("create_chat", transport) == make_chat()
+        assert call("create_chat", transport).chat == make_chat()
 
     def test_a_message(self, transport: HttpTransport, server: responses.RequestsMock) -> None:
         answer(server, "post_message")

@@ -279,7 +279,8 @@ class TestRoom:
         errors = []
 
         def ask(_request: object) -> tuple[int, dict[str, str], str]:
-            errors.append(failure(name, transport))
+            with Threads(1) as threads:
+                errors.append(threads.start(failure, name, transport).result(PATIENCE))
             return 200, {}, json.dumps(ME)
 
         server.add_callback("GET", f"{API}/me/", ask)

@@ -146,7 +146,7 @@ class TestConnections:
             threads.start(lambda: chat.post("one"))
             held.wait_arrived()
             waiter = threads.start(lambda: chat.post("two"))
-            wait_until(lambda: bool(connection._transport._client._limit._changed._waiters))
+            wait_until(lambda: len(connection._transport._client._limit._queue) == 2)
 
             connection.close()
 

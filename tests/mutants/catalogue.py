@@ -18,8 +18,10 @@ _WRITES = f"{_UNIT}/test_writes.py"
 _MUST_SHOW = "tests/vendor/test_must_show.py"
 _PROMISES = "tests/promises/test_promises.py::TestPromises"
 _VENDOR = "_vendor"
+_REVISIONS = "tests/sandbox/test_revisions.py"
 _SHARED = "tests/stores/test_shared_listing.py"
 _SHARING = "tests/stores/test_sharing.py"
+_MARKS = "tests/stores/test_marks.py"
 
 
 @frozen
@@ -48,7 +50,7 @@ def _mutant(
 MUTANTS = (
     _mutant(
         "no generation check at publish",
-        "            if flight.epoch != self.epoch:\n                return view\n",
+        "                if flight.epoch != self.epoch:\n                    return view\n",
         "",
         f"{_WRITES}::TestOwnWrites::test_a_load_from_before_the_write_is_never_published[create]",
     ),
@@ -69,23 +71,40 @@ MUTANTS = (
     ),
     _mutant(
         "facts dropped at first sight of any listing",
-        "            self.facts = self.facts.live(listing.asked_at)\n",
-        "            same = self.confirmed and self.confirmed.listed is listing.listed\n"
-        "            self.facts = self.facts.live(listing.asked_at) if same else Facts()\n",
+        "                    self.facts = live\n",
+        "                    self.facts = Facts()\n",
         f"{_WRITES}::TestOwnWrites::test_a_newer_list_that_still_lags_does_not_end_it",
     ),
     _mutant(
         "a fact dropped once the list shows it",
-        "            self.facts = self.facts.live(listing.asked_at)\n",
-        "            live = self.facts.live(listing.asked_at).by_tid\n"
-        "            shown = listing.listed.by_tid\n"
-        "            self.facts = Facts({tid: live[tid] for tid in live if tid not in shown})\n",
+        "                    self.facts = live\n",
+        "                    self.facts = live.against(listing.listed)\n",
         f"{_WRITES}::TestOwnWrites::test_a_list_that_showed_it_and_lags_again_does_not_lose_it",
     ),
     _mutant(
+        "facts dropped while an older listing is read",
+        "if self._flights <= {flight}:",
+        "if flight:",
+        f"{_WRITES}::TestOwnWrites::test_a_listing_that_was_asked_for_within_the_grace_shows_it_however_late_it_comes",
+    ),
+    _mutant(
+        "facts dropped by the clock",
+        "return self.facts.merge(listing.listed)",
+        "return self.facts.live(now).merge(listing.listed)",
+        f"{_WRITES}::TestOwnWrites::test_it_is_shown_after_its_grace_while_the_server_fails",
+    ),
+    _mutant(
+        "a fact that the list shows shortens the view",
+        "return self.revision > known",
+        "return self.revision >= known",
+        f"{_WRITES}::TestOwnWrites::test_the_grace_of_a_write_that_the_list_shows_ends_no_view",
+        file="_cache/facts.py",
+    ),
+    _mutant(
         "facts merged into the confirmed listing",
-        "            self.confirmed = listing\n            self._last_attempt",
-        "            self.confirmed = evolve(listing, listed=view)\n            self._last_attempt",
+        "                self.confirmed = listing\n                self._last_attempt",
+        "                self.confirmed = evolve(listing, listed=view)\n"
+        "                self._last_attempt",
         f"{_WRITES}::TestOwnWrites::test_not_modified_does_not_confirm_it",
     ),
     _mutant(
@@ -109,16 +128,15 @@ MUTANTS = (
         f"{_WRITES}::TestOwnWrites::test_not_modified_does_not_confirm_it",
     ),
     _mutant(
-        "404 keeps the fact",
-        "        if fact is not None and fact.chat is not None:\n",
-        "        if False:\n",
+        "what the server says by itself is no fact",
+        "            self.facts = self.facts.noted(tid, fact)\n            if revision is None:\n",
+        "            if revision is None:\n",
         f"{_WRITES}::TestOwnWrites::test_a_chat_that_the_server_says_is_gone_is_forgotten",
-        file="_cache/facts.py",
     ),
     _mutant(
         "outdated loads given up without end",
-        "may_give_up = next(attempts) < _GIVEN_UP",
-        "may_give_up = True",
+        "led.is_kept = next(attempts) >= _GIVEN_UP",
+        "led.is_kept = False",
         f"{_WRITES}::TestOwnWrites::test_writes_that_never_stop_do_not_keep_a_look_up_waiting",
         file="_cache/refresher.py",
     ),
@@ -132,11 +150,30 @@ MUTANTS = (
     ),
     _mutant(
         "views as long as ever after an unknown outcome",
-        "expires_at = min(expires_at, asked_at + self.recheck_after)",
+        "ends_at = min(ends_at, asked_at + self.recheck_after)",
         "pass",
         f"{_WRITES}::TestUnknownOutcome::"
         "test_refreshes_are_unconditional_and_views_short_until_the_grace_is_over"
         "[TWDeliveryUnknownError]",
+    ),
+    _mutant(
+        "no doubt before a write is answered",
+        "            self.state.begin(write)\n",
+        "            pass\n",
+        f"{_WRITES}::TestInDoubt::test_a_look_up_asks_the_server_each_time",
+        file="_cache/chat_cache.py",
+    ),
+    _mutant(
+        "a refused write brings back what was outdated meanwhile",
+        "            write.view = None\n",
+        "            pass\n",
+        f"{_WRITES}::TestRefused::test_the_next_look_up_asks_the_server[event]",
+    ),
+    _mutant(
+        "a listing from before a doubt serves after it",
+        "or listing.asked_at < self._doubt_until:",
+        "or now < self._doubt_until:",
+        f"{_STALE}::TestStale::test_it_is_not_used_after_a_write_of_unknown_outcome[after it]",
     ),
     _mutant(
         "stale miss answered None",
@@ -246,42 +283,42 @@ MUTANTS = (
     ),
     _mutant(
         "own rename loses against any list",
-        "return self.chat if self.is_past(listed) else listed",
-        "return listed",
+        "return self.revision > known",
+        "return False",
         f"{_CHANGES}::TestRenamed::test_the_new_title_finds_it_and_the_old_one_nothing",
         file="_cache/facts.py",
     ),
     _mutant(
         "own rename wins against any list",
-        "return self.chat if self.is_past(listed) else listed",
-        "return self.chat",
+        "return self.revision > known",
+        "return True",
         f"{_CHANGES}::TestRenamed::test_a_later_change_by_somebody_wins",
         file="_cache/facts.py",
     ),
     _mutant(
-        "only the last own rename known",
-        "past += [(chat, until) for chat, until in earlier.supersedes if now < until]",
-        "pass",
-        f"{_CHANGES}::TestRenamed::test_a_list_behind_several_renames_shows_no_older_title",
+        "the last fact counts, whatever its revision",
+        "known.revision > fact.revision:",
+        "False:",
+        f"{_CHANGES}::TestRenamed::test_the_last_one_counts_in_whatever_order_the_answers_come[order1]",
         file="_cache/facts.py",
     ),
     _mutant(
         "own new chat lost by its own rename",
-        "is_new = is_new or (earlier.is_new and write.chat is not None)",
-        "pass",
-        f"{_CHANGES}::TestRenamed::test_what_we_made_and_renamed_is_there_before_the_list_shows_it",
+        "is_created = fact.is_created or (known is not None and known.is_created)",
+        "is_created = fact.is_created",
+        f"{_CHANGES}::TestWithoutRevisions::test_a_chat_that_we_made_is_there_though_the_list_lacks_it",
         file="_cache/facts.py",
     ),
     _mutant(
         "what we left is shown while the list has it",
-        "        if self.chat is None:\n            return None\n",
-        "        if self.chat is None:\n            return listed\n",
+        "{tid: chat for tid, chat in states.items() if chat is not None},",
+        "{tid: chat or listed.by_tid[tid] for tid, chat in states.items()},",
         f"{_CHANGES}::TestLeft::test_it_is_gone_until_the_grace_is_over",
         file="_cache/facts.py",
     ),
     _mutant(
         "what a 401 ends kept in memory",
-        "            self._drop()\n            self.view = _NOTHING\n",
+        "            self._drop()\n            self._hide()\n",
         "            pass\n",
         f"{_STALE}::TestStale::test_credentials_that_are_refused_end_what_is_in_memory",
     ),
@@ -294,36 +331,27 @@ MUTANTS = (
     ),
     _mutant(
         "an event expires nothing",
-        "                self._asked_since = now\n                self._expire()\n\n"
-        "    def invalidate",
-        "                pass\n\n    def invalidate",
+        "            elif not is_shown:\n",
+        "            elif False:\n",
         f"{_PUSHED}::TestOthers::test_a_change_is_seen_at_once",
     ),
     _mutant(
-        "an event spares the load under way",
-        " or self._flight is not None:",
-        ":",
-        f"{_PUSHED}::TestUnderWay::test_not_even_when_the_view_shows_what_is_pushed",
-    ),
-    _mutant(
         "what came before an own write is news",
-        " or fact.is_past(chat)",
-        "",
-        f"{_PUSHED}::TestEcho::test_what_was_before_it_is_none",
-        file="_cache/facts.py",
+        "return known is not None and known >= revision",
+        "return known == revision",
+        f"{_PUSHED}::TestOthers::test_what_was_before_the_view_does_not",
     ),
     _mutant(
-        "what others undid passes for the echo",
-        "evolve(fact, is_echoed=True)",
-        "fact",
-        f"{_PUSHED}::TestEcho::test_that_others_undid_it_is_news_once_it_has_come_back",
-        file="_cache/facts.py",
+        "the echo of an own write is news",
+        "            elif not is_shown:\n",
+        "            else:\n",
+        f"{_PUSHED}::TestEcho::test_of_a_rename_is_no_news",
     ),
     _mutant(
         "an own write tells the others nothing",
-        "unknown=unknown)\n                self._source.flush()\n",
+        "unknown=unknown)\n                self._source.flush(None if unknown else write)\n",
         "unknown=unknown)\n                self.state.changes -= 1\n",
-        f"{_SHARED}::TestEachStore::test_an_own_write_has_the_others_list_anew[memory]",
+        f"{_MARKS}::TestMarks::test_one_call_removes_it_and_renews",
         file="_cache/chat_cache.py",
     ),
     _mutant(
@@ -342,31 +370,29 @@ MUTANTS = (
     ),
     _mutant(
         "no look after the lease",
-        "                    leads = True\n",
-        "                    leads = True\n"
-        "                    return self._list(sharing, status, now, flight, load)\n",
+        "                leads = True\n",
+        "                return self._list(status, now, flight, request)\n",
         f"{_SHARED}::TestEachStore::test_what_comes_before_the_lease_is_had_is_taken[memory]",
         file="_stores/source.py",
     ),
     _mutant(
         "no lease",
-        "        lease = self._try(lambda: self._slot.lease(LEASE))\n",
-        "        lease = None\n        self.leads = 1\n",
+        "        return bool(taken)\n",
+        "        return True\n",
         f"{_SHARED}::TestEachStore::test_all_who_need_a_listing_make_one[memory]",
         file="_stores/sharing.py",
     ),
     _mutant(
         "a view lives on whoever has written",
-        "if status is not None and status.generation != view.store_generation:",
+        "if status is not None and status.stamp != view.store_stamp:",
         "if False:",
         f"{_SHARED}::TestEachStore::test_an_own_write_has_the_others_list_anew[memory]",
         file="_stores/source.py",
     ),
     _mutant(
         "an owed renewal is forgotten",
-        "            try:\n                self._slot.bump_generation()\n",
-        "            self._flushed = marked\n"
-        "            try:\n                self._slot.bump_generation()\n",
+        " + _PAUSE\n                raise\n",
+        " + _PAUSE\n                self._flushed = changes\n                raise\n",
         f"{_SHARING}::TestRenewals::test_one_that_failed_is_made_before_the_next_look",
         file="_stores/sharing.py",
     ),
@@ -379,8 +405,8 @@ MUTANTS = (
     ),
     _mutant(
         "a write is sent after its caller was told that none was",
-        "            if self._settled.is_set():\n                raise asyncio.CancelledError\n",
-        "",
+        "            raise asyncio.CancelledError\n",
+        "            pass\n",
         f"{_MUST_SHOW}::TestPosting::"
         "test_who_was_told_that_nothing_was_sent_was_told_the_truth[1.8]",
         file=f"{_VENDOR}/calls.py",
@@ -423,5 +449,118 @@ MUTANTS = (
         "",
         f"{_MUST_SHOW}::TestListings::test_what_they_share_is_one_connection_of_the_vendors[1.8]",
         file=f"{_VENDOR}/loop_thread.py",
+    ),
+    _mutant(
+        "leaving has no revision",
+        "        return ChatState(tid, None, response.revision())\n",
+        "        return ChatState(tid, None)\n",
+        "tests/http/test_revisions.py::TestWriting::test_leaving_has_that_of_the_header",
+        file="_http/transport.py",
+    ),
+    _mutant(
+        "a removed chat's events have the revision of its end",
+        'event.setdefault("revision", revisions[event["tid"]])',
+        'event["revision"] = queries.revision(db)',
+        f"{_REVISIONS}::test_a_change_before_the_end_of_a_chat_is_older_than_the_end",
+        file="_sandbox/world/events.py",
+    ),
+    _mutant(
+        "a repeated answer shows the present revision",
+        "            known, body, status, revision = row\n",
+        "            known, body, status, _ = row\n            revision = queries.revision(db)\n",
+        f"{_REVISIONS}::test_a_repeated_answer_shows_the_revision_of_the_first",
+        file="_sandbox/idempotency.py",
+    ),
+    _mutant(
+        "the program's own alarm passes for a failure of the network",
+        "    return () if is_by_signal(sys.exc_info()[1]) else kinds\n",
+        "    return kinds\n",
+        "tests/http/test_alarms.py::TestBeforeTheServerGetsTheRequest::"
+        "test_no_other_address_is_tried[TimeoutError('own')]",
+        file="_internal/signals.py",
+    ),
+    _mutant(
+        "all file objects share one lock",
+        "        return _given.setdefault(id(file), _Turns())\n",
+        "        return _adding\n",
+        "tests/services/test_reading_files.py::TestFileObjectThatStalls::"
+        "test_stops_no_other_file_object",
+        file="_services/files.py",
+    ),
+    _mutant(
+        "a call that a signal ended keeps its connection",
+        "            if ticket is None:\n",
+        "            if ticket == ():\n",
+        "tests/signals/test_waiting.py::TestLimit::test_a_place_is_free_when_its_ticket_is_gone",
+        file="_internal/waiting.py",
+    ),
+    _mutant(
+        "a user never expires after a signal has stopped the clock of cachetools",
+        "        if self._clock() >= item[1]:\n",
+        "        if self._clock() is None:\n",
+        "tests/cache/test_expiring_cache.py::TestSignals::"
+        "test_an_entry_expires_though_an_exception_has_stopped_the_clock_of_cachetools",
+        file="_cache/expiring_cache.py",
+    ),
+    _mutant(
+        "a killed writer leaves no mark",
+        "            self._source.begin(write)\n",
+        "",
+        f"{_MARKS}::TestKilledWriters::test_a_new_process_finds_what_the_server_did",
+        file="_cache/chat_cache.py",
+    ),
+    _mutant(
+        "a process that runs does not notice a mark",
+        "        return self.generation, self.doubt_until\n",
+        "        return self.generation, 0.0\n",
+        f"{_MARKS}::TestKilledWriters::test_a_process_that_runs_finds_it_after_the_check_interval",
+        file="_stores/base.py",
+    ),
+    _mutant(
+        "a mark that has ended is forgotten",
+        "past[:-1]",
+        "past",
+        "tests/stores/test_slot.py::TestMarks::test_the_last_end_stays_after_it[memory]",
+        file="_stores/memory.py",
+    ),
+    _mutant(
+        "a forked child removes the marks of its parent",
+        'f"{mark} {os.getpid()}"',
+        "mark",
+        f"{_MARKS}::TestMarks::test_a_forked_child_removes_none_of_its_parent",
+        file="_stores/source.py",
+    ),
+    _mutant(
+        "an older listing takes the place of a newer one",
+        "number < body[2]",
+        "number < 0",
+        f"{_MARKS}::TestRevisions::test_a_paused_process_puts_no_older_listing_over_a_newer_one",
+        file="_stores/memory.py",
+    ),
+    _mutant(
+        "a listing that lacks a write of another process lasts",
+        " or self._lacks_write(listing)",
+        "",
+        f"{_MARKS}::TestRevisions::test_so_does_one_that_is_stored",
+    ),
+    _mutant(
+        "new look-ups keep a waiter waiting",
+        "                self._flight.is_kept |= led.is_kept\n",
+        "",
+        f"{_FLIGHTS}::TestSingleFlight::test_writes_and_new_look_ups_keep_no_waiter_waiting",
+    ),
+    _mutant(
+        "in doubt a look-up joins a listing from before it",
+        "        need = state.required(need)\n",
+        "",
+        f"{_WRITES}::TestUnknownOutcome::test_a_look_up_does_not_take_a_listing_from_before_it_began",
+        file="_cache/refresher.py",
+    ),
+    _mutant(
+        "a missing chat counts at the highest page",
+        "floor = min(known)",
+        "floor = max(known)",
+        f"{_UNIT}/test_every_order.py::test_every_order_keeps_every_promise[1-1-0-1-1]",
+        file="_services/paging.py",
     ),
 )

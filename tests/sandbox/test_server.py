@@ -31,8 +31,7 @@ ME = "/v1/bot/me/"
 def listed(box: Sandbox) -> list[dict[str, Any]]:
     """The chats of a sandbox's first page."""
     with Api(box) as session:
-        chats: list[dict[str, Any]] = session.get(CHATS).json()["chats"]
-        return chats
+        return session.chats()
 
 
 def test_requests_in_a_row_use_one_connection() -> None:

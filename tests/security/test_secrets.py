@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 # The header is a text, which has to hold it. Half a copy of the others, whose parts are not to be
 # copied, has no repr.
-BARE = {"_Header", "ConnectionLimit", "PoolManager", "RecentlyUsedContainer", "_Pool"}
+BARE = {"_Header", "IdleConnections", "Limit", "PoolManager", "RecentlyUsedContainer", "_Pool"}
 
 
 def worked(connection: Connection) -> Connection:

@@ -251,8 +251,8 @@ class TestFailed:
     @pytest.mark.parametrize(
         ("error", "listings"),
         [
-            (TWRequestError("one_to_one", status=409), 2),
-            (TWAuthError("not_admin", status=403), 2),
+            (TWRequestError("one_to_one", status=409), 1),
+            (TWAuthError("not_admin", status=403), 1),
             (TWDeliveryUnknownError("lost"), 2),
             (KeyboardInterrupt(), 2),
             (TWConnectionError("never left"), 1),

@@ -106,6 +106,25 @@ def test_a_fork_while_another_thread_listens_leaves_both_sides_listening(
         assert reader.result(PATIENCE) == ["after"]
 
 
+def test_a_stream_in_which_another_thread_waits_can_be_used_in_the_child(
+    box: Sandbox, connection: Connection
+) -> None:
+    stream = connection.events(timeout=PATIENCE)
+
+    def listen() -> None:
+        assert texts(take(stream)) == ["after"]
+
+    with Threads(1) as threads:
+        reader = threads.start(lambda: texts(take(stream)))
+        wait_until(lambda: box.waiting == 1)
+        child = in_child(listen)
+        wait_until(lambda: box.waiting == 2)
+        box.post_message(KNOWN_CHAT, "after")
+
+        assert exit_status(child) == 0
+        assert reader.result(PATIENCE) == ["after"]
+
+
 def test_a_fork_while_a_lock_is_held_leaves_it_open_in_the_child(
     box: Sandbox, connection: Connection
 ) -> None:

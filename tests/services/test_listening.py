@@ -227,7 +227,7 @@ class TestTime:
     ) -> None:
         stream = listen()
         event_server.before_answer = lambda: next(stream)
-        with pytest.raises(RuntimeError, match="in use by another thread"):
+        with pytest.raises(RuntimeError, match="in use by another call"):
             next(stream)
 
     def test_what_has_come_is_given_though_the_time_is_over(

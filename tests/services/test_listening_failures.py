@@ -91,7 +91,7 @@ class TestFailures:
     def test_a_very_long_outage_is_no_trouble(
         self, event_server: EventServer, listen: Callable[..., EventStream]
     ) -> None:
-        event_server.fail(*[TWServerError("down")] * 2000)
+        event_server.fail(*[TWServerError("down") for _ in range(2000)])
         event_server.tell(event(1))
 
         assert next(listen()).cursor == "c1"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 from typing import TYPE_CHECKING, Any
@@ -9,9 +10,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from teamwire_sync import AttachmentType
+from teamwire_sync._services import files
 from teamwire_sync._services.files import LocalFile
+from tests.support.forks import exit_status, in_child
+from tests.support.waiting import PATIENCE, Gate, Threads
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -35,6 +40,23 @@ class Trickle(io.BytesIO):
 
     def read(self, size: int | None = -1, /) -> bytes:
         return super().read(min(size or 0, 1))
+
+
+class Stalled(io.BytesIO):
+    """Waits in each read until the gate is opened, as a file on a slow disk may."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content)
+        self.gate = Gate()
+        self.is_reading = False
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.is_reading = True
+        try:
+            self.gate()
+        finally:
+            self.is_reading = False
+        return super().read(size)
 
 
 def test_it_says_what_it_is(path: Path) -> None:
@@ -234,3 +256,89 @@ def test_one_of_a_path_is_closed_whatever_happens(path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         interrupted()
+
+
+class TestFileObjectThatStalls:
+    @pytest.fixture
+    def stalled(self) -> Iterator[Stalled]:
+        """Another thread reads it, until the test opens the gate."""
+        stalled = Stalled(b"0123456789")
+        with Threads() as threads, local(stalled, "x").opened() as source:
+            threads.start(lambda: source.read(1))
+            stalled.gate.wait_arrived()
+            try:
+                yield stalled
+            finally:
+                stalled.gate.open()
+
+    def test_stops_no_other_file_object(self, stalled: Stalled) -> None:
+        with Threads() as threads, local(io.BytesIO(b"0123"), "y").opened() as other:
+            assert threads.start(lambda: rest(other)).result(PATIENCE) == b"0123"
+            assert stalled.is_reading
+
+    def test_stops_no_path(self, stalled: Stalled, path: Path) -> None:
+        with Threads() as threads, local(path).opened() as other:
+            assert threads.start(lambda: rest(other)).result(PATIENCE) == b"0123456789"
+            assert stalled.is_reading
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+    @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+    def test_stops_nothing_in_a_forked_child(self, stalled: Stalled, path: Path) -> None:
+        def read_in_child() -> None:
+            stalled.gate = Gate()
+            stalled.gate.open()
+            for each in (path, stalled, io.BytesIO(b"0123456789")):
+                with local(each, "y").opened() as source:
+                    assert rest(source) == b"0123456789"
+
+        assert exit_status(in_child(read_in_child)) == 0
+
+
+def test_attachments_of_one_file_object_take_turns() -> None:
+    stream, other = io.BytesIO(b"0123456789"), io.BytesIO(b"0123456789")
+    first, second, third = local(stream, "x"), local(stream, "y"), local(other, "x")
+
+    assert first._take_turn == second._take_turn != third._take_turn
+
+
+class Interrupted(io.BytesIO):
+    """A signal handler runs after the first seek within the content."""
+
+    handler: Any = None
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        position = super().seek(offset, whence)
+        handler = self.handler
+        if handler is not None and whence == os.SEEK_SET:
+            self.handler = None
+            handler()
+        return position
+
+
+def test_a_signal_handler_that_reads_the_same_file_object_changes_no_piece() -> None:
+    stream = Interrupted(b"0123456789")
+    file, same = local(stream, "x"), local(stream, "y")
+    with file.opened() as source, same.opened() as other:
+        stream.handler = lambda: other.read(4)
+
+        assert rest(source) == b"0123456789"
+        assert rest(other) == b"456789"
+
+
+def test_a_file_object_without_hash_is_sent() -> None:
+    class Unhashable(io.BytesIO):
+        __hash__ = None  # type: ignore[assignment]
+
+    with local(Unhashable(b"0123"), "x").opened() as source:
+        assert rest(source) == b"0123"
+
+
+def test_nothing_is_kept_of_a_file_object_that_was_sent() -> None:
+    file = local(io.BytesIO(b"0123456789"), "x")
+    with file.opened() as source:
+        rest(source)
+    kept = len(files._given)
+    del file, source
+    gc.collect()
+
+    assert len(files._given) == kept - 1

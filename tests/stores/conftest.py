@@ -90,6 +90,12 @@ class RedisKit(MemoryKit):
             if key.endswith(b":head"):
                 asked_at = float(self._server.run("HGET", key, "asked_at"))
                 self._server.run("HSET", key, "asked_at", repr(asked_at - seconds))
+            if key.endswith(b":written"):
+                until = float(self._server.run("HGET", key, "until"))
+                self._server.run("HSET", key, "until", repr(until - seconds))
+            if key.endswith(b":marks"):
+                for mark in self._server.run("ZRANGE", key, 0, -1):
+                    self._server.run("ZINCRBY", key, -seconds, mark)
 
 
 @pytest.fixture(params=["memory", "file", "redis"])

@@ -152,7 +152,7 @@ class TestFields:
     def test_what_the_server_sends_comes_back(self) -> None:
         chat = chat_doc(user_ids=["u1"], admin_ids=["u1"], mood={"a": [1]}, rank=1.5)
         page = page_doc(chat, chat_doc("t2"), users=[user_doc("u1", has_avatar=True, pet="cat")])
-        chats, _ = Decoder().page(decode_json(json.dumps(page).encode()))
+        chats, _, _ = Decoder().page(decode_json(json.dumps(page).encode()))
 
         assert plain(tuple(again(*chats))) == plain(tuple(chats))
 

@@ -32,9 +32,11 @@ class TestTheFolderThatIsGiven(OnFiles):
         [
             ("linux", {"XDG_CACHE_HOME": "/caches"}, "/caches/teamwire_sync"),
             ("linux", {"XDG_CACHE_HOME": ""}, "/home/ada/.cache/teamwire_sync"),
+            ("linux", {"XDG_CACHE_HOME": "caches"}, "/home/ada/.cache/teamwire_sync"),
             ("linux", {}, "/home/ada/.cache/teamwire_sync"),
             ("darwin", {}, "/home/ada/Library/Caches/teamwire_sync"),
             ("win32", {"LOCALAPPDATA": "/local"}, "/local/teamwire_sync"),
+            ("win32", {"LOCALAPPDATA": "local"}, "/home/ada/AppData/Local/teamwire_sync"),
             ("win32", {}, "/home/ada/AppData/Local/teamwire_sync"),
         ],
     )
@@ -57,6 +59,12 @@ class TestTheFolderThatIsGiven(OnFiles):
         monkeypatch.setenv("HOME", "/home/ada")
 
         assert repr(FileStore("~/chats")) == "FileStore('/home/ada/chats')"
+
+    @pytest.mark.usefixtures("homeless")
+    @pytest.mark.parametrize("path", [None, "~/chats"])
+    def test_without_a_home_folder_it_has_to_be_given(self, path: str | None) -> None:
+        with pytest.raises(ValueError, match=r"^path: there is no home folder for '~/"):
+            FileStore(path)
 
     def test_it_stays_the_same_when_the_program_goes_elsewhere(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -128,7 +136,7 @@ class TestModes(OnFiles):
         fill(slot)
         [found] = path.iterdir()
 
-        assert re.fullmatch(r"[0-9a-f]{32}\.v1\.sqlite3", found.name)
+        assert re.fullmatch(r"[0-9a-f]{32}\.v2\.sqlite3", found.name)
 
 
 class TestAge(OnFiles):
@@ -224,7 +232,7 @@ class TestClear(OnFiles):
         fill(slot)
         foreign = {"notes.sqlite3", SUFFIX, f"{NAME}.bak", f"x{NAME}", NAME[1:]}
         # Of another version.
-        foreign |= {NAME.replace("v1", "v2"), f"{key_of(IDENTITY)}.head"}
+        foreign |= {NAME.replace("v2", "v1"), f"{key_of(IDENTITY)}.head"}
         for name in foreign:
             (path / name).write_text("theirs")
         store.clear()

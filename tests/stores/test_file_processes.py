@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
+import sys
 import threading
 import time
 import traceback
@@ -17,15 +18,16 @@ import pytest
 
 from teamwire_sync._stores import file
 from teamwire_sync._stores.base import StoreError
-from tests.support.forks import in_child
+from tests.support.forks import exit_status, in_child
 from tests.support.interrupts import interrupt_at
 from tests.support.store_files import DAY, NAME, OnFiles, mode_of, posix, titles
-from tests.support.store_listings import save, set_clock
-from tests.support.waiting import PATIENCE, Threads
+from tests.support.store_listings import save, set_clock, slot_in, take_lease
+from tests.support.waiting import PATIENCE, Gate, Threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+    from types import FrameType
 
     from teamwire_sync._stores.base import StoreSlot
     from teamwire_sync._stores.file import FileStore
@@ -91,28 +93,17 @@ def side_by_side(count: int, work: Callable[[int], bool]) -> list[bool]:
 
 class TestLease(OnFiles):
     def test_one_that_was_taken_later_than_now_is_free(self, slot: StoreSlot, now: Clock) -> None:
-        slot.lease(10)
+        take_lease(slot, 10)
         now.advance(-DAY)
 
-        assert slot.lease(10) is not None
-
-    def test_a_forked_child_neither_extends_nor_releases_it(self, slot: StoreSlot) -> None:
-        lease = slot.lease(10)
-        assert lease is not None
-
-        def work(_number: int) -> bool:
-            lease.release()
-            return lease.extend()
-
-        assert side_by_side(1, work) == [False]
-        assert slot.lease(10) is None
+        assert take_lease(slot, 10) is not None
 
     def test_that_of_a_killed_process_ends_by_itself(self, slot: StoreSlot, now: Clock) -> None:
-        killed_in(lambda stop: (slot.lease(10), stop()))
+        killed_in(lambda stop: (take_lease(slot, 10), stop()))
         taken = []
         for step in (9.0, 1.0):
             now.advance(step)
-            taken.append(slot.lease(10) is not None)
+            taken.append(take_lease(slot, 10) is not None)
 
         assert taken == [False, True]
 
@@ -124,14 +115,14 @@ class TestLease(OnFiles):
         def work(stop: Callable[[], object]) -> None:
             # The time is asked for when no other process could take it any more.
             set_clock(store, stop)  # type: ignore[arg-type]
-            slot.lease(10)
+            take_lease(slot, 10)
 
         killed_in(work)
 
-        assert slot.lease(10) is not None
+        assert take_lease(slot, 10) is not None
 
     def test_of_4_processes_one_has_it(self, slot: StoreSlot) -> None:
-        taken = side_by_side(4, lambda _number: slot.lease(10) is not None)
+        taken = side_by_side(4, lambda _number: take_lease(slot, 10) is not None)
 
         assert sum(taken) == 1
 
@@ -151,7 +142,7 @@ class TestADatabaseThatAnotherHolds(OnFiles):
         monkeypatch.setattr(file, "_LOCK_TIMEOUT", 0.01)
         save(slot, "one")
         with held(path):
-            for use in (slot.status, slot.bump_generation, lambda: slot.lease(10)):
+            for use in (slot.status, slot.bump_generation, lambda: take_lease(slot, 10)):
                 with pytest.raises(StoreError, match=f"another process holds {NAME}$"):
                     use()
 
@@ -263,7 +254,7 @@ class TestInterrupts(OnFiles):
             titles(slot)
             slot.mark_unchanged(revision, asked_at=revision.asked_at)
             slot.bump_generation()
-            lease = slot.lease(10)
+            lease = take_lease(slot, 10)
             assert lease is not None
             lease.release()
 
@@ -328,3 +319,33 @@ class TestSideBySide(OnFiles):
         side_by_side(4, work)
 
         assert len({each.read_text() for each in path.glob("seen-*")}) == 1
+
+    def test_ctrl_c_while_a_fork_waits_for_another_thread_leaves_the_store_free(
+        self, store: FileStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def interrupt(_: int, frame: FrameType | None) -> None:
+            if frame is not None and frame.f_code is file._before_fork.__code__:
+                raise KeyboardInterrupt
+            signal.setitimer(signal.ITIMER_REAL, 0.01)
+
+        def hold() -> None:
+            with file._in_use:
+                gate()
+
+        gate, ignored = Gate(), []
+        monkeypatch.setattr(sys, "unraisablehook", lambda each: ignored.append(each.exc_type))
+        before = signal.signal(signal.SIGALRM, interrupt)
+        try:
+            with Threads() as threads:
+                holder = threads.start(hold)
+                gate.wait_arrived()
+                signal.setitimer(signal.ITIMER_REAL, 0.01)
+                pid = in_child(lambda: slot_in(store).status())
+                status = exit_status(pid)
+                gate.open()
+                holder.result(PATIENCE)
+        finally:
+            signal.signal(signal.SIGALRM, before)
+
+        assert (status, ignored) == (0, [KeyboardInterrupt])
+        assert slot_in(store).status().generation

@@ -16,6 +16,7 @@ from teamwire_sync import (
 )
 from tests.support.builders import make_chat
 from tests.support.chat_server import by_tid, create
+from tests.support.store_listings import take_lease
 from tests.support.store_sharers import Sharers
 from tests.support.waiting import PATIENCE
 
@@ -62,7 +63,7 @@ class TestFailures:
         sharers.server.error = TWConnectionError("no route")
         with pytest.raises(TWConnectionError):
             sharers.cache().all(None)
-        assert sharers.slot().lease(10) is not None
+        assert take_lease(sharers.slot(), 10) is not None
         sharers.server.error = None
 
         assert sharers.cache().all(time.monotonic() + PATIENCE)
@@ -162,4 +163,4 @@ class TestWithoutTheStore:
         slot = sharers.slot()
         create(sharers.cache(slot, ttl=0), make_chat("t3"))
 
-        assert slot.calls == ["bump_generation"]
+        assert slot.calls == ["mark", "bump_generation"]

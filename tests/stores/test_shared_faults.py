@@ -10,6 +10,7 @@ import pytest
 from teamwire_sync import TWClosedError, TWTimeoutError
 from tests.support.builders import make_chat
 from tests.support.chat_server import by_tid, by_title, create
+from tests.support.store_listings import take_lease
 from tests.support.store_sharers import Sharers
 from tests.support.waiting import PATIENCE, Gate, Threads
 
@@ -31,7 +32,7 @@ def sharers(clock: Clock) -> Sharers:
 @pytest.fixture
 def another_leads(sharers: Sharers) -> Iterator[Any]:
     """The lease of another process, that lists the chats."""
-    lease = sharers.slot().lease(1000)
+    lease = take_lease(sharers.slot(), 1000)
     yield lease
     lease.release()
 
@@ -142,7 +143,7 @@ class TestALeaderThatIsInterrupted:
         with pytest.raises(type(error)):
             by_tid(sharers.cache(), "t1")
 
-        assert sharers.slot().lease(10) is not None
+        assert take_lease(sharers.slot(), 10) is not None
 
     @pytest.mark.parametrize("method", ["load", "save"])
     def test_the_lease_is_free_when_it_uses_the_place(self, sharers: Sharers, method: str) -> None:
@@ -154,7 +155,7 @@ class TestALeaderThatIsInterrupted:
         with pytest.raises(KeyboardInterrupt):
             sharers.cache(slot).all(None)
 
-        assert sharers.slot().lease(10) is not None
+        assert take_lease(sharers.slot(), 10) is not None
 
     def test_nobody_waits_for_what_is_being_stored(self, sharers: Sharers) -> None:
         slot = sharers.slot()

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
 
 import teamwire_sync._stores.sharing as sharing_module
+from teamwire_sync import FileStore
+from tests.support.forks import exit_status, in_child
+from tests.support.interrupts import interrupt_at
+from tests.support.store_listings import slot_in, take_lease
 from tests.support.store_sharers import Sharers, SpiedSlot, unavailable
-from tests.support.waiting import PATIENCE, Gate, Threads, wait_until
+from tests.support.waiting import PATIENCE, Threads, wait_until
 
 if TYPE_CHECKING:
-    from teamwire_sync._stores.sharing import SharedListing
+    from pathlib import Path
+
+    from teamwire_sync._stores.sharing import LeaseKeeper, SharedListing
     from tests.support.builders import Clock
+
+NAME = "teamwire_sync lease"
 
 
 @pytest.fixture
@@ -32,136 +43,236 @@ def sharing(sharers: Sharers, slot: SpiedSlot) -> SharedListing:
     return sharers.sharing(slot)
 
 
-class FakeLease:
-    """A lease whose extensions a test counts, and says the outcome of."""
+class Leasing:
+    """A place with a lease that is free. A test says the outcome of its extensions.
+
+    Attributes:
+        extended: Is released at each extension.
+        owners: Who has taken it and not released it.
+        calls: The names of the methods, in order.
+    """
 
     def __init__(self, *answers: Any) -> None:
         self._answers = list(answers)
-        self.is_ours = True
         self.extended = threading.Semaphore(0)
-        self.tries = 0
-        self.released = 0
+        self.owners: list[str] = []
+        self.calls: list[str] = []
 
-    def extend(self) -> bool:
-        self.tries += 1
+    def take_lease(self, owner: str, seconds: float) -> bool:
+        self.calls.append("take")
+        self.owners.append(owner)
+        return True
+
+    def extend_lease(self, owner: str, seconds: float) -> bool:
+        self.calls.append("extend")
         self.extended.release()
-        answer = self._answers.pop(0) if self._answers else self.is_ours
+        answer = self._answers.pop(0) if self._answers else owner in self.owners
         if answer is None:
             unavailable()
         return bool(answer)
 
-    def release(self) -> None:
-        self.released += 1
-
-
-class Leasing:
-    """A place that lends a lease."""
-
-    def __init__(self, lease: FakeLease) -> None:
-        self._lease = lease
-
-    def lease(self, seconds: float) -> FakeLease:
-        return self._lease
+    def release_lease(self, owner: str) -> None:
+        self.calls.append("release")
+        self.owners.remove(owner)
 
 
 def heartbeats() -> list[threading.Thread]:
-    return [each for each in threading.enumerate() if each.name == "teamwire_sync lease"]
+    return [each for each in threading.enumerate() if each.name == NAME]
+
+
+def start_new_thread(target: Callable[[], object], _: tuple[()]) -> None:
+    threading.Thread(target=target, name=NAME, daemon=True).start()
+
+
+@pytest.fixture(autouse=True)
+def _visible(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The threads have a name, and extend at once."""
+    monkeypatch.setattr(sharing_module, "LEASE", 0.003)
+    monkeypatch.setattr(
+        sharing_module, "_thread", SimpleNamespace(start_new_thread=start_new_thread)
+    )
 
 
 class TestLeases:
-    @pytest.fixture(autouse=True)
-    def _quick(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(sharing_module, "LEASE", 0.003)
+    def taken(
+        self,
+        sharers: Sharers,
+        slot: Leasing,
+        is_listing: Callable[[], bool] = lambda: True,
+        **settings: Any,
+    ) -> LeaseKeeper:
+        lease = sharers.sharing(slot, **settings).lease(is_listing)
+        assert lease.take()
+        return lease
 
-    def held(self, sharers: Sharers, lease: FakeLease) -> Any:
-        held = sharers.sharing(Leasing(lease)).lease()
-        assert held is not None
-        held.start()
-        return held
+    def test_one_is_extended_until_its_end(self, sharers: Sharers) -> None:
+        slot = Leasing()
+        lease = self.taken(sharers, slot)
+        for _ in range(3):
+            assert slot.extended.acquire(timeout=PATIENCE)
+        lease.end()
 
-    def test_one_is_extended_while_it_is_held(self, sharers: Sharers) -> None:
-        lease = FakeLease()
-        with self.held(sharers, lease):
-            for _ in range(3):
-                assert lease.extended.acquire(timeout=PATIENCE)
+        assert slot.calls.count("extend") >= 3
 
-        assert lease.tries >= 3
+    def test_one_is_released_once(self, sharers: Sharers) -> None:
+        slot = Leasing()
+        lease = self.taken(sharers, slot)
+        for _ in range(2):
+            lease.end()
 
-    def test_one_is_released_at_the_end(self, sharers: Sharers) -> None:
-        lease = FakeLease()
-        with self.held(sharers, lease):
-            pass
+        assert slot.calls.count("release") == 1
 
-        assert lease.released == 1
+    def test_one_that_was_not_taken_is_not_released(self, sharers: Sharers) -> None:
+        slot = Leasing()
+        sharers.sharing(slot).lease(lambda: True).end()
 
-    def test_who_does_not_keep_it_does_not_lead(self, sharing: SharedListing) -> None:
+        assert not slot.calls
+
+    def test_one_that_another_process_has_is_not_released(self, sharers: Sharers) -> None:
+        slot = sharers.slot()
+        take_lease(slot, 10)
+        lease = sharers.sharing(slot).lease(lambda: True)
+        is_taken = lease.take()
+        lease.end()
+
+        assert not is_taken
+        assert slot.calls == ["take_lease", "take_lease"]
+
+    def test_one_whose_answer_was_lost_is_released(
+        self, sharing: SharedListing, slot: SpiedSlot
+    ) -> None:
+        lease = sharing.lease(lambda: True)
+        slot.once("take_lease", unavailable, after=True)
+        is_taken = lease.take()
+        lease.end()
+
+        assert not is_taken
+        assert take_lease(slot, 10) is not None
+
+    def test_who_has_not_taken_it_does_not_lead(self, sharing: SharedListing) -> None:
         """Ctrl-C may come before that, and nothing would end it."""
-        assert sharing.lease() is not None
+        sharing.lease(lambda: True)
 
         assert not sharing.is_leading
 
+    def test_who_has_taken_it_leads_until_its_end(self, sharing: SharedListing) -> None:
+        lease = sharing.lease(lambda: True)
+        lease.take()
+        leads = sharing.is_leading
+        lease.end()
+
+        assert (leads, sharing.is_leading) == (True, False)
+
     def test_its_thread_ends_with_it(self, sharers: Sharers) -> None:
-        with self.held(sharers, FakeLease()):
-            assert heartbeats()
+        lease = self.taken(sharers, Leasing())
+        assert heartbeats()
+        lease.end()
 
         wait_until(lambda: not heartbeats())
 
     def test_one_that_was_lost_is_not_extended_again(self, sharers: Sharers) -> None:
-        lease = FakeLease(True, False)
-        with self.held(sharers, lease):
-            wait_until(lambda: not heartbeats())
+        slot = Leasing(True, False)
+        lease = self.taken(sharers, slot)
+        wait_until(lambda: not heartbeats())
+        lease.end()
 
-        assert lease.tries == 2
+        assert slot.calls.count("extend") == 2
 
     def test_one_that_could_not_be_extended_is_tried_again(self, sharers: Sharers) -> None:
-        lease = FakeLease(None)
-        with self.held(sharers, lease):
-            for _ in range(2):
-                assert lease.extended.acquire(timeout=PATIENCE)
+        slot = Leasing(None)
+        lease = self.taken(sharers, slot)
+        for _ in range(2):
+            assert slot.extended.acquire(timeout=PATIENCE)
+        lease.end()
 
-        assert lease.tries >= 2
+        assert slot.calls.count("extend") >= 2
 
     def test_a_forked_child_does_not_release_that_of_its_parent(
         self, sharers: Sharers, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        lease = FakeLease()
-        with self.held(sharers, lease):
-            monkeypatch.setattr(os, "getpid", lambda: -1)
+        slot = Leasing()
+        lease = self.taken(sharers, slot)
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "getpid", lambda: -1)
+            lease.end()
 
-        assert lease.released == 0
+        assert "release" not in slot.calls
 
-    def test_another_has_it_meanwhile(self, sharing: SharedListing, slot: SpiedSlot) -> None:
-        gate = Gate()
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+    @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+    def test_a_forked_child_has_none(self, sharers: Sharers) -> None:
+        def check() -> None:
+            assert not lease.shared.is_leading
 
-        def hold() -> None:
-            held = sharing.lease()
-            assert held is not None
-            with held:
-                gate()
+        lease = self.taken(sharers, Leasing())
+        status = exit_status(in_child(check))
+        lease.end()
 
-        with Threads() as threads:
-            threads.start(hold)
-            gate.wait_arrived()
-            taken = slot.lease(10)
-            gate.open()
+        assert status == 0
 
-        assert taken is None
-
-    def test_one_whose_start_is_interrupted_is_not_extended_for_ever(
-        self, sharers: Sharers, monkeypatch: pytest.MonkeyPatch
+    def test_another_process_does_not_get_it_before_its_end(
+        self, sharing: SharedListing, slot: SpiedSlot
     ) -> None:
-        lease, slot = FakeLease(), sharers.slot()
+        lease = sharing.lease(lambda: True)
+        lease.take()
+        before = take_lease(slot, 10)
+        lease.end()
 
-        class Interrupted(threading.Thread):
-            def start(self) -> None:
-                super().start()
-                raise KeyboardInterrupt
+        assert before is None
+        assert take_lease(slot, 10) is not None
 
-        monkeypatch.setattr(slot, "lease", lambda _: lease, raising=False)
-        monkeypatch.setattr(threading, "Thread", Interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            sharers.cache(slot).all(None)
-        try:
-            wait_until(lambda: not heartbeats())
-        finally:
-            lease.is_ours = False
+
+class TestLeasesWithoutEnd(TestLeases):
+    """Signals interrupted each try to end it."""
+
+    def test_one_is_not_extended_after_its_listing(self, sharers: Sharers) -> None:
+        listing = [True]
+        lease = self.taken(sharers, Leasing(), lambda: bool(listing))
+        assert heartbeats()
+        listing.clear()
+        wait_until(lambda: not heartbeats())
+
+        assert not lease.shared.is_leading
+
+    def test_one_is_not_extended_after_the_time_limit_of_listings(
+        self, sharers: Sharers, clock: Clock
+    ) -> None:
+        slot = Leasing()
+        lease = self.taken(sharers, slot, patience=600)
+        assert slot.extended.acquire(timeout=PATIENCE)
+        clock.advance(600)
+        wait_until(lambda: not heartbeats())
+
+        assert not lease.shared.is_leading
+
+    def test_one_is_released_when_the_interpreter_ends(self, tmp_path: Path) -> None:
+        code = """
+import sys
+from teamwire_sync import FileStore
+from teamwire_sync._stores.sharing import SharedListing
+slot = FileStore(sys.argv[1])._slot("bot")
+assert SharedListing(slot, check_interval=1, attach=print).lease(lambda: True).take()
+"""
+        folder = tmp_path / "store"
+        subprocess.run([sys.executable, "-c", code, str(folder)], check=True)
+
+        assert take_lease(slot_in(FileStore(folder), "bot"), 10) is not None
+
+
+def test_ctrl_c_at_any_call_of_a_look_up_leaves_no_lease(sharers: Sharers) -> None:
+    files = ("_stores/sharing.py", "_stores/source.py", "_stores/memory.py")
+    number, was_interrupted = 0, True
+    while was_interrupted:
+        number += 1
+        cache = sharers.cache()
+        cache.invalidate()
+        was_interrupted = interrupt_at(number, files, lambda: cache.all(None))  # noqa: B023
+        assert not sharing_module._held, number
+        # Another thread, for which a lock of this one would not be free.
+        with Threads() as threads:
+            lease = threads.start(lambda: take_lease(sharers.slot(), 10)).result(PATIENCE)
+        assert lease is not None, number
+        lease.release()
+    wait_until(lambda: not heartbeats())
+
+    assert number > 20

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,6 +15,7 @@ from teamwire_sync._cache.snapshot import ChatSnapshot
 from teamwire_sync._cache.state import Freshness
 from tests.support.builders import make_chat
 from tests.support.chat_server import by_tid, create
+from tests.support.store_listings import take_lease
 from tests.support.store_sharers import Sharers
 from tests.support.waiting import Gate, Threads, wait_until
 
@@ -61,7 +62,7 @@ class TestEachStore:
 
     def test_what_comes_before_the_lease_is_had_is_taken(self, sharers: Sharers) -> None:
         slot = sharers.slot()
-        slot.once("lease", lambda: sharers.cache().all(None))
+        slot.once("take_lease", lambda: sharers.cache().all(None))
         sharers.cache(slot).all(None)
 
         assert len(sharers.server.asked) == 1
@@ -195,26 +196,29 @@ class TestWhatIsNoWrite:
         slot = sharers.slot()
         cache = sharers.cache(slot)
         cache.all(None)
-        cache.on_event("t1", make_chat("t1", "new"))
-        cache.on_not_found("t2")
+        cache.on_state("t1", make_chat("t1", "new"), None)
+        cache.on_state("t2", None, 10**6)
 
         assert "bump_generation" not in slot.calls
 
-    @pytest.mark.parametrize(
-        "tell",
-        [
-            lambda cache: cache.on_event("t1", make_chat("t1", "x")),
-            lambda cache: cache.on_not_found("t1"),
-        ],
-        ids=["pushed", "forget"],
-    )
-    def test_it_asks_for_a_newer_listing(
-        self, sharers: Sharers, tell: Callable[[Any], object]
+    @pytest.mark.parametrize("chat", [make_chat("t1", "x"), None], ids=["changed", "gone"])
+    def test_it_is_merged_into_the_stored_listing(self, sharers: Sharers, chat: Any) -> None:
+        cache = sharers.cache()
+        cache.all(None)
+        sharers.clock.advance(0.1)
+        cache.on_state("t1", chat, 10**6)
+
+        assert by_tid(cache, "t1") == chat
+        assert len(sharers.server.asked) == 1
+
+    @pytest.mark.parametrize("chat", [make_chat("t1", "x"), None], ids=["changed", "gone"])
+    def test_without_revisions_it_asks_for_a_newer_listing(
+        self, sharers: Sharers, chat: Any
     ) -> None:
         cache = sharers.cache()
         cache.all(None)
         sharers.clock.advance(0.1)
-        tell(cache)
+        cache.on_state("t1", chat, None)
         cache.all(None)
 
         assert len(sharers.server.asked) == 2
@@ -223,7 +227,7 @@ class TestWhatIsNoWrite:
         cache, other = sharers.cache(), sharers.cache()
         cache.all(None)
         sharers.clock.advance(0.1)
-        cache.on_not_found("t9")
+        cache.on_state("t9", None, None)
         sharers.clock.advance(0.1)
         other.all(None, refresh=True)
         cache.all(None)
@@ -263,7 +267,7 @@ class TestRefresh:
 
     def test_it_takes_what_another_asked_for_after_it_began(self, sharers: Sharers) -> None:
         other = sharers.cache()
-        lease: Any = sharers.slot().lease(1000)
+        lease: Any = take_lease(sharers.slot(), 1000)
 
         def sleep(_: float) -> None:
             lease.release()

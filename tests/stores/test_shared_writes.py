@@ -12,6 +12,7 @@ from teamwire_sync import TWServerError
 from teamwire_sync._stores.base import DamagedError, StoreError
 from tests.support.builders import make_chat
 from tests.support.chat_server import by_tid, create, fail_to_create
+from tests.support.store_listings import take_lease
 from tests.support.store_sharers import Sharers, unavailable
 from tests.support.waiting import PATIENCE, Gate, Threads
 
@@ -83,7 +84,7 @@ class TestWritesMeanwhile:
 
     @pytest.mark.parametrize(
         "expire",
-        [lambda cache: cache.invalidate(), lambda cache: cache.on_not_found("t9")],
+        [lambda cache: cache.invalidate(), lambda cache: cache.on_state("t9", None, None)],
         ids=["by a write", "by a 404"],
     )
     def test_who_looks_up_after_it_expired_does_not_wait_for_the_load_before(
@@ -150,13 +151,13 @@ class TestAFailureWhileStoring:
         slot.before["save"] = refuse
         sharers.cache(slot).all(None)
 
-        assert sharers.slot().lease(10) is not None
+        assert take_lease(sharers.slot(), 10) is not None
 
     def test_what_can_not_be_stored_has_nobody_list_after_another(self, sharers: Sharers) -> None:
         slot = sharers.slot()
         slot.before["save"] = unavailable
         sharers.cache(slot).all(None)
-        assert sharers.slot().lease(10) is not None
+        assert take_lease(sharers.slot(), 10) is not None
 
         assert sharers.cache().all(time.monotonic() + PATIENCE)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from tests.support.store_listings import (
     failure_of,
     fields,
     save,
+    take_lease,
     titles,
 )
 from tests.support.waiting import PATIENCE, Threads
@@ -205,80 +207,228 @@ class TestRenew:
         assert titles(slot, revision) == ["a"]
 
 
+def lasts(slot: StoreSlot) -> float:
+    """Seconds until the latest end of a mark."""
+    status = slot.status()
+    return status.doubt_until - status.now
+
+
+class TestMarks:
+    def test_a_new_place_has_none(self, slot: StoreSlot) -> None:
+        assert slot.status().doubt_until == -math.inf
+
+    def test_all_see_the_latest_end(self, slot: StoreSlot, other: StoreSlot) -> None:
+        slot.mark("w1", HOUR)
+        slot.mark("w2", 60)
+
+        assert HOUR - PATIENCE < lasts(other) <= HOUR
+
+    def test_one_leaves_the_generation(self, slot: StoreSlot, other: StoreSlot) -> None:
+        generation = slot.status().generation
+        slot.mark("w1", HOUR)
+
+        assert other.status().generation == generation
+
+    def test_only_that_of_the_write_is_removed(self, slot: StoreSlot, other: StoreSlot) -> None:
+        slot.mark("w1", HOUR)
+        other.mark("w2", 60)
+        other.unmark(["w2", "w3"])
+        assert lasts(slot) > 60
+        other.unmark(["w1"])
+
+        assert slot.status().doubt_until == -math.inf
+
+    def test_a_renewal_removes_that_of_its_write(self, slot: StoreSlot, other: StoreSlot) -> None:
+        for each in ("w1", "w2", "w3"):
+            slot.mark(each, HOUR)
+        slot.bump_generation(ended=["w1"])
+        assert lasts(other) > 0
+        slot.bump_generation(ended=["w2", "w3"])
+
+        assert other.status().doubt_until == -math.inf
+
+    def test_to_clear_the_place_or_the_store_leaves_it(
+        self, slot: StoreSlot, other: StoreSlot, store: Any
+    ) -> None:
+        slot.mark("w1", HOUR)
+        slot.clear()
+        store.clear()
+
+        assert lasts(other) > 0
+
+    def test_the_last_end_stays_after_it(
+        self, slot: StoreSlot, other: StoreSlot, kit: MemoryKit
+    ) -> None:
+        slot.mark("w1", 60)
+        slot.mark("w2", 120)
+        kit.let_pass(HOUR)
+        slot.mark("w3", 60)
+        slot.unmark(["w3"])
+
+        assert -PATIENCE < lasts(other) - (120 - HOUR) <= 0.1
+
+    def test_of_those_that_ended_one_is_kept(self, slot: StoreSlot, kit: MemoryKit) -> None:
+        for seconds, each in enumerate(("w1", "w2", "w3"), 60):
+            slot.mark(each, seconds)
+        kit.let_pass(HOUR)
+        slot.mark("w4", 60)
+        slot.unmark(["w4", "w3"])
+
+        assert slot.status().doubt_until == -math.inf
+
+    def test_another_bot_has_none(self, slot: StoreSlot, stranger: StoreSlot) -> None:
+        slot.mark("w1", HOUR)
+
+        assert stranger.status().doubt_until == -math.inf
+
+
+class TestRevisions:
+    def test_a_new_place_has_none(self, slot: StoreSlot) -> None:
+        slot.bump_generation(grace=HOUR)
+
+        assert slot.status().written is None
+
+    def test_a_renewal_brings_that_of_the_write(self, slot: StoreSlot, other: StoreSlot) -> None:
+        slot.bump_generation(revision=10**15, grace=HOUR)
+        status = other.status()
+
+        assert status.written is not None
+        assert status.written.revision == 10**15
+        assert HOUR - PATIENCE < status.written.until - status.now <= HOUR
+
+    def test_the_highest_one_counts(self, slot: StoreSlot, other: StoreSlot) -> None:
+        for revision in (8, 9, 7):
+            slot.bump_generation(revision=revision, grace=HOUR)
+        slot.bump_generation()
+        written = other.status().written
+
+        assert written is not None
+        assert written.revision == 9
+
+    def test_after_the_grace_the_last_one_counts(
+        self, slot: StoreSlot, other: StoreSlot, kit: MemoryKit
+    ) -> None:
+        slot.bump_generation(revision=9, grace=60)
+        kit.let_pass(HOUR)
+        slot.bump_generation(revision=7, grace=60)
+        written = other.status().written
+
+        assert written is not None
+        assert written.revision == 7
+
+    @pytest.mark.parametrize(
+        ("revisions", "later", "left"),
+        [
+            ((9, 8), 0, "old"),
+            ((9, 8), -60, "old"),
+            ((9, 8), 29, "old"),
+            ((9, 8), 30, "new"),
+            ((9, 9), -60, "new"),
+            ((8, 9), -60, "new"),
+            ((None, 8), 0, "new"),
+            ((9, None), 0, "new"),
+        ],
+    )
+    def test_a_listing_replaces_none_of_a_higher_revision(
+        self, revisions: tuple[int | None, ...], later: float, left: str, slot: StoreSlot
+    ) -> None:
+        status = slot.status()
+        saved = None
+        for title, revision, moment in zip(("old", "new"), revisions, (-HOUR, later - HOUR)):
+            listing = evolve(contents(title), revision=revision)
+            saved = slot.save(
+                listing, generation=status.generation, asked_at=status.now + moment, grace=30
+            )
+        kept = slot.status().revision
+
+        assert kept is not None
+        assert titles(slot, kept) == [left]
+        assert saved == (kept if left == "new" else None)
+
+    def test_after_a_clear_any_listing_is_stored(self, slot: StoreSlot, store: Any) -> None:
+        status = slot.status()
+        listing = evolve(contents("a"), revision=9)
+        slot.save(listing, generation=status.generation, asked_at=status.now, grace=30)
+        store.clear()
+        older = evolve(listing, revision=8)
+
+        assert slot.save(older, generation=status.generation, asked_at=status.now, grace=30)
+
+
 class TestLease:
     def test_one_has_it(self, slot: StoreSlot, other: StoreSlot) -> None:
-        assert slot.lease(HOUR) is not None
-        assert (slot.lease(HOUR), other.lease(HOUR)) == (None, None)
+        assert take_lease(slot, HOUR) is not None
+        assert (take_lease(slot, HOUR), take_lease(other, HOUR)) == (None, None)
 
     def test_released_it_is_free(self, slot: StoreSlot, other: StoreSlot) -> None:
-        lease = slot.lease(HOUR)
+        lease = take_lease(slot, HOUR)
         assert lease is not None
         lease.release()
 
-        assert other.lease(HOUR) is not None
+        assert take_lease(other, HOUR) is not None
 
     def test_it_ends_by_itself(self, slot: StoreSlot, other: StoreSlot, kit: MemoryKit) -> None:
-        assert slot.lease(HOUR) is not None
+        assert take_lease(slot, HOUR) is not None
         kit.let_pass(HOUR + 0.5)
 
-        assert other.lease(HOUR) is not None
+        assert take_lease(other, HOUR) is not None
 
     def test_extended_it_lasts_as_long_again(
         self, slot: StoreSlot, other: StoreSlot, kit: MemoryKit
     ) -> None:
-        lease = slot.lease(HOUR)
+        lease = take_lease(slot, HOUR)
         assert lease is not None
         kit.let_pass(HOUR * 2 / 3)
         assert lease.extend()
         kit.let_pass(HOUR * 2 / 3)
-        assert other.lease(HOUR) is None
+        assert take_lease(other, HOUR) is None
 
     def test_a_lost_one_is_not_extended(
         self, slot: StoreSlot, other: StoreSlot, kit: MemoryKit
     ) -> None:
-        lease = slot.lease(HOUR)
+        lease = take_lease(slot, HOUR)
         assert lease is not None
         kit.let_pass(HOUR + 0.5)
-        assert other.lease(HOUR) is not None
+        assert take_lease(other, HOUR) is not None
 
         assert not lease.extend()
 
     def test_a_lost_one_is_not_released_from_who_has_it(
         self, slot: StoreSlot, other: StoreSlot, kit: MemoryKit
     ) -> None:
-        lost = slot.lease(HOUR)
+        lost = take_lease(slot, HOUR)
         assert lost is not None
         kit.let_pass(HOUR + 0.5)
-        taken = other.lease(HOUR)
+        taken = take_lease(other, HOUR)
         assert taken is not None
         lost.release()
 
         assert taken.extend()
-        assert slot.lease(HOUR) is None
+        assert take_lease(slot, HOUR) is None
 
     def test_released_it_is_not_extended(self, slot: StoreSlot, other: StoreSlot) -> None:
-        lease = slot.lease(HOUR)
+        lease = take_lease(slot, HOUR)
         assert lease is not None
         lease.release()
 
         assert not lease.extend()
-        assert other.lease(HOUR) is not None
+        assert take_lease(other, HOUR) is not None
 
     def test_to_clear_the_place_leaves_it(self, slot: StoreSlot, other: StoreSlot) -> None:
-        lease = slot.lease(HOUR)
+        lease = take_lease(slot, HOUR)
         assert lease is not None
         other.clear()
 
         assert lease.extend()
 
     def test_a_renewal_frees_it(self, slot: StoreSlot, other: StoreSlot) -> None:
-        assert slot.lease(HOUR) is not None
+        assert take_lease(slot, HOUR) is not None
         other.bump_generation()
 
-        assert other.lease(HOUR) is not None
+        assert take_lease(other, HOUR) is not None
 
     def test_one_from_before_a_renewal_is_lost(self, slot: StoreSlot, other: StoreSlot) -> None:
-        lease = slot.lease(HOUR)
+        lease = take_lease(slot, HOUR)
         assert lease is not None
         other.bump_generation()
 
@@ -286,7 +436,7 @@ class TestLease:
 
     def test_of_8_threads_one_has_it(self, slot: StoreSlot, other: StoreSlot) -> None:
         with Threads() as threads:
-            each = [threads.start(lambda at=at: at.lease(HOUR)) for at in [slot, other] * 4]  # type: ignore[misc]
+            each = [threads.start(lambda at=at: take_lease(at, HOUR)) for at in [slot, other] * 4]  # type: ignore[misc]
             leases = [one.result(PATIENCE) for one in each]
 
         assert sum(lease is not None for lease in leases) == 1
@@ -309,8 +459,8 @@ class TestBots:
         assert stranger.status().generation == generation
 
     def test_each_has_a_lease(self, slot: StoreSlot, stranger: StoreSlot) -> None:
-        assert slot.lease(60) is not None
-        assert stranger.lease(60) is not None
+        assert take_lease(slot, 60) is not None
+        assert take_lease(stranger, 60) is not None
 
     def test_to_clear_one_leaves_the_other(self, slot: StoreSlot, stranger: StoreSlot) -> None:
         save(slot, "a")
@@ -417,12 +567,12 @@ class TestTogether:
     ) -> None:
         save(slot, "früh")
         slot.fail(failure_of(slot.status()))
-        lease = slot.lease(60)
+        lease = take_lease(slot, 60)
         code = f"""{kit.source}
 slot = store._slot({IDENTITY!r})
 status = slot.status()
 print(*(ascii(chat.title) for chat in slot.load(status.revision).chats.values()))
-print(status.failure.error["status"], slot.lease(60), slot.bump_generation())
+print(status.failure.error["status"], slot.take_lease("another", 60), slot.bump_generation())
 """
         done = subprocess.run(
             [sys.executable, "-c", code], check=True, capture_output=True, text=True
@@ -430,4 +580,4 @@ print(status.failure.error["status"], slot.lease(60), slot.bump_generation())
         generation = slot.status().generation
 
         assert lease is not None
-        assert done.stdout.split() == ["'fr\\xfch'", "503", "None", generation]
+        assert done.stdout.split() == ["'fr\\xfch'", "503", "False", generation]

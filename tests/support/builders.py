@@ -73,6 +73,7 @@ def chat_doc(tid: str = "t1", **fields: Any) -> dict[str, Any]:
         "allow_sending": True,
         "allow_mute_notifications": True,
         "is_closed": False,
+        "revision": 7,
         **fields,
     }
 
@@ -157,6 +158,7 @@ def event_doc(kind: str, cursor: str = "c1", **fields: Any) -> dict[str, Any]:
         "timestamp": 1_700_000_000_000,
         "is_own": False,
         "editor_id": None,
+        "revision": 7,
         **fields,
     }
 

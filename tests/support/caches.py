@@ -13,7 +13,13 @@ if TYPE_CHECKING:
     from teamwire_sync._cache.listing import ReadListing
     from teamwire_sync._stores.sharing import SharedListing
 
-_DEFAULTS = {"ttl": 300, "recheck_after": 5, "own_write_grace": 30, "stale_if_error": 0}
+_DEFAULTS = {
+    "ttl": 300,
+    "recheck_after": 5,
+    "own_write_grace": 30,
+    "write_timeout": 60,
+    "stale_if_error": 0,
+}
 
 
 def make_state(**settings: Any) -> CacheState:

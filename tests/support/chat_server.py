@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Callable
 
 import pytest
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from teamwire_sync._cache.listing import ListingRequest
 
 
+# The revisions of all servers and of all changes: a change that a test makes up is the newest.
+_revisions = itertools.count(1)
+
+
 class ChatServer:
     """Chats in a dict, their version, and what the cache asked for them.
 
@@ -23,11 +28,16 @@ class ChatServer:
         error: Is raised instead of an answer.
         on_load: Is called with each load after its answer is made up.
         pages: In how many pages the answer comes.
+        has_revisions: Whether its list has them.
+        revisions: The last change of each chat that was changed.
     """
 
     def __init__(self, *chats: Chat) -> None:
         self._chats = {chat.tid: chat for chat in chats}
         self._version = 0
+        self._revision = next(_revisions)
+        self.has_revisions = True
+        self.revisions = dict.fromkeys(self._chats, self._revision)
         self.asked: list[str | None] = []
         self.error: BaseException | None = None
         self.on_load: Callable[[ListingRequest], object] = lambda load: None
@@ -36,15 +46,29 @@ class ChatServer:
     def put(self, chat: Chat) -> Chat:
         self._chats[chat.tid] = chat
         self._version += 1
+        self._revision = self.revisions[chat.tid] = next(_revisions)
         return chat
 
     def remove(self, tid: str) -> None:
         del self._chats[tid]
         self._version += 1
+        self._revision = self.revisions[tid] = next(_revisions)
+
+    @property
+    def state(self) -> tuple[dict[str, Chat], int]:
+        """What the list shows now, for `go_back`."""
+        return dict(self._chats), self._revision
+
+    def go_back(self, state: tuple[dict[str, Chat], int]) -> None:
+        """Show what was before, as another server may that is behind."""
+        self._chats, self._revision = state
+        self._version += 1
 
     def read(self, request: ListingRequest) -> Listing | None:
         self.asked.append(request.validator)
         chats, version, error = dict(self._chats), f"v{self._version}", self.error
+        revisions = {tid: self.revisions[tid] for tid in chats} if self.has_revisions else {}
+        revision = self._revision if self.has_revisions else None
         self.on_load(request)
         if error is not None:
             raise error
@@ -54,7 +78,7 @@ class ChatServer:
             request.page(len(chats))
             if page < self.pages:
                 request.check_needed()
-        return Listing(chats, version)
+        return Listing(chats, version, revisions, revision)
 
 
 def by_tid(cache: ChatCache, tid: str, timeout: float | None = None) -> Chat | None:
@@ -65,9 +89,30 @@ def by_title(cache: ChatCache, title: str) -> tuple[Chat, ...]:
     return cache.find(lambda view: view.titled(title), None) or ()
 
 
-def create(cache: ChatCache, chat: Chat) -> None:
+def create(cache: ChatCache, chat: Chat, *, revisions: bool = True) -> int | None:
+    """Create *chat*, which the list does not show by that. Return the revision."""
     with cache.writing() as write:
-        write.created(chat)
+        write.created(chat, next(_revisions) if revisions else None)
+    return write.revision
+
+
+def change(cache: ChatCache, chat: Chat, *, revisions: bool = True) -> int | None:
+    """Change a chat, which the list does not show by that. Return the revision."""
+    with cache.writing() as write:
+        write.changed(chat, next(_revisions) if revisions else None)
+    return write.revision
+
+
+def leave(cache: ChatCache, tid: str, *, revisions: bool = True) -> int | None:
+    """Leave a chat, which the list does not show by that. Return the revision."""
+    with cache.writing() as write:
+        write.left(tid, next(_revisions) if revisions else None)
+    return write.revision
+
+
+def hear(cache: ChatCache, tid: str, chat: Chat | None, revision: int | None = None) -> None:
+    """Let the server say what a chat is, by default as its newest change."""
+    cache.on_state(tid, chat, next(_revisions) if revision is None else revision)
 
 
 def fail_to_create(cache: ChatCache, error: BaseException) -> None:

@@ -40,7 +40,14 @@ class EventServer(FakeTransport):
 
     def tell(self, *events: Event, cursor: str | None = None) -> None:
         """Answer the next question with these."""
-        self.event_answers.append(EventPage(events, cursor or events[-1].cursor))
+        # Others change a chat as they say so; our own changes were answered before.
+        revisions = [
+            self.revisions.get(event.chat.tid) if event.is_own else self.changed(event.chat.tid)
+            for event in events
+        ]
+        self.event_answers.append(
+            EventPage(events, cursor or events[-1].cursor, revisions=revisions)
+        )
 
     def fail(self, *errors: BaseException) -> None:
         """Answer the next questions so."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Callable, TypeVar
 import attrs
 
 from teamwire_sync import LoggedInUser
-from teamwire_sync._transport import Ability, ChatPage, EventPage, Page
+from teamwire_sync._transport import Ability, ChatPage, ChatState, EventPage, Page
 from teamwire_sync.exceptions import (
     TWClosedError,
     TWImageLoadError,
@@ -38,6 +38,10 @@ class FakeTransport:
     Attributes:
         chats: What the bot is a member of.
         behind: What the list shows while it is behind; None while it is not.
+        revision: The revision of the last change; None for a server without revisions.
+        revisions: The revisions of the chats' last changes, by thread ID. Those that are missing
+            are 0.
+        behind_revision: The revision that the list shows while it is behind; None without any.
         users: The users that there are, but for the bot.
         groups: The groups that there are.
         history: The messages of every chat, newest first.
@@ -61,6 +65,9 @@ class FakeTransport:
     def __init__(self, *chats: Chat) -> None:
         self.chats = list(chats)
         self.behind: Sequence[Chat] | None = None
+        self.revision: int | None = 1
+        self.revisions: dict[str, int] = {}
+        self.behind_revision: int | None = 0
         self.users = [make_user()]
         self.groups = [make_group(members=(make_user(),))]
         self.history: list[Message] = []
@@ -105,22 +112,32 @@ class FakeTransport:
         self._called("iter_chat_pages", deadline, validator=validator)
         chats = tuple(self.chats if self.behind is None else self.behind)
         users = [user for chat in chats for user in (*chat.users, *chat.admins)]
+        has_revisions = self.revision is not None
+        shown = self.revision if self.behind is None or not has_revisions else self.behind_revision
         yield ChatPage(
-            chats, users=users, groups=[group for chat in chats for group in chat.groups]
+            chats,
+            users=users,
+            groups=[group for chat in chats for group in chat.groups],
+            revision=shown,
+            revisions=()
+            if shown is None
+            else [min(shown, self.revisions.get(chat.tid, 0)) for chat in chats],
         )
 
-    def create_chat(self, draft: ChatDraft, *, deadline: float | None) -> Chat:
+    def create_chat(self, draft: ChatDraft, *, deadline: float | None) -> ChatState:
         self._called("create_chat", deadline)
         self.drafts.append(draft)
         chat = make_chat(f"new{len(self.drafts)}", draft.title, groups=(make_group(),))
         self.chats.append(chat)
-        return chat
+        return ChatState(chat.tid, chat, self.changed(chat.tid))
 
-    def edit_chat(self, tid: str, properties: Mapping[str, Any], *, deadline: float | None) -> Chat:
+    def edit_chat(
+        self, tid: str, properties: Mapping[str, Any], *, deadline: float | None
+    ) -> ChatState:
         self._called("edit_chat", deadline, tid=tid, properties=dict(properties))
         return self._changed(tid, **properties)
 
-    def edit_members(self, tid: str, edit: MemberEdit, *, deadline: float | None) -> Chat:
+    def edit_members(self, tid: str, edit: MemberEdit, *, deadline: float | None) -> ChatState:
         self._called("edit_members", deadline, tid=tid, edit=edit)
         chat = self._chat(tid)
         groups = [group for group in chat.groups if group.gid not in edit.remove_groups]
@@ -130,26 +147,37 @@ class FakeTransport:
             groups=(*groups, *(make_group(gid) for gid in edit.add_groups)),
         )
 
-    def edit_admins(self, tid: str, edit: MemberEdit, *, deadline: float | None) -> Chat:
+    def edit_admins(self, tid: str, edit: MemberEdit, *, deadline: float | None) -> ChatState:
         self._called("edit_admins", deadline, tid=tid, edit=edit)
         return self._changed(tid, admins=_edited(self._chat(tid).admins, edit))
 
-    def leave_chat(self, tid: str, *, deadline: float | None) -> None:
+    def leave_chat(self, tid: str, *, deadline: float | None) -> ChatState:
         self._called("leave_chat", deadline, tid=tid)
         self.chats.remove(self._chat(tid))
+        return ChatState(tid, None, self.changed(tid))
+
+    def changed(self, tid: str) -> int | None:
+        """Count a change of a chat; return its revision, or None without revisions."""
+        if self.revision is not None:
+            self.revision += 1
+            self.revisions[tid] = self.revision
+        return self.revision
 
     def _chat(self, tid: str) -> Chat:
         for chat in self.chats:
             if chat.tid == tid:
                 return chat
         message = "there is no such chat"
-        raise TWNotFoundError(message, status=404, code="not_found")
+        error = TWNotFoundError(message, status=404, code="not_found")
+        error._revision = self.revision
+        raise error
 
-    def _changed(self, tid: str, **properties: Any) -> Chat:
+    def _changed(self, tid: str, **properties: Any) -> ChatState:
         chat = self._chat(tid)
         changed = attrs.evolve(chat, **properties)
         self.chats[self.chats.index(chat)] = changed
-        return changed
+        revision = self.revisions.get(tid, 0) if changed == chat else self.changed(tid)
+        return ChatState(tid, changed, None if self.revision is None else revision)
 
     # Messages
 

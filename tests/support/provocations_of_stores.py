@@ -17,7 +17,7 @@ from teamwire_sync._stores.base import key_of
 from teamwire_sync._stores.folder import SUFFIX
 from tests.support.fake_transport import FakeTransport
 from tests.support.provocations import URL, logs, shows
-from tests.support.store_listings import slot_in
+from tests.support.store_listings import slot_in, take_lease
 
 REDIS = "redis://bot:password@192.0.2.7:6379/0"
 FAILS = "the store of the chats can't be used, going on without it:"
@@ -70,7 +70,7 @@ def _() -> object:
 @shows("no response within the timeout of this call; another process is still listing the chats")
 def _() -> object:
     store = MemoryStore()
-    assert slot_in(store, "fake").lease(60)
+    assert take_lease(slot_in(store, "fake"), 60)
     with Connection(transport=FakeTransport(), store=store) as connection:
         return connection.chats.get_subscriptions(timeout=0.01)
 

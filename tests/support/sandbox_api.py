@@ -57,11 +57,14 @@ class Api(requests.Session):
         """The events after a cursor, without what each one has."""
         events: list[dict[str, Any]] = self.get(EVENTS, params={"cursor": cursor}).json()["events"]
         for event in events:
-            del event["cursor"], event["timestamp"]
+            del event["cursor"], event["timestamp"], event["revision"]
         return events
 
     def chats(self) -> list[dict[str, Any]]:
+        """The chats on the first page, without their revisions."""
         listed: list[dict[str, Any]] = self.get(CHATS).json()["chats"]
+        for chat in listed:
+            del chat["revision"]
         return listed
 
 

@@ -14,7 +14,7 @@ from teamwire_sync._stores import folder
 from teamwire_sync._stores.base import key_of
 from teamwire_sync._stores.file import FileStore
 from tests.support.builders import Clock
-from tests.support.store_listings import IDENTITY, failure_of, save, set_clock, slot_in
+from tests.support.store_listings import IDENTITY, failure_of, save, set_clock, slot_in, take_lease
 from tests.support.store_listings import titles as titles_of
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def fill(slot: StoreSlot) -> None:
     """Have something of each kind there."""
     save(slot, "one")
     slot.fail(failure_of(slot.status()))
-    assert slot.lease(10) is not None
+    assert take_lease(slot, 10) is not None
 
 
 def run(database: Path, sql: str, *values: object) -> list[Any]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Callable
 
-from teamwire_sync._stores.base import Failure, StoredListing
+from attrs import frozen
+
+from teamwire_sync._stores.base import Failure, StoredListing, new_token
 from tests.support.builders import make_chat
 
 if TYPE_CHECKING:
@@ -53,3 +55,26 @@ def fields(failure: Failure | None) -> tuple[Any, ...] | None:
     if failure is None:
         return None
     return failure.generation, failure.failed_at, failure.until, dict(failure.error)
+
+
+@frozen
+class TakenLease:
+    """A lease that its owner has taken."""
+
+    slot: StoreSlot
+    owner: str
+    seconds: float
+
+    def extend(self) -> bool:
+        """Extend it; return False if it was lost."""
+        return self.slot.extend_lease(self.owner, self.seconds)
+
+    def release(self) -> None:
+        """Free it, unless it was lost."""
+        self.slot.release_lease(self.owner)
+
+
+def take_lease(slot: StoreSlot, seconds: float) -> TakenLease | None:
+    """Take the lease for a new owner; None if another owner has it."""
+    lease = TakenLease(slot, new_token(), seconds)
+    return lease if slot.take_lease(lease.owner, seconds) else None

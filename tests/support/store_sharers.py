@@ -66,7 +66,17 @@ class SpiedSlot:
 
     def break_down(self) -> None:
         """Have the store be out of reach."""
-        methods = ("status", "load", "save", "mark_unchanged", "fail", "bump_generation", "lease")
+        methods = (
+            "status",
+            "load",
+            "save",
+            "mark_unchanged",
+            "fail",
+            "bump_generation",
+            "mark",
+            "unmark",
+            "take_lease",
+        )
         self.before = dict.fromkeys(methods, unavailable)
 
     def recover(self) -> None:
@@ -99,7 +109,7 @@ class Sharers:
 
     def sharing(self, slot: Any = None, **settings: Any) -> SharedListing:
         """What a cache uses a place with."""
-        defaults = {"check_interval": 1, "attach": lambda _: None}
+        defaults = {"check_interval": 1, "attach": lambda _: None, "grace": 30}
         made = SharedListing(slot or self.slot(), **{**defaults, **settings})
         made.clock = self.clock
         return made

@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Callable, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -57,6 +57,6 @@ class Threads:
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown()
 
-    def start(self, call: Callable[[], T]) -> Future[T]:
+    def start(self, call: Callable[..., T], *arguments: Any) -> Future[T]:
         """Start *call* in a thread of its own."""
-        return self._pool.submit(call)
+        return self._pool.submit(call, *arguments)

@@ -27,7 +27,9 @@ from tests.support.builders import (
 )
 
 if TYPE_CHECKING:
-    from teamwire_sync._transport import EventPage
+    from collections.abc import Sequence
+
+    from teamwire_sync._transport import ChatState, EventPage
 
 
 def check_text(error: TWError) -> None:
@@ -122,6 +124,7 @@ def check_events(page: EventPage) -> None:
     assert page.cursor.encode()
     for event in page.events:
         check_event(event)
+    check_revisions(page.revisions, page.events)
     for user in page.users:
         check_user(user)
     for group in page.groups:
@@ -144,12 +147,33 @@ def each(check: Callable[[Any], None]) -> Callable[[tuple[list[Any], str | None]
     return check_page
 
 
+def check_revisions(revisions: Sequence[int | None], items: Sequence[Any]) -> None:
+    assert len(revisions) in {0, len(items)}
+    assert all(
+        revision is None or (type(revision) is int and 0 <= revision < 2**63)
+        for revision in revisions
+    )
+
+
+def check_chat_state(state: ChatState) -> None:
+    assert state.chat is not None
+    assert state.tid == state.chat.tid
+    check_chat(state.chat)
+    check_revisions([state.revision], [state.chat])
+
+
+def check_chat_page(page: tuple[list[Any], Sequence[int | None], str | None]) -> None:
+    chats, revisions, cursor = page
+    each(check_chat)((chats, cursor))
+    check_revisions(revisions, chats)
+
+
 CHECKS: dict[str, Callable[[Any], None]] = {
     "get_me": check_user,
     "get_user": check_user,
     "get_group": check_group,
-    "list_chats": each(check_chat),
-    "create_chat": check_chat,
+    "list_chats": check_chat_page,
+    "create_chat": check_chat_state,
     "post_message": check_message,
     "list_messages": each(check_message),
     "list_users": each(check_user),

@@ -12,9 +12,10 @@ import pytest
 
 from teamwire_sync import Connection
 from teamwire_sync._sandbox.world.seed import BOT_LIST, KNOWN_CHAT, KNOWN_USER
+from teamwire_sync._vendor import session
 from teamwire_sync._vendor.calls import Call
 from tests.support.interrupts import interrupt_at
-from tests.support.leftovers import NAME, threads
+from tests.support.leftovers import threads
 from tests.support.waiting import PATIENCE, Threads, wait_until
 
 if TYPE_CHECKING:
@@ -207,15 +208,14 @@ def test_ctrl_c_at_any_call_leaves_it_usable(vendor: Vendor) -> None:
 def test_a_thread_whose_start_is_interrupted_ends(
     vendor: Vendor, uncached: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    start = threading.Thread.start
+    start = session.start
 
     def interrupted(thread: threading.Thread) -> None:
         start(thread)
-        if thread.name == NAME:
-            raise KeyboardInterrupt
+        raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(threading.Thread, "start", interrupted)
+        patch.setattr(session, "start", interrupted)
         with pytest.raises(KeyboardInterrupt):
             look_up(uncached)
     wait_until(lambda: not threads())

@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from teamwire_sync import Chat, Message
+    from teamwire_sync import Message
+    from teamwire_sync._transport import ChatState
     from teamwire_sync.testing import Sandbox
     from tests.support.builders import Clock
     from tests.vendor.conftest import Vendor
@@ -76,7 +77,7 @@ def real(vendor: Vendor) -> Iterator[Connection]:
         yield connection
 
 
-def create(transport: VendorTransport, **draft: Any) -> Chat:
+def create(transport: VendorTransport, **draft: Any) -> ChatState:
     return transport.create_chat(ChatDraft(**{"user_ids": ["u1"], **draft}), deadline=None)
 
 
@@ -101,6 +102,12 @@ class TestListing:
 
         assert [chat.tid for chat in page.chats] == ["t1"]
         assert sdk.calls == ["enter", "get_subscriptions"]
+
+    def test_has_no_revisions(self, transport: VendorTransport) -> None:
+        (page,) = transport.iter_chat_pages(validator=None, deadline=None)
+
+        assert (page.revision, list(page.revisions)) == (None, [])
+        assert create(transport).revision is None
 
     def test_names_the_users_and_groups_of_the_chats(
         self, transport: VendorTransport, sdk: FakeSdk
@@ -189,7 +196,7 @@ class TestCreating:
         assert [user.uid for user in given(sdk, "create_chat")["users"]] == ["u3", "u1", "u2"]
 
     def test_gives_the_chat_that_was_made(self, transport: VendorTransport) -> None:
-        assert create(transport, title="test") == make_chat("new", "test")
+        assert create(transport, title="test").chat == make_chat("new", "test")
 
     @pytest.mark.parametrize("kind", ["user_ids", "group_ids"])
     def test_looks_up_members_side_by_side_but_few_at_once(

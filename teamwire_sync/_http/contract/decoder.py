@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 from teamwire_sync._http.contract.attachments import decode_attachments
 from teamwire_sync._internal.fields import (
@@ -13,10 +13,12 @@ from teamwire_sync._internal.fields import (
     OBJECT,
     OPTIONAL,
     OPTIONAL_OBJECT,
+    REVISION,
     STRING,
     Fields,
     checked,
     checked_cursor,
+    checked_revisions,
     checked_time,
     extra_of,
     unknown,
@@ -24,10 +26,11 @@ from teamwire_sync._internal.fields import (
 from teamwire_sync._models.chats import Chat, ChatHandle, ChatType, FillableChat, Message
 from teamwire_sync._models.messages import AlertType, LinkPreview
 from teamwire_sync._models.people import Bot, Group, LoggedInUser, User
+from teamwire_sync._transport import ChatState
 from teamwire_sync.exceptions import TWProtocolError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 T = TypeVar("T")
 UserT = TypeVar("UserT", bound=User)
@@ -60,6 +63,8 @@ _CHAT: Fields = {
     "allow_mute_notifications": FLAG,
     "is_closed": FLAG,
 }
+# A server without revisions omits the field.
+_NUMBERED_CHAT: Fields = {**_CHAT, REVISION: NUMBER}
 _MESSAGE: Fields = {
     "mid": STRING,
     "tid": STRING,
@@ -113,16 +118,18 @@ class Decoder:
         new, self._new = self._new, ([], [])
         return new
 
-    def page(self, document: Any) -> tuple[list[Chat], str | None]:
-        """Return the chats of a page, and the cursor of the next page or None."""
+    def page(self, document: Any) -> tuple[list[Chat], Sequence[int | None], str | None]:
+        """Return the chats of a page, their revisions, and the cursor of the next page or None."""
         page, cursor = _checked_page(document, "a page of chats", _CHAT_PAGE)
-        return self.chats(page["chats"], page), cursor
+        chats, revisions = self.chats(page["chats"], page)
+        return chats, revisions, cursor
 
-    def chat(self, document: Any) -> Chat:
-        """Return a chat, with the users and groups that it names."""
+    def chat(self, document: Any) -> ChatState:
+        """Return the state of a chat, with the users and groups that the chat names."""
         fields = {"chat": OBJECT, "users": ARRAY, "groups": ARRAY}
         answer = checked(document, "the answer", fields)
-        return self.chats([answer["chat"]], answer)[0]
+        (chat,), revisions = self.chats([answer["chat"]], answer)
+        return ChatState(chat.tid, chat, *revisions)
 
     def message(self, document: Any, chat: Chat | ChatHandle) -> Message:
         """Return a message of *chat*."""
@@ -215,24 +222,35 @@ class Decoder:
             extra_of(raw, _GROUP),
         )
 
-    def chats(self, raws: list[Any], answer: Mapping[str, Any]) -> list[Chat]:
-        """Return the chats in *raws*, whose users and groups the response *answer* describes."""
+    def chats(
+        self, raws: list[Any], answer: Mapping[str, Any]
+    ) -> tuple[list[Chat], Sequence[int | None]]:
+        """Return the chats in *raws* and their revisions.
+
+        The response *answer* describes the users and groups of the chats.
+        """
         chats: list[Chat] = []
-        self._decode_chats(raws, chats)
+        revisions = checked_revisions(raws, "a chat")
+        fields = _NUMBERED_CHAT if revisions and None not in revisions else _CHAT
+        self._decode_chats(raws, chats, len(fields))
         if len(chats) < len(raws):
             # Most pages describe nobody new. Decoding the chats first finds that out faster than
             # a search through the descriptions.
             self.learn(answer["users"], answer["groups"])
-            self._decode_chats(raws[len(chats) :], chats)
+            self._decode_chats(raws[len(chats) :], chats, len(fields))
         if len(chats) < len(raws):
             self._explain_chat(raws[len(chats)])
-        return chats
+        return chats, revisions
 
-    def _decode_chats(self, raws: Iterable[Any], chats: list[Chat]) -> None:
-        """Append decoded chats to *chats*, up to the first chat that can't be decoded."""
+    def _decode_chats(self, raws: Iterable[Any], chats: list[Chat], size: int) -> None:
+        """Append decoded chats to *chats*, up to the first chat that can't be decoded.
+
+        A chat with *size* fields has no unknown field.
+        """
         # This loop checks each field of each chat. Function calls would cost more than the checks.
         user, group, alone = self._users.__getitem__, self._groups.__getitem__, self._alone
-        kinds, new, size = _CHAT_TYPES, FillableChat.__new__, len(_CHAT)
+        kinds, new = _CHAT_TYPES, FillableChat.__new__
+        plain, numbered = _CHAT, _NUMBERED_CHAT
         for raw in raws:
             chat = None
             try:
@@ -267,7 +285,11 @@ class Decoder:
                     chat.allow_sending = allow_sending
                     chat.allow_mute_notifications = allow_mute_notifications
                     chat.is_closed = is_closed
-                    chat._extra = () if len(raw) == size else extra_of(raw, _CHAT)
+                    chat._extra = (
+                        ()
+                        if len(raw) == size
+                        else extra_of(raw, numbered if REVISION in raw else plain)
+                    )
                     chat.__class__ = Chat
             except (KeyError, TypeError):
                 chat = None
@@ -339,7 +361,7 @@ def _link_preview(raw: Any) -> LinkPreview:
 
 def decode_chat(document: Any) -> Chat:
     """Return the chat in *document*, with the users and groups that it names."""
-    return Decoder().chat(document)
+    return cast("Chat", Decoder().chat(document).chat)
 
 
 def decode_upload(document: Any) -> str:

@@ -11,10 +11,12 @@ from teamwire_sync._internal.fields import (
     NUMBER,
     OBJECT,
     OPTIONAL,
+    REVISION,
     STRING,
     Fields,
     checked,
     checked_cursor,
+    checked_revisions,
     checked_time,
     extra_of,
 )
@@ -74,11 +76,12 @@ def decode_events(document: Any) -> EventPage:
     page = checked(document, "a page of events", _PAGE)
     decoder = Decoder()
     decoder.learn(page["users"], page["groups"])
-    chats = {chat.tid: chat for chat in decoder.chats(page["chats"], page)}
+    chats = {chat.tid: chat for chat in decoder.chats(page["chats"], page)[0]}
     events = [_event(raw, chats, decoder) for raw in page["events"]]
     checked_cursor(page, "cursor", "a page of events")
     users, groups = decoder.described()
-    return EventPage(events, page["cursor"], users, groups)
+    revisions = checked_revisions(page["events"], "an event")
+    return EventPage(events, page["cursor"], users, groups, revisions)
 
 
 def _event(raw: Any, chats: dict[str, Chat], decoder: Decoder) -> Event:
@@ -89,6 +92,8 @@ def _event(raw: Any, chats: dict[str, Chat], decoder: Decoder) -> Event:
     what = f"an event {kind}" if kind in _FIELDS else "an event"
     checked(raw, what, fields)
     checked_cursor(raw, "cursor", what)
+    if REVISION in raw:
+        fields[REVISION] = NUMBER  # known, so that it is not among the extra fields
     chat = chats.get(raw["tid"])
     if chat is None:
         message = f"{what} names a chat that the answer does not describe"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Callable
 from urllib.parse import quote
 
 from attrs import frozen
 
+from teamwire_sync._internal.signals import suppress
 from teamwire_sync._internal.strict_json import SMALL, decode_json
 from teamwire_sync._internal.validation import is_unicode
 from teamwire_sync._models.attachments import (
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 # A header of writes: the server does the work only once for all requests with the same key.
 IDEMPOTENCY_KEY = "Idempotency-Key"
+
+# A header of responses: the response shows all changes of the chats up to this revision.
+REVISION_HEADER = "Teamwire-Revision"
 
 # The error codes that the client acts upon.
 NOT_FOUND, NO_AVATAR, NO_SUCH_PATH = "not_found", "no_avatar", "no_such_path"
@@ -183,6 +186,18 @@ def _milliseconds(moment: datetime) -> int:
 def keeps_contract(headers: Mapping[str, str]) -> bool:
     """Return whether the *headers* of a response show a server that keeps the contract."""
     return headers.get("Teamwire-Bot-Contract") == "1"
+
+
+def decode_revision(headers: Mapping[str, str]) -> int | None:
+    """Return the revision in the *headers* of a response; None if they have none."""
+    value = headers.get(REVISION_HEADER)
+    if value is None:
+        return None
+    # More digits may be too many for int().
+    if value.isascii() and value.isdecimal() and len(value) < 20 and int(value) < 2**63:
+        return int(value)
+    message = f"the header {REVISION_HEADER} is no whole number from 0 to 2**63 - 1"
+    raise TWProtocolError(message)
 
 
 @frozen

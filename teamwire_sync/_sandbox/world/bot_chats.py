@@ -38,13 +38,13 @@ class BotChats:
     _messages: Messages
 
     def version(self, db: sqlite3.Connection, lag: float | None) -> tuple[str, int]:
-        """Return the ETag and the last change of the list of chats, now or `lag` seconds ago."""
+        """Return the ETag and the revision of the list of chats, now or `lag` seconds ago."""
         latest = math.inf if lag is None else self._context.clock() - lag
         (seq,) = db.execute("SELECT MAX(seq) FROM log WHERE at <= ?", (latest,)).fetchone()
         return f'"{self._context.world_id}-{seq}"', seq
 
     def page(self, db: sqlite3.Connection, seq: int, limit: int, cursor: str | None) -> str:
-        """Return a page of the list of chats, as the list was after change `seq` of the log."""
+        """Return a page of the list of chats, as the list was at the revision `seq`."""
         after = 0 if cursor is None else self._context.decode_number("chat", cursor, least=1)
         found = db.execute(
             "SELECT ordinal, document FROM chats WHERE ordinal > ? AND from_seq <= ?"

@@ -110,9 +110,11 @@ class ChatEditor:
 
     def remove_bot(self, db: sqlite3.Connection, tid: str, editor: str | None) -> None:
         """Remove the bot from a chat."""
-        queries.end_chat(db, tid, self._context.clock())
+        revision = queries.end_chat(db, tid, self._context.clock())
         bot = self._context.bot_uid
-        self._events.add(db, "chat_deleted", tid, editor, user_ids=[bot], group_ids=[])
+        self._events.add(
+            db, "chat_deleted", tid, editor, user_ids=[bot], group_ids=[], revision=revision
+        )
 
     def _store(
         self, db: sqlite3.Connection, chat: Document, properties: dict[str, Any]

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # A chat is stored as versions. Each version is valid from one sequence number of the log up to
-# another, so that a listing as of an earlier time can still be read.
+# another, so that a listing as of an earlier time can still be read. The sequence numbers are the
+# contract's revisions.
 _TABLES = (
     "CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
     """CREATE TABLE IF NOT EXISTS users (
@@ -58,12 +59,12 @@ _TABLES = (
     "CREATE TABLE IF NOT EXISTS events (seq INTEGER PRIMARY KEY, document TEXT NOT NULL)",
     """CREATE TABLE IF NOT EXISTS outcomes (
         key TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, status INTEGER NOT NULL,
-        body TEXT NOT NULL
+        body TEXT NOT NULL, revision INTEGER NOT NULL
     ) WITHOUT ROWID""",
 )
 
 
-_VERSION = 2
+_VERSION = 3
 """The version of the tables; a new file has version 0."""
 
 

@@ -81,11 +81,14 @@ class EventLog:
             self._arrived += 1
             self._arrival.notify_all()
 
-    def page(self, cursor: str | None, wait: float, limit: int) -> str:
-        """Return the events after a cursor; without a cursor, only the cursor of the last event."""
+    def page(self, cursor: str | None, wait: float, limit: int) -> tuple[str, int]:
+        """Return the events after a cursor, and the revision of the chats.
+
+        Without a cursor, return only the cursor of the last event.
+        """
         if cursor is None:
             with self._context.database.reading() as db:
-                return self._page_json(db, [], self._context.encode_cursor(_CURSOR, _latest(db)))
+                return self._page(db, [], self._context.encode_cursor(_CURSOR, _latest(db)))
         after = self._context.decode_number(_CURSOR, cursor)
         give_up = time.monotonic() + wait
         while True:
@@ -98,7 +101,7 @@ class EventLog:
                 if not found and after > _latest(db):
                     refuse_cursor()
                 if found or self._closed or time.monotonic() >= give_up:
-                    return self._page_json(db, found, cursor)
+                    return self._page(db, found, cursor)
             with self._arrival:
                 self.waiting += 1
                 left = min(give_up - time.monotonic(), _LONGEST_SLEEP)
@@ -106,9 +109,9 @@ class EventLog:
                     self._arrival.wait(left)
                 self.waiting -= 1
 
-    def _page_json(
+    def _page(
         self, db: sqlite3.Connection, found: Iterable[tuple[int, str]], cursor: str
-    ) -> str:
+    ) -> tuple[str, int]:
         events = []
         uids: list[str] = []
         for seq, text in found:
@@ -124,12 +127,17 @@ class EventLog:
         chats = [
             chat for chat in (queries.latest_chat(db, tid) for tid in tids) if chat is not None
         ]
+        revisions = {chat["tid"]: chat["revision"] for chat in chats}
+        for event in events:
+            # The removal of a chat has its own revision.
+            event.setdefault("revision", revisions[event["tid"]])
         gids = [gid for event in events for gid in event.get("group_ids", ())]
         users, groups = queries.named_by(db, chats, uids, gids)
-        return (
+        body = (
             f'{{"events":{dump(events)},"chats":{dump(chats)},'
             f'"users":{users},"groups":{groups},"cursor":{dump(cursor)}}}'
         )
+        return body, queries.revision(db)
 
 
 def _latest(db: sqlite3.Connection) -> int:

@@ -202,13 +202,29 @@ def present_one_to_one(db: sqlite3.Connection, uid: str) -> str | None:
     return _value(db, "SELECT tid FROM chats WHERE peer_uid = ? AND to_seq IS NULL", uid)
 
 
+def start_revisions(db: sqlite3.Connection, now: int) -> int:
+    """Begin with a new revision, at least *now* in milliseconds; return it."""
+    # The list does not change, so a list that lags shows this revision with the last change's time.
+    added = db.execute(
+        "INSERT INTO log (seq, at)"
+        " SELECT MAX(COALESCE(MAX(seq), 0) + 1, ?), COALESCE(MAX(at), 0) FROM log",
+        (now,),
+    )
+    return cast("int", added.lastrowid)
+
+
+def revision(db: sqlite3.Connection) -> int:
+    """Return the revision of the last change of a chat."""
+    return cast("int", db.execute("SELECT MAX(seq) FROM log").fetchone()[0])
+
+
 def insert_chat(db: sqlite3.Connection, chat: Document, peer_uid: str | None, at: float) -> None:
     """Store the first version of a chat."""
     seq = _log_change(db, at)
     db.execute(
         "INSERT INTO chats (ordinal, from_seq, tid, peer_uid, document)"
         " VALUES ((SELECT COALESCE(MAX(ordinal), 0) + 1 FROM chats), ?, ?, ?, ?)",
-        (seq, chat["tid"], peer_uid, dump(chat)),
+        (seq, chat["tid"], peer_uid, dump({**chat, "revision": seq})),
     )
 
 
@@ -220,12 +236,12 @@ def update_chat(db: sqlite3.Connection, chat: Document, at: float) -> None:
     seq = end_chat(db, chat["tid"], at)
     db.execute(
         "INSERT INTO chats (ordinal, from_seq, tid, peer_uid, document) VALUES (?, ?, ?, ?, ?)",
-        (ordinal, seq, chat["tid"], peer_uid, dump(chat)),
+        (ordinal, seq, chat["tid"], peer_uid, dump({**chat, "revision": seq})),
     )
 
 
 def end_chat(db: sqlite3.Connection, tid: str, at: float) -> int:
-    """End the present version of a chat; return the number of this change."""
+    """End the present version of a chat; return the revision of this change."""
     seq = _log_change(db, at)
     db.execute("UPDATE chats SET to_seq = ? WHERE tid = ? AND to_seq IS NULL", (seq, tid))
     return seq

@@ -1,4 +1,7 @@
-"""New worlds: the same number of chats and the same seed produce the same world."""
+"""New worlds: the same number of chats and the same seed produce the same world.
+
+Only the revisions of the chats differ.
+"""
 
 from __future__ import annotations
 
@@ -61,13 +64,14 @@ _BUSY = 0
 _CIRCLES = 9
 
 
-def seed_world(db: sqlite3.Connection, chats: int, seed: int) -> None:
+def seed_world(db: sqlite3.Connection, chats: int, seed: int, revision: int) -> None:
     """Fill the tables of a new world.
 
     Args:
         db: An open transaction.
         chats: The exact number of chats.
         seed: The seed of the names, IDs and credentials.
+        revision: The revision of the chats.
     """
     rng = random.Random(f"{chats}/{seed}")  # noqa: S311 - reproducible, not secret
     # A second generator, so that later additions do not change the rest of the world.
@@ -75,12 +79,10 @@ def seed_world(db: sqlite3.Connection, chats: int, seed: int) -> None:
     seeder = _Seeder(rng, later, chats)
     seeder.write_directory(db)
     special = seeder.special_chats()[:chats]
-    # At time 0, so that these chats are listed with any lag.
-    db.execute("INSERT INTO log (seq, at) VALUES (1, 0)")
     db.executemany(
-        "INSERT INTO chats (ordinal, from_seq, tid, peer_uid, document) VALUES (?, 1, ?, ?, ?)",
+        "INSERT INTO chats (ordinal, from_seq, tid, peer_uid, document) VALUES (?, ?, ?, ?, ?)",
         (
-            (ordinal, chat["tid"], _peer(chat), dump(chat))
+            (ordinal, revision, chat["tid"], _peer(chat), dump({**chat, "revision": revision}))
             for ordinal, chat in enumerate(seeder.chats(special, chats), start=1)
         ),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
+from teamwire_sync._sandbox.world import queries
 from teamwire_sync._sandbox.world.attachments import AttachmentStore
 from teamwire_sync._sandbox.world.bot_chats import BotChats
 from teamwire_sync._sandbox.world.chat_editor import ChatEditor
@@ -40,8 +41,9 @@ class World:
     ) -> None:
         self.database = database
         with database.writing() as db:
+            revision = queries.start_revisions(db, int(clock() * 1000))
             if db.execute("SELECT 1 FROM facts").fetchone() is None:
-                seed_world(db, chats, seed)
+                seed_world(db, chats, seed, revision)
                 # Not from the seed: an ETag must never be valid for the world of another run.
                 db.execute("INSERT INTO facts VALUES ('world_id', ?)", (uuid.uuid4().hex,))
             facts = dict(db.execute("SELECT name, value FROM facts").fetchall())

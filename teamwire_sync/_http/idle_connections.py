@@ -1,0 +1,48 @@
+"""The idle connections of urllib3's pools."""
+
+from __future__ import annotations
+
+import queue
+from collections import deque
+from typing import Any
+
+
+class IdleConnections:
+    """The idle connections of a pool, the last one first.
+
+    urllib3's own, `queue.LifoQueue`, is written in Python: Ctrl-C at the wrong moment leaves its
+    lock locked forever. This class needs no lock, and nobody waits in it: `HttpClient` lets no more
+    requests through than the pool has connections.
+
+    Args:
+        maxsize: The maximum number of connections.
+    """
+
+    def __init__(self, maxsize: int) -> None:
+        self._most = maxsize
+        self._items: deque[Any] = deque()
+
+    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:  # noqa: ARG002
+        """Add a connection.
+
+        Raises:
+            queue.Full: The pool has *maxsize* connections already. urllib3 closes this one.
+        """
+        if len(self._items) >= self._most:
+            raise queue.Full
+        self._items.append(item)
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:  # noqa: ARG002
+        """Return a connection.
+
+        Raises:
+            queue.Empty: No connection is idle. urllib3 opens one.
+        """
+        try:
+            return self._items.pop()
+        except IndexError:
+            raise queue.Empty from None
+
+    def qsize(self) -> int:
+        """Return the number of idle connections."""
+        return len(self._items)

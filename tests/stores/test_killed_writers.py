@@ -1,0 +1,159 @@
+"""Processes that are killed during a write, or paused during a listing, with a real store."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from teamwire_sync import ConnectionConfig
+from teamwire_sync._sandbox.world.seed import KNOWN_USER
+from teamwire_sync.testing import sandbox
+from tests.support.store_workers import store_at
+from tests.support.waiting import PATIENCE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from teamwire_sync import Connection
+    from teamwire_sync.testing import Sandbox
+    from tests.support.redis_process import RedisProcess
+
+LIST = ("GET", "/v1/bot/chats/")
+KILLS = int(os.environ.get("STORE_KILLS", "20"))
+TITLE = "daily report"
+# Short, so that the others do not wait long for the lease of a paused process.
+LEASE = 0.5
+GET_OR_CREATE = f"""
+import sys
+from teamwire_sync import Connection
+
+with Connection() as connection:
+    if not connection.chats.get_by_title(sys.argv[1]):
+        connection.chats.create_chat(title=sys.argv[1], users=[{KNOWN_USER!r}])
+"""
+RENAME = """
+import sys
+from teamwire_sync import Connection
+
+with Connection() as connection:
+    connection.chats.at(sys.argv[1]).set_title("renamed")
+"""
+ALL = f"""
+from teamwire_sync import Connection
+from teamwire_sync._stores import sharing
+
+sharing.LEASE = {LEASE}
+with Connection() as connection:
+    connection.chats.get_subscriptions()
+"""
+
+
+@pytest.fixture
+def box() -> Iterator[Sandbox]:
+    with sandbox(chats=20) as box:
+        yield box
+
+
+@pytest.fixture
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A store that processes share, as TEAMWIRE_STORE names it."""
+    if getattr(request, "param", "file") == "file":
+        return f"file:{tmp_path / 'store'}"
+    server: RedisProcess = request.getfixturevalue("redis_server")
+    return server.url
+
+
+class Scripts:
+    """Runs scripts that use the server and the store."""
+
+    def __init__(self, box: Sandbox, store: str) -> None:
+        self._box, self._store = box, store
+        self._env = {**os.environ, **box.env, "TEAMWIRE_STORE": store}
+
+    def connect(self) -> Connection:
+        """A process that runs for long; it looks whether others have written at each look-up."""
+        config = ConnectionConfig(store_check_interval=0)
+        return self._box.connect(store=store_at(self._store), config=config)
+
+    def start(self, code: str, *arguments: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen([sys.executable, "-c", code, *arguments], env=self._env)
+
+    def run(self, code: str, *arguments: str) -> None:
+        with self.start(code, *arguments) as script:
+            assert script.wait(PATIENCE) == 0
+
+    def kill_in(self, request: tuple[str, str], code: str, *arguments: str) -> None:
+        """Kill a script when the server has done its *request* and has not answered."""
+        with self._box.hold(*request) as held, self.start(code, *arguments) as script:
+            try:
+                held.wait_arrived(timeout=PATIENCE)
+            finally:
+                script.kill()
+
+
+@pytest.fixture
+def scripts(box: Sandbox, store: str) -> Scripts:
+    return Scripts(box, store)
+
+
+def made(box: Sandbox, title: str) -> int:
+    with box.connect() as connection:
+        return len(connection.chats.get_by_title(title))
+
+
+def test_a_script_that_was_killed_as_it_made_a_chat_makes_no_second_one(
+    box: Sandbox, scripts: Scripts
+) -> None:
+    scripts.kill_in(("POST", "/v1/bot/chats/"), GET_OR_CREATE, TITLE)
+    scripts.run(GET_OR_CREATE, TITLE)
+
+    assert made(box, TITLE) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("store", ["file", "redis"], indirect=True)
+def test_nor_do_those_that_are_killed_again_and_again(box: Sandbox, scripts: Scripts) -> None:
+    found = []
+    for number in range(KILLS):
+        scripts.kill_in(("POST", "/v1/bot/chats/"), GET_OR_CREATE, f"{TITLE} {number}")
+        scripts.run(GET_OR_CREATE, f"{TITLE} {number}")
+        found.append(made(box, f"{TITLE} {number}"))
+
+    assert found == [1] * KILLS
+
+
+@pytest.mark.parametrize("store", ["file", "redis"], indirect=True)
+def test_what_a_killed_process_renamed_the_others_see(scripts: Scripts) -> None:
+    with scripts.connect() as connection:
+        tid = connection.chats.create_chat(title=TITLE, users=[KNOWN_USER]).tid
+        assert connection.chats.get_by_thread_id(tid).title == TITLE
+        scripts.kill_in(("PATCH", f"/v1/bot/chats/{tid}/"), RENAME, tid)
+
+        assert connection.chats.get_by_thread_id(tid).title == "renamed"
+
+
+@pytest.mark.parametrize("store", ["file", "redis"], indirect=True)
+def test_a_process_that_was_paused_puts_no_older_listing_over_a_newer_one(
+    box: Sandbox, scripts: Scripts
+) -> None:
+    with box.hold(*LIST) as held, scripts.start(ALL) as paused:
+        try:
+            held.wait_arrived(timeout=PATIENCE)
+            paused.send_signal(signal.SIGSTOP)
+            held.release()
+            box.add_chat(TITLE, users=[KNOWN_USER])
+            with scripts.connect() as connection:
+                assert connection.chats.get_by_title(TITLE)
+            paused.send_signal(signal.SIGCONT)
+            assert paused.wait(PATIENCE) == 0
+        finally:
+            paused.kill()
+    with scripts.connect() as connection:
+        assert connection.chats.get_by_title(TITLE)
+        assert connection.chats.cache_info().listings == 0

@@ -1,0 +1,78 @@
+"""No except clause takes the exception of a signal handler for one of its own block.
+
+`teamwire_sync._internal.signals` says why.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from teamwire_sync import exceptions
+from tests.structure.test_imports import SOURCES, room_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Handlers raise an OSError of any kind, or a failure of their own calls of this package.
+RISKY = {
+    "HTTPError",
+    "SSLEOFError",
+    "gaierror",
+    "timeout",
+    *exceptions.__all__,
+    *(
+        name
+        for name, kind in vars(builtins).items()
+        if isinstance(kind, type)
+        and (issubclass(kind, OSError) or kind in {Exception, BaseException})
+    ),
+}
+ALLOWED = {
+    # They raise the same exception.
+    "teamwire_sync._http.body": 1,
+    "teamwire_sync._internal.signals": 1,
+    # Signal handlers run in the main thread only, and these run in the vendor's thread.
+    "teamwire_sync._vendor.errors": 1,
+    "teamwire_sync._vendor.session": 2,
+}
+MODULES = [module for module in SOURCES if room_of(f"{module}.") != "_sandbox"]
+
+
+def _clauses(node: ast.AST) -> Iterator[ast.ExceptHandler]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.AsyncFunctionDef):
+            continue  # of the vendor's thread
+        if isinstance(child, ast.ExceptHandler):
+            yield child
+        yield from _clauses(child)
+
+
+def _catches_too_much(clause: ast.ExceptHandler) -> bool:
+    kinds = clause.type.elts if isinstance(clause.type, ast.Tuple) else [clause.type]
+    names = {kind.attr if isinstance(kind, ast.Attribute) else getattr(kind, "id", None)
+             for kind in kinds}  # fmt: skip
+    last = clause.body[-1]
+    raises_again = isinstance(last, ast.Raise) and last.exc is None
+    return bool(names & RISKY) and not raises_again
+
+
+def test_each_except_clause_of_a_risky_kind_uses_not_by_signal() -> None:
+    found = Counter(
+        module for module in MODULES for clause in _clauses(SOURCES[module])
+        if _catches_too_much(clause)
+    )  # fmt: skip
+    assert found == ALLOWED
+
+
+def test_only_errors_of_stores_and_threads_are_suppressed_by_contextlib() -> None:
+    users = {
+        module
+        for module in MODULES
+        for node in ast.walk(SOURCES[module])
+        if isinstance(node, ast.ImportFrom) and node.module == "contextlib"
+        if any(alias.name == "suppress" for alias in node.names)
+    }
+    assert users == {"teamwire_sync._stores.sharing"}

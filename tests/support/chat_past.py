@@ -1,0 +1,74 @@
+"""The chats of a server, and all that they have been.
+
+Each state of a chat is another value: it carries its revision.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Optional
+
+from teamwire_sync import Chat
+from tests.support.builders import make_chat
+
+if TYPE_CHECKING:
+    from tests.support.builders import Clock
+
+Chats = dict[str, Chat]
+State = tuple[int, Optional[Chat]]
+
+
+def revision_of(chat: Chat) -> int:
+    return int(dict(chat.extra)["revision"])
+
+
+class ChatPast:
+    """The past.
+
+    Attributes:
+        changes: The states of each chat, in the order in which the chats came.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._states: list[tuple[float, int, Chats]] = [(-math.inf, 0, {})]
+        self.changes: dict[str, list[State]] = {}
+
+    @property
+    def now(self) -> Chats:
+        return self._states[-1][2]
+
+    @property
+    def revision(self) -> int:
+        return self._states[-1][1]
+
+    def new(self) -> str:
+        """The thread ID of a chat that is to come."""
+        return f"t{len(self.changes) + 1}"
+
+    def put(self, tid: str, title: str | None) -> None:
+        chat = make_chat(tid, title, extra=(("revision", self.revision + 1),))
+        self._add(tid, {**self.now, tid: chat})
+
+    def remove(self, tid: str) -> None:
+        self._add(tid, {each: chat for each, chat in self.now.items() if each != tid})
+
+    def _add(self, tid: str, chats: Chats) -> None:
+        self._states.append((self._clock(), self.revision + 1, chats))
+        self.changes.setdefault(tid, []).append((self.revision, chats.get(tid)))
+
+    def at(self, lag: float) -> tuple[int, Chats]:
+        """The revision and the chats some seconds ago."""
+        then = self._clock() - lag
+        return next((revision, chats) for at, revision, chats in self._states[::-1] if at <= then)
+
+    def tid(self, number: int) -> str:
+        """Of one of the newest chats, which may be gone."""
+        tids = list(self.changes)
+        return tids[max(-len(tids), -1 - number)]
+
+    def since(self, tid: str, since: int) -> list[Chat | None]:
+        """What the chat was at a revision, and later."""
+        states = self.changes.get(tid, [])
+        then = [chat for revision, chat in states if revision <= since][-1:]
+        return [*(then or [None]), *(chat for revision, chat in states if revision > since)]
