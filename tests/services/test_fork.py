@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -129,10 +130,20 @@ def test_a_fork_while_a_lock_is_held_leaves_it_open_in_the_child(
     box: Sandbox, connection: Connection
 ) -> None:
     """What another thread holds at that moment is never let go in the child."""
-    with connection._cache.state._lock:
-        child = in_child(connection.chats.get_subscriptions)
+    is_held, has_forked = threading.Event(), threading.Event()
 
-    assert exit_status(child) == 0
+    def hold() -> None:
+        with connection._cache.state._lock:
+            is_held.set()
+            has_forked.wait(PATIENCE)
+
+    with Threads(1) as threads:
+        threads.start(hold)
+        assert is_held.wait(PATIENCE)
+        child = in_child(connection.chats.get_subscriptions)
+        has_forked.set()
+
+        assert exit_status(child) == 0
 
 
 def test_a_given_session_is_refused_in_the_child(box: Sandbox) -> None:
