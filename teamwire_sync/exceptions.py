@@ -67,6 +67,8 @@ class TWError(Exception):
 
     # The revision of the bot's chats that a response with status 404 shows at least.
     _revision: int | None = None
+    # Whether the server itself says in all tries that it is unavailable, so it has done nothing.
+    _is_refusal = False
 
     def __init__(
         self,

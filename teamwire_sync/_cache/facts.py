@@ -126,14 +126,14 @@ class Facts:
         """
         by_tid = dict(self.by_tid)
         known = by_tid.pop(tid, None)
-        if fact.revision is None:
-            is_created = fact.is_created or (known is not None and known.is_created)
-            if fact.chat is None or not is_created:
-                return Facts(by_tid)
-            fact = evolve(fact, is_created=True)
-        elif known is not None and known.revision is not None and known.revision > fact.revision:
-            fact = known
-        by_tid[tid] = fact
+        if known is not None:
+            is_created = fact.is_created or known.is_created
+            if (known.revision or 0) > (fact.revision or math.inf):
+                fact = known
+            # A listing without revisions may lack the chat, also after later changes.
+            fact = evolve(fact, is_created=is_created and fact.chat is not None)
+        if fact.is_created or fact.revision is not None:
+            by_tid[tid] = fact
         if len(by_tid) > _MOST:
             del by_tid[next(iter(by_tid))]
         return Facts(by_tid)

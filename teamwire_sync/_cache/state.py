@@ -362,7 +362,7 @@ class CacheState:
             return None
         if now >= listing.asked_at + self.ttl + self.stale_if_error:
             return None
-        return self.facts.merge(listing.listed)
+        return self.facts.live(listing.asked_at).merge(listing.listed)
 
     # Listings that processes share
 
@@ -472,7 +472,8 @@ class CacheState:
         until = now + self._own_write_grace
         fact = Fact(write.chat, write.revision, until, write.is_created)
         with self._lock:
-            is_news = write in self._doubts or not self._shows(write.tid, write.revision, now)
+            began = write.empty is not None
+            is_news = began or not self._shows(write.tid, write.revision, now)
             if is_news:
                 # Expire first, since Ctrl-C may interrupt any line: look-ups must not show the
                 # state before the write.
@@ -515,8 +516,10 @@ class CacheState:
 
     def _shows(self, tid: str | None, revision: int | None, now: float) -> bool:
         """Return whether look-ups show this state of a chat, or a newer one, without a refresh."""
-        if tid is None or revision is None or now >= self.view.expires_at:
+        if tid is None or now >= self.view.expires_at:
             return False
+        if revision is None:
+            return tid in self.view.by_tid
         known = self.view.revision_of(tid)
         return known is not None and known >= revision
 

@@ -63,8 +63,7 @@ class StoredListing:
         validator: The ETag for a conditional request; None without one.
         users: The users that the chats and groups refer to, each once.
         groups: The groups that the chats refer to, each once.
-        revisions: The revision of each chat's last change, by thread ID; empty if the server has no
-            revisions.
+        revisions: The revisions above *revision* up to which single chats are known, by thread ID.
         revision: The revision up to which the chats are complete; None if the server has none.
     """
 

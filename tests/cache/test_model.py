@@ -167,6 +167,7 @@ class Promised:
     view: tuple[Asked, Found, dict[str, Heard], float] | None = None
     heard: dict[str, Heard] = field(factory=dict)
     doubts: dict[object, float] = field(factory=dict)
+    begun: list[object] = field(factory=list)
     hidden: tuple[object, Any] | None = None
     last_attempt: float = -math.inf
     is_authorized: bool = True
@@ -189,7 +190,8 @@ class Promised:
         good = self.good if self.is_authorized and not self.doubts else None
         if good is None or self.clock() >= good.asked_at + self.ttl + self.stale_if_error:
             return None
-        return merged(good, self.heard)
+        heard = {tid: each for tid, each in self.heard.items() if good.asked_at < each.until}
+        return merged(good, heard)
 
     def is_in_doubt(self) -> bool:
         return any(self.clock() < end for end in self.doubts.values())
@@ -231,6 +233,7 @@ class Promised:
         view = self.view
         self.hide()
         self.hidden = (write, view)
+        self.begun.append(write)
         self.doubts[write] = self.clock() + WRITE_TIMEOUT + GRACE
 
     def withdrew(self, write: object) -> None:
@@ -241,7 +244,11 @@ class Promised:
     def wrote(
         self, write: object, tid: str, chat: Chat | None, revision: int | None, *, is_created: bool
     ) -> None:
-        if write in self.doubts or not tid or not self.shows(tid, revision):
+        if revision is None:
+            is_shown = with_tid(tid)(self.fresh() or ()) is not None
+        else:
+            is_shown = self.shows(tid, revision)
+        if write in self.begun or not is_shown:
             self.expire()
         self.doubts.pop(write, None)
         if tid:

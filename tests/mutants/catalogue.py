@@ -21,6 +21,7 @@ _VENDOR = "_vendor"
 _REVISIONS = "tests/sandbox/test_revisions.py"
 _SHARED = "tests/stores/test_shared_listing.py"
 _SHARING = "tests/stores/test_sharing.py"
+_NUMBERS = "tests/services/test_revisions.py"
 _MARKS = "tests/stores/test_marks.py"
 
 
@@ -89,7 +90,7 @@ MUTANTS = (
     ),
     _mutant(
         "facts dropped by the clock",
-        "return self.facts.merge(listing.listed)",
+        "return self.facts.live(listing.asked_at).merge(listing.listed)",
         "return self.facts.live(now).merge(listing.listed)",
         f"{_WRITES}::TestOwnWrites::test_it_is_shown_after_its_grace_while_the_server_fails",
     ),
@@ -297,14 +298,14 @@ MUTANTS = (
     ),
     _mutant(
         "the last fact counts, whatever its revision",
-        "known.revision > fact.revision:",
-        "False:",
+        "if (known.revision or 0) > (fact.revision or math.inf):",
+        "if False:",
         f"{_CHANGES}::TestRenamed::test_the_last_one_counts_in_whatever_order_the_answers_come[order1]",
         file="_cache/facts.py",
     ),
     _mutant(
         "own new chat lost by its own rename",
-        "is_created = fact.is_created or (known is not None and known.is_created)",
+        "is_created = fact.is_created or known.is_created",
         "is_created = fact.is_created",
         f"{_CHANGES}::TestWithoutRevisions::test_a_chat_that_we_made_is_there_though_the_list_lacks_it",
         file="_cache/facts.py",
@@ -558,9 +559,30 @@ MUTANTS = (
     ),
     _mutant(
         "a missing chat counts at the highest page",
-        "floor = min(known)",
-        "floor = max(known)",
+        "floor = min(floors)",
+        "floor = max(floors)",
         f"{_UNIT}/test_every_order.py::test_every_order_keeps_every_promise[1-1-0-1-1]",
         file="_services/paging.py",
+    ),
+    _mutant(
+        "a chat counts at its own revision only, not at its page's",
+        "max(_number(own), floor)",
+        "_number(own)",
+        f"{_NUMBERS}::TestPage::test_beyond_a_404_has_the_chat[3]",
+        file="_services/paging.py",
+    ),
+    _mutant(
+        "a write that the server was too busy for is in doubt",
+        " and not error._is_refusal",
+        "",
+        "tests/services/test_writes.py::TestLaggingAndLostAnswers"
+        "::test_a_write_that_the_server_is_too_busy_for_costs_nothing[1]",
+        file="_cache/chat_cache.py",
+    ),
+    _mutant(
+        "stale look-ups show a fact that a later listing has ended",
+        "return self.facts.live(listing.asked_at).merge(listing.listed)",
+        "return self.facts.merge(listing.listed)",
+        f"{_STALE}::TestStale::test_it_does_not_bring_back_what_a_later_listing_had_no_more",
     ),
 )
