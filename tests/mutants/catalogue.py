@@ -568,7 +568,7 @@ MUTANTS = (
         "a chat counts at its own revision only, not at its page's",
         "max(_number(own), floor)",
         "_number(own)",
-        f"{_NUMBERS}::TestPage::test_beyond_a_404_has_the_chat[3]",
+        f"{_NUMBERS}::TestPage::test_counts_for_its_chats_though_another_page_is_older[3]",
         file="_services/paging.py",
     ),
     _mutant(

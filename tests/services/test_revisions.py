@@ -8,24 +8,27 @@ import pytest
 from attrs import evolve
 
 from teamwire_sync import Connection, TWNotFoundError
+from teamwire_sync._transport import ChatPage
 from tests.support.builders import make_chat
 from tests.support.fake_transport import FakeTransport
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from teamwire_sync._transport import ChatDraft, ChatPage, ChatState
+    from teamwire_sync._transport import ChatDraft, ChatState
 
 
 class Numbered(FakeTransport):
-    """Has a chat, t1, and is given the number of its list's page and that of the chat in it."""
+    """Has a chat, t1, and is given the number of its last page and that of the chat there."""
 
     numbers: tuple[int | None, int | None] = (9, 9)
+    earlier_pages: Sequence[ChatPage] = ()
 
     def iter_chat_pages(
         self, *, validator: str | None, deadline: float | None
     ) -> Iterator[ChatPage]:
         page, chat = self.numbers
+        yield from self.earlier_pages
         for each in super().iter_chat_pages(validator=validator, deadline=deadline):
             yield evolve(each, revision=page, revisions=[chat] * len(each.chats))
 
@@ -118,6 +121,14 @@ class TestPage:
         connection._cache.on_state("t1", None, 10)
 
         assert titles(connection) == []
+
+    def test_counts_for_its_chats_though_another_page_is_older(
+        self, connection: Connection, transport: Numbered
+    ) -> None:
+        transport.earlier_pages = [ChatPage(revision=2, is_last=False)]
+        connection._cache.on_state("t1", None, 8)
+
+        assert titles(connection) == ["one"]
 
     def test_shows_the_echo_of_an_older_change(
         self, connection: Connection, transport: Numbered
