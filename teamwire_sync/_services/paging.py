@@ -90,11 +90,11 @@ def read_listing(
             chats.update((chat.tid, chat) for chat in page.chats)
             request.page(len(chats))
             validators.add(page.validator)
-            floor = _number(page.revision)
+            floor = _NONE if page.revision is None else page.revision
             floors.append(floor)
             for chat, own in zip_longest(page.chats, page.revisions):
                 # The page shows all changes up to its revision, also of a chat without a number.
-                revisions[chat.tid] = max(_number(own), floor)
+                revisions[chat.tid] = floor if own is None else max(own, floor)
             if tries_left and len(validators) > 1:
                 break
             if not page.is_last:
@@ -106,7 +106,3 @@ def read_listing(
             return Listing(chats, validator, newer, None if floor == _NONE else floor)
         validator = None
     raise AssertionError  # pragma: no cover  the last try returns
-
-
-def _number(revision: int | None) -> int:
-    return _NONE if revision is None else revision
