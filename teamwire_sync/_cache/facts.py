@@ -144,7 +144,8 @@ class Facts:
         if not newer:
             return listed
         states = {**listed.by_tid, **{tid: fact.chat for tid, fact in newer.items()}}
-        revisions = {tid: fact.revision for tid, fact in newer.items() if fact.revision is not None}
+        # A chat without a revision is older than each event with one.
+        revisions = {tid: fact.revision or 0 for tid, fact in newer.items()}
         return ChatSnapshot.of(
             {tid: chat for tid, chat in states.items() if chat is not None},
             {**listed.revisions, **revisions},

@@ -140,6 +140,25 @@ class TestPage:
         assert transport.calls == ["iter_chat_pages"]
 
 
+def test_an_event_ends_a_chat_that_was_made_without_a_number(
+    connection: Connection, transport: Numbered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The list, which is beyond the event, lacks the chat already."""
+    create = transport.create_chat
+
+    def without_number(draft: ChatDraft, *, deadline: float | None) -> ChatState:
+        return evolve(create(draft, deadline=deadline), revision=None)
+
+    monkeypatch.setattr(transport, "create_chat", without_number)
+    made = connection.chats.create_chat(title="new", users=["u1"])
+    transport.chats.pop()
+    transport.numbers = (12, None)
+    assert titles(connection) == ["one", "new"]
+    connection._cache.on_state(made.tid, None, 11)
+
+    assert titles(connection, refresh=False) == ["one"]
+
+
 class OneToOne(Numbered):
     """Gives its only chat back."""
 
