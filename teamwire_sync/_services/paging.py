@@ -94,7 +94,7 @@ def read_listing(
             floors.append(floor)
             for chat, own in zip_longest(page.chats, page.revisions):
                 # The page shows all changes up to its revision, also of a chat without a number.
-                revisions[chat.tid] = floor if own is None else max(own, floor)
+                revisions[chat.tid] = floor if own is None or own < floor else own
             if tries_left and len(validators) > 1:
                 break
             if not page.is_last:

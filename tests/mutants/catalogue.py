@@ -566,7 +566,7 @@ MUTANTS = (
     ),
     _mutant(
         "a chat counts at its own revision only, not at its page's",
-        "floor if own is None else max(own, floor)",
+        "floor if own is None or own < floor else own",
         "floor if own is None else own",
         f"{_NUMBERS}::TestPage::test_counts_for_its_chats_though_another_page_is_older[3]",
         file="_services/paging.py",
