@@ -369,6 +369,18 @@ def test_a_new_start_does_not_end_a_lag(tmp_path: Path) -> None:
         assert api.chats()[0]["title"] == "test"
 
 
+def test_a_lag_ends_though_the_clock_was_put_back(tmp_path: Path) -> None:
+    """Between two starts."""
+    path = tmp_path / "world.db"
+    with sandbox(chats=3, path=path) as first:
+        first.advance(3600)
+        first.rename_chat(KNOWN_CHAT, "x")
+    with sandbox(path=path) as second, Api(second) as api:
+        second.fault("GET", CHATS, lag=10)
+        second.advance(20)
+        assert api.chats()[0]["title"] == "x"
+
+
 def test_a_list_shows_all_changes_up_to_its_revision_while_others_write(api: Api) -> None:
     """No more and no fewer."""
 

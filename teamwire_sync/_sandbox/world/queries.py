@@ -204,11 +204,12 @@ def present_one_to_one(db: sqlite3.Connection, uid: str) -> str | None:
 
 def start_revisions(db: sqlite3.Connection, now: int) -> int:
     """Begin with a new revision, at least *now* in milliseconds; return it."""
-    # The list does not change, so a list that lags shows this revision with the last change's time.
+    # The list does not change, so a list that lags shows this revision with the last change's time,
+    # or with the present time if the clock has been set back.
     added = db.execute(
         "INSERT INTO log (seq, at)"
-        " SELECT MAX(COALESCE(MAX(seq), 0) + 1, ?), COALESCE(MAX(at), 0) FROM log",
-        (now,),
+        " SELECT MAX(COALESCE(MAX(seq), 0) + 1, ?), MIN(COALESCE(MAX(at), 0), ?) FROM log",
+        (now, now / 1000),
     )
     return cast("int", added.lastrowid)
 
