@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Callable, Generic, Protocol, TypeVar
 
-from attrs import field, frozen
+from attrs import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -165,9 +165,9 @@ class EventPage:
 
     events: Sequence[Event]
     cursor: str
-    users: Sequence[User] = field(default=())
-    groups: Sequence[Group] = field(default=())
-    revisions: Sequence[int | None] = field(default=())
+    users: Sequence[User] = ()
+    groups: Sequence[Group] = ()
+    revisions: Sequence[int | None] = ()
 
 
 class UploadSource(Protocol):

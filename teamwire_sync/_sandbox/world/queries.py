@@ -113,12 +113,8 @@ def require_chat(db: sqlite3.Connection, tid: str) -> Document:
 
 def latest_chat(db: sqlite3.Connection, tid: str) -> Document | None:
     """Return the present version of a chat, or the last version before its removal."""
-    return present_chat(db, tid) or _document(
-        db,
-        "SELECT document FROM chats WHERE tid = ? AND to_seq IS NOT NULL"
-        " ORDER BY to_seq DESC LIMIT 1",
-        tid,
-    )
+    query = "SELECT document FROM chats WHERE tid = ? ORDER BY from_seq DESC LIMIT 1"
+    return _document(db, query, tid)
 
 
 def add_message(db: sqlite3.Connection, message: Document) -> None:
