@@ -107,7 +107,7 @@ class TestPage:
         return transport
 
     def test_beyond_a_404_has_the_chat(self, connection: Connection, transport: Numbered) -> None:
-        gone = TWNotFoundError("gone", status=404)
+        gone = TWNotFoundError("gone", status=404, code="not_found")
         gone._revision = 9
         transport.errors["post_message"] = gone
         with pytest.raises(TWNotFoundError):
