@@ -472,8 +472,8 @@ class CacheState:
         until = now + self._own_write_grace
         fact = Fact(write.chat, write.revision, until, write.is_created)
         with self._lock:
-            began = write.empty is not None
-            is_news = began or not self._shows(write.tid, write.revision, now)
+            is_shown = self._shows(write.tid, write.revision, now, is_created=write.is_created)
+            is_news = write in self._doubts or not is_shown
             if is_news:
                 # Expire first, since Ctrl-C may interrupt any line: look-ups must not show the
                 # state before the write.
@@ -515,14 +515,17 @@ class CacheState:
                 # The fact is enough for each listing in progress, so none of them is outdated.
                 self._hide()
 
-    def _shows(self, tid: str | None, revision: int | None, now: float) -> bool:
+    def _shows(
+        self, tid: str | None, revision: int | None, now: float, *, is_created: bool = False
+    ) -> bool:
         """Return whether look-ups show this state of a chat, or a newer one, without a refresh."""
         if tid is None or now >= self.view.expires_at:
             return False
-        if revision is None:
-            return tid in self.view.by_tid
         known = self.view.revision_of(tid)
-        return known is not None and known >= revision
+        if revision is None or known is None:
+            # The server may have returned a one-to-one chat that existed already.
+            return is_created and tid in self.view.by_tid
+        return known >= revision
 
     def _note(self, tid: str, fact: Fact) -> None:
         while True:

@@ -167,7 +167,6 @@ class Promised:
     view: tuple[Asked, Found, dict[str, Heard], float] | None = None
     heard: dict[str, Heard] = field(factory=dict)
     doubts: dict[object, float] = field(factory=dict)
-    begun: list[object] = field(factory=list)
     hidden: tuple[object, Any] | None = None
     last_attempt: float = -math.inf
     is_authorized: bool = True
@@ -233,7 +232,6 @@ class Promised:
         view = self.view
         self.hide()
         self.hidden = (write, view)
-        self.begun.append(write)
         self.doubts[write] = self.clock() + WRITE_TIMEOUT + GRACE
 
     def withdrew(self, write: object) -> None:
@@ -244,11 +242,10 @@ class Promised:
     def wrote(
         self, write: object, tid: str, chat: Chat | None, revision: int | None, *, is_created: bool
     ) -> None:
-        if revision is None:
+        is_shown = bool(tid) and self.shows(tid, revision)
+        if is_created and revision is None:
             is_shown = with_tid(tid)(self.fresh() or ()) is not None
-        else:
-            is_shown = self.shows(tid, revision)
-        if write in self.begun or not is_shown:
+        if write in self.doubts or not is_shown:
             self.expire()
         self.doubts.pop(write, None)
         if tid:

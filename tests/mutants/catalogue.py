@@ -338,7 +338,7 @@ MUTANTS = (
     ),
     _mutant(
         "what came before an own write is news",
-        "return known is not None and known >= revision",
+        "return known >= revision",
         "return known == revision",
         f"{_PUSHED}::TestOthers::test_what_was_before_the_view_does_not",
     ),
