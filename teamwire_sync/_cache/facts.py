@@ -128,7 +128,7 @@ class Facts:
         known = by_tid.pop(tid, None)
         if known is not None:
             is_created = fact.is_created or known.is_created
-            if (known.revision or 0) > (fact.revision or math.inf):
+            if fact.revision is not None and (known.revision or 0) > fact.revision:
                 fact = known
             # A listing without revisions may lack the chat, also after later changes.
             fact = evolve(fact, is_created=is_created and fact.chat is not None)

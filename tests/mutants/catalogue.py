@@ -298,7 +298,7 @@ MUTANTS = (
     ),
     _mutant(
         "the last fact counts, whatever its revision",
-        "if (known.revision or 0) > (fact.revision or math.inf):",
+        "if fact.revision is not None and (known.revision or 0) > fact.revision:",
         "if False:",
         f"{_CHANGES}::TestRenamed::test_the_last_one_counts_in_whatever_order_the_answers_come[order1]",
         file="_cache/facts.py",
