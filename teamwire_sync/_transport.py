@@ -157,10 +157,10 @@ class EventPage:
         cursor: The cursor for the next events.
         users: The users that the events name.
         groups: The groups that the events name.
-        revisions: The revisions of the events' chats, in the order of *events*: of the chat's
-            removal for `Events.CHAT_DELETED`, of the chat as the event shows it for all others.
-            None stands for a revision that the server did not send. Empty if the server sent no
-            revision.
+        revisions: The revisions of the events' chats, in the order of *events*. For
+            `Events.CHAT_DELETED`, it is the revision of the chat's removal. For all other events,
+            it is the revision of ``event.chat``. None stands for a revision that the server did not
+            send. Empty if the server sent no revision.
     """
 
     events: Sequence[Event]

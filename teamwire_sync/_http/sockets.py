@@ -57,8 +57,8 @@ class ending_at:  # noqa: N801  used like a function
         canceller: An object that lets another thread end the reads and writes earlier, or None.
     """
 
-    # No generator: the garbage collector may end an interrupted one in the middle of another
-    # thread's request.
+    # Not a generator: the garbage collector may end an interrupted generator later, during another
+    # request.
     def __init__(self, moment: float, canceller: Canceller | None = None) -> None:
         self._request = moment, canceller
 
@@ -272,7 +272,7 @@ class DeadlineConnection(HTTPConnection):
         try:
             super().request(*args, **kwargs)
         except OSError as error:
-            # urllib3 ignores some of these, and waits for the response.
+            # urllib3 ignores some of these errors, and waits for the response.
             if is_by_signal(error):
                 raise LocalFailure(error) from None
             raise

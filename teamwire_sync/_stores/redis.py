@@ -68,7 +68,7 @@ _NOW = """
 local seconds, microseconds = unpack(redis.call('TIME'))
 local now = seconds + microseconds / 1000000
 """
-# Without memory, Redis still runs the next two scripts, because their first write needs none.
+# Redis without memory still runs the next two scripts, because their first write needs no memory.
 _RENEW = (
     _NOW
     + """
@@ -85,7 +85,7 @@ redis.call('PEXPIRE', KEYS[4], ARGV[2])
 return 1
 """
 )
-# The latest end of a mark that has passed stays.
+# Of the marks that have ended, the mark with the latest end stays.
 _MARK = (
     _NOW
     + """
