@@ -1,4 +1,4 @@
-"""No except clause takes the exception of a signal handler for one of its own block.
+"""No except clause handles the exception of a signal handler like an exception of its own block.
 
 `teamwire_sync._internal.signals` says why.
 """
@@ -16,7 +16,7 @@ from tests.structure.test_imports import SOURCES, room_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Handlers raise an OSError of any kind, or a failure of their own calls of this package.
+# Signal handlers may raise any OSError, or an error of their own calls of this package.
 RISKY = {
     "HTTPError",
     "SSLEOFError",
@@ -31,10 +31,10 @@ RISKY = {
     ),
 }
 ALLOWED = {
-    # They raise the same exception.
+    # These clauses raise the same exception again.
     "teamwire_sync._http.body": 1,
     "teamwire_sync._internal.signals": 1,
-    # Signal handlers run in the main thread only, and these run in the vendor's thread.
+    # These clauses run in the vendor's thread. Signal handlers run only in the main thread.
     "teamwire_sync._vendor.errors": 1,
     "teamwire_sync._vendor.session": 2,
 }
@@ -44,7 +44,7 @@ MODULES = [module for module in SOURCES if room_of(f"{module}.") != "_sandbox"]
 def _clauses(node: ast.AST) -> Iterator[ast.ExceptHandler]:
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.AsyncFunctionDef):
-            continue  # of the vendor's thread
+            continue  # it runs in the vendor's thread
         if isinstance(child, ast.ExceptHandler):
             yield child
         yield from _clauses(child)
