@@ -339,7 +339,7 @@ MUTANTS = (
         "what came before an own write is news",
         "return known is not None and known >= revision",
         "return known == revision",
-        f"{_PUSHED}::TestOthers::test_what_was_before_the_view_does_not",
+        f"{_PUSHED}::TestOthers::test_a_state_from_before_the_view_does_not_count",
     ),
     _mutant(
         "the echo of an own write is news",
@@ -351,7 +351,7 @@ MUTANTS = (
         "an own write tells the others nothing",
         "unknown=unknown)\n                self._source.flush(None if unknown else write)\n",
         "unknown=unknown)\n                self.state.changes -= 1\n",
-        f"{_MARKS}::TestMarks::test_one_call_removes_it_and_renews",
+        f"{_MARKS}::TestMarks::test_one_call_removes_the_mark_and_replaces_the_generation",
         file="_cache/chat_cache.py",
     ),
     _mutant(
@@ -520,14 +520,14 @@ MUTANTS = (
         "a mark that has ended is forgotten",
         "past[:-1]",
         "past",
-        "tests/stores/test_slot.py::TestMarks::test_the_last_end_stays_after_it[memory]",
+        "tests/stores/test_slot.py::TestMarks::test_the_latest_end_stays_after_it_has_passed[memory]",
         file="_stores/memory.py",
     ),
     _mutant(
         "a forked child removes the marks of its parent",
         'f"{mark} {os.getpid()}"',
         "mark",
-        f"{_MARKS}::TestMarks::test_a_forked_child_removes_none_of_its_parent",
+        f"{_MARKS}::TestMarks::test_a_forked_child_removes_no_mark_of_its_parent",
         file="_stores/source.py",
     ),
     _mutant(
@@ -541,7 +541,7 @@ MUTANTS = (
         "a listing that lacks a write of another process lasts",
         " or self._lacks_write(listing)",
         "",
-        f"{_MARKS}::TestRevisions::test_so_does_one_that_is_stored",
+        f"{_MARKS}::TestRevisions::test_a_stored_listing_that_lacks_a_write_lasts_as_long_as_a_recheck",
     ),
     _mutant(
         "new look-ups keep a waiter waiting",
