@@ -128,7 +128,7 @@ MUTANTS = (
         f"{_WRITES}::TestOwnWrites::test_not_modified_does_not_confirm_it",
     ),
     _mutant(
-        "what the server says by itself is no fact",
+        "an event is no fact",
         "            self.facts = self.facts.noted(tid, fact)\n            if revision is None:\n",
         "            if revision is None:\n",
         f"{_WRITES}::TestOwnWrites::test_a_chat_that_the_server_says_is_gone_is_forgotten",
@@ -164,7 +164,7 @@ MUTANTS = (
         file="_cache/chat_cache.py",
     ),
     _mutant(
-        "a refused write brings back what was outdated meanwhile",
+        "a refused write brings back an outdated view",
         "            write.view = None\n",
         "            pass\n",
         f"{_WRITES}::TestRefused::test_the_next_look_up_asks_the_server[event]",
@@ -454,7 +454,7 @@ MUTANTS = (
         "leaving has no revision",
         "        return ChatState(tid, None, response.revision())\n",
         "        return ChatState(tid, None)\n",
-        "tests/http/test_revisions.py::TestWriting::test_leaving_has_that_of_the_header",
+        "tests/http/test_revisions.py::TestWriting::test_leaving_has_the_revision_of_the_header",
         file="_http/transport.py",
     ),
     _mutant(
@@ -550,7 +550,7 @@ MUTANTS = (
         f"{_FLIGHTS}::TestSingleFlight::test_writes_and_new_look_ups_keep_no_waiter_waiting",
     ),
     _mutant(
-        "in doubt a look-up joins a listing from before it",
+        "in doubt a look-up joins a flight from before the look-up",
         "        need = state.required(need)\n",
         "",
         f"{_WRITES}::TestUnknownOutcome::test_a_look_up_does_not_take_a_listing_from_before_it_began",
