@@ -34,7 +34,9 @@ class Write:
         chat: The chat after the change; None if the bot has left it.
         revision: The revision of the change; None if the server has no revisions.
         is_created: Whether the write created the chat.
-        view: The view before the write; None if it must not come back.
+        view: The view before the write, which comes back if the write has changed nothing.
+        empty: The empty view that replaced it. If another view has replaced `empty`, `view` does
+            not come back.
         mark: The token of the write's mark in a store; None without one.
     """
 
@@ -42,7 +44,8 @@ class Write:
     chat: Chat | None = None
     revision: int | None = None
     is_created = False
-    view: ChatSnapshot | None = None
+    view: ChatSnapshot
+    empty: ChatSnapshot | None = None
     mark: str | None = None
 
     def created(self, chat: Chat, revision: int | None) -> None:

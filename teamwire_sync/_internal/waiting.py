@@ -9,6 +9,7 @@ waits with locks and containers only, whose operations are written in C.
 from __future__ import annotations
 
 import _thread
+import sys
 import threading
 import weakref
 from typing import Any, Callable
@@ -80,6 +81,25 @@ class Gate:
         return self.is_open
 
 
+def run_in_thread(work: Callable[[], object]) -> None:
+    """Call *work* in a new thread.
+
+    The thread is not a `threading.Thread`: a signal may interrupt its `start`. Debuggers, profilers
+    and coverage tools trace the new thread as they trace a `threading.Thread`.
+
+    Raises:
+        RuntimeError: The thread can't be started.
+    """
+
+    def traced() -> None:
+        if sys.version_info >= (3, 10):
+            sys.setprofile(threading.getprofile())
+            sys.settrace(threading.gettrace())
+        work()
+
+    _thread.start_new_thread(traced, ())
+
+
 def start(thread: threading.Thread) -> None:
     """Start *thread*, as `threading.Thread.start` does.
 
@@ -101,7 +121,7 @@ def start(thread: threading.Thread) -> None:
         finally:
             is_started.open()
 
-    _thread.start_new_thread(work, ())
+    run_in_thread(work)
     is_started.wait(None)
     for failure in failures:
         raise failure

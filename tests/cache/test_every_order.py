@@ -447,7 +447,7 @@ class World:
                 at_least = [max(each, min(first, second)) for each in told]
                 require(view, history, at_least, "HIDDEN" if first < last else "TRUTH")
                 require(view, history, long_done, "TRUTH after doubt")
-        in_doubt = self.now < state._doubt_until
+        in_doubt = self.now < state.doubt_until
         until = self.now + (RECHECK if in_doubt else TTL)
         assert view.expires_at == until, f"LIFE: a true view ends at {view.expires_at}"
         cache = self.cache(last, last)
@@ -490,7 +490,7 @@ class World:
             key_of_listing(state.confirmed),
             frozenset((tid, each.chat, each.revision, each.expires_at) for tid, each in facts),
             frozenset(end for write, end in state._doubts.items() if write not in going),
-            state._doubt_until,
+            state.doubt_until,
             state._started_at,
             state._last_attempt,
             state._is_authorized,
@@ -500,7 +500,8 @@ class World:
 
     def key_of_thread(self, doing: Any) -> Any:
         if isinstance(doing, Writing):
-            view = doing.write.view and key_of(doing.write.view)
+            is_back = self.state.view is doing.write.empty
+            view = key_of(doing.write.view) if is_back else None
             return (*doing.request, doing.outcome, doing.revision, view)
         if isinstance(doing, Looking):
             flight, known = doing.flight, key_of_listing(doing.known)

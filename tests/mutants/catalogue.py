@@ -129,7 +129,7 @@ MUTANTS = (
     ),
     _mutant(
         "an event is no fact",
-        "            self.facts = self.facts.noted(tid, fact)\n            if revision is None:\n",
+        "            self._note(tid, fact)\n            if revision is None:\n",
         "            if revision is None:\n",
         f"{_WRITES}::TestOwnWrites::test_a_chat_that_the_server_says_is_gone_is_forgotten",
     ),
@@ -142,7 +142,7 @@ MUTANTS = (
     ),
     _mutant(
         "unknown outcome still conditional",
-        "known.validator if known and asked_at >= self._doubt_until else None",
+        "known.validator if known and asked_at >= self.doubt_until else None",
         "known.validator if known else None",
         f"{_WRITES}::TestUnknownOutcome::"
         "test_refreshes_are_unconditional_and_views_short_until_the_grace_is_over"
@@ -165,14 +165,14 @@ MUTANTS = (
     ),
     _mutant(
         "a refused write brings back an outdated view",
-        "            write.view = None\n",
-        "            pass\n",
+        "            if self.view is write.empty:\n",
+        "            if write.empty is not None:\n",
         f"{_WRITES}::TestRefused::test_the_next_look_up_asks_the_server[event]",
     ),
     _mutant(
         "a listing from before a doubt serves after it",
-        "or listing.asked_at < self._doubt_until:",
-        "or now < self._doubt_until:",
+        "or listing.asked_at < self.doubt_until:",
+        "or now < self.doubt_until:",
         f"{_STALE}::TestStale::test_it_is_not_used_after_a_write_of_unknown_outcome[after it]",
     ),
     _mutant(

@@ -9,10 +9,6 @@ To try a random sample with a seed, as the slow test does::
 
     python -m tests.signals.sweep --seconds 40 --seed 7
 
-CPython runs handlers when a function begins, after a call, and when a loop jumps back. Python 3.9
-runs them before nearly each instruction. For Python 3.9, the points are each line, and each
-beginning of a function.
-
 The handler raises, or makes a call of its own. After that, no lock is held, no connection is taken,
 no refresh is in progress, no lease is kept, and the same call works in another thread. The
 interrupted call raises the exception of the handler. A call in the handler returns, or raises
@@ -23,7 +19,6 @@ from __future__ import annotations
 
 import _thread
 import argparse
-import dis
 import faulthandler
 import os
 import random
@@ -35,9 +30,10 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Callable
 
+from tests.support.points import Tracer, place_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import CodeType, FrameType
 
 # Replaced before the package and its dependencies make their locks.
 _locks: dict[int, tuple[Any, str]] = {}
@@ -49,16 +45,11 @@ def _recorded(make: Callable[[], Any]) -> Callable[[], Any]:
         # A gate holds its lock until it opens. A lease holds its lock even after its end.
         is_gate = frame.f_code.co_filename.endswith(("_internal/waiting.py", "_stores/sharing.py"))
         if not (is_gate and make is _thread.allocate_lock):
-            key, where = id(lock), _place(frame)
+            key, where = id(lock), place_of(frame)
             _locks[key] = weakref.ref(lock, lambda _: _locks.pop(key, None)), where
         return lock
 
     return made
-
-
-def _place(frame: FrameType) -> str:
-    parts = Path(frame.f_code.co_filename).parts[-2:]
-    return f"{'/'.join(parts)}:{frame.f_lineno} in {frame.f_code.co_name}"
 
 
 threading.Lock = _recorded(threading.Lock)
@@ -84,7 +75,6 @@ _PACKAGES = tuple(str(Path(one.__file__).parent) for one in (teamwire_sync, urll
 _WATCHED = (*_PACKAGES, threading.__file__, queue.__file__, contextlib.__file__)
 _REST = ("cachetools/__init__.py", "http/client.py", "sqlite3/dbapi2.py", "weakref.py")
 _NOT = (f"{_OURS}/_sandbox", f"{_OURS}/_cli")
-_HAS_LINES = sys.version_info < (3, 10)
 
 # Points at which an exception is lost outside of our code: the end of the file's name, and the
 # function, with the reason why the harm is small.
@@ -100,76 +90,17 @@ FOREIGN = {
 }
 
 
+def _is_watched(name: str) -> bool:
+    is_ours = name.startswith(_WATCHED) or name.endswith(_REST) or "/redis/" in name
+    return is_ours and not name.startswith(_NOT)
+
+
 class Interrupt(BaseException):
     """The exception that a signal handler raises."""
 
 
-def points_of(code: CodeType, known: dict[CodeType, frozenset[int]] = {}) -> frozenset[int]:  # noqa: B006
-    """Return the offsets of the instructions before which CPython checks for signals.
-
-    After a call, CPython raises within the block of the call. A tracer raises in the block of the
-    next instruction. If these are different blocks, a tracer can't do what CPython does.
-    """
-    found = known.get(code)
-    if found is None:
-        offsets, before = set(), None
-        blocks = getattr(dis.Bytecode(code), "exception_entries", ())
-
-        def block_of(offset: int) -> Any:
-            return [one.target for one in blocks if one.start <= offset < one.end]
-
-        for one in dis.get_instructions(code):
-            is_after_call = before is not None and before.opname.startswith("CALL")
-            if is_after_call and block_of(before.offset) == block_of(one.offset):
-                offsets.add(one.offset)
-            if one.opname.startswith("JUMP_") and isinstance(one.argval, int):
-                offsets.update({one.argval} if one.argval <= one.offset else ())
-            if one.opname not in {"CACHE", "PRECALL"}:
-                before = one
-        found = known[code] = frozenset(offsets)
-    return found
-
-
-def is_exempt(frame: FrameType) -> bool:
-    """Return whether Python 3.9 does not check for signals here, because a block begins."""
-    return dis.opname[frame.f_code.co_code[frame.f_lasti]] in {"SETUP_FINALLY", "SETUP_WITH"}
-
-
 def _interrupt() -> None:
     raise Interrupt
-
-
-class Tracer:
-    """Counts the points of a call, and calls *handler* at the point with the number *target*."""
-
-    def __init__(self, target: int, handler: Callable[[], object]) -> None:
-        self.count, self.where, self._target, self._handler = 0, "", target, handler
-
-    def __call__(self, frame: FrameType, event: str, _: object) -> Any:
-        name = frame.f_code.co_filename
-        if not (name.startswith(_WATCHED) or name.endswith(_REST) or "/redis/" in name):
-            return None
-        if name.startswith(_NOT):
-            return None
-        frame.f_trace_opcodes = not _HAS_LINES
-        self._point(frame)
-        return self._trace
-
-    def _trace(self, frame: FrameType, event: str, _: object) -> Any:
-        if event == "opcode":
-            is_point = frame.f_lasti in points_of(frame.f_code)
-        else:
-            is_point = _HAS_LINES and event == "line" and not is_exempt(frame)
-        if is_point:
-            self._point(frame)
-        return self._trace
-
-    def _point(self, frame: FrameType) -> None:
-        self.count += 1
-        if self.count == self._target:
-            sys.settrace(None)
-            self.where = _place(frame)
-            self._handler()
 
 
 class Worker:
@@ -219,7 +150,7 @@ class Sweep:
         self._connection = self._make()
         if not self._is_once:
             self._work(self._connection)
-        tracer = Tracer(-1, _interrupt)
+        tracer = Tracer(_is_watched)
         self._traced(tracer)
         self.points = tracer.count
 
@@ -246,7 +177,7 @@ class Sweep:
             except BaseException as error:  # noqa: BLE001
                 outcomes.append(error.with_traceback(None))
 
-        tracer = Tracer(target, _interrupt if handler == "raise" else handle)
+        tracer = Tracer(_is_watched, target, _interrupt if handler == "raise" else handle)
         faulthandler.dump_traceback_later(2 * PATIENCE, exit=True)
         ignored: list[str] = []
         sys.unraisablehook = lambda args: ignored.append(f"{args.err_msg} {args.object!r}")

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import gc
+import sys
 import threading
 import weakref
 from typing import TYPE_CHECKING
 
 import pytest
 
-from teamwire_sync._internal.waiting import Gate, Limit, Ticket, is_held_here, start
+from teamwire_sync._internal.waiting import Gate, Limit, Ticket, is_held_here, run_in_thread, start
 from tests.support.waiting import PATIENCE, Threads, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import FrameType
 
 # No thread waits for this time: the watchdog ends the test before.
 FOR_EVER = 10 * PATIENCE
@@ -234,3 +236,27 @@ class TestStart:
 
         with pytest.raises(RuntimeError, match="started once"):
             start(thread)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 10), reason="needs threading.gettrace")
+@pytest.mark.parametrize("kind", ["trace", "profile"])
+def test_a_debugger_or_profiler_follows_a_raw_thread(kind: str) -> None:
+    """This includes coverage tools."""
+    seen: list[str] = []
+
+    def follow(frame: FrameType, *_: object) -> None:
+        seen.append(frame.f_code.co_name)
+
+    def work() -> None:
+        done.open()
+
+    done = Gate()
+    before = getattr(threading, f"get{kind}")()
+    getattr(threading, f"set{kind}")(follow)
+    try:
+        run_in_thread(work)
+        assert done.wait(PATIENCE)
+    finally:
+        getattr(threading, f"set{kind}")(before)
+
+    assert "work" in seen

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import threading
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
@@ -80,7 +79,7 @@ def heartbeats() -> list[threading.Thread]:
     return [each for each in threading.enumerate() if each.name == NAME]
 
 
-def start_new_thread(target: Callable[[], object], _: tuple[()]) -> None:
+def run_in_thread(target: Callable[[], object]) -> None:
     threading.Thread(target=target, name=NAME, daemon=True).start()
 
 
@@ -88,9 +87,7 @@ def start_new_thread(target: Callable[[], object], _: tuple[()]) -> None:
 def _visible(monkeypatch: pytest.MonkeyPatch) -> None:
     """Name the threads that extend leases, and let them extend at once."""
     monkeypatch.setattr(sharing_module, "LEASE", 0.003)
-    monkeypatch.setattr(
-        sharing_module, "_thread", SimpleNamespace(start_new_thread=start_new_thread)
-    )
+    monkeypatch.setattr(sharing_module, "run_in_thread", run_in_thread)
 
 
 class TestLeases:

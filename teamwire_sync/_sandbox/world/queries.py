@@ -203,9 +203,8 @@ def present_one_to_one(db: sqlite3.Connection, uid: str) -> str | None:
 
 
 def start_revisions(db: sqlite3.Connection, now: int) -> int:
-    """Start with a new revision of at least *now*, in milliseconds, and return the revision."""
-    # The list does not change. So the new revision gets the time of the last change: a list that
-    # lags shows both from the same moment on.
+    """Begin with a new revision, at least *now* in milliseconds; return it."""
+    # The list does not change, so a list that lags shows this revision with the last change's time.
     added = db.execute(
         "INSERT INTO log (seq, at)"
         " SELECT MAX(COALESCE(MAX(seq), 0) + 1, ?), COALESCE(MAX(at), 0) FROM log",
