@@ -72,10 +72,7 @@ class ChatSnapshot:
         )
 
     def revision_of(self, tid: str) -> int | None:
-        """Return the revision of the state in which the snapshot shows a chat.
-
-        A missing chat without a revision of its own has the revision of the snapshot.
-        """
+        """Return the revision of what the snapshot shows of a chat, also if it is missing."""
         known = self.revisions.get(tid)
         return self.revision if known is None and tid not in self.by_tid else known
 

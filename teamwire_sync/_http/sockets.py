@@ -272,7 +272,7 @@ class DeadlineConnection(HTTPConnection):
         try:
             super().request(*args, **kwargs)
         except OSError as error:
-            # urllib3 ignores some of these errors, and waits for the response.
+            # urllib3 ignores some of these, and waits for the response.
             if is_by_signal(error):
                 raise LocalFailure(error) from None
             raise

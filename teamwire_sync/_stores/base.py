@@ -145,8 +145,7 @@ class StoreSlot(Protocol):
         """Replace the stored listing, unless it has a higher revision than *listing*.
 
         Process A requests a listing, and is paused; process B stores a newer listing. A must not
-        replace B's listing later. Exception: a server that lost its data has lower revisions. So a
-        listing that was requested *grace* or more after the stored listing always replaces it.
+        replace it later. But a server that lost its data has lower revisions.
 
         Args:
             listing: The new listing.

@@ -68,7 +68,7 @@ _NOW = """
 local seconds, microseconds = unpack(redis.call('TIME'))
 local now = seconds + microseconds / 1000000
 """
-# Redis without memory still runs the next two scripts, because their first write needs no memory.
+# Without memory, Redis still runs the next two scripts, because their first write needs none.
 _RENEW = (
     _NOW
     + """

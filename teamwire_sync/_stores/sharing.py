@@ -285,7 +285,7 @@ class SharedListing:
         return error
 
     def lease(self, is_listing: Callable[[], bool]) -> LeaseKeeper:
-        """Return the keeper of a lease that this thread may take. This call does no I/O.
+        """Return the keeper of a lease that this thread may take. There is no I/O before that.
 
         Args:
             is_listing: A function that returns False when the listing has ended.

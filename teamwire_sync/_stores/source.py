@@ -96,7 +96,7 @@ class StoreSource:
         if self._state.ttl <= 0:
             return self._server.bring(flight, request, need)
         lease = self._shared.lease(lambda: not flight.is_over)
-        # Called twice because Ctrl-C may interrupt the first call; idempotent.
+        # Twice, because Ctrl-C may interrupt the first call of `end`, which is idempotent.
         try:
             try:
                 return self._bring(flight, request, need, lease)

@@ -351,7 +351,7 @@ MUTANTS = (
         "an own write tells the others nothing",
         "unknown=unknown)\n                self._source.flush(None if unknown else write)\n",
         "unknown=unknown)\n                self.state.changes -= 1\n",
-        f"{_MARKS}::TestMarks::test_one_call_removes_the_mark_and_replaces_the_generation",
+        f"{_MARKS}::TestMarks::test_one_call_removes_it_and_renews",
         file="_cache/chat_cache.py",
     ),
     _mutant(

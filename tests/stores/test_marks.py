@@ -154,7 +154,7 @@ class TestKilledWriters:
 
         assert by_tid(other, "t3") is not None
 
-    def test_waiting_processes_take_a_listing_that_was_requested_since_they_began(
+    def test_who_waits_takes_a_listing_that_was_asked_for_since(
         self, sharers: Sharers, clock: Clock
     ) -> None:
         kill_writer(sharers)
@@ -242,9 +242,7 @@ class TestMarks:
 
         assert not is_marked(slot)
 
-    def test_one_call_removes_the_mark_and_replaces_the_generation(
-        self, sharers: Sharers, slot: SpiedSlot
-    ) -> None:
+    def test_one_call_removes_it_and_renews(self, sharers: Sharers, slot: SpiedSlot) -> None:
         create(sharers.cache(slot), make_chat("t3"))
 
         assert slot.calls == ["mark", "bump_generation"]

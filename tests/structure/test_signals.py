@@ -16,7 +16,7 @@ from tests.structure.test_imports import SOURCES, room_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Signal handlers may raise any OSError, or an error of their own calls of this package.
+# Handlers raise an OSError of any kind, or a failure of their own calls of this package.
 RISKY = {
     "HTTPError",
     "SSLEOFError",
@@ -34,7 +34,7 @@ ALLOWED = {
     # These clauses raise the same exception again.
     "teamwire_sync._http.body": 1,
     "teamwire_sync._internal.signals": 1,
-    # These clauses run in the vendor's thread. Signal handlers run only in the main thread.
+    # Signal handlers run in the main thread only, and these run in the vendor's thread.
     "teamwire_sync._vendor.errors": 1,
     "teamwire_sync._vendor.session": 2,
 }
