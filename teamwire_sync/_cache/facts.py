@@ -22,7 +22,7 @@ from teamwire_sync._cache.snapshot import ChatSnapshot
 if TYPE_CHECKING:
     from teamwire_sync._models.chats import Chat
 
-# The maximum number of facts. If there are more, the oldest one is dropped.
+# More facts than this are not kept: the oldest ones are dropped.
 _MOST = 4096
 
 

@@ -128,7 +128,7 @@ MUTANTS = (
         f"{_WRITES}::TestOwnWrites::test_not_modified_does_not_confirm_it",
     ),
     _mutant(
-        "an event is no fact",
+        "what the server says by itself is no fact",
         "            self._note(tid, fact)\n            if revision is None:\n",
         "            if revision is None:\n",
         f"{_WRITES}::TestOwnWrites::test_a_chat_that_the_server_says_is_gone_is_forgotten",
