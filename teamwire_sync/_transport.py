@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Callable, Generic, Protocol, TypeVar
 
-from attrs import field, frozen
+from attrs import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -165,9 +165,9 @@ class EventPage:
 
     events: Sequence[Event]
     cursor: str
-    users: Sequence[User] = field(default=())
-    groups: Sequence[Group] = field(default=())
-    revisions: Sequence[int | None] = field(default=())
+    users: Sequence[User] = ()
+    groups: Sequence[Group] = ()
+    revisions: Sequence[int | None] = ()
 
 
 class UploadSource(Protocol):
@@ -208,9 +208,9 @@ class Transport(Protocol):
     was provably never sent, otherwise `TWDeliveryUnknownError`. After `close`, every method raises
     `TWClosedError`.
 
-    A server may number the changes of the chats: each change gets a higher revision. A
-    `TWNotFoundError` then has the private attribute ``_revision``: the lowest revision at which the
-    object can be missing.
+    A `TWNotFoundError` shows that the object is missing if its code is ``not_found``. A server may
+    number the changes of the chats: each change gets a higher revision. The error then has the
+    private attribute ``_revision``: the lowest revision at which the object can be missing.
 
     Attributes:
         abilities: The optional abilities of the transport. A method that needs another ability

@@ -22,7 +22,7 @@ from teamwire_sync._cache.snapshot import ChatSnapshot
 if TYPE_CHECKING:
     from teamwire_sync._models.chats import Chat
 
-# More facts than this are not kept: the oldest ones are dropped.
+# More facts than this are not kept: the oldest ones are dropped, own creations last.
 _MOST = 4096
 
 
@@ -135,7 +135,9 @@ class Facts:
             fact = known
         by_tid[tid] = fact
         if len(by_tid) > _MOST:
-            del by_tid[next(iter(by_tid))]
+            # Thousands of events must not hide a chat that this Connection has just created.
+            others = (each for each in by_tid if not by_tid[each].is_created)
+            del by_tid[next(others, next(iter(by_tid)))]
         return Facts(by_tid)
 
     def merge(self, listed: ChatSnapshot) -> ChatSnapshot:

@@ -493,11 +493,11 @@ class CacheState:
                 # Again: a signal handler may have looked up chats before the fact was there.
                 self._expire()
 
-    def on_state(self, tid: str, chat: Chat | None, revision: int | None) -> None:
+    def on_state(self, tid: str | None, chat: Chat | None, revision: int | None) -> None:
         """Apply what an event or a 404 says about a chat. Expire the view if that is news.
 
         Args:
-            tid: The thread ID.
+            tid: The thread ID; None if it is unknown whether there is news.
             chat: The chat; None if the bot is not in the chat any more.
             revision: The revision of the chat's last change; None if the server has no revisions.
         """
@@ -505,7 +505,8 @@ class CacheState:
         fact = Fact(chat, revision, now + self._own_write_grace)
         with self._lock:
             is_shown = self._shows(tid, revision, now)
-            self._note(tid, fact)
+            if tid is not None:
+                self._note(tid, fact)
             if revision is None:
                 self._asked_since = now
                 self._expire()

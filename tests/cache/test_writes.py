@@ -204,6 +204,16 @@ class TestOwnWrites:
 
         assert list(cache.state.facts.by_tid) == ["new2", "new3", "new4"]
 
+    def test_a_program_that_hears_of_many_changes_keeps_what_it_created(
+        self, cache: ChatCache, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(facts, "_MOST", 3)
+        create(cache, make_chat("new"))
+        for number in range(5):
+            hear(cache, f"t{number}", None)
+
+        assert list(cache.state.facts.by_tid) == ["new", "t3", "t4"]
+
     def test_a_listing_that_was_asked_for_within_the_grace_shows_it_however_late_it_comes(
         self, cache: ChatCache, server: ChatServer, clock: Clock
     ) -> None:

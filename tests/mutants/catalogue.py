@@ -129,8 +129,8 @@ MUTANTS = (
     ),
     _mutant(
         "what the server says by itself is no fact",
-        "            self._note(tid, fact)\n            if revision is None:\n",
-        "            if revision is None:\n",
+        "            if tid is not None:\n                self._note(tid, fact)\n",
+        "",
         f"{_WRITES}::TestOwnWrites::test_a_chat_that_the_server_says_is_gone_is_forgotten",
     ),
     _mutant(
@@ -463,6 +463,23 @@ MUTANTS = (
         'event["revision"] = queries.revision(db)',
         f"{_REVISIONS}::test_a_change_before_the_end_of_a_chat_is_older_than_the_end",
         file="_sandbox/world/events.py",
+    ),
+    _mutant(
+        "a list says a revision that it does not show",
+        "            return chats.page(db, g.revision, limit, cursor), headers\n",
+        "            page = chats.page(db, g.revision, limit, cursor)\n"
+        "        with self._reading():\n"
+        "            return page, headers\n",
+        f"{_REVISIONS}::test_a_list_shows_all_changes_up_to_its_revision_while_others_write",
+        file="_sandbox/app.py",
+    ),
+    _mutant(
+        "a 404 of a proxy is the end of a chat",
+        '            is_gone = error.code == "not_found"\n',
+        "            is_gone = True\n",
+        "tests/services/test_posting.py::TestCache::"
+        "test_a_404_that_is_not_about_the_chat_hides_no_chat[1-None]",
+        file="_services/chat_actions.py",
     ),
     _mutant(
         "a repeated answer shows the present revision",

@@ -17,8 +17,10 @@ from teamwire_sync._sandbox.world.seed import (
 )
 from teamwire_sync.testing import sandbox
 from tests.support.sandbox_api import CHATS, EVENTS, KNOWN, MESSAGES, UPLOADS, Api
+from tests.support.waiting import Threads
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     import requests
@@ -365,3 +367,51 @@ def test_a_new_start_does_not_end_a_lag(tmp_path: Path) -> None:
     with sandbox(path=path) as second, Api(second) as api:
         second.fault("GET", CHATS, lag=1000)
         assert api.chats()[0]["title"] == "test"
+
+
+def test_a_lag_ends_though_the_clock_was_put_back(tmp_path: Path) -> None:
+    """Between two starts."""
+    path = tmp_path / "world.db"
+    with sandbox(chats=3, path=path) as first:
+        first.advance(3600)
+        first.rename_chat(KNOWN_CHAT, "x")
+    with sandbox(path=path) as second, Api(second) as api:
+        second.fault("GET", CHATS, lag=10)
+        second.advance(20)
+        assert api.chats()[0]["title"] == "x"
+
+
+def test_a_list_shows_all_changes_up_to_its_revision_while_others_write(api: Api) -> None:
+    """No more and no fewer."""
+
+    def write(title: str) -> Iterator[tuple[int, str, bool]]:
+        """The number of each change, the chat, and whether it is still there."""
+        with Api(api.box) as own:
+            chat = own.create(title=title, **ONE_TO_ONE).json()["chat"]
+            yield chat["revision"], chat["tid"], True
+            path = f"{CHATS}{chat['tid']}/"
+            for number in range(8):
+                answer = own.patch(path, json={"title": f"{title}{number}"})
+                yield answer.json()["chat"]["revision"], chat["tid"], True
+            yield shown(own.delete(f"{path}members/me/")), chat["tid"], False
+
+    def read() -> list[tuple[int, dict[str, int]]]:
+        with Api(api.box) as own:
+            answers = [own.get(CHATS) for _ in range(20)]
+        return [
+            (shown(each), {chat["tid"]: chat["revision"] for chat in each.json()["chats"]})
+            for each in answers
+        ]
+
+    before = revisions(api)
+    with Threads() as threads:
+        readers = [threads.start(read) for _ in range(2)]
+        writers = [threads.start(lambda name=name: list(write(name))) for name in "abcdef"]
+    changes = sorted(change for writer in writers for change in writer.result())
+    for revision, listed in (each for reader in readers for each in reader.result()):
+        present = dict(before)
+        for number, tid, is_there in changes:
+            if number <= revision:
+                present.pop(tid, None)
+                present.update({tid: number} if is_there else {})
+        assert listed == present
