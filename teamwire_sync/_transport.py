@@ -208,9 +208,9 @@ class Transport(Protocol):
     was provably never sent, otherwise `TWDeliveryUnknownError`. After `close`, every method raises
     `TWClosedError`.
 
-    A `TWNotFoundError` shows that the object is missing if its code is ``not_found``. A server may
-    number the changes of the chats: each change gets a higher revision. The error then has the
-    private attribute ``_revision``: the lowest revision at which the object can be missing.
+    If the code of a `TWNotFoundError` is ``not_found``, the object is missing. A server may number
+    the changes of the chats: each change gets a higher revision. The error then has the private
+    attribute ``_revision``: the lowest revision at which the object can be missing.
 
     Attributes:
         abilities: The optional abilities of the transport. A method that needs another ability

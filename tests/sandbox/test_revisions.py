@@ -370,7 +370,7 @@ def test_a_new_start_does_not_end_a_lag(tmp_path: Path) -> None:
 
 
 def test_a_lag_ends_though_the_clock_was_put_back(tmp_path: Path) -> None:
-    """Between two starts."""
+    """The clock may be set back between two starts."""
     path = tmp_path / "world.db"
     with sandbox(chats=3, path=path) as first:
         first.advance(3600)
@@ -382,10 +382,10 @@ def test_a_lag_ends_though_the_clock_was_put_back(tmp_path: Path) -> None:
 
 
 def test_a_list_shows_all_changes_up_to_its_revision_while_others_write(api: Api) -> None:
-    """No more and no fewer."""
+    """The list shows these changes and no later ones."""
 
     def write(title: str) -> Iterator[tuple[int, str, bool]]:
-        """The number of each change, the chat, and whether it is still there."""
+        """Yield the number of each change, its chat, and whether the chat is still there."""
         with Api(api.box) as own:
             chat = own.create(title=title, **ONE_TO_ONE).json()["chat"]
             yield chat["revision"], chat["tid"], True
