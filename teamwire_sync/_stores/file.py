@@ -2,9 +2,9 @@
 
 Each bot has its own SQLite database in the folder. A call opens the database, and closes it again.
 SQLite does not force the data onto the disk. If a power cut damages the data, the store detects the
-damage, and the chats are listed again. If a process is killed while it writes, the next process
-rolls back the incomplete write. Exception: on a full disk, the store can only change a few values,
-and a killed process may then damage the data.
+damage, and the chats are listed again.
+If a process is killed while it writes, the next process rolls back the incomplete write. On a full
+disk, only a change of a few values is written, without this protection.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _LOCK_TIMEOUT = 1.0
 _LONGEST_FAILURE = 64 * 1024
 # The maximum number of bytes of a database in addition to the chats.
 _MARGIN = 1024 * 1024
-# The errors of SQLite on a full disk, and when the quota of the user is used up.
+# The errors of SQLite on a full disk, and at the end of a quota.
 _FULL = {"database or disk is full", "disk I/O error"}
 # The errors of SQLite that do not mean a damaged database.
 _REASONS = {
@@ -83,7 +83,7 @@ _LOOK = (
     "SELECT generation, body, asked_in, asked_at, failure, written, lacking_until,"
     " (SELECT max(until) FROM marks WHERE until < 9e999) FROM slot LEFT JOIN chats"
 )
-# Of the marks that have ended, the mark with the latest end stays.
+# The latest end of a mark that has passed stays.
 _FORGET = "DELETE FROM marks WHERE until < (SELECT max(until) FROM marks WHERE until <= :now)"
 _SAVE = (
     "UPDATE slot SET asked_in = :generation, asked_at = :asked_at, listed = :listed, failure = NULL"
@@ -371,9 +371,9 @@ class _FileSlot:
         Args:
             work: The function. It may run twice.
             writes: Whether *work* is one transaction: other processes write before or after it.
-            is_small: Whether *work* overwrites only a few values. On a full disk, SQLite can do
-                this if it keeps its journal in memory.
-            has_space: Whether the disk has space for the file of the journal.
+            is_small: Whether *work* overwrites a few values. On a full disk, SQLite does that
+                without a file for its journal.
+            has_space: Whether the disk has space for this file.
         """
         ends_at = time.monotonic() + _LOCK_TIMEOUT
         folder, name = self._folder, self._name

@@ -42,7 +42,7 @@ _locks: dict[int, tuple[Any, str]] = {}
 def _recorded(make: Callable[[], Any]) -> Callable[[], Any]:
     def made() -> Any:
         lock, frame = make(), sys._getframe(1)
-        # A gate holds its lock until it opens. A lease holds its lock even after its end.
+        # The lock of a gate is held until the gate opens, that of a lease after its end, too.
         is_gate = frame.f_code.co_filename.endswith(("_internal/waiting.py", "_stores/sharing.py"))
         if not (is_gate and make is _thread.allocate_lock):
             key, where = id(lock), place_of(frame)

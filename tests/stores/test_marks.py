@@ -132,7 +132,7 @@ class TestKilledWriters:
 
         assert len(sharers.server.asked) == 1
 
-    def test_no_stale_listing_is_served_in_doubt(self, sharers: Sharers, clock: Clock) -> None:
+    def test_nothing_stale_is_served(self, sharers: Sharers, clock: Clock) -> None:
         other = sharers.cache(stale_if_error=60)
         other.all(None)
         kill_writer(sharers)
