@@ -22,7 +22,7 @@ from teamwire_sync._cache.snapshot import ChatSnapshot
 if TYPE_CHECKING:
     from teamwire_sync._models.chats import Chat
 
-# More facts than this are not kept: the oldest ones are dropped, own creations last.
+# The maximum number of facts. Beyond it, the oldest facts are dropped, own creations last.
 _MOST = 4096
 
 
@@ -141,7 +141,7 @@ class Facts:
         return Facts(by_tid)
 
     def merge(self, listed: ChatSnapshot) -> ChatSnapshot:
-        """Return the listing, and add the facts that are newer. New chats are at the end."""
+        """Return *listed* with the facts that are newer. New chats are at the end."""
         newer = self.against(listed).by_tid
         if not newer:
             return listed

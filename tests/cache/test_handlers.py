@@ -1,4 +1,4 @@
-"""A signal handler that uses the cache, at each point of another use of it, loses nothing."""
+"""A signal handler uses the cache at each point of another use. Look-ups show both changes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.skipif(
     sys.version_info < (3, 10),
-    reason="Python 3.9 runs handlers between any two instructions, also a comparison and a store",
+    reason="Python 3.9 may run a handler between a comparison and the assignment after it",
 )
 
 _CACHE = str(Path(teamwire_sync.__file__).parent / "_cache")
@@ -54,10 +54,10 @@ def traced(tracer: Any, work: Callable[[], object]) -> None:
 
 @pytest.mark.parametrize("handler", HANDLERS)
 @pytest.mark.parametrize("use", USES)
-def test_what_each_of_them_has_changed_is_seen(
+def test_look_ups_show_the_change_of_the_use_and_of_the_handler(
     make_cache: Callable[[], ChatCache], server: ChatServer, use: str, handler: str
 ) -> None:
-    """The list of the server shows neither change, so only facts do."""
+    """The server's list shows neither change, so the changes come from facts."""
     work, title = USES[use]
     target, tried = 1, True
     while tried:
@@ -77,4 +77,4 @@ def test_what_each_of_them_has_changed_is_seen(
             assert two is not None
             assert two.title == "zwei", tracer.where
             assert by_title(cache, "two") == (), tracer.where
-    assert target > 5  # it has tried points
+    assert target > 5  # there were points to try

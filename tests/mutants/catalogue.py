@@ -165,7 +165,7 @@ MUTANTS = (
         file="_cache/chat_cache.py",
     ),
     _mutant(
-        "a refused write brings back what was outdated meanwhile",
+        "a refused write brings back an outdated view",
         "            if self.view is write.empty:\n",
         "            if write.empty is not None:\n",
         f"{_WRITES}::TestRefused::test_the_next_look_up_asks_the_server[event]",
@@ -340,7 +340,7 @@ MUTANTS = (
         "what came before an own write is news",
         "return known >= revision",
         "return known == revision",
-        f"{_PUSHED}::TestOthers::test_what_was_before_the_view_does_not",
+        f"{_PUSHED}::TestOthers::test_a_state_from_before_the_view_does_not_count",
     ),
     _mutant(
         "the echo of an own write is news",
@@ -455,7 +455,7 @@ MUTANTS = (
         "leaving has no revision",
         "        return ChatState(tid, None, response.revision())\n",
         "        return ChatState(tid, None)\n",
-        "tests/http/test_revisions.py::TestWriting::test_leaving_has_that_of_the_header",
+        "tests/http/test_revisions.py::TestWriting::test_leaving_has_the_revision_of_the_header",
         file="_http/transport.py",
     ),
     _mutant(
@@ -538,14 +538,14 @@ MUTANTS = (
         "a mark that has ended is forgotten",
         "past[:-1]",
         "past",
-        "tests/stores/test_slot.py::TestMarks::test_the_last_end_stays_after_it[memory]",
+        "tests/stores/test_slot.py::TestMarks::test_the_latest_end_stays_after_it_has_passed[memory]",
         file="_stores/memory.py",
     ),
     _mutant(
         "a forked child removes the marks of its parent",
         'f"{mark} {os.getpid()}"',
         "mark",
-        f"{_MARKS}::TestMarks::test_a_forked_child_removes_none_of_its_parent",
+        f"{_MARKS}::TestMarks::test_a_forked_child_removes_no_mark_of_its_parent",
         file="_stores/source.py",
     ),
     _mutant(
@@ -559,7 +559,7 @@ MUTANTS = (
         "a listing that lacks a write of another process lasts",
         " or self._lacks_write(listing)",
         "",
-        f"{_MARKS}::TestRevisions::test_so_does_one_that_is_stored",
+        f"{_MARKS}::TestRevisions::test_a_stored_listing_that_lacks_a_write_lasts_as_long_as_a_recheck",
     ),
     _mutant(
         "new look-ups keep a waiter waiting",
@@ -568,7 +568,7 @@ MUTANTS = (
         f"{_FLIGHTS}::TestSingleFlight::test_writes_and_new_look_ups_keep_no_waiter_waiting",
     ),
     _mutant(
-        "in doubt a look-up joins a listing from before it",
+        "in doubt a look-up joins a flight from before the look-up",
         "        need = state.required(need)\n",
         "",
         f"{_WRITES}::TestUnknownOutcome::test_a_look_up_does_not_take_a_listing_from_before_it_began",

@@ -56,7 +56,7 @@ def test_pages_hold_each_chat_once_in_order(listing: Listing, limit: int) -> Non
 
 
 def test_chats_that_stay_are_in_a_reading_while_others_come_and_go(listing: Listing) -> None:
-    """The cursor names a position, even that of a chat that has gone, and not a count."""
+    """The cursor is a position, even of a chat that is gone, and not a number of chats."""
     before = listing.tids()
     seen = []
     cursor: dict[str, str] = {}

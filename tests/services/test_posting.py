@@ -382,7 +382,7 @@ class TestCache:
     def test_a_404_that_is_not_about_the_chat_hides_no_chat(
         self, revision: int | None, code: str | None, transport: FakeTransport
     ) -> None:
-        """A proxy sends it, or a server that knows no such path."""
+        """A proxy sends such a response, or a server that does not know the path."""
         chats = Connection(transport=transport).chats
         transport.behind = ()
         transport.revision = revision

@@ -1,17 +1,18 @@
-"""Run a handler at each point of a call at which CPython may run one, and look what is left.
+"""Run a handler at each point of a call at which CPython may run one, and check the result.
 
-By hand, all points (an hour of CPU for each Python)::
+To try all points by hand (an hour of CPU for each Python)::
 
     python -m tests.signals.sweep
     python -m tests.signals.sweep --work refresh --store file --part 1/4
 
-A seeded sample, as the slow test runs it::
+To try a random sample with a seed, as the slow test does::
 
     python -m tests.signals.sweep --seconds 40 --seed 7
 
-The handler raises, or makes a call of its own. After it: no lock is held, no connection is taken,
-no refresh is under way, no lease is kept, and the same call works in another thread. An exception
-comes out of the interrupted call. A call of the handler returns, or raises RuntimeError at once.
+The handler raises, or makes a call of its own. After that, no lock is held, no connection is taken,
+no refresh is in progress, no lease is kept, and the same call works in another thread. The
+interrupted call raises the exception of the handler. A call in the handler returns, or raises
+RuntimeError at once.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from tests.support.points import Tracer, place_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Before the package and its dependencies make their locks.
+# Replaced before the package and its dependencies make their locks.
 _locks: dict[int, tuple[Any, str]] = {}
 
 
@@ -75,9 +76,9 @@ _WATCHED = (*_PACKAGES, threading.__file__, queue.__file__, contextlib.__file__)
 _REST = ("cachetools/__init__.py", "http/client.py", "sqlite3/dbapi2.py", "weakref.py")
 _NOT = (f"{_OURS}/_sandbox", f"{_OURS}/_cli")
 
-# Points at which something is lost outside of our code, by the end of the file's name and the
-# function, with what limits the harm.
-_DESTRUCTOR = "CPython calls it in a destructor, which drops each exception: only that one is lost"
+# Points at which an exception is lost outside of our code: the end of the file's name, and the
+# function, with the reason why the harm is small.
+_DESTRUCTOR = "CPython calls it in a destructor, which drops exceptions: only the exception is lost"
 FOREIGN = {
     ("urllib3/response.py", "closed"): _DESTRUCTOR,
     ("weakref.py", "__call__"): _DESTRUCTOR,
@@ -95,7 +96,7 @@ def _is_watched(name: str) -> bool:
 
 
 class Interrupt(BaseException):
-    """What a signal handler raises."""
+    """The exception that a signal handler raises."""
 
 
 def _interrupt() -> None:
@@ -132,7 +133,7 @@ class Sweep:
         world: The server and the stores.
         work: The name of the work.
         store: The name of the store.
-        worker: Makes the calls that must not hang.
+        worker: The thread for the calls that must not hang.
     """
 
     def __init__(self, world: World, work: str, store: str, worker: Worker) -> None:
@@ -164,7 +165,7 @@ class Sweep:
         return None
 
     def try_at(self, target: int, handler: str) -> None:
-        """Run *handler*, a work or "raise", at the point of this number, and look what is left."""
+        """Run *handler*, a work or "raise", at the point with this number, and check the result."""
         if self._is_once:
             self._connection = self._make()
         outcomes: list[BaseException | None] = []
@@ -226,9 +227,9 @@ class Sweep:
             yield f"the next call: {again!r}"[:200]
 
     def report(self) -> None:
-        """Print what was tried and found."""
+        """Print the number of points, and the problems."""
         print(f"{self.name}: {self.tried} of {self.points} points", flush=True)
-        for found, note in ((self.found, ""), (self.known, ", a known one of other code")):
+        for found, note in ((self.found, ""), (self.known, ", known, in other code")):
             for problem, places in found.items():
                 print(f"  {problem}: {len(places)} times{note}")
                 for place in list(dict.fromkeys(places))[:10]:
@@ -240,7 +241,7 @@ def _wrong(error: BaseException | None, *expected: type[Any]) -> list[str]:
 
 
 def _held() -> list[str]:
-    """The locks that no thread of a call should hold now."""
+    """Return the locks that are held, although no call is in progress."""
     held = []
     for ref, where in list(_locks.values()):
         lock = ref()
@@ -256,13 +257,13 @@ def _held() -> list[str]:
 
 
 def main() -> None:
-    """Sweep, and exit with 1 if something was left."""
+    """Try the points, and exit with 1 after a problem."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--work")
     parser.add_argument("--store", choices=STORES)
     parser.add_argument("--part", default="1/1", help="for example 2/4, the second quarter")
-    parser.add_argument("--seconds", type=float, help="of CPU: try a random sample for so long")
-    parser.add_argument("--handler", help="a work that the handler does; without it, it raises")
+    parser.add_argument("--seconds", type=float, help="seconds of CPU for a random sample")
+    parser.add_argument("--handler", help="a work for the handler; by default, the handler raises")
     parser.add_argument("--seed", type=int, default=time.time_ns() % 10**6)
     options = parser.parse_args()
     with world() as made:

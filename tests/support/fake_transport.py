@@ -39,9 +39,9 @@ class FakeTransport:
         chats: What the bot is a member of.
         behind: What the list shows while it is behind; None while it is not.
         revision: The revision of the last change; None for a server without revisions.
-        revisions: The revisions of the chats' last changes, by thread ID. Those that are missing
-            are 0.
-        behind_revision: The revision that the list shows while it is behind; None without any.
+        revisions: The revisions of the chats' last changes, by thread ID. A missing one counts as
+            0.
+        behind_revision: The revision of the list while it is behind; None without revisions.
         users: The users that there are, but for the bot.
         groups: The groups that there are.
         history: The messages of every chat, newest first.
@@ -156,7 +156,7 @@ class FakeTransport:
         return ChatState(tid, None, self.changed(tid))
 
     def changed(self, tid: str) -> int | None:
-        """Count a change of a chat; return its revision, or None without revisions."""
+        """Count a change of a chat, and return its revision; None without revisions."""
         if self.revision is not None:
             self.revision += 1
             self.revisions[tid] = self.revision

@@ -1,8 +1,8 @@
 """The points of a call at which CPython may run a signal handler.
 
 CPython runs handlers when a function begins, after a call, and when a loop jumps back. Python 3.9
-runs them before nearly each instruction. There the points are each line, and each beginning of a
-function.
+runs them before nearly each instruction. For Python 3.9, the points are each line, and each
+beginning of a function.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ _HAS_LINES = sys.version_info < (3, 10)
 
 
 def place_of(frame: FrameType) -> str:
-    """The end of the file's name, the line and the function."""
+    """Return the end of the file's name, the line and the function."""
     parts = Path(frame.f_code.co_filename).parts[-2:]
     return f"{'/'.join(parts)}:{frame.f_lineno} in {frame.f_code.co_name}"
 
 
 def points_of(code: CodeType, known: dict[CodeType, frozenset[int]] = {}) -> frozenset[int]:  # noqa: B006
-    """The offsets of the instructions before which CPython looks for signals.
+    """Return the offsets of the instructions before which CPython checks for signals.
 
     After a call, CPython raises within the block of the call. A tracer raises in the block of the
-    next instruction. Where that is another block, no tracer can show what CPython does.
+    next instruction. If these are different blocks, a tracer can't do what CPython does.
     """
     found = known.get(code)
     if found is None:
@@ -51,21 +51,21 @@ def points_of(code: CodeType, known: dict[CodeType, frozenset[int]] = {}) -> fro
 
 
 def is_exempt(frame: FrameType) -> bool:
-    """Whether Python 3.9 does not look for signals here: a block begins."""
+    """Return whether Python 3.9 does not check for signals here, because a block begins."""
     return dis.opname[frame.f_code.co_code[frame.f_lasti]] in {"SETUP_FINALLY", "SETUP_WITH"}
 
 
 class Tracer:
-    """Counts the points of a call, and calls *handler* at the one of the number *target*.
+    """Counts the points of a call, and calls *handler* at the point with the number *target*.
 
     Args:
-        is_watched: Whether the points in a file of this name count.
+        is_watched: A function that returns whether the points in a file with this name count.
         target: The number, from 1; 0 for none.
         handler: The signal handler.
 
     Attributes:
-        count: The points so far.
-        where: The place of the one of the number *target*; empty before it.
+        count: The number of points so far.
+        where: The place of the point with the number *target*; empty before this point.
     """
 
     def __init__(
