@@ -144,7 +144,8 @@ class StoreSlot(Protocol):
         """Replace the stored listing, unless it has a higher revision than *listing*.
 
         Process A requests a listing, and is paused; process B stores a newer listing. A must not
-        replace it later. But a server that lost its data has lower revisions.
+        replace it later. But a server that lost its data has lower revisions. Without revisions,
+        the listing that was requested later stays.
 
         Args:
             listing: The new listing.

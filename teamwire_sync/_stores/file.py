@@ -87,13 +87,14 @@ _LOOK = (
 _FORGET = "DELETE FROM marks WHERE until < (SELECT max(until) FROM marks WHERE until <= :now)"
 _SAVE = (
     "UPDATE slot SET asked_in = :generation, asked_at = :asked_at, listed = :listed, failure = NULL"
-    " WHERE NOT coalesce(:listed < listed AND :asked_at < asked_at + :grace"
+    " WHERE NOT coalesce(:asked_at < CASE coalesce(:listed < listed, -1)"
+    " WHEN 1 THEN asked_at + :grace WHEN -1 THEN asked_at END"
     " AND EXISTS (SELECT * FROM chats), 0)"
 )
 _RENEW = "UPDATE slot SET generation = ?, owner = NULL, since = NULL"
 _WROTE = (
-    "UPDATE slot SET lacking_until = :now + :grace, written = CASE"
-    " WHEN written > :revision AND lacking_until > :now THEN written ELSE :revision END"
+    "UPDATE slot SET written = :revision, lacking_until = :now + :grace"
+    " WHERE NOT coalesce(written >= :revision AND lacking_until > :now, 0)"
 )
 # A lease with a start in the future is free, because the clock has been set back since that start.
 _LEASE = (

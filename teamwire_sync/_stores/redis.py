@@ -50,12 +50,25 @@ if redis.call('HGET', KEYS[1], 'body') ~= ARGV[1] then return false end
 if redis.call('STRLEN', KEYS[2]) > tonumber(ARGV[2]) then return 0 end
 return redis.call('GET', KEYS[2])
 """
+_NOW = """
+local seconds, microseconds = unpack(redis.call('TIME'))
+local now = seconds + microseconds / 1000000
+"""
+# Lua would round revisions of more than 53 bits.
+_IS_LESS = """
+local function is_less(one, other) return #one < #other or #one == #other and one < other end
+"""
 # The value is sent in pieces, because each piece has its own time-out. SET is the first write,
 # because Redis without memory refuses a script only at its first write.
-_SAVE = """
-local asked_at, listed = unpack(redis.pcall('HMGET', KEYS[1], 'asked_at', 'listed'))
-local known, new, age = tonumber(listed), tonumber(ARGV[4]), ARGV[3] - (tonumber(asked_at) or 0)
-if known and new and new < known and age < tonumber(ARGV[5]) then return false end
+_SAVE = (
+    _NOW
+    + _IS_LESS
+    + """
+local known, listed = unpack(redis.pcall('HMGET', KEYS[1], 'asked_at', 'listed'))
+local asked_at, new = tonumber(known) or 0, ARGV[4]
+local is_older, least = asked_at <= now, asked_at
+if listed and new ~= '' then is_older, least = is_less(new, listed), asked_at + ARGV[5] end
+if is_older and tonumber(ARGV[3]) < least then return false end
 redis.call('SET', KEYS[2], table.concat(ARGV, '', 7), 'PX', ARGV[6])
 redis.call('DEL', KEYS[1], KEYS[3])
 redis.call('HSET', KEYS[1], 'body', ARGV[1], 'generation', ARGV[2], 'asked_at', ARGV[3])
@@ -64,24 +77,21 @@ redis.call('PEXPIRE', KEYS[1], ARGV[6])
 redis.call('PEXPIRE', KEYS[4], 2 * ARGV[6])
 return 1
 """
-_NOW = """
-local seconds, microseconds = unpack(redis.call('TIME'))
-local now = seconds + microseconds / 1000000
-"""
+)
 # Without memory, Redis still runs the next two scripts, because their first write needs none.
 _RENEW = (
     _NOW
+    + _IS_LESS
     + """
 redis.call('DEL', KEYS[2])
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 for index = 5, #ARGV do redis.call('ZREM', KEYS[3], ARGV[index]) end
-local new = tonumber(ARGV[3])
-if not new then return 1 end
+if ARGV[3] == '' then return 1 end
 local revision, lacking = unpack(redis.call('HMGET', KEYS[4], 'revision', 'until'))
-local is_past = (tonumber(lacking) or 0) <= now
-if is_past or (tonumber(revision) or 0) < new then revision = ARGV[3] end
-redis.call('HSET', KEYS[4], 'revision', revision, 'until', now + ARGV[4])
-redis.call('PEXPIRE', KEYS[4], ARGV[2])
+if (tonumber(lacking) or 0) <= now or is_less(revision or '', ARGV[3]) then
+    redis.call('HSET', KEYS[4], 'revision', ARGV[3], 'until', now + ARGV[4])
+    redis.call('PEXPIRE', KEYS[4], ARGV[2])
+end
 return 1
 """
 )
@@ -212,14 +222,15 @@ class _RedisSlot:
         )  # fmt: skip
 
     def status(self) -> SlotStatus:
-        # Read the time last. Otherwise, data that another process stores between the two reads
-        # would seem to come from the future.
-        failure, head, marked, written, generation, moment = self._link.run(
+        # Read the writes after the generation: a status with a new generation must have the write
+        # that has replaced the old one. Read the time last. Otherwise, data that another process
+        # stores between the two reads would seem to come from the future.
+        failure, head, marked, generation, written, moment = self._link.run(
             ("GET", self._failure),
             ("HMGET", self._head, "body", "generation", "asked_at"),
             ("ZRANGE", self._marks, -1, -1, "WITHSCORES"),
-            ("HMGET", self._written, "revision", "until"),
             ("GET", self._generation),
+            ("HMGET", self._written, "revision", "until"),
             ("TIME",),
         )
         if generation is None:

@@ -32,6 +32,7 @@ from teamwire_sync._stores.base import (
 )
 
 if TYPE_CHECKING:
+    from teamwire_sync._cache.listing import Written
     from teamwire_sync.exceptions import TWError
 
 T = TypeVar("T")
@@ -85,7 +86,9 @@ class SharedListing:
         self.patience = patience
         self._flushing = threading.RLock()
         self._grace = grace
-        # The marks that have to be removed.
+        # The marks that have to be added, because the store failed, each with its end; and those
+        # that have to be removed.
+        self._missing: dict[str, float] = {}
         self._ended: set[str] = set()
         self._slot = slot
         self._attach = attach
@@ -119,15 +122,22 @@ class SharedListing:
         return any(each.shared is self or each.thread == here for each in list(_held))
 
     def mark(self, write: str, seconds: float) -> None:
-        """Add the mark of a write, for this time. Nothing happens if the store fails."""
-        self._try(lambda: self._slot.mark(write, seconds))
+        """Add the mark of a write, for this time. If the store fails, `flush` adds it later."""
+
+        def mark() -> bool:
+            self._slot.mark(write, seconds)
+            return True
+
+        self._missing[write] = self.clock() + seconds
+        if self._try(mark):
+            self._missing.pop(write, None)
 
     def flush(
         self,
         changes: int,
         *,
         ended: str | None = None,
-        revision: int | None = None,
+        written: Written | None = None,
         at_once: bool = False,
     ) -> None:
         """Replace the generation, unless the store has already recorded all own changes.
@@ -135,7 +145,7 @@ class SharedListing:
         Args:
             changes: The number of own changes; each change outdates the stored listing.
             ended: The write whose mark has to be removed; None without one.
-            revision: The highest revision of own writes; None without one.
+            written: The own writes; None without revisions.
             at_once: Whether to try although the store has just failed. `close` needs this, because
                 no later try follows.
         """
@@ -144,12 +154,12 @@ class SharedListing:
         if self._owes(changes):
             if at_once:
                 self._failed_until = -math.inf
-            self._try(lambda: self._flush(changes, revision))
+            self._try(lambda: self._flush(changes, written))
 
     def _owes(self, changes: int) -> bool:
-        return changes > self._flushed or bool(self._ended)
+        return changes > self._flushed or bool(self._ended or self._missing)
 
-    def _flush(self, changes: int, revision: int | None) -> None:
+    def _flush(self, changes: int, written: Written | None) -> None:
         with self._flushing:
             if not self._owes(changes):
                 return
@@ -159,28 +169,32 @@ class SharedListing:
                 raise _Paused
             ended = tuple(self._ended)
             try:
+                for write, until in list(self._missing.items()):
+                    left = until - self.clock()
+                    if write not in ended and left > 0:
+                        self._slot.mark(write, left)
+                    self._missing.pop(write, None)
                 if changes > self._flushed:
+                    revision = None if written is None else written.revision
                     self._slot.bump_generation(ended=ended, revision=revision, grace=self._grace)
-                else:
+                elif ended:
                     self._slot.unmark(ended)
+            except DamagedError:
+                raise
             except StoreError:
                 self._failed_until = self.clock() + _PAUSE
                 raise
             self._ended.difference_update(ended)
             self._flushed = max(changes, self._flushed)
 
-    def status(self, changes: int, revision: int | None = None) -> SlotStatus | None:
+    def status(self, changes: int, written: Written | None = None) -> SlotStatus | None:
         """Record own changes as `flush` does, and return the status; None while the store fails."""
-        return self._try(lambda: self._status(changes, revision))
+        return self._try(lambda: self._status(changes, written))
 
-    def _status(self, changes: int, revision: int | None) -> SlotStatus:
+    def _status(self, changes: int, written: Written | None) -> SlotStatus:
         if self._owes(changes):
-            self._flush(changes, revision)
-        try:
-            return self._slot.status()
-        except DamagedError as error:
-            self._warn_of(error)
-            return self._slot.status()
+            self._flush(changes, written)
+        return self._slot.status()
 
     def load(self, revision: SlotRevision) -> StoredListing | None:
         """Return the listing with this revision; None if the slot lacks it, or the store fails."""
@@ -296,11 +310,13 @@ class SharedListing:
         if self.clock() < self._failed_until:
             return None
         try:
-            result = call()
+            try:
+                result = call()
+            except DamagedError as error:
+                # The damaged data has been removed, so the call may succeed now.
+                self._warn_of(error)
+                result = call()
         except _Paused:
-            return None
-        except DamagedError as error:
-            self._warn_of(error)
             return None
         except StoreError as error:
             # Set this before logging: a logging handler that looks up chats must not use the store.

@@ -77,7 +77,7 @@ class StoreSource:
         """Replace the slot's generation, so that other processes stop using the stored listing."""
         mark = None if ended is None or ended.mark is None else _name_of(ended.mark)
         state = self._state
-        self._shared.flush(state.changes, ended=mark, revision=state.written, at_once=at_once)
+        self._shared.flush(state.changes, ended=mark, written=state.written, at_once=at_once)
 
     def _status(self, now: float) -> SlotStatus | None:
         """Return the slot's status, and tell the state what it says of writes."""
@@ -173,7 +173,9 @@ class StoreSource:
         if not self._state.accepts(asked_at, need, now, began):
             return None
         stored = self._read(revision, asked_at)
-        if stored is not None and now >= self._state.end_of(stored):
+        # If the listing took longer than it lasts, those who waited for it use it. Otherwise, they
+        # would list the chats one after the other.
+        if stored is not None and asked_at <= began and now >= self._state.end_of(stored):
             return None
         ours = self._state.confirmed
         if stored is not None and (ours is None or ours.listed is not stored.listed):

@@ -531,9 +531,31 @@ MUTANTS = (
         file="_stores/source.py",
     ),
     _mutant(
+        "a mark that the store did not take is forgotten",
+        "        self._missing[write] = self.clock() + seconds\n",
+        "",
+        f"{_MARKS}::TestMarks::test_one_that_could_not_be_added_is_added_later",
+        file="_stores/sharing.py",
+    ),
+    _mutant(
+        "those who wait list one after the other",
+        " and asked_at <= began and now >=",
+        " and now >=",
+        f"{_MARKS}::TestKilledWriters::test_who_waits_takes_a_listing_that_was_asked_for_since[5]",
+        file="_stores/source.py",
+    ),
+    _mutant(
+        "a lower write makes the highest one count longer",
+        "        return known if known is not None and counts else self\n",
+        "        return Written(known.revision, self.until) if known and counts else self\n",
+        f"{_MARKS}::TestRevisions::"
+        "test_on_a_server_with_lower_ones_listings_last_again_after_the_grace",
+        file="_cache/listing.py",
+    ),
+    _mutant(
         "an older listing takes the place of a newer one",
-        "number < body[2]",
-        "number < 0",
+        "grace if number < body[2] else -math.inf",
+        "-math.inf",
         f"{_MARKS}::TestRevisions::test_a_paused_process_puts_no_older_listing_over_a_newer_one",
         file="_stores/memory.py",
     ),
