@@ -16,6 +16,7 @@ from teamwire_sync._cache.snapshot import ChatSnapshot
 from teamwire_sync._internal.deadlines import is_own_timeout, time_left
 from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync._stores.base import new_token
+from teamwire_sync._stores.lease import LeaseKeeper
 from teamwire_sync.exceptions import TWError, TWTimeoutError
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from teamwire_sync._cache.source import ServerSource
     from teamwire_sync._cache.state import CacheState
     from teamwire_sync._stores.base import Failure, SlotStatus
-    from teamwire_sync._stores.sharing import LeaseKeeper, SharedListing
+    from teamwire_sync._stores.sharing import SharedListing
 
 # The first and the maximum pause between two checks for another process's listing, in seconds.
 _FIRST_WAIT, _LONGEST_WAIT = 0.01, 0.1
@@ -95,7 +96,7 @@ class StoreSource:
         """Take the stored listing or request one, publish it, and return the view."""
         if self._state.ttl <= 0:
             return self._server.bring(flight, request, need)
-        lease = self._shared.lease(lambda: not flight.is_over)
+        lease = LeaseKeeper(self._shared, lambda: not flight.is_over)
         # Twice, because Ctrl-C may interrupt the first call of `end`, which is idempotent.
         try:
             try:
@@ -152,7 +153,7 @@ class StoreSource:
                 # Check the slot once more. Process A checks; process B stores its listing and
                 # frees the lease; A takes the lease. A must find B's listing.
                 leads = True
-            elif shared.is_leading or shared.clock() >= gives_up_at:
+            elif lease.is_leading or shared.clock() >= gives_up_at:
                 return self._list(status, now, flight, request)
             else:
                 _wait(shared, pause, request.deadline)

@@ -380,7 +380,7 @@ MUTANTS = (
         "        return bool(taken)\n",
         "        return True\n",
         f"{_SHARED}::TestEachStore::test_all_who_need_a_listing_make_one[memory]",
-        file="_stores/sharing.py",
+        file="_stores/lease.py",
     ),
     _mutant(
         "a view lives on whoever has written",

@@ -18,6 +18,7 @@ from typing import Any, Callable, TypeVar
 from teamwire_sync import Connection, ConnectionConfig
 from teamwire_sync._sandbox.world.seed import KNOWN_USER
 from teamwire_sync._stores import file, sharing
+from teamwire_sync._stores import lease as leases
 from teamwire_sync._stores.file import FileStore
 from teamwire_sync._stores.redis import RedisStore
 from tests.support.waiting import PATIENCE, Threads, wait_until
@@ -106,7 +107,7 @@ class Burst:
 def burst(title: str, threads: int, lease: float | None) -> None:
     """See `Burst`."""
     if lease is not None:
-        sharing.LEASE = lease
+        leases.LEASE = lease
     Burst(title, threads).run()
 
 
