@@ -26,6 +26,7 @@ from teamwire_sync._internal.validation import check_seconds, require_count
 from teamwire_sync._stores.base import (
     MAX_AGE,
     MAX_BYTES,
+    MAX_DOUBT,
     DamagedError,
     Failure,
     SlotStatus,
@@ -84,7 +85,10 @@ _LOOK = (
     " (SELECT max(until) FROM marks WHERE until < 9e999) FROM slot LEFT JOIN chats"
 )
 # The latest end of a mark that has passed stays.
-_FORGET = "DELETE FROM marks WHERE until < (SELECT max(until) FROM marks WHERE until <= :now)"
+_FORGET = (
+    "DELETE FROM marks WHERE until > :now + :most"
+    " OR until < (SELECT max(until) FROM marks WHERE until <= :now)"
+)
 _SAVE = (
     "UPDATE slot SET asked_in = :generation, asked_at = :asked_at, listed = :listed, failure = NULL"
     " WHERE NOT coalesce(:asked_at < CASE coalesce(:listed < listed, -1)"
@@ -301,7 +305,7 @@ class _FileSlot:
     def mark(self, write: str, seconds: float) -> None:
         def add(database: sqlite3.Connection) -> None:
             now = self._store._now()
-            database.execute(_FORGET, {"now": now})
+            database.execute(_FORGET, {"now": now, "most": MAX_DOUBT})
             database.execute("INSERT INTO marks VALUES (?, ?)", (write, now + seconds))
 
         self._use(add, writes=True, is_small=True)

@@ -13,6 +13,7 @@ from teamwire_sync._cache.listing import SlotRevision, Written
 from teamwire_sync._internal.fork import on_fork
 from teamwire_sync._stores.base import (
     MAX_AGE,
+    MAX_DOUBT,
     Failure,
     SlotStatus,
     StoredListing,
@@ -138,7 +139,8 @@ class _MemorySlot:
         now = self._store._now()
         with self._lock:
             past = sorted((end, each) for each, end in self._marks.items() if end <= now)
-            self._remove(each for _, each in past[:-1])
+            wrong = [each for each, end in self._marks.items() if end > now + MAX_DOUBT]
+            self._remove([*wrong, *(each for _, each in past[:-1])])
             self._marks[write] = now + seconds
 
     def unmark(self, writes: Collection[str]) -> None:

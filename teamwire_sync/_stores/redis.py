@@ -18,6 +18,7 @@ from teamwire_sync._internal.validation import check_seconds, require_count
 from teamwire_sync._stores.base import (
     MAX_AGE,
     MAX_BYTES,
+    MAX_DOUBT,
     DamagedError,
     Failure,
     SlotStatus,
@@ -100,6 +101,8 @@ _MARK = (
     _NOW
     + """
 redis.call('ZREMRANGEBYRANK', KEYS[1], 0, redis.call('ZCOUNT', KEYS[1], '-inf', now) - 2)
+local wrong = redis.call('ZCOUNT', KEYS[1], now + ARGV[4], '+inf')
+if wrong > 0 then redis.call('ZREMRANGEBYRANK', KEYS[1], -wrong, -1) end
 redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return 1
@@ -304,7 +307,8 @@ class _RedisSlot:
 
     def mark(self, write: str, seconds: float) -> None:
         lasts = 2 * self._age + math.ceil(seconds * 1000)
-        (answer,) = self._link.run(("EVAL", _MARK, 1, self._marks, write, seconds, lasts))
+        values = write, seconds, lasts, MAX_DOUBT
+        (answer,) = self._link.run(("EVAL", _MARK, 1, self._marks, *values))
         self._parsed(int, answer, self._marks)
 
     def unmark(self, writes: Collection[str]) -> None:

@@ -5,6 +5,7 @@ The glossary in `teamwire_sync._cache` defines view, flight, slot, generation an
 
 from __future__ import annotations
 
+import math
 import os
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from teamwire_sync._cache.listing import ConfirmedListing, Freshness, ListingReq
 from teamwire_sync._cache.snapshot import ChatSnapshot
 from teamwire_sync._internal.deadlines import is_own_timeout, time_left
 from teamwire_sync._internal.signals import not_by_signal
-from teamwire_sync._stores.base import new_token
+from teamwire_sync._stores.base import MAX_DOUBT, new_token
 from teamwire_sync._stores.lease import LeaseKeeper
 from teamwire_sync.exceptions import TWError, TWTimeoutError
 
@@ -72,7 +73,8 @@ class StoreSource:
     def begin(self, write: Write) -> None:
         """Add a mark to the slot, which stays if this process is killed during the write."""
         write.mark = new_token()
-        self._shared.mark(_name_of(write.mark), self._state.longest_doubt)
+        seconds = min(self._state.longest_doubt, MAX_DOUBT)
+        self._shared.mark(_name_of(write.mark), seconds)
 
     def flush(self, ended: Write | None = None, *, at_once: bool = False) -> None:
         """Replace the slot's generation, so that other processes stop using the stored listing."""
@@ -87,7 +89,10 @@ class StoreSource:
         if status is not None:
             known = status.written
             written = known and evolve(known, until=_moment(known.until, status, now))
-            state.on_slot(_moment(status.doubt_until, status, now), written)
+            # If the clock has been set back by years, a mark must not last for years.
+            is_wrong = status.doubt_until > status.now + MAX_DOUBT
+            ends_at = -math.inf if is_wrong else _moment(status.doubt_until, status, now)
+            state.on_slot(ends_at, written)
         return status
 
     def bring(

@@ -130,6 +130,18 @@ class TestKilledWriters:
 
         assert len(sharers.server.asked) == 1
 
+    def test_one_of_a_clock_that_was_set_back_by_a_year_does_not_last_for_a_year(
+        self, sharers: Sharers, clock: Clock
+    ) -> None:
+        kill_writer(sharers)
+        sharers.ahead = -365 * 86_400
+        other = sharers.cache()
+        other.all(None)
+        clock.advance(TTL - 1)
+        other.all(None)
+
+        assert len(sharers.server.asked) == 1
+
     def test_nothing_stale_is_served(self, sharers: Sharers, clock: Clock) -> None:
         other = sharers.cache(stale_if_error=60)
         other.all(None)

@@ -276,6 +276,16 @@ class TestMarks:
 
         assert slot.status().doubt_until == -math.inf
 
+    def test_those_of_a_clock_that_was_wrong_are_removed(
+        self, slot: StoreSlot, kit: MemoryKit
+    ) -> None:
+        for each in ("w1", "w2"):
+            slot.mark(each, HOUR)
+        kit.let_pass(-365 * 24 * HOUR)
+        slot.mark("w3", 60)
+
+        assert 0 < lasts(slot) <= 60
+
     def test_another_bot_has_none(self, slot: StoreSlot, stranger: StoreSlot) -> None:
         slot.mark("w1", HOUR)
 
