@@ -132,7 +132,7 @@ def _() -> object:
     (database,) = slot().iterdir()
     with closing(sqlite3.connect(database)) as other:
         other.execute("BEGIN EXCLUSIVE")
-        with patch("teamwire_sync._stores.file._LOCK_TIMEOUT", 0):
+        with patch("teamwire_sync._stores.database._LOCK_TIMEOUT", 0):
             return look_up(store)
 
 
