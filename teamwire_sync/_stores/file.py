@@ -180,10 +180,7 @@ class _FileSlot:
     def save(
         self, listing: StoredListing, *, generation: str, asked_at: float, grace: float = 0.0
     ) -> SlotRevision | None:
-        packed, most = pack(listing), self._store._max_bytes
-        if len(packed) > most:
-            message = f"the chats have {len(packed):,} bytes, more than max_bytes ({most:,})"
-            raise self._folder.error(message)
+        packed = pack(listing, self._store._max_bytes)
         revision = SlotRevision(new_token(), generation, asked_at)
 
         values = {

@@ -7,7 +7,7 @@ import math
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Callable, NoReturn, TypeVar
 
-from attrs import asdict
+from attrs import asdict, evolve
 
 from teamwire_sync._cache.listing import SlotRevision, Written
 from teamwire_sync._internal.extras import install_command
@@ -114,8 +114,7 @@ if redis.call('PEXPIRE', KEYS[2], ARGV[3]) == 0 then return false end
 redis.call('HSET', KEYS[1], 'asked_at', ARGV[2])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 redis.call('PEXPIRE', KEYS[3], 2 * ARGV[3])
-redis.call('DEL', KEYS[4])
-return redis.call('HGET', KEYS[1], 'generation')
+return redis.call('DEL', KEYS[4])
 """
 # An expiry in 0 milliseconds removes the key.
 _END_IN = """
@@ -261,12 +260,7 @@ class _RedisSlot:
     def save(
         self, listing: StoredListing, *, generation: str, asked_at: float, grace: float = 0.0
     ) -> SlotRevision | None:
-        packed = pack(listing)
-        if len(packed) > self._max_bytes:
-            message = (
-                f"the chats have {len(packed):,} bytes, more than max_bytes ({self._max_bytes:,})"
-            )
-            raise StoreError(message)
+        packed = pack(listing, self._max_bytes)
         revision = SlotRevision(new_token(), generation, asked_at)
         pieces = [packed[start : start + _PIECE] for start in range(0, len(packed), _PIECE)]
         number = "" if listing.revision is None else listing.revision
@@ -279,16 +273,16 @@ class _RedisSlot:
         return None if is_saved is None else revision
 
     def mark_unchanged(self, revision: SlotRevision, *, asked_at: float) -> SlotRevision | None:
-        (generation,) = self._link.run(
+        (confirmed,) = self._link.run(
             (
                 "EVAL", _CONFIRM, 4, self._head, self._body, self._generation, self._failure,
                 revision.body, asked_at, self._age,
             )
         )  # fmt: skip
-        if generation is None:
+        if confirmed is None:
             return None
-        token = self._parsed(bytes.decode, generation, self._head, self._body)
-        return SlotRevision(revision.body, token, asked_at)
+        self._parsed(int, confirmed, self._head, self._body)
+        return evolve(revision, asked_at=asked_at)
 
     def fail(self, failure: Failure) -> None:
         self._link.run(("SET", self._failure, json.dumps(asdict(failure)), "PX", self._age))

@@ -15,7 +15,6 @@ from attrs import evolve
 
 from teamwire_sync import exceptions
 from teamwire_sync._cache.cool_down import COOL_DOWN
-from teamwire_sync._cache.listing import ConfirmedListing, SlotRevision
 from teamwire_sync._internal.fork import on_fork
 from teamwire_sync._internal.log import logger
 from teamwire_sync._stores.base import (
@@ -28,7 +27,7 @@ from teamwire_sync._stores.base import (
 )
 
 if TYPE_CHECKING:
-    from teamwire_sync._cache.listing import Written
+    from teamwire_sync._cache.listing import ConfirmedListing, SlotRevision, Written
     from teamwire_sync.exceptions import TWError
 
 T = TypeVar("T")
@@ -111,9 +110,9 @@ class SharedListing:
             self.slot.mark(write, seconds)
             return True
 
-        self._missing[write] = self.clock() + seconds
-        if self.attempt(mark):
-            self._missing.pop(write, None)
+        until = self.clock() + seconds
+        if not self.attempt(mark):
+            self._missing[write] = until
 
     def flush(
         self,
@@ -185,15 +184,6 @@ class SharedListing:
         if listing is not None:
             self._attach(listing)
         return listing
-
-    @staticmethod
-    def unsaved(status: SlotStatus) -> SlotRevision:
-        """Return the revision that a listing has before it is stored.
-
-        Args:
-            status: The status before the request for the listing.
-        """
-        return SlotRevision("", status.generation, status.now)
 
     def save(
         self, listing: ConfirmedListing, status: SlotStatus, *, unchanged: SlotRevision | None

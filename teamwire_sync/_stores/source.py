@@ -216,7 +216,8 @@ class StoreSource:
                 took = state.clock() - began
                 shared.failed(error, status, took=took, pause=pause_after(error))
             raise
-        listing = evolve(listing, revision=shared.unsaved(status))
+        # The chats have no token before they are stored.
+        listing = evolve(listing, revision=SlotRevision("", status.generation, status.now))
         check_at = now + shared.next_look
         view = self._server.publish(flight, listing, check_at=check_at, stamp=status.stamp)
         # End the flight first, so that its waiters do not wait until the listing is stored.

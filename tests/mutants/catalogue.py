@@ -532,8 +532,8 @@ MUTANTS = (
     ),
     _mutant(
         "a mark that the store did not take is forgotten",
-        "        self._missing[write] = self.clock() + seconds\n",
-        "",
+        "            self._missing[write] = until\n",
+        "            pass\n",
         f"{_MARKS}::TestMarks::test_one_that_could_not_be_added_is_added_later",
         file="_stores/sharing.py",
     ),
