@@ -67,6 +67,8 @@ class TWError(Exception):
 
     # The revision of the bot's chats that a response with status 404 shows at least.
     _revision: int | None = None
+    # Whether a server that keeps the contract has refused a write with the status 503.
+    _is_refusal = False
 
     def __init__(
         self,

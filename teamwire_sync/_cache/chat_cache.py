@@ -188,12 +188,12 @@ class ChatCache:
         try:
             yield write
             unknown = False
-        except not_by_signal(TWDeliveryUnknownError, TWServerError, TWProtocolError):
-            raise
-        except not_by_signal(TWError):
-            may_be_done = False
-            self.state.withdraw(write)
-            self._source.flush(write)
+        except not_by_signal(TWError) as error:
+            unclear = TWDeliveryUnknownError, TWServerError, TWProtocolError
+            if error._is_refusal or not isinstance(error, unclear):
+                may_be_done = False
+                self.state.withdraw(write)
+                self._source.flush(write)
             raise
         finally:
             if may_be_done:

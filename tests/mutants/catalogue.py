@@ -538,6 +538,13 @@ MUTANTS = (
         file="_stores/sharing.py",
     ),
     _mutant(
+        "a write that a busy server refused is in doubt",
+        "if error._is_refusal or not isinstance(error, unclear):",
+        "if not isinstance(error, unclear):",
+        f"{_WRITES}::TestRefused::test_a_server_that_is_too_busy_for_it_has_refused_it",
+        file="_cache/chat_cache.py",
+    ),
+    _mutant(
         "those who wait list one after the other",
         " and asked_at <= began and now >=",
         " and now >=",
