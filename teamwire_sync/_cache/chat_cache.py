@@ -181,24 +181,25 @@ class ChatCache:
             The `Write` in which the caller records the result.
         """
         write = Write()
-        unknown = may_be_done = True
-        if in_doubt:
-            self.state.begin(write)
-            self._source.begin(write)
+        unknown, may_be_done = True, False
         try:
+            if in_doubt:
+                self.state.begin(write)
+                self._source.begin(write)
+            may_be_done = True
             yield write
             unknown = False
         except not_by_signal(TWError) as error:
             unclear = TWDeliveryUnknownError, TWServerError, TWProtocolError
-            if error._is_refusal or not isinstance(error, unclear):
-                may_be_done = False
-                self.state.withdraw(write)
-                self._source.flush(write)
+            may_be_done = isinstance(error, unclear) and not error._is_refusal
             raise
         finally:
             if may_be_done:
                 self.state.wrote(write, unknown=unknown)
                 self._source.flush(None if unknown else write)
+            else:
+                self.state.withdraw(write)
+                self._source.flush(write)
 
     # The next method needs no flush: each process gets its own events and 404 responses from the
     # server.

@@ -41,6 +41,10 @@ def is_marked(slot: SpiedSlot) -> bool:
     return bool(status.doubt_until > status.now)
 
 
+def interrupt() -> None:
+    raise KeyboardInterrupt
+
+
 def kill_writer(sharers: Sharers) -> None:
     """Have a process be killed, after the server has made a chat and before it answers."""
     slot = sharers.slot()
@@ -215,6 +219,20 @@ class TestMarks:
         fail_to_create(sharers.cache(), error)
 
         assert slot.status() == before
+
+    def test_ctrl_c_before_the_write_is_sent_leaves_none(
+        self, sharers: Sharers, slot: SpiedSlot
+    ) -> None:
+        interrupted = sharers.slot()
+        interrupted.once("mark", interrupt, after=True)
+        cache = sharers.cache(interrupted)
+        cache.all(None)
+        before = slot.status()
+        with pytest.raises(KeyboardInterrupt), cache.writing():
+            pass
+
+        assert slot.status() == before
+        assert cache.info().expires_in == TTL
 
     def test_one_of_unknown_outcome_stays(
         self, sharers: Sharers, slot: SpiedSlot, clock: Clock
