@@ -65,7 +65,7 @@ class TWError(Exception):
         cause: The type and one line of text of the underlying error.
     """
 
-    # The revision of the bot's chats that a response with status 404 shows at least.
+    # Only for the status 404: the response shows all changes of chats up to this revision.
     _revision: int | None = None
     # Whether a server that keeps the contract has refused a write with the status 503.
     _is_refusal = False

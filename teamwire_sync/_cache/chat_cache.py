@@ -204,7 +204,7 @@ class ChatCache:
     # The next method needs no flush: each process gets its own events and 404 responses from the
     # server.
 
-    def on_state(self, tid: str, chat: Chat | None, revision: int | None) -> None:
+    def on_state(self, tid: str | None, chat: Chat | None, revision: int | None) -> None:
         """Apply what an event or a 404 says about a chat. See `CacheState.on_state`."""
         self.state.on_state(tid, chat, revision)
 

@@ -90,7 +90,7 @@ class SlotRevision:
 
 @frozen
 class Written:
-    """The own writes of the processes that share a slot, as far as the server has numbered them.
+    """The own writes of the processes that share a slot, on a server with revisions.
 
     Attributes:
         revision: The highest revision of these writes.

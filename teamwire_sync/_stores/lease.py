@@ -5,13 +5,13 @@ The glossary in `teamwire_sync._cache` defines lease.
 
 from __future__ import annotations
 
-import _thread
 import atexit
 import os
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Callable
 
+from teamwire_sync._internal.waiting import run_in_thread
 from teamwire_sync._stores.base import StoreError, new_token
 
 if TYPE_CHECKING:
@@ -69,8 +69,7 @@ class LeaseKeeper:
             held.discard(self)
         else:
             with suppress(RuntimeError):  # the interpreter is ending
-                # Not a threading.Thread: a signal may interrupt its start.
-                _thread.start_new_thread(self._extend, ())
+                run_in_thread(self._extend)
         return bool(taken)
 
     def end(self) -> None:

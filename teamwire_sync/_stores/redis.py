@@ -96,7 +96,7 @@ end
 return 1
 """
 )
-# The latest end of a mark that has passed stays.
+# Of the marks that have ended, the mark with the latest end stays.
 _MARK = (
     _NOW
     + """

@@ -129,8 +129,8 @@ MUTANTS = (
     ),
     _mutant(
         "what the server says by itself is no fact",
-        "            self.facts = self.facts.noted(tid, fact)\n            if revision is None:\n",
-        "            if revision is None:\n",
+        "            if tid is not None:\n                self._note(tid, fact)\n",
+        "",
         f"{_WRITES}::TestOwnWrites::test_a_chat_that_the_server_says_is_gone_is_forgotten",
     ),
     _mutant(
@@ -142,7 +142,7 @@ MUTANTS = (
     ),
     _mutant(
         "unknown outcome still conditional",
-        "known.validator if known and asked_at >= self._doubt_until else None",
+        "known.validator if known and asked_at >= self.doubt_until else None",
         "known.validator if known else None",
         f"{_WRITES}::TestUnknownOutcome::"
         "test_refreshes_are_unconditional_and_views_short_until_the_grace_is_over"
@@ -164,15 +164,15 @@ MUTANTS = (
         file="_cache/chat_cache.py",
     ),
     _mutant(
-        "a refused write brings back what was outdated meanwhile",
-        "            write.view = None\n",
-        "            pass\n",
+        "a refused write brings back an outdated view",
+        "            if self.view is write.empty:\n",
+        "            if write.empty is not None:\n",
         f"{_WRITES}::TestRefused::test_the_next_look_up_asks_the_server[event]",
     ),
     _mutant(
         "a listing from before a doubt serves after it",
-        "or listing.asked_at < self._doubt_until:",
-        "or now < self._doubt_until:",
+        "or listing.asked_at < self.doubt_until:",
+        "or now < self.doubt_until:",
         f"{_STALE}::TestStale::test_it_is_not_used_after_a_write_of_unknown_outcome[after it]",
     ),
     _mutant(
@@ -339,7 +339,7 @@ MUTANTS = (
         "what came before an own write is news",
         "return known is not None and known >= revision",
         "return known == revision",
-        f"{_PUSHED}::TestOthers::test_what_was_before_the_view_does_not",
+        f"{_PUSHED}::TestOthers::test_a_state_from_before_the_view_does_not_count",
     ),
     _mutant(
         "the echo of an own write is news",
@@ -454,7 +454,7 @@ MUTANTS = (
         "leaving has no revision",
         "        return ChatState(tid, None, response.revision())\n",
         "        return ChatState(tid, None)\n",
-        "tests/http/test_revisions.py::TestWriting::test_leaving_has_that_of_the_header",
+        "tests/http/test_revisions.py::TestWriting::test_leaving_has_the_revision_of_the_header",
         file="_http/transport.py",
     ),
     _mutant(
@@ -463,6 +463,23 @@ MUTANTS = (
         'event["revision"] = queries.revision(db)',
         f"{_REVISIONS}::test_a_change_before_the_end_of_a_chat_is_older_than_the_end",
         file="_sandbox/world/events.py",
+    ),
+    _mutant(
+        "a list says a revision that it does not show",
+        "            return chats.page(db, g.revision, limit, cursor), headers\n",
+        "            page = chats.page(db, g.revision, limit, cursor)\n"
+        "        with self._reading():\n"
+        "            return page, headers\n",
+        f"{_REVISIONS}::test_a_list_shows_all_changes_up_to_its_revision_while_others_write",
+        file="_sandbox/app.py",
+    ),
+    _mutant(
+        "a 404 of a proxy is the end of a chat",
+        '            is_gone = error.code == "not_found"\n',
+        "            is_gone = True\n",
+        "tests/services/test_posting.py::TestCache::"
+        "test_a_404_that_is_not_about_the_chat_hides_no_chat[1-None]",
+        file="_services/chat_actions.py",
     ),
     _mutant(
         "a repeated answer shows the present revision",
@@ -520,14 +537,14 @@ MUTANTS = (
         "a mark that has ended is forgotten",
         "past[:-1]",
         "past",
-        "tests/stores/test_slot.py::TestMarks::test_the_last_end_stays_after_it[memory]",
+        "tests/stores/test_slot.py::TestMarks::test_the_latest_end_stays_after_it_has_passed[memory]",
         file="_stores/memory.py",
     ),
     _mutant(
         "a forked child removes the marks of its parent",
         'f"{mark} {os.getpid()}"',
         "mark",
-        f"{_MARKS}::TestMarks::test_a_forked_child_removes_none_of_its_parent",
+        f"{_MARKS}::TestMarks::test_a_forked_child_removes_no_mark_of_its_parent",
         file="_stores/source.py",
     ),
     _mutant(
@@ -570,7 +587,7 @@ MUTANTS = (
         "a listing that lacks a write of another process lasts",
         " or self._lacks_write(listing)",
         "",
-        f"{_MARKS}::TestRevisions::test_so_does_one_that_is_stored",
+        f"{_MARKS}::TestRevisions::test_a_stored_listing_that_lacks_a_write_lasts_as_long_as_a_recheck",
     ),
     _mutant(
         "new look-ups keep a waiter waiting",
@@ -579,7 +596,7 @@ MUTANTS = (
         f"{_FLIGHTS}::TestSingleFlight::test_writes_and_new_look_ups_keep_no_waiter_waiting",
     ),
     _mutant(
-        "in doubt a look-up joins a listing from before it",
+        "in doubt a look-up joins a flight from before the look-up",
         "        need = state.required(need)\n",
         "",
         f"{_WRITES}::TestUnknownOutcome::test_a_look_up_does_not_take_a_listing_from_before_it_began",
