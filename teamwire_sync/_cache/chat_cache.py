@@ -184,23 +184,24 @@ class ChatCache:
             The `Write` in which the caller records the result.
         """
         write = Write()
-        unknown = may_be_done = True
-        if in_doubt:
-            self.state.begin(write)
-            self._source.begin(write)
+        unknown, may_be_done = True, False
         try:
+            if in_doubt:
+                self.state.begin(write)
+                self._source.begin(write)
+            may_be_done = True
             yield write
             unknown = False
         except not_by_signal(TWError) as error:
             may_be_done = isinstance(error, _MAY_BE_DONE) and not error._is_refusal
-            if not may_be_done:
-                self.state.withdraw(write)
-                self._source.flush(write)
             raise
         finally:
             if may_be_done:
                 self.state.wrote(write, unknown=unknown)
                 self._source.flush(None if unknown else write)
+            else:
+                self.state.withdraw(write)
+                self._source.flush(write)
 
     # The next method needs no flush: each process gets its own events and 404 responses from the
     # server.

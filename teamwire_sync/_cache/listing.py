@@ -100,6 +100,15 @@ class Written:
     revision: int
     until: float
 
+    def after(self, known: Written | None, now: float) -> Written:
+        """Return *known* if it counts at the time *now* and is not lower; otherwise this.
+
+        A lower write does not make *known* count longer: a server that lost its data has lower
+        revisions for good.
+        """
+        counts = known is not None and now < known.until and self.revision <= known.revision
+        return known if known is not None and counts else self
+
 
 @frozen(eq=False, repr=False)
 class ConfirmedListing:

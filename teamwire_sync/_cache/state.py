@@ -77,7 +77,7 @@ class CacheState:
             `confirmed`. If A receives 304 after that, A must not publish the dropped chats again.
         changes: The number of changes. A change is an own write, an `invalidate` or a 401. It
             outdates the listings of other processes, so the source informs these processes.
-        written: The highest revision of an own write; None without revisions.
+        written: The own writes; None without revisions.
         longest_doubt: Seconds for which a write can be in doubt.
     """
 
@@ -101,7 +101,7 @@ class CacheState:
         # the processes that share the listings.
         self._doubts: dict[Write, float] = {}
         self._of_all = Write()
-        self.written: int | None = None
+        self.written: Written | None = None
         # The highest revision of a write of these processes, and the time until which a listing may
         # lack the write.
         self._written_by_all: Written | None = None
@@ -372,11 +372,12 @@ class CacheState:
         A listing from before the last event or 404 is too old. For example, another process lists
         the chats. Then a thread of this process receives an event, which makes the view expire. The
         thread must not take the older listing from the store. If the cache is in doubt, a listing
-        from before the look-up *began* is too old.
+        from before the look-up *began* is too old. One from after that is new enough even if it
+        has expired already, as an own listing would be.
         """
         in_doubt = now < self.doubt_until
         since = max(need.since, self._asked_since, began if in_doubt else -math.inf)
-        return since < asked_at and now < asked_at + self.ttl
+        return since < asked_at and (began < asked_at or now < asked_at + self.ttl)
 
     def on_slot(self, doubt_until: float, written: Written | None) -> None:
         """Apply what a slot says about the writes of all processes that share it.
@@ -479,8 +480,8 @@ class CacheState:
                 # state before the write.
                 self._expire()
                 self.changes += 1
-                if write.revision is not None and write.revision > (self.written or 0):
-                    self.written = write.revision
+                if write.revision is not None:
+                    self.written = Written(write.revision, until).after(self.written, now)
             # Also if the view shows the write: the next listing may come from a server that lags.
             if write.tid is not None:
                 self._note(write.tid, fact)

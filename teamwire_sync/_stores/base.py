@@ -47,6 +47,10 @@ MAX_BYTES = 64 * 1024 * 1024
 """The maximum size of a stored listing in bytes: about 500,000 chats."""
 
 
+MAX_DOUBT = 86_400.0
+"""The maximum number of seconds until the end of a mark. A later end is from a wrong clock."""
+
+
 class StoreError(Exception):
     """The store can't do an operation now. The text, one line with the reason, may be logged."""
 
@@ -144,7 +148,8 @@ class StoreSlot(Protocol):
         """Replace the stored listing, unless it has a higher revision than *listing*.
 
         Process A requests a listing, and is paused; process B stores a newer listing. A must not
-        replace it later. But a server that lost its data has lower revisions.
+        replace it later. But a server that lost its data has lower revisions. Without revisions,
+        the listing that was requested later stays.
 
         Args:
             listing: The new listing.
@@ -186,11 +191,11 @@ class StoreSlot(Protocol):
         """
 
     def mark(self, write: str, seconds: float) -> None:
-        """Add a mark: the outcome of a write is unknown.
+        """Add a mark: the outcome of a write is unknown. Remove the marks with an impossible end.
 
         Args:
             write: A token of the write.
-            seconds: The time until the end of the mark.
+            seconds: The time until the end of the mark, `MAX_DOUBT` at most.
         """
 
     def unmark(self, writes: Collection[str]) -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import struct
 from base64 import b64decode, b64encode
 from itertools import accumulate, chain
@@ -64,11 +65,12 @@ _FAULTS = (
 )  # fmt: skip
 
 
-def pack(contents: StoredListing) -> bytes:
+def pack(contents: StoredListing, max_bytes: float = math.inf) -> bytes:
     """Return a listing as bytes, with the users and groups that its chats refer to.
 
     Raises:
-        StoreError: The listing has a value that JSON does not support, such as infinity.
+        StoreError: The listing has a value that JSON does not support, such as infinity, or it has
+            more than *max_bytes*.
     """
     try:
         body = _encode(_document(contents)).encode("ascii")
@@ -77,7 +79,11 @@ def pack(contents: StoredListing) -> bytes:
     if not body:
         message = "the chats contain a value that can't be stored"
         raise StoreError(message)
-    return b"%s\n%s" % (_digest(body), body)
+    packed = b"%s\n%s" % (_digest(body), body)
+    if len(packed) > max_bytes:
+        message = f"the chats have {len(packed):,} bytes, more than max_bytes ({max_bytes:,})"
+        raise StoreError(message)
+    return packed
 
 
 def unpack(packed: bytes) -> StoredListing:

@@ -13,6 +13,7 @@ from teamwire_sync._cache.listing import SlotRevision, Written
 from teamwire_sync._internal.fork import on_fork
 from teamwire_sync._stores.base import (
     MAX_AGE,
+    MAX_DOUBT,
     Failure,
     SlotStatus,
     StoredListing,
@@ -67,7 +68,7 @@ class _MemorySlot:
         self._generation = new_token()
         # The slot keeps bytes, not chats. A chat sends its requests through one Connection, and
         # several Connections share the slot.
-        self._body: tuple[SlotRevision, bytes, float] | None = None
+        self._body: tuple[SlotRevision, bytes, int | None] | None = None
         self._failure: Failure | None = None
         self._marks: dict[str, float] = {}
         self._written: Written | None = None
@@ -101,11 +102,13 @@ class _MemorySlot:
         revision, packed = SlotRevision(new_token(), generation, asked_at), pack(listing)
         with self._lock:
             body, number = self._body, listing.revision
-            is_older = body is not None and number is not None and number < body[2]
-            if body is not None and is_older and asked_at < body[0].asked_at + grace:
-                return None
-            self._body = revision, packed, -math.inf if number is None else number
-            self._failure = None
+            if body is not None:
+                stays = 0.0
+                if number is not None and body[2] is not None:
+                    stays = grace if number < body[2] else -math.inf
+                if asked_at < body[0].asked_at + stays:
+                    return None
+            self._body, self._failure = (revision, packed, number), None
         return revision
 
     def mark_unchanged(self, revision: SlotRevision, *, asked_at: float) -> SlotRevision | None:
@@ -128,10 +131,7 @@ class _MemorySlot:
             self._generation = generation
             self._owner, self._leased_until = "", 0.0
             if revision is not None:
-                known = self._written
-                if known is not None and now < known.until:
-                    revision = max(revision, known.revision)
-                self._written = Written(revision, now + grace)
+                self._written = Written(revision, now + grace).after(self._written, now)
             self._remove(ended)
         return generation
 
@@ -139,7 +139,8 @@ class _MemorySlot:
         now = self._store._now()
         with self._lock:
             past = sorted((end, each) for each, end in self._marks.items() if end <= now)
-            self._remove(each for _, each in past[:-1])
+            wrong = [each for each, end in self._marks.items() if end > now + MAX_DOUBT]
+            self._remove([*wrong, *(each for _, each in past[:-1])])
             self._marks[write] = now + seconds
 
     def unmark(self, writes: Collection[str]) -> None:

@@ -7,7 +7,7 @@ import math
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Callable, NoReturn, TypeVar
 
-from attrs import asdict
+from attrs import asdict, evolve
 
 from teamwire_sync._cache.listing import SlotRevision, Written
 from teamwire_sync._internal.extras import install_command
@@ -18,6 +18,7 @@ from teamwire_sync._internal.validation import check_seconds, require_count
 from teamwire_sync._stores.base import (
     MAX_AGE,
     MAX_BYTES,
+    MAX_DOUBT,
     DamagedError,
     Failure,
     SlotStatus,
@@ -50,12 +51,25 @@ if redis.call('HGET', KEYS[1], 'body') ~= ARGV[1] then return false end
 if redis.call('STRLEN', KEYS[2]) > tonumber(ARGV[2]) then return 0 end
 return redis.call('GET', KEYS[2])
 """
+_NOW = """
+local seconds, microseconds = unpack(redis.call('TIME'))
+local now = seconds + microseconds / 1000000
+"""
+# Lua would round revisions of more than 53 bits.
+_IS_LESS = """
+local function is_less(one, other) return #one < #other or #one == #other and one < other end
+"""
 # The value is sent in pieces, because each piece has its own time-out. SET is the first write,
 # because Redis without memory refuses a script only at its first write.
-_SAVE = """
-local asked_at, listed = unpack(redis.pcall('HMGET', KEYS[1], 'asked_at', 'listed'))
-local known, new, age = tonumber(listed), tonumber(ARGV[4]), ARGV[3] - (tonumber(asked_at) or 0)
-if known and new and new < known and age < tonumber(ARGV[5]) then return false end
+_SAVE = (
+    _NOW
+    + _IS_LESS
+    + """
+local known, listed = unpack(redis.pcall('HMGET', KEYS[1], 'asked_at', 'listed'))
+local asked_at, new = tonumber(known) or 0, ARGV[4]
+local is_older, least = asked_at <= now, asked_at
+if listed and new ~= '' then is_older, least = is_less(new, listed), asked_at + ARGV[5] end
+if is_older and tonumber(ARGV[3]) < least then return false end
 redis.call('SET', KEYS[2], table.concat(ARGV, '', 7), 'PX', ARGV[6])
 redis.call('DEL', KEYS[1], KEYS[3])
 redis.call('HSET', KEYS[1], 'body', ARGV[1], 'generation', ARGV[2], 'asked_at', ARGV[3])
@@ -64,24 +78,21 @@ redis.call('PEXPIRE', KEYS[1], ARGV[6])
 redis.call('PEXPIRE', KEYS[4], 2 * ARGV[6])
 return 1
 """
-_NOW = """
-local seconds, microseconds = unpack(redis.call('TIME'))
-local now = seconds + microseconds / 1000000
-"""
+)
 # Without memory, Redis still runs the next two scripts, because their first write needs none.
 _RENEW = (
     _NOW
+    + _IS_LESS
     + """
 redis.call('DEL', KEYS[2])
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 for index = 5, #ARGV do redis.call('ZREM', KEYS[3], ARGV[index]) end
-local new = tonumber(ARGV[3])
-if not new then return 1 end
+if ARGV[3] == '' then return 1 end
 local revision, lacking = unpack(redis.call('HMGET', KEYS[4], 'revision', 'until'))
-local is_past = (tonumber(lacking) or 0) <= now
-if is_past or (tonumber(revision) or 0) < new then revision = ARGV[3] end
-redis.call('HSET', KEYS[4], 'revision', revision, 'until', now + ARGV[4])
-redis.call('PEXPIRE', KEYS[4], ARGV[2])
+if (tonumber(lacking) or 0) <= now or is_less(revision or '', ARGV[3]) then
+    redis.call('HSET', KEYS[4], 'revision', ARGV[3], 'until', now + ARGV[4])
+    redis.call('PEXPIRE', KEYS[4], ARGV[2])
+end
 return 1
 """
 )
@@ -90,6 +101,8 @@ _MARK = (
     _NOW
     + """
 redis.call('ZREMRANGEBYRANK', KEYS[1], 0, redis.call('ZCOUNT', KEYS[1], '-inf', now) - 2)
+local wrong = redis.call('ZCOUNT', KEYS[1], now + ARGV[4], '+inf')
+if wrong > 0 then redis.call('ZREMRANGEBYRANK', KEYS[1], -wrong, -1) end
 redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return 1
@@ -101,8 +114,7 @@ if redis.call('PEXPIRE', KEYS[2], ARGV[3]) == 0 then return false end
 redis.call('HSET', KEYS[1], 'asked_at', ARGV[2])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 redis.call('PEXPIRE', KEYS[3], 2 * ARGV[3])
-redis.call('DEL', KEYS[4])
-return redis.call('HGET', KEYS[1], 'generation')
+return redis.call('DEL', KEYS[4])
 """
 # An expiry in 0 milliseconds removes the key.
 _END_IN = """
@@ -212,14 +224,15 @@ class _RedisSlot:
         )  # fmt: skip
 
     def status(self) -> SlotStatus:
-        # Read the time last. Otherwise, data that another process stores between the two reads
-        # would seem to come from the future.
-        failure, head, marked, written, generation, moment = self._link.run(
+        # Read the writes after the generation: a status with a new generation must have the write
+        # that has replaced the old one. Read the time last. Otherwise, data that another process
+        # stores between the two reads would seem to come from the future.
+        failure, head, marked, generation, written, moment = self._link.run(
             ("GET", self._failure),
             ("HMGET", self._head, "body", "generation", "asked_at"),
             ("ZRANGE", self._marks, -1, -1, "WITHSCORES"),
-            ("HMGET", self._written, "revision", "until"),
             ("GET", self._generation),
+            ("HMGET", self._written, "revision", "until"),
             ("TIME",),
         )
         if generation is None:
@@ -247,12 +260,7 @@ class _RedisSlot:
     def save(
         self, listing: StoredListing, *, generation: str, asked_at: float, grace: float = 0.0
     ) -> SlotRevision | None:
-        packed = pack(listing)
-        if len(packed) > self._max_bytes:
-            message = (
-                f"the chats have {len(packed):,} bytes, more than max_bytes ({self._max_bytes:,})"
-            )
-            raise StoreError(message)
+        packed = pack(listing, self._max_bytes)
         revision = SlotRevision(new_token(), generation, asked_at)
         pieces = [packed[start : start + _PIECE] for start in range(0, len(packed), _PIECE)]
         number = "" if listing.revision is None else listing.revision
@@ -265,16 +273,16 @@ class _RedisSlot:
         return None if is_saved is None else revision
 
     def mark_unchanged(self, revision: SlotRevision, *, asked_at: float) -> SlotRevision | None:
-        (generation,) = self._link.run(
+        (confirmed,) = self._link.run(
             (
                 "EVAL", _CONFIRM, 4, self._head, self._body, self._generation, self._failure,
                 revision.body, asked_at, self._age,
             )
         )  # fmt: skip
-        if generation is None:
+        if confirmed is None:
             return None
-        token = self._parsed(bytes.decode, generation, self._head, self._body)
-        return SlotRevision(revision.body, token, asked_at)
+        self._parsed(int, confirmed, self._head, self._body)
+        return evolve(revision, asked_at=asked_at)
 
     def fail(self, failure: Failure) -> None:
         self._link.run(("SET", self._failure, json.dumps(asdict(failure)), "PX", self._age))
@@ -293,7 +301,8 @@ class _RedisSlot:
 
     def mark(self, write: str, seconds: float) -> None:
         lasts = 2 * self._age + math.ceil(seconds * 1000)
-        (answer,) = self._link.run(("EVAL", _MARK, 1, self._marks, write, seconds, lasts))
+        values = write, seconds, lasts, MAX_DOUBT
+        (answer,) = self._link.run(("EVAL", _MARK, 1, self._marks, *values))
         self._parsed(int, answer, self._marks)
 
     def unmark(self, writes: Collection[str]) -> None:

@@ -5,9 +5,7 @@ The glossary in `teamwire_sync._cache` defines slot, generation and lease.
 
 from __future__ import annotations
 
-import atexit
 import math
-import os
 import threading
 import time
 from contextlib import suppress
@@ -17,10 +15,8 @@ from attrs import evolve
 
 from teamwire_sync import exceptions
 from teamwire_sync._cache.cool_down import COOL_DOWN
-from teamwire_sync._cache.listing import ConfirmedListing, SlotRevision
 from teamwire_sync._internal.fork import on_fork
 from teamwire_sync._internal.log import logger
-from teamwire_sync._internal.waiting import run_in_thread
 from teamwire_sync._stores.base import (
     DamagedError,
     Failure,
@@ -28,16 +24,14 @@ from teamwire_sync._stores.base import (
     StoredListing,
     StoreError,
     StoreSlot,
-    new_token,
 )
 
 if TYPE_CHECKING:
+    from teamwire_sync._cache.listing import ConfirmedListing, SlotRevision, Written
     from teamwire_sync.exceptions import TWError
 
 T = TypeVar("T")
 
-# Seconds of a lease. A leader that is killed keeps other processes waiting for this time at most.
-LEASE = 10.0
 # After a failure of the store, the store is not used for this number of seconds.
 _PAUSE = 5.0
 # The maximum pause after a stored failure in seconds, also if the server's Retry-After is longer.
@@ -85,9 +79,11 @@ class SharedListing:
         self.patience = patience
         self._flushing = threading.RLock()
         self._grace = grace
-        # The marks that have to be removed.
+        # The marks that have to be added, because the store failed, each with its end; and those
+        # that have to be removed.
+        self._missing: dict[str, float] = {}
         self._ended: set[str] = set()
-        self._slot = slot
+        self.slot = slot
         self._attach = attach
         # The number of own changes that the store has recorded.
         self._flushed = 0
@@ -99,35 +95,31 @@ class SharedListing:
         on_fork(self)
 
     def after_fork(self) -> None:
-        """Replace the lock, which a thread of the parent may hold, and drop the parent's leases."""
+        """Replace the lock, which a thread of the parent may hold."""
         self._flushing = threading.RLock()
-        _held.clear()
 
     @property
     def next_look(self) -> float:
         """Seconds until the next check of the slot; longer while the store fails."""
         return max(self.check_interval, self._failed_until - self.clock())
 
-    @property
-    def is_leading(self) -> bool:
-        """Whether this thread or this Connection has a lease. If so, it must not wait for a lease.
-
-        Thread A lists the chats with the lease; thread B receives 404, which outdates A's listing,
-        and looks up a chat. B must not wait for the lease of A's listing.
-        """
-        here = threading.get_ident()
-        return any(each.shared is self or each.thread == here for each in list(_held))
-
     def mark(self, write: str, seconds: float) -> None:
-        """Add the mark of a write, for this time. Nothing happens if the store fails."""
-        self._try(lambda: self._slot.mark(write, seconds))
+        """Add the mark of a write, for this time. If the store fails, `flush` adds it later."""
+
+        def mark() -> bool:
+            self.slot.mark(write, seconds)
+            return True
+
+        until = self.clock() + seconds
+        if not self.attempt(mark):
+            self._missing[write] = until
 
     def flush(
         self,
         changes: int,
         *,
         ended: str | None = None,
-        revision: int | None = None,
+        written: Written | None = None,
         at_once: bool = False,
     ) -> None:
         """Replace the generation, unless the store has already recorded all own changes.
@@ -135,7 +127,7 @@ class SharedListing:
         Args:
             changes: The number of own changes; each change outdates the stored listing.
             ended: The write whose mark has to be removed; None without one.
-            revision: The highest revision of own writes; None without one.
+            written: The own writes; None without revisions.
             at_once: Whether to try although the store has just failed. `close` needs this, because
                 no later try follows.
         """
@@ -144,12 +136,12 @@ class SharedListing:
         if self._owes(changes):
             if at_once:
                 self._failed_until = -math.inf
-            self._try(lambda: self._flush(changes, revision))
+            self.attempt(lambda: self._flush(changes, written))
 
     def _owes(self, changes: int) -> bool:
-        return changes > self._flushed or bool(self._ended)
+        return changes > self._flushed or bool(self._ended or self._missing)
 
-    def _flush(self, changes: int, revision: int | None) -> None:
+    def _flush(self, changes: int, written: Written | None) -> None:
         with self._flushing:
             if not self._owes(changes):
                 return
@@ -159,44 +151,39 @@ class SharedListing:
                 raise _Paused
             ended = tuple(self._ended)
             try:
+                for write, until in list(self._missing.items()):
+                    left = until - self.clock()
+                    if write not in ended and left > 0:
+                        self.slot.mark(write, left)
+                    self._missing.pop(write, None)
                 if changes > self._flushed:
-                    self._slot.bump_generation(ended=ended, revision=revision, grace=self._grace)
-                else:
-                    self._slot.unmark(ended)
+                    revision = None if written is None else written.revision
+                    self.slot.bump_generation(ended=ended, revision=revision, grace=self._grace)
+                elif ended:
+                    self.slot.unmark(ended)
+            except DamagedError:
+                raise
             except StoreError:
                 self._failed_until = self.clock() + _PAUSE
                 raise
             self._ended.difference_update(ended)
             self._flushed = max(changes, self._flushed)
 
-    def status(self, changes: int, revision: int | None = None) -> SlotStatus | None:
+    def status(self, changes: int, written: Written | None = None) -> SlotStatus | None:
         """Record own changes as `flush` does, and return the status; None while the store fails."""
-        return self._try(lambda: self._status(changes, revision))
+        return self.attempt(lambda: self._status(changes, written))
 
-    def _status(self, changes: int, revision: int | None) -> SlotStatus:
+    def _status(self, changes: int, written: Written | None) -> SlotStatus:
         if self._owes(changes):
-            self._flush(changes, revision)
-        try:
-            return self._slot.status()
-        except DamagedError as error:
-            self._warn_of(error)
-            return self._slot.status()
+            self._flush(changes, written)
+        return self.slot.status()
 
     def load(self, revision: SlotRevision) -> StoredListing | None:
         """Return the listing with this revision; None if the slot lacks it, or the store fails."""
-        listing = self._try(lambda: self._slot.load(revision))
+        listing = self.attempt(lambda: self.slot.load(revision))
         if listing is not None:
             self._attach(listing)
         return listing
-
-    @staticmethod
-    def unsaved(status: SlotStatus) -> SlotRevision:
-        """Return the revision that a listing has before it is stored.
-
-        Args:
-            status: The status before the request for the listing.
-        """
-        return SlotRevision("", status.generation, status.now)
 
     def save(
         self, listing: ConfirmedListing, status: SlotStatus, *, unchanged: SlotRevision | None
@@ -216,12 +203,12 @@ class SharedListing:
             The new revision of the listing; None if the listing is not stored, for example because
             the stored listing has a higher revision.
         """
-        return self._try(lambda: self._save(listing, status, unchanged))
+        return self.attempt(lambda: self._save(listing, status, unchanged))
 
     def _save(
         self, listing: ConfirmedListing, status: SlotStatus, unchanged: SlotRevision | None
     ) -> SlotRevision | None:
-        slot, asked_at = self._slot, status.now
+        slot, asked_at = self.slot, status.now
         before = slot.status()
         if before.generation != status.generation:
             return None
@@ -269,7 +256,7 @@ class SharedListing:
             until=failed_at + min(pause, _LONGEST_FAILURE),
             error={"type": kind, "text": str(error), **said},
         )
-        self._try(lambda: self._slot.fail(failure))
+        self.attempt(lambda: self.slot.fail(failure))
 
     @staticmethod
     def shared_error(failure: Failure, status: SlotStatus) -> TWError | None:
@@ -284,23 +271,18 @@ class SharedListing:
         error: TWError = getattr(exceptions, kind)(text, **context)
         return error
 
-    def lease(self, is_listing: Callable[[], bool]) -> LeaseKeeper:
-        """Return the keeper of a lease that this thread may take. There is no I/O before that.
-
-        Args:
-            is_listing: A function that returns False when the listing has ended.
-        """
-        return LeaseKeeper(self, is_listing)
-
-    def _try(self, call: Callable[[], T]) -> T | None:
+    def attempt(self, call: Callable[[], T]) -> T | None:
+        """Return the result of *call*, which uses the slot; None while the store fails."""
         if self.clock() < self._failed_until:
             return None
         try:
-            result = call()
+            try:
+                result = call()
+            except DamagedError as error:
+                # The damaged data has been removed, so the call may succeed now.
+                self._warn_of(error)
+                result = call()
         except _Paused:
-            return None
-        except DamagedError as error:
-            self._warn_of(error)
             return None
         except StoreError as error:
             # Set this before logging: a logging handler that looks up chats must not use the store.
@@ -316,78 +298,3 @@ class SharedListing:
         known, self._is_warned = self._is_warned, True
         if not known:
             logger.warning("the store of the chats can't be used, going on without it: %s", error)
-
-
-class LeaseKeeper:
-    """The lease of one listing. A thread extends the lease until the listing ends.
-
-    A listing may take longer than a lease. Without extensions, a second process would take the
-    lease and list the chats too.
-
-    Args:
-        shared: The listing in the store.
-        is_listing: See `SharedListing.lease`.
-
-    Attributes:
-        shared: The listing in the store.
-        thread: The identity of the thread that lists the chats.
-    """
-
-    def __init__(self, shared: SharedListing, is_listing: Callable[[], bool]) -> None:
-        self.shared = shared
-        self.thread = threading.get_ident()
-        self._is_listing = is_listing
-        self._process = os.getpid()
-        self._owner = new_token()
-        self._may_be_taken = False
-        # Not a threading.Event: a signal may leave the lock of an Event acquired.
-        self._ended = threading.Lock()
-        self._ended.acquire()
-
-    def take(self) -> bool:
-        """Take the lease; return False while another process has it, or while the store fails."""
-        # Set before the lease is taken: Ctrl-C may come before the result is stored.
-        self._may_be_taken = True
-        # A signal handler that interrupts the request must not wait for this lease.
-        _held.add(self)
-        taken = self.shared._try(lambda: self.shared._slot.take_lease(self._owner, LEASE))
-        # If the store failed, only its response may have been lost.
-        self._may_be_taken = taken is not False
-        if not taken:
-            _held.discard(self)
-        else:
-            with suppress(RuntimeError):  # the interpreter is ending
-                run_in_thread(self._extend)
-        return bool(taken)
-
-    def end(self) -> None:
-        """Free the lease if it was taken."""
-        _held.discard(self)
-        if self._ended.locked():
-            self._ended.release()
-        # In a child that was forked during the listing, the lease belongs to the parent.
-        if self._may_be_taken and os.getpid() == self._process:
-            with suppress(StoreError):  # the lease ends by itself
-                self.shared._slot.release_lease(self._owner)
-            self._may_be_taken = False
-
-    def _extend(self) -> None:
-        gives_up_at, is_ours = self.shared.clock() + self.shared.patience, True
-        while is_ours and not self._ended.acquire(timeout=LEASE / 3):
-            # The listing may have ended without `end`, if signals interrupted each call of `end`.
-            if not self._is_listing() or self.shared.clock() >= gives_up_at:
-                break
-            with suppress(StoreError):  # the next extension may succeed
-                is_ours = self.shared._slot.extend_lease(self._owner, LEASE)
-        _held.discard(self)
-
-
-# The leases of this process.
-_held: set[LeaseKeeper] = set()
-
-
-@atexit.register
-def _end_all() -> None:
-    """Free the leases of daemon threads: the interpreter ends before their listings do."""
-    for keeper in list(_held):
-        keeper.end()

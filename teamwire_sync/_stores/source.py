@@ -5,6 +5,7 @@ The glossary in `teamwire_sync._cache` defines view, flight, slot, generation an
 
 from __future__ import annotations
 
+import math
 import os
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,8 @@ from teamwire_sync._cache.listing import ConfirmedListing, Freshness, ListingReq
 from teamwire_sync._cache.snapshot import ChatSnapshot
 from teamwire_sync._internal.deadlines import is_own_timeout, time_left
 from teamwire_sync._internal.signals import not_by_signal
-from teamwire_sync._stores.base import new_token
+from teamwire_sync._stores.base import MAX_DOUBT, new_token
+from teamwire_sync._stores.lease import LeaseKeeper
 from teamwire_sync.exceptions import TWError, TWTimeoutError
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from teamwire_sync._cache.source import ServerSource
     from teamwire_sync._cache.state import CacheState
     from teamwire_sync._stores.base import Failure, SlotStatus
-    from teamwire_sync._stores.sharing import LeaseKeeper, SharedListing
+    from teamwire_sync._stores.sharing import SharedListing
 
 # The first and the maximum pause between two checks for another process's listing, in seconds.
 _FIRST_WAIT, _LONGEST_WAIT = 0.01, 0.1
@@ -71,13 +73,14 @@ class StoreSource:
     def begin(self, write: Write) -> None:
         """Add a mark to the slot, which stays if this process is killed during the write."""
         write.mark = new_token()
-        self._shared.mark(_name_of(write.mark), self._state.longest_doubt)
+        seconds = min(self._state.longest_doubt, MAX_DOUBT)
+        self._shared.mark(_name_of(write.mark), seconds)
 
     def flush(self, ended: Write | None = None, *, at_once: bool = False) -> None:
         """Replace the slot's generation, so that other processes stop using the stored listing."""
         mark = None if ended is None or ended.mark is None else _name_of(ended.mark)
         state = self._state
-        self._shared.flush(state.changes, ended=mark, revision=state.written, at_once=at_once)
+        self._shared.flush(state.changes, ended=mark, written=state.written, at_once=at_once)
 
     def _status(self, now: float) -> SlotStatus | None:
         """Return the slot's status, and pass what it says about writes to the state."""
@@ -86,7 +89,10 @@ class StoreSource:
         if status is not None:
             known = status.written
             written = known and evolve(known, until=_moment(known.until, status, now))
-            state.on_slot(_moment(status.doubt_until, status, now), written)
+            # If the clock has been set back by years, a mark must not last for years.
+            is_wrong = status.doubt_until > status.now + MAX_DOUBT
+            ends_at = -math.inf if is_wrong else _moment(status.doubt_until, status, now)
+            state.on_slot(ends_at, written)
         return status
 
     def bring(
@@ -95,7 +101,7 @@ class StoreSource:
         """Take the stored listing or request one, publish it, and return the view."""
         if self._state.ttl <= 0:
             return self._server.bring(flight, request, need)
-        lease = self._shared.lease(lambda: not flight.is_over)
+        lease = LeaseKeeper(self._shared, lambda: not flight.is_over)
         # Twice, because Ctrl-C may interrupt the first call of `end`, which is idempotent.
         try:
             try:
@@ -152,7 +158,7 @@ class StoreSource:
                 # Check the slot once more. Process A checks; process B stores its listing and
                 # frees the lease; A takes the lease. A must find B's listing.
                 leads = True
-            elif shared.is_leading or shared.clock() >= gives_up_at:
+            elif lease.is_leading or shared.clock() >= gives_up_at:
                 return self._list(status, now, flight, request)
             else:
                 _wait(shared, pause, request.deadline)
@@ -173,7 +179,9 @@ class StoreSource:
         if not self._state.accepts(asked_at, need, now, began):
             return None
         stored = self._read(revision, asked_at)
-        if stored is not None and now >= self._state.end_of(stored):
+        # If the listing took longer than it lasts, those who waited for it use it. Otherwise, they
+        # would list the chats one after the other.
+        if stored is not None and asked_at <= began and now >= self._state.end_of(stored):
             return None
         ours = self._state.confirmed
         if stored is not None and (ours is None or ours.listed is not stored.listed):
@@ -208,7 +216,8 @@ class StoreSource:
                 took = state.clock() - began
                 shared.failed(error, status, took=took, pause=pause_after(error))
             raise
-        listing = evolve(listing, revision=shared.unsaved(status))
+        # The chats have no token before they are stored.
+        listing = evolve(listing, revision=SlotRevision("", status.generation, status.now))
         check_at = now + shared.next_look
         view = self._server.publish(flight, listing, check_at=check_at, stamp=status.stamp)
         # End the flight first, so that its waiters do not wait until the listing is stored.

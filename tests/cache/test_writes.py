@@ -325,6 +325,16 @@ class TestRefused:
 
         assert len(server.asked) == 2
 
+    def test_a_server_that_is_too_busy_for_it_has_refused_it(
+        self, cache: ChatCache, clock: Clock
+    ) -> None:
+        error = TWServerError("busy", status=503)
+        error._is_refusal = True
+        cache.all(None)
+        fail_to_create(cache, error)
+
+        assert cache.info().expires_in == 300
+
 
 class TestInDoubt:
     """A write is in doubt from before it is sent until its outcome is known."""

@@ -318,3 +318,19 @@ class TestWriteInDoubt:
 
         assert text.startswith("the answer of teamwire.example:443 was lost (Connection reset")
         assert "(tried 3 times, the last one: can't reach" in text
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "is_refusal"),
+    [(503, CONTRACT, True), (503, {}, False), (500, CONTRACT, False)],
+)
+def test_only_a_server_of_the_contract_refuses_a_write_with_503(
+    status: int,
+    headers: dict[str, str],
+    is_refusal: bool,
+    transport: HttpTransport,
+    server: responses.RequestsMock,
+) -> None:
+    answer(server, "edit_chat", status=status, headers=headers)
+
+    assert failure("edit_chat", transport)._is_refusal is is_refusal

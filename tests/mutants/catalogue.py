@@ -13,7 +13,7 @@ _FLIGHTS = f"{_UNIT}/test_flights.py"
 _LOOK_UPS = f"{_UNIT}/test_look_ups.py"
 _PUSHED = f"{_UNIT}/test_events.py"
 _STALE = f"{_UNIT}/test_stale.py"
-_WROTE = "        self.state.wrote(write, unknown=False)\n"
+_WROTE = "            self.state.wrote(write, unknown=False)\n"
 _WRITES = f"{_UNIT}/test_writes.py"
 _MUST_SHOW = "tests/vendor/test_must_show.py"
 _PROMISES = "tests/promises/test_promises.py::TestPromises"
@@ -60,8 +60,8 @@ MUTANTS = (
         "_cache/chat_cache.py",
         (
             (
-                "        try:\n            yield write\n",
-                _WROTE + "        try:\n            yield write\n",
+                "            yield write\n",
+                _WROTE + "            yield write\n",
             ),
             (
                 "                self.state.wrote(write, unknown=unknown)\n",
@@ -381,7 +381,7 @@ MUTANTS = (
         "        return bool(taken)\n",
         "        return True\n",
         f"{_SHARED}::TestEachStore::test_all_who_need_a_listing_make_one[memory]",
-        file="_stores/sharing.py",
+        file="_stores/lease.py",
     ),
     _mutant(
         "a view lives on whoever has written",
@@ -549,9 +549,38 @@ MUTANTS = (
         file="_stores/source.py",
     ),
     _mutant(
+        "a mark that the store did not take is forgotten",
+        "            self._missing[write] = until\n",
+        "            pass\n",
+        f"{_MARKS}::TestMarks::test_one_that_could_not_be_added_is_added_later",
+        file="_stores/sharing.py",
+    ),
+    _mutant(
+        "a write that a busy server refused is in doubt",
+        " and not error._is_refusal\n",
+        "\n",
+        f"{_WRITES}::TestRefused::test_a_server_that_is_too_busy_for_it_has_refused_it",
+        file="_cache/chat_cache.py",
+    ),
+    _mutant(
+        "those who wait list one after the other",
+        " and asked_at <= began and now >=",
+        " and now >=",
+        f"{_MARKS}::TestKilledWriters::test_who_waits_takes_a_listing_that_was_asked_for_since[5]",
+        file="_stores/source.py",
+    ),
+    _mutant(
+        "a lower write makes the highest one count longer",
+        "        return known if known is not None and counts else self\n",
+        "        return Written(known.revision, self.until) if known and counts else self\n",
+        f"{_MARKS}::TestRevisions::"
+        "test_on_a_server_with_lower_ones_listings_last_again_after_the_grace",
+        file="_cache/listing.py",
+    ),
+    _mutant(
         "an older listing takes the place of a newer one",
-        "number < body[2]",
-        "number < 0",
+        "grace if number < body[2] else -math.inf",
+        "-math.inf",
         f"{_MARKS}::TestRevisions::test_a_paused_process_puts_no_older_listing_over_a_newer_one",
         file="_stores/memory.py",
     ),

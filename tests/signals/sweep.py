@@ -43,7 +43,7 @@ def _recorded(make: Callable[[], Any]) -> Callable[[], Any]:
     def made() -> Any:
         lock, frame = make(), sys._getframe(1)
         # The lock of a gate is held until the gate opens, that of a lease after its end, too.
-        is_gate = frame.f_code.co_filename.endswith(("_internal/waiting.py", "_stores/sharing.py"))
+        is_gate = frame.f_code.co_filename.endswith(("_internal/waiting.py", "_stores/lease.py"))
         if not (is_gate and make is _thread.allocate_lock):
             key, where = id(lock), place_of(frame)
             _locks[key] = weakref.ref(lock, lambda _: _locks.pop(key, None)), where

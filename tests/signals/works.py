@@ -19,6 +19,7 @@ from teamwire_sync import (
     MemoryStore,
     RedisStore,
 )
+from teamwire_sync._stores.lease import LeaseKeeper
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -135,8 +136,8 @@ def left_behind(connection: Connection) -> Iterator[str]:
     shared = getattr(connection._cache._source, "_shared", None)
     if shared is None:
         return
-    if shared.is_leading:
+    if LeaseKeeper(shared, lambda: False).is_leading:
         yield "the lease is still held"
-    if not shared._slot.take_lease("another", 1):
+    if not shared.slot.take_lease("another", 1):
         yield "the lease is kept"
-    shared._slot.release_lease("another")
+    shared.slot.release_lease("another")

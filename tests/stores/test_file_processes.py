@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
 
-from teamwire_sync._stores import file
+from teamwire_sync._stores import database
 from teamwire_sync._stores.base import StoreError
 from tests.support.forks import exit_status, in_child
 from tests.support.interrupts import interrupt_at
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from teamwire_sync._stores.file import FileStore
     from tests.support.builders import Clock
 
+FILES = tuple(f"_stores/{name}.py" for name in ("file", "database", "folder"))
 pytestmark = [
     posix,
     # Python 3.12 warns that locks of other threads stay locked in the child; it takes none.
@@ -139,7 +140,7 @@ class TestADatabaseThatAnotherHolds(OnFiles):
     def test_to_wait_has_an_end(
         self, slot: StoreSlot, path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(file, "_LOCK_TIMEOUT", 0.01)
+        monkeypatch.setattr(database, "_LOCK_TIMEOUT", 0.01)
         save(slot, "one")
         with held(path):
             for use in (slot.status, slot.bump_generation, lambda: take_lease(slot, 10)):
@@ -162,8 +163,8 @@ class TestADatabaseThatAnotherHolds(OnFiles):
 
         moments = iter([10.0, 10.75])
         clock = SimpleNamespace(monotonic=lambda: next(moments), time=time.time)
-        monkeypatch.setattr(file, "time", clock)
-        monkeypatch.setattr(file, "_LOCK_TIMEOUT", 1.0)
+        monkeypatch.setattr(database, "time", clock)
+        monkeypatch.setattr(database, "_LOCK_TIMEOUT", 1.0)
         monkeypatch.setattr(sqlite3, "connect", connect)
         slot.status()
 
@@ -172,7 +173,7 @@ class TestADatabaseThatAnotherHolds(OnFiles):
     def test_who_waits_has_it_as_soon_as_it_is_free(
         self, slot: StoreSlot, path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(file, "_LOCK_TIMEOUT", PATIENCE)
+        monkeypatch.setattr(database, "_LOCK_TIMEOUT", PATIENCE)
         save(slot, "one")
         with Threads() as threads:
             with held(path):
@@ -261,7 +262,7 @@ class TestInterrupts(OnFiles):
         number, was_interrupted = 0, True
         while was_interrupted:
             number += 1
-            was_interrupted = interrupt_at(number, ("_stores/file.py", "_stores/folder.py"), use)
+            was_interrupted = interrupt_at(number, FILES, use)
             # Another thread, for which a lock of this one would not be free.
             with Threads() as threads:
                 assert threads.start(lambda: titles(slot)).result(PATIENCE) in (None, ["one"])
@@ -324,12 +325,12 @@ class TestSideBySide(OnFiles):
         self, store: FileStore, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def interrupt(_: int, frame: FrameType | None) -> None:
-            if frame is not None and frame.f_code is file._before_fork.__code__:
+            if frame is not None and frame.f_code is database._before_fork.__code__:
                 raise KeyboardInterrupt
             signal.setitimer(signal.ITIMER_REAL, 0.01)
 
         def hold() -> None:
-            with file._in_use:
+            with database._in_use:
                 gate()
 
         gate, ignored = Gate(), []

@@ -40,7 +40,7 @@ except StoreError as error:
     print("full" in str(error))
 print(marked.doubt_until > marked.now > after.doubt_until)
 print(after.generation != before.generation, after.written.revision, after.revision is not None)
-print(os.listdir(folder + "/store") == [slot._name])
+print(os.listdir(folder + "/store") == [slot._database._name])
 """
 
 

@@ -46,9 +46,9 @@ with Connection() as connection:
 """
 ALL = f"""
 from teamwire_sync import Connection
-from teamwire_sync._stores import sharing
+from teamwire_sync._stores import lease
 
-sharing.LEASE = {LEASE}
+lease.LEASE = {LEASE}
 with Connection() as connection:
     connection.chats.get_subscriptions()
 """

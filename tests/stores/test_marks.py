@@ -41,6 +41,10 @@ def is_marked(slot: SpiedSlot) -> bool:
     return bool(status.doubt_until > status.now)
 
 
+def interrupt() -> None:
+    raise KeyboardInterrupt
+
+
 def kill_writer(sharers: Sharers) -> None:
     """Kill a process after the server has created a chat, and before the server responds."""
     slot = sharers.slot()
@@ -132,6 +136,18 @@ class TestKilledWriters:
 
         assert len(sharers.server.asked) == 1
 
+    def test_one_of_a_clock_that_was_set_back_by_a_year_does_not_last_for_a_year(
+        self, sharers: Sharers, clock: Clock
+    ) -> None:
+        kill_writer(sharers)
+        sharers.ahead = -365 * 86_400
+        other = sharers.cache()
+        other.all(None)
+        clock.advance(TTL - 1)
+        other.all(None)
+
+        assert len(sharers.server.asked) == 1
+
     def test_nothing_stale_is_served(self, sharers: Sharers, clock: Clock) -> None:
         other = sharers.cache(stale_if_error=60)
         other.all(None)
@@ -154,11 +170,18 @@ class TestKilledWriters:
 
         assert by_tid(other, "t3") is not None
 
+    @pytest.mark.parametrize("takes", [0, RECHECK])
     def test_who_waits_takes_a_listing_that_was_asked_for_since(
-        self, sharers: Sharers, clock: Clock
+        self, takes: float, sharers: Sharers, clock: Clock
     ) -> None:
         kill_writer(sharers)
-        sharers.server.on_load = gate = Gate()
+        gate = Gate()
+
+        def load(_: object) -> None:
+            gate()
+            clock.advance(takes)
+
+        sharers.server.on_load = load
         waits = Gate()
         waits.open()
 
@@ -201,6 +224,20 @@ class TestMarks:
 
         assert slot.status() == before
 
+    def test_ctrl_c_before_the_write_is_sent_leaves_none(
+        self, sharers: Sharers, slot: SpiedSlot
+    ) -> None:
+        interrupted = sharers.slot()
+        interrupted.once("mark", interrupt, after=True)
+        cache = sharers.cache(interrupted)
+        cache.all(None)
+        before = slot.status()
+        with pytest.raises(KeyboardInterrupt), cache.writing():
+            pass
+
+        assert slot.status() == before
+        assert cache.info().expires_in == TTL
+
     def test_the_mark_of_a_write_of_unknown_outcome_stays(
         self, sharers: Sharers, slot: SpiedSlot, clock: Clock
     ) -> None:
@@ -241,6 +278,54 @@ class TestMarks:
         cache.all(None)
 
         assert not is_marked(slot)
+
+    def test_one_that_could_not_be_added_is_added_later(
+        self, sharers: Sharers, slot: SpiedSlot, clock: Clock
+    ) -> None:
+        broken = sharers.slot()
+        broken.break_down()
+        fail_to_create(cache := sharers.cache(broken), TWDeliveryUnknownError("lost"))
+        broken.recover()
+        clock.advance(5)
+        cache.all(None)
+        status = slot.status()
+
+        assert status.doubt_until - status.now == LASTS - 5
+
+    @pytest.mark.parametrize("seconds", [5, LASTS])
+    def test_one_of_known_outcome_is_not(
+        self, seconds: float, sharers: Sharers, slot: SpiedSlot, clock: Clock
+    ) -> None:
+        broken = sharers.slot()
+        broken.break_down()
+        create(cache := sharers.cache(broken), sharers.server.put(make_chat("t3")))
+        broken.recover()
+        broken.calls.clear()
+        clock.advance(seconds)
+        cache.all(None)
+
+        assert "mark" not in broken.calls
+        assert not is_marked(slot)
+
+    def test_one_that_has_ended_is_not(self, sharers: Sharers, clock: Clock) -> None:
+        broken = sharers.slot()
+        broken.break_down()
+        fail_to_create(cache := sharers.cache(broken), TWDeliveryUnknownError("lost"))
+        broken.recover()
+        broken.calls.clear()
+        clock.advance(LASTS)
+        cache.all(None)
+
+        assert "mark" not in broken.calls
+
+    def test_damaged_data_prevents_none(self, tmp_path: Path, clock: Clock) -> None:
+        sharers = Sharers(clock, FileStore(tmp_path / "store"))
+        cache = sharers.cache()
+        cache.all(None)
+        [file] = (tmp_path / "store").iterdir()
+        file.write_bytes(b"?" * 8192)
+        with cache.writing():
+            assert is_marked(sharers.slot())
 
     def test_one_call_removes_it_and_renews(self, sharers: Sharers, slot: SpiedSlot) -> None:
         create(sharers.cache(slot), make_chat("t3"))
@@ -321,3 +406,21 @@ class TestRevisions:
 
         assert by_tid(sharers.cache(), "t3") is not None
         assert len(sharers.server.asked) == 2
+
+    def test_on_a_server_with_lower_ones_listings_last_again_after_the_grace(
+        self, sharers: Sharers, clock: Clock
+    ) -> None:
+        cache, chat = sharers.cache(), make_chat("t1", "uno")
+        with cache.writing() as write:
+            write.changed(chat, 10**9)
+        for _ in range(3):
+            clock.advance(20)
+            with cache.writing() as write:
+                sharers.server.put(chat)
+                write.changed(chat, sharers.server.revisions["t1"])
+        asked = len(sharers.server.asked)
+        cache.all(None)
+        clock.advance(TTL - 1)
+        cache.all(None)
+
+        assert len(sharers.server.asked) == asked + 1

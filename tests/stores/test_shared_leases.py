@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
 
-import teamwire_sync._stores.sharing as sharing_module
+import teamwire_sync._stores.lease as lease_module
 from teamwire_sync import FileStore
+from teamwire_sync._stores.lease import LeaseKeeper
 from tests.support.forks import exit_status, in_child
 from tests.support.interrupts import interrupt_at
 from tests.support.store_listings import slot_in, take_lease
@@ -21,7 +22,7 @@ from tests.support.waiting import PATIENCE, Threads, wait_until
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from teamwire_sync._stores.sharing import LeaseKeeper, SharedListing
+    from teamwire_sync._stores.sharing import SharedListing
     from tests.support.builders import Clock
 
 NAME = "teamwire_sync lease"
@@ -86,8 +87,8 @@ def run_in_thread(target: Callable[[], object]) -> None:
 @pytest.fixture(autouse=True)
 def _visible(monkeypatch: pytest.MonkeyPatch) -> None:
     """Name the threads that extend leases, and let them extend at once."""
-    monkeypatch.setattr(sharing_module, "LEASE", 0.003)
-    monkeypatch.setattr(sharing_module, "run_in_thread", run_in_thread)
+    monkeypatch.setattr(lease_module, "LEASE", 0.003)
+    monkeypatch.setattr(lease_module, "run_in_thread", run_in_thread)
 
 
 class TestLeases:
@@ -98,7 +99,7 @@ class TestLeases:
         is_listing: Callable[[], bool] = lambda: True,
         **settings: Any,
     ) -> LeaseKeeper:
-        lease = sharers.sharing(slot, **settings).lease(is_listing)
+        lease = LeaseKeeper(sharers.sharing(slot, **settings), is_listing)
         assert lease.take()
         return lease
 
@@ -121,14 +122,14 @@ class TestLeases:
 
     def test_one_that_was_not_taken_is_not_released(self, sharers: Sharers) -> None:
         slot = Leasing()
-        sharers.sharing(slot).lease(lambda: True).end()
+        LeaseKeeper(sharers.sharing(slot), lambda: True).end()
 
         assert not slot.calls
 
     def test_one_that_another_process_has_is_not_released(self, sharers: Sharers) -> None:
         slot = sharers.slot()
         take_lease(slot, 10)
-        lease = sharers.sharing(slot).lease(lambda: True)
+        lease = LeaseKeeper(sharers.sharing(slot), lambda: True)
         is_taken = lease.take()
         lease.end()
 
@@ -138,7 +139,7 @@ class TestLeases:
     def test_one_whose_answer_was_lost_is_released(
         self, sharing: SharedListing, slot: SpiedSlot
     ) -> None:
-        lease = sharing.lease(lambda: True)
+        lease = LeaseKeeper(sharing, lambda: True)
         slot.once("take_lease", unavailable, after=True)
         is_taken = lease.take()
         lease.end()
@@ -148,17 +149,15 @@ class TestLeases:
 
     def test_who_has_not_taken_it_does_not_lead(self, sharing: SharedListing) -> None:
         """Ctrl-C may come before that, and nothing would end it."""
-        sharing.lease(lambda: True)
-
-        assert not sharing.is_leading
+        assert not LeaseKeeper(sharing, lambda: True).is_leading
 
     def test_who_has_taken_it_leads_until_its_end(self, sharing: SharedListing) -> None:
-        lease = sharing.lease(lambda: True)
+        lease = LeaseKeeper(sharing, lambda: True)
         lease.take()
-        leads = sharing.is_leading
+        leads = lease.is_leading
         lease.end()
 
-        assert (leads, sharing.is_leading) == (True, False)
+        assert (leads, lease.is_leading) == (True, False)
 
     def test_its_thread_ends_with_it(self, sharers: Sharers) -> None:
         lease = self.taken(sharers, Leasing())
@@ -199,7 +198,7 @@ class TestLeases:
     @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
     def test_a_forked_child_has_none(self, sharers: Sharers) -> None:
         def check() -> None:
-            assert not lease.shared.is_leading
+            assert not lease.is_leading
 
         lease = self.taken(sharers, Leasing())
         status = exit_status(in_child(check))
@@ -210,7 +209,7 @@ class TestLeases:
     def test_another_process_does_not_get_it_before_its_end(
         self, sharing: SharedListing, slot: SpiedSlot
     ) -> None:
-        lease = sharing.lease(lambda: True)
+        lease = LeaseKeeper(sharing, lambda: True)
         lease.take()
         before = take_lease(slot, 10)
         lease.end()
@@ -229,7 +228,7 @@ class TestLeasesWithoutEnd(TestLeases):
         listing.clear()
         wait_until(lambda: not heartbeats())
 
-        assert not lease.shared.is_leading
+        assert not lease.is_leading
 
     def test_one_is_not_extended_after_the_time_limit_of_listings(
         self, sharers: Sharers, clock: Clock
@@ -240,15 +239,17 @@ class TestLeasesWithoutEnd(TestLeases):
         clock.advance(600)
         wait_until(lambda: not heartbeats())
 
-        assert not lease.shared.is_leading
+        assert not lease.is_leading
 
     def test_one_is_released_when_the_interpreter_ends(self, tmp_path: Path) -> None:
         code = """
 import sys
 from teamwire_sync import FileStore
+from teamwire_sync._stores.lease import LeaseKeeper
 from teamwire_sync._stores.sharing import SharedListing
 slot = FileStore(sys.argv[1])._slot("bot")
-assert SharedListing(slot, check_interval=1, attach=print).lease(lambda: True).take()
+shared = SharedListing(slot, check_interval=1, attach=print)
+assert LeaseKeeper(shared, lambda: True).take()
 """
         folder = tmp_path / "store"
         subprocess.run([sys.executable, "-c", code, str(folder)], check=True)
@@ -257,14 +258,14 @@ assert SharedListing(slot, check_interval=1, attach=print).lease(lambda: True).t
 
 
 def test_ctrl_c_at_any_call_of_a_look_up_leaves_no_lease(sharers: Sharers) -> None:
-    files = ("_stores/sharing.py", "_stores/source.py", "_stores/memory.py")
+    files = tuple(f"_stores/{name}.py" for name in ("sharing", "lease", "source", "memory"))
     number, was_interrupted = 0, True
     while was_interrupted:
         number += 1
         cache = sharers.cache()
         cache.invalidate()
         was_interrupted = interrupt_at(number, files, lambda: cache.all(None))  # noqa: B023
-        assert not sharing_module._held, number
+        assert not lease_module.held, number
         # In another thread, because this thread could take its own locks again.
         with Threads() as threads:
             lease = threads.start(lambda: take_lease(sharers.slot(), 10)).result(PATIENCE)

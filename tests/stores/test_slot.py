@@ -278,6 +278,16 @@ class TestMarks:
 
         assert slot.status().doubt_until == -math.inf
 
+    def test_those_of_a_clock_that_was_wrong_are_removed(
+        self, slot: StoreSlot, kit: MemoryKit
+    ) -> None:
+        for each in ("w1", "w2"):
+            slot.mark(each, HOUR)
+        kit.let_pass(-365 * 24 * HOUR)
+        slot.mark("w3", 60)
+
+        assert 0 < lasts(slot) <= 60
+
     def test_another_bot_has_none(self, slot: StoreSlot, stranger: StoreSlot) -> None:
         slot.mark("w1", HOUR)
 
@@ -301,13 +311,23 @@ class TestRevisions:
         assert HOUR - PATIENCE < status.written.until - status.now <= HOUR
 
     def test_the_highest_one_counts(self, slot: StoreSlot, other: StoreSlot) -> None:
-        for revision in (8, 9, 7):
+        for revision in (2**62, 2**62 + 1, 2**62):
             slot.bump_generation(revision=revision, grace=HOUR)
         slot.bump_generation()
         written = other.status().written
 
         assert written is not None
-        assert written.revision == 9
+        assert written.revision == 2**62 + 1
+
+    @pytest.mark.parametrize("revision", [9, 7])
+    def test_one_that_is_not_higher_does_not_make_it_count_longer(
+        self, revision: int, slot: StoreSlot, other: StoreSlot
+    ) -> None:
+        slot.bump_generation(revision=9, grace=HOUR)
+        before = slot.status().written
+        other.bump_generation(revision=revision, grace=2 * HOUR)
+
+        assert slot.status().written == before
 
     def test_after_the_grace_the_last_one_counts(
         self, slot: StoreSlot, other: StoreSlot, kit: MemoryKit
@@ -329,8 +349,12 @@ class TestRevisions:
             ((9, 8), 30, "new"),
             ((9, 9), -60, "new"),
             ((8, 9), -60, "new"),
+            ((2**62 + 1, 2**62), 29, "old"),
             ((None, 8), 0, "new"),
             ((9, None), 0, "new"),
+            ((None, 8), -60, "old"),
+            ((9, None), -60, "old"),
+            ((None, None), -60, "old"),
         ],
     )
     def test_a_listing_replaces_no_listing_of_a_higher_revision(

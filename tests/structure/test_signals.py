@@ -75,4 +75,4 @@ def test_only_errors_of_stores_and_threads_are_suppressed_by_contextlib() -> Non
         if isinstance(node, ast.ImportFrom) and node.module == "contextlib"
         if any(alias.name == "suppress" for alias in node.names)
     }
-    assert users == {"teamwire_sync._stores.sharing"}
+    assert users == {"teamwire_sync._stores.lease", "teamwire_sync._stores.sharing"}

@@ -132,13 +132,14 @@ def _() -> object:
     (database,) = slot().iterdir()
     with closing(sqlite3.connect(database)) as other:
         other.execute("BEGIN EXCLUSIVE")
-        with patch("teamwire_sync._stores.file._LOCK_TIMEOUT", 0):
+        with patch("teamwire_sync._stores.database._LOCK_TIMEOUT", 0):
             return look_up(store)
 
 
-@logs(f"{IN_FOLDER} the chats have 70,000,000 bytes, more than max_bytes (67,108,864)")
+@logs(f"{FAILS} the chats have 70,000,000 bytes, more than max_bytes (67,108,864)")
 def _() -> object:
-    with patch("teamwire_sync._stores.file.pack", return_value=bytes(70_000_000)):
+    # And the digest in the first line.
+    with patch("teamwire_sync._stores.codec._encode", return_value="x" * (70_000_000 - 33)):
         return look_up(FileStore(slot()))
 
 

@@ -17,7 +17,8 @@ from typing import Any, Callable, TypeVar
 
 from teamwire_sync import Connection, ConnectionConfig
 from teamwire_sync._sandbox.world.seed import KNOWN_USER
-from teamwire_sync._stores import file, sharing
+from teamwire_sync._stores import database, sharing
+from teamwire_sync._stores import lease as leases
 from teamwire_sync._stores.file import FileStore
 from teamwire_sync._stores.redis import RedisStore
 from tests.support.waiting import PATIENCE, Threads, wait_until
@@ -106,7 +107,7 @@ class Burst:
 def burst(title: str, threads: int, lease: float | None) -> None:
     """See `Burst`."""
     if lease is not None:
-        sharing.LEASE = lease
+        leases.LEASE = lease
     Burst(title, threads).run()
 
 
@@ -229,5 +230,5 @@ WORKS: dict[str, Callable[..., None]] = {
 if __name__ == "__main__":
     _watch()
     # As the time-out of Redis in `store_at`.
-    file._LOCK_TIMEOUT = PATIENCE
+    database._LOCK_TIMEOUT = PATIENCE
     WORKS[sys.argv[1]](*map(json.loads, sys.argv[2:]))
