@@ -32,8 +32,8 @@ class ChatSnapshot:
             process requested them.
         store_stamp: The slot's generation, and the latest end of a mark in it, when the chats were
             requested; None without a store.
-        revisions: The revisions up to which single chats are known, by thread ID. They are not in
-            here if they are equal to `revision`.
+        revisions: The revisions up to which single chats are known, by thread ID. A chat that
+            has no entry is known up to `revision`.
         revision: The revision up to which the chats are complete; None if the server has none.
     """
 
@@ -72,7 +72,7 @@ class ChatSnapshot:
         )
 
     def revision_of(self, tid: str) -> int | None:
-        """Return the revision of what the snapshot shows of a chat, also if it is missing."""
+        """Return the revision up to which a chat is known, even if the snapshot lacks the chat."""
         return self.revisions.get(tid, self.revision)
 
     def titled(self, title: str) -> tuple[Chat, ...] | None:

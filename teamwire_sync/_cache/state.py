@@ -291,7 +291,7 @@ class CacheState:
                 self._cool_down = None
                 self._flight = None
                 self.view = view
-                # The rest only frees memory, so Ctrl-C may leave it out.
+                # The lines below only free memory, so Ctrl-C may skip them.
                 # A listing in progress may have been requested before the last fact expired.
                 if self._flights <= {flight}:
                     self.facts = live
@@ -345,7 +345,7 @@ class CacheState:
     def is_recheck_due(self, now: float) -> bool:
         """Return whether a look-up that finds nothing at the time *now* must list the chats again.
 
-        It must if the last listing or failed listing is older than `recheck_after`, and in doubt.
+        It must in doubt, and if the last listing or failed listing is older than `recheck_after`.
         """
         return now < self.doubt_until or now - self._last_attempt > self.recheck_after
 
@@ -380,7 +380,7 @@ class CacheState:
         return since < asked_at and (began < asked_at or now < asked_at + self.ttl)
 
     def on_slot(self, doubt_until: float, written: Written | None) -> None:
-        """Apply what a slot says about the writes of all processes that share it.
+        """Apply the status of a slot: the writes of all processes that share it.
 
         Args:
             doubt_until: The latest end of the doubt about a write, even if it has passed, on the
@@ -482,7 +482,7 @@ class CacheState:
                 self.changes += 1
                 if write.revision is not None:
                     self.written = Written(write.revision, until).after(self.written, now)
-            # Also if the view shows the write: the next listing may come from a server that lags.
+            # Even if the view shows the write: the next listing may come from a server that lags.
             if write.tid is not None:
                 self._note(write.tid, fact)
                 # The server has confirmed a write, so it is available again.
@@ -492,7 +492,7 @@ class CacheState:
             else:
                 self._end_doubt(write)
             if is_news:
-                # Again: a signal handler may have looked up chats before the fact was there.
+                # Expire again: a signal handler may have looked up chats before the fact was added.
                 self._expire()
 
     def on_state(self, tid: str | None, chat: Chat | None, revision: int | None) -> None:

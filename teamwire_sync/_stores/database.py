@@ -3,7 +3,7 @@
 Each call opens the database, and closes it again. SQLite does not force the data onto the disk. If
 a power cut damages the data, the store detects the damage, and the chats are listed again.
 If a process is killed while it writes, the next process rolls back the incomplete write. On a full
-disk, only a change of a few values is written, without this protection.
+disk, the store can only change a few values, and a killed process may then damage the data.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ T = TypeVar("T")
 _LOCK_TIMEOUT = 1.0
 # The maximum number of bytes of a database in addition to the chats.
 _MARGIN = 1024 * 1024
-# The errors of SQLite on a full disk, and at the end of a quota.
+# The errors of SQLite on a full disk, and when the quota of the user is used up.
 _FULL = {"database or disk is full", "disk I/O error"}
 # The errors of SQLite that do not mean a damaged database.
 _REASONS = {

@@ -46,7 +46,7 @@ _LOOK = (
     "SELECT generation, body, asked_in, asked_at, failure, written, lacking_until,"
     " (SELECT max(until) FROM marks WHERE until < 9e999) FROM slot LEFT JOIN chats"
 )
-# The latest end of a mark that has passed stays.
+# Of the marks that have ended, the one with the latest end stays.
 _FORGET = (
     "DELETE FROM marks WHERE until > :now + :most"
     " OR until < (SELECT max(until) FROM marks WHERE until <= :now)"
