@@ -163,7 +163,7 @@ def _ignored_name() -> str | None:
             return "PoolManager.pool_classes_by_scheme"
         try:
             connection: Any = pool._new_conn()
-        except AttributeError:
+        except not_by_signal(AttributeError):
             return "HTTPConnectionPool._new_conn"
         if not isinstance(connection, DeadlineConnection):
             return "HTTPConnectionPool.ConnectionCls"

@@ -40,14 +40,30 @@ def works_for(thread: int) -> bool:
     return is_awaited_by is not None and is_awaited_by(thread)
 
 
-def is_held_here(lock: Any) -> bool:
-    """Return whether this thread holds *lock*, an RLock.
+# All locks of `new_lock`.
+_locks: weakref.WeakSet[Any] = weakref.WeakSet()
 
-    If so, a signal handler has interrupted this thread in a block with the lock. The handler must
-    not wait for a thread that needs the lock.
-    """
+
+def new_lock() -> Any:
+    """Return a lock that the same thread may take again, as a signal handler may need it."""
+    lock = threading.RLock()
+    _locks.add(lock)
+    return lock
+
+
+def is_held_here(lock: Any) -> bool:
+    """Return whether this thread holds *lock*, an RLock."""
     held: bool = lock._is_owned()
     return held
+
+
+def is_inside() -> bool:
+    """Return whether this thread holds any lock of `new_lock`.
+
+    If so, a signal handler has interrupted this thread in a block with the lock. The handler must
+    not wait for another thread, which may need the lock.
+    """
+    return any(is_held_here(lock) for lock in list(_locks))
 
 
 class Gate:

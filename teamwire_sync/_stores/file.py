@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import threading
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
@@ -23,6 +22,7 @@ from teamwire_sync._cache.listing import SlotRevision, Written
 from teamwire_sync._internal.imports import LazyModule, import_whole
 from teamwire_sync._internal.signals import not_by_signal, suppress
 from teamwire_sync._internal.validation import check_seconds, require_count
+from teamwire_sync._internal.waiting import new_lock
 from teamwire_sync._stores.base import (
     MAX_AGE,
     MAX_BYTES,
@@ -104,7 +104,7 @@ _LEASE = (
 # One thread at a time uses SQLite, and a fork waits for this thread, because SQLite keeps a list of
 # the locks of its process. Otherwise: thread A holds locks of SQLite; thread B forks; the child
 # waits forever for A's locks.
-_in_use = threading.RLock()
+_in_use = new_lock()
 
 
 def _before_fork() -> None:
@@ -119,7 +119,7 @@ def _after_fork_in_parent() -> None:
 def _after_fork_in_child() -> None:
     global _in_use  # noqa: PLW0603
     # If Ctrl-C has ended the wait, a thread of the parent holds the lock.
-    _in_use = threading.RLock()
+    _in_use = new_lock()
 
 
 if hasattr(os, "register_at_fork"):
@@ -201,7 +201,7 @@ class FileStore:
 def _require_sqlite3() -> None:
     try:
         import_whole("sqlite3")
-    except ImportError as error:
+    except not_by_signal(ImportError) as error:
         message = f"FileStore needs sqlite3, which can't be imported: {error}"
         raise ImportError(message, name="sqlite3") from None
 

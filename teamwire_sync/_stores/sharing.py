@@ -11,7 +11,7 @@ import math
 import os
 import threading
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Callable, TypeVar
 
 from attrs import evolve
@@ -21,6 +21,7 @@ from teamwire_sync._cache.cool_down import COOL_DOWN
 from teamwire_sync._cache.listing import ConfirmedListing, SlotRevision
 from teamwire_sync._internal.fork import on_fork
 from teamwire_sync._internal.log import logger
+from teamwire_sync._internal.waiting import is_inside, new_lock
 from teamwire_sync._stores.base import (
     DamagedError,
     Failure,
@@ -83,7 +84,7 @@ class SharedListing:
     ) -> None:
         self.check_interval = check_interval
         self.patience = patience
-        self._flushing = threading.RLock()
+        self._flushing = new_lock()
         self._grace = grace
         # The marks that have to be removed.
         self._ended: set[str] = set()
@@ -100,7 +101,7 @@ class SharedListing:
 
     def after_fork(self) -> None:
         """Replace the lock, which a thread of the parent may hold, and drop the parent's leases."""
-        self._flushing = threading.RLock()
+        self._flushing = new_lock()
         _held.clear()
 
     @property
@@ -116,7 +117,10 @@ class SharedListing:
         and looks up a chat. B must not wait for the lease of A's listing.
         """
         here = threading.get_ident()
-        return any(each.shared is self or each.thread == here for each in list(_held))
+        # A signal handler in the middle of a use of the store: the other thread may wait for it.
+        return is_inside() or any(
+            each.shared is self or each.thread == here for each in list(_held)
+        )
 
     def mark(self, write: str, seconds: float) -> None:
         """Add the mark of a write, for this time. Nothing happens if the store fails."""
@@ -150,7 +154,9 @@ class SharedListing:
         return changes > self._flushed or bool(self._ended)
 
     def _flush(self, changes: int, revision: int | None) -> None:
-        with self._flushing:
+        # A signal handler in the middle of a use of the store must not wait for another thread's
+        # flush, which may wait for the store.
+        with nullcontext() if is_inside() else self._flushing:
             if not self._owes(changes):
                 return
             if self.clock() < self._failed_until:

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from teamwire_sync._internal.waiting import Gate, Limit, Ticket, is_held_here, start
+from teamwire_sync._internal.waiting import (
+    Gate,
+    Limit,
+    Ticket,
+    is_held_here,
+    is_inside,
+    new_lock,
+    start,
+)
 from tests.support.waiting import PATIENCE, Threads, wait_until
 
 if TYPE_CHECKING:
@@ -216,6 +224,13 @@ class TestLocks:
             within = is_held_here(lock), threads.start(lambda: is_held_here(lock)).result()
 
         assert (*within, is_held_here(lock)) == (True, False, False)
+
+    def test_a_thread_is_inside_within_the_block_of_any_lock_only(self, threads: Threads) -> None:
+        lock, _other = new_lock(), new_lock()
+        with lock:
+            within = is_inside(), threads.start(is_inside).result()
+
+        assert (*within, is_inside()) == (True, False, False)
 
 
 class TestStart:
