@@ -52,9 +52,13 @@ def new_lock() -> Any:
 
 
 def is_held_here(lock: Any) -> bool:
-    """Return whether this thread holds *lock*, an RLock."""
+    """Return whether this thread holds *lock*, an RLock.
+
+    All greenlets of a thread share a lock that was made before gevent or eventlet replaced threads.
+    Such a lock does not show which greenlet holds it, so the result is False.
+    """
     held: bool = lock._is_owned()
-    return held
+    return held and type(lock) is type(threading.RLock())
 
 
 def is_inside() -> bool:

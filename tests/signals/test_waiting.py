@@ -225,6 +225,14 @@ class TestLocks:
 
         assert (*within, is_held_here(lock)) == (True, False, False)
 
+    def test_a_lock_from_before_threads_were_replaced_is_held_by_nobody(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        lock = threading.RLock()
+        monkeypatch.setattr(threading, "RLock", threading._PyRLock)  # type: ignore[attr-defined]
+        with lock:
+            assert not is_held_here(lock)
+
     def test_a_thread_is_inside_within_the_block_of_any_lock_only(self, threads: Threads) -> None:
         lock, _other = new_lock(), new_lock()
         with lock:
