@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+import queue
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
 import requests
 from attrs import field, frozen
 from requests.structures import CaseInsensitiveDict
+from urllib3 import connectionpool
 
 from teamwire_sync._http.adapter import DeadlineAdapter
 from teamwire_sync._http.body import DownloadBody, UploadBody
@@ -222,7 +225,14 @@ class GivenSession:
 
         Raises:
             TWConfigError: The process was forked after the session was passed.
+            RuntimeError: A signal handler has interrupted this thread in the session's pool.
         """
+        if _is_in_pool():
+            message = (
+                "this call would wait for itself, as it runs in a signal handler that interrupted "
+                "the pool of the session that you passed"
+            )
+            raise RuntimeError(message)
         if self._forked:
             message = (
                 "the process was forked, and the session that you passed has connections of the "
@@ -286,6 +296,18 @@ class GivenSession:
 
     def close(self) -> None:
         """Do nothing: the caller closes the session."""
+
+
+def _is_in_pool() -> bool:
+    """Return whether this thread is in the queue of a pool of urllib3.
+
+    The same thread can't take the lock of a `queue.Queue` again.
+    """
+    files, frame = [""], sys._getframe()
+    while frame.f_back is not None:
+        frame = frame.f_back
+        files.append(frame.f_code.co_filename)
+    return (queue.__file__, connectionpool.__file__) in zip(files, files[1:])
 
 
 class _ResponseHook:
