@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import queue
-import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,7 @@ from teamwire_sync._http.redaction import Redactor, base64_of
 from teamwire_sync._http.response_body import read_body
 from teamwire_sync._http.sockets import ending_at
 from teamwire_sync._internal.secret import SecretText
-from teamwire_sync._internal.signals import not_by_signal
+from teamwire_sync._internal.signals import files_of_stack, not_by_signal
 from teamwire_sync.exceptions import TWConfigError
 
 if TYPE_CHECKING:
@@ -303,10 +302,7 @@ def _is_in_pool() -> bool:
 
     The same thread can't take the lock of a `queue.Queue` again.
     """
-    files, frame = [""], sys._getframe()
-    while frame.f_back is not None:
-        frame = frame.f_back
-        files.append(frame.f_code.co_filename)
+    files = files_of_stack()
     return (queue.__file__, connectionpool.__file__) in zip(files, files[1:])
 
 
