@@ -40,14 +40,14 @@ def works_for(thread: int) -> bool:
     return is_awaited_by is not None and is_awaited_by(thread)
 
 
-# All locks of `new_lock`.
-_locks: weakref.WeakSet[Any] = weakref.WeakSet()
+# All locks of `new_lock`. No WeakSet: another thread may add a lock during an iteration.
+_locks: dict[weakref.ref[Any], None] = {}
 
 
 def new_lock() -> Any:
     """Return a lock that the same thread may take again, as a signal handler may need it."""
     lock = threading.RLock()
-    _locks.add(lock)
+    _locks[weakref.ref(lock, _locks.pop)] = None
     return lock
 
 
@@ -67,7 +67,8 @@ def is_inside() -> bool:
     If so, a signal handler has interrupted this thread in a block with the lock. The handler must
     not wait for another thread, which may need the lock.
     """
-    return any(is_held_here(lock) for lock in list(_locks))
+    locks = [ref() for ref in list(_locks)]
+    return any(lock is not None and is_held_here(lock) for lock in locks)
 
 
 class Gate:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from teamwire_sync._internal import waiting
 from teamwire_sync._internal.waiting import (
     Gate,
     Limit,
@@ -224,6 +225,14 @@ class TestLocks:
             within = is_held_here(lock), threads.start(lambda: is_held_here(lock)).result()
 
         assert (*within, is_held_here(lock)) == (True, False, False)
+
+    def test_a_lock_that_is_gone_is_forgotten(self) -> None:
+        lock = new_lock()
+        count = len(waiting._locks)
+        del lock
+        gc.collect()
+
+        assert len(waiting._locks) < count
 
     def test_a_lock_from_before_threads_were_replaced_is_held_by_nobody(
         self, monkeypatch: pytest.MonkeyPatch
