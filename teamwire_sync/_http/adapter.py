@@ -25,6 +25,7 @@ from teamwire_sync._http.sockets import (
 from teamwire_sync._internal.imports import LazyModule
 from teamwire_sync._internal.secret import SecretText
 from teamwire_sync._internal.signals import not_by_signal
+from teamwire_sync._internal.waiting import new_lock
 from teamwire_sync.exceptions import TWConfigError
 
 if TYPE_CHECKING:
@@ -126,6 +127,8 @@ class DeadlineAdapter(HTTPAdapter):
 
             return make
 
+        # urllib3 has an RLock of its own here, of which `is_inside` does not know.
+        manager.pools.lock = new_lock()
         manager.pool_classes_by_scheme = {scheme: maker(kind) for scheme, kind in kinds.items()}
 
 

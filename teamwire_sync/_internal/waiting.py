@@ -165,6 +165,7 @@ class Limit:
 
         Raises:
             RuntimeError: Calls of this same thread have all the places, so none would become free.
+                Or the calls that have the places may wait for a lock of this thread.
         """
         self._queue[weakref.ref(ticket)] = None
         if len(self._queue) <= self._size:
@@ -177,7 +178,7 @@ class Limit:
                 return True
             if timeout <= 0:
                 return False
-            if all(each.thread == ticket.thread for each in first):
+            if is_inside() or all(each.thread == ticket.thread for each in first):
                 message = (
                     "this call would wait for itself, as it runs inside other calls of its thread; "
                     "don't use the Connection in a signal handler, a logging handler or a file "

@@ -26,6 +26,9 @@ def _slot_of(connection: Connection) -> Any:
 # The locks that a thread needs while it lists the chats.
 LOCKS: dict[str, Callable[[Connection], Any]] = {
     "transport": lambda connection: connection._transport._lock,  # type: ignore[attr-defined]
+    "pools": lambda connection: (
+        connection._transport._opened._session._adapter.poolmanager.pools.lock  # type: ignore[attr-defined]
+    ),
     "file store": lambda _: file._in_use,
     "memory store": lambda connection: _slot_of(connection)._lock,
 }

@@ -172,6 +172,13 @@ class TestLimit:
         with pytest.raises(RuntimeError, match="would wait for itself"):
             limit.acquire(tickets[1], FOR_EVER)
 
+    def test_a_call_within_a_lock_does_not_wait_for_threads_that_may_need_it(self) -> None:
+        limit, other = Limit(1), of_other_thread()
+        assert limit.acquire(other, 0)
+
+        with new_lock(), pytest.raises(RuntimeError, match="would wait for itself"):
+            limit.acquire(Ticket(), FOR_EVER)
+
     def test_a_call_inside_another_waits_for_other_threads(self, threads: Threads) -> None:
         limit, own, inside = Limit(2), Ticket(), Ticket()
         other = of_other_thread()
