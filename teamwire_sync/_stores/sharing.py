@@ -369,14 +369,15 @@ class LeaseKeeper:
 
     def end(self) -> None:
         """Free the lease if it was taken."""
-        _held.discard(self)
-        if self._ended.locked():
-            self._ended.release()
         # In a child that was forked during the listing, the lease belongs to the parent.
         if self._may_be_taken and os.getpid() == self._process:
             with suppress(StoreError):  # the lease ends by itself
                 self.shared._slot.release_lease(self._owner)
             self._may_be_taken = False
+        # Last: a signal handler that interrupts the request must not wait for this lease.
+        if self._ended.locked():
+            self._ended.release()
+        _held.discard(self)
 
     def _extend(self) -> None:
         gives_up_at, is_ours = self.shared.clock() + self.shared.patience, True
