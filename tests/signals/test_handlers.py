@@ -49,7 +49,7 @@ def test_a_look_up_does_not_wait_for_a_thread_that_may_need_the_lock(
         listing = threads.start(connection.chats.get_subscriptions)
         held.wait_arrived()
         with connection.lock, pytest.raises(RuntimeError, match="would wait for itself"):
-            connection.chats.get_subscriptions()
+            connection.chats.get_subscriptions(timeout=PATIENCE)
         held.release()
 
         assert listing.result(PATIENCE)
