@@ -143,7 +143,12 @@ class Connection:
             "listing_timeout": config.listing_timeout,
         }
         self._users = parts.UserDirectory(transport, **ttls)
-        self._groups = parts.GroupDirectory(transport, self._users, **ttls)
+        self._groups = parts.GroupDirectory(
+            transport,
+            self._users,
+            writing=lambda: self._cache.writing(),  # noqa: PLW0108  the cache is made later
+            **ttls,
+        )
         self.users = parts.Users(self._users)
         self.groups = parts.Groups(self._groups)
         self._make_chats(config, clock, slot)

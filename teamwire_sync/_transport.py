@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Callable, Generic, Protocol, TypeVar
 
-from attrs import field, frozen
+from attrs import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -157,17 +157,17 @@ class EventPage:
         cursor: The cursor for the next events.
         users: The users that the events name.
         groups: The groups that the events name.
-        revisions: The revisions of the events' chats, in the order of *events*: of the chat's
-            removal for `Events.CHAT_DELETED`, of the chat as the event shows it for all others.
-            None stands for a revision that the server did not send. Empty if the server sent no
-            revision.
+        revisions: The revisions of the events' chats, in the order of *events*. For
+            `Events.CHAT_DELETED`, it is the revision of the chat's removal. For all other events,
+            it is the revision of ``event.chat``. None stands for a revision that the server did not
+            send. Empty if the server sent no revision.
     """
 
     events: Sequence[Event]
     cursor: str
-    users: Sequence[User] = field(default=())
-    groups: Sequence[Group] = field(default=())
-    revisions: Sequence[int | None] = field(default=())
+    users: Sequence[User] = ()
+    groups: Sequence[Group] = ()
+    revisions: Sequence[int | None] = ()
 
 
 class UploadSource(Protocol):
@@ -208,9 +208,9 @@ class Transport(Protocol):
     was provably never sent, otherwise `TWDeliveryUnknownError`. After `close`, every method raises
     `TWClosedError`.
 
-    A server may number the changes of the chats: each change gets a higher revision. A
-    `TWNotFoundError` then has the private attribute ``_revision``: the lowest revision at which the
-    object can be missing.
+    If the code of a `TWNotFoundError` is ``not_found``, the object is missing. A server may number
+    the changes of the chats: each change gets a higher revision. The error then has the private
+    attribute ``_revision``: the lowest revision at which the object can be missing.
 
     Attributes:
         abilities: The optional abilities of the transport. A method that needs another ability

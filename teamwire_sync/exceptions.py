@@ -65,8 +65,10 @@ class TWError(Exception):
         cause: The type and one line of text of the underlying error.
     """
 
-    # The revision of the bot's chats that a response with status 404 shows at least.
+    # Only for the status 404: the response shows all changes of chats up to this revision.
     _revision: int | None = None
+    # Whether the server itself says in all tries that it is unavailable, so it has done nothing.
+    _is_refusal = False
 
     def __init__(
         self,

@@ -66,7 +66,7 @@ def homeless(
 ) -> Path:
     """Run as a user without a home folder; return the working directory.
 
-    A container may run a program as a user who has no entry in the list of users.
+    A container may run a program as a user without an entry in the system's list of users.
     """
     for name in _HOMES:
         monkeypatch.delenv(name)

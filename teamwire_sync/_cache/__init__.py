@@ -21,6 +21,6 @@ Glossary:
 - Revision: a number of the server that grows with each change of a chat.
 - Slot: the place in a store that keeps the chats of one bot.
 - Generation: a random token of a slot. Each own write, each `invalidate` and each 401 replaces it.
-- Mark: the note of a write in doubt in a slot, which stays if the process is killed.
+- Mark: a note in a slot that a write is in doubt. It stays if the process is killed.
 - Lease: the right to list the chats for all processes that share a slot, for some seconds.
 """

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# The errors of a write that the server may have done.
+_MAY_BE_DONE = (TWDeliveryUnknownError, TWServerError, TWProtocolError)
+
 
 class ChatCache:
     """The chats of one bot, by thread ID and by title.
@@ -188,12 +191,11 @@ class ChatCache:
         try:
             yield write
             unknown = False
-        except not_by_signal(TWDeliveryUnknownError, TWServerError, TWProtocolError):
-            raise
-        except not_by_signal(TWError):
-            may_be_done = False
-            self.state.withdraw(write)
-            self._source.flush(write)
+        except not_by_signal(TWError) as error:
+            may_be_done = isinstance(error, _MAY_BE_DONE) and not error._is_refusal
+            if not may_be_done:
+                self.state.withdraw(write)
+                self._source.flush(write)
             raise
         finally:
             if may_be_done:
@@ -203,7 +205,7 @@ class ChatCache:
     # The next method needs no flush: each process gets its own events and 404 responses from the
     # server.
 
-    def on_state(self, tid: str, chat: Chat | None, revision: int | None) -> None:
+    def on_state(self, tid: str | None, chat: Chat | None, revision: int | None) -> None:
         """Apply what an event or a 404 says about a chat. See `CacheState.on_state`."""
         self.state.on_state(tid, chat, revision)
 

@@ -65,9 +65,9 @@ class ExpiringCache(Generic[T]):
     def _change(self, change: Callable[[_Items[T]], object]) -> None:
         """Call *change* with the entries. If an exception ends it, drop all entries.
 
-        cachetools is written in Python. An exception of a signal handler may come while it has
-        changed one half of its data, and a handler may use this cache at that moment. So the
-        entries are taken out meanwhile. They come back only if no handler has changed any.
+        cachetools is written in Python. A signal handler may interrupt it when it has changed half
+        of its data. The handler may raise an exception, or use this cache. So this cache is empty
+        during a change. The entries come back only if no handler has changed the cache.
         """
         with self._lock:
             self._changes += 1
@@ -164,7 +164,7 @@ class ExpiringCache(Generic[T]):
 
         The next `get` loads a new value. The value of a load in progress is not cached.
         """
-        # The flight first: it must not add its value after the entry is dropped.
+        # Drop the flight first: it must not add its value after the entry is dropped.
         flight = self._flights.pop(key, None)
         self._change(lambda kept: kept.pop(key, None))
         if flight is not None:

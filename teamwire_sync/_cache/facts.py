@@ -22,7 +22,7 @@ from teamwire_sync._cache.snapshot import ChatSnapshot
 if TYPE_CHECKING:
     from teamwire_sync._models.chats import Chat
 
-# More facts than this are not kept: the oldest ones are dropped.
+# The maximum number of facts. Beyond it, the oldest facts are dropped, own creations last.
 _MOST = 4096
 
 
@@ -34,7 +34,9 @@ class Write:
         chat: The chat after the change; None if the bot has left it.
         revision: The revision of the change; None if the server has no revisions.
         is_created: Whether the write created the chat.
-        view: The view before the write; None if it must not come back.
+        view: The view before the write, which comes back if the write has changed nothing.
+        empty: The empty view that replaced it. If another view has replaced `empty`, `view` does
+            not come back.
         mark: The token of the write's mark in a store; None without one.
     """
 
@@ -42,7 +44,8 @@ class Write:
     chat: Chat | None = None
     revision: int | None = None
     is_created = False
-    view: ChatSnapshot | None = None
+    view: ChatSnapshot
+    empty: ChatSnapshot | None = None
     mark: str | None = None
 
     def created(self, chat: Chat, revision: int | None) -> None:
@@ -123,25 +126,28 @@ class Facts:
         """
         by_tid = dict(self.by_tid)
         known = by_tid.pop(tid, None)
-        if fact.revision is None:
-            is_created = fact.is_created or (known is not None and known.is_created)
-            if fact.chat is None or not is_created:
-                return Facts(by_tid)
-            fact = evolve(fact, is_created=True)
-        elif known is not None and known.revision is not None and known.revision > fact.revision:
-            fact = known
-        by_tid[tid] = fact
+        if known is not None:
+            is_created = fact.is_created or known.is_created
+            if fact.revision is not None and (known.revision or 0) > fact.revision:
+                fact = known
+            # A listing without revisions may lack the chat, also after later changes.
+            fact = evolve(fact, is_created=is_created and fact.chat is not None)
+        if fact.is_created or fact.revision is not None:
+            by_tid[tid] = fact
         if len(by_tid) > _MOST:
-            del by_tid[next(iter(by_tid))]
+            # Thousands of events must not hide a chat that this Connection has just created.
+            others = (each for each in by_tid if not by_tid[each].is_created)
+            del by_tid[next(others, next(iter(by_tid)))]
         return Facts(by_tid)
 
     def merge(self, listed: ChatSnapshot) -> ChatSnapshot:
-        """Return the listing, and add the facts that are newer. New chats are at the end."""
+        """Return *listed* with the facts that are newer. New chats are at the end."""
         newer = self.against(listed).by_tid
         if not newer:
             return listed
         states = {**listed.by_tid, **{tid: fact.chat for tid, fact in newer.items()}}
-        revisions = {tid: fact.revision for tid, fact in newer.items() if fact.revision is not None}
+        # A chat without a revision is older than each event with one.
+        revisions = {tid: fact.revision or 0 for tid, fact in newer.items()}
         return ChatSnapshot.of(
             {tid: chat for tid, chat in states.items() if chat is not None},
             {**listed.revisions, **revisions},

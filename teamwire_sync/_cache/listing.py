@@ -56,8 +56,7 @@ class Listing:
     Attributes:
         chats: The chats by thread ID, in the server's order.
         validator: The ETag for a conditional request; None if the pages have no common ETag.
-        revisions: The revision of each chat's last change, by thread ID; empty if the server has no
-            revisions.
+        revisions: The revisions above `revision` up to which single chats are known, by thread ID.
         revision: The lowest revision of a page: a chat that is missing was missing then. None if
             the server has no revisions.
     """
@@ -90,7 +89,7 @@ class SlotRevision:
 
 @frozen
 class Written:
-    """The own writes of the processes that share a slot, as far as the server has numbered them.
+    """The own writes of the processes that share a slot, on a server with revisions.
 
     Attributes:
         revision: The highest revision of these writes.

@@ -37,8 +37,8 @@ class Refresher:
     chats. Then thread B creates a chat and looks it up. A's pages may be older than the write, so B
     starts its own flight (`CacheState.join_or_start`). B's write has started a new epoch, and A's
     flight belongs to an older epoch. A's flight is not published, and A stops it before the next
-    page. Then A and its waiters start again. After two such listings, a thread that needs a listing
-    has the next one read to its end, also if another thread reads it.
+    page. Then A and its waiters start again. After two such listings, the next listing of a thread
+    is read to its end, even if another thread reads it.
 
     Args:
         state: The state of the cache.

@@ -51,7 +51,7 @@ class Flight(Generic[T]):
             cache's clock. Infinity if the leader requests the content itself.
     """
 
-    # Looked up at each call: gevent and eventlet may replace the function after this import.
+    # Look it up at each call: gevent and eventlet may replace the function after this import.
     leader: int = field(factory=lambda: threading.get_ident())  # noqa: PLW0108
     number: int = 0
     epoch: int = 0

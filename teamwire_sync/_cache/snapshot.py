@@ -32,8 +32,8 @@ class ChatSnapshot:
             process requested them.
         store_stamp: The slot's generation, and the latest end of a mark in it, when the chats were
             requested; None without a store.
-        revisions: The revision of each chat's last change, by thread ID; empty if the server has no
-            revisions.
+        revisions: The revisions up to which single chats are known, by thread ID. They are not in
+            here if they are equal to `revision`.
         revision: The revision up to which the chats are complete; None if the server has none.
     """
 
@@ -73,8 +73,7 @@ class ChatSnapshot:
 
     def revision_of(self, tid: str) -> int | None:
         """Return the revision of what the snapshot shows of a chat, also if it is missing."""
-        known = self.revisions.get(tid)
-        return self.revision if known is None and tid not in self.by_tid else known
+        return self.revisions.get(tid, self.revision)
 
     def titled(self, title: str) -> tuple[Chat, ...] | None:
         """Return the chats with this title, or None."""

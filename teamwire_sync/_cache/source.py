@@ -47,7 +47,7 @@ class Source(Protocol):
         """Inform other processes of all `CacheState.changes`.
 
         Args:
-            ended: A write that is in doubt no more; None without one.
+            ended: A write that is no longer in doubt; None without one.
             at_once: Whether to try although the last try has just failed. `close` needs this,
                 because no later try follows.
         """

@@ -33,8 +33,6 @@ from teamwire_sync.exceptions import TWAuthError, TWClosedError, TWError
 if TYPE_CHECKING:
     from teamwire_sync._models.chats import Chat
 
-_NOTHING = ChatSnapshot()
-
 
 class Outdated(Abandoned):
     """A new epoch or a loss has outdated a flight. The flight's leader and waiters start again."""
@@ -106,7 +104,7 @@ class CacheState:
         # The highest revision of a write of these processes, and the time until which a listing may
         # lack the write.
         self._written_by_all: Written | None = None
-        self.view = _NOTHING
+        self.view = ChatSnapshot()
         self.tries = itertools.count()
         self.fails = itertools.count()
         self._lock = new_lock()
@@ -117,7 +115,7 @@ class CacheState:
         self._flights: set[Flight[ChatSnapshot]] = set()
         self.confirmed: ConfirmedListing | None = None
         self.facts = Facts()
-        self._last_attempt = self._doubt_until = self._asked_since = self._started_at = -math.inf
+        self._last_attempt = self._asked_since = self._started_at = -math.inf
         self._cool_down: CoolDown | None = None
         self._is_authorized = True
         self._told: set[str] = set()
@@ -129,6 +127,11 @@ class CacheState:
         self._lock = new_lock()
         self._flight = None
         self._flights = set()
+
+    @property
+    def doubt_until(self) -> float:
+        """The time until which the cache is in doubt; -infinity without a doubt."""
+        return max(self._doubts.values(), default=-math.inf)
 
     def require_open(self) -> None:
         """Raise TWClosedError if the state is closed."""
@@ -199,7 +202,7 @@ class CacheState:
         completes the create, and thread C looks it up. C must not take B's listing.
         """
         now = self.clock()
-        if self._started_at >= self._doubt_until:
+        if self._started_at >= self.doubt_until:
             return need
         return evolve(need, newer_than=self._started, since=now)
 
@@ -212,7 +215,7 @@ class CacheState:
             None for an unconditional request: no listing with an ETag is known, or the cache is in
             doubt.
         """
-        return known.validator if known and asked_at >= self._doubt_until else None
+        return known.validator if known and asked_at >= self.doubt_until else None
 
     def request_answered(self, flight: Flight[ChatSnapshot], *, changed: bool) -> None:
         """Count a response of the server.
@@ -262,7 +265,7 @@ class CacheState:
         if not is_ours:
             flight.asked_at = listing.asked_at
         while True:
-            facts, doubt_until = self.facts, self._doubt_until
+            facts, doubt_until = self.facts, self.doubt_until
             live = facts.live(listing.asked_at)
             view = evolve(
                 live.merge(listing.listed).until(self.end_of(listing), check_at),
@@ -275,7 +278,7 @@ class CacheState:
                     return view
                 if flight.losses != self.losses:
                     raise Outdated
-                if self.facts is not facts or self._doubt_until != doubt_until:
+                if self.doubt_until != doubt_until or self.facts is not facts:
                     continue
                 self.confirmed = listing
                 self._last_attempt = ended_at if is_ours else listing.asked_at
@@ -287,8 +290,9 @@ class CacheState:
                 # A listing in progress may have been requested before the last fact expired.
                 if self._flights <= {flight}:
                     self.facts = live
-                asked_at, doubts = listing.asked_at, self._doubts
-                self._doubts = {write: end for write, end in doubts.items() if asked_at < end}
+                for write, end in tuple(self._doubts.items()):
+                    if end <= listing.asked_at:
+                        self._end_doubt(write)
                 self._told.discard("failure")
             return view
 
@@ -302,7 +306,7 @@ class CacheState:
         # Use the request time: a fact that expired since then may be missing from this listing.
         lacking = self.facts.live(asked_at).against(listing.listed)
         ends_at = min(asked_at + self.ttl, lacking.expires_at)
-        if asked_at < self._doubt_until or self._lacks_write(listing):
+        if asked_at < self.doubt_until or self._lacks_write(listing):
             ends_at = min(ends_at, asked_at + self.recheck_after)
         return ends_at
 
@@ -338,7 +342,7 @@ class CacheState:
 
         It must if the last listing or failed listing is older than `recheck_after`, and in doubt.
         """
-        return now < self._doubt_until or now - self._last_attempt > self.recheck_after
+        return now < self.doubt_until or now - self._last_attempt > self.recheck_after
 
     def stale(self) -> ChatSnapshot | None:
         """Return the last listing with the facts, for a look-up whose refresh failed.
@@ -349,11 +353,11 @@ class CacheState:
             doubt, until a listing requested after the doubt succeeds.
         """
         now, listing = self.clock(), self.confirmed
-        if listing is None or not self._is_authorized or listing.asked_at < self._doubt_until:
+        if listing is None or not self._is_authorized or listing.asked_at < self.doubt_until:
             return None
         if now >= listing.asked_at + self.ttl + self.stale_if_error:
             return None
-        return self.facts.merge(listing.listed)
+        return self.facts.live(listing.asked_at).merge(listing.listed)
 
     # Listings that processes share
 
@@ -365,7 +369,7 @@ class CacheState:
         thread must not take the older listing from the store. If the cache is in doubt, a listing
         from before the look-up *began* is too old.
         """
-        in_doubt = now < self._doubt_until
+        in_doubt = now < self.doubt_until
         since = max(need.since, self._asked_since, began if in_doubt else -math.inf)
         return since < asked_at and now < asked_at + self.ttl
 
@@ -380,7 +384,6 @@ class CacheState:
         """
         with self._lock:
             self._doubts[self._of_all] = doubt_until
-            self._doubt_until = max(self._doubts.values())
             self._written_by_all = written
 
     def keep(self, flight: Flight[ChatSnapshot], listing: ConfirmedListing, losses: int) -> None:
@@ -434,12 +437,10 @@ class CacheState:
         """
         now = self.clock()
         until = now + self.longest_doubt
+        write.empty = ChatSnapshot()
         with self._lock:
-            view = self.view
-            self._hide()
             self._doubts[write] = until
-            self._doubt_until = max(self._doubts.values())
-            write.view = view
+            write.view, self.view = self.view, write.empty
 
     def withdraw(self, write: Write) -> None:
         """End the doubt about a write that has certainly changed nothing.
@@ -448,7 +449,7 @@ class CacheState:
         """
         with self._lock:
             self._end_doubt(write)
-            if write.view is not None and self.view is _NOTHING:
+            if self.view is write.empty:
                 self.view = write.view
 
     def wrote(self, write: Write, *, unknown: bool) -> None:
@@ -466,33 +467,33 @@ class CacheState:
         until = now + self._own_write_grace
         fact = Fact(write.chat, write.revision, until, write.is_created)
         with self._lock:
-            is_news = write in self._doubts or not self._shows(write.tid, write.revision, now)
+            is_shown = self._shows(write.tid, write.revision, now, is_created=write.is_created)
+            is_news = write in self._doubts or not is_shown
             if is_news:
                 # Expire first, since Ctrl-C may interrupt any line: look-ups must not show the
                 # state before the write.
                 self._expire()
                 self.changes += 1
-                if write.revision is not None:
-                    self.written = max(write.revision, self.written or 0)
+                if write.revision is not None and write.revision > (self.written or 0):
+                    self.written = write.revision
             # Also if the view shows the write: the next listing may come from a server that lags.
             if write.tid is not None:
-                self.facts = self.facts.noted(write.tid, fact)
+                self._note(write.tid, fact)
                 # The server has confirmed a write, so it is available again.
                 self._cool_down = None
             if unknown:
                 self._doubts[write] = until
-                self._doubt_until = max(self._doubts.values())
             else:
                 self._end_doubt(write)
             if is_news:
                 # Again: a signal handler may have looked up chats before the fact was there.
                 self._expire()
 
-    def on_state(self, tid: str, chat: Chat | None, revision: int | None) -> None:
+    def on_state(self, tid: str | None, chat: Chat | None, revision: int | None) -> None:
         """Apply what an event or a 404 says about a chat. Expire the view if that is news.
 
         Args:
-            tid: The thread ID.
+            tid: The thread ID; None if it is unknown whether there is news.
             chat: The chat; None if the bot is not in the chat any more.
             revision: The revision of the chat's last change; None if the server has no revisions.
         """
@@ -500,7 +501,8 @@ class CacheState:
         fact = Fact(chat, revision, now + self._own_write_grace)
         with self._lock:
             is_shown = self._shows(tid, revision, now)
-            self.facts = self.facts.noted(tid, fact)
+            if tid is not None:
+                self._note(tid, fact)
             if revision is None:
                 self._asked_since = now
                 self._expire()
@@ -508,16 +510,29 @@ class CacheState:
                 # The fact is enough for each listing in progress, so none of them is outdated.
                 self._hide()
 
-    def _shows(self, tid: str | None, revision: int | None, now: float) -> bool:
+    def _shows(
+        self, tid: str | None, revision: int | None, now: float, *, is_created: bool = False
+    ) -> bool:
         """Return whether look-ups show this state of a chat, or a newer one, without a refresh."""
-        if tid is None or revision is None or now >= self.view.expires_at:
+        if tid is None or now >= self.view.expires_at:
             return False
         known = self.view.revision_of(tid)
-        return known is not None and known >= revision
+        if revision is None or known is None:
+            # The server may have returned a one-to-one chat that existed already.
+            return is_created and tid in self.view.by_tid
+        return known >= revision
+
+    def _note(self, tid: str, fact: Fact) -> None:
+        while True:
+            facts = self.facts
+            noted = facts.noted(tid, fact)
+            # A signal handler may have added a fact during the call.
+            if self.facts is facts:
+                self.facts = noted
+                return
 
     def _end_doubt(self, write: Write) -> None:
         self._doubts.pop(write, None)
-        self._doubt_until = max(self._doubts.values(), default=-math.inf)
 
     def invalidate(self) -> None:
         """Drop `confirmed` and the view, but keep the facts. The next look-up lists the chats."""
@@ -556,9 +571,8 @@ class CacheState:
         self.losses += 1
 
     def _hide(self) -> None:
-        self.view = _NOTHING
-        for write in self._doubts:
-            write.view = None
+        # A new object: `withdraw` compares it.
+        self.view = ChatSnapshot()
 
     def _expire(self) -> None:
         self._hide()

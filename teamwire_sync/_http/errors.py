@@ -33,6 +33,7 @@ from teamwire_sync._http.contract import (
     decode_error,
     decode_json,
     decode_revision,
+    keeps_contract,
 )
 from teamwire_sync._http.sockets import is_unsent
 from teamwire_sync._internal.signals import not_by_signal, suppress
@@ -188,7 +189,9 @@ class Response:
             what += "; the server behind the gateway may have done it or not; "
             return TWDeliveryUnknownError(what + _how_to_go_on(self.operation), **context)
         if status >= 500:
-            return TWServerError(what, retry_after=retry_after, **context)
+            failure = TWServerError(what, retry_after=retry_after, **context)
+            failure._is_refusal = status == 503 and keeps_contract(self.raw.headers)
+            return failure
         what = f"unexpected status {what}"
         if self.operation.writes:
             what += "; it may have been done or not, so look before you try again"

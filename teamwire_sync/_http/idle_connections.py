@@ -12,9 +12,9 @@ from teamwire_sync._internal.signals import not_by_signal
 class IdleConnections:
     """The idle connections of a pool, the last one first.
 
-    urllib3's own, `queue.LifoQueue`, is written in Python: Ctrl-C at the wrong moment leaves its
-    lock locked forever. This class needs no lock, and nobody waits in it: `HttpClient` lets no more
-    requests through than the pool has connections.
+    urllib3 uses `queue.LifoQueue`, which is written in Python: Ctrl-C at the wrong moment leaves
+    its lock locked forever. This class needs no lock. No thread waits in it, because `HttpClient`
+    allows no more requests than the pool has connections.
 
     Args:
         maxsize: The maximum number of connections.
@@ -28,7 +28,7 @@ class IdleConnections:
         """Add a connection.
 
         Raises:
-            queue.Full: The pool has *maxsize* connections already. urllib3 closes this one.
+            queue.Full: The pool has *maxsize* connections already. urllib3 closes the new one.
         """
         if len(self._items) >= self._most:
             raise queue.Full
@@ -38,7 +38,7 @@ class IdleConnections:
         """Return a connection.
 
         Raises:
-            queue.Empty: No connection is idle. urllib3 opens one.
+            queue.Empty: No connection is idle. urllib3 opens a new one.
         """
         try:
             return self._items.pop()

@@ -79,6 +79,7 @@ class Retries:
                 have done the write in any of the tries.
         """
         unknown: TWError | None = None
+        is_refusal = True
         for number in itertools.count(1):
             try:
                 outcome = attempt()
@@ -87,6 +88,7 @@ class Retries:
             if not isinstance(outcome, FailedAttempt):
                 return outcome
             error = outcome.error
+            error._is_refusal = is_refusal = is_refusal and error._is_refusal
             if unknown is None and isinstance(error, TWDeliveryUnknownError):
                 unknown = error
             pause = self._pause_after(number, error)

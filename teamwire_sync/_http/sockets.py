@@ -57,8 +57,8 @@ class ending_at:  # noqa: N801  used like a function
         canceller: An object that lets another thread end the reads and writes earlier, or None.
     """
 
-    # No generator: the garbage collector may end an interrupted one in the middle of another
-    # thread's request.
+    # Not a generator: the garbage collector may end an interrupted generator later, during another
+    # request.
     def __init__(self, moment: float, canceller: Canceller | None = None) -> None:
         self._request = moment, canceller
 

@@ -84,10 +84,10 @@ def checked_time(value: Mapping[str, Any], name: str, kind: str) -> int:
 def checked_revisions(values: Sequence[Mapping[str, Any]], kind: str) -> Sequence[int | None]:
     """Return the revision of each of *values*; an empty sequence if none of them has one.
 
-    A value that is no object has none: its own check refuses it.
+    A value that is not an object counts as one without a revision. A later check refuses it.
     """
     try:
-        # Without a loop of Python code: there may be 10,000 chats.
+        # This has no loop in Python code, because there may be 10,000 chats.
         revisions = list(map(_revision, values))
     except not_by_signal(KeyError, TypeError):
         numbered = [type(value) is dict and REVISION in value for value in values]

@@ -14,7 +14,6 @@ An import in the middle of a program has four hazards:
 
 from __future__ import annotations
 
-import _thread
 import errno
 import os
 import sys
@@ -26,7 +25,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from teamwire_sync._internal.signals import not_by_signal, suppress
-from teamwire_sync._internal.waiting import Gate
+from teamwire_sync._internal.waiting import Gate, run_in_thread
 from teamwire_sync.exceptions import TWConnectionError
 
 if TYPE_CHECKING:
@@ -141,8 +140,7 @@ def _import_in_thread(name: str) -> None:
 
     # At the end of the interpreter, no thread can be started.
     with suppress(RuntimeError):
-        # Not a `threading.Thread`: Ctrl-C in its `start` or `join` may leave a lock locked.
-        _thread.start_new_thread(work, ())
+        run_in_thread(work)
         done.wait(None)
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 E = TypeVar("E", bound=BaseException)
 
-# More exceptions than any library wraps around each other.
+# The maximum number of chained exceptions to check. No library chains as many.
 _MOST = 50
 
 
@@ -45,7 +45,7 @@ def _holds(value: Any, frame: object) -> bool:
 def not_by_signal(*kinds: type[E]) -> tuple[type[E], ...]:
     """Return *kinds*, or an empty tuple if a signal handler raised the present exception.
 
-    It is for an except clause: ``except not_by_signal(OSError) as error:``.
+    Use it in an except clause: ``except not_by_signal(OSError) as error:``.
     """
     return () if is_by_signal(sys.exc_info()[1]) else kinds
 
@@ -73,7 +73,7 @@ def unwrapped() -> Iterator[None]:
     Raises:
         Exception: The exception of the signal handler, as the handler raised it.
     """
-    # What the caller is handling is not from the block.
+    # The caller may be handling an exception, which does not come from the block.
     before = sys.exc_info()[1]
     try:
         yield
@@ -82,7 +82,7 @@ def unwrapped() -> Iterator[None]:
         for _ in range(_MOST):
             if each is None or each is before:
                 break
-            # The innermost one: urllib3 copies its traceback to the errors around it.
+            # Take the innermost one: urllib3 copies its traceback to the errors that wrap it.
             if is_by_signal(each):
                 found = each
             each = each.__context__

@@ -9,6 +9,7 @@ waits with locks and containers only, whose operations are written in C.
 from __future__ import annotations
 
 import _thread
+import sys
 import threading
 import weakref
 from typing import Any, Callable
@@ -19,8 +20,8 @@ from teamwire_sync._internal.signals import suppress
 # eventlet would share one that was made before these packages replaced threads.
 _ATTRIBUTE = "_teamwire_sync_is_awaited_by"
 
-# Seconds between two checks of a thread that waits. Usually, another thread wakes it. After an
-# exception at the wrong moment it must notice by itself that its wait is over.
+# Seconds between two checks of a waiting thread. Usually, another thread wakes it. If an exception
+# stops the other thread from doing so, the waiting thread finds out at its next check.
 _CHECK_INTERVAL = 1.0
 
 
@@ -101,12 +102,31 @@ class Gate:
         return self.is_open
 
 
+def run_in_thread(work: Callable[[], object]) -> None:
+    """Call *work* in a new thread.
+
+    The thread is not a `threading.Thread`: a signal may interrupt its `start`. Debuggers, profilers
+    and coverage tools trace the new thread as they trace a `threading.Thread`.
+
+    Raises:
+        RuntimeError: The thread can't be started.
+    """
+
+    def traced() -> None:
+        if sys.version_info >= (3, 10):
+            sys.setprofile(threading.getprofile())
+            sys.settrace(threading.gettrace())
+        work()
+
+    _thread.start_new_thread(traced, ())
+
+
 def start(thread: threading.Thread) -> None:
     """Start *thread*, as `threading.Thread.start` does.
 
-    That waits for the new thread with an Event. A signal handler's exception in it leaves the lock
-    of the Event locked, and the new thread waits for the lock forever. So a third thread starts
-    *thread*, since signals only interrupt the main thread.
+    `threading.Thread.start` waits for the new thread with an Event. If a signal handler raises an
+    exception in this wait, the lock of the Event stays locked, and the new thread waits for the
+    lock forever. So a third thread starts *thread*, because signals only interrupt the main thread.
 
     Raises:
         RuntimeError: The thread can't be started.
@@ -122,17 +142,17 @@ def start(thread: threading.Thread) -> None:
         finally:
             is_started.open()
 
-    _thread.start_new_thread(work, ())
+    run_in_thread(work)
     is_started.wait(None)
     for failure in failures:
         raise failure
 
 
 class Ticket:
-    """The place of one call in a `Limit`. It ends with `Limit.release`, or with this object.
+    """The place of one call in a `Limit`. `Limit.release` or the end of this object frees it.
 
-    The caller creates it before `Limit.acquire`: an exception may come at any moment after that,
-    and the caller must then be able to release it.
+    The caller creates the ticket before `Limit.acquire`. An exception may come at any moment after
+    that, and the caller must then be able to release the ticket.
     """
 
     __slots__ = ("__weakref__", "gate", "thread")
@@ -146,8 +166,8 @@ class Limit:
     """A limit on concurrent calls. Further calls wait.
 
     All calls, also those that wait, are in one queue. The first *size* calls of the queue go on. So
-    no exception loses a place: no number of free places exists that could become wrong. The queue
-    refers to its calls weakly. A call that an exception ended without `release` is gone, too.
+    there is no count of free places, which an exception could make wrong. The queue has weak
+    references to the tickets. So a call that an exception ended without `release` leaves the queue.
 
     Args:
         size: The maximum number of concurrent calls.
@@ -161,10 +181,11 @@ class Limit:
     def acquire(self, ticket: Ticket, timeout: float) -> bool:
         """Wait for a place, and return whether there was one within *timeout* seconds.
 
-        After `close`, this succeeds at once. The caller calls `release`, whatever happened.
+        After `close`, this succeeds at once. The caller must call `release` in all cases, even
+        after False or an exception.
 
         Raises:
-            RuntimeError: Calls of this same thread have all the places, so none would become free.
+            RuntimeError: Calls of this thread have all the places, so no place would become free.
                 Or the calls that have the places may wait for a lock of this thread.
         """
         self._queue[weakref.ref(ticket)] = None

@@ -117,7 +117,7 @@ class _Api:
     def show_revision(self, response: Response) -> Response:
         """Set the revision that the response shows at least."""
         if "revision" in g:
-            response.headers.setdefault(REVISION_HEADER, str(g.revision))
+            response.headers[REVISION_HEADER] = str(g.revision)
         return response
 
     def health(self) -> str:
@@ -132,11 +132,11 @@ class _Api:
         known = request.if_none_match
         chats = self._world.bot_chats
         with self._reading() as db:
-            etag, seq = chats.version(db, request.environ.get(LAG_KEY))
-            headers = {"ETag": etag, REVISION_HEADER: str(seq)}
+            etag, g.revision = chats.version(db, request.environ.get(LAG_KEY))
+            headers = {"ETag": etag}
             if cursor is None and (known.star_tag or known.contains_weak(etag.strip('"'))):
                 return "", 304, headers
-            return chats.page(db, seq, limit, cursor), headers
+            return chats.page(db, g.revision, limit, cursor), headers
 
     def create_chat(self) -> ResponseReturnValue:
         return self._write(self._world.bot_chats.create, parse_chat_draft(_json_body()))
@@ -209,11 +209,11 @@ class _Api:
         edit = parse_member_edit(_json_body())
         return self._write(self._world.directory.edit_members, gid, edit)
 
-    def list_events(self) -> ResponseReturnValue:
+    def list_events(self) -> str:
         limit = parse_limit(request.args.get("limit"), *_EVENTS_LIMITS)
         wait = parse_wait(request.args.get("wait"))
-        body, revision = self._world.events.page(request.args.get("cursor"), wait, limit)
-        return body, {REVISION_HEADER: str(revision)}
+        body, g.revision = self._world.events.page(request.args.get("cursor"), wait, limit)
+        return body
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
@@ -234,7 +234,10 @@ class _Api:
         if content is None:
             content = request.get_data()
         fingerprint = hashlib.sha256(named + content).hexdigest()
-        return perform(self._world.database, lambda db: work(db, *args), key, fingerprint)
+        answer, g.revision = perform(
+            self._world.database, lambda db: work(db, *args), key, fingerprint
+        )
+        return answer
 
 
 def _json_body() -> bytes:

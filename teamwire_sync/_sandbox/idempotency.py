@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from teamwire_sync._http.contract import REVISION_HEADER
 from teamwire_sync._sandbox.errors import refusal_answer
 from teamwire_sync._sandbox.world import queries
 from teamwire_sync._sandbox.world.errors import RefusedError, refuse
@@ -20,8 +19,8 @@ if TYPE_CHECKING:
 
 def perform(
     database: Database, work: Callable[[sqlite3.Connection], str], key: str | None, fingerprint: str
-) -> ResponseReturnValue:
-    """Execute a write, or repeat the response that is stored for its key, with its revision.
+) -> tuple[ResponseReturnValue, int]:
+    """Execute a write, or repeat the response to its key; return the response and its revision.
 
     A refusal by the domain's rules is stored too. One transaction stores the write and its
     response, so that a crash leaves both or neither.
@@ -41,7 +40,7 @@ def perform(
             known, body, status, revision = row
             if known != fingerprint:
                 refuse("this Idempotency-Key was sent with another request", "idempotency_mismatch")
-            return body, status, {REVISION_HEADER: str(revision), "Idempotency-Replayed": "true"}
+            return (body, status, {"Idempotency-Replayed": "true"}), revision
         db.execute("SAVEPOINT work")
         try:
             body, status = work(db), 200
@@ -55,4 +54,4 @@ def perform(
                 " VALUES (?, ?, ?, ?, ?)",
                 (key, fingerprint, status, body, revision),
             )
-        return body, status, {REVISION_HEADER: str(revision)}
+        return (body, status), revision

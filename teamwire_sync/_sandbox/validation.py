@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from teamwire_sync._internal.strict_json import parse_json
+from teamwire_sync._internal.validation import is_unicode
 from teamwire_sync._sandbox.world.errors import refuse
 
 if TYPE_CHECKING:
@@ -90,7 +91,8 @@ def parse_text(document: Document, name: str, longest: int) -> str | None:
         refuse(f"{name} must be a string or null")
     if len(value) > longest:
         refuse(f"{name} is longer than {longest} characters")
-    _require_unicode(name, value)
+    if not is_unicode(value):
+        refuse(f"{name} contains an unpaired surrogate")
     return value
 
 
@@ -107,8 +109,8 @@ def parse_ids(document: Document, name: str) -> list[str]:
     values = document.get(name, [])
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         refuse(f"{name} must be an array of strings")
-    for value in values:
-        _require_unicode(name, value)
+    if not all(map(is_unicode, values)):
+        refuse(f"{name} contains an unpaired surrogate")
     return values
 
 
@@ -134,10 +136,3 @@ def parse_number(document: Document, name: str, most: int) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not -most <= value <= most:
         refuse(f"{name} must be a number from {-most} to {most}")
     return value
-
-
-def _require_unicode(name: str, value: str) -> None:
-    try:
-        value.encode("utf-8")
-    except UnicodeEncodeError:
-        refuse(f"{name} contains an unpaired surrogate")

@@ -356,7 +356,9 @@ class ChatActions:
         try:
             yield
         except not_by_signal(TWNotFoundError) as error:
-            self._cache.on_state(chat.tid, None, error._revision)
+            # A 404 with another code is not about the chat: a proxy sent it, or the URL is wrong.
+            is_gone = error.code == "not_found"
+            self._cache.on_state(chat.tid if is_gone else None, None, error._revision)
             raise
 
 

@@ -26,6 +26,7 @@ from teamwire_sync.exceptions import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
 
 class Users:
@@ -224,6 +225,8 @@ class GroupDirectory:
     Args:
         transport: The transport to the server.
         users: The service of the users, for the owners and members of groups.
+        writing: A function that returns a context for a write that may change the list of the
+            chats. For example, a bot that joins a circle also joins the circle's chats.
         clock: A function that returns the time of the caches in seconds.
         ttl: How long a group is cached, in seconds.
         recheck_after: How long an unknown ID or title is cached, in seconds.
@@ -235,6 +238,7 @@ class GroupDirectory:
         transport: Transport,
         users: UserDirectory,
         *,
+        writing: Callable[[], AbstractContextManager[object]],
         clock: Callable[[], float],
         ttl: float,
         recheck_after: float,
@@ -243,6 +247,7 @@ class GroupDirectory:
         self._transport = transport
         self._listing_timeout = listing_timeout
         self._users = users
+        self._writing = writing
         self._clock = clock
         self._recheck_after = recheck_after
         self._kept: ExpiringCache[Group] = ExpiringCache(
@@ -319,7 +324,8 @@ class GroupDirectory:
         require_members(edit, "members is empty")
         deadline = deadline_of(timeout)
         try:
-            group = self._transport.edit_group_members(gid, edit, deadline=deadline)
+            with self._writing():
+                group = self._transport.edit_group_members(gid, edit, deadline=deadline)
         finally:
             # Even after an error, the members may have changed.
             self._kept.discard(gid)

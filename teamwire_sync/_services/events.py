@@ -67,7 +67,7 @@ class _Batch:
 
 
 class _Use:
-    """The limit of a stream, which one thread at a time may use."""
+    """Lets one call at a time use a stream."""
 
     def __init__(self) -> None:
         self.after_fork()

@@ -56,7 +56,7 @@ def _is_open_for(verb: str, file: Any) -> bool:
 
 
 class _Turns:
-    """The turns of the uploads of one file object, because they share its position."""
+    """Lets the uploads of one file object take turns, because they share its position."""
 
     def __init__(self) -> None:
         self._number = 0
@@ -82,7 +82,7 @@ def _at_once(work: Callable[[], T]) -> T:
     return work()
 
 
-# The turns by the identity of the file object, which lives as long as its turns.
+# The turns by the `id` of the file object. A `LocalFile` refers to both, so both live equally long.
 _given: weakref.WeakValueDictionary[int, _Turns] = weakref.WeakValueDictionary()
 _adding = _Turns()
 

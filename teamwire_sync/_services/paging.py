@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Callable, Generic, TypeVar
 
 from teamwire_sync._cache.listing import Listing, ListingRequest
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from teamwire_sync._transport import Page, Transport
 
 T = TypeVar("T")
+
+# Stands for a revision that the server did not send.
+_NONE = -1
 
 
 class Pages(Generic[T]):
@@ -86,20 +90,19 @@ def read_listing(
             chats.update((chat.tid, chat) for chat in page.chats)
             request.page(len(chats))
             validators.add(page.validator)
-            floors.append(page.revision)
-            revisions.update(
-                (chat.tid, revision)
-                for chat, revision in zip(page.chats, page.revisions)
-                if revision is not None
-            )
+            floor = _NONE if page.revision is None else page.revision
+            floors.append(floor)
+            for chat, own in zip_longest(page.chats, page.revisions):
+                # The page shows all changes up to its revision, also of a chat without a number.
+                revisions[chat.tid] = floor if own is None or own < floor else own
             if tries_left and len(validators) > 1:
                 break
             if not page.is_last:
                 request.check_needed()
         else:
             validator = validators.pop() if len(validators) == 1 else None
-            known = [floor for floor in floors if floor is not None]
-            floor = min(known) if len(known) == len(floors) else None
-            return Listing(chats, validator, revisions, floor)
+            floor = min(floors)
+            newer = {tid: each for tid, each in revisions.items() if each > floor}
+            return Listing(chats, validator, newer, None if floor == _NONE else floor)
         validator = None
     raise AssertionError  # pragma: no cover  the last try returns

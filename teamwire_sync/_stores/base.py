@@ -1,9 +1,9 @@
 """The interface of all stores: slots, generations and leases.
 
 The glossary in `teamwire_sync._cache` defines these words. A slot has the last listing that the
-server sent, a generation, and the lease of the process that is requesting a listing. Each of them
-is replaced, never changed, so nobody has to lock the slot to read or write them. A slot outlives
-the process, except in a `MemoryStore`.
+server sent, a generation, marks of writes, and the lease of the process that is requesting a
+listing. Each of them is replaced, never changed, so nobody has to lock the slot to read or write
+them. A slot outlives the process, except in a `MemoryStore`.
 
 Each change (`CacheState.changes`) replaces the slot's generation. A stored listing names the
 generation in which it was requested, and is valid only while the slot has that generation. Process
@@ -12,9 +12,10 @@ The listing is not valid, because B has replaced the generation.
 
 A write of unknown outcome outdates listings that were requested before the server did it. So each
 write leaves a mark in the slot before it is sent. A mark has an end: the write's time-out and
-`own_write_grace` later. A known outcome removes the mark of its write. If a process is killed
-during a write, the mark stays, and all processes of the slot are in doubt until its end. The last
-end stays in the slot, because a listing that was requested before it never lasts long.
+`own_write_grace` later. When the outcome of the write is known, its mark is removed. If a process
+is killed during a write, the mark stays, and all processes of the slot are in doubt until its end.
+The latest end stays in the slot after it has passed, because a listing that was requested before
+this end remains a listing from the time in doubt.
 
 A lease does for processes what a flight does for threads: one process lists the chats, and the
 other processes wait for the listing.
@@ -63,8 +64,7 @@ class StoredListing:
         validator: The ETag for a conditional request; None without one.
         users: The users that the chats and groups refer to, each once.
         groups: The groups that the chats refer to, each once.
-        revisions: The revision of each chat's last change, by thread ID; empty if the server has no
-            revisions.
+        revisions: The revisions above *revision* up to which single chats are known, by thread ID.
         revision: The revision up to which the chats are complete; None if the server has none.
     """
 
@@ -150,8 +150,8 @@ class StoreSlot(Protocol):
             listing: The new listing.
             generation: The slot's generation in the status before the request.
             asked_at: The time in the same status (`SlotStatus.now`).
-            grace: The seconds from the request of the stored listing, after which any listing
-                replaces it.
+            grace: Seconds between the requests of the stored and of the new listing, after which
+                the revisions do not count.
 
         Returns:
             The new revision; None if the stored listing stays.
@@ -176,8 +176,8 @@ class StoreSlot(Protocol):
     ) -> str:
         """Replace the generation, and return the new one. Older listings are not valid any more.
 
-        This frees the lease, because nobody has to wait for a listing that will not be valid. If
-        the store is full, the old generation does not stay valid where the store can prevent it.
+        This frees the lease, because nobody has to wait for a listing that will not be valid. A
+        full store replaces the generation, too, if it can.
 
         Args:
             ended: The writes whose marks are removed in the same step.
@@ -197,7 +197,7 @@ class StoreSlot(Protocol):
         """Remove the marks of these writes, and no others."""
 
     def take_lease(self, owner: str, seconds: float) -> bool:
-        """Take the lease for this time; return False, without waiting, if it is not free.
+        """Take the lease, and return True; return False, without waiting, if it is not free.
 
         Args:
             owner: A new token. It exists before the call: if Ctrl-C interrupts the call,
@@ -206,7 +206,7 @@ class StoreSlot(Protocol):
         """
 
     def extend_lease(self, owner: str, seconds: float) -> bool:
-        """Extend the lease to this time from now on; return False if *owner* has lost it."""
+        """Extend the lease to *seconds* from now on; return False if *owner* has lost it."""
 
     def release_lease(self, owner: str) -> None:
         """Free the lease for other processes. No effect if *owner* does not have it."""

@@ -85,7 +85,7 @@ redis.call('PEXPIRE', KEYS[4], ARGV[2])
 return 1
 """
 )
-# The latest end of a mark that has passed stays.
+# Of the marks that have ended, the mark with the latest end stays.
 _MARK = (
     _NOW
     + """

@@ -5,7 +5,6 @@ The glossary in `teamwire_sync._cache` defines slot, generation and lease.
 
 from __future__ import annotations
 
-import _thread
 import atexit
 import math
 import os
@@ -21,7 +20,7 @@ from teamwire_sync._cache.cool_down import COOL_DOWN
 from teamwire_sync._cache.listing import ConfirmedListing, SlotRevision
 from teamwire_sync._internal.fork import on_fork
 from teamwire_sync._internal.log import logger
-from teamwire_sync._internal.waiting import is_inside, new_lock
+from teamwire_sync._internal.waiting import is_inside, new_lock, run_in_thread
 from teamwire_sync._stores.base import (
     DamagedError,
     Failure,
@@ -363,8 +362,7 @@ class LeaseKeeper:
             _held.discard(self)
         else:
             with suppress(RuntimeError):  # the interpreter is ending
-                # Not a threading.Thread: a signal may interrupt its start.
-                _thread.start_new_thread(self._extend, ())
+                run_in_thread(self._extend)
         return bool(taken)
 
     def end(self) -> None:

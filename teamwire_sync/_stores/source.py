@@ -80,7 +80,7 @@ class StoreSource:
         self._shared.flush(state.changes, ended=mark, revision=state.written, at_once=at_once)
 
     def _status(self, now: float) -> SlotStatus | None:
-        """Return the slot's status, and tell the state what it says of writes."""
+        """Return the slot's status, and pass what it says about writes to the state."""
         state = self._state
         status = self._shared.status(state.changes, state.written)
         if status is not None:

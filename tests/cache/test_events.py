@@ -1,4 +1,4 @@
-"""What the server says by itself of a chat makes the view expire, unless it shows that."""
+"""An event or a 404 makes the view expire, unless the view shows the new state already."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def expires(cache: ChatCache, tid: str, chat: Chat | None, revision: int | None = None) -> bool:
-    """Whether the view of *cache* is fresh, and no longer is when the server has said this."""
+    """Return whether the fresh view of *cache* expires by this event."""
     assert cache.state.clock() < cache.state.view.fresh_until
     hear(cache, tid, chat, revision)
     return not cache.state.clock() < cache.state.view.fresh_until
@@ -59,7 +59,7 @@ class TestOthers:
 
         assert by_tid(cache, "t1") is None
 
-    def test_what_the_view_shows_already_does_not(
+    def test_a_state_that_the_view_shows_does_not_count(
         self, cache: ChatCache, server: ChatServer
     ) -> None:
         cache.all(None)
@@ -67,14 +67,16 @@ class TestOthers:
         assert not expires(cache, "t1", make_chat("t1", "one"), server.revisions["t1"])
         assert not expires(cache, "t9", None, server.revisions["t1"])
 
-    def test_what_was_before_the_view_does_not(self, cache: ChatCache, server: ChatServer) -> None:
+    def test_a_state_from_before_the_view_does_not_count(
+        self, cache: ChatCache, server: ChatServer
+    ) -> None:
         early = server.revisions["t1"]
         server.put(make_chat("t1", "uno"))
         cache.all(None)
 
         assert not expires(cache, "t1", make_chat("t1", "one"), early)
 
-    def test_without_revisions_each_counts(self, cache: ChatCache) -> None:
+    def test_without_revisions_each_event_counts(self, cache: ChatCache) -> None:
         cache.all(None)
         cache.on_state("t1", make_chat("t1", "one"), None)
 
@@ -91,7 +93,7 @@ class TestOthers:
 
 
 class TestUnderWay:
-    """A listing that was asked for before shows what was said meanwhile."""
+    """Look-ups show an event that arrived while a listing was in progress."""
 
     @pytest.mark.parametrize("chat", [make_chat("t1", "uno"), None], ids=["changed", "gone"])
     def test_it_is_merged(self, cache: ChatCache, server: ChatServer, chat: Chat | None) -> None:
@@ -105,10 +107,10 @@ class TestUnderWay:
             assert found.result(PATIENCE) == by_tid(cache, "t1") == chat
         assert len(server.asked) == 1
 
-    def test_not_even_a_view_that_shows_it_lets_an_older_listing_hide_it(
+    def test_an_older_listing_does_not_hide_it_even_if_the_old_view_showed_it(
         self, cache: ChatCache, server: ChatServer
     ) -> None:
-        """Changed, and changed back, while the list was read."""
+        """The chat was changed and changed back while the list was read."""
         gate = Gate()
         cache.all(None)
         server.put(make_chat("t1", "uno"))
@@ -148,7 +150,7 @@ class TestEcho:
         assert not expires(cache, "t1", None, revision)
         assert by_tid(cache, "t1") is None
 
-    def test_before_the_answer_it_is_news_and_the_answer_changes_nothing_of_it(
+    def test_before_the_response_it_is_news_and_the_response_does_not_undo_it(
         self, cache: ChatCache
     ) -> None:
         cache.all(None)
@@ -159,14 +161,14 @@ class TestEcho:
 
         assert len(by_title(cache, "undone")) == 1
 
-    def test_what_others_made_of_it_is_news(self, cache: ChatCache) -> None:
+    def test_a_later_change_by_others_is_news(self, cache: ChatCache) -> None:
         change(cache, make_chat("t1", "uno"))
         cache.all(None)
 
         assert expires(cache, "t1", make_chat("t1", "eins"))
         assert len(by_title(cache, "eins")) == 1
 
-    def test_that_others_undid_it_is_news(self, cache: ChatCache, server: ChatServer) -> None:
+    def test_an_undo_by_others_is_news(self, cache: ChatCache, server: ChatServer) -> None:
         before = by_tid(cache, "t1")
         assert before is not None
         change(cache, make_chat("t1", "uno"))
@@ -189,7 +191,7 @@ class TestGone:
     def test_what_we_did_with_a_chat_that_is_gone_is_forgotten(
         self, how: str, cache: ChatCache, server: ChatServer
     ) -> None:
-        """A list that is behind still has it."""
+        """The list is behind, and still has the chat."""
         {"made": create, "renamed": change}[how](cache, make_chat("t1", "uno"))
         cache.all(None)
         hear(cache, "t1", None)
@@ -198,7 +200,7 @@ class TestGone:
         assert [chat.tid for chat in cache.all(None)] == ["t2"]
 
     def test_what_we_left_stays_hidden(self, cache: ChatCache) -> None:
-        """Our leaving comes back, and the list is behind it still."""
+        """The event of the own leaving arrives, and the list still has the chat."""
         cache.all(None)
         leave(cache, "t1")
         hear(cache, "t1", None)

@@ -1,21 +1,24 @@
-"""Every order of the steps of two threads, a server that lags, and events: to the last state.
+"""All orders of the steps of two threads, a server that lags, and events.
 
-A step is what nothing can interrupt: a transition of `CacheState`, which holds its lock, or a
-change at the server. So each order of the steps is an order in which threads can run, and the real
+A step is an action that nothing can interrupt: a transition of `CacheState`, which holds its lock,
+or a change at the server. So each order of the steps is an order in which threads can run. The real
 `CacheState`, `Facts`, `ChatSnapshot`, `ServerSource`, `ChatCache` and `read_listing` need no
 threads here. The steps:
 
-- A thread writes: it puts the write in doubt and sends the request; the server does it, refuses it
-  or finds no such chat; the thread notes the response, or its loss, or Ctrl-C ends the thread's
-  call before the note. The server may do a request later whose response was lost.
-- A thread looks chats up: it joins a flight or leads one; it asks; each of two pages shows any
-  state that is at most `GRACE` old. The thread stops a flight that is outdated, or reads on.
-- Somebody else renames or removes a chat. The event of each change comes early, late, twice, never.
-- Once, 40 seconds pass: longer than a list lags, and than a write is in doubt.
+- A thread writes. It puts the write in doubt and sends the request. The server does the write,
+  refuses it, or finds no such chat. The thread notes the response or its loss, or Ctrl-C ends the
+  thread's call before the note. If the response was lost, the server may do the write later.
+- A thread looks chats up. It joins a flight, or leads a flight and sends the request. Each of two
+  pages shows any state that is at most `GRACE` old. If the flight is outdated, the thread stops it
+  or reads on.
+- Somebody else renames or removes a chat. The event of each change comes early, late, twice or
+  never.
+- Once, 40 seconds pass. This is longer than the lag of a list and the doubt about a write.
 
-In each state, look-ups that begin at that moment are tried with each listing that they can get.
-The search goes breadth first, so the steps that a failure prints are as few as possible. `Bounds`
-say how much there is of each. By hand, with more of them (it prints how many states and steps)::
+In each state, the test tries look-ups that begin at that moment, with each listing that they can
+get. The search is breadth first, so a failure prints the smallest number of steps. `Bounds` are the
+numbers of writes, look-ups and so on. To try larger bounds by hand, and print the numbers of states
+and steps::
 
     python -c "from tests.cache.test_every_order import *; print(explore(Bounds(3, 0, 1)))"
 """
@@ -53,7 +56,7 @@ EMPTY = ChatSnapshot()
 
 
 class Chat(NamedTuple):
-    """A chat as it was from a revision on. The cache needs no more of a chat."""
+    """The state of a chat from a revision on, with all that the cache needs of a chat."""
 
     tid: int
     title: str
@@ -61,7 +64,7 @@ class Chat(NamedTuple):
 
 
 class Change(NamedTuple):
-    """A change at the server; its place in the history is its revision."""
+    """A change at the server. Its index in the history is its revision."""
 
     tid: int
     title: str | None  # None: the chat is gone
@@ -78,7 +81,7 @@ class Request(NamedTuple):
 
 
 class Writing(NamedTuple):
-    """A thread's write, after the mark."""
+    """A thread's write, which is in doubt."""
 
     request: Request
     write: Write
@@ -87,7 +90,7 @@ class Writing(NamedTuple):
 
 
 class Looking(NamedTuple):
-    """A thread's look-up, and what it has to show: see `World.look_up`."""
+    """A thread's look-up, and the states that it must show: see `World.look_up`."""
 
     kind: str
     told: tuple[int, ...]
@@ -124,7 +127,7 @@ def state_of(history: History, revision: int) -> tuple[Chat, ...]:
 
 @cache
 def listing_of(history: History, first: int, second: int) -> Listing:
-    """The listing whose pages show these two states. A page has one chat, the next one the rest."""
+    """Return a listing of two pages: one chat in the first state, the others in the second."""
     page, rest = state_of(history, first)[:1], state_of(history, second)
     rest = tuple(chat for chat in rest if page and chat.tid > page[0].tid)
 
@@ -149,7 +152,7 @@ def listing_of(history: History, first: int, second: int) -> Listing:
 
 
 def lowest(history: History, asked_at: float) -> int:
-    """The oldest state that a listing shows: the server's list lags by less than `GRACE`."""
+    """Return the oldest state that a listing may show: the list lags by less than `GRACE`."""
     return max(r for r, each in enumerate(history) if r == 0 or each.at <= asked_at - GRACE)
 
 
@@ -157,7 +160,7 @@ def lowest(history: History, asked_at: float) -> int:
 
 
 def require(view: ChatSnapshot, history: History, at_least: Iterator[int] | Any, why: str) -> None:
-    """Fail if *view* shows a chat as it was before the revision that it must be at, at least."""
+    """Fail if *view* shows a chat in a state older than its revision in *at_least*."""
     for tid, revision in enumerate(at_least):
         shown = view.by_tid.get(tid)
         changes = [r for r, each in enumerate(history) if each.tid == tid]
@@ -177,15 +180,15 @@ def require_made(view: ChatSnapshot, history: History, made: frozenset[int]) -> 
 
 
 class World:
-    """Everything. A step changes a copy."""
+    """The server, the cache and its threads. A step changes a copy."""
 
     def __init__(self, bounds: Bounds) -> None:
         self.writes, self.look_ups, self.others, self.pauses, self.has_events = bounds
         self.now = 0
         self.history: History = (Change(0, "A", 0, is_own=False),)
         self.threads: list[Any] = [None, None]
-        self.late: tuple[Request, ...] = ()  # requests that the server may still do
-        self.told = (0,) * (bounds.writes + 1)  # by chat: the revision that was said of it last
+        self.late: tuple[Request, ...] = ()  # requests that the server may do later
+        self.told = (0,) * (bounds.writes + 1)  # the newest revision that was reported, by chat
         self.made: frozenset[int] = frozenset()  # by writes of unknown outcome
         self.tids = 1
         self.state = make_state(
@@ -212,10 +215,10 @@ class World:
     # Steps
 
     def steps(self) -> Iterator[tuple[Callable[..., None], tuple[Any, ...]]]:
-        """The steps that are possible now. Each is a method and its arguments."""
+        """Yield the steps that are possible now, each as a method and its arguments."""
         there = [chat.tid for chat in state_of(self.history, len(self.history))]
         for me, doing in enumerate(self.threads):
-            if doing is None and (me == 0 or self.threads[0] is not None):  # threads are alike
+            if doing is None and (me == 0 or self.threads[0] is not None):  # the threads are equal
                 yield from self.calls(me, there)
             elif isinstance(doing, Writing):
                 if doing.outcome == "sent":
@@ -295,7 +298,7 @@ class World:
         self.change(request, is_own=True)
 
     def note(self, me: int) -> None:
-        """The response has come: what `ChatCache.writing` does at the end."""
+        """Do what `ChatCache.writing` does when the response has arrived."""
         request, before, outcome, revision = self.threads[me]
         self.threads[me] = None
         write = before
@@ -316,7 +319,7 @@ class World:
             self.tell(request.tid, revision)
 
     def lose(self, me: int, is_noted: bool) -> None:
-        """The response is lost, or Ctrl-C ends the call before anything is noted."""
+        """Lose the response, or let Ctrl-C end the call before the thread notes anything."""
         request, before, outcome, _ = self.threads[me]
         self.threads[me] = None
         if outcome == "sent":
@@ -377,7 +380,7 @@ class World:
         )
 
     def answer(self, me: int, first: int, second: int) -> None:
-        """The pages come; what `ServerSource` does then. Waiters wake up."""
+        """Do what `ServerSource` does when the pages have arrived, and wake the waiters."""
         doing = self.threads[me]
         is_new = doing.validator != f"r{first}"
         if is_new:
@@ -398,7 +401,7 @@ class World:
                     self.threads[each] = other._replace(flight=None)
 
     def stop(self, me: int, is_outdated: bool) -> None:
-        """The leader stops an outdated flight and starts again, or Ctrl-C ends its look-up."""
+        """Let the leader stop an outdated flight and start again, or let Ctrl-C end its look-up."""
         flight = self.threads[me].flight
         self.state.finish(flight)
         for each, other in enumerate(self.threads):
@@ -422,7 +425,7 @@ class World:
     # What holds in each state
 
     def check(self) -> None:
-        """Try each look-up that can begin now."""
+        """Try all look-ups that can begin now."""
         state, history, told = self.state, self.history, self.told
         last = len(history) - 1
         long_done = [0] * len(told)
@@ -444,7 +447,7 @@ class World:
                 at_least = [max(each, min(first, second)) for each in told]
                 require(view, history, at_least, "HIDDEN" if first < last else "TRUTH")
                 require(view, history, long_done, "TRUTH after doubt")
-        in_doubt = self.now < state._doubt_until
+        in_doubt = self.now < state.doubt_until
         until = self.now + (RECHECK if in_doubt else TTL)
         assert view.expires_at == until, f"LIFE: a true view ends at {view.expires_at}"
         cache = self.cache(last, last)
@@ -454,7 +457,7 @@ class World:
                 assert found is not None, f"TWICE: a look-up misses chat {tid}"
 
     def cache(self, first: int, second: int) -> ChatCache:
-        """A cache in this state, whose next listing shows these states, and without flights."""
+        """Return a cache in this state, without flights, whose next listing shows these states."""
         listing, state = listing_of(self.history, first, second), copy_of(self.state)[0]
         state._flight, state._flights = None, set()
 
@@ -464,13 +467,13 @@ class World:
         return ChatCache(state, ServerSource(state, read))
 
     def part(self) -> Any:
-        """All that `check` depends on."""
+        """Return all data that `check` depends on."""
         return self.history, self.now, self.told, self.made, self.key_of_state()
 
     # Keys
 
     def key(self) -> Any:
-        """Worlds with equal keys have equal futures."""
+        """Return a key. Worlds with equal keys have equal futures."""
         return (
             self.part(),
             tuple(sorted(map(self.key_of_thread, self.threads), key=repr)),
@@ -487,7 +490,7 @@ class World:
             key_of_listing(state.confirmed),
             frozenset((tid, each.chat, each.revision, each.expires_at) for tid, each in facts),
             frozenset(end for write, end in state._doubts.items() if write not in going),
-            state._doubt_until,
+            state.doubt_until,
             state._started_at,
             state._last_attempt,
             state._is_authorized,
@@ -497,7 +500,8 @@ class World:
 
     def key_of_thread(self, doing: Any) -> Any:
         if isinstance(doing, Writing):
-            view = doing.write.view and key_of(doing.write.view)
+            is_back = self.state.view is doing.write.empty
+            view = key_of(doing.write.view) if is_back else None
             return (*doing.request, doing.outcome, doing.revision, view)
         if isinstance(doing, Looking):
             flight, known = doing.flight, key_of_listing(doing.known)
@@ -507,7 +511,7 @@ class World:
 
 
 def copy_of(state: CacheState) -> tuple[CacheState, dict[Write, Write]]:
-    """A copy, and the copies of the writes in doubt, which change."""
+    """Return a copy, and the copies of the writes in doubt, because writes change."""
     new, writes = object.__new__(CacheState), {}
     new.__dict__.update(state.__dict__)
     for write in state._doubts:
@@ -529,7 +533,7 @@ def key_of_listing(listing: ConfirmedListing | None) -> Any:
 def explore(bounds: Bounds) -> tuple[int, int]:
     """Visit all states, and return the numbers of the states and of the steps between them."""
     first = World(bounds)
-    # Only the hashes of the keys are kept, as the keys of 100,000s of states need gigabytes.
+    # Keep only the hashes of the keys: the keys of 100,000 states need gigabytes.
     paths: list[tuple[int, str]] = [(0, "")]
     seen, checked = {hash(first.key())}, set()
     queue, edges = deque([(0, first)]), 0

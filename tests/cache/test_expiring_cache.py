@@ -210,7 +210,7 @@ class TestOtherThan:
 
 class TestSignals:
     def test_an_exception_in_a_change_drops_the_entries_and_the_cache_works(self) -> None:
-        """Cachetools may have changed one half of its data."""
+        """The exception may come when cachetools has changed half of its data."""
         asked: list[str] = []
         cache = ExpiringCache(
             lambda key, _: asked.append(key), clock=lambda: 0.0, ttl=300, ttl_of_none=300

@@ -149,14 +149,14 @@ class TestSingleFlight:
             if number == 3:
                 end()
                 return
-            # All who were outdated so far, and the waiter, wait for this load.
+            # All outdated look-ups, and the waiter, wait for this load.
             wait_until(lambda: cache.info().joined == (number + 1) * (number + 2) // 2)
             create(cache, make_chat(f"t{number + 3}"))
             look_up(number + 1)
 
         def look_up(number: int) -> None:
             threads.start(lambda: cache.all(None))
-            # The next look-up leads the next load, before those who wait start again.
+            # The new look-up leads the next load, before the waiting look-ups start again.
             wait_until(lambda: len(server.asked) == number + 1)
 
         server.pages, server.on_load = 2, outdate

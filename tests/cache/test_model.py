@@ -1,13 +1,14 @@
-"""The cache against servers that lag and fail, other clients, and any order of all that.
+"""The cache with servers that lag and fail, and with other clients, in any order of steps.
 
-A machine of hypothesis makes the steps. `Promised` is the sequential model: from the rules of the
-cache alone it knows what each look-up has to answer, and how often the server may be asked for it.
-The past of the server is a second witness, which knows one rule: what was heard of a chat is never
-hidden by what was before.
+A state machine of hypothesis makes the steps. `Promised` is the sequential model. From the rules of
+the cache alone, it derives the result of each look-up, and how many requests the look-up may send.
+The past of the server is an independent second check with one rule: once the cache has heard of a
+state of a chat, no look-up shows an older state.
 
-The examples are the same each time: 150 of up to 80 steps, and 300 among the slow tests.
-For more, and others each time, set ``CACHE_MODEL_EXAMPLES`` to how many, and ``CACHE_MODEL_STEPS``
-to how long they are at most. Only then an example that fails is made smaller, which takes minutes::
+The examples are the same in each run: 150 of up to 80 steps, and 300 in the slow test. For other
+examples in each run, set ``CACHE_MODEL_EXAMPLES`` to their number, and ``CACHE_MODEL_STEPS`` to the
+maximum number of steps. Only then, hypothesis makes a failing example smaller, which takes
+minutes::
 
     TESTS_HANG=3600 CACHE_MODEL_EXAMPLES=5000 CACHE_MODEL_STEPS=100 pytest tests/cache -k few
 """
@@ -67,10 +68,10 @@ FLOOR = 5
 GRACE = 30
 WRITE_TIMEOUT = 60
 COOL_DOWN = 1
-MOST_LAG = 20  # that the grace covers
-STUCK = 200  # a list that is behind by more
-MOST_LOADS = 3  # of one look-up: one, and two more when writes outdate them
-MOST_WRITES = 4  # under way at the same time
+MOST_LAG = 20  # the largest lag that the grace covers
+STUCK = 200  # the lag of a list that is behind by more
+MOST_LOADS = 3  # of one look-up: one, and two more if writes outdate them
+MOST_WRITES = 4  # in progress at the same time
 STALE_FOR = (TWConnectionError, TWServerError, TWRateLimitError, TWProtocolError)
 
 FAILURES: dict[str, Callable[[], TWError]] = {
@@ -83,7 +84,7 @@ FAILURES: dict[str, Callable[[], TWError]] = {
     "forbidden": lambda: TWAuthError("forbidden", status=403),
     "unauthorized": lambda: TWAuthError("unauthorized", status=401),
 }
-# How a write ends that is not answered.
+# The ends of a write without a response.
 UNKNOWN: dict[str, BaseException] = {
     "lost": TWDeliveryUnknownError("lost"),
     "broken": TWServerError("broken", status=500),
@@ -98,7 +99,7 @@ ENDS = (*["answer"] * 6, "no end", *UNKNOWN, *NOT_DONE)
 KINDS = ("create", "rename", "rename", "leave", "again", "same", "nothing")
 TITLES = ("red", "green", "blue", None)
 SELDOM = st.sampled_from([False, False, True])
-# All of them are exact in binary, so that no sum of them is off by a hair.
+# These numbers are exact in binary, so that their sums are exact, too.
 STEPS = (0.25, 1, 4.75, 5, 5.25, 9, 14.75, 15, 20, 29.75, 30, 59.75, 60)
 
 
@@ -134,7 +135,7 @@ class Asked:
 
 @define(eq=False)
 class Heard:
-    """What was heard of one chat."""
+    """The newest state of one chat that the cache has heard of."""
 
     chat: Chat | None
     revision: int | None
@@ -142,7 +143,7 @@ class Heard:
     is_created: bool = False
 
     def counts(self, tid: str, load: Asked) -> bool:
-        """Whether it is newer than what the list shows."""
+        """Return whether the state is newer than the state in the list."""
         listed = load.listed.get(tid)
         if self.revision is None or load.floor is None:
             return self.is_created and listed is None
@@ -156,7 +157,7 @@ def merged(load: Asked, heard: dict[str, Heard]) -> Found:
 
 @define(eq=False)
 class Promised:
-    """What the rules say, one step after the other."""
+    """The sequential model: the state that the rules require after each step."""
 
     clock: Clock
     ttl: float
@@ -189,7 +190,8 @@ class Promised:
         good = self.good if self.is_authorized and not self.doubts else None
         if good is None or self.clock() >= good.asked_at + self.ttl + self.stale_if_error:
             return None
-        return merged(good, self.heard)
+        heard = {tid: each for tid, each in self.heard.items() if good.asked_at < each.until}
+        return merged(good, heard)
 
     def is_in_doubt(self) -> bool:
         return any(self.clock() < end for end in self.doubts.values())
@@ -220,7 +222,7 @@ class Promised:
             self.heard[tid] = known if known is not None and is_older else new
 
     def told(self, tid: str, chat: Chat | None, revision: int | None) -> None:
-        """By an event or a 404."""
+        """Apply an event or a 404."""
         if revision is None:
             self.expire()
         elif not self.shows(tid, revision):
@@ -241,7 +243,10 @@ class Promised:
     def wrote(
         self, write: object, tid: str, chat: Chat | None, revision: int | None, *, is_created: bool
     ) -> None:
-        if write in self.doubts or not tid or not self.shows(tid, revision):
+        is_shown = bool(tid) and self.shows(tid, revision)
+        if is_created and revision is None:
+            is_shown = with_tid(tid)(self.fresh() or ()) is not None
+        if write in self.doubts or not is_shown:
             self.expire()
         self.doubts.pop(write, None)
         if tid:
@@ -291,12 +296,12 @@ class Promised:
 
 
 class Server(ChatPast):
-    """Chats, of which the list shows what was true some seconds ago.
+    """A server whose list shows the chats in their state of some seconds ago.
 
     Attributes:
-        lags: Of the replicas, in seconds; each page comes from the next one.
-        failing: How the next loads fail.
-        meanwhile: What happens during the next loads and pages, one for each.
+        lags: The lags of the replicas in seconds. Each page comes from the next replica.
+        failing: The failures of the next loads.
+        meanwhile: The actions during the next loads and pages, one for each.
     """
 
     def __init__(self, clock: Clock, *, has_revisions: bool) -> None:
@@ -312,7 +317,7 @@ class Server(ChatPast):
         return revision if self.has_revisions else None
 
     def page(self, number: int, lag: float) -> tuple[int, Chats]:
-        """What one page shows, and the revision of it."""
+        """Return the revision of one page, and its chats."""
         revision, chats = self.at(lag)
         on_it = [tid for tid in chats if int(tid[1:]) % self.pages == number]
         return revision, {tid: chats[tid] for tid in on_it}
@@ -320,7 +325,7 @@ class Server(ChatPast):
 
 @define(eq=False)
 class Ours:
-    """A write of ours that the server has done, and whose answer is to come."""
+    """An own write that the server has done, and whose response has not arrived yet."""
 
     write: Write
     context: AbstractContextManager[Write]
@@ -358,7 +363,7 @@ class CacheMachine(RuleBasedStateMachine):
         self.look_ups = 0
         self.under_way: list[Ours] = []
         self.contexts: list[object] = []
-        # The newest that was heard of each chat.
+        # The newest revision of each chat that the cache has heard of.
         self.known: dict[str, int] = {}
         for title in ("red", "green"):
             self.server.put(self.server.new(), title)
@@ -402,7 +407,7 @@ class CacheMachine(RuleBasedStateMachine):
             assert known is not None
             asked.listed, asked.floor = known.listed, known.floor
             asked.new_validator = known.new_validator
-        # No change since what nobody has any more: there is another load.
+        # "Not modified" refers to a listing that was dropped, so another load follows.
         same_epoch = asked.epoch == promised.epoch
         asked.is_dropped = not pages and same_epoch and losses != promised.losses
         if not asked.is_dropped:
@@ -443,7 +448,7 @@ class CacheMachine(RuleBasedStateMachine):
 
     @rule()
     def look_around(self) -> None:
-        """All that is known is found from memory, as long as no time passes."""
+        """Look up all known chats: while no time passes, they come from memory."""
         known = self.look_up_all(refresh=False) or ()
         self.server.meanwhile.clear()
         for number in range(len(known)):
@@ -452,7 +457,7 @@ class CacheMachine(RuleBasedStateMachine):
 
     @rule(count=st.integers(2, 5), rest=st.sampled_from([0, FLOOR, FLOOR + 0.25]))
     def look_up_a_ghost_again_and_again(self, count: int, rest: float) -> None:
-        """It costs one load at most without a doubt, as long as no time passes."""
+        """While no time passes, and without doubt, this costs one load at most."""
         self.clock.advance(rest)
         before = len(self.server.reads)
         self.server.meanwhile.clear()
@@ -493,7 +498,7 @@ class CacheMachine(RuleBasedStateMachine):
                 expected = self.despite(failure, pick, fresh)
         if expected is None:
             assert (type(error), vars(error)) == (type(failure), vars(failure))
-            assert all(error is not other for other in self.raised), "an error that two share"
+            assert all(error is not other for other in self.raised), "a shared exception object"
             self.raised.append(error)
         else:
             assert (error, answer) == (None, *expected)
@@ -513,7 +518,7 @@ class CacheMachine(RuleBasedStateMachine):
     def despite(
         self, failure: TWError, pick: Pick, fresh: Found | None
     ) -> tuple[object | None] | None:
-        """What a look-up has to answer whose refresh failed, in a tuple; None when it raises."""
+        """Return the result of a look-up whose refresh failed, in a tuple; None if it raises."""
         if fresh is not None:
             still = self.promised.fresh()
             if still is None or isinstance(failure, TWAuthError):
@@ -526,7 +531,7 @@ class CacheMachine(RuleBasedStateMachine):
     def check_past(
         self, pick: Pick, answer: Any, known: dict[str, int], loads: list[Asked]
     ) -> None:
-        """What was known before the look-up is what it finds, or what came later."""
+        """Check that the look-up found states that were known before it, or newer ones."""
         base = self.promised.view[0] if self.promised.view else self.promised.good
         if loads and loads[-1].error is None:
             base = loads[-1]
@@ -540,12 +545,12 @@ class CacheMachine(RuleBasedStateMachine):
                 assert seen in allowed
             else:
                 assert any(chat is None or not pick((chat,)) for chat in allowed)
-        # A list that lags in nothing wins, also after a doubt.
+        # A list that does not lag is the truth, also after a doubt.
         if base.is_true and base in loads:
             truth = pick(tuple(self.server.now.values())) or ()
             assert set(found) == set(truth if isinstance(truth, tuple) else (truth,))
 
-    # Writes: what the server does, and what we get to know of it
+    # Own writes, and their responses
 
     @rule(
         writes=st.lists(
@@ -563,7 +568,7 @@ class CacheMachine(RuleBasedStateMachine):
         during=SELDOM,
     )
     def we_write(self, writes: list[OurWrite], waits: bool, during: bool) -> None:
-        """The answers come at once, or may come in another order."""
+        """Write. The responses come at once, or later in another order."""
 
         def act() -> None:
             for write in writes:
@@ -578,10 +583,10 @@ class CacheMachine(RuleBasedStateMachine):
         if kind not in {"create", "again", "nothing"} and tid not in self.server.now:
             return
         self.glance()
-        # Who creates a chat of two twice gets the same one: no doubt comes before it.
+        # A second creation of a one-to-one chat returns the same chat, so it is not in doubt.
         in_doubt = kind != "same"
         context = self.cache.writing(in_doubt=in_doubt)
-        # One that nobody has ends as if it was interrupted.
+        # Without a reference, the garbage collector would end the context as an interrupted one.
         self.contexts.append(context)
         write = context.__enter__()
         if in_doubt:
@@ -632,12 +637,12 @@ class CacheMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.under_way)
     @rule(data=st.data(), count=st.integers(1, MOST_WRITES), during=SELDOM)
     def writes_are_answered(self, data: st.DataObject, count: int, during: bool) -> None:
-        """In any order."""
+        """Let responses arrive in any order."""
         answered = data.draw(st.permutations(self.under_way))[:count]
         self.under_way = [each for each in self.under_way if each not in answered]
         self.now_or_during_a_load(lambda: [self.answer(each) for each in answered], during=during)
 
-    # What else we get to know
+    # Events, 404, 401 and `invalidate`
 
     @rule(
         number=st.integers(0, 5),
@@ -646,7 +651,7 @@ class CacheMachine(RuleBasedStateMachine):
         during=SELDOM,
     )
     def we_hear(self, number: int, back: int, what: str, during: bool) -> None:
-        """Events are of us or others, late, early or again."""
+        """Receive an event about any write, late, early or again; or one of the others."""
 
         def act() -> None:
             tid = self.server.tid(number)
@@ -711,7 +716,7 @@ class CacheMachine(RuleBasedStateMachine):
         pages=st.integers(1, 3),
     )
     def the_servers_change(self, lags: list[float], pages: int) -> None:
-        """Each of them is as far behind as it happens."""
+        """Give each replica its own lag."""
         self.server.lags, self.server.pages = itertools.cycle(lags), pages
 
     @rule(seconds=st.sampled_from(STEPS), during=SELDOM)

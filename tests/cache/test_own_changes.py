@@ -49,7 +49,7 @@ class TestRenamed:
     def test_a_change_back_by_somebody_wins_at_once(
         self, cache: ChatCache, server: ChatServer
     ) -> None:
-        """The list then shows what it showed before the rename, by a newer revision."""
+        """The list shows the chat as before the rename, with a newer revision."""
         before = by_tid(cache, "t1")
         assert before is not None
         rename(cache, before, "uno")
@@ -127,7 +127,7 @@ def test_404_after_leaving_does_not_bring_the_chat_back(cache: ChatCache) -> Non
     assert by_tid(cache, "t1") is None
 
 
-def test_a_rename_that_is_answered_after_leaving_does_not_bring_the_chat_back(
+def test_the_late_response_to_a_rename_does_not_bring_back_a_chat_that_was_left(
     cache: ChatCache,
 ) -> None:
     cache.all(None)
@@ -151,7 +151,7 @@ def test_a_chat_that_was_renamed_and_is_given_back_by_create_keeps_its_new_title
 
 
 class TestWithoutRevisions:
-    """A server that has none, such as the vendor's SDK: the list wins in all but one case."""
+    """Without revisions, as with the vendor's SDK, the list decides in all cases but one."""
 
     @pytest.fixture(autouse=True)
     def _no_revisions(self, server: ChatServer) -> None:

@@ -17,6 +17,7 @@ from teamwire_sync import (
 )
 from tests.support.builders import make_chat
 from tests.support.chat_server import by_tid, create, fail_to_create
+from tests.support.waiting import Gate, Threads
 
 if TYPE_CHECKING:
     from teamwire_sync._cache.chat_cache import ChatCache
@@ -139,6 +140,26 @@ class TestStale:
         server.error = TWServerError("down")
 
         assert by_tid(cache, "t3") is not None
+
+    def test_it_does_not_bring_back_what_a_later_listing_had_no_more(
+        self, cache: ChatCache, server: ChatServer, clock: Clock
+    ) -> None:
+        """An earlier listing, which still needs the fact, is under way."""
+        create(cache, make_chat("t3"))
+        server.on_load = gate = Gate()
+        with Threads() as threads:
+            threads.start(lambda: cache.all(None))
+            gate.wait_arrived()
+            server.on_load = lambda load: None
+            clock.advance(31)
+            cache.invalidate()
+            cache.all(None)
+            clock.advance(300)
+            server.error = TWServerError("down")
+            tids = [chat.tid for chat in cache.all(None)]
+            gate.open()
+
+        assert tids == ["t1", "t2"]
 
     def test_without_the_setting_a_failure_raises(
         self, make_cache: Callable[..., ChatCache], server: ChatServer, clock: Clock

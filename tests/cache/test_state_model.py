@@ -1,8 +1,9 @@
-"""`CacheState` alone: its transitions in any order, of any number of flights, without a thread.
+"""The transitions of `CacheState` in any order, with any number of flights, without threads.
 
-Whatever threads do at the same time is some order of these transitions, as each holds the lock.
-test_model.py says what look-ups answer. This says what holds after each transition.
-The examples are the same each time. For more, and others each time, as there::
+Each transition holds the lock. So all that threads can do at the same time is some order of the
+transitions. test_model.py checks the results of look-ups. This module checks the state after each
+transition. The examples are the same in each run. For other examples in each run, as in
+test_model.py::
 
     TESTS_HANG=3600 CACHE_MODEL_EXAMPLES=5000 pytest tests/cache/test_state_model.py
 """
@@ -50,7 +51,7 @@ STEPS = (0.25, 1, 5, 5.25, 9.75, 10, 20, 30, 60)
 
 @define(eq=False)
 class Load:
-    """A flight of ours, what the state was at its start, and what the server answers."""
+    """A flight, the state at its start, and the server's response."""
 
     flight: Flight[ChatSnapshot]
     writes: int
@@ -64,7 +65,7 @@ class Load:
 
 
 class StateMachine(RuleBasedStateMachine):
-    """Flights that start, are answered, fail and end whenever they like, and all that disturbs."""
+    """Flights that start, get a response, fail and end at any time; writes, events and the end."""
 
     @initialize(keen=st.sampled_from([True, True, False]))
     def start(self, keen: bool) -> None:
@@ -80,9 +81,9 @@ class StateMachine(RuleBasedStateMachine):
         )
         self.past = ChatPast(self.clock)
         self.loads: list[Load] = []
-        # The newest revision that was heard of each chat.
+        # The newest revision of each chat that the cache has heard of.
         self.heard: dict[str, int] = {}
-        # Writes whose answers are to come: what they did, and at which revision.
+        # Writes whose responses have not arrived yet, each with its chat, its result and revision.
         self.under_way: list[tuple[Write, str, Chat | None, int]] = []
         self.doubts: dict[Write, float] = {}
         self.writes = self.drops = self.changes = 0
@@ -97,7 +98,7 @@ class StateMachine(RuleBasedStateMachine):
         self.heard[tid] = max(revision, self.heard.get(tid, 0))
 
     def check_shown(self, view: ChatSnapshot, heard: dict[str, int]) -> None:
-        """What was heard of a chat is not hidden by what was before."""
+        """Check that the view shows no state of a chat older than the newest known one."""
         for tid, since in heard.items():
             assert view.by_tid.get(tid) in self.past.since(tid, since)
 
@@ -154,7 +155,7 @@ class StateMachine(RuleBasedStateMachine):
         elif is_cooling:
             assert raised is not None
             assert str(raised) == str(self.failed and self.failed[1])
-            assert all(raised is not other for other in self.raised), "an error that two share"
+            assert all(raised is not other for other in self.raised), "a shared exception object"
             self.raised.append(raised)
         else:
             assert joined is led
@@ -164,11 +165,11 @@ class StateMachine(RuleBasedStateMachine):
                 self.go_on(load, lag, end)
 
     def glance(self, lag: float = 0) -> None:
-        """Have a view before something happens to it."""
+        """Make a fresh view, before the next step may change it."""
         if self.keen and not self.closed:
             self.somebody_needs_a_view(False, False, 2, lag, "answer")
 
-    # Few rules, of which each does much: hypothesis leaves some of them out of an example.
+    # There are only a few rules, each with many cases: hypothesis omits some rules in an example.
 
     @precondition(lambda self: self.loads)
     @rule(
@@ -248,7 +249,7 @@ class StateMachine(RuleBasedStateMachine):
             self.state.finish(load.flight)
         self.loads.remove(load)
 
-    # What disturbs them
+    # Writes, events and losses
 
     @rule(
         number=st.integers(0, 3),
@@ -288,7 +289,7 @@ class StateMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.under_way)
     @rule(data=st.data(), is_refused=st.booleans())
     def a_write_is_answered(self, data: st.DataObject, is_refused: bool) -> None:
-        """In any order. For one that is refused, what it did was done by others."""
+        """Let a response arrive, in any order. If it is a refusal, others made the change."""
         index = data.draw(st.integers(0, len(self.under_way) - 1))
         write, tid, chat, revision = self.under_way.pop(index)
         if is_refused:
@@ -317,7 +318,7 @@ class StateMachine(RuleBasedStateMachine):
 
     @rule(number=st.integers(0, 3), back=st.sampled_from([1, 1, 2]), is_new=st.booleans())
     def we_hear(self, number: int, back: int, is_new: bool) -> None:
-        """By events and 404s: of us and others, late, early or again."""
+        """Receive an event or a 404 about an own write or another one, late, early or again."""
         self.glance()
         tid, view = self.past.tid(number), self.state.view
         if is_new:

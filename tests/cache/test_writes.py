@@ -204,10 +204,20 @@ class TestOwnWrites:
 
         assert list(cache.state.facts.by_tid) == ["new2", "new3", "new4"]
 
+    def test_a_program_that_hears_of_many_changes_keeps_what_it_created(
+        self, cache: ChatCache, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(facts, "_MOST", 3)
+        create(cache, make_chat("new"))
+        for number in range(5):
+            hear(cache, f"t{number}", None)
+
+        assert list(cache.state.facts.by_tid) == ["new", "t3", "t4"]
+
     def test_a_listing_that_was_asked_for_within_the_grace_shows_it_however_late_it_comes(
         self, cache: ChatCache, server: ChatServer, clock: Clock
     ) -> None:
-        """Another one, asked for after the grace, comes earlier."""
+        """A listing that was requested after the grace arrives earlier."""
         create(cache, make_chat("t3"))
         server.on_load = gate = Gate()
         with Threads() as threads:
@@ -268,7 +278,7 @@ class TestOwnWrites:
     def test_a_chat_that_create_gives_back_costs_nothing(
         self, cache: ChatCache, server: ChatServer
     ) -> None:
-        """A one-to-one chat that is there already."""
+        """The one-to-one chat exists already."""
         cache.all(None)
         with cache.writing(in_doubt=False) as write:
             write.created(make_chat("t1", "one"), server.revisions["t1"])
@@ -291,7 +301,7 @@ class TestOwnWrites:
 
 
 class TestRefused:
-    """The view comes back, unless it could hide what has come since."""
+    """After a refused write, the view comes back, unless something newer has made it expire."""
 
     @pytest.mark.parametrize(
         "what",
@@ -317,7 +327,7 @@ class TestRefused:
 
 
 class TestInDoubt:
-    """From before a write is sent until its outcome is known."""
+    """A write is in doubt from before it is sent until its outcome is known."""
 
     def test_a_look_up_asks_the_server_each_time(
         self, cache: ChatCache, server: ChatServer
@@ -333,7 +343,7 @@ class TestInDoubt:
     def test_a_write_that_is_interrupted_anywhere_leaves_it(
         self, cache: ChatCache, clock: Clock
     ) -> None:
-        """Not even its end is reached."""
+        """Not even the code after the write runs."""
         cache.all(None)
         cache.state.begin(Write())
         clock.advance(89)

@@ -167,7 +167,7 @@ class TestPath:
     def test_else_it_is_in_the_home_folder(
         self, folder: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
-        """A folder that is not absolute counts as none."""
+        """A variable with a relative path is ignored."""
         for name in ("XDG_CONFIG_HOME", "APPDATA"):
             monkeypatch.delenv(name)
             if folder is not None:
@@ -184,7 +184,7 @@ class TestNoHome:
     def test_no_file_of_the_working_directory_counts(
         self, homeless: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Another user may have written it, and its URL would get the Secret."""
+        """Another user may have written the file, and the Secret would go to the URL in it."""
         monkeypatch.setenv("TEAMWIRE_SECRET", SECRET)
         for folder in ("~", "home", "."):
             path = homeless / folder / ".config" / "teamwire_sync" / "config.ini"

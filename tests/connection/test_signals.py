@@ -1,4 +1,4 @@
-"""Which exceptions a signal handler has raised."""
+"""Exceptions of signal handlers are recognized, and pass unchanged."""
 
 from __future__ import annotations
 
@@ -76,11 +76,11 @@ def test_each_kind_of_handler_is_recognized(ring: Callable[[], None]) -> None:
     assert is_by_signal(raised_by(ring))
 
 
-def test_an_error_of_the_system_is_none_of_a_handler() -> None:
+def test_an_error_of_the_system_is_not_by_a_handler() -> None:
     assert not is_by_signal(raised_by(fail_deeper))
 
 
-def test_an_error_within_a_handler_is_none_to_the_handler() -> None:
+def test_an_error_inside_a_handler_is_not_by_a_handler_for_the_handler_itself() -> None:
     found = []
 
     def handler(*_: object) -> None:
@@ -121,13 +121,13 @@ class TestSuppress:
         with suppress(OSError):
             fail_deeper()
 
-    def test_raises_what_is_of_another_kind(self) -> None:
+    def test_raises_an_exception_of_another_kind(self) -> None:
         with pytest.raises(KeyError), suppress(OSError):
             {}["x"]
 
 
 def wrapping(call: Callable[[], object]) -> None:
-    """Fail as another library, which makes an error of its own of each OSError."""
+    """Fail like another library that replaces each OSError by an error of its own."""
     try:
         call()
     except OSError:

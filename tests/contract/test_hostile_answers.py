@@ -267,7 +267,7 @@ class TestJson:
     def test_a_number_of_too_many_digits_is_refused(
         self, digits: bytes, has_limit: bool, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Older Pythons take minutes to read it, and so do newer ones whose limit is off."""
+        """Without its limit on digits, Python takes minutes to read such a number."""
         if not has_limit:
             monkeypatch.setattr(strict_json, "_limit_of_digits", lambda: 0)
         with pytest.raises(TWProtocolError, match=r"^the answer is not JSON$"):

@@ -62,7 +62,7 @@ def program(box: Sandbox, scenario: str, made: str) -> Iterator[subprocess.Popen
 
 
 def result_of(process: subprocess.Popen[str], line: str = "") -> Any:
-    """The result of the scenario, which waits for *line*."""
+    """Send *line* to the program, and return the result of its scenario."""
     out, _ = process.communicate(line, timeout=3 * PATIENCE)
     return json.loads(out)
 

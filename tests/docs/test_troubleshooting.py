@@ -12,6 +12,7 @@ import ssl
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable
+from unittest.mock import patch
 
 import pytest
 import requests
@@ -68,6 +69,16 @@ def caused_by(error: Exception, cause: OSError) -> Exception:
 )
 def _() -> object:
     return Connection()
+
+
+@shows(
+    "there is no home folder for the config file: set HOME to an absolute path, or TEAMWIRE_CONFIG "
+    "to the path of the file"
+)
+def _() -> object:
+    homeless = {"HOME": "home", "USERPROFILE": "home", "XDG_CONFIG_HOME": "", "APPDATA": ""}
+    with patch.dict(os.environ, homeless, TEAMWIRE_PROFILE="work"):
+        return Connection()
 
 
 @shows("app_id is a URL: the order is Connection(app_id, secret, url)")
@@ -311,6 +322,36 @@ def _() -> object:
     return connection.chats.get_subscriptions()
 
 
+@shows(
+    "this EventStream is in use by another call: call connection.events() per thread, and don't "
+    "use the stream in a signal handler"
+)
+def _() -> object:
+    stream, ticket = connected().events(), Ticket()
+    assert stream._use.limit.acquire(ticket, 0)
+    return next(stream)
+
+
+@shows(
+    "this look-up would wait for itself, as it runs inside another look-up; don't look up chats, "
+    "users or groups in a progress callback, a logging handler or a signal handler"
+)
+def _() -> object:
+    chats = connected(*TWINS).chats
+    return chats.get_subscriptions(progress=lambda *_: chats.get_subscriptions())
+
+
+@shows(
+    "this call would wait for itself, as it runs inside other calls of its thread; don't use the "
+    "Connection in a signal handler, a logging handler or a file object, or set a larger pool_size"
+)
+def _() -> object:
+    transport = HttpTransport(Credentials("app", "topsecret", URL), ConnectionConfig(pool_size=1))
+    ticket = Ticket()
+    assert transport._client._limit.acquire(ticket, 1)
+    return transport.get_me(deadline=None)
+
+
 @logs(
     "look-ups are answered from the last listing of the chats: 503 for GET /v1/bot/chats/: no "
     "reason given"
@@ -374,7 +415,7 @@ def test_every_line_is_provoked_below() -> None:
 
 def shown_by(provoke: Callable[[], object], folder: Path) -> str:
     """What a user sees of the error that *provoke* raises."""
-    with pytest.raises((TWError, OSError, TypeError, ValueError)) as caught:
+    with pytest.raises((TWError, OSError, TypeError, ValueError, RuntimeError)) as caught:
         provoke()
     shown = str(caught.value).replace(f"{folder}/teamwire_sync/", "")
     # Each release of Python has another line there.

@@ -37,7 +37,7 @@ RENAME = ("PATCH", "/v1/bot/chats/*/")
 
 
 class SoftTimeLimitExceeded(Exception):  # noqa: N818  the name that Celery gives it
-    """No OSError."""
+    """An exception that is not an OSError."""
 
 
 ERRORS = [
@@ -81,7 +81,7 @@ def connection(request: pytest.FixtureRequest, box: Sandbox) -> Iterator[Connect
 def interrupted(
     box: Sandbox, route: tuple[str, str], call: Callable[[], Any], error: BaseException
 ) -> BaseException:
-    """What *call* raises if the handler raises *error* while the server holds its response."""
+    """Return the exception of *call* if the handler raises *error* during the wait."""
 
     def wait() -> None:
         held.wait_arrived(timeout=PATIENCE)
@@ -92,7 +92,7 @@ def interrupted(
 
 
 def main_thread_reads() -> bool:
-    """Whether it waits for a response: what comes before has tests of its own."""
+    """Return whether the main thread waits for a response, and has sent the request."""
     frame: FrameType | None = sys._current_frames()[threading.main_thread().ident or 0]
     while frame is not None and frame.f_code.co_name != "getresponse":
         frame = frame.f_back
@@ -136,7 +136,7 @@ class TestWhileTheServerHoldsItsResponse:
 
         assert interrupted(box, LISTING, refresh, error) is error
         assert box.count(*LISTING) == 2
-        # It was no failure of the server, after which look-ups have a pause.
+        # It did not count as a failure of the server, so no pause of look-ups follows.
         assert connection.chats.cache_info().failures == 0
         assert refresh()
 
@@ -204,7 +204,7 @@ class TestBeforeTheServerGetsTheRequest:
 
         assert len(opened) == 1
 
-    # urllib3 goes on after some errors of a write, and waits for the response.
+    # urllib3 ignores some errors of a write to the socket, and waits for the response.
     @each_error
     def test_no_response_is_awaited(
         self, box: Sandbox, monkeypatch: pytest.MonkeyPatch, error: BaseException
@@ -215,7 +215,7 @@ class TestBeforeTheServerGetsTheRequest:
 
 
 class Deaf:
-    """A socket that calls *written* at each write, and has no response."""
+    """A socket that calls *written* at each write, and receives nothing."""
 
     def __init__(self, written: Callable[[], None]) -> None:
         self._written = written
@@ -249,7 +249,7 @@ def test_a_reader_whose_creation_was_interrupted_can_be_closed() -> None:
         def settimeout(self, timeout: float | None) -> None:
             """Do nothing."""
 
-    # The garbage collector does. pytest fails for an exception there, from Python 3.13 on.
+    # The garbage collector closes the reader. From Python 3.13 on, pytest fails if this raises.
     with suppress(KeyboardInterrupt):
         DeadlineSocket(Interrupting(), 1).makefile("rb")
     gc.collect()

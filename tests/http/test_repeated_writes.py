@@ -115,6 +115,31 @@ class TestWrite:
 
         assert wrong_outcomes(WRITES, firsts, patient, server, kind=None, tries=2) == []
 
+    @pytest.mark.parametrize(
+        ("first", "last", "is_refusal"),
+        [
+            ({"status": 503, "headers": CONTRACT}, {"status": 503, "headers": CONTRACT}, True),
+            ({"status": 503}, {"status": 503, "headers": CONTRACT}, False),
+            ({"status": 503, "headers": CONTRACT}, {"status": 503}, False),
+            ({"status": 503, "headers": CONTRACT}, {"status": 500, "headers": CONTRACT}, False),
+        ],
+        ids=["both", "a proxy before", "a proxy after", "500"],
+    )
+    def test_was_not_done_if_the_server_was_too_busy_each_time(
+        self,
+        first: dict[str, Any],
+        last: dict[str, Any],
+        is_refusal: bool,
+        patient: Patient,
+        server: responses.RequestsMock,
+    ) -> None:
+        transport = patient(retries=1)
+        keeps_contract(transport, server)
+        for each in (first, last):
+            answer(server, "post_message", **each)
+
+        assert failure("post_message", transport)._is_refusal is is_refusal
+
     @pytest.mark.parametrize("value", ["", "0", "2", "true", "1, 1"])
     def test_is_not_tried_again_with_another_contract(
         self, value: str, patient: Patient, server: responses.RequestsMock
@@ -181,6 +206,13 @@ class TestWriteInDoubt:
 
         assert type(failure("post_message", transport)) is TWDeliveryUnknownError
         assert len(server.calls) == 2
+
+    def test_is_not_refused_by_a_server_that_is_too_busy_for_the_last_try(
+        self, transport: HttpTransport, server: responses.RequestsMock
+    ) -> None:
+        answer(server, "post_message", status=503, headers=CONTRACT)
+
+        assert not failure("post_message", transport)._is_refusal
 
     def test_tells_of_the_doubt_and_of_the_last_try(
         self, transport: HttpTransport, server: responses.RequestsMock

@@ -31,20 +31,20 @@ WRONG = ["", "-1", "+1", "1.0", "1e3", "0x1", "1_000", "1, 1", "²", "x", str(2*
 
 
 def unnumbered(tid: str = "t1") -> dict[str, Any]:
-    """A chat of a server without revisions, in JSON."""
+    """Return the JSON of a chat of a server without revisions."""
     chat = chat_doc(tid)
     del chat["revision"]
     return chat
 
 
 def read(transport: HttpTransport, validator: str | None = None) -> Any:
-    """The only page of the chats."""
+    """Return the only page of the chats."""
     (page,) = transport.iter_chat_pages(validator=validator, deadline=None)
     return page
 
 
 class TestListing:
-    def test_a_page_has_its_own_and_those_of_its_chats(
+    def test_a_page_has_its_revision_and_those_of_its_chats(
         self, transport: HttpTransport, server: responses.RequestsMock
     ) -> None:
         chats = chat_doc("a", revision=5), chat_doc("b", revision=0), chat_doc("c", revision=9)
@@ -53,7 +53,7 @@ class TestListing:
 
         assert (page.revision, page.revisions) == (12, [5, 0, 9])
 
-    def test_each_page_has_its_own(
+    def test_each_page_has_its_own_revision(
         self, transport: HttpTransport, server: responses.RequestsMock
     ) -> None:
         for number, cursor in ((1, "c1"), (2, None)):
@@ -63,7 +63,7 @@ class TestListing:
 
         assert [(page.revision, *page.revisions) for page in pages] == [(6, 1), (7, 2)]
 
-    def test_that_nothing_has_changed_has_one(
+    def test_an_unchanged_list_has_a_revision(
         self, transport: HttpTransport, server: responses.RequestsMock
     ) -> None:
         server.get(f"{API}/chats/", status=304, headers={HEADER: "12"})
@@ -71,7 +71,7 @@ class TestListing:
 
         assert (page.not_modified, page.revision) == (True, 12)
 
-    def test_a_server_may_have_none(
+    def test_a_server_may_have_no_revisions(
         self, transport: HttpTransport, server: responses.RequestsMock
     ) -> None:
         server.get(f"{API}/chats/", json=page_doc(unnumbered("a"), unnumbered("b")))
@@ -79,14 +79,14 @@ class TestListing:
 
         assert (page.revision, list(page.revisions)) == (None, [])
 
-    def test_that_nothing_has_changed_may_have_none(
+    def test_an_unchanged_list_may_have_no_revision(
         self, transport: HttpTransport, server: responses.RequestsMock
     ) -> None:
         server.get(f"{API}/chats/", status=304)
 
         assert read(transport, '"v1"').revision is None
 
-    def test_a_chat_may_have_none(
+    def test_a_chat_may_have_no_revision(
         self, transport: HttpTransport, server: responses.RequestsMock
     ) -> None:
         chats = unnumbered("a"), chat_doc("b", revision=5), unnumbered("c")
@@ -104,7 +104,7 @@ class TestListing:
         assert type(error) is TWProtocolError
         assert f"the header {HEADER} is no whole number from 0 to 2**63 - 1" in str(error)
 
-    def test_nor_is_one_of_a_list_that_has_not_changed(
+    def test_such_a_header_of_an_unchanged_list_is_not_the_contract(
         self, transport: HttpTransport, server: responses.RequestsMock
     ) -> None:
         server.get(f"{API}/chats/", status=304, headers={HEADER: "x"})
@@ -112,7 +112,7 @@ class TestListing:
         with pytest.raises(TWProtocolError, match=HEADER):
             read(transport, '"v1"')
 
-    def test_the_highest_one_is_read(
+    def test_the_highest_revision_is_read(
         self, transport: HttpTransport, server: responses.RequestsMock
     ) -> None:
         page = page_doc(chat_doc(revision=HIGHEST))
@@ -122,7 +122,7 @@ class TestListing:
         assert (page.revision, page.revisions) == (HIGHEST, [HIGHEST])
 
     @pytest.mark.parametrize("count", [1, 2])
-    def test_it_is_no_part_of_a_chat(
+    def test_the_revision_is_no_part_of_a_chat(
         self, count: int, transport: HttpTransport, server: responses.RequestsMock
     ) -> None:
         plain = [unnumbered(str(number)) for number in range(count)]
@@ -146,7 +146,7 @@ class TestListing:
 
 class TestWriting:
     @pytest.mark.parametrize("name", EDITS)
-    def test_a_write_has_that_of_its_chat(
+    def test_a_write_has_the_revision_of_its_chat(
         self, name: str, transport: HttpTransport, server: responses.RequestsMock
     ) -> None:
         answer(server, name, json=chat_answer(chat_doc(revision=5)), headers={HEADER: "12"})
@@ -155,14 +155,14 @@ class TestWriting:
         assert (state.tid, state.chat, state.revision) == ("t1", make_chat(), 5)
 
     @pytest.mark.parametrize("name", EDITS)
-    def test_a_header_does_not_stand_in_for_it(
+    def test_the_header_does_not_replace_the_revision_of_the_chat(
         self, name: str, transport: HttpTransport, server: responses.RequestsMock
     ) -> None:
         answer(server, name, json=chat_answer(unnumbered()), headers={HEADER: "12"})
 
         assert call(name, transport).revision is None
 
-    def test_leaving_has_that_of_the_header(
+    def test_leaving_has_the_revision_of_the_header(
         self, transport: HttpTransport, server: responses.RequestsMock
     ) -> None:
         answer(server, "leave_chat", headers={HEADER: "12"})
@@ -170,7 +170,7 @@ class TestWriting:
 
         assert (state.tid, state.chat, state.revision) == ("t1", None, 12)
 
-    def test_leaving_may_have_none(
+    def test_leaving_may_have_no_revision(
         self, transport: HttpTransport, server: responses.RequestsMock
     ) -> None:
         answer(server, "leave_chat")
@@ -196,7 +196,7 @@ class TestNotFound:
         assert type(error) is TWNotFoundError
         return error
 
-    def test_has_that_of_the_header(
+    def test_has_the_revision_of_the_header(
         self, transport: HttpTransport, server: responses.RequestsMock
     ) -> None:
         error = self.error(transport, server, "12")
@@ -204,7 +204,7 @@ class TestNotFound:
         assert error._revision == 12
         assert "12" not in f"{error} {error!r}"
 
-    def test_keeps_it_in_copies(
+    def test_copies_keep_the_revision(
         self, transport: HttpTransport, server: responses.RequestsMock
     ) -> None:
         error = self.error(transport, server, "12")
@@ -212,14 +212,14 @@ class TestNotFound:
         assert [again._revision for again in (copy.copy(error), pickled(error))] == [12, 12]
 
     @pytest.mark.parametrize("value", [None, "x"])
-    def test_may_have_none(
+    def test_may_have_no_revision(
         self, value: str | None, transport: HttpTransport, server: responses.RequestsMock
     ) -> None:
         assert self.error(transport, server, value)._revision is None
 
 
 class TestEvents:
-    def test_each_event_has_its_own(
+    def test_each_event_has_its_own_revision(
         self, transport: HttpTransport, server: responses.RequestsMock
     ) -> None:
         kinds = ["chat_title_changed", "chat_deleted"]
@@ -234,7 +234,7 @@ class TestEvents:
         assert page.revisions == [5, 6]
         assert [event.extra for event in page.events] == [{}, {}]
 
-    def test_a_server_may_have_none(
+    def test_a_server_may_have_no_revisions(
         self, transport: HttpTransport, server: responses.RequestsMock
     ) -> None:
         event = event_doc("chat_title_changed", title="x", mood=1)

@@ -22,6 +22,7 @@ _REVISIONS = "tests/sandbox/test_revisions.py"
 _SHARED = "tests/stores/test_shared_listing.py"
 _SHARING = "tests/stores/test_sharing.py"
 _HANDLERS = "tests/signals/test_handlers.py"
+_NUMBERS = "tests/services/test_revisions.py"
 _MARKS = "tests/stores/test_marks.py"
 
 
@@ -90,7 +91,7 @@ MUTANTS = (
     ),
     _mutant(
         "facts dropped by the clock",
-        "return self.facts.merge(listing.listed)",
+        "return self.facts.live(listing.asked_at).merge(listing.listed)",
         "return self.facts.live(now).merge(listing.listed)",
         f"{_WRITES}::TestOwnWrites::test_it_is_shown_after_its_grace_while_the_server_fails",
     ),
@@ -130,8 +131,8 @@ MUTANTS = (
     ),
     _mutant(
         "what the server says by itself is no fact",
-        "            self.facts = self.facts.noted(tid, fact)\n            if revision is None:\n",
-        "            if revision is None:\n",
+        "            if tid is not None:\n                self._note(tid, fact)\n",
+        "",
         f"{_WRITES}::TestOwnWrites::test_a_chat_that_the_server_says_is_gone_is_forgotten",
     ),
     _mutant(
@@ -143,7 +144,7 @@ MUTANTS = (
     ),
     _mutant(
         "unknown outcome still conditional",
-        "known.validator if known and asked_at >= self._doubt_until else None",
+        "known.validator if known and asked_at >= self.doubt_until else None",
         "known.validator if known else None",
         f"{_WRITES}::TestUnknownOutcome::"
         "test_refreshes_are_unconditional_and_views_short_until_the_grace_is_over"
@@ -165,15 +166,15 @@ MUTANTS = (
         file="_cache/chat_cache.py",
     ),
     _mutant(
-        "a refused write brings back what was outdated meanwhile",
-        "            write.view = None\n",
-        "            pass\n",
+        "a refused write brings back an outdated view",
+        "            if self.view is write.empty:\n",
+        "            if write.empty is not None:\n",
         f"{_WRITES}::TestRefused::test_the_next_look_up_asks_the_server[event]",
     ),
     _mutant(
         "a listing from before a doubt serves after it",
-        "or listing.asked_at < self._doubt_until:",
-        "or now < self._doubt_until:",
+        "or listing.asked_at < self.doubt_until:",
+        "or now < self.doubt_until:",
         f"{_STALE}::TestStale::test_it_is_not_used_after_a_write_of_unknown_outcome[after it]",
     ),
     _mutant(
@@ -298,14 +299,14 @@ MUTANTS = (
     ),
     _mutant(
         "the last fact counts, whatever its revision",
-        "known.revision > fact.revision:",
-        "False:",
+        "if fact.revision is not None and (known.revision or 0) > fact.revision:",
+        "if False:",
         f"{_CHANGES}::TestRenamed::test_the_last_one_counts_in_whatever_order_the_answers_come[order1]",
         file="_cache/facts.py",
     ),
     _mutant(
         "own new chat lost by its own rename",
-        "is_created = fact.is_created or (known is not None and known.is_created)",
+        "is_created = fact.is_created or known.is_created",
         "is_created = fact.is_created",
         f"{_CHANGES}::TestWithoutRevisions::test_a_chat_that_we_made_is_there_though_the_list_lacks_it",
         file="_cache/facts.py",
@@ -338,9 +339,9 @@ MUTANTS = (
     ),
     _mutant(
         "what came before an own write is news",
-        "return known is not None and known >= revision",
+        "return known >= revision",
         "return known == revision",
-        f"{_PUSHED}::TestOthers::test_what_was_before_the_view_does_not",
+        f"{_PUSHED}::TestOthers::test_a_state_from_before_the_view_does_not_count",
     ),
     _mutant(
         "the echo of an own write is news",
@@ -462,7 +463,7 @@ MUTANTS = (
         "leaving has no revision",
         "        return ChatState(tid, None, response.revision())\n",
         "        return ChatState(tid, None)\n",
-        "tests/http/test_revisions.py::TestWriting::test_leaving_has_that_of_the_header",
+        "tests/http/test_revisions.py::TestWriting::test_leaving_has_the_revision_of_the_header",
         file="_http/transport.py",
     ),
     _mutant(
@@ -471,6 +472,23 @@ MUTANTS = (
         'event["revision"] = queries.revision(db)',
         f"{_REVISIONS}::test_a_change_before_the_end_of_a_chat_is_older_than_the_end",
         file="_sandbox/world/events.py",
+    ),
+    _mutant(
+        "a list says a revision that it does not show",
+        "            return chats.page(db, g.revision, limit, cursor), headers\n",
+        "            page = chats.page(db, g.revision, limit, cursor)\n"
+        "        with self._reading():\n"
+        "            return page, headers\n",
+        f"{_REVISIONS}::test_a_list_shows_all_changes_up_to_its_revision_while_others_write",
+        file="_sandbox/app.py",
+    ),
+    _mutant(
+        "a 404 of a proxy is the end of a chat",
+        '            is_gone = error.code == "not_found"\n',
+        "            is_gone = True\n",
+        "tests/services/test_posting.py::TestCache::"
+        "test_a_404_that_is_not_about_the_chat_hides_no_chat[1-None]",
+        file="_services/chat_actions.py",
     ),
     _mutant(
         "a repeated answer shows the present revision",
@@ -528,14 +546,14 @@ MUTANTS = (
         "a mark that has ended is forgotten",
         "past[:-1]",
         "past",
-        "tests/stores/test_slot.py::TestMarks::test_the_last_end_stays_after_it[memory]",
+        "tests/stores/test_slot.py::TestMarks::test_the_latest_end_stays_after_it_has_passed[memory]",
         file="_stores/memory.py",
     ),
     _mutant(
         "a forked child removes the marks of its parent",
         'f"{mark} {os.getpid()}"',
         "mark",
-        f"{_MARKS}::TestMarks::test_a_forked_child_removes_none_of_its_parent",
+        f"{_MARKS}::TestMarks::test_a_forked_child_removes_no_mark_of_its_parent",
         file="_stores/source.py",
     ),
     _mutant(
@@ -549,7 +567,7 @@ MUTANTS = (
         "a listing that lacks a write of another process lasts",
         " or self._lacks_write(listing)",
         "",
-        f"{_MARKS}::TestRevisions::test_so_does_one_that_is_stored",
+        f"{_MARKS}::TestRevisions::test_a_stored_listing_that_lacks_a_write_lasts_as_long_as_a_recheck",
     ),
     _mutant(
         "new look-ups keep a waiter waiting",
@@ -558,7 +576,7 @@ MUTANTS = (
         f"{_FLIGHTS}::TestSingleFlight::test_writes_and_new_look_ups_keep_no_waiter_waiting",
     ),
     _mutant(
-        "in doubt a look-up joins a listing from before it",
+        "in doubt a look-up joins a flight from before the look-up",
         "        need = state.required(need)\n",
         "",
         f"{_WRITES}::TestUnknownOutcome::test_a_look_up_does_not_take_a_listing_from_before_it_began",
@@ -566,9 +584,30 @@ MUTANTS = (
     ),
     _mutant(
         "a missing chat counts at the highest page",
-        "floor = min(known)",
-        "floor = max(known)",
+        "floor = min(floors)",
+        "floor = max(floors)",
         f"{_UNIT}/test_every_order.py::test_every_order_keeps_every_promise[1-1-0-1-1]",
         file="_services/paging.py",
+    ),
+    _mutant(
+        "a chat counts at its own revision only, not at its page's",
+        "floor if own is None or own < floor else own",
+        "floor if own is None else own",
+        f"{_NUMBERS}::TestPage::test_counts_for_its_chats_though_another_page_is_older[3]",
+        file="_services/paging.py",
+    ),
+    _mutant(
+        "a write that the server was too busy for is in doubt",
+        " and not error._is_refusal",
+        "",
+        "tests/services/test_writes.py::TestLaggingAndLostAnswers"
+        "::test_a_write_that_the_server_is_too_busy_for_costs_nothing[1]",
+        file="_cache/chat_cache.py",
+    ),
+    _mutant(
+        "stale look-ups show a fact that a later listing has ended",
+        "return self.facts.live(listing.asked_at).merge(listing.listed)",
+        "return self.facts.merge(listing.listed)",
+        f"{_STALE}::TestStale::test_it_does_not_bring_back_what_a_later_listing_had_no_more",
     ),
 )

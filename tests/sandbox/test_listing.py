@@ -55,6 +55,23 @@ def test_pages_hold_each_chat_once_in_order(listing: Listing, limit: int) -> Non
     assert paged == listing.tids()
 
 
+def test_chats_that_stay_are_in_a_reading_while_others_come_and_go(listing: Listing) -> None:
+    """The cursor is a position, even of a chat that is gone, and not a number of chats."""
+    before = listing.tids()
+    seen = []
+    cursor: dict[str, str] = {}
+    for number in range(0, 100, 10):
+        page = listing.get(limit=10, **cursor).json()
+        seen += [chat["tid"] for chat in page["chats"]]
+        cursor = {"cursor": page["next_cursor"]}
+        for gone in (number, number + 9):
+            listing.box.remove_chat(before[gone])
+        listing.box.rename_chat(before[number + 1], "x")
+        listing.box.rename_chat(before[99 - number - 2], "y")
+        listing.box.add_chat("new")
+    assert seen == before
+
+
 def test_last_full_page_has_no_cursor(listing: Listing) -> None:
     """A list that ends with a full page needs no empty one after it."""
     assert [len(page["chats"]) for page in listing.pages(50)] == [50, 50]

@@ -1,4 +1,4 @@
-"""The sandbox's revisions: what makes them grow, and which one each answer has."""
+"""The changes that make the sandbox's revision grow, and the revision of each response."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ from teamwire_sync._sandbox.world.seed import (
 )
 from teamwire_sync.testing import sandbox
 from tests.support.sandbox_api import CHATS, EVENTS, KNOWN, MESSAGES, UPLOADS, Api
+from tests.support.waiting import Threads
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     import requests
@@ -30,7 +32,7 @@ ONE_TO_ONE = {"user_ids": [KNOWN_USER]}
 
 
 def shown(answer: requests.Response) -> int:
-    """The revision that an answer shows at least."""
+    """Return the revision in the header of a response."""
     return int(answer.headers[HEADER])
 
 
@@ -39,12 +41,12 @@ def now(api: Api) -> int:
 
 
 def revisions(api: Api) -> dict[str, int]:
-    """The revisions of the chats, by thread ID."""
+    """Return the revisions of the chats, by thread ID."""
     return {chat["tid"]: chat["revision"] for chat in api.get(CHATS).json()["chats"]}
 
 
 def member(api: Api, place: int = 1) -> str:
-    """A member of the known chat; the first one is an administrator."""
+    """Return a member of the known chat. The first member is an administrator."""
     chat = next(each for each in api.chats() if each["tid"] == KNOWN_CHAT)
     return str(chat["user_ids"][place])
 
@@ -112,7 +114,7 @@ NO_CHANGES: dict[str, Act] = {
 
 @pytest.mark.parametrize("name", EDITS)
 def test_an_edit_is_the_last_change_of_its_chat_alone(api: Api, name: str) -> None:
-    """The chat has the new revision, and all others keep theirs."""
+    """The chat has the new revision. The other chats keep their revisions."""
     before = revisions(api)
     EDITS[name](api)
     after = revisions(api)
@@ -132,7 +134,7 @@ def test_a_new_chat_has_the_new_revision(api: Api, name: str) -> None:
 
 @pytest.mark.parametrize("name", ENDS)
 def test_the_end_of_a_chat_is_a_change(api: Api, name: str) -> None:
-    """The chats that are left keep their revisions."""
+    """The remaining chats keep their revisions."""
     before, highest = revisions(api), now(api)
     ENDS[name](api)
     assert now(api) > highest
@@ -140,8 +142,8 @@ def test_the_end_of_a_chat_is_a_change(api: Api, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NO_CHANGES)
-def test_all_else_is_no_change(api: Api, name: str) -> None:
-    """Messages, lists, refusals, and writes without effect."""
+def test_other_actions_are_no_change(api: Api, name: str) -> None:
+    """Messages, lists, refusals and writes without effect do not change the revision."""
     before = now(api), revisions(api)
     NO_CHANGES[name](api)
     assert (now(api), revisions(api)) == before
@@ -161,7 +163,7 @@ def test_all_else_is_no_change(api: Api, name: str) -> None:
 def test_a_write_answers_with_the_revision_that_is_listed(
     api: Api, method: str, path: str, body: dict[str, Any]
 ) -> None:
-    """The chat's own, however many changes of other chats there were."""
+    """It is the chat's own revision, also after changes of other chats."""
     api.box.rename_chat(api.chats()[1]["tid"], "other")
     answer = api.request(method, path, json=body)
     if answer.status_code == 200:
@@ -203,7 +205,7 @@ ANSWERS: dict[str, tuple[int, Callable[[Api], requests.Response]]] = {
 
 @pytest.mark.parametrize("name", ANSWERS)
 def test_each_answer_shows_the_present_revision(api: Api, name: str) -> None:
-    """Successes, refusals, and what has no body."""
+    """Successes, refusals and responses without a body have the header."""
     api.box.rename_chat(KNOWN_CHAT, "x")
     status, ask = ANSWERS[name]
     answer = ask(api)
@@ -212,13 +214,13 @@ def test_each_answer_shows_the_present_revision(api: Api, name: str) -> None:
 
 @pytest.mark.parametrize("path", [CHATS, "/v1/bot/nothing/", "/health"])
 def test_nobody_learns_a_revision_without_the_secret(api: Api, path: str) -> None:
-    """When a chat changed is none of their business."""
+    """A revision would show a stranger when a chat has changed."""
     api.auth = None
     assert HEADER not in api.get(path).headers
 
 
 def test_a_made_up_failure_shows_no_revision(api: Api) -> None:
-    """It comes in place of the server."""
+    """The failure comes instead of the server's response."""
     api.box.fault("GET", CHATS, status=503)
     assert HEADER not in api.get(CHATS).headers
 
@@ -230,7 +232,7 @@ def test_an_answer_with_a_made_up_body_keeps_its_revision(api: Api) -> None:
 
 
 def test_equal_etags_have_equal_revisions(api: Api) -> None:
-    """Through changes, other writes, a lag and its end."""
+    """This holds through changes, other writes, a lag and its end."""
     changes = [EDITS["a title"], EDITS["closed"], *CREATIONS.values()]
     others = [NO_CHANGES["a message by others"], NO_CHANGES["an upload"]]
     seen = set()
@@ -255,7 +257,7 @@ def test_a_list_that_is_not_modified_has_its_revision(api: Api) -> None:
 
 
 def test_a_list_that_lags_says_which_revision_it_shows(api: Api) -> None:
-    """Nothing on it is newer."""
+    """No chat on the list has a newer revision."""
     before = now(api)
     api.box.fault("GET", CHATS, lag=30)
     changed = api.patch(KNOWN, json={"title": "x"}).json()["chat"]["revision"]
@@ -264,7 +266,7 @@ def test_a_list_that_lags_says_which_revision_it_shows(api: Api) -> None:
     assert revisions(api)[KNOWN_CHAT] <= before
 
 
-def test_what_names_a_chat_does_not_lag(api: Api) -> None:
+def test_a_response_about_one_chat_does_not_lag(api: Api) -> None:
     """Only the list may be behind."""
     api.box.fault("GET", CHATS, lag=30)
     api.box.rename_chat(KNOWN_CHAT, "x")
@@ -274,7 +276,7 @@ def test_what_names_a_chat_does_not_lag(api: Api) -> None:
 
 
 def test_leaving_shows_the_revision_of_the_removal(api: Api) -> None:
-    """The same as its event."""
+    """The event has the same revision."""
     since = api.now()
     answer = api.delete(f"{MEMBERS}me/")
     (event,) = api.get(EVENTS, params={"cursor": since}).json()["events"]
@@ -282,7 +284,7 @@ def test_leaving_shows_the_revision_of_the_removal(api: Api) -> None:
 
 
 def test_a_repeated_answer_shows_the_revision_of_the_first(api: Api) -> None:
-    """Its body is from then."""
+    """The body of the response is as old as this revision."""
     headers = {"Idempotency-Key": "k"}
     first = api.patch(KNOWN, json={"title": "x"}, headers=headers)
     api.box.rename_chat(KNOWN_CHAT, "y")
@@ -292,7 +294,7 @@ def test_a_repeated_answer_shows_the_revision_of_the_first(api: Api) -> None:
 
 
 def test_a_repeated_refusal_shows_the_revision_of_the_first(api: Api) -> None:
-    """What was not there may be there now."""
+    """An object that was missing then may exist now."""
     headers = {"Idempotency-Key": "k"}
     path = f"{CHATS}nothing/members/me/"
     first = api.delete(path, headers=headers)
@@ -302,7 +304,7 @@ def test_a_repeated_refusal_shows_the_revision_of_the_first(api: Api) -> None:
 
 
 def test_an_event_has_the_revision_of_its_chat_as_it_is_shown(api: Api) -> None:
-    """All events of a chat in an answer have the same one."""
+    """All events of a chat in one response have the same revision."""
     since = api.now()
     api.box.rename_chat(KNOWN_CHAT, "x")
     api.box.change_chat(KNOWN_CHAT, is_alert=True)
@@ -314,7 +316,7 @@ def test_an_event_has_the_revision_of_its_chat_as_it_is_shown(api: Api) -> None:
 
 
 def test_a_change_before_the_end_of_a_chat_is_older_than_the_end(api: Api) -> None:
-    """The answer shows the chat as it was before its end."""
+    """The response shows the chat in its last state before the end."""
     since = api.now()
     api.box.rename_chat(KNOWN_CHAT, "x")
     renamed = now(api)
@@ -325,7 +327,7 @@ def test_a_change_before_the_end_of_a_chat_is_older_than_the_end(api: Api) -> No
 
 
 def test_a_new_start_is_a_new_revision(tmp_path: Path) -> None:
-    """The chats keep theirs."""
+    """The chats keep their revisions."""
     path = tmp_path / "world.db"
     with sandbox(chats=3, path=path) as first, Api(first) as api:
         first.rename_chat(KNOWN_CHAT, "x")
@@ -336,7 +338,7 @@ def test_a_new_start_is_a_new_revision(tmp_path: Path) -> None:
 
 
 def test_a_new_start_is_not_before_the_clock(tmp_path: Path) -> None:
-    """A server that has lost its revisions goes on with higher ones."""
+    """A server that has lost its revisions continues with higher ones."""
     path = tmp_path / "world.db"
     with sandbox(chats=3, path=path):
         pass
@@ -347,7 +349,7 @@ def test_a_new_start_is_not_before_the_clock(tmp_path: Path) -> None:
 
 
 def test_a_new_start_is_not_before_what_was_stored(tmp_path: Path) -> None:
-    """The clock may have been put back."""
+    """The clock may have been set back."""
     path, far = tmp_path / "world.db", 2**60
     with sandbox(chats=3, path=path):
         pass
@@ -365,3 +367,51 @@ def test_a_new_start_does_not_end_a_lag(tmp_path: Path) -> None:
     with sandbox(path=path) as second, Api(second) as api:
         second.fault("GET", CHATS, lag=1000)
         assert api.chats()[0]["title"] == "test"
+
+
+def test_a_lag_ends_though_the_clock_was_put_back(tmp_path: Path) -> None:
+    """The clock may be set back between two starts."""
+    path = tmp_path / "world.db"
+    with sandbox(chats=3, path=path) as first:
+        first.advance(3600)
+        first.rename_chat(KNOWN_CHAT, "x")
+    with sandbox(path=path) as second, Api(second) as api:
+        second.fault("GET", CHATS, lag=10)
+        second.advance(20)
+        assert api.chats()[0]["title"] == "x"
+
+
+def test_a_list_shows_all_changes_up_to_its_revision_while_others_write(api: Api) -> None:
+    """The list shows these changes and no later ones."""
+
+    def write(title: str) -> Iterator[tuple[int, str, bool]]:
+        """Yield the number of each change, its chat, and whether the chat is still there."""
+        with Api(api.box) as own:
+            chat = own.create(title=title, **ONE_TO_ONE).json()["chat"]
+            yield chat["revision"], chat["tid"], True
+            path = f"{CHATS}{chat['tid']}/"
+            for number in range(8):
+                answer = own.patch(path, json={"title": f"{title}{number}"})
+                yield answer.json()["chat"]["revision"], chat["tid"], True
+            yield shown(own.delete(f"{path}members/me/")), chat["tid"], False
+
+    def read() -> list[tuple[int, dict[str, int]]]:
+        with Api(api.box) as own:
+            answers = [own.get(CHATS) for _ in range(20)]
+        return [
+            (shown(each), {chat["tid"]: chat["revision"] for chat in each.json()["chats"]})
+            for each in answers
+        ]
+
+    before = revisions(api)
+    with Threads() as threads:
+        readers = [threads.start(read) for _ in range(2)]
+        writers = [threads.start(lambda name=name: list(write(name))) for name in "abcdef"]
+    changes = sorted(change for writer in writers for change in writer.result())
+    for revision, listed in (each for reader in readers for each in reader.result()):
+        present = dict(before)
+        for number, tid, is_there in changes:
+            if number <= revision:
+                present.pop(tid, None)
+                present.update({tid: number} if is_there else {})
+        assert listed == present

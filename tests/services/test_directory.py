@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import nullcontext
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any, Callable
@@ -91,8 +92,14 @@ def users(known_users: UserDirectory) -> Users:
 @pytest.fixture
 def known_groups(server: Directory, known_users: UserDirectory, clock: Clock) -> GroupDirectory:
     return GroupDirectory(
-        server, known_users, clock=clock, ttl=300, recheck_after=5, listing_timeout=600
-    )  # type: ignore[arg-type]
+        server,  # type: ignore[arg-type]
+        known_users,
+        writing=nullcontext,
+        clock=clock,
+        ttl=300,
+        recheck_after=5,
+        listing_timeout=600,
+    )
 
 
 @pytest.fixture

@@ -376,3 +376,20 @@ class TestCache:
             return chats.get_by_thread_id("t1"), transport.calls.count("iter_chat_pages")
 
         assert {name: listings_after(name) for name in acts} == dict.fromkeys(acts, (None, 2))
+
+    @pytest.mark.parametrize("code", [None, "no_such_path"])
+    @pytest.mark.parametrize("revision", [None, 1])
+    def test_a_404_that_is_not_about_the_chat_hides_no_chat(
+        self, revision: int | None, code: str | None, transport: FakeTransport
+    ) -> None:
+        """A proxy sends such a response, or a server that does not know the path."""
+        chats = Connection(transport=transport).chats
+        transport.behind = ()
+        transport.revision = revision
+        created = chats.create_chat(title="two", users=["u1"])
+        transport.errors["post_message"] = error = TWNotFoundError("?", status=404, code=code)
+        error._revision = transport.changed("another chat")
+        with pytest.raises(TWNotFoundError):
+            created.post("hello")
+
+        assert chats.get_by_thread_id(created.tid) == created

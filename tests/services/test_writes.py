@@ -15,6 +15,7 @@ from teamwire_sync import (
     TWDeliveryUnknownError,
     TWInvalidMembersError,
     TWNotFoundError,
+    TWServerError,
 )
 from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, KNOWN_USER, PRIVATE_CIRCLE, PUBLIC_CIRCLE
 
@@ -158,6 +159,31 @@ class TestLaggingAndLostAnswers:
             connection.chats.create_chat(title="lost", users=[KNOWN_USER])
 
         assert len(connection.chats.get_by_title("lost")) == 1
+
+    @pytest.mark.parametrize("retries", [0, 1])
+    def test_a_write_that_the_server_is_too_busy_for_costs_nothing(
+        self, box: Sandbox, retries: int
+    ) -> None:
+        """The server has said so itself, and that it has done nothing."""
+        connection = box.connect(config=ConnectionConfig(retries=retries))
+        connection.chats.get_subscriptions()
+        box.fault("POST", "/v1/bot/chats/", status=503)
+        with pytest.raises(TWServerError):
+            connection.chats.create_chat(title="busy", users=[KNOWN_USER])
+        connection.chats.get_subscriptions()
+
+        assert box.count(*LISTING) == 1
+
+    def test_a_write_that_fails_within_the_server_is_in_doubt(self, box: Sandbox) -> None:
+        connection = box.connect()
+        connection.chats.get_subscriptions()
+        box.fault("POST", "/v1/bot/chats/", status=500)
+        with pytest.raises(TWServerError):
+            connection.chats.create_chat(title="broken", users=[KNOWN_USER])
+
+        assert connection.chats.get_by_title("broken") == []
+        assert connection.chats.get_by_title("broken") == []
+        assert box.count(*LISTING) == 3
 
     def test_a_message_whose_answer_is_lost_says_that_its_outcome_is_unknown(
         self, box: Sandbox, connection: Connection

@@ -1,12 +1,12 @@
-"""Send real signals at random moments of calls, and look what is left.
+"""Send real signals at random moments of calls, and check the result.
 
-By hand::
+Run it by hand::
 
     python -m tests.signals.storm --seconds 60 --threads 2 --seed 7
 
-A handler raises, one for each call, and sometimes makes a call of its own. Other threads may use
-the same Connection. The program ends with 1 if a call hangs, or leaves a connection, a refresh or
-a lease behind.
+Each call gets one signal. Its handler raises, or makes a call of its own. Other threads may use the
+same Connection. The program exits with 1 if a call hangs, or leaves a connection, a refresh or a
+lease behind.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ HANDLERS = ("refresh", "look-up", "post", "cache_info")
 
 
 class Interrupt(BaseException):
-    """What the handler raises."""
+    """The exception that the handler raises."""
 
 
 class Storm:
@@ -40,7 +40,7 @@ class Storm:
     Args:
         world: The server and the stores.
         store: The name of the store.
-        chosen: Random numbers.
+        chosen: The source of random numbers.
     """
 
     def __init__(self, world: World, store: str, chosen: random.Random) -> None:
@@ -126,7 +126,7 @@ class Storm:
 
 
 def main() -> None:
-    """Send signals with each store, and exit with 1 if something was left."""
+    """Send signals with each store, and exit with 1 after a problem."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=60, help="for all stores together")
     parser.add_argument("--threads", type=int, default=0)

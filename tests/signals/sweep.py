@@ -1,28 +1,24 @@
-"""Run a handler at each point of a call at which CPython may run one, and look what is left.
+"""Run a handler at each point of a call at which CPython may run one, and check the result.
 
-By hand, all points (an hour of CPU for each Python)::
+To try all points by hand (an hour of CPU for each Python)::
 
     python -m tests.signals.sweep
     python -m tests.signals.sweep --work refresh --store file --part 1/4
 
-A seeded sample, as the slow test runs it::
+To try a random sample with a seed, as the slow test does::
 
     python -m tests.signals.sweep --seconds 40 --seed 7
 
-CPython runs handlers when a function begins, after a call, and when a loop jumps back. Python 3.9
-runs them before nearly each instruction. There the points are each line, and each beginning of a
-function.
-
-The handler raises, or makes a call of its own. After it: no lock is held, no connection is taken,
-no refresh is under way, no lease is kept, and the same call works in another thread. An exception
-comes out of the interrupted call. A call of the handler returns, or raises RuntimeError at once.
+The handler raises, or makes a call of its own. After that, no lock is held, no connection is taken,
+no refresh is in progress, no lease is kept, and the same call works in another thread. The
+interrupted call raises the exception of the handler. A call in the handler returns, or raises
+RuntimeError at once.
 """
 
 from __future__ import annotations
 
 import _thread
 import argparse
-import dis
 import faulthandler
 import os
 import random
@@ -34,11 +30,12 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Callable
 
+from tests.support.points import Tracer, place_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import CodeType, FrameType
 
-# Before the package and its dependencies make their locks.
+# Replaced before the package and its dependencies make their locks.
 _locks: dict[int, tuple[Any, str]] = {}
 
 
@@ -48,16 +45,11 @@ def _recorded(make: Callable[[], Any]) -> Callable[[], Any]:
         # The lock of a gate is held until the gate opens, that of a lease after its end, too.
         is_gate = frame.f_code.co_filename.endswith(("_internal/waiting.py", "_stores/sharing.py"))
         if not (is_gate and make is _thread.allocate_lock):
-            key, where = id(lock), _place(frame)
+            key, where = id(lock), place_of(frame)
             _locks[key] = weakref.ref(lock, lambda _: _locks.pop(key, None)), where
         return lock
 
     return made
-
-
-def _place(frame: FrameType) -> str:
-    parts = Path(frame.f_code.co_filename).parts[-2:]
-    return f"{'/'.join(parts)}:{frame.f_lineno} in {frame.f_code.co_name}"
 
 
 threading.Lock = _recorded(threading.Lock)
@@ -83,11 +75,10 @@ _PACKAGES = tuple(str(Path(one.__file__).parent) for one in (teamwire_sync, urll
 _WATCHED = (*_PACKAGES, threading.__file__, queue.__file__, contextlib.__file__)
 _REST = ("cachetools/__init__.py", "http/client.py", "sqlite3/dbapi2.py", "weakref.py")
 _NOT = (f"{_OURS}/_sandbox", f"{_OURS}/_cli")
-_HAS_LINES = sys.version_info < (3, 10)
 
-# Points at which something is lost outside of our code, by the end of the file's name and the
-# function, with what limits the harm.
-_DESTRUCTOR = "CPython calls it in a destructor, which drops each exception: only that one is lost"
+# Points at which an exception is lost outside of our code: the end of the file's name, and the
+# function, with the reason why the harm is small.
+_DESTRUCTOR = "CPython calls it in a destructor, which drops exceptions: only the exception is lost"
 FOREIGN = {
     ("urllib3/response.py", "closed"): _DESTRUCTOR,
     ("weakref.py", "__call__"): _DESTRUCTOR,
@@ -99,76 +90,17 @@ FOREIGN = {
 }
 
 
+def _is_watched(name: str) -> bool:
+    is_ours = name.startswith(_WATCHED) or name.endswith(_REST) or "/redis/" in name
+    return is_ours and not name.startswith(_NOT)
+
+
 class Interrupt(BaseException):
-    """What a signal handler raises."""
-
-
-def points_of(code: CodeType, known: dict[CodeType, frozenset[int]] = {}) -> frozenset[int]:  # noqa: B006
-    """The offsets of the instructions before which CPython looks for signals.
-
-    After a call, CPython raises within the block of the call. A tracer raises in the block of the
-    next instruction. Where that is another block, no tracer can show what CPython does.
-    """
-    found = known.get(code)
-    if found is None:
-        offsets, before = set(), None
-        blocks = getattr(dis.Bytecode(code), "exception_entries", ())
-
-        def block_of(offset: int) -> Any:
-            return [one.target for one in blocks if one.start <= offset < one.end]
-
-        for one in dis.get_instructions(code):
-            is_after_call = before is not None and before.opname.startswith("CALL")
-            if is_after_call and block_of(before.offset) == block_of(one.offset):
-                offsets.add(one.offset)
-            if one.opname.startswith("JUMP_") and isinstance(one.argval, int):
-                offsets.update({one.argval} if one.argval <= one.offset else ())
-            if one.opname not in {"CACHE", "PRECALL"}:
-                before = one
-        found = known[code] = frozenset(offsets)
-    return found
-
-
-def is_exempt(frame: FrameType) -> bool:
-    """Whether Python 3.9 does not look for signals here: a block begins."""
-    return dis.opname[frame.f_code.co_code[frame.f_lasti]] in {"SETUP_FINALLY", "SETUP_WITH"}
+    """The exception that a signal handler raises."""
 
 
 def _interrupt() -> None:
     raise Interrupt
-
-
-class Tracer:
-    """Counts the points of a call, and calls *handler* at the one of the number *target*."""
-
-    def __init__(self, target: int, handler: Callable[[], object]) -> None:
-        self.count, self.where, self._target, self._handler = 0, "", target, handler
-
-    def __call__(self, frame: FrameType, event: str, _: object) -> Any:
-        name = frame.f_code.co_filename
-        if not (name.startswith(_WATCHED) or name.endswith(_REST) or "/redis/" in name):
-            return None
-        if name.startswith(_NOT):
-            return None
-        frame.f_trace_opcodes = not _HAS_LINES
-        self._point(frame)
-        return self._trace
-
-    def _trace(self, frame: FrameType, event: str, _: object) -> Any:
-        if event == "opcode":
-            is_point = frame.f_lasti in points_of(frame.f_code)
-        else:
-            is_point = _HAS_LINES and event == "line" and not is_exempt(frame)
-        if is_point:
-            self._point(frame)
-        return self._trace
-
-    def _point(self, frame: FrameType) -> None:
-        self.count += 1
-        if self.count == self._target:
-            sys.settrace(None)
-            self.where = _place(frame)
-            self._handler()
 
 
 class Worker:
@@ -201,7 +133,7 @@ class Sweep:
         world: The server and the stores.
         work: The name of the work.
         store: The name of the store.
-        worker: Makes the calls that must not hang.
+        worker: The thread for the calls that must not hang.
     """
 
     def __init__(self, world: World, work: str, store: str, worker: Worker) -> None:
@@ -218,7 +150,7 @@ class Sweep:
         self._connection = self._make()
         if not self._is_once:
             self._work(self._connection)
-        tracer = Tracer(-1, _interrupt)
+        tracer = Tracer(_is_watched)
         self._traced(tracer)
         self.points = tracer.count
 
@@ -233,7 +165,7 @@ class Sweep:
         return None
 
     def try_at(self, target: int, handler: str) -> None:
-        """Run *handler*, a work or "raise", at the point of this number, and look what is left."""
+        """Run *handler*, a work or "raise", at the point with this number, and check the result."""
         if self._is_once:
             self._connection = self._make()
         outcomes: list[BaseException | None] = []
@@ -245,7 +177,7 @@ class Sweep:
             except BaseException as error:  # noqa: BLE001
                 outcomes.append(error.with_traceback(None))
 
-        tracer = Tracer(target, _interrupt if handler == "raise" else handle)
+        tracer = Tracer(_is_watched, target, _interrupt if handler == "raise" else handle)
         faulthandler.dump_traceback_later(2 * PATIENCE, exit=True)
         ignored: list[str] = []
         sys.unraisablehook = lambda args: ignored.append(f"{args.err_msg} {args.object!r}")
@@ -295,9 +227,9 @@ class Sweep:
             yield f"the next call: {again!r}"[:200]
 
     def report(self) -> None:
-        """Print what was tried and found."""
+        """Print the number of points, and the problems."""
         print(f"{self.name}: {self.tried} of {self.points} points", flush=True)
-        for found, note in ((self.found, ""), (self.known, ", a known one of other code")):
+        for found, note in ((self.found, ""), (self.known, ", known, in other code")):
             for problem, places in found.items():
                 print(f"  {problem}: {len(places)} times{note}")
                 for place in list(dict.fromkeys(places))[:10]:
@@ -309,7 +241,7 @@ def _wrong(error: BaseException | None, *expected: type[Any]) -> list[str]:
 
 
 def _held() -> list[str]:
-    """The locks that no thread of a call should hold now."""
+    """Return the locks that are held, although no call is in progress."""
     held = []
     for ref, where in list(_locks.values()):
         lock = ref()
@@ -325,13 +257,13 @@ def _held() -> list[str]:
 
 
 def main() -> None:
-    """Sweep, and exit with 1 if something was left."""
+    """Try the points, and exit with 1 after a problem."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--work")
     parser.add_argument("--store", choices=STORES)
     parser.add_argument("--part", default="1/1", help="for example 2/4, the second quarter")
-    parser.add_argument("--seconds", type=float, help="of CPU: try a random sample for so long")
-    parser.add_argument("--handler", help="a work that the handler does; without it, it raises")
+    parser.add_argument("--seconds", type=float, help="seconds of CPU for a random sample")
+    parser.add_argument("--handler", help="a work for the handler; by default, the handler raises")
     parser.add_argument("--seed", type=int, default=time.time_ns() % 10**6)
     options = parser.parse_args()
     with world() as made:

@@ -1,4 +1,4 @@
-"""A handler at random points of calls leaves nothing behind. `sweep` tries them all, by hand."""
+"""Signal handlers at random points of calls. `sweep` tries all points, by hand."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""Gates and limits: what they let through, and what an exception at any moment leaves of them."""
+"""Gates and limits, also after an exception at any moment."""
 
 from __future__ import annotations
 
 import gc
+import sys
 import threading
 import weakref
 from typing import TYPE_CHECKING
@@ -17,14 +18,16 @@ from teamwire_sync._internal.waiting import (
     is_held_here,
     is_inside,
     new_lock,
+    run_in_thread,
     start,
 )
 from tests.support.waiting import PATIENCE, Threads, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import FrameType
 
-# Nobody waits for so long: the watchdog ends the test before.
+# No thread waits for this time: the watchdog ends the test before.
 FOR_EVER = 10 * PATIENCE
 
 
@@ -41,7 +44,7 @@ def of_other_thread() -> Ticket:
 
 
 class TestGate:
-    def test_is_passed_by_all_who_wait_when_it_opens(self, threads: Threads) -> None:
+    def test_lets_all_waiting_threads_pass_when_it_opens(self, threads: Threads) -> None:
         gate = Gate()
         waits = [threads.start(lambda: gate.wait(None)) for _ in range(4)]
         gate.open()
@@ -56,7 +59,7 @@ class TestGate:
         assert [gate.wait(None), gate.wait(0)] == [True, True]
 
     @pytest.mark.parametrize("seconds", [-1, 0, 0.01])
-    def test_keeps_nobody_longer_than_the_timeout(self, seconds: float) -> None:
+    def test_keeps_no_thread_longer_than_the_timeout(self, seconds: float) -> None:
         assert not Gate().wait(seconds)
 
     def test_takes_a_timeout_of_any_length(self, threads: Threads) -> None:
@@ -66,7 +69,7 @@ class TestGate:
 
         assert wait.result(PATIENCE)
 
-    def test_is_passed_though_an_exception_came_before_the_first_was_woken(
+    def test_lets_threads_pass_though_an_exception_came_before_the_first_was_woken(
         self, threads: Threads
     ) -> None:
         gate = Gate()
@@ -75,10 +78,10 @@ class TestGate:
 
         assert wait.result(PATIENCE)
 
-    def test_is_passed_though_an_exception_ended_the_thread_that_was_woken(
+    def test_lets_threads_pass_though_an_exception_ended_the_thread_that_was_woken(
         self, threads: Threads
     ) -> None:
-        """It has the lock, and does not wake the next one."""
+        """This thread has taken the lock, and does not wake the next thread."""
         gate = Gate()
         wait = threads.start(lambda: gate.wait(None))
         gate.is_open = True
@@ -112,7 +115,7 @@ class TestLimit:
 
         assert [limit.acquire(ticket, 0) for ticket in tickets[1:]] == [True, False]
 
-    def test_whoever_waited_in_vain_takes_no_place(self) -> None:
+    def test_a_call_whose_wait_timed_out_takes_no_place(self) -> None:
         limit, tickets = Limit(1), [Ticket() for _ in range(3)]
         assert limit.acquire(tickets[0], 0)
         assert not limit.acquire(tickets[1], 0)
@@ -132,7 +135,7 @@ class TestLimit:
 
         assert waits.result(PATIENCE)
 
-    def test_they_go_on_in_the_order_in_which_they_came(self, threads: Threads) -> None:
+    def test_waiting_calls_go_on_in_the_order_of_their_start(self, threads: Threads) -> None:
         limit, holder = Limit(1), of_other_thread()
         assert limit.acquire(holder, 0)
         tickets = [of_other_thread() for _ in range(3)]
@@ -155,7 +158,7 @@ class TestLimit:
         assert gone() is None
         assert limit.acquire(Ticket(), 0)
 
-    def test_whoever_waits_notices_that_a_ticket_is_gone(self, threads: Threads) -> None:
+    def test_a_waiting_call_notices_that_a_ticket_is_gone(self, threads: Threads) -> None:
         limit, tickets = Limit(1), [of_other_thread()]
         assert limit.acquire(tickets[0], 0)
         ticket = Ticket()
@@ -190,7 +193,7 @@ class TestLimit:
 
         assert waits.result(PATIENCE)
 
-    def test_the_end_wakes_all_who_wait_and_who_pause(self, threads: Threads) -> None:
+    def test_close_wakes_all_waiting_and_pausing_threads(self, threads: Threads) -> None:
         limit, first = Limit(1), of_other_thread()
         assert limit.acquire(first, 0)
         waits = [
@@ -203,15 +206,15 @@ class TestLimit:
         assert [wait.result(PATIENCE) for wait in waits] == [True] * 3
         assert pause.result(PATIENCE) is None
 
-    def test_nobody_waits_or_pauses_after_the_end(self) -> None:
+    def test_no_thread_waits_or_pauses_after_close(self) -> None:
         limit = Limit(1)
         limit.close()
         limit.pause(FOR_EVER)
 
         assert [limit.acquire(Ticket(), FOR_EVER) for _ in range(3)] == [True] * 3
 
-    def test_whoever_waits_gets_the_place_though_another_one_pauses(self, threads: Threads) -> None:
-        """What wakes the next one must not be spent on a thread that only lets time pass."""
+    def test_a_waiting_call_gets_the_place_though_another_pauses(self, threads: Threads) -> None:
+        """A pausing thread must not take the wake-up of a waiting thread."""
         limit, first = Limit(1), of_other_thread()
         assert limit.acquire(first, 0)
         threads.start(lambda: limit.pause(FOR_EVER))
@@ -266,10 +269,34 @@ class TestStart:
 
         assert done.is_set()
 
-    def test_tells_that_it_can_not_be_started(self) -> None:
+    def test_raises_if_the_thread_can_not_be_started(self) -> None:
         thread = threading.Thread(target=int, daemon=True)
         start(thread)
         thread.join(PATIENCE)
 
         with pytest.raises(RuntimeError, match="started once"):
             start(thread)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 10), reason="needs threading.gettrace")
+@pytest.mark.parametrize("kind", ["trace", "profile"])
+def test_a_debugger_or_profiler_follows_a_raw_thread(kind: str) -> None:
+    """This includes coverage tools."""
+    seen: list[str] = []
+
+    def follow(frame: FrameType, *_: object) -> None:
+        seen.append(frame.f_code.co_name)
+
+    def work() -> None:
+        done.open()
+
+    done = Gate()
+    before = getattr(threading, f"get{kind}")()
+    getattr(threading, f"set{kind}")(follow)
+    try:
+        run_in_thread(work)
+        assert done.wait(PATIENCE)
+    finally:
+        getattr(threading, f"set{kind}")(before)
+
+    assert "work" in seen

@@ -75,7 +75,7 @@ class World:
         }
 
     def connect(self, store: str, work: str = "") -> Connection:
-        """A Connection that the server has answered already."""
+        """Return a Connection that has sent a request already."""
         one = Connection(
             self._app_id, self._secret, self._url, config=_CONFIG, store=self._stores[store]
         )
@@ -125,7 +125,7 @@ def world() -> Iterator[World]:
 
 
 def left_behind(connection: Connection) -> Iterator[str]:
-    """What a call has left that has ended: connections, flights and leases."""
+    """Yield a text for each connection, flight or lease that remains after a call."""
     client = connection._transport._opened
     if client is not None and client._limit._alive():
         yield "a connection stays taken"

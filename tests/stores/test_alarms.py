@@ -43,7 +43,7 @@ def test_a_look_up_that_waits_for_redis_raises_it_unchanged(box: Sandbox) -> Non
     assert box.count(*LISTING) == 0
 
 
-# A ValueError within SQLite's calls otherwise means a damaged database, which is removed.
+# Without a signal handler, a ValueError in a call of SQLite means a damaged database.
 @pytest.mark.parametrize("error", [TimeoutError("own"), ValueError("own")], ids=repr)
 def test_a_look_up_that_waits_for_sqlite_raises_it_unchanged(
     box: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
@@ -63,7 +63,7 @@ def test_a_look_up_that_waits_for_sqlite_raises_it_unchanged(
         with pytest.raises(type(error)) as caught:
             connection.chats.get_subscriptions()
         assert caught.value is error
-        # The database is there still.
+        # The database was not removed.
         connection.chats.get_subscriptions()
 
     assert box.count(*LISTING) == 1

@@ -229,7 +229,7 @@ class TestDamage(OnFiles):
                 instead_of(DamagedError, "", partial(use, slot)) for use in (titles, *USES.values())
             ]
             if None not in said:
-                # What only a write reads is found by it.
+                # Only a write reads this value, so a write finds the damage.
                 instead_of(DamagedError, "", partial(save, slot, "one"))
             save(slot, "one")
 

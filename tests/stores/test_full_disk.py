@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.store_files import posix
 
-# A mount of its own, for which no rights are needed where Linux has user namespaces.
+# The command mounts a disk of its own. With user namespaces, Linux allows this to every user.
 MOUNT = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
 SMALL = 'mount -t tmpfs -o size=256k tmpfs "$0" && exec "$@"'
 CODE = """
@@ -46,7 +46,7 @@ print(os.listdir(folder + "/store") == [slot._name])
 
 @pytest.fixture
 def full(tmp_path: Path) -> list[str]:
-    """The beginning of a command that has a small disk at *tmp_path*."""
+    """Return the beginning of a command that runs with a small disk at *tmp_path*."""
     command = [*MOUNT, SMALL, str(tmp_path)]
     if (
         shutil.which("unshare") is None
@@ -57,7 +57,7 @@ def full(tmp_path: Path) -> list[str]:
 
 
 @posix
-def test_the_others_learn_of_a_write_although_there_is_no_space_left(
+def test_other_processes_notice_a_write_although_there_is_no_space_left(
     full: list[str], tmp_path: Path
 ) -> None:
     done = subprocess.run(

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 LIST = ("GET", "/v1/bot/chats/")
 KILLS = int(os.environ.get("STORE_KILLS", "20"))
 TITLE = "daily report"
-# Short, so that the others do not wait long for the lease of a paused process.
+# A short lease, so that other processes do not wait long for a paused process.
 LEASE = 0.5
 GET_OR_CREATE = f"""
 import sys
@@ -62,7 +62,7 @@ def box() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A store that processes share, as TEAMWIRE_STORE names it."""
+    """The value of TEAMWIRE_STORE for a store that processes share."""
     if getattr(request, "param", "file") == "file":
         return f"file:{tmp_path / 'store'}"
     server: RedisProcess = request.getfixturevalue("redis_server")
@@ -77,7 +77,7 @@ class Scripts:
         self._env = {**os.environ, **box.env, "TEAMWIRE_STORE": store}
 
     def connect(self) -> Connection:
-        """A process that runs for long; it looks whether others have written at each look-up."""
+        """Return the Connection of a long process, which checks the store at each look-up."""
         config = ConnectionConfig(store_check_interval=0)
         return self._box.connect(store=store_at(self._store), config=config)
 
@@ -89,7 +89,7 @@ class Scripts:
             assert script.wait(PATIENCE) == 0
 
     def kill_in(self, request: tuple[str, str], code: str, *arguments: str) -> None:
-        """Kill a script when the server has done its *request* and has not answered."""
+        """Kill a script when the server has done its *request*, but has not responded."""
         with self._box.hold(*request) as held, self.start(code, *arguments) as script:
             try:
                 held.wait_arrived(timeout=PATIENCE)
@@ -107,7 +107,7 @@ def made(box: Sandbox, title: str) -> int:
         return len(connection.chats.get_by_title(title))
 
 
-def test_a_script_that_was_killed_as_it_made_a_chat_makes_no_second_one(
+def test_a_script_that_was_killed_during_a_creation_creates_no_second_chat(
     box: Sandbox, scripts: Scripts
 ) -> None:
     scripts.kill_in(("POST", "/v1/bot/chats/"), GET_OR_CREATE, TITLE)
@@ -118,7 +118,9 @@ def test_a_script_that_was_killed_as_it_made_a_chat_makes_no_second_one(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("store", ["file", "redis"], indirect=True)
-def test_nor_do_those_that_are_killed_again_and_again(box: Sandbox, scripts: Scripts) -> None:
+def test_scripts_that_are_killed_again_and_again_create_no_second_chats(
+    box: Sandbox, scripts: Scripts
+) -> None:
     found = []
     for number in range(KILLS):
         scripts.kill_in(("POST", "/v1/bot/chats/"), GET_OR_CREATE, f"{TITLE} {number}")
@@ -129,7 +131,7 @@ def test_nor_do_those_that_are_killed_again_and_again(box: Sandbox, scripts: Scr
 
 
 @pytest.mark.parametrize("store", ["file", "redis"], indirect=True)
-def test_what_a_killed_process_renamed_the_others_see(scripts: Scripts) -> None:
+def test_other_processes_see_the_new_title_of_a_killed_process(scripts: Scripts) -> None:
     with scripts.connect() as connection:
         tid = connection.chats.create_chat(title=TITLE, users=[KNOWN_USER]).tid
         assert connection.chats.get_by_thread_id(tid).title == TITLE

@@ -42,12 +42,12 @@ def is_marked(slot: SpiedSlot) -> bool:
 
 
 def kill_writer(sharers: Sharers) -> None:
-    """Have a process be killed, after the server has made a chat and before it answers."""
+    """Kill a process after the server has created a chat, and before the server responds."""
     slot = sharers.slot()
     writing = sharers.cache(slot).writing()
     writing.__enter__()
     sharers.server.put(make_chat("t3", "three"))
-    # All that it would do for the store.
+    # A killed process does nothing more with the store.
     slot.break_down()
 
 
@@ -89,7 +89,9 @@ class TestKilledWriters:
 
         assert len(sharers.server.asked) == 2
 
-    def test_a_miss_in_it_lists_at_once(self, sharers: Sharers, clock: Clock) -> None:
+    def test_a_look_up_that_finds_nothing_lists_at_once(
+        self, sharers: Sharers, clock: Clock
+    ) -> None:
         kill_writer(sharers)
         other = sharers.cache()
         for _ in range(3):
@@ -99,7 +101,7 @@ class TestKilledWriters:
         assert len(sharers.server.asked) >= 3
 
     @pytest.mark.parametrize("seconds", [LASTS - 1, LASTS, LASTS + 1, TTL - 1])
-    def test_a_listing_from_before_it_does_not_count_after_it(
+    def test_a_listing_from_before_the_doubt_does_not_count_after_it(
         self, seconds: float, sharers: Sharers, clock: Clock
     ) -> None:
         sharers.cache().all(None)
@@ -119,7 +121,7 @@ class TestKilledWriters:
 
         assert "t3" in {chat.tid for chat in sharers.cache().all(None)}
 
-    def test_after_it_listings_last_again(self, sharers: Sharers, clock: Clock) -> None:
+    def test_after_the_doubt_listings_last_again(self, sharers: Sharers, clock: Clock) -> None:
         kill_writer(sharers)
         clock.advance(LASTS)
         other = sharers.cache()
@@ -140,7 +142,9 @@ class TestKilledWriters:
         with pytest.raises(type(error)):
             other.all(None)
 
-    def test_a_listing_from_after_it_is_served_stale(self, sharers: Sharers, clock: Clock) -> None:
+    def test_a_listing_from_after_the_doubt_is_served_stale(
+        self, sharers: Sharers, clock: Clock
+    ) -> None:
         kill_writer(sharers)
         clock.advance(LASTS)
         other = sharers.cache(stale_if_error=60)
@@ -173,12 +177,12 @@ class TestKilledWriters:
             found = [each.result() for each in (first, *rest)]
 
         assert {len(chats) for chats in found} == {3}
-        # The first listing was asked for before the others began.
+        # The first listing was requested before the other look-ups began.
         assert 2 <= len(sharers.server.asked) < 5
 
 
 class TestMarks:
-    def test_one_is_there_while_a_write_is_under_way(
+    def test_a_mark_is_there_while_a_write_is_in_progress(
         self, sharers: Sharers, slot: SpiedSlot
     ) -> None:
         with sharers.cache().writing() as write:
@@ -188,7 +192,7 @@ class TestMarks:
         assert not is_marked(slot)
 
     @pytest.mark.parametrize("error", [TWRequestError("no"), TWRateLimitError("later")])
-    def test_a_refused_write_removes_its_own_and_does_nothing_else(
+    def test_a_refused_write_removes_its_mark_and_does_nothing_else(
         self, error: Exception, sharers: Sharers, slot: SpiedSlot
     ) -> None:
         slot.mark("of another", 30)
@@ -197,7 +201,7 @@ class TestMarks:
 
         assert slot.status() == before
 
-    def test_one_of_unknown_outcome_stays(
+    def test_the_mark_of_a_write_of_unknown_outcome_stays(
         self, sharers: Sharers, slot: SpiedSlot, clock: Clock
     ) -> None:
         fail_to_create(sharers.cache(), TWDeliveryUnknownError("lost"))
@@ -207,7 +211,7 @@ class TestMarks:
 
         assert not is_marked(slot)
 
-    def test_a_write_that_can_not_be_done_twice_has_none(
+    def test_a_write_that_can_not_be_done_twice_has_no_mark(
         self, sharers: Sharers, slot: SpiedSlot
     ) -> None:
         with sharers.cache(slot).writing(in_doubt=False) as write:
@@ -225,7 +229,7 @@ class TestMarks:
         assert by_tid(cache, "t3") is not None
         assert [each.levelname for each in caplog.records] == ["WARNING"]
 
-    def test_one_that_could_not_be_removed_is_removed_later(
+    def test_a_mark_that_could_not_be_removed_is_removed_later(
         self, sharers: Sharers, slot: SpiedSlot, clock: Clock
     ) -> None:
         cache = sharers.cache(slot)
@@ -243,7 +247,9 @@ class TestMarks:
 
         assert slot.calls == ["mark", "bump_generation"]
 
-    def test_a_forked_child_removes_none_of_its_parent(self, tmp_path: Path, clock: Clock) -> None:
+    def test_a_forked_child_removes_no_mark_of_its_parent(
+        self, tmp_path: Path, clock: Clock
+    ) -> None:
         sharers = Sharers(clock, FileStore(tmp_path / "store"))
         slot = sharers.slot()
         writing = sharers.cache().writing()
@@ -268,7 +274,9 @@ class TestRevisions:
 
         assert "t3" in {chat.tid for chat in other.all(None)}
 
-    def test_so_does_one_that_is_stored(self, sharers: Sharers, clock: Clock) -> None:
+    def test_a_stored_listing_that_lacks_a_write_lasts_as_long_as_a_recheck(
+        self, sharers: Sharers, clock: Clock
+    ) -> None:
         create(sharers.cache(), make_chat("t3"))
         sharers.cache().all(None)
         sharers.server.put(make_chat("t3"))
@@ -276,7 +284,9 @@ class TestRevisions:
 
         assert "t3" in {chat.tid for chat in sharers.cache().all(None)}
 
-    def test_after_the_grace_it_counts(self, sharers: Sharers, clock: Clock) -> None:
+    def test_after_the_grace_such_a_listing_lasts_again(
+        self, sharers: Sharers, clock: Clock
+    ) -> None:
         change(sharers.cache(), make_chat("t1", "uno"))
         clock.advance(30)
         for _ in range(3):
@@ -285,7 +295,9 @@ class TestRevisions:
 
         assert len(sharers.server.asked) == 1
 
-    def test_one_without_revisions_counts_at_once(self, sharers: Sharers, clock: Clock) -> None:
+    def test_without_revisions_a_listing_that_lacks_a_write_lasts(
+        self, sharers: Sharers, clock: Clock
+    ) -> None:
         sharers.server.has_revisions = False
         create(sharers.cache(), make_chat("t3"), revisions=False)
         for _ in range(3):
@@ -301,7 +313,7 @@ class TestRevisions:
 
         def go_on_later() -> None:
             sharers.server.put(make_chat("t3", "three"))
-            clock.advance(11)  # the lease of the paused one ends
+            clock.advance(11)  # the lease of the paused process ends
             assert by_tid(sharers.cache(), "t3") is not None
 
         slot.once("save", go_on_later)

@@ -196,14 +196,14 @@ class TestMemory:
         assert after.revision is not None
         assert titles(slot, after.revision) == ["old"]
 
-    def test_where_there_is_none_left_a_generation_is_replaced(self, full: RedisProcess) -> None:
+    def test_without_free_memory_a_generation_is_replaced(self, full: RedisProcess) -> None:
         slot = slot_at(full.url)
         generation = slot.status().generation
         renewed = slot.bump_generation()
 
         assert slot.status().generation == renewed != generation
 
-    def test_where_there_is_none_left_a_mark_is_made(self, full: RedisProcess) -> None:
+    def test_without_free_memory_a_mark_is_added(self, full: RedisProcess) -> None:
         slot = slot_at(full.url)
         slot.mark("w1", 90)
 

@@ -205,7 +205,7 @@ class TestSlow:
 
         assert number > 30
 
-    def test_a_lock_of_redis_py_that_a_signal_left_acquired_stops_no_one(self) -> None:
+    def test_a_lock_of_redis_py_that_a_signal_left_acquired_blocks_no_thread(self) -> None:
         pipeline = RedisStore("redis://127.0.0.2")._link._make()
         pipeline.connection_pool._lock.acquire()
 

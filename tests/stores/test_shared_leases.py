@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import threading
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
@@ -44,12 +43,12 @@ def sharing(sharers: Sharers, slot: SpiedSlot) -> SharedListing:
 
 
 class Leasing:
-    """A place with a lease that is free. A test says the outcome of its extensions.
+    """A slot with a free lease. A test sets the results of the extensions.
 
     Attributes:
-        extended: Is released at each extension.
-        owners: Who has taken it and not released it.
-        calls: The names of the methods, in order.
+        extended: A semaphore that each extension releases.
+        owners: The owners that have taken the lease and not released it.
+        calls: The short names of the called methods, in order.
     """
 
     def __init__(self, *answers: Any) -> None:
@@ -80,17 +79,15 @@ def heartbeats() -> list[threading.Thread]:
     return [each for each in threading.enumerate() if each.name == NAME]
 
 
-def start_new_thread(target: Callable[[], object], _: tuple[()]) -> None:
+def run_in_thread(target: Callable[[], object]) -> None:
     threading.Thread(target=target, name=NAME, daemon=True).start()
 
 
 @pytest.fixture(autouse=True)
 def _visible(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The threads have a name, and extend at once."""
+    """Name the threads that extend leases, and let them extend at once."""
     monkeypatch.setattr(sharing_module, "LEASE", 0.003)
-    monkeypatch.setattr(
-        sharing_module, "_thread", SimpleNamespace(start_new_thread=start_new_thread)
-    )
+    monkeypatch.setattr(sharing_module, "run_in_thread", run_in_thread)
 
 
 class TestLeases:
@@ -234,7 +231,7 @@ class TestLeases:
 
 
 class TestLeasesWithoutEnd(TestLeases):
-    """Signals interrupted each try to end it."""
+    """The lease was not ended, because signals interrupted each call of `end`."""
 
     def test_one_is_not_extended_after_its_listing(self, sharers: Sharers) -> None:
         listing = [True]
@@ -279,7 +276,7 @@ def test_ctrl_c_at_any_call_of_a_look_up_leaves_no_lease(sharers: Sharers) -> No
         cache.invalidate()
         was_interrupted = interrupt_at(number, files, lambda: cache.all(None))  # noqa: B023
         assert not sharing_module._held, number
-        # Another thread, for which a lock of this one would not be free.
+        # In another thread, because this thread could take its own locks again.
         with Threads() as threads:
             lease = threads.start(lambda: take_lease(sharers.slot(), 10)).result(PATIENCE)
         assert lease is not None, number

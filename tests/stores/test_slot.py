@@ -208,7 +208,7 @@ class TestRenew:
 
 
 def lasts(slot: StoreSlot) -> float:
-    """Seconds until the latest end of a mark."""
+    """Return the seconds until the latest end of a mark."""
     status = slot.status()
     return status.doubt_until - status.now
 
@@ -223,13 +223,13 @@ class TestMarks:
 
         assert HOUR - PATIENCE < lasts(other) <= HOUR
 
-    def test_one_leaves_the_generation(self, slot: StoreSlot, other: StoreSlot) -> None:
+    def test_a_mark_leaves_the_generation(self, slot: StoreSlot, other: StoreSlot) -> None:
         generation = slot.status().generation
         slot.mark("w1", HOUR)
 
         assert other.status().generation == generation
 
-    def test_only_that_of_the_write_is_removed(self, slot: StoreSlot, other: StoreSlot) -> None:
+    def test_only_the_mark_of_the_write_is_removed(self, slot: StoreSlot, other: StoreSlot) -> None:
         slot.mark("w1", HOUR)
         other.mark("w2", 60)
         other.unmark(["w2", "w3"])
@@ -238,7 +238,9 @@ class TestMarks:
 
         assert slot.status().doubt_until == -math.inf
 
-    def test_a_renewal_removes_that_of_its_write(self, slot: StoreSlot, other: StoreSlot) -> None:
+    def test_a_renewal_removes_the_marks_of_its_writes(
+        self, slot: StoreSlot, other: StoreSlot
+    ) -> None:
         for each in ("w1", "w2", "w3"):
             slot.mark(each, HOUR)
         slot.bump_generation(ended=["w1"])
@@ -247,7 +249,7 @@ class TestMarks:
 
         assert other.status().doubt_until == -math.inf
 
-    def test_to_clear_the_place_or_the_store_leaves_it(
+    def test_to_clear_the_place_or_the_store_leaves_the_mark(
         self, slot: StoreSlot, other: StoreSlot, store: Any
     ) -> None:
         slot.mark("w1", HOUR)
@@ -256,7 +258,7 @@ class TestMarks:
 
         assert lasts(other) > 0
 
-    def test_the_last_end_stays_after_it(
+    def test_the_latest_end_stays_after_it_has_passed(
         self, slot: StoreSlot, other: StoreSlot, kit: MemoryKit
     ) -> None:
         slot.mark("w1", 60)
@@ -267,7 +269,7 @@ class TestMarks:
 
         assert -PATIENCE < lasts(other) - (120 - HOUR) <= 0.1
 
-    def test_of_those_that_ended_one_is_kept(self, slot: StoreSlot, kit: MemoryKit) -> None:
+    def test_of_the_ended_marks_one_is_kept(self, slot: StoreSlot, kit: MemoryKit) -> None:
         for seconds, each in enumerate(("w1", "w2", "w3"), 60):
             slot.mark(each, seconds)
         kit.let_pass(HOUR)
@@ -288,7 +290,9 @@ class TestRevisions:
 
         assert slot.status().written is None
 
-    def test_a_renewal_brings_that_of_the_write(self, slot: StoreSlot, other: StoreSlot) -> None:
+    def test_a_renewal_stores_the_revision_of_the_write(
+        self, slot: StoreSlot, other: StoreSlot
+    ) -> None:
         slot.bump_generation(revision=10**15, grace=HOUR)
         status = other.status()
 
@@ -329,7 +333,7 @@ class TestRevisions:
             ((9, None), 0, "new"),
         ],
     )
-    def test_a_listing_replaces_none_of_a_higher_revision(
+    def test_a_listing_replaces_no_listing_of_a_higher_revision(
         self, revisions: tuple[int | None, ...], later: float, left: str, slot: StoreSlot
     ) -> None:
         status = slot.status()

@@ -1,4 +1,4 @@
-"""No except clause takes the exception of a signal handler for one of its own block.
+"""No except clause handles the exception of a signal handler like an exception of its own block.
 
 `teamwire_sync._internal.signals` says why.
 """
@@ -21,7 +21,7 @@ OWN = {
     "Abort", "ClickException", "KeyboardInterrupt", "NoSuchOption",
 }  # fmt: skip
 ALLOWED = {
-    # They raise the same exception.
+    # These clauses raise the same exception again.
     "teamwire_sync._http.body": 1,
     "teamwire_sync._internal.signals": 1,
     # They run while the module is imported.
@@ -41,7 +41,7 @@ MODULES = [module for module in SOURCES if room_of(f"{module}.") != "_sandbox"]
 def _clauses(node: ast.AST) -> Iterator[ast.ExceptHandler]:
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.AsyncFunctionDef):
-            continue  # of the vendor's thread
+            continue  # it runs in the vendor's thread
         if isinstance(child, ast.ExceptHandler):
             yield child
         yield from _clauses(child)

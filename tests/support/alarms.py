@@ -24,7 +24,7 @@ needs_signals = pytest.mark.skipif(
 def alarm(error: BaseException) -> Iterator[Callable[[], None]]:
     """Install a handler that raises *error* once. Yield a function that sends the signal."""
     came = False
-    error.__traceback__ = None  # of another test
+    error.__traceback__ = None  # it may come from another test
 
     def handler(*_: object) -> None:
         nonlocal came
@@ -48,7 +48,7 @@ def raised_with_alarm(
 
     def ring() -> None:
         is_ready()
-        # A signal just before the main thread begins to wait does not wake it.
+        # A signal that comes just before the main thread waits does not wake it.
         while not ended.is_set():
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
             ended.wait(0.01)

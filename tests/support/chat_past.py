@@ -1,6 +1,6 @@
-"""The chats of a server, and all that they have been.
+"""The chats of a server, and all their earlier states.
 
-Each state of a chat is another value: it carries its revision.
+Two states of a chat are never equal, because each has its revision.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ def revision_of(chat: Chat) -> int:
 
 
 class ChatPast:
-    """The past.
+    """All states of the chats of a server.
 
     Attributes:
-        changes: The states of each chat, in the order in which the chats came.
+        changes: The states by chat, the oldest chat first.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -43,7 +43,7 @@ class ChatPast:
         return self._states[-1][1]
 
     def new(self) -> str:
-        """The thread ID of a chat that is to come."""
+        """Return the thread ID of the next new chat."""
         return f"t{len(self.changes) + 1}"
 
     def put(self, tid: str, title: str | None) -> None:
@@ -58,17 +58,17 @@ class ChatPast:
         self.changes.setdefault(tid, []).append((self.revision, chats.get(tid)))
 
     def at(self, lag: float) -> tuple[int, Chats]:
-        """The revision and the chats some seconds ago."""
+        """Return the revision and the chats *lag* seconds ago."""
         then = self._clock() - lag
         return next((revision, chats) for at, revision, chats in self._states[::-1] if at <= then)
 
     def tid(self, number: int) -> str:
-        """Of one of the newest chats, which may be gone."""
+        """Return the thread ID of one of the newest chats, which may be gone."""
         tids = list(self.changes)
         return tids[max(-len(tids), -1 - number)]
 
     def since(self, tid: str, since: int) -> list[Chat | None]:
-        """What the chat was at a revision, and later."""
+        """Return the state of a chat at a revision, and all later states."""
         states = self.changes.get(tid, [])
         then = [chat for revision, chat in states if revision <= since][-1:]
         return [*(then or [None]), *(chat for revision, chat in states if revision > since)]

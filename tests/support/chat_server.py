@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from teamwire_sync._cache.listing import ListingRequest
 
 
-# The revisions of all servers and of all changes: a change that a test makes up is the newest.
+# All servers and all made-up changes share these numbers, so the last change is always the newest.
 _revisions = itertools.count(1)
 
 
@@ -56,11 +56,11 @@ class ChatServer:
 
     @property
     def state(self) -> tuple[dict[str, Chat], int]:
-        """What the list shows now, for `go_back`."""
+        """The present state of the list, for `go_back`."""
         return dict(self._chats), self._revision
 
     def go_back(self, state: tuple[dict[str, Chat], int]) -> None:
-        """Show what was before, as another server may that is behind."""
+        """Show an earlier state, like another server that is behind."""
         self._chats, self._revision = state
         self._version += 1
 
@@ -90,28 +90,28 @@ def by_title(cache: ChatCache, title: str) -> tuple[Chat, ...]:
 
 
 def create(cache: ChatCache, chat: Chat, *, revisions: bool = True) -> int | None:
-    """Create *chat*, which the list does not show by that. Return the revision."""
+    """Create *chat*, and return the revision. The server's list does not show the chat."""
     with cache.writing() as write:
         write.created(chat, next(_revisions) if revisions else None)
     return write.revision
 
 
 def change(cache: ChatCache, chat: Chat, *, revisions: bool = True) -> int | None:
-    """Change a chat, which the list does not show by that. Return the revision."""
+    """Change a chat, and return the revision. The server's list does not show the change."""
     with cache.writing() as write:
         write.changed(chat, next(_revisions) if revisions else None)
     return write.revision
 
 
 def leave(cache: ChatCache, tid: str, *, revisions: bool = True) -> int | None:
-    """Leave a chat, which the list does not show by that. Return the revision."""
+    """Leave a chat, and return the revision. The server's list still shows the chat."""
     with cache.writing() as write:
         write.left(tid, next(_revisions) if revisions else None)
     return write.revision
 
 
 def hear(cache: ChatCache, tid: str, chat: Chat | None, revision: int | None = None) -> None:
-    """Let the server say what a chat is, by default as its newest change."""
+    """Apply an event about the state of a chat, by default with the newest revision."""
     cache.on_state(tid, chat, next(_revisions) if revision is None else revision)
 
 

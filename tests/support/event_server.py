@@ -40,7 +40,7 @@ class EventServer(FakeTransport):
 
     def tell(self, *events: Event, cursor: str | None = None) -> None:
         """Answer the next question with these."""
-        # Others change a chat as they say so; our own changes were answered before.
+        # An event of others changes the chat here. An own change was made before its event.
         revisions = [
             self.revisions.get(event.chat.tid) if event.is_own else self.changed(event.chat.tid)
             for event in events

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from teamwire_sync import Chat, ChatHandle, Group, Message, User
     from teamwire_sync._transport import (
         ChatDraft,
+        DownloadSink,
         MemberEdit,
         MessageDraft,
-        Sink,
-        Source,
+        UploadSource,
     )
 
 T = TypeVar("T")
@@ -39,9 +39,9 @@ class FakeTransport:
         chats: What the bot is a member of.
         behind: What the list shows while it is behind; None while it is not.
         revision: The revision of the last change; None for a server without revisions.
-        revisions: The revisions of the chats' last changes, by thread ID. Those that are missing
-            are 0.
-        behind_revision: The revision that the list shows while it is behind; None without any.
+        revisions: The revisions of the chats' last changes, by thread ID. A missing one counts as
+            0.
+        behind_revision: The revision of the list while it is behind; None without revisions.
         users: The users that there are, but for the bot.
         groups: The groups that there are.
         history: The messages of every chat, newest first.
@@ -112,8 +112,7 @@ class FakeTransport:
         self._called("iter_chat_pages", deadline, validator=validator)
         chats = tuple(self.chats if self.behind is None else self.behind)
         users = [user for chat in chats for user in (*chat.users, *chat.admins)]
-        has_revisions = self.revision is not None
-        shown = self.revision if self.behind is None or not has_revisions else self.behind_revision
+        shown = self.revision if None in (self.behind, self.revision) else self.behind_revision
         yield ChatPage(
             chats,
             users=users,
@@ -157,7 +156,7 @@ class FakeTransport:
         return ChatState(tid, None, self.changed(tid))
 
     def changed(self, tid: str) -> int | None:
-        """Count a change of a chat; return its revision, or None without revisions."""
+        """Count a change of a chat, and return its revision; None without revisions."""
         if self.revision is not None:
             self.revision += 1
             self.revisions[tid] = self.revision
@@ -206,13 +205,13 @@ class FakeTransport:
             attachments=tuple(draft.attachments),
         )
 
-    def upload(self, source: Source, *, deadline: float | None) -> str:
+    def upload(self, source: UploadSource, *, deadline: float | None) -> str:
         self._called("upload", deadline, size=source.size)
         content = b"".join(iter(lambda: source.read(10), b""))
         self.uploads.append((source.name, source.content_type, content))
         return f"up{len(self.uploads)}"
 
-    def download(self, aid: str, sink: Sink, *, size: int, deadline: float | None) -> None:
+    def download(self, aid: str, sink: DownloadSink, *, size: int, deadline: float | None) -> None:
         self._called("download", deadline, aid=aid, size=size)
         for piece in self.contents[aid]:
             if isinstance(piece, BaseException):

@@ -1,7 +1,7 @@
 """A program whose threads gevent replaces after the import of the package.
 
-It runs the scenario that its argument names, and waits for a line of stdin where the scenario says
-so. It prints what came out, as JSON.
+It runs the scenario that its argument names, and prints the result as JSON. Some scenarios wait for
+a line of stdin.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def wait_for_line() -> None:
 
 
 def outcome(call: Callable[[], Any]) -> Any:
-    """What *call* returns, or the name of its error."""
+    """Return the result of *call*, or the name of its error."""
     try:
         return call()
     except (TWError, RuntimeError) as error:
@@ -41,7 +41,7 @@ def outcome(call: Callable[[], Any]) -> Any:
 
 
 def time_outs(connection: Connection) -> Any:
-    """A listing, and two calls that end before the server responds to it."""
+    """List the chats, and make two calls that time out before the server sends the list."""
     listing = spawn(outcome, lambda: len(connection.chats.get_subscriptions()))
     sleep(0)
     hasty = []
@@ -56,7 +56,7 @@ def time_outs(connection: Connection) -> Any:
 
 
 def listeners(connection: Connection) -> Any:
-    """Three that listen, until the Connection is closed."""
+    """Listen in three greenlets, until the Connection is closed."""
     streams = [connection.events() for _ in range(3)]
     listening = [spawn(outcome, lambda stream=stream: next(stream)) for stream in streams]
     wait_for_line()
@@ -66,14 +66,14 @@ def listeners(connection: Connection) -> Any:
 
 
 def sharing(connection: Connection) -> Any:
-    """Ten look-ups, which need the same listing."""
+    """Make ten look-ups, which need the same listing."""
     looking = [spawn(outcome, lambda: len(connection.chats.get_subscriptions())) for _ in range(10)]
     joinall(looking)
     return [each.value for each in looking]
 
 
 def within(connection: Connection) -> Any:
-    """A look-up in the progress callback of another one."""
+    """Make a look-up in the progress callback of another look-up."""
 
     def progress(*_: object) -> None:
         found.append(outcome(connection.chats.get_subscriptions))
@@ -84,7 +84,7 @@ def within(connection: Connection) -> Any:
 
 
 def storing(connection: Connection) -> Any:
-    """Look-ups over two more Connections, which share a store."""
+    """Make look-ups over two more Connections, which share a store."""
     pair = early_pair
     if connection is not early:
         pair = [Connection(config=CONFIG, store=FileStore()) for _ in range(2)]
@@ -94,7 +94,7 @@ def storing(connection: Connection) -> Any:
 
 
 def limit(connection: Connection) -> Any:
-    """A look-up within a time limit of the program."""
+    """Make a look-up within a time limit of the program."""
     with Timeout(0.2) as mine:
         try:
             connection.users.get_user("u1")

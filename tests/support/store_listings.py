@@ -59,18 +59,18 @@ def fields(failure: Failure | None) -> tuple[Any, ...] | None:
 
 @frozen
 class TakenLease:
-    """A lease that its owner has taken."""
+    """A lease that an owner has taken."""
 
     slot: StoreSlot
     owner: str
     seconds: float
 
     def extend(self) -> bool:
-        """Extend it; return False if it was lost."""
+        """Extend the lease; return False if the owner has lost it."""
         return self.slot.extend_lease(self.owner, self.seconds)
 
     def release(self) -> None:
-        """Free it, unless it was lost."""
+        """Free the lease, unless the owner has lost it."""
         self.slot.release_lease(self.owner)
 
 

@@ -37,7 +37,7 @@ _TABLES = (
     "CREATE UNIQUE INDEX IF NOT EXISTS present_chat ON chats (tid) WHERE to_seq IS NULL",
     """CREATE UNIQUE INDEX IF NOT EXISTS present_one_to_one ON chats (peer_uid)
         WHERE to_seq IS NULL AND peer_uid IS NOT NULL""",
-    "CREATE INDEX IF NOT EXISTS past_chat ON chats (tid, to_seq) WHERE to_seq IS NOT NULL",
+    "CREATE INDEX IF NOT EXISTS versions_of_chat ON chats (tid, from_seq)",
     """CREATE TABLE IF NOT EXISTS messages (
         number INTEGER PRIMARY KEY, mid TEXT NOT NULL UNIQUE, tid TEXT NOT NULL,
         document TEXT NOT NULL

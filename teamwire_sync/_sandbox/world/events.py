@@ -124,9 +124,7 @@ class EventLog:
                 uids.append(event["message"]["from_user_id"])
             events.append(event)
         tids = dict.fromkeys(event["tid"] for event in events)
-        chats = [
-            chat for chat in (queries.latest_chat(db, tid) for tid in tids) if chat is not None
-        ]
+        chats = [chat for tid in tids if (chat := queries.latest_chat(db, tid))]
         revisions = {chat["tid"]: chat["revision"] for chat in chats}
         for event in events:
             # The removal of a chat has its own revision.

@@ -113,12 +113,8 @@ def require_chat(db: sqlite3.Connection, tid: str) -> Document:
 
 def latest_chat(db: sqlite3.Connection, tid: str) -> Document | None:
     """Return the present version of a chat, or the last version before its removal."""
-    return present_chat(db, tid) or _document(
-        db,
-        "SELECT document FROM chats WHERE tid = ? AND to_seq IS NOT NULL"
-        " ORDER BY to_seq DESC LIMIT 1",
-        tid,
-    )
+    query = "SELECT document FROM chats WHERE tid = ? ORDER BY from_seq DESC LIMIT 1"
+    return _document(db, query, tid)
 
 
 def add_message(db: sqlite3.Connection, message: Document) -> None:
@@ -204,11 +200,12 @@ def present_one_to_one(db: sqlite3.Connection, uid: str) -> str | None:
 
 def start_revisions(db: sqlite3.Connection, now: int) -> int:
     """Begin with a new revision, at least *now* in milliseconds; return it."""
-    # The list does not change, so a list that lags shows this revision with the last change's time.
+    # The list does not change, so a list that lags shows this revision with the last change's time,
+    # or with the present time if the clock has been set back.
     added = db.execute(
         "INSERT INTO log (seq, at)"
-        " SELECT MAX(COALESCE(MAX(seq), 0) + 1, ?), COALESCE(MAX(at), 0) FROM log",
-        (now,),
+        " SELECT MAX(COALESCE(MAX(seq), 0) + 1, ?), MIN(COALESCE(MAX(at), 0), ?) FROM log",
+        (now, now / 1000),
     )
     return cast("int", added.lastrowid)
 
