@@ -142,7 +142,7 @@ def _read_file() -> dict[str, Secret]:
         problem = f"{' and '.join(asked_for)} is set, but there is no file {path}"
     except not_by_signal(OSError) as error:
         problem = f"can't read the file {path}: {error.strerror}"
-    except (configparser.Error, UnicodeDecodeError) as error:
+    except not_by_signal(configparser.Error, UnicodeDecodeError) as error:
         # Not the text of the parser's error: it quotes the line, which may contain the Secret.
         lines = [number for number, _ in getattr(error, "errors", ())]
         line = getattr(error, "lineno", None) or (lines[0] if lines else "?")
@@ -232,7 +232,7 @@ def _problem_of_url(url: str, *, allow_insecure_http: bool) -> str | None:
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
-    except ValueError:
+    except not_by_signal(ValueError):
         parts, host = urlsplit(""), None
     if parts.username is not None or parts.password is not None:
         # Do not quote the URL, which contains a password.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Callable, Generic, Optional, TypeVar
 
 from cachetools import TLRUCache
@@ -11,7 +10,7 @@ from teamwire_sync._cache.single_flight import Flight, lead_or_wait
 from teamwire_sync._internal.deadlines import is_own_timeout
 from teamwire_sync._internal.fork import on_fork
 from teamwire_sync._internal.signals import not_by_signal
-from teamwire_sync._internal.waiting import is_held_here
+from teamwire_sync._internal.waiting import new_lock
 from teamwire_sync.exceptions import TWClosedError, TWError
 
 if TYPE_CHECKING:
@@ -56,8 +55,7 @@ class ExpiringCache(Generic[T]):
         """Drop all entries: a thread of the parent may have been changing them at the fork."""
         self._items: _Items[T] = self._no_items()
         self._flights: dict[str, Flight[T | None]] = {}
-        # An RLock, because a signal handler may use the cache while this thread holds the lock.
-        self._lock = threading.RLock()
+        self._lock = new_lock()
         self._changes = 0
 
     def _no_items(self) -> _Items[T]:
@@ -112,7 +110,6 @@ class ExpiringCache(Generic[T]):
             lambda led: self._lead(key, led, deadline),
             leave,
             deadline,
-            is_inside=lambda: is_held_here(self._lock),
         )
 
     def _found(self, key: str, other_than: T | None) -> tuple[T | None] | None:
@@ -121,7 +118,7 @@ class ExpiringCache(Generic[T]):
             raise TWClosedError(message)
         try:
             item = self._items[key]  # cachetools takes twice as long for `get`
-        except KeyError:
+        except not_by_signal(KeyError):
             return None
         # cachetools stops its clock in some calls. After an exception of a signal handler in such
         # a call, the clock stands still forever, and its entries never expire.

@@ -91,7 +91,6 @@ class Refresher:
             lead,
             state.finish,
             deadline,
-            is_inside=state.is_inside,
             accepts=lambda flight: flight.number > need.newer_than and flight.asked_at > need.since,
         )
 

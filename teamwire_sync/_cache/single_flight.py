@@ -16,7 +16,7 @@ from typing import Callable, Generic, TypeVar
 from attrs import define, field
 
 from teamwire_sync._internal.deadlines import time_left
-from teamwire_sync._internal.waiting import Gate, works_for
+from teamwire_sync._internal.waiting import Gate, is_inside, works_for
 from teamwire_sync.exceptions import TWError, TWTimeoutError
 
 T = TypeVar("T")
@@ -119,7 +119,6 @@ def lead_or_wait(
     leave: Callable[[Flight[T]], None],
     deadline: float | None,
     *,
-    is_inside: Callable[[], bool],
     accepts: Callable[[Flight[T]], bool] = lambda _flight: True,
 ) -> T:
     """Return a value that is known already, or fetch it, or wait for another thread's fetch.
@@ -134,8 +133,6 @@ def lead_or_wait(
         leave: A function that removes a flight, so that `join` no longer returns the flight, and
             then abandons the flight. `leave` is called twice, even if the flight was not started.
         deadline: The moment of `time.monotonic` at which waiting has to end, or None.
-        is_inside: A function that returns whether this thread holds the lock of `join`. If so, a
-            signal handler has interrupted the thread there, and a leader may wait for the lock.
         accepts: A function that returns whether another thread's flight is new enough. If it is
             not, this thread starts again.
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 import copy
 import itertools
 import math
-import threading
 from collections import defaultdict
 from typing import TYPE_CHECKING, Callable
 
@@ -28,7 +27,7 @@ from teamwire_sync._cache.listing import ConfirmedListing, Freshness, SlotRevisi
 from teamwire_sync._cache.single_flight import Abandoned, Flight
 from teamwire_sync._cache.snapshot import ChatSnapshot
 from teamwire_sync._internal.fork import on_fork
-from teamwire_sync._internal.waiting import is_held_here
+from teamwire_sync._internal.waiting import new_lock
 from teamwire_sync.exceptions import TWAuthError, TWClosedError, TWError
 
 if TYPE_CHECKING:
@@ -108,7 +107,7 @@ class CacheState:
         self.view = ChatSnapshot()
         self.tries = itertools.count()
         self.fails = itertools.count()
-        self._lock = threading.RLock()
+        self._lock = new_lock()
         self._closed = False
         self.epoch = self.losses = self.changes = self._started = 0
         # Look-ups join `_flight`, the flight of the present epoch. `close` ends all `_flights`.
@@ -125,7 +124,7 @@ class CacheState:
 
     def after_fork(self) -> None:
         """Replace the lock, and drop the flights: their threads do not exist in the child."""
-        self._lock = threading.RLock()
+        self._lock = new_lock()
         self._flight = None
         self._flights = set()
 
@@ -133,10 +132,6 @@ class CacheState:
     def doubt_until(self) -> float:
         """The time until which the cache is in doubt; -infinity without a doubt."""
         return max(self._doubts.values(), default=-math.inf)
-
-    def is_inside(self) -> bool:
-        """Return whether this thread is in a block with the lock, which a signal interrupted."""
-        return is_held_here(self._lock)
 
     def require_open(self) -> None:
         """Raise TWClosedError if the state is closed."""

@@ -132,7 +132,7 @@ def _lines(path: Path) -> list[str]:
         return path.read_text(encoding="utf-8-sig").rstrip("\n").split("\n")
     except not_by_signal(FileNotFoundError):
         return []
-    except UnicodeDecodeError:
+    except not_by_signal(UnicodeDecodeError):
         text = f"the file {path} is not UTF-8 text; move it away"
     raise click.UsageError(text)
 
@@ -147,8 +147,8 @@ def _sections(path: Path) -> list[str]:
     parser = configparser.ConfigParser(interpolation=None, default_section="")
     try:
         parser.read_string("\n".join(lines))
-    except configparser.Error:  # its text quotes a line, which may contain the Secret
-        sections = None
+    except not_by_signal(configparser.Error):
+        sections = None  # the error quotes a line, which may contain the Secret
     else:
         sections = parser.sections()
     if sections is None:

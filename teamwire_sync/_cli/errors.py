@@ -106,7 +106,7 @@ def require_extras() -> Iterator[None]:
     """Turn an ImportError of the block into an error line that names what to install."""
     try:
         yield
-    except ImportError as error:
+    except not_by_signal(ImportError) as error:
         raise UnusableError(str(error)) from None
 
 

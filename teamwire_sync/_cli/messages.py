@@ -111,7 +111,7 @@ def _text(words: tuple[str, ...], *, has_files: bool) -> str:
     set_error_handler(sys.stdin, "strict")
     try:
         text = sys.stdin.read().strip("\n")
-    except UnicodeDecodeError as error:
+    except not_by_signal(UnicodeDecodeError) as error:
         raise_usage_error(f"stdin is not valid text in {error.encoding}")
     if not text and not has_files:
         raise_usage_error("the text is empty")

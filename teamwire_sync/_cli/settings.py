@@ -149,7 +149,7 @@ def validate_seconds(
     if value is not None:
         try:
             check_seconds("it", value)
-        except ValueError as error:
+        except not_by_signal(ValueError) as error:
             raise click.BadParameter(str(error), param=parameter) from None
     return value
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from teamwire_sync._internal.extras import install_command
 from teamwire_sync._internal.imports import import_whole
+from teamwire_sync._internal.signals import not_by_signal
 
 
 def import_extra(name: str, *, needed_by: str) -> Any:
@@ -17,7 +18,7 @@ def import_extra(name: str, *, needed_by: str) -> Any:
     package = name.partition(".")[0]
     try:
         return import_whole(name)
-    except ModuleNotFoundError as error:
+    except not_by_signal(ModuleNotFoundError) as error:
         if error.name not in {name, package}:
             raise
     message = f"{needed_by} needs {package}: {install_command('notebook')}"

@@ -25,6 +25,7 @@ from teamwire_sync._http.sockets import (
 from teamwire_sync._internal.imports import LazyModule
 from teamwire_sync._internal.secret import SecretText
 from teamwire_sync._internal.signals import not_by_signal
+from teamwire_sync._internal.waiting import new_lock
 from teamwire_sync.exceptions import TWConfigError
 
 if TYPE_CHECKING:
@@ -126,6 +127,8 @@ class DeadlineAdapter(HTTPAdapter):
 
             return make
 
+        # urllib3 has an RLock of its own here, of which `is_inside` does not know.
+        manager.pools.lock = new_lock()
         manager.pool_classes_by_scheme = {scheme: maker(kind) for scheme, kind in kinds.items()}
 
 
@@ -163,7 +166,7 @@ def _ignored_name() -> str | None:
             return "PoolManager.pool_classes_by_scheme"
         try:
             connection: Any = pool._new_conn()
-        except AttributeError:
+        except not_by_signal(AttributeError):
             return "HTTPConnectionPool._new_conn"
         if not isinstance(connection, DeadlineConnection):
             return "HTTPConnectionPool.ConnectionCls"

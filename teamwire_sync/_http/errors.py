@@ -255,7 +255,7 @@ class Response:
             date = parsedate_to_datetime(value)
             date = date if date.tzinfo else date.replace(tzinfo=timezone.utc)
             return max(0.0, date.timestamp() - time.time())
-        except (TypeError, ValueError, OverflowError, IndexError):
+        except not_by_signal(TypeError, ValueError, OverflowError, IndexError):
             return None  # Python up to 3.10 may raise IndexError
 
 

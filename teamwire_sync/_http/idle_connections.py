@@ -6,6 +6,8 @@ import queue
 from collections import deque
 from typing import Any
 
+from teamwire_sync._internal.signals import not_by_signal
+
 
 class IdleConnections:
     """The idle connections of a pool, the last one first.
@@ -40,7 +42,7 @@ class IdleConnections:
         """
         try:
             return self._items.pop()
-        except IndexError:
+        except not_by_signal(IndexError):
             raise queue.Empty from None
 
     def qsize(self) -> int:

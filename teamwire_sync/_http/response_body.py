@@ -12,6 +12,7 @@ from urllib3.exceptions import ProtocolError
 from urllib3.response import BaseHTTPResponse, HTTPResponse
 
 from teamwire_sync._http.body import AnswerRefusedError
+from teamwire_sync._internal.signals import not_by_signal
 
 # A group of 100,000 members fits into this limit. The limit also ends an endless response.
 MAX_BYTES = 32 * 2**20
@@ -93,7 +94,7 @@ def _is_from_connection(raw: BaseHTTPResponse) -> bool:
 def _piece(read: Callable[..., bytes], size: int, *, compressed: bool) -> bytes:
     try:
         return read(size, decode_content=compressed)
-    except ValueError as error:
+    except not_by_signal(ValueError) as error:
         # http.client accepts a chunk size of -5, and then raises ValueError.
         message = f"it can't be read: {error}"
         raise ProtocolError(message) from error

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import queue
 import time
 from typing import TYPE_CHECKING, Any
 
 import requests
 from attrs import field, frozen
 from requests.structures import CaseInsensitiveDict
+from urllib3 import connectionpool
 
 from teamwire_sync._http.adapter import DeadlineAdapter
 from teamwire_sync._http.body import DownloadBody, UploadBody
@@ -18,7 +20,7 @@ from teamwire_sync._http.redaction import Redactor, base64_of
 from teamwire_sync._http.response_body import read_body
 from teamwire_sync._http.sockets import ending_at
 from teamwire_sync._internal.secret import SecretText
-from teamwire_sync._internal.signals import not_by_signal
+from teamwire_sync._internal.signals import files_of_stack, not_by_signal
 from teamwire_sync.exceptions import TWConfigError
 
 if TYPE_CHECKING:
@@ -222,7 +224,14 @@ class GivenSession:
 
         Raises:
             TWConfigError: The process was forked after the session was passed.
+            RuntimeError: A signal handler has interrupted this thread in the session's pool.
         """
+        if _is_in_pool():
+            message = (
+                "this call would wait for itself, as it runs in a signal handler that interrupted "
+                "the pool of the session that you passed"
+            )
+            raise RuntimeError(message)
         if self._forked:
             message = (
                 "the process was forked, and the session that you passed has connections of the "
@@ -286,6 +295,15 @@ class GivenSession:
 
     def close(self) -> None:
         """Do nothing: the caller closes the session."""
+
+
+def _is_in_pool() -> bool:
+    """Return whether this thread is in the queue of a pool of urllib3.
+
+    The same thread can't take the lock of a `queue.Queue` again.
+    """
+    files = files_of_stack()
+    return (queue.__file__, connectionpool.__file__) in zip(files, files[1:])
 
 
 class _ResponseHook:

@@ -93,6 +93,18 @@ def _attach(sock: Any) -> None:
         canceller.attach(sock)
 
 
+def _keep(error: OSError) -> None:
+    """Raise a signal handler's *error* as another class.
+
+    urllib3 would ignore BrokenPipeError and wait for the response; `io` would ignore EINTR.
+
+    Raises:
+        LocalFailure: A signal handler raised *error*.
+    """
+    if is_by_signal(error):
+        raise LocalFailure(error) from None
+
+
 def _rest(ends_at: float) -> float:
     return max(ends_at - time.monotonic(), _SHORTEST)
 
@@ -135,9 +147,14 @@ class _ResponseReads(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any) -> int | None:
-        self._sock.settimeout(time_left(self._timeout))
-        count: int | None = self._raw.readinto(buffer)
+    def readinto(self, buffer: Any) -> int:
+        try:
+            self._sock.settimeout(time_left(self._timeout))
+            # Not the method of `_raw`, which ignores EAGAIN.
+            count: int = self._sock.recv_into(buffer)
+        except OSError as error:
+            _keep(error)
+            raise
         return count
 
     def close(self) -> None:
@@ -272,9 +289,7 @@ class DeadlineConnection(HTTPConnection):
         try:
             super().request(*args, **kwargs)
         except OSError as error:
-            # urllib3 ignores some of these, and waits for the response.
-            if is_by_signal(error):
-                raise LocalFailure(error) from None
+            _keep(error)
             raise
 
     def endheaders(self, *args: Any, **kwargs: Any) -> None:
@@ -349,7 +364,7 @@ class DeadlineConnection(HTTPConnection):
             return list(socket.getaddrinfo(self._name, self.port, family, socket.SOCK_STREAM))
         except not_by_signal(socket.gaierror) as error:
             raise NameResolutionError(self.host, self, error) from error
-        except UnicodeError as error:
+        except not_by_signal(UnicodeError) as error:
             message = f"a label of {self.host!r} is empty or too long"
             raise LocationParseError(message) from error
 

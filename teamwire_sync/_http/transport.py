@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import sys
-import threading
 from typing import TYPE_CHECKING, Any, Callable, NoReturn, TypeVar
 
 from attrs import evolve
@@ -17,6 +16,7 @@ from teamwire_sync._internal.fork import on_fork
 from teamwire_sync._internal.imports import LazyModule, first_use
 from teamwire_sync._internal.secret import refuse_to_copy
 from teamwire_sync._internal.signals import not_by_signal
+from teamwire_sync._internal.waiting import new_lock
 from teamwire_sync._transport import Ability, ChatPage, ChatState, Page
 from teamwire_sync.exceptions import TWImageLoadError, TWNotFoundError, TWProtocolError
 
@@ -114,9 +114,7 @@ class HttpTransport:
 
     def after_fork(self) -> None:
         """Replace the lock, which a thread of the parent process may hold."""
-        # The lock is an RLock, because a signal handler may send a request while this thread holds
-        # the lock.
-        self._lock = threading.RLock()
+        self._lock = new_lock()
 
     def _call_on_unauthorized(self) -> None:
         self.on_unauthorized()
@@ -127,18 +125,22 @@ class HttpTransport:
 
     def _open(self) -> client.HttpClient:
         # `first_use` includes the wait for the lock, so the wait does not count towards a time-out.
-        with first_use("can't make the HTTP client"), self._lock:
-            if self._opened is None:
-                self._opened = client.HttpClient(
-                    self._credentials,
-                    self._config,
-                    on_unauthorized=self._call_on_unauthorized,
-                    **self._options,
-                )
-            if self._closed:
-                # A client that is created after `close` must refuse requests, too.
-                self._opened.close()
-            return self._opened
+        with first_use("can't make the HTTP client"):
+            make = client.HttpClient  # without the lock, because it imports `requests`
+            with self._lock:
+                if self._opened is None:
+                    made = make(
+                        self._credentials,
+                        self._config,
+                        on_unauthorized=self._call_on_unauthorized,
+                        **self._options,
+                    )
+                    # A signal handler may have made one meanwhile, which has open connections.
+                    self._opened = self._opened or made
+                if self._closed:
+                    # A client that is created after `close` must refuse requests, too.
+                    self._opened.close()
+                return self._opened
 
     def get_me(self, *, deadline: float | None) -> LoggedInUser:
         """Return the bot's own user."""

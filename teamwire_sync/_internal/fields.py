@@ -7,6 +7,7 @@ from itertools import compress
 from operator import itemgetter
 from typing import Any
 
+from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync._internal.validation import is_unicode
 from teamwire_sync.exceptions import TWProtocolError
 
@@ -67,7 +68,7 @@ def unknown(raws: list[Any], key: str, known: Mapping[str, Any]) -> list[Any]:
     """Return the objects in *raws* whose *key* is not in *known*; on most pages they are few."""
     try:
         return [raw for raw in raws if raw[key] not in known]
-    except (KeyError, TypeError):
+    except not_by_signal(KeyError, TypeError):
         return raws  # one of them is malformed, and the check of each object raises for it
 
 
@@ -88,7 +89,7 @@ def checked_revisions(values: Sequence[Mapping[str, Any]], kind: str) -> Sequenc
     try:
         # This has no loop in Python code, because there may be 10,000 chats.
         revisions = list(map(_revision, values))
-    except (KeyError, TypeError):
+    except not_by_signal(KeyError, TypeError):
         numbered = [type(value) is dict and REVISION in value for value in values]
         if not checked_revisions(list(compress(values, numbered)), kind):
             return ()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
+from teamwire_sync._internal.signals import not_by_signal
+
 
 def is_loopback(host: str) -> bool:
     """Return whether *host* is ``localhost`` or a loopback address."""
@@ -11,7 +13,7 @@ def is_loopback(host: str) -> bool:
         return True
     try:
         return ip_address(host).is_loopback
-    except ValueError:
+    except not_by_signal(ValueError):
         return False
 
 

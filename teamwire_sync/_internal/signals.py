@@ -50,6 +50,15 @@ def not_by_signal(*kinds: type[E]) -> tuple[type[E], ...]:
     return () if is_by_signal(sys.exc_info()[1]) else kinds
 
 
+def files_of_stack() -> list[str]:
+    """Return the files of the functions that this thread is in, the innermost function first."""
+    files, frame = [], sys._getframe()
+    while frame.f_back is not None:
+        frame = frame.f_back
+        files.append(frame.f_code.co_filename)
+    return files
+
+
 class suppress(contextlib.suppress):  # noqa: N801  the name of the class that it replaces
     """`contextlib.suppress`, except for exceptions that a signal handler raised."""
 

@@ -7,6 +7,7 @@ import sys
 from codecs import BOM_UTF8
 from typing import Any, Callable, NoReturn
 
+from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync.exceptions import TWProtocolError
 
 # Bytes: a document of this size can't have too many values.
@@ -60,7 +61,7 @@ def decode_json(body: bytes) -> Any:
         raise TWProtocolError(message)
     try:
         return parse_json(str(body.removeprefix(BOM_UTF8), "utf-8"))
-    except (ValueError, RecursionError):
+    except not_by_signal(ValueError, RecursionError):
         pass
     message = "the answer is not JSON" if body else "the answer is empty"
     raise TWProtocolError(message)

@@ -7,6 +7,7 @@ from reprlib import repr as short_repr
 from typing import TYPE_CHECKING, Any
 
 from teamwire_sync._internal.imports import LazyModule
+from teamwire_sync._internal.signals import not_by_signal
 
 if TYPE_CHECKING:
     import datetime
@@ -46,7 +47,7 @@ def is_unicode(text: str) -> bool:
     """Return whether *text* is valid Unicode, so that it can be sent."""
     try:
         text.encode()
-    except UnicodeEncodeError:
+    except not_by_signal(UnicodeEncodeError):
         return False
     return True
 

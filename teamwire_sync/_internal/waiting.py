@@ -41,14 +41,35 @@ def works_for(thread: int) -> bool:
     return is_awaited_by is not None and is_awaited_by(thread)
 
 
+# All locks of `new_lock`. No WeakSet: another thread may add a lock during an iteration.
+_locks: dict[weakref.ref[Any], None] = {}
+
+
+def new_lock() -> Any:
+    """Return a lock that the same thread may take again, as a signal handler may need it."""
+    lock = threading.RLock()
+    _locks[weakref.ref(lock, _locks.pop)] = None
+    return lock
+
+
 def is_held_here(lock: Any) -> bool:
     """Return whether this thread holds *lock*, an RLock.
 
-    If so, a signal handler has interrupted this thread in a block with the lock. The handler must
-    not wait for a thread that needs the lock.
+    All greenlets of a thread share a lock that was made before gevent or eventlet replaced threads.
+    Such a lock does not show which greenlet holds it, so the result is False.
     """
     held: bool = lock._is_owned()
-    return held
+    return held and type(lock) is type(threading.RLock())
+
+
+def is_inside() -> bool:
+    """Return whether this thread holds any lock of `new_lock`.
+
+    If so, a signal handler has interrupted this thread in a block with the lock. The handler must
+    not wait for another thread, which may need the lock.
+    """
+    locks = [ref() for ref in list(_locks)]
+    return any(lock is not None and is_held_here(lock) for lock in locks)
 
 
 class Gate:
@@ -165,6 +186,7 @@ class Limit:
 
         Raises:
             RuntimeError: Calls of this thread have all the places, so no place would become free.
+                Or the calls that have the places may wait for a lock of this thread.
         """
         self._queue[weakref.ref(ticket)] = None
         if len(self._queue) <= self._size:
@@ -177,7 +199,7 @@ class Limit:
                 return True
             if timeout <= 0:
                 return False
-            if all(each.thread == ticket.thread for each in first):
+            if is_inside() or all(each.thread == ticket.thread for each in first):
                 message = (
                     "this call would wait for itself, as it runs inside other calls of its thread; "
                     "don't use the Connection in a signal handler, a logging handler or a file "

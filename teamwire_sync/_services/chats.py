@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 from teamwire_sync._display.progress import Progress, counted
 from teamwire_sync._internal.deadlines import deadline_of
 from teamwire_sync._internal.imports import LazyModule
+from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync._internal.validation import require_bool, require_id, require_str, require_text
 from teamwire_sync._models.chats import Chat, ChatHandle, ChatList
 from teamwire_sync._services.validation import group_ids, user_ids
@@ -87,7 +88,7 @@ class Chats:
             next(state.tries)
             try:
                 return view.by_tid[tid]
-            except (KeyError, TypeError):  # unknown, or not hashable
+            except not_by_signal(KeyError, TypeError):  # unknown, or not hashable
                 next(state.fails)
         return self._find_by_thread_id(tid, timeout)
 
@@ -112,7 +113,7 @@ class Chats:
             next(state.tries)
             try:
                 found = view.by_title[title]
-            except (KeyError, TypeError):  # unknown, or not hashable
+            except not_by_signal(KeyError, TypeError):  # unknown, or not hashable
                 next(state.fails)
             else:
                 return [found] if isinstance(found, Chat) else list(found)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from teamwire_sync._internal.imports import LazyModule
 from teamwire_sync._internal.secret import Secret
+from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync._stores.sharing import SharedListing
 from teamwire_sync._stores.source import StoreSource
 from teamwire_sync.exceptions import TWConfigError
@@ -82,12 +83,12 @@ def find_store(text: str | Secret, source: str) -> Store | None:
         if given.reveal() != "file:":
             try:
                 return file.FileStore(given.reveal()[len("file:") :] or None)
-            except ValueError as error:
+            except not_by_signal(ValueError) as error:
                 problem = f"{source}: {error}"
     elif kind in {"redis", "rediss", "unix"}:
         try:
             return redis.RedisStore(given.reveal())
-        except ValueError as error:
+        except not_by_signal(ValueError) as error:
             problem = f"{source}: {error}"
     # The message does not repeat the text, which may contain a password.
     raise TWConfigError(problem)

@@ -9,13 +9,13 @@ disk, the store can only change a few values, and a killed process may then dama
 from __future__ import annotations
 
 import os
-import threading
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Callable, TypeVar
 
 from teamwire_sync._internal.imports import LazyModule
 from teamwire_sync._internal.signals import not_by_signal, suppress
+from teamwire_sync._internal.waiting import new_lock
 from teamwire_sync._stores.base import new_token
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ CREATE TABLE IF NOT EXISTS marks (write TEXT, until REAL);
 # One thread at a time uses SQLite, and a fork waits for this thread, because SQLite keeps a list of
 # the locks of its process. Otherwise: thread A holds locks of SQLite; thread B forks; the child
 # waits forever for A's locks.
-_in_use = threading.RLock()
+_in_use = new_lock()
 
 
 def _before_fork() -> None:
@@ -76,7 +76,7 @@ def _after_fork_in_parent() -> None:
 def _after_fork_in_child() -> None:
     global _in_use  # noqa: PLW0603
     # If Ctrl-C has ended the wait, a thread of the parent holds the lock.
-    _in_use = threading.RLock()
+    _in_use = new_lock()
 
 
 if hasattr(os, "register_at_fork"):

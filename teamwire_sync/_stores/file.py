@@ -16,7 +16,7 @@ from attrs import evolve
 
 from teamwire_sync._cache.listing import SlotRevision, Written
 from teamwire_sync._internal.imports import import_whole
-from teamwire_sync._internal.signals import suppress
+from teamwire_sync._internal.signals import not_by_signal, suppress
 from teamwire_sync._internal.validation import check_seconds, require_count
 from teamwire_sync._stores.base import (
     MAX_AGE,
@@ -140,7 +140,7 @@ class FileStore:
 def _require_sqlite3() -> None:
     try:
         import_whole("sqlite3")
-    except ImportError as error:
+    except not_by_signal(ImportError) as error:
         message = f"FileStore needs sqlite3, which can't be imported: {error}"
         raise ImportError(message, name="sqlite3") from None
 

@@ -43,7 +43,7 @@ def folder_path(path: str | os.PathLike[str] | None) -> Path:
         raise ValueError(message)
     try:
         os.fsencode(text)
-    except UnicodeError:
+    except not_by_signal(UnicodeError):
         message = f"path can't be written in the encoding of the file system: {text!r}"
         raise ValueError(message) from None
     expanded = expand(text)

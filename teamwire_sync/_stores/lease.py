@@ -11,7 +11,7 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Callable
 
-from teamwire_sync._internal.waiting import run_in_thread
+from teamwire_sync._internal.waiting import is_inside, run_in_thread
 from teamwire_sync._stores.base import StoreError, new_token
 
 if TYPE_CHECKING:
@@ -54,7 +54,10 @@ class LeaseKeeper:
         Thread A lists the chats with the lease; thread B receives 404, which outdates A's listing,
         and looks up a chat. B must not wait for the lease of A's listing.
         """
-        return any(each.shared is self.shared or each.thread == self.thread for each in list(held))
+        # A signal handler in the middle of a use of the store: the other thread may wait for it.
+        return is_inside() or any(
+            each.shared is self.shared or each.thread == self.thread for each in list(held)
+        )
 
     def take(self) -> bool:
         """Take the lease; return False while another process has it, or while the store fails."""
@@ -74,14 +77,15 @@ class LeaseKeeper:
 
     def end(self) -> None:
         """Free the lease if it was taken."""
-        held.discard(self)
-        if self._ended.locked():
-            self._ended.release()
         # In a child that was forked during the listing, the lease belongs to the parent.
         if self._may_be_taken and os.getpid() == self._process:
             with suppress(StoreError):  # the lease ends by itself
                 self.shared.slot.release_lease(self._owner)
             self._may_be_taken = False
+        # Last: a signal handler that interrupts the request must not wait for this lease.
+        if self._ended.locked():
+            self._ended.release()
+        held.discard(self)
 
     def _extend(self) -> None:
         gives_up_at, is_ours = self.shared.clock() + self.shared.patience, True

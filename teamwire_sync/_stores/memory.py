@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import threading
 import time
 from typing import TYPE_CHECKING, Callable, NoReturn
 
@@ -11,6 +10,7 @@ from attrs import evolve
 
 from teamwire_sync._cache.listing import SlotRevision, Written
 from teamwire_sync._internal.fork import on_fork
+from teamwire_sync._internal.waiting import new_lock
 from teamwire_sync._stores.base import (
     MAX_AGE,
     MAX_DOUBT,
@@ -63,8 +63,7 @@ class MemoryStore:
 class _MemorySlot:
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
-        # An RLock, because a signal handler may use the store while this thread holds the lock.
-        self._lock = threading.RLock()
+        self._lock = new_lock()
         self._generation = new_token()
         # The slot keeps bytes, not chats. A chat sends its requests through one Connection, and
         # several Connections share the slot.
@@ -77,7 +76,7 @@ class _MemorySlot:
 
     def after_fork(self) -> None:
         """Replace the lock, which a thread of the parent may hold, and free the lease."""
-        self._lock = threading.RLock()
+        self._lock = new_lock()
         self._owner, self._leased_until = "", 0.0
 
     def status(self) -> SlotStatus:

@@ -91,7 +91,7 @@ class Link:
         try:
             try:
                 pipeline = self._free.pop()
-            except IndexError:
+            except not_by_signal(IndexError):
                 pipeline = self._make()
             for command in commands:
                 pipeline.execute_command(*command)

@@ -6,9 +6,8 @@ The glossary in `teamwire_sync._cache` defines slot, generation and lease.
 from __future__ import annotations
 
 import math
-import threading
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Callable, TypeVar
 
 from attrs import evolve
@@ -17,6 +16,7 @@ from teamwire_sync import exceptions
 from teamwire_sync._cache.cool_down import COOL_DOWN
 from teamwire_sync._internal.fork import on_fork
 from teamwire_sync._internal.log import logger
+from teamwire_sync._internal.waiting import is_inside, new_lock
 from teamwire_sync._stores.base import (
     DamagedError,
     Failure,
@@ -77,7 +77,7 @@ class SharedListing:
     ) -> None:
         self.check_interval = check_interval
         self.patience = patience
-        self._flushing = threading.RLock()
+        self._flushing = new_lock()
         self._grace = grace
         # The marks that have to be added, because the store failed, each with its end; and those
         # that have to be removed.
@@ -96,7 +96,7 @@ class SharedListing:
 
     def after_fork(self) -> None:
         """Replace the lock, which a thread of the parent may hold."""
-        self._flushing = threading.RLock()
+        self._flushing = new_lock()
 
     @property
     def next_look(self) -> float:
@@ -142,7 +142,9 @@ class SharedListing:
         return changes > self._flushed or bool(self._ended or self._missing)
 
     def _flush(self, changes: int, written: Written | None) -> None:
-        with self._flushing:
+        # A signal handler in the middle of a use of the store must not wait for another thread's
+        # flush, which may wait for the store.
+        with nullcontext() if is_inside() else self._flushing:
             if not self._owes(changes):
                 return
             if self.clock() < self._failed_until:

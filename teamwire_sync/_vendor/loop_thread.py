@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 import time
 import weakref
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 from teamwire_sync._internal.fork import on_fork
 from teamwire_sync._internal.log import logger
-from teamwire_sync._internal.waiting import is_held_here
+from teamwire_sync._internal.signals import not_by_signal
+from teamwire_sync._internal.waiting import is_inside, new_lock
 from teamwire_sync._vendor.errors import cause_of
 from teamwire_sync._vendor.session import VendorSession
 from teamwire_sync.exceptions import TWClosedError, TWConnectionError
@@ -49,9 +49,7 @@ class VendorThread:
     def __init__(self, factory: Callable[[], Any]) -> None:
         self._factory = factory
         self._closed = False
-        # Reentrant: a signal handler may call `close` in the thread that holds this lock. With a
-        # plain lock, that thread would wait for itself.
-        self._lock = threading.RLock()
+        self._lock = new_lock()
         self._session: VendorSession | None = None
         self._sessions: list[VendorSession] = []  # the current one and earlier ones
         weakref.finalize(self, _stop, self._sessions).atexit = False
@@ -59,7 +57,7 @@ class VendorThread:
 
     def after_fork(self) -> None:
         """Forget the parent's sessions: the child opens its own connection with its next call."""
-        self._lock = threading.RLock()
+        self._lock = new_lock()
         _parent_sessions.extend(self._sessions)
         self._sessions.clear()
         self._session = None
@@ -84,7 +82,7 @@ class VendorThread:
             raise
 
     def _submit(self, call: Call[Any]) -> VendorSession:
-        if is_held_here(self._lock):
+        if is_inside():
             raise RuntimeError(_WAITS_FOR_ITSELF)
         while True:
             with self._lock:
@@ -114,18 +112,20 @@ class VendorThread:
     def _renew(self, old: VendorSession | None, call: Call[Any]) -> VendorSession:
         session = VendorSession(self._factory)
         session.submit(call)  # before the start: a thread that has ended accepts no call
-        self._sessions[:] = [*(each for each in self._sessions if not each.join(0)), session]
-        self._session = session
-        if old is not None:
-            old.drain()
         try:
+            self._sessions[:] = [*(each for each in self._sessions if not each.join(0)), session]
+            self._session = session
+            if old is not None:
+                old.drain()
             session.start()
-        except RuntimeError as error:  # too many threads, or Python is exiting
+        except not_by_signal(RuntimeError) as error:  # too many threads, or Python is exiting
             problem = cause_of(error)
         except BaseException:
             session.stop()  # Ctrl-C may come after the thread has started
             raise
         else:
+            if self._closed:  # `close` may have run before it could find the session
+                session.stop()
             return session
         session.stop()
         message = f"{call.name}: no thread for the vendor's SDK could be started: {problem}"
@@ -133,9 +133,10 @@ class VendorThread:
 
     def close(self) -> None:
         """End all calls, close the vendor's connection and end the thread."""
-        with self._lock:
-            self._closed = True
-            sessions = list(self._sessions)
+        # Without the lock: a signal handler may call this while another thread has the lock, and
+        # waits for a session whose lock this thread has.
+        self._closed = True
+        sessions = list(self._sessions)
         _stop(sessions)
         ends_at = time.monotonic() + _CLOSE_TIMEOUT
         for session in sessions:
@@ -147,8 +148,7 @@ class VendorThread:
                 )
                 logger.warning(text, _CLOSE_TIMEOUT)
             session.detach()
-        with self._lock:
-            self._sessions.clear()
+        self._sessions.clear()
 
 
 def _stop(sessions: list[VendorSession]) -> None:

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Callable
 from weakref import WeakSet
 
 from teamwire_sync._internal.log import logger
-from teamwire_sync._internal.waiting import is_held_here, start, work_for
+from teamwire_sync._internal.signals import not_by_signal
+from teamwire_sync._internal.waiting import is_held_here, new_lock, start, work_for
 from teamwire_sync._vendor.errors import cause_of, kind_of
 from teamwire_sync.exceptions import TWAuthError, TWConfigError, TWConnectionError, TWError
 
@@ -48,7 +49,7 @@ class VendorSession:
         self._pid = os.getpid()
         # Reentrant: the garbage collector may call `stop` at any point, also in the thread that
         # holds this lock. With a plain lock, that thread would wait for itself.
-        self._lock = threading.RLock()
+        self._lock = new_lock()
         self._calls: set[Call[Any]] = set()
         # All running tasks, also the tasks of calls that no caller waits for any more.
         self._tasks: set[asyncio.Task[None]] = set()
@@ -135,7 +136,7 @@ class VendorSession:
             if self._loop is None:
                 return False
             self._loop.call_soon_threadsafe(act, *arguments)
-        except RuntimeError:  # the loop is closed
+        except not_by_signal(RuntimeError):  # the loop is closed
             return False
         return True
 

@@ -117,6 +117,16 @@ class TestWhileTheServerHoldsItsResponse:
         assert (error.__cause__, error.__context__) == (None, None)
         assert box.count(*USER) == 1
 
+    @pytest.mark.parametrize("number", [errno.EINTR, errno.EAGAIN])
+    def test_a_look_up_raises_one_that_python_ignores_in_reads(
+        self, box: Sandbox, number: int
+    ) -> None:
+        error = OSError(number, "own")
+        with box.connect() as connection:
+            raised = interrupted(box, USER, lambda: connection.users.get_user("u1"), error)
+
+        assert raised is error
+
     @each_kind
     def test_a_listing_raises_it_unchanged(
         self, box: Sandbox, connection: Connection, error: BaseException

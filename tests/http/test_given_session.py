@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
+import queue
 from functools import partial
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
 import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
+from urllib3 import HTTPConnectionPool
 from urllib3.response import HTTPResponse
 
 from teamwire_sync import (
@@ -43,6 +45,17 @@ if TYPE_CHECKING:
     import responses
 
     from teamwire_sync._http.transport import HttpTransport
+
+
+class CallingQueue(queue.LifoQueue[Any]):
+    """The queue of a pool in which a signal handler makes a call."""
+
+    def __init__(self, handler: Callable[[], object]) -> None:
+        super().__init__()
+        self._handler = handler
+
+    def _put(self, item: Any) -> None:
+        self._handler()
 
 
 class Recording(BaseAdapter):
@@ -254,6 +267,26 @@ class TestGivenSession:
 
     def test_all_other_settings_are_not(self, session: requests.Session, make: Make) -> None:
         make(ConnectionConfig(default_timeout=1, page_size=5, cache_ttl=1), session=session)
+
+
+class TestSignals:
+    """A signal handler makes a call while its thread is in a queue, whose lock is taken."""
+
+    def test_a_call_does_not_wait_for_the_lock_of_the_pool(
+        self, session: requests.Session, make: Make
+    ) -> None:
+        transport, pool = make(session=session), HTTPConnectionPool("teamwire.example")
+        pool.pool = CallingQueue(lambda: call("get_me", transport))
+
+        with pytest.raises(RuntimeError, match="would wait for itself"):
+            pool._put_conn(None)
+
+    def test_a_call_in_another_queue_is_made(self, session: requests.Session, make: Make) -> None:
+        session.mount(f"{URL}/", Recording())
+        transport, users = make(session=session), []
+        CallingQueue(lambda: users.append(call("get_me", transport))).put(None)
+
+        assert users == [make_user(is_bot=True)]
 
 
 class TestRepeating:

@@ -111,6 +111,22 @@ class TestLazyTransport:
         with pytest.raises(kind):
             make(lazy=True, **arguments)
 
+    def test_makes_one_client_though_a_signal_handler_has_made_it_meanwhile(
+        self, make: Make, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        transport, inside = make(lazy=True), []
+
+        class Interrupted(HttpClient):
+            def __init__(self, *args: Any, **kwargs: Any) -> None:
+                super().__init__(*args, **kwargs)
+                if not inside:
+                    inside.append(self)
+                    inside.append(transport._client)
+
+        monkeypatch.setattr("teamwire_sync._http.client.HttpClient", Interrupted)
+
+        assert transport._client is inside[1]
+
     @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
     def test_in_a_child_waits_for_no_thread_of_the_parent(
         self, make: Make, server: responses.RequestsMock

@@ -21,6 +21,7 @@ _VENDOR = "_vendor"
 _REVISIONS = "tests/sandbox/test_revisions.py"
 _SHARED = "tests/stores/test_shared_listing.py"
 _SHARING = "tests/stores/test_sharing.py"
+_HANDLERS = "tests/signals/test_handlers.py"
 _NUMBERS = "tests/services/test_revisions.py"
 _MARKS = "tests/stores/test_marks.py"
 
@@ -370,6 +371,13 @@ MUTANTS = (
         file="_stores/sharing.py",
     ),
     _mutant(
+        "a handler waits for a thread that waits for it",
+        "            if is_inside():\n                raise",
+        "            if False:\n                raise",
+        f"{_HANDLERS}::test_a_look_up_does_not_wait_for_a_thread_that_may_need_the_lock[transport]",
+        file="_cache/single_flight.py",
+    ),
+    _mutant(
         "no look after the lease",
         "                leads = True\n",
         "                return self._list(status, now, flight, request)\n",
@@ -446,7 +454,7 @@ MUTANTS = (
     ),
     _mutant(
         "each call of the vendor's SDK has a connection of its own",
-        "        self._session = session\n",
+        "            self._session = session\n",
         "",
         f"{_MUST_SHOW}::TestListings::test_what_they_share_is_one_connection_of_the_vendors[1.8]",
         file=f"{_VENDOR}/loop_thread.py",

@@ -42,6 +42,8 @@ _locks: dict[int, tuple[Any, str]] = {}
 def _recorded(make: Callable[[], Any]) -> Callable[[], Any]:
     def made() -> Any:
         lock, frame = make(), sys._getframe(1)
+        if frame.f_code.co_name == "new_lock" and frame.f_back is not None:
+            frame = frame.f_back
         # The lock of a gate is held until the gate opens, that of a lease after its end, too.
         is_gate = frame.f_code.co_filename.endswith(("_internal/waiting.py", "_stores/lease.py"))
         if not (is_gate and make is _thread.allocate_lock):

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from teamwire_sync._internal.waiting import Gate, Limit, Ticket, is_held_here, run_in_thread, start
+from teamwire_sync._internal import waiting
+from teamwire_sync._internal.waiting import (
+    Gate,
+    Limit,
+    Ticket,
+    is_held_here,
+    is_inside,
+    new_lock,
+    run_in_thread,
+    start,
+)
 from tests.support.waiting import PATIENCE, Threads, wait_until
 
 if TYPE_CHECKING:
@@ -165,6 +175,13 @@ class TestLimit:
         with pytest.raises(RuntimeError, match="would wait for itself"):
             limit.acquire(tickets[1], FOR_EVER)
 
+    def test_a_call_within_a_lock_does_not_wait_for_threads_that_may_need_it(self) -> None:
+        limit, other = Limit(1), of_other_thread()
+        assert limit.acquire(other, 0)
+
+        with new_lock(), pytest.raises(RuntimeError, match="would wait for itself"):
+            limit.acquire(Ticket(), FOR_EVER)
+
     def test_a_call_inside_another_waits_for_other_threads(self, threads: Threads) -> None:
         limit, own, inside = Limit(2), Ticket(), Ticket()
         other = of_other_thread()
@@ -218,6 +235,29 @@ class TestLocks:
             within = is_held_here(lock), threads.start(lambda: is_held_here(lock)).result()
 
         assert (*within, is_held_here(lock)) == (True, False, False)
+
+    def test_a_lock_that_is_gone_is_forgotten(self) -> None:
+        lock = new_lock()
+        count = len(waiting._locks)
+        del lock
+        gc.collect()
+
+        assert len(waiting._locks) < count
+
+    def test_a_lock_from_before_threads_were_replaced_is_held_by_nobody(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        lock = threading.RLock()
+        monkeypatch.setattr(threading, "RLock", threading._PyRLock)  # type: ignore[attr-defined]
+        with lock:
+            assert not is_held_here(lock)
+
+    def test_a_thread_is_inside_within_the_block_of_any_lock_only(self, threads: Threads) -> None:
+        lock, _other = new_lock(), new_lock()
+        with lock:
+            within = is_inside(), threads.start(is_inside).result()
+
+        assert (*within, is_inside()) == (True, False, False)
 
 
 class TestStart:

@@ -159,6 +159,17 @@ class TestLeases:
 
         assert (leads, lease.is_leading) == (True, False)
 
+    def test_a_handler_that_interrupts_its_end_does_not_wait_for_it(
+        self, sharers: Sharers, slot: SpiedSlot
+    ) -> None:
+        sharing, leads = sharers.sharing(slot), []
+        lease = LeaseKeeper(sharing, lambda: True)
+        lease.take()
+        slot.once("release_lease", lambda: leads.append(lease.is_leading))
+        lease.end()
+
+        assert leads == [True]
+
     def test_its_thread_ends_with_it(self, sharers: Sharers) -> None:
         lease = self.taken(sharers, Leasing())
         assert heartbeats()

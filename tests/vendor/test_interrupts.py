@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
 
-from teamwire_sync import Connection
+from teamwire_sync import Connection, TWClosedError
 from teamwire_sync._sandbox.world.seed import BOT_LIST, KNOWN_CHAT, KNOWN_USER
 from teamwire_sync._vendor import session
 from teamwire_sync._vendor.calls import Call
 from tests.support.interrupts import interrupt_at
 from tests.support.leftovers import threads
-from tests.support.waiting import PATIENCE, Threads, wait_until
+from tests.support.waiting import PATIENCE, Gate, Threads, wait_until
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -221,6 +221,58 @@ def test_a_thread_whose_start_is_interrupted_ends(
     wait_until(lambda: not threads())
 
     assert look_up(uncached) is not None
+
+
+@new
+def test_a_connection_whose_start_was_interrupted_is_made_again(
+    uncached: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look_up(uncached)
+    uncached._transport._thread._session.is_doubtful = True  # type: ignore[attr-defined]
+
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(session.VendorSession, "drain", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            look_up(uncached)
+
+    assert look_up(uncached) is not None
+
+
+@new
+def test_close_does_not_wait_for_a_thread_that_opens_a_connection(
+    vendor: Vendor, uncached: Connection
+) -> None:
+    """That thread may wait for a lock of the thread whose signal handler calls `close`."""
+    gate = Gate()
+
+    def hold() -> None:
+        with uncached._transport._thread._lock:  # type: ignore[attr-defined]
+            gate()
+
+    with Threads(1) as workers:
+        workers.start(hold)
+        gate.wait_arrived()
+        uncached.close()
+        gate.open()
+
+
+@new
+def test_a_connection_that_opens_during_close_is_closed(
+    vendor: Vendor, uncached: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = session.start
+
+    def closing(thread: threading.Thread) -> None:
+        start(thread)
+        uncached._transport._thread._closed = True  # type: ignore[attr-defined]
+
+    monkeypatch.setattr(session, "start", closing)
+    with pytest.raises(TWClosedError):
+        look_up(uncached)
+    wait_until(lambda: not threads())
 
 
 @new

@@ -23,6 +23,7 @@ from teamwire_sync._internal.fields import (
     extra_of,
     unknown,
 )
+from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync._models.chats import Chat, ChatHandle, ChatType, FillableChat, Message
 from teamwire_sync._models.messages import AlertType, LinkPreview
 from teamwire_sync._models.people import Bot, Group, LoggedInUser, User
@@ -291,7 +292,7 @@ class Decoder:
                         else extra_of(raw, numbered if REVISION in raw else plain)
                     )
                     chat.__class__ = Chat
-            except (KeyError, TypeError):
+            except not_by_signal(KeyError, TypeError):
                 chat = None
             if chat is None:
                 return
@@ -329,7 +330,7 @@ def _checked_page(
 def _named(known: Mapping[str, T], identifier: Any, what: str) -> T:
     try:
         return known[identifier]
-    except (KeyError, TypeError):
+    except not_by_signal(KeyError, TypeError):
         pass
     message = f"{what} that the answer does not describe"
     raise TWProtocolError(message)
