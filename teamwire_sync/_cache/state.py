@@ -131,7 +131,7 @@ class CacheState:
     @property
     def doubt_until(self) -> float:
         """The time until which the cache is in doubt; -infinity without a doubt."""
-        return max(self._doubts.values(), default=-math.inf)
+        return max(self._doubts.values()) if self._doubts else -math.inf
 
     def require_open(self) -> None:
         """Raise TWClosedError if the state is closed."""

@@ -48,7 +48,7 @@ def not_by_signal(*kinds: type[E]) -> tuple[type[E], ...]:
     Use it in an except clause: ``except not_by_signal(OSError) as error:``.
     """
     _, error, traceback = sys.exc_info()
-    # Fast for a look-up that finds nothing: a handler's exception has passed two functions at least.
+    # A handler's exception has passed two functions at least. The check makes misses faster.
     return () if traceback and traceback.tb_next and is_by_signal(error) else kinds
 
 

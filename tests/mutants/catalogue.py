@@ -499,7 +499,7 @@ MUTANTS = (
     ),
     _mutant(
         "the program's own alarm passes for a failure of the network",
-        "    return () if is_by_signal(sys.exc_info()[1]) else kinds\n",
+        "    return () if traceback and traceback.tb_next and is_by_signal(error) else kinds\n",
         "    return kinds\n",
         "tests/http/test_alarms.py::TestBeforeTheServerGetsTheRequest::"
         "test_no_other_address_is_tried[TimeoutError('own')]",
