@@ -17,7 +17,6 @@ RuntimeError at once.
 
 from __future__ import annotations
 
-import _thread
 import argparse
 import faulthandler
 import os
@@ -35,7 +34,7 @@ from tests.support.points import Tracer, place_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Replaced before the package and its dependencies make their locks.
+_plain_lock = threading.Lock
 _locks: dict[int, tuple[Any, str]] = {}
 
 
@@ -46,7 +45,7 @@ def _recorded(make: Callable[[], Any]) -> Callable[[], Any]:
             frame = frame.f_back
         # The lock of a gate is held until the gate opens, that of a lease after its end, too.
         is_gate = frame.f_code.co_filename.endswith(("_internal/waiting.py", "_stores/lease.py"))
-        if not (is_gate and make is _thread.allocate_lock):
+        if not (is_gate and make is _plain_lock):
             key, where = id(lock), place_of(frame)
             _locks[key] = weakref.ref(lock, lambda _: _locks.pop(key, None)), where
         return lock
@@ -54,6 +53,7 @@ def _recorded(make: Callable[[], Any]) -> Callable[[], Any]:
     return made
 
 
+# Before the package and its dependencies make their locks.
 threading.Lock = _recorded(threading.Lock)
 threading.RLock = _recorded(threading.RLock)
 
@@ -88,6 +88,9 @@ FOREIGN = {
     ("http/client.py", "isclosed"): _DESTRUCTOR,
     ("urllib3/connectionpool.py", "_close_pool_connections"): _DESTRUCTOR,
     ("_http/idle_connections.py", "get"): _DESTRUCTOR,
+    # `get` calls both.
+    ("_internal/signals.py", "not_by_signal"): _DESTRUCTOR,
+    ("_internal/signals.py", "is_by_signal"): _DESTRUCTOR,
     ("_http/transport.py", "iter_chat_pages"): _DESTRUCTOR,
 }
 
