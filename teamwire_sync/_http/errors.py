@@ -119,6 +119,8 @@ _NO_CONTRACT = (
     "no server of the REST contract sent this response: check the URL; a Teamwire server needs "
     "VendorTransport, or a gateway that implements the contract"
 )
+# The error of http.client if a proxy refuses CONNECT has no class of its own.
+_NO_TUNNEL = "Tunnel connection failed: "
 _PROXY_REFUSES = "the proxy refuses this client (407): check user and password in the proxy's URL"
 
 
@@ -385,7 +387,12 @@ def network_error(
 def _never_left(cause: BaseException) -> bool:
     # In TLS 1.3 a client sends its request before the server refuses the client certificate.
     # The server does not read that request.
-    return isinstance(cause, _NEVER_LEFT) or is_unsent(cause) or _alert(cause) in _NO_CERTIFICATE
+    return (
+        isinstance(cause, _NEVER_LEFT)
+        or is_unsent(cause)
+        or _alert(cause) in _NO_CERTIFICATE
+        or str(cause).startswith(_NO_TUNNEL)
+    )
 
 
 def _alert(cause: BaseException) -> str:
@@ -395,8 +402,7 @@ def _alert(cause: BaseException) -> str:
 
 
 def _is_407(cause: BaseException) -> bool:
-    # http.client has no class for the response to CONNECT, only this text.
-    return isinstance(cause, OSError) and str(cause).startswith("Tunnel connection failed: 407")
+    return str(cause).startswith(f"{_NO_TUNNEL}407")
 
 
 def _tls_hint(cause: BaseException) -> str:

@@ -627,11 +627,29 @@ class TestProxies:
 
         assert wrong == []
 
+    def test_that_refuse_a_given_session_are_a_failure_of_the_network(
+        self, proxy: Proxy, connect: Connect, session: requests.Session, pki: Pki
+    ) -> None:
+        proxy.answer = "HTTP/1.1 403 Forbidden"
+        session.verify, session.proxies = pki.bundle, {"https": proxy.url}
+        connection = connect(f"https://{HOST}", session=session)
+
+        assert other_failures(connection, "through the proxy: .*403 Forbidden") == []
+
+    @pytest.mark.parametrize("is_given", [False, True], ids=["own session", "given session"])
     def test_that_do_not_know_the_password_are_asked_once(
-        self, proxy: Proxy, connect: Connect, pki: Pki
+        self,
+        is_given: bool,
+        proxy: Proxy,
+        connect: Connect,
+        session: requests.Session,
+        pki: Pki,
     ) -> None:
         proxy.answer = "HTTP/1.1 407 Proxy Authentication Required"
-        connection = connect(f"https://{HOST}", verify=pki.bundle, proxies={"https": proxy.url})
+        session.verify, session.proxies = pki.bundle, {"https": proxy.url}
+        own = {"verify": pki.bundle, "proxies": session.proxies}
+        settings = {"session": session} if is_given else own
+        connection = connect(f"https://{HOST}", retries=3, **settings)
         for call in CALLS.values():
             before = len(proxy.heads)
             error = failure(call, connection)
