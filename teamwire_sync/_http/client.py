@@ -183,6 +183,9 @@ class HttpClient:
                         context=context,
                         redact=self._auth.redact,
                     )
+                    # `read_body` sets it, because an unreadable page may come from a proxy.
+                    shows_contract = vars(error).get("shows_contract", True)
+                    failure._is_foreign = self._keeps_contract and not shows_contract
                     # A server that keeps the contract does a write only once per Idempotency-Key.
                     unsafe = (
                         isinstance(failure, TWDeliveryUnknownError) and not self._keeps_contract

@@ -358,6 +358,24 @@ class TestRefusals:
 
         assert caught.value._is_foreign
 
+    @pytest.mark.parametrize("encoding", ["br", "gzip"])
+    @each_word
+    def test_a_page_that_can_not_be_read_may_be_of_something_in_between(
+        self,
+        word: str,
+        encoding: str,
+        transport: HttpTransport,
+        server: responses.RequestsMock,
+    ) -> None:
+        if word == "foreign":
+            hear_contract(transport, server)
+        headers = {**WORDS[word][1], "Content-Encoding": encoding}
+        answer(server, "get_me", body=HTML, headers=headers)
+        error = failure("get_me", transport)
+
+        assert type(error) is TWProtocolError
+        assert error._is_foreign is (word == "foreign")
+
     def test_a_page_in_place_of_an_answer_is_not_the_servers(
         self, transport: HttpTransport, server: responses.RequestsMock
     ) -> None:
