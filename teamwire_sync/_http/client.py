@@ -183,6 +183,9 @@ class HttpClient:
                         context=context,
                         redact=self._auth.redact,
                     )
+                    # `read_body` sets it, because an unreadable page may come from a proxy.
+                    shows_contract = vars(error).get("shows_contract", True)
+                    failure._is_foreign = self._keeps_contract and not shows_contract
                     # A server that keeps the contract does a write only once per Idempotency-Key.
                     unsafe = (
                         isinstance(failure, TWDeliveryUnknownError) and not self._keeps_contract
@@ -245,7 +248,7 @@ class HttpClient:
         request_id = one_line(redact(raw.headers.get("X-Request-ID", "")), 128)
         request_id = request_id or context["request_id"]
         context = {**context, "status": raw.status, "request_id": request_id}
-        response = Response(operation, raw, context, redact)
+        response = Response(operation, raw, self._keeps_contract, context, redact)
         passing, writes = raw.status in _PASSING, operation.writes
         if not passing and not (writes and _leaves_open(raw)):
             return response

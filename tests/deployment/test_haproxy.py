@@ -231,7 +231,7 @@ class TestNobodyBehindIt:
         assert caught.value.status == 503
         assert str(caught.value) == (
             "503 for POST /v1/bot/chats/: an HTML page, so a proxy sent it; the server "
-            "behind the gateway may have done it or not; look before you try again: "
+            "may have done it or not; look before you try again: "
             "connection.chats.get_subscriptions(refresh=True) lists the chat if it was made"
         )
 

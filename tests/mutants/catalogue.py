@@ -24,6 +24,7 @@ _SHARING = "tests/stores/test_sharing.py"
 _HANDLERS = "tests/signals/test_handlers.py"
 _NUMBERS = "tests/services/test_revisions.py"
 _MARKS = "tests/stores/test_marks.py"
+_STATUSES = "tests/http/test_statuses.py"
 
 
 @frozen
@@ -638,5 +639,27 @@ MUTANTS = (
         "return self.facts.live(listing.asked_at).merge(listing.listed)",
         "return self.facts.merge(listing.listed)",
         f"{_STALE}::TestStale::test_it_does_not_bring_back_what_a_later_listing_had_no_more",
+    ),
+    _mutant(
+        "any 404 is about an object",
+        "status == 404 and code not in {NOT_FOUND, NO_AVATAR}",
+        "False",
+        f"{_STATUSES}::TestRefusals::test_404_with_another_code_is_about_no_object[gone]",
+        file="_http/errors.py",
+    ),
+    _mutant(
+        "a status of anything is the server's",
+        "        return keeps_contract(self.raw.headers)\n",
+        "        return True\n",
+        f"{_STATUSES}::TestRefusals::test_a_write_that_gets_the_503_of_a_proxy_is_in_doubt[Envoy]",
+        file="_http/errors.py",
+    ),
+    _mutant(
+        "a write that was refused on the way is in doubt",
+        "        error._is_refusal = True\n",
+        "",
+        "tests/services/test_foreign_answers.py::TestWrite"
+        "::test_that_was_refused_on_the_way_has_no_effect_on_the_cache[404]",
+        file="_http/errors.py",
     ),
 )
