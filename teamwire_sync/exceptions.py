@@ -69,6 +69,8 @@ class TWError(Exception):
     _revision: int | None = None
     # Whether the server itself says in all tries that it is unavailable, so it has done nothing.
     _is_refusal = False
+    # Whether something between this client and the server sent the response.
+    _is_foreign = False
 
     def __init__(
         self,

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# The limit on pages in a row without a new item. A server sends some such pages if it filters the
+# items after it has divided them into pages.
+_MOST_EMPTY = 100
 # Stands for a revision that the server did not send.
 _NONE = -1
 
@@ -41,9 +44,13 @@ class Pages(Generic[T]):
     def __iter__(self) -> Iterator[T]:
         cursor = self._start
         seen = {cursor}
+        empty = 0
+        before: set[T] = set()
         while True:
             page = self._read(cursor)
             yield from page.items
+            items = set(page.items)
+            empty, before = _empty(self._what, 0 if items - before else empty + 1), items
             cursor = page.next_cursor
             if cursor is None:
                 return
@@ -54,6 +61,14 @@ class Pages(Generic[T]):
 
     def __repr__(self) -> str:
         return f"<{self._what}, read page by page in each loop>"
+
+
+def _empty(what: str, pages: int) -> int:
+    """Return *pages*, the number of pages in a row without a new item, if there may be more."""
+    if pages < _MOST_EMPTY:
+        return pages
+    message = f"the pages of {what} never end: {pages} pages in a row have nothing new"
+    raise TWProtocolError(message)
 
 
 def read_listing(
@@ -76,18 +91,21 @@ def read_listing(
 
     Raises:
         TWTimeoutError: The listing took longer than the limit.
+        TWProtocolError: The server sends page after page without a new chat.
     """
     deadline = within(request.deadline, timeout)
     validator = request.validator
     for tries_left in (2, 1, 0):
         chats: dict[str, Chat] = {}
         revisions: dict[str, int] = {}
-        validators, floors = set(), []
+        validators, floors, empty = set(), [], 0
         for page in transport.iter_chat_pages(validator=validator, deadline=deadline):
             if page.not_modified:
                 return None
             attach(page.chats, page.users, page.groups)
+            before = len(chats)
             chats.update((chat.tid, chat) for chat in page.chats)
+            empty = _empty("the chats", 0 if len(chats) > before else empty + 1)
             request.page(len(chats))
             validators.add(page.validator)
             floor = _NONE if page.revision is None else page.revision
