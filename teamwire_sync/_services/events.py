@@ -114,9 +114,9 @@ class EventStream:
             proxy_error_timeout: The seconds for which to retry while something between this
                 client and the server sends the responses.
             attach: A callback that binds the models of a page to their services.
-            on_event: A callback for each chat that changed. It receives the thread ID, the chat
-                (None for `Events.CHAT_DELETED`), and the revision of its last change (None if the
-                server has no revisions).
+            on_event: A callback for each chat that changed. It receives the thread ID (None if the
+                state of the chat is unknown), the chat (None for `Events.CHAT_DELETED`), and the
+                revision of its last change (None if the server has no revisions).
         """
         self.cursor = cursor
         self._transport = transport
@@ -230,7 +230,8 @@ class EventStream:
         for event, revision in new:
             if event.type in _CHANGES:
                 chat = None if event.type is Events.CHAT_DELETED else event.chat
-                self._on_event(event.chat.tid, chat, revision)
+                is_vague = event.chat.tid in page.vague
+                self._on_event(None if is_vague else event.chat.tid, chat, revision)
         is_repeated = bool(page.events) and not new
         if is_repeated and not self._repeats:
             logger.warning("the server repeats %d events; they are left out", len(page.events))
