@@ -3,7 +3,7 @@
 ::
 
     TWError
-    ├── TWConfigError            missing or invalid credentials, URL or settings; a redirect
+    ├── TWConfigError            missing or invalid credentials, URL or settings; a redirect, 407
     ├── TWAuthError              401, 403
     ├── TWNotFoundError          404, or no chat with that title
     ├── TWImageLoadError         the user has no picture
@@ -11,12 +11,12 @@
     ├── TWRequestError           400, 405, 409, 413, 415, 422, and any other 4xx
     │   └── TWInvalidMembersError    422 with the IDs of the rejected users and groups
     ├── TWRateLimitError         429
-    ├── TWServerError            5xx
-    ├── TWProtocolError          a response that violates the contract
+    ├── TWServerError            5xx to a read; the server's own 503
+    ├── TWProtocolError          a response that is not the contract's
     ├── TWConnectionError        a network failure
     │   └── TWTimeoutError           the time is over
     ├── TWDeliveryUnknownError   a write that may or may not have been done
-    ├── TWUnsupportedError       the transport does not support the call
+    ├── TWUnsupportedError       the transport or the server does not support the call
     └── TWClosedError            the Connection is closed
 
 An argument of a wrong type raises TypeError. An invalid value raises ValueError. Both are raised
@@ -67,7 +67,7 @@ class TWError(Exception):
 
     # Only for the status 404: the response shows all changes of chats up to this revision.
     _revision: int | None = None
-    # Whether the server itself says in all tries that it is unavailable, so it has done nothing.
+    # Whether all tries were refused, so that nothing was done.
     _is_refusal = False
     # Whether something between this client and the server sent the response.
     _is_foreign = False
@@ -101,7 +101,7 @@ class TWAuthError(TWError):
 
 
 class TWNotFoundError(TWError):
-    """The object does not exist, or the bot can't see it.
+    """The object does not exist, or the bot can't see it. Only the server itself reports this.
 
     Attributes:
         close_titles: The titles that are similar to the requested title, the closest first. Empty
@@ -183,7 +183,7 @@ class TWServerError(TWError):
 
 
 class TWProtocolError(TWError):
-    """The response violates the contract."""
+    """The response violates the contract, or does not come from the server."""
 
 
 class TWConnectionError(TWError):
@@ -202,7 +202,7 @@ class TWDeliveryUnknownError(TWError):
 
 
 class TWUnsupportedError(TWError):
-    """The transport does not support the call; nothing was sent."""
+    """The transport or the server does not support the call; nothing was done."""
 
 
 class TWClosedError(TWError):

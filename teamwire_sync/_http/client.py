@@ -245,7 +245,7 @@ class HttpClient:
         request_id = one_line(redact(raw.headers.get("X-Request-ID", "")), 128)
         request_id = request_id or context["request_id"]
         context = {**context, "status": raw.status, "request_id": request_id}
-        response = Response(operation, raw, context, redact)
+        response = Response(operation, raw, self._keeps_contract, context, redact)
         passing, writes = raw.status in _PASSING, operation.writes
         if not passing and not (writes and _leaves_open(raw)):
             return response

@@ -26,8 +26,10 @@ from teamwire_sync._http.body import AnswerRefusedError
 from teamwire_sync._http.contract import (
     CIRCLE_NOT_PUBLIC,
     INVALID_MEMBERS,
-    NO_SUCH_PATH,
+    NO_AVATAR,
+    NOT_FOUND,
     OPERATIONS,
+    UNSUPPORTED,
     ErrorDetails,
     Operation,
     decode_error,
@@ -50,6 +52,7 @@ from teamwire_sync.exceptions import (
     TWRequestError,
     TWServerError,
     TWTimeoutError,
+    TWUnsupportedError,
 )
 
 if TYPE_CHECKING:
@@ -111,9 +114,12 @@ _NOT_MEMBERS = {
     OPERATIONS["edit_admins"]: "not members, or not administrators",
     OPERATIONS["edit_group_members"]: "unknown, not visible to the bot, or not members",
 }
-# A gateway responds with one of these statuses if it lost the response of the server. The server
-# may have done the write.
-_ANSWER_LOST = {502, 504}
+_FROM_BETWEEN = "something between this client and the server sent this response"
+_NO_CONTRACT = (
+    "no server of the REST contract sent this response: check the URL; a Teamwire server needs "
+    "VendorTransport, or a gateway that implements the contract"
+)
+_PROXY_REFUSES = "the proxy refuses this client (407): check user and password in the proxy's URL"
 
 
 @frozen
@@ -123,12 +129,14 @@ class Response:
     Attributes:
         operation: The operation of the request.
         raw: The response as received.
+        heard: Whether this response or an earlier one has the header of the contract.
         context: The keyword arguments for an error about the response.
         redact: A function that removes the Secret from a text.
     """
 
     operation: Operation
     raw: RawResponse
+    heard: bool
     context: dict[str, Any]
     redact: Callable[[str], str]
 
@@ -151,6 +159,17 @@ class Response:
         """
         return self._checked(lambda raw: decode_revision(raw.headers))
 
+    def body(self) -> bytes:
+        """Return the bytes of the body, which have no format that could be checked.
+
+        Raises:
+            TWProtocolError: The response does not come from the server.
+        """
+        if self._is_foreign:
+            message = f"{self.context['method']} {self.context['path']}: {self._origin()}"
+            raise self._marked(TWProtocolError(message, **self.context))
+        return self.raw.body
+
     # A report with local variables shows the values of all names in the lines of a traceback.
     # `self.raw.body` in such a line would show the body, which may quote the Secret.
     def _checked(self, decode: Callable[[RawResponse], T]) -> T:
@@ -161,12 +180,33 @@ class Response:
         what = f"{self.context['method']} {self.context['path']}: {text}"
         if self.operation.writes:
             message = f"{what}; it may have been done or not; {_how_to_go_on(self.operation)}"
-            raise TWDeliveryUnknownError(message, **self.context)
-        message = f"{what}; does this server implement the REST contract?"
-        raise TWProtocolError(message, **self.context)
+            raise self._marked(TWDeliveryUnknownError(message, **self.context))
+        raise self._marked(TWProtocolError(f"{what}; {self._origin()}", **self.context))
+
+    @property
+    def _is_own(self) -> bool:
+        return keeps_contract(self.raw.headers)
+
+    @property
+    def _is_foreign(self) -> bool:
+        # A 407 is final: it is about a setting of this client.
+        return self.heard and not self._is_own and self.raw.status != 407
+
+    def _marked(self, error: TWError) -> TWError:
+        error._is_foreign = self._is_foreign
+        return error
+
+    def _origin(self) -> str:
+        """Return a hint at the sender of a response that is not as expected."""
+        if self._is_own:
+            return "does this server implement the REST contract?"
+        return _FROM_BETWEEN if self.heard else _NO_CONTRACT
 
     def error(self) -> TWError:
         """Return the error for a status other than 200."""
+        return self._marked(self._error())
+
+    def _error(self) -> TWError:
         status = self.raw.status
         details = decode_error(self.raw.body, self.redact)
         reason, is_page = "no reason given", "html" in self.raw.headers.get("Content-Type", "")
@@ -177,50 +217,62 @@ class Response:
         code = None if details.code is None else one_line(details.code, 64)
         context = {**self.context, "code": code}
         what = f"{status} for {context['method']} {context['path']}: {reason}"
-        if 400 <= status < 500:
+        if 300 <= status < 500 and status != 304:
             return self._refusal(what, reason, details, context)
-        if 300 <= status < 400 and status != 304:
-            return self._redirect(context)
-        retry_after = self._retry_after()
-        # The reverse proxy of older installations responds to every failure with the same page and
-        # the status 503, without Retry-After. A server that rejects a request sends Retry-After.
-        is_page_for_all = status == 503 and is_page and retry_after is None
-        if self.operation.writes and (is_page_for_all or status in _ANSWER_LOST):
-            what += "; the server behind the gateway may have done it or not; "
-            return TWDeliveryUnknownError(what + _how_to_go_on(self.operation), **context)
-        if status >= 500:
-            failure = TWServerError(what, retry_after=retry_after, **context)
-            failure._is_refusal = status == 503 and keeps_contract(self.raw.headers)
-            return failure
-        what = f"unexpected status {what}"
-        if self.operation.writes:
-            what += "; it may have been done or not, so look before you try again"
+        if self._is_own and status == 501 and code == UNSUPPORTED:
+            return TWUnsupportedError(what, **context)
+        # Only the server knows that it has done nothing. A gateway may have lost its response.
+        is_refusal = self._is_own and status == 503
+        if self.operation.writes and not is_refusal:
+            what += f"; the server may have done it or not; {_how_to_go_on(self.operation)}"
             return TWDeliveryUnknownError(what, **context)
-        return TWProtocolError(what, **context)
+        if status >= 500:
+            failure = TWServerError(what, retry_after=self._retry_after(), **context)
+            failure._is_refusal = is_refusal
+            return failure
+        return TWProtocolError(f"unexpected status {what}; {self._origin()}", **context)
 
     def _refusal(
         self, what: str, reason: str, details: ErrorDetails, context: dict[str, Any]
     ) -> TWError:
-        status, code = self.raw.status, context["code"]
-        if status == 401:
-            text = "401: the server does not accept this App ID and Secret"
-            return TWAuthError(text, **context)
-        if status == 403:
-            text = "the bot may not do this"
-            if code == CIRCLE_NOT_PUBLIC:
-                text = "bots can use only circles that are public"
-            return TWAuthError(f"403: {text} ({reason})", **context)
-        if status == 404:
-            if code in {None, NO_SUCH_PATH}:
-                what += "; does the URL point to the bot API?"
-            error = TWNotFoundError(what, **context)
-            with suppress(TWProtocolError):  # the header, like the body, may come from a proxy
-                error._revision = decode_revision(self.raw.headers)
-            return error
+        status = self.raw.status
+        if status == 407:
+            return TWConfigError(_PROXY_REFUSES, **context)
         if status == 429:
             wait = self._retry_after()
             what += "" if wait is None else f"; try again in {wait:g} s"
             return TWRateLimitError(what, retry_after=wait, **context)
+        if self._is_foreign:
+            return self._not_done(what, self._origin(), context)
+        if status < 400:
+            return self._redirect(context)
+        if status in {401, 403}:
+            return self._unauthorized(reason, context)
+        if self._is_own:
+            return self._own_refusal(what, reason, details, context)
+        return self._not_done(what, self._origin(), context)
+
+    def _unauthorized(self, reason: str, context: dict[str, Any]) -> TWError:
+        if self.raw.status == 401:
+            text = "401: the server does not accept this App ID and Secret"
+            return TWAuthError(text, **context)
+        text = "the bot may not do this"
+        if context["code"] == CIRCLE_NOT_PUBLIC:
+            text = "bots can use only circles that are public"
+        return TWAuthError(f"403: {text} ({reason})", **context)
+
+    def _own_refusal(
+        self, what: str, reason: str, details: ErrorDetails, context: dict[str, Any]
+    ) -> TWError:
+        status, code = self.raw.status, context["code"]
+        if status == 404 and code not in {NOT_FOUND, NO_AVATAR}:
+            # This does not show whether the object exists.
+            return self._not_done(what, "does the URL point to the bot API?", context)
+        if status == 404:
+            error = TWNotFoundError(what, **context)
+            with suppress(TWProtocolError):  # a proxy may have changed the header
+                error._revision = decode_revision(self.raw.headers)
+            return error
         if status == 422 and code == INVALID_MEMBERS:
             users, groups = details.user_ids, details.group_ids
             named = one_line(", ".join((*users, *groups)), 300) or reason
@@ -228,6 +280,12 @@ class Response:
             text = f"{what}: {named}"
             return TWInvalidMembersError(text, user_ids=users, group_ids=groups, **context)
         return TWRequestError(what, **context)
+
+    def _not_done(self, what: str, hint: str, context: dict[str, Any]) -> TWError:
+        nothing = "; nothing was done" if self.operation.writes else ""
+        error = TWProtocolError(f"{what}{nothing}; {hint}", **context)
+        error._is_refusal = True
+        return error
 
     def _redirect(self, context: dict[str, Any]) -> TWError:
         where = ""
@@ -267,7 +325,9 @@ def _how_to_go_on(operation: Operation) -> str:
 def may_pass(error: Exception) -> bool:
     """Return whether a retry may succeed. For example, a wrong certificate would fail again."""
     return not _is_local(error) and not any(
-        isinstance(each, _LASTING) or _alert(each) in _NO_CERTIFICATE | _NO_COMMON_TLS
+        isinstance(each, _LASTING)
+        or _alert(each) in _NO_CERTIFICATE | _NO_COMMON_TLS
+        or _is_407(each)
         for each in _causes(error)
     )
 
@@ -312,6 +372,8 @@ def network_error(
         return TWProtocolError(message, **context)
     if any(isinstance(each, _TIMEOUTS) for each in causes):
         return TWTimeoutError(f"no answer from {server} within {seconds(timeout)}", **context)
+    if any(map(_is_407, causes)):
+        return TWConfigError(_PROXY_REFUSES, **context)
     if isinstance(error, requests.exceptions.ProxyError):
         return TWConnectionError(f"can't reach {server} through the proxy: {text}", **context)
     if isinstance(error, requests.exceptions.SSLError):
@@ -330,6 +392,11 @@ def _alert(cause: BaseException) -> str:
     """Return the TLS alert that ended the connection, or an empty string."""
     reason = getattr(cause, "reason", None) if isinstance(cause, ssl.SSLError) else None
     return (reason or "").partition("ALERT_")[2]
+
+
+def _is_407(cause: BaseException) -> bool:
+    # http.client has no class for the response to CONNECT, only this text.
+    return isinstance(cause, OSError) and str(cause).startswith("Tunnel connection failed: 407")
 
 
 def _tls_hint(cause: BaseException) -> str:

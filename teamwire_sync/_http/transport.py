@@ -272,7 +272,7 @@ class HttpTransport:
 
     def download(self, aid: str, sink: DownloadSink, *, size: int, deadline: float | None) -> None:
         """Write the content of an attached file to *sink*."""
-        self._client.ask(
+        response = self._client.ask(
             "download_attachment",
             ids={"aid": aid},
             headers=_UNPACKED,
@@ -281,6 +281,7 @@ class HttpTransport:
             deadline=deadline,
             total=math.inf,
         )
+        response.body()
 
     # The directory
 
@@ -310,7 +311,7 @@ class HttpTransport:
                 raise
             context = {name: getattr(error, name) for name in _CONTEXT}
         else:
-            return response.raw.body
+            return response.body()
         message = f"the user {uid!r} has set no picture"
         raise TWImageLoadError(message, **context)
 
@@ -381,8 +382,6 @@ class HttpTransport:
         try:
             return self._ask(name, decode, deadline, ids=ids)
         except not_by_signal(TWNotFoundError) as error:
-            # A 404 with another code means that the URL is wrong. It does not show whether the
-            # object exists.
             if error.code != contract.NOT_FOUND:
                 raise
         return None

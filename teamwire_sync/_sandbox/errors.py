@@ -20,6 +20,7 @@ _CODES = {
     422: "invalid_request",
     429: "rate_limited",
     500: "internal_error",
+    501: "unsupported",
     502: "bad_gateway",
     503: "service_unavailable",
     504: "gateway_timeout",

@@ -356,7 +356,7 @@ class ChatActions:
         try:
             yield
         except not_by_signal(TWNotFoundError) as error:
-            # A 404 with another code is not about the chat: a proxy sent it, or the URL is wrong.
+            # Only this code is about the chat.
             is_gone = error.code == "not_found"
             self._cache.on_state(chat.tid if is_gone else None, None, error._revision)
             raise

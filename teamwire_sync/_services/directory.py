@@ -284,6 +284,8 @@ class GroupDirectory:
             except (TWAuthError, TWClosedError):
                 raise
             except not_by_signal(TWError) as error:
+                if error.status == 401:
+                    raise
                 # The listing is within its TTL, so its "not found" still counts.
                 logger.warning("groups are looked up in their last listing: %s", error)
         return listed.by_title.get(title, ())

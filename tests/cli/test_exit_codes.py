@@ -92,6 +92,10 @@ def test_what_goes_wrong_has_a_code_and_a_text(cli: Cli) -> None:
     assert wrong == []
 
 
+# What a proxy sends.
+FOREIGN = {"headers": {"Teamwire-Bot-Contract": None}}
+
+
 @pytest.mark.usefixtures("no_pauses")
 @pytest.mark.parametrize(
     ("fault", "code"),
@@ -99,6 +103,9 @@ def test_what_goes_wrong_has_a_code_and_a_text(cli: Cli) -> None:
         ({"status": 401}, AUTH),
         ({"status": 403}, AUTH),
         ({"status": 404}, NOT_FOUND),
+        ({"status": 404, **FOREIGN}, SERVER),
+        ({"status": 407, **FOREIGN}, USAGE),
+        ({"status": 501}, USAGE),
         ({"status": 409}, USAGE),
         ({"status": 503, "retry_after": 0}, SERVER),
         ({"status": 429, "retry_after": 0}, SERVER),

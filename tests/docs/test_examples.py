@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -196,6 +197,20 @@ class TestBot:
         done = run("bot.py", **box.env)
 
         assert (done.returncode, done.stderr) == (1, 'usage: python bot.py "chat title"\n')
+
+
+def test_the_flask_app_takes_no_proxy_for_the_server(
+    box: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in box.env.items():
+        monkeypatch.setenv(name, value)
+    module = runpy.run_path(str(EXAMPLES / "flask_app.py"))
+    with module["connection"] as connection:
+        connection.check()
+        foreign = {"headers": {"Teamwire-Bot-Contract": None}}
+        box.fault("GET", "/v1/bot/chats/", status=404, **foreign)
+
+        assert module["app"].test_client().get("/chats/test").status_code == 502
 
 
 def test_the_page_about_flask_shows_its_example() -> None:

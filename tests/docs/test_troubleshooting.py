@@ -28,7 +28,7 @@ from teamwire_sync._cache.single_flight import Flight
 from teamwire_sync._credentials import Credentials
 from teamwire_sync._http.transport import HttpTransport
 from teamwire_sync._internal.waiting import Ticket
-from tests.support.builders import Clock, chat_doc, make_chat, page_doc
+from tests.support.builders import Clock, chat_doc, make_chat, page_doc, user_doc
 from tests.support.fake_transport import FakeTransport
 from tests.support.provocations import (
     HOST,
@@ -40,7 +40,7 @@ from tests.support.provocations import (
     logs,
     shows,
 )
-from tests.support.transport_calls import error_body
+from tests.support.transport_calls import CONTRACT, call, error_body
 from tests.support.waiting import Threads
 
 if TYPE_CHECKING:
@@ -48,6 +48,10 @@ if TYPE_CHECKING:
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "troubleshooting.md"
 LINES = re.findall(r"^```text\n(.*)\n```$", DOCUMENT.read_text("utf-8"), re.MULTILINE)
+NO_CONTRACT = (
+    "no server of the REST contract sent this response: check the URL; a Teamwire server needs "
+    "VendorTransport, or a gateway that implements the contract"
+)
 TRIED = "(tried 4 times)"
 HTML = {"body": "<html>down</html>", "headers": {"Content-Type": "text/html"}}
 TWINS = [make_chat(tid, "test") for tid in ("7MQKchz6wsSzmWTVnppGAc", "8NRLdia7xtTanXUWoqqHBd")]
@@ -202,10 +206,7 @@ def _() -> object:
     return answered("get_me", body=requests.exceptions.SSLError(error))
 
 
-@shows(
-    f"can't reach {HOST}:443 through the proxy: Tunnel connection failed: 407 Proxy Authentication "
-    f"Required {TRIED}"
-)
+@shows("the proxy refuses this client (407): check user and password in the proxy's URL")
 def _() -> object:
     cause = OSError("Tunnel connection failed: 407 Proxy Authentication Required")
     return answered("get_me", body=requests.exceptions.ProxyError(cause))
@@ -256,9 +257,22 @@ def _() -> object:
     return answered("list_chats", url=f"{URL}/elsewhere", status=404, json=body)
 
 
-@shows("GET /v1/bot/me/: the answer is not JSON; does this server implement the REST contract?")
+@shows(f"GET /v1/bot/me/: the answer is not JSON; {NO_CONTRACT}")
 def _() -> object:
     return answered("get_me", body="<html>")
+
+
+@shows(
+    "404 for GET /v1/bot/chats/: no reason given; something between this client and the server "
+    "sent this response"
+)
+def _() -> object:
+    transport = HttpTransport(Credentials("app", "topsecret", URL), ConnectionConfig())
+    with responses.RequestsMock() as server:
+        server.get(f"{URL}/v1/bot/me/", json={"user": user_doc(is_bot=True)}, headers=CONTRACT)
+        server.get(f"{URL}/v1/bot/chats/", status=404, body="default backend - 404")
+        call("get_me", transport)
+        return call("list_chats", transport)
 
 
 @shows("the answer to GET /v1/bot/chats/ is refused: it is larger than 32 MiB")

@@ -12,7 +12,6 @@ from teamwire_sync import (
     TWAuthError,
     TWConnectionError,
     TWError,
-    TWNotFoundError,
     TWProtocolError,
     TWServerError,
     TWTimeoutError,
@@ -190,7 +189,7 @@ class TestDownload:
 
     def test_that_is_refused_never_reaches_the_sink(self, make_either: Make) -> None:
         expected = {
-            b"404 x": TWNotFoundError,
+            b"404 x": TWProtocolError,
             b"403 x": TWAuthError,
             b"500 x": TWServerError,
             b"503 x": TWServerError,

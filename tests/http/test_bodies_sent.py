@@ -14,7 +14,6 @@ from urllib3.util import Retry
 from teamwire_sync import (
     TWAuthError,
     TWProtocolError,
-    TWRequestError,
     TWServerError,
     TWTimeoutError,
 )
@@ -148,8 +147,8 @@ class TestUpload:
     def test_that_is_refused_is_sent_once(self) -> None:
         expected = {
             failed(b"401 x", "unauthorized"): TWAuthError,
-            failed(b"413 x", "too_large"): TWRequestError,
-            failed(b"422 x", "invalid_request"): TWRequestError,
+            failed(b"413 x", "too_large"): TWProtocolError,
+            failed(b"422 x", "invalid_request"): TWProtocolError,
             failed(b"500 x", "failed"): TWServerError,
             answer({"attachment": "a1"}): TWProtocolError,
             answer({"attachment_id": 1}): TWProtocolError,

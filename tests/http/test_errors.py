@@ -12,7 +12,6 @@ from teamwire_sync import (
     ConnectionConfig,
     LoggedInUser,
     TWDeliveryUnknownError,
-    TWNotFoundError,
     TWProtocolError,
 )
 from tests.support.builders import chat_doc, make_chat, make_user, page_doc, user_doc
@@ -20,6 +19,7 @@ from tests.support.transport_calls import (
     API,
     CALLS,
     CHAT,
+    CONTRACT,
     FIND_OUT,
     WRITES,
     Make,
@@ -74,7 +74,13 @@ class TestAnswers:
     def test_what_is_not_there_is_none(
         self, name: str, transport: HttpTransport, server: responses.RequestsMock
     ) -> None:
-        answer(server, name, status=404, json=error_body("not_found", "no such thing"))
+        answer(
+            server,
+            name,
+            status=404,
+            json=error_body("not_found", "no such thing"),
+            headers=CONTRACT,
+        )
 
         assert call(name, transport) is None
 
@@ -82,10 +88,10 @@ class TestAnswers:
         self, make: Make, server: responses.RequestsMock
     ) -> None:
         bodies = ["<html>Not Found</html>", "{}", '{"error": {"code": "no_route"}}']
-        firsts = {body: {"status": 404, "body": body} for body in bodies}
+        firsts = {body: {"status": 404, "body": body, "headers": CONTRACT} for body in bodies}
         names = ["get_user", "get_group"]
 
-        assert wrong_outcomes(names, firsts, make, server, kind=TWNotFoundError, tries=1) == []
+        assert wrong_outcomes(names, firsts, make, server, kind=TWProtocolError, tries=1) == []
 
     def test_what_is_not_the_contract(
         self, transport: HttpTransport, server: responses.RequestsMock
@@ -99,7 +105,10 @@ class TestAnswers:
         wrong = []
         for name, (body, what) in product(CALLS, said.items()):
             _, method, path, _ = CALLS[name]
-            end = "does this server implement the REST contract?"
+            end = (
+                "no server of the REST contract sent this response: check the URL; a Teamwire "
+                "server needs VendorTransport, or a gateway that implements the contract"
+            )
             if name in WRITES:
                 end = f"it may have been done or not; {FIND_OUT[name]}"
             text = f"{method} /v1/bot{path}: .*{what}.*{re.escape(end)}"

@@ -24,7 +24,7 @@ from teamwire_sync import (
 )
 from teamwire_sync._http.response_body import MAX_BYTES
 from teamwire_sync._transport import MessageDraft
-from tests.support.transport_calls import API, EDIT, ME, Make, error_body, raised_by, sent
+from tests.support.transport_calls import API, CONTRACT, EDIT, ME, Make, error_body, raised_by, sent
 from tests.support.waiting import PATIENCE, Threads
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ class TestRequests:
         self, transport: HttpTransport, server: responses.RequestsMock
     ) -> None:
         for method in ("GET", "POST", "PATCH", "DELETE"):
-            server.add(method, ANYTHING, status=404, json=error_body("not_found"))
+            server.add(method, ANYTHING, status=404, json=error_body("not_found"), headers=CONTRACT)
         wrong = []
         for (what, ask), one in product(BY_ID.items(), IDS):
             error = raised_by(partial(ask, transport, one))
@@ -305,7 +305,7 @@ class TestAvatar:
             "avatar",
             status=404,
             json=error_body("no_avatar", "no picture"),
-            headers={"X-Request-ID": "r1"},
+            headers={**CONTRACT, "X-Request-ID": "r1"},
         )
         error = failure("avatar", transport)
 
@@ -314,13 +314,24 @@ class TestAvatar:
         assert (error.status, error.code, error.request_id) == (404, "no_avatar", "r1")
         assert (error.method, error.path) == ("GET", "/v1/bot/users/u1/avatar/")
 
-    @pytest.mark.parametrize("code", ["not_found", "no_such_path", None])
+    @pytest.mark.parametrize(
+        ("code", "kind"),
+        [
+            ("not_found", TWNotFoundError),
+            ("no_such_path", TWProtocolError),
+            (None, TWProtocolError),
+        ],
+    )
     def test_any_other_404_is_about_the_user_or_the_url(
-        self, code: str | None, transport: HttpTransport, server: responses.RequestsMock
+        self,
+        code: str | None,
+        kind: type[TWError],
+        transport: HttpTransport,
+        server: responses.RequestsMock,
     ) -> None:
-        answer(server, "avatar", status=404, json=error_body(code))
+        answer(server, "avatar", status=404, json=error_body(code), headers=CONTRACT)
 
-        assert type(failure("avatar", transport)) is TWNotFoundError
+        assert type(failure("avatar", transport)) is kind
 
     def test_of_more_than_fits_is_refused(
         self, transport: HttpTransport, server: responses.RequestsMock

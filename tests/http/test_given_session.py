@@ -25,6 +25,7 @@ from tests.http.test_network import NEVER_LEFT
 from tests.support.builders import make_user
 from tests.support.transport_calls import (
     CALLS,
+    CONTRACT,
     ME,
     URL,
     WRITES,
@@ -318,7 +319,7 @@ class TestHookThatRaises:
     def test_what_is_not_found_is_none(
         self, transport: HttpTransport, server: responses.RequestsMock
     ) -> None:
-        answer(server, "get_user", status=404, json=error_body("not_found"))
+        answer(server, "get_user", status=404, json=error_body("not_found"), headers=CONTRACT)
 
         assert call("get_user", transport) is None
 

@@ -18,6 +18,7 @@ from teamwire_sync import (
     TWRateLimitError,
     TWRequestError,
     TWServerError,
+    TWUnsupportedError,
 )
 from teamwire_sync._http.contract import OPERATIONS
 from teamwire_sync._http.errors import Response
@@ -30,6 +31,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.support.spoiling import VALUES, some, spoilt
+from tests.support.transport_calls import CONTRACT
 from tests.support.whole_models import check_text
 
 BY_STATUS: dict[int, type[TWError]] = {
@@ -37,19 +39,23 @@ BY_STATUS: dict[int, type[TWError]] = {
     **dict.fromkeys((301, 302, 307, 308), TWConfigError),
     **dict.fromkeys((400, 405, 409, 410, 413, 415, 418, 422, 499), TWRequestError),
     **dict.fromkeys((401, 403), TWAuthError),
-    404: TWNotFoundError,
+    404: TWProtocolError,
+    407: TWConfigError,
     429: TWRateLimitError,
     **dict.fromkeys((500, 502, 503, 504, 599, 600, 999), TWServerError),
 }
+# By a code in the body.
+_BY_CODE = {404: (TWNotFoundError,), 422: (TWInvalidMembersError,), 501: (TWUnsupportedError,)}
 ERROR = {
     "error": {"code": "invalid_members", "message": "no", "user_ids": ["u1"], "group_ids": ["g1"]}
 }
 
 
 def failed(status: int, body: bytes, headers: dict[str, str] | None = None) -> TWError:
-    raw = RawResponse(status, headers or {}, (headers or {}).get("Location", ""), body)
+    headers = {**CONTRACT, **(headers or {})}
+    raw = RawResponse(status, headers, headers.get("Location", ""), body)
     context = {"method": "GET", "path": "/v1/bot/me/", "status": status, "request_id": "r1"}
-    return Response(OPERATIONS["get_me"], raw, context, str).error()
+    return Response(OPERATIONS["get_me"], raw, True, context, str).error()
 
 
 def is_sound(error: TWError) -> bool:
@@ -89,7 +95,7 @@ class TestFailures:
         wrong = []
         for status, kind in BY_STATUS.items():
             error = failed(status, body, headers)
-            fits = isinstance(error, kind) and type(error) in {kind, TWInvalidMembersError}
+            fits = type(error) in {kind, *_BY_CODE.get(status, ())}
             if not fits or error.status != status or not is_sound(error):
                 wrong.append((status, error))
 

@@ -90,7 +90,7 @@ class TestFailures:
     def test_a_wrong_path_in_the_url_is_no_missing_user(self, box: Sandbox) -> None:
         connection = Connection(box.app_id, box.secret, box.url + "/elsewhere")
 
-        with connection, pytest.raises(TWNotFoundError):
+        with connection, pytest.raises(TWProtocolError):
             connection.users.get_user(KNOWN_USER)
 
 

@@ -26,7 +26,9 @@ from tests.support.transport_calls import (
     Patient,
     answer,
     call,
+    error_body,
     failure,
+    hear_contract,
     outcome,
     wrong_outcomes,
 )
@@ -39,13 +41,6 @@ if TYPE_CHECKING:
     from tests.support.builders import Clock
 
 BUSY = [429, 502, 503, 504]
-
-
-def keeps_contract(transport: HttpTransport, server: responses.RequestsMock) -> None:
-    """Have *server* show *transport* that it keeps the contract."""
-    answer(server, "get_user", headers=CONTRACT)
-    call("get_user", transport)
-    server.calls.reset()
 
 
 class TestKeys:
@@ -95,7 +90,7 @@ class TestWrite:
     ) -> None:
         def make() -> HttpTransport:
             transport = patient()
-            keeps_contract(transport, server)
+            hear_contract(transport, server)
             return transport
 
         assert wrong_outcomes(WRITES, LOST, make, server, kind=None, tries=2) == []
@@ -134,7 +129,7 @@ class TestWrite:
         server: responses.RequestsMock,
     ) -> None:
         transport = patient(retries=1)
-        keeps_contract(transport, server)
+        hear_contract(transport, server)
         for each in (first, last):
             answer(server, "post_message", **each)
 
@@ -152,7 +147,7 @@ class TestWrite:
     def test_is_not_tried_again_because_another_server_keeps_the_contract(
         self, patient: Patient, server: responses.RequestsMock
     ) -> None:
-        keeps_contract(patient(), server)
+        hear_contract(patient(), server)
         answer(server, "post_message", status=503)
         failure("post_message", patient())
 
@@ -181,7 +176,7 @@ class TestWriteInDoubt:
     @pytest.fixture
     def transport(self, patient: Patient, server: responses.RequestsMock) -> HttpTransport:
         transport = patient(retries=1)
-        keeps_contract(transport, server)
+        hear_contract(transport, server)
         answer(server, "post_message", **LOST["reset"])
         return transport
 
@@ -258,7 +253,8 @@ class TestWriteInDoubt:
         transport: HttpTransport,
         server: responses.RequestsMock,
     ) -> None:
-        answer(server, "post_message", status=status, headers=CONTRACT)
+        body = error_body("not_found")
+        answer(server, "post_message", status=status, json=body, headers=CONTRACT)
 
         assert type(failure("post_message", transport)) is kind
 
@@ -274,7 +270,7 @@ class TestWriteInDoubt:
             clock.advance(59.99)
 
         transport = make(ConnectionConfig(pool_size=1, total_timeout=60), clock=clock, pause=pause)
-        keeps_contract(transport, server)
+        hear_contract(transport, server)
         answer(server, "post_message", **LOST["reset"])
         server.add_callback("GET", f"{API}/me/", lambda _: gate() or (200, {}, json.dumps(ME)))
         with Threads(1) as threads:
@@ -290,7 +286,7 @@ class TestWriteInDoubt:
         self, make: Make, clock: Clock, server: responses.RequestsMock
     ) -> None:
         transport = make(ConnectionConfig(), clock=clock, pause=lambda _: clock.advance(60))
-        keeps_contract(transport, server)
+        hear_contract(transport, server)
         answer(server, "post_message", **LOST["reset"])
 
         assert type(failure("post_message", transport)) is TWDeliveryUnknownError
@@ -299,7 +295,7 @@ class TestWriteInDoubt:
         self, make: Make, server: responses.RequestsMock
     ) -> None:
         transport = make(ConnectionConfig(), pause=lambda _: transport.close())
-        keeps_contract(transport, server)
+        hear_contract(transport, server)
         answer(server, "post_message", **LOST["reset"])
         error = failure("post_message", transport)
 
@@ -310,7 +306,7 @@ class TestWriteInDoubt:
         self, patient: Patient, server: responses.RequestsMock
     ) -> None:
         transport = patient(retries=2)
-        keeps_contract(transport, server)
+        hear_contract(transport, server)
         answer(server, "post_message", **NEVER_LEFT["refused"])
         answer(server, "post_message", **LOST["reset"])
         answer(server, "post_message", **NEVER_LEFT["refused"])

@@ -17,7 +17,7 @@ from tests.support.builders import (
     page_doc,
     pickled,
 )
-from tests.support.transport_calls import API, answer, call, error_body, failure
+from tests.support.transport_calls import API, CONTRACT, answer, call, error_body, failure
 
 if TYPE_CHECKING:
     import responses
@@ -189,7 +189,7 @@ class TestNotFound:
     def error(
         self, transport: HttpTransport, server: responses.RequestsMock, value: str | None
     ) -> TWNotFoundError:
-        headers = {} if value is None else {HEADER: value}
+        headers = CONTRACT if value is None else {**CONTRACT, HEADER: value}
         body = error_body("not_found", "there is no such chat")
         answer(server, "edit_chat", status=404, json=body, headers=headers)
         error = failure("edit_chat", transport)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -12,15 +13,21 @@ import pytest
 from teamwire_sync import (
     ConnectionConfig,
     TWAuthError,
+    TWConfigError,
     TWDeliveryUnknownError,
     TWError,
     TWInvalidMembersError,
     TWNotFoundError,
+    TWProtocolError,
     TWRateLimitError,
     TWRequestError,
     TWServerError,
+    TWUnsupportedError,
 )
 from tests.support.transport_calls import (
+    API,
+    CALLS,
+    CONTRACT,
     FIND_OUT,
     SECRET,
     WRITES,
@@ -28,6 +35,7 @@ from tests.support.transport_calls import (
     answer,
     error_body,
     failure,
+    hear_contract,
     outcome,
     sent,
     wrong_outcomes,
@@ -38,25 +46,39 @@ if TYPE_CHECKING:
 
     from teamwire_sync._http.transport import HttpTransport
 
-STATUSES: list[tuple[int, type[TWError], type[TWError]]] = [
-    (400, TWRequestError, TWRequestError),
-    (401, TWAuthError, TWAuthError),
-    (403, TWAuthError, TWAuthError),
-    (404, TWNotFoundError, TWNotFoundError),
-    (405, TWRequestError, TWRequestError),
-    (409, TWRequestError, TWRequestError),
-    (413, TWRequestError, TWRequestError),
-    (415, TWRequestError, TWRequestError),
-    (418, TWRequestError, TWRequestError),
-    (422, TWRequestError, TWRequestError),
-    (429, TWRateLimitError, TWRateLimitError),
-    (500, TWServerError, TWServerError),
-    (501, TWServerError, TWServerError),
-    (502, TWServerError, TWDeliveryUnknownError),
-    (503, TWServerError, TWServerError),
-    (504, TWServerError, TWDeliveryUnknownError),
-    (599, TWServerError, TWServerError),
-]
+# Of an answer with the header of the contract: a read, a write.
+OWN: dict[int, tuple[type[TWError], type[TWError]]] = {
+    **dict.fromkeys((400, 405, 409, 413, 415, 418, 422), (TWRequestError, TWRequestError)),
+    **dict.fromkeys((401, 403), (TWAuthError, TWAuthError)),
+    # Its code says what is not there. None of BODIES has one that does.
+    404: (TWProtocolError, TWProtocolError),
+    429: (TWRateLimitError, TWRateLimitError),
+    **dict.fromkeys((500, 501, 502, 504, 520, 599), (TWServerError, TWDeliveryUnknownError)),
+    503: (TWServerError, TWServerError),
+}
+# Of one without it, after the contract was heard, and before.
+_ODD = dict.fromkeys((400, 403, 404, 405, 408, 413, 418, 422), (TWProtocolError, TWProtocolError))
+_ANYBODYS = {
+    407: (TWConfigError, TWConfigError),
+    429: (TWRateLimitError, TWRateLimitError),
+    **dict.fromkeys(
+        (500, 501, 502, 503, 504, 520, 524, 599), (TWServerError, TWDeliveryUnknownError)
+    ),
+}
+FOREIGN: dict[int, tuple[type[TWError], type[TWError]]] = {
+    **dict.fromkeys((301, 302, 307), (TWProtocolError, TWProtocolError)),
+    **_ODD,
+    401: (TWProtocolError, TWProtocolError),
+    **_ANYBODYS,
+}
+UNHEARD: dict[int, tuple[type[TWError], type[TWError]]] = {
+    **dict.fromkeys((301, 302, 307), (TWConfigError, TWConfigError)),
+    **_ODD,
+    **dict.fromkeys((401, 403), (TWAuthError, TWAuthError)),
+    **_ANYBODYS,
+}
+WORDS = {"own": (OWN, CONTRACT), "foreign": (FOREIGN, {}), "unheard": (UNHEARD, {})}
+each_word = pytest.mark.parametrize("word", WORDS)
 HTML = "<html><body><h1>It works</h1></body></html>"
 BODIES = {
     "json": json.dumps(error_body("some_code", "some reason")),
@@ -69,28 +91,78 @@ BODIES = {
 
 
 class TestStatus:
-    def test_of_a_read(self, transport: HttpTransport, server: responses.RequestsMock) -> None:
+    @pytest.fixture
+    def transport(self, word: str, make: Make, server: responses.RequestsMock) -> HttpTransport:
+        transport = make()
+        if word == "foreign":
+            hear_contract(transport, server)
+        return transport
+
+    @each_word
+    def test_of_a_read(
+        self, word: str, transport: HttpTransport, server: responses.RequestsMock
+    ) -> None:
+        statuses, headers = WORDS[word]
         wrong = []
-        for (status, kind, _), (what, body) in product(STATUSES, BODIES.items()):
-            error, _ = outcome("get_me", transport, server, {"status": status, "body": body})
+        for (status, (kind, _)), (what, body) in product(statuses.items(), BODIES.items()):
+            how = {"status": status, "body": body, "headers": headers}
+            error, _ = outcome("get_me", transport, server, how)
             if type(error) is not kind:
                 wrong.append((status, what, error))
 
         assert wrong == []
 
-    def test_of_a_write(self, transport: HttpTransport, server: responses.RequestsMock) -> None:
+    @each_word
+    def test_of_each_call(
+        self, word: str, transport: HttpTransport, server: responses.RequestsMock
+    ) -> None:
+        statuses, headers = WORDS[word]
         wrong = []
-        for name, (status, _, kind) in product(WRITES, STATUSES):
-            error, _ = outcome(name, transport, server, {"status": status, "body": HTML})
-            if type(error) is not kind:
+        for name, (status, kinds) in product(CALLS, statuses.items()):
+            how = {"status": status, "body": HTML, "headers": headers}
+            error, _ = outcome(name, transport, server, how)
+            if type(error) is not kinds[name in WRITES]:
                 wrong.append((name, status, error))
 
         assert wrong == []
 
+    @each_word
+    def test_says_if_something_in_between_sent_it(
+        self, word: str, transport: HttpTransport, server: responses.RequestsMock
+    ) -> None:
+        statuses, headers = WORDS[word]
+        wrong = []
+        for name, status in product(["get_me", "post_message"], statuses):
+            how = {"status": status, "body": HTML, "headers": headers}
+            error, _ = outcome(name, transport, server, how)
+            assert isinstance(error, TWError)
+            if error._is_foreign is not (word == "foreign" and status != 407):
+                wrong.append((name, status))
+
+        assert wrong == []
+
+    @each_word
+    def test_of_a_write_that_was_not_done_counts_as_refused(
+        self, word: str, transport: HttpTransport, server: responses.RequestsMock
+    ) -> None:
+        statuses, headers = WORDS[word]
+        wrong = []
+        for status in statuses:
+            how = {"status": status, "body": HTML, "headers": headers}
+            error, _ = outcome("post_message", transport, server, how)
+            is_unsure = isinstance(error, (TWProtocolError, TWServerError))
+            if is_unsure and not error._is_refusal:  # type: ignore[union-attr]
+                wrong.append((status, error))
+
+        assert wrong == []
+
+
+class TestError:
     def test_the_error_knows_the_request_and_the_answer(
         self, transport: HttpTransport, server: responses.RequestsMock
     ) -> None:
-        answer(server, "get_user", status=409, json=error_body("a_code", "a reason"))
+        body = error_body("a_code", "a reason")
+        answer(server, "get_user", status=409, json=body, headers=CONTRACT)
         error = failure("get_user", transport)
 
         assert (error.status, error.code) == (409, "a_code")
@@ -121,7 +193,7 @@ class TestStatus:
         answer(server, "get_me", status=status, body=HTML)
         error = failure("get_me", transport)
 
-        assert str(error) == f"{status} for GET /v1/bot/me/: no reason given"
+        assert re.match(rf"{status} for GET /v1/bot/me/: no reason given(;|$)", str(error))
         assert error.code is None
 
     @pytest.mark.parametrize("status", [403, 500])
@@ -135,7 +207,8 @@ class TestStatus:
     def test_a_reason_is_one_line_of_bounded_length(
         self, transport: HttpTransport, server: responses.RequestsMock
     ) -> None:
-        answer(server, "get_me", status=400, json=error_body("x", "a\r\n\tb\n" * 1000))
+        body = error_body("x", "a\r\n\tb\n" * 1000)
+        answer(server, "get_me", status=400, json=body, headers=CONTRACT)
         text = str(failure("get_me", transport))
 
         assert text.isprintable()
@@ -188,25 +261,123 @@ class TestRefusals:
         assert isinstance(error, TWAuthError)
         assert "bots can use only circles that are public" in str(error)
 
-    def test_404_without_a_code_asks_about_the_url(
+    @pytest.mark.parametrize("code", [None, "no_such_path", "gone"])
+    def test_404_with_another_code_is_about_no_object(
+        self, code: str | None, make: Make, server: responses.RequestsMock
+    ) -> None:
+        first = {"status": 404, "json": error_body(code), "headers": CONTRACT}
+        kind = TWProtocolError
+
+        assert wrong_outcomes(CALLS, {code: first}, make, server, kind=kind, tries=1) == []
+
+    @each_word
+    def test_404_is_not_found_if_the_server_itself_says_so(
+        self, word: str, make: Make, server: responses.RequestsMock
+    ) -> None:
+        wrong = []
+        for name in set(CALLS) - {"get_user", "get_group"}:
+            transport = make()
+            if word == "foreign":
+                hear_contract(transport, server)
+            how = {"status": 404, "json": error_body("not_found"), "headers": WORDS[word][1]}
+            error, _ = outcome(name, transport, server, how)
+            if type(error) is not (TWNotFoundError if word == "own" else TWProtocolError):
+                wrong.append((name, error))
+
+        assert wrong == []
+
+    def test_something_in_between_is_named(
         self, transport: HttpTransport, server: responses.RequestsMock
     ) -> None:
-        answer(server, "get_me", status=404, body=HTML)
+        hear_contract(transport, server)
+        answer(server, "post_message", status=404, body="default backend - 404")
 
-        assert "does the URL point to the bot API?" in str(failure("get_me", transport))
+        assert str(failure("post_message", transport)) == (
+            "404 for POST /v1/bot/chats/t1/messages/: no reason given; nothing was done; "
+            "something between this client and the server sent this response"
+        )
 
-    def test_404_with_a_code_does_not(
+    def test_a_server_of_something_else_leads_to_a_real_one(
         self, transport: HttpTransport, server: responses.RequestsMock
     ) -> None:
-        answer(server, "post_message", status=404, json=error_body("not_found", "no chat"))
+        answer(server, "get_me", status=404, body="default backend - 404")
 
-        assert "URL" not in str(failure("post_message", transport))
+        assert str(failure("get_me", transport)) == (
+            "404 for GET /v1/bot/me/: no reason given; no server of the REST contract sent this "
+            "response: check the URL; a Teamwire server needs VendorTransport, or a gateway that "
+            "implements the contract"
+        )
+
+    def test_501_of_the_server_says_that_it_can_not_do_this(
+        self, make: Make, server: responses.RequestsMock
+    ) -> None:
+        how = {"status": 501, "json": error_body("unsupported", "no"), "headers": CONTRACT}
+        kind = TWUnsupportedError
+
+        assert wrong_outcomes(CALLS, {"501": how}, make, server, kind=kind, tries=1) == []
+
+    def test_501_of_something_in_between_says_nothing(
+        self, transport: HttpTransport, server: responses.RequestsMock
+    ) -> None:
+        hear_contract(transport, server)
+        answer(server, "post_message", status=501, json=error_body("unsupported", "no"))
+
+        assert type(failure("post_message", transport)) is TWDeliveryUnknownError
+
+    def test_407_names_the_proxy_and_is_not_tried_again(
+        self, make: Make, server: responses.RequestsMock
+    ) -> None:
+        def patient() -> HttpTransport:
+            transport = make(ConnectionConfig(retries=3), pause=lambda _: None)
+            hear_contract(transport, server)
+            return transport
+
+        firsts = {"407": {"status": 407, "body": HTML}}
+        assert wrong_outcomes(CALLS, firsts, patient, server, kind=TWConfigError, tries=1) == []
+
+    @each_word
+    def test_401_of_anything_empties_the_memory(
+        self, word: str, transport: HttpTransport, server: responses.RequestsMock
+    ) -> None:
+        told: list[bool] = []
+        transport.on_unauthorized = lambda: told.append(True)
+        if word == "foreign":
+            hear_contract(transport, server)
+        answer(server, "get_me", status=401, body=HTML, headers=WORDS[word][1])
+        failure("get_me", transport)
+
+        assert told == [True]
+
+    def test_a_picture_that_is_a_page_is_none(
+        self, transport: HttpTransport, server: responses.RequestsMock
+    ) -> None:
+        hear_contract(transport, server)
+        server.get(f"{API}/users/u1/avatar/", body=HTML, content_type="text/html")
+        with pytest.raises(TWProtocolError, match="something between") as caught:
+            transport.get_avatar("u1", deadline=None)
+
+        assert caught.value._is_foreign
+
+    def test_a_page_in_place_of_an_answer_is_not_the_servers(
+        self, transport: HttpTransport, server: responses.RequestsMock
+    ) -> None:
+        hear_contract(transport, server)
+        wrong = []
+        for name, body in product(CALLS, [HTML, '{"status": "ok"}', "[]", ""]):
+            error, _ = outcome(name, transport, server, {"body": body})
+            kind = TWDeliveryUnknownError if name in WRITES else TWProtocolError
+            is_right = type(error) is kind and error._is_foreign
+            # Nothing is read from the answer to leaving a chat.
+            if not is_right and not (name == "leave_chat" and error is None):
+                wrong.append((name, body, error))
+
+        assert wrong == []
 
     def test_invalid_members_are_named(
         self, transport: HttpTransport, server: responses.RequestsMock
     ) -> None:
         body = error_body("invalid_members", "x", user_ids=["u8", 5, None], group_ids=["g9"])
-        answer(server, "create_chat", status=422, json=body)
+        answer(server, "create_chat", status=422, json=body, headers=CONTRACT)
         error = failure("create_chat", transport)
 
         assert isinstance(error, TWInvalidMembersError)
@@ -219,34 +390,28 @@ class TestRefusals:
         self, ids: dict[str, Any], transport: HttpTransport, server: responses.RequestsMock
     ) -> None:
         body = error_body("invalid_members", "somebody", **ids)
-        answer(server, "create_chat", status=422, json=body)
+        answer(server, "create_chat", status=422, json=body, headers=CONTRACT)
         error = failure("create_chat", transport)
 
         assert isinstance(error, TWInvalidMembersError)
         assert error.user_ids == ()
         assert str(error) == "unknown, or not visible to the bot: somebody"
 
-    @pytest.mark.parametrize(
-        ("status", "kind"), [(500, TWServerError), (502, TWDeliveryUnknownError)]
-    )
+    @pytest.mark.parametrize("status", [500, 502])
     def test_invalid_members_are_a_422_and_nothing_else(
-        self,
-        status: int,
-        kind: type[TWError],
-        transport: HttpTransport,
-        server: responses.RequestsMock,
+        self, status: int, transport: HttpTransport, server: responses.RequestsMock
     ) -> None:
         """The body is not trusted to say that a write did not happen."""
         answer(server, "create_chat", status=status, json=error_body("invalid_members", "x"))
 
-        assert type(failure("create_chat", transport)) is kind
+        assert type(failure("create_chat", transport)) is TWDeliveryUnknownError
 
     def test_ids_that_quote_the_secret_or_control_the_terminal_are_not_shown(
         self, transport: HttpTransport, server: responses.RequestsMock
     ) -> None:
         ids = ["\x1b[31mred\nline", SECRET]
         refusal = error_body("invalid_members", "x", user_ids=ids, group_ids=ids)
-        answer(server, "create_chat", status=422, json=refusal)
+        answer(server, "create_chat", status=422, json=refusal, headers=CONTRACT)
 
         assert str(failure("create_chat", transport)).isprintable()
 
@@ -263,29 +428,39 @@ class TestRefusals:
         self, transport: HttpTransport, server: responses.RequestsMock
     ) -> None:
         wrong = []
-        for name, status in product(WRITES, [502, 504]):
+        for name, status in product(WRITES, [500, 502, 503, 504, 520]):
             error, _ = outcome(name, transport, server, {"status": status, "body": HTML})
             if getattr(error, "status", None) != status or FIND_OUT[name] not in str(error):
                 wrong.append((name, status, error))
 
         assert wrong == []
 
-    def test_a_write_that_gets_the_503_page_of_a_proxy_is_in_doubt(
-        self, make: Make, server: responses.RequestsMock
+    @pytest.mark.parametrize(
+        "page",
+        [
+            {"body": HTML, "content_type": "text/html"},
+            {"body": HTML, "content_type": "text/html", "headers": {"Retry-After": "5"}},
+            {"body": "upstream connect error", "content_type": "text/plain"},
+            {"json": error_body("service_unavailable", "come back later")},
+        ],
+        ids=["HAProxy", "Varnish", "Envoy", "JSON"],
+    )
+    def test_a_write_that_gets_the_503_of_a_proxy_is_in_doubt(
+        self, page: dict[str, Any], make: Make, server: responses.RequestsMock
     ) -> None:
-        """It is also what an older installation has for an answer that was lost."""
-        page = {"status": 503, "body": HTML, "content_type": "text/html"}
+        """It is also what a proxy sends for a response that was lost."""
+        firsts = {"page": {**page, "status": 503}}
         kind = TWDeliveryUnknownError
 
-        assert wrong_outcomes(WRITES, {"page": page}, make, server, kind=kind, tries=1) == []
+        assert wrong_outcomes(WRITES, firsts, make, server, kind=kind, tries=1) == []
 
-    def test_a_write_whose_503_page_says_when_to_come_back_was_turned_away(
+    def test_a_write_was_turned_away_if_the_server_itself_says_when_to_come_back(
         self, transport: HttpTransport, server: responses.RequestsMock
     ) -> None:
-        page = {"status": 503, "body": HTML, "content_type": "text/html"}
+        how = {"status": 503, "headers": {**CONTRACT, "Retry-After": "7"}}
         wrong = []
         for name in WRITES:
-            error, _ = outcome(name, transport, server, {**page, "headers": {"Retry-After": "7"}})
+            error, _ = outcome(name, transport, server, how)
             if type(error) is not TWServerError or error.retry_after != 7:
                 wrong.append((name, error))
 

@@ -74,7 +74,7 @@ def failing(*_: object, **__: object) -> Any:
 
 def no_picture(text: str) -> bytes:
     said = {"error": {"code": "no_avatar", "message": text}}
-    return last("404 x", said, f"X-Request-ID: {text}")
+    return last("404 x", said, f"X-Request-ID: {text}", "Teamwire-Bot-Contract: 1")
 
 
 def transport_to(server: NastyServer, secret: str) -> closing[HttpTransport]:

@@ -612,7 +612,6 @@ class TestProxies:
         self, proxy: Proxy, connect: Connect, pki: Pki
     ) -> None:
         answers = {
-            "HTTP/1.1 407 Proxy Authentication Required": "407 Proxy Authentication Required",
             "HTTP/1.1 403 Forbidden": "403 Forbidden",
             "HTTP/1.1 502 Bad Gateway": "502 Bad Gateway",
             "": "closed connection without response",
@@ -627,6 +626,19 @@ class TestProxies:
             wrong += other_failures(connection, pattern)
 
         assert wrong == []
+
+    def test_that_do_not_know_the_password_are_asked_once(
+        self, proxy: Proxy, connect: Connect, pki: Pki
+    ) -> None:
+        proxy.answer = "HTTP/1.1 407 Proxy Authentication Required"
+        connection = connect(f"https://{HOST}", verify=pki.bundle, proxies={"https": proxy.url})
+        for call in CALLS.values():
+            before = len(proxy.heads)
+            error = failure(call, connection)
+
+            assert type(error) is TWConfigError
+            assert "the proxy refuses this client (407)" in str(error)
+            assert len(proxy.heads) == before + 1
 
     def test_that_are_not_there_are_what_the_error_says(self, connect: Connect) -> None:
         with socket.socket() as placeholder:

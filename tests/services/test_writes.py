@@ -178,7 +178,7 @@ class TestLaggingAndLostAnswers:
         connection = box.connect()
         connection.chats.get_subscriptions()
         box.fault("POST", "/v1/bot/chats/", status=500)
-        with pytest.raises(TWServerError):
+        with pytest.raises(TWDeliveryUnknownError):
             connection.chats.create_chat(title="broken", users=[KNOWN_USER])
 
         assert connection.chats.get_by_title("broken") == []

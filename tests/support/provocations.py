@@ -12,7 +12,7 @@ from teamwire_sync import Connection, ConnectionConfig
 from teamwire_sync._credentials import Credentials
 from teamwire_sync._http.transport import HttpTransport
 from tests.support.fake_transport import FakeTransport
-from tests.support.transport_calls import call
+from tests.support.transport_calls import CONTRACT, call
 
 HOST = "backend.example.org"
 URL = f"https://{HOST}"
@@ -57,6 +57,8 @@ def answered(
         credentials, config or ConnectionConfig(), clock=clock, pause=lambda _: None
     )
     with responses.RequestsMock() as server:
+        if "json" in answer:
+            answer["headers"] = {**CONTRACT, **answer.get("headers", {})}
         for method in ("GET", "POST", "PATCH"):
             server.add(method, re.compile(f"{URL}/.*"), **answer)
         server.assert_all_requests_are_fired = False

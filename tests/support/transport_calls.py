@@ -192,6 +192,13 @@ def answer(server: responses.RequestsMock, name: str, **how: Any) -> None:
     server.add(method, API + path, **how)
 
 
+def hear_contract(transport: HttpTransport, server: responses.RequestsMock) -> None:
+    """Have *server* show *transport* that it keeps the contract."""
+    answer(server, "get_user", headers=CONTRACT)
+    call("get_user", transport)
+    server.reset()
+
+
 def sent(server: responses.RequestsMock, number: int = -1) -> Any:
     return server.calls[number].request
 

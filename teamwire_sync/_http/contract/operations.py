@@ -31,8 +31,9 @@ IDEMPOTENCY_KEY = "Idempotency-Key"
 REVISION_HEADER = "Teamwire-Revision"
 
 # The error codes that the client acts upon.
-NOT_FOUND, NO_AVATAR, NO_SUCH_PATH = "not_found", "no_avatar", "no_such_path"
+NOT_FOUND, NO_AVATAR = "not_found", "no_avatar"
 CIRCLE_NOT_PUBLIC, INVALID_MEMBERS = "circle_not_public", "invalid_members"
+UNSUPPORTED = "unsupported"
 
 
 @frozen
