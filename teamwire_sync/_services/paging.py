@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Callable, Generic, TypeVar
 
@@ -21,6 +22,8 @@ T = TypeVar("T")
 # The limit on pages in a row without a new item. A server sends some such pages if it filters the
 # items after it has divided them into pages.
 _MOST_EMPTY = 100
+# Seconds by which the pause after such a page is longer than the pause before that page.
+_PAUSE_STEP = 0.002
 # Stands for a revision that the server did not send.
 _NONE = -1
 
@@ -32,11 +35,18 @@ class Pages(Generic[T]):
         what: The name of the items, in the plural.
         read: A function that returns the page at a cursor. None is the cursor of the first page.
         start: The cursor of the first page to read.
+        pause: A function that waits for a number of seconds.
     """
 
     def __init__(
-        self, what: str, read: Callable[[str | None], Page[T]], start: str | None = None
+        self,
+        what: str,
+        read: Callable[[str | None], Page[T]],
+        start: str | None = None,
+        *,
+        pause: Callable[[float], object] = time.sleep,
     ) -> None:
+        self._pause = pause
         self._what = what
         self._read = read
         self._start = start
@@ -49,11 +59,13 @@ class Pages(Generic[T]):
         while True:
             page = self._read(cursor)
             yield from page.items
-            items = set(page.items)
-            empty, before = _empty(self._what, 0 if items - before else empty + 1), items
             cursor = page.next_cursor
             if cursor is None:
                 return
+            items = set(page.items)
+            empty = 0 if items - before else empty + 1
+            before = items
+            _rest(self._what, empty, self._pause)
             if cursor in seen:
                 message = f"the pages of {self._what} never end: the server repeats a cursor"
                 raise TWProtocolError(message)
@@ -63,12 +75,13 @@ class Pages(Generic[T]):
         return f"<{self._what}, read page by page in each loop>"
 
 
-def _empty(what: str, pages: int) -> int:
-    """Return *pages*, the number of pages in a row without a new item, if there may be more."""
-    if pages < _MOST_EMPTY:
-        return pages
-    message = f"the pages of {what} never end: {pages} pages in a row have nothing new"
-    raise TWProtocolError(message)
+def _rest(what: str, empty: int, pause: Callable[[float], object]) -> None:
+    """Pause after *empty* pages in a row without a new item, or raise."""
+    if empty >= _MOST_EMPTY:
+        message = f"the pages of {what} never end: {empty} pages in a row have nothing new"
+        raise TWProtocolError(message)
+    if empty:
+        pause(_PAUSE_STEP * empty)
 
 
 def read_listing(
@@ -105,7 +118,7 @@ def read_listing(
             attach(page.chats, page.users, page.groups)
             before = len(chats)
             chats.update((chat.tid, chat) for chat in page.chats)
-            empty = _empty("the chats", 0 if len(chats) > before else empty + 1)
+            empty = 0 if len(chats) > before else empty + 1
             request.page(len(chats))
             validators.add(page.validator)
             floor = _NONE if page.revision is None else page.revision
@@ -117,6 +130,7 @@ def read_listing(
                 break
             if not page.is_last:
                 request.check_needed()
+                _rest("the chats", empty, transport.pause)
         else:
             validator = validators.pop() if len(validators) == 1 else None
             floor = min(floors)

@@ -90,11 +90,15 @@ def test_a_circle_is_an_error(book: Book, back: str, start: str | None) -> None:
 @pytest.mark.parametrize("items", [[], [1, 2]], ids=["empty", "the same"])
 def test_pages_without_anything_new_are_an_error_after_a_hundred(items: list[int]) -> None:
     asked = count(1)
-    pages = Pages("numbers", lambda cursor: Page(items, str(next(asked))))
+    pauses: list[float] = []
+    pages = Pages("numbers", lambda _: Page(items, str(next(asked))), pause=pauses.append)
 
     with pytest.raises(TWProtocolError, match=r"^the pages of numbers never end: 100 pages in a"):
         list(pages)
     assert next(asked) == 101 + bool(items)
+    assert (len(pauses), pauses[0]) == (99, 0.002)
+    assert 5 < sum(pauses) < 15
+    assert pauses == sorted(pauses)
 
 
 def test_something_new_now_and_then_is_no_error() -> None:
@@ -103,9 +107,18 @@ def test_something_new_now_and_then_is_no_error() -> None:
         items = [] if number % 99 else [number]
         return Page(items, None if number == 1000 else str(number + 1))
 
-    pages = Pages("numbers", read, "1")
+    pages = Pages("numbers", read, "1", pause=lambda _: None)
 
     assert list(pages) == list(range(99, 1000, 99))
+
+
+@pytest.mark.parametrize("chats", [(), ("t1", "t2")], ids=["empty", "the same"])
+def test_a_page_that_is_the_last_costs_no_pause(chats: Sequence[str]) -> None:
+    server = FakeTransport(*map(make_chat, chats))
+    Connection(transport=server).chats.get_subscriptions()
+    list(Pages("numbers", lambda _: Page(chats), pause=server.pause))
+
+    assert server.pauses == []
 
 
 @pytest.mark.parametrize("chats", [(), ("t1", "t2")], ids=["empty", "the same"])
@@ -121,6 +134,7 @@ def test_a_listing_whose_pages_bring_no_new_chat_ends(chats: Sequence[str]) -> N
     with pytest.raises(TWProtocolError, match=r"^the pages of the chats never end: 100 pages"):
         Connection(transport=server).chats.get_subscriptions()
     assert next(read) == 101 + bool(chats)
+    assert len(server.pauses) == 99
 
 
 def test_what_came_before_the_circle_is_given(book: Book) -> None:

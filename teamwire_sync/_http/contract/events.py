@@ -107,6 +107,8 @@ def decode_events(document: Any, tell: Callable[[str], object] | None = None) ->
     users, groups = decoder.described()
     events = [event for event, _ in decoded]
     revisions = [revision for _, revision in decoded]
+    if not any(each is not None for each in revisions):
+        revisions = []
     vague = {event.chat.tid for event in events} - chats.keys()
     return EventPage(events, page["cursor"], users, groups, revisions, vague)
 
