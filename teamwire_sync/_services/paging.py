@@ -22,7 +22,8 @@ T = TypeVar("T")
 # The limit on pages in a row without a new item. A server sends some such pages if it filters the
 # items after it has divided them into pages.
 _MOST_EMPTY = 100
-# Seconds by which the pause after such a page is longer than the pause before that page.
+# The number of such pages that cost no pause, and the seconds by which each later pause is longer.
+_FEW_EMPTY = 10
 _PAUSE_STEP = 0.002
 # Stands for a revision that the server did not send.
 _NONE = -1
@@ -65,7 +66,8 @@ class Pages(Generic[T]):
             items = set(page.items)
             empty = 0 if items - before else empty + 1
             before = items
-            _rest(self._what, empty, self._pause)
+            if empty > _FEW_EMPTY:
+                _rest(self._what, empty, self._pause)
             if cursor in seen:
                 message = f"the pages of {self._what} never end: the server repeats a cursor"
                 raise TWProtocolError(message)
@@ -80,8 +82,7 @@ def _rest(what: str, empty: int, pause: Callable[[float], object]) -> None:
     if empty >= _MOST_EMPTY:
         message = f"the pages of {what} never end: {empty} pages in a row have nothing new"
         raise TWProtocolError(message)
-    if empty:
-        pause(_PAUSE_STEP * empty)
+    pause(_PAUSE_STEP * empty)
 
 
 def read_listing(
@@ -130,7 +131,8 @@ def read_listing(
                 break
             if not page.is_last:
                 request.check_needed()
-                _rest("the chats", empty, transport.pause)
+                if empty > _FEW_EMPTY:
+                    _rest("the chats", empty, transport.pause)
         else:
             validator = validators.pop() if len(validators) == 1 else None
             floor = min(floors)

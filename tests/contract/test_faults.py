@@ -8,6 +8,7 @@ import pytest
 
 from teamwire_sync import Chat, ChatHandle, Event, Message, TWProtocolError, User
 from teamwire_sync._http.contract import Decoder, decode_events
+from teamwire_sync._models.chats import UNREADABLE
 from tests.support.builders import (
     calendar_doc,
     chat_answer,
@@ -195,12 +196,23 @@ class TestChats:
         assert odd.extra == {"mood": "fine"} or (ids and not missing)
 
     @pytest.mark.parametrize("field", ["tid", "title"])
-    def test_without_its_id_or_its_title_the_listing_is_refused(
+    def test_without_its_id_or_its_title_there_is_one_that_can_not_be_read(
         self, field: str, told: list[str]
     ) -> None:
-        """A program would make the chat again."""
-        with pytest.raises(TWProtocolError, match=rf'^"{field}" of a chat is an array'):
-            listed(told, chat_doc(), {**chat_doc("t2"), field: ODD})
+        first, odd = listed(told, chat_doc(), {**chat_doc("t2"), field: ODD})
+
+        assert (first, odd) == (make_chat(), Chat(UNREADABLE, None))
+        assert len(told) == 1
+        assert told[0].startswith(f'"{field}" of a chat is an array, not a string')
+
+    @pytest.mark.parametrize("raw", [5, None, [], {}], ids=repr)
+    def test_what_is_no_object_is_one_too(self, raw: Any, told: list[str]) -> None:
+        assert listed(told, chat_doc(), raw)[1] == Chat(UNREADABLE, None)
+
+    @pytest.mark.parametrize("field", ["tid", "title"])
+    def test_the_answer_to_a_write_needs_both(self, field: str, told: list[str]) -> None:
+        with pytest.raises(TWProtocolError):
+            Decoder(told.append).chat(chat_answer({**chat_doc("t2"), field: ODD}))
 
     def test_a_wrong_revision_counts_as_none(self, told: list[str]) -> None:
         page = page_doc(chat_doc(revision=3), chat_doc("t2", revision=-1))

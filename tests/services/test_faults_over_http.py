@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
 
-from teamwire_sync import ChatChangeInfo, Event, TWProtocolError
+from teamwire_sync import ChatChangeInfo, Event, MemoryStore, TWProtocolError
 from teamwire_sync._sandbox.world.seed import KNOWN_CHAT
 from tests.support.builders import (
     chat_doc,
@@ -124,13 +124,27 @@ class TestChats:
             "not describe; only the rest of it is used"
         )
 
-    def test_one_without_a_title_field_is_not_taken_for_untitled(
-        self, box: Sandbox, connection: Connection
+    @pytest.mark.parametrize("raw", [chat_doc("t2", title=5), {**chat_doc(), "tid": None}, 5, {}])
+    @pytest.mark.parametrize("stored", [False, True])
+    def test_one_without_an_id_or_a_title_blocks_only_what_is_not_found(
+        self, box: Sandbox, raw: Any, stored: bool
     ) -> None:
-        box.fault(*LISTING, body=page_doc(chat_doc("t1"), chat_doc("t2", title=5)))
+        """It may be the one that is looked for, and a program would make it again."""
+        box.fault(*LISTING, body=page_doc(chat_doc("t1", title="one"), raw))
+        store = MemoryStore()
+        if stored:
+            box.connect(store=store).chats.get_subscriptions()
+        chats = box.connect(store=store).chats
 
-        with pytest.raises(TWProtocolError, match='"title" of a chat is a whole number'):
-            connection.chats.get_by_title("two")
+        assert [chat.tid for chat in chats.get_subscriptions()] == ["t1"]
+        assert chats.one_by_title("one").tid == "t1"
+        look_ups: list[Callable[[str], object]] = [
+            chats.one_by_title, chats.get_by_title, chats.get_by_thread_id,
+        ]  # fmt: skip
+        for look_up in look_ups:
+            with pytest.raises(TWProtocolError, match=r"^not found, but .* don't create it again$"):
+                look_up("two")
+        assert box.count(*LISTING) == 1
 
     def test_a_chat_that_was_made_is_given_though_its_answer_has_a_fault(
         self, box: Sandbox, connection: Connection

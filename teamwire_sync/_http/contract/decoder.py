@@ -27,7 +27,14 @@ from teamwire_sync._internal.fields import (
     unknown,
 )
 from teamwire_sync._internal.signals import not_by_signal, suppress
-from teamwire_sync._models.chats import Chat, ChatHandle, ChatType, FillableChat, Message
+from teamwire_sync._models.chats import (
+    UNREADABLE,
+    Chat,
+    ChatHandle,
+    ChatType,
+    FillableChat,
+    Message,
+)
 from teamwire_sync._models.messages import AlertType, LinkPreview
 from teamwire_sync._models.people import Bot, Group, LoggedInUser, User
 from teamwire_sync._transport import ChatState
@@ -93,6 +100,7 @@ _CHAT_DEFAULTS = {
     "allow_mute_notifications": True,
     "is_closed": False,
 }
+_UNREADABLE = {"tid": UNREADABLE, "title": None, **_CHAT_DEFAULTS}
 _MESSAGE_DEFAULTS = {
     "tid": "",
     "from_user_id": "",
@@ -194,7 +202,11 @@ class Decoder:
     def page(self, document: Any) -> tuple[list[Chat], Sequence[int | None], str | None]:
         """Return the chats of a page, their revisions, and the cursor of the next page or None."""
         page, cursor = _checked_page(document, "a page of chats", _CHAT_PAGE)
-        chats, revisions = self.chats(page["chats"], page)
+        chats, revisions = self.one(
+            page["chats"],
+            lambda raws: self.chats(raws, page),
+            lambda raws: self.chats([raw if _is_named(raw) else _UNREADABLE for raw in raws], page),
+        )
         return chats, revisions, cursor
 
     def chat(self, document: Any) -> ChatState:
@@ -446,6 +458,13 @@ class Decoder:
     def named_groups(self, gids: Iterable[Any], whose: str) -> tuple[Group, ...]:
         """Return the described groups *gids*; *whose* names the referring object in an error."""
         return tuple([_named(self._groups, gid, f"{whose} names a group") for gid in gids])
+
+
+def _is_named(raw: Any) -> bool:
+    """Return whether look-ups can find the chat *raw*."""
+    with suppress(TWProtocolError):
+        return bool(rest_of(raw, "a chat", _CHAT, _CHAT_DEFAULTS)["tid"])
+    return False
 
 
 def _checked_page(
