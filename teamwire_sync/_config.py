@@ -94,6 +94,10 @@ class ConnectionConfig:
             do not show it yet. Default: 30 s.
         stale_if_error: The time after ``cache_ttl`` for which the last listing still answers
             look-ups while the server fails. Default: 0 s.
+        proxy_error_timeout: The time for which ``connection.events()`` retries while something
+            between this client and the server, such as a proxy, sends the responses. This applies
+            only after a response of the server itself. 0: the loop raises the error at once.
+            Default: 3600 s.
         store_check_interval: The time between two checks whether another process has written, for
             a Connection with a store. 0 means a check at each look-up. Default: 1 s.
         pool_size: The limit on TCP connections. Further threads wait for a free connection.
@@ -125,6 +129,7 @@ class ConnectionConfig:
     recheck_after: float = field(default=5, validator=_seconds(zero=True), kw_only=True)
     own_write_grace: float = field(default=30, validator=_seconds(zero=True), kw_only=True)
     stale_if_error: float = field(default=0, validator=_seconds(zero=True), kw_only=True)
+    proxy_error_timeout: float = field(default=3600, validator=_seconds(zero=True), kw_only=True)
     store_check_interval: float = field(default=1, validator=_seconds(zero=True), kw_only=True)
     pool_size: int = field(default=32, validator=_count(1), kw_only=True)
     page_size: int | None = field(default=None, validator=_count(1), kw_only=True)

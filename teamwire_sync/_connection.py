@@ -153,6 +153,7 @@ class Connection:
         self.groups = parts.Groups(self._groups)
         self._make_chats(config, clock, slot)
         self._hide_deleted_messages = config.hide_deleted_messages
+        self._proxy_error_timeout = config.proxy_error_timeout
         transport.on_unauthorized = self._cache.on_unauthorized
 
     def _make_chats(
@@ -295,6 +296,7 @@ class Connection:
             ends_at=ends_at,
             own=own,
             hide_deleted_messages=self._hide_deleted_messages,
+            proxy_error_timeout=self._proxy_error_timeout,
             attach=self._actions.attach_events,
             on_event=self._cache.on_state,
         )

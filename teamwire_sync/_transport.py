@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Callable, Generic, Protocol, TypeVar
 from attrs import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from teamwire_sync._models.attachments import Attachment
     from teamwire_sync._models.chats import Chat, ChatHandle, Message
@@ -161,6 +161,7 @@ class EventPage:
             `Events.CHAT_DELETED`, it is the revision of the chat's removal. For all other events,
             it is the revision of ``event.chat``. None stands for a revision that the server did not
             send. Empty if the server sent no revision.
+        vague: The thread IDs of the events' chats of which nothing but the ID is known.
     """
 
     events: Sequence[Event]
@@ -168,6 +169,7 @@ class EventPage:
     users: Sequence[User] = ()
     groups: Sequence[Group] = ()
     revisions: Sequence[int | None] = ()
+    vague: Collection[str] = ()
 
 
 class UploadSource(Protocol):

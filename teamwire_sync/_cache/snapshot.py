@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, field, frozen
 
-from teamwire_sync._models.chats import Chat
+from teamwire_sync._models.chats import UNREADABLE, Chat
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +22,7 @@ class ChatSnapshot:
 
     Attributes:
         chats: All the chats.
-        by_tid: The chats by thread ID.
+        by_tid: The chats by thread ID. `UNREADABLE` stands for chats that can't be decoded.
         by_title: The chats by title; a tuple if several chats have the title. Untitled chats have
             no entry.
         fresh_until: The time until which look-ups use the snapshot, on the cache's clock. With a
@@ -63,8 +63,9 @@ class ChatSnapshot:
             if title and by_title.setdefault(title, chat) is not chat:
                 repeated.setdefault(title, [by_title[title]]).append(chat)
         by_title.update((title, tuple(chats)) for title, chats in repeated.items())
+        chats = by_tid.values()
         return cls(
-            tuple(by_tid.values()),
+            tuple(chats) if UNREADABLE not in by_tid else tuple(one for one in chats if one.tid),
             by_tid,
             by_title,
             revisions=revisions or {},

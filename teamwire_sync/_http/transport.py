@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import sys
@@ -14,6 +15,7 @@ from teamwire_sync._http.tls import ca_bundle
 from teamwire_sync._internal.deadlines import now
 from teamwire_sync._internal.fork import on_fork
 from teamwire_sync._internal.imports import LazyModule, first_use
+from teamwire_sync._internal.log import logger
 from teamwire_sync._internal.secret import refuse_to_copy
 from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync._internal.waiting import new_lock
@@ -101,6 +103,7 @@ class HttpTransport:
         }  # fmt: skip
         self._opened: client.HttpClient | None = None
         self._closed = False
+        self._told: set[str] = set()
         self.after_fork()
         on_fork(self)
         if lazy and session is None and app_name is None and _is_plain(config):
@@ -152,7 +155,7 @@ class HttpTransport:
         self, *, validator: str | None, deadline: float | None
     ) -> Iterator[ChatPage]:
         """Yield the bot's chats, page by page."""
-        decoder = contract.Decoder()
+        decoder = contract.Decoder(self._tell)
         etag: str | None = None
         cursor: str | None = None
         headers = {} if validator is None else {"If-None-Match": validator}
@@ -174,7 +177,7 @@ class HttpTransport:
                 etag = None  # a request header can't contain it
             if etag != before:
                 # The chats have changed since the last page, so the users may have changed, too.
-                decoder = contract.Decoder()
+                decoder = contract.Decoder(self._tell)
             page, revisions, cursor = response.decode(decoder.page)
             users, groups = decoder.described()
             yield ChatPage(
@@ -197,7 +200,7 @@ class HttpTransport:
     def create_chat(self, draft: ChatDraft, *, deadline: float | None) -> ChatState:
         """Create a chat, or return the existing one-to-one chat."""
         body = contract.encode_draft(draft)
-        return self._ask("create_chat", contract.Decoder().chat, deadline, body=body)
+        return self._ask("create_chat", contract.Decoder(self._tell).chat, deadline, body=body)
 
     def edit_chat(
         self, tid: str, properties: Mapping[str, Any], *, deadline: float | None
@@ -216,7 +219,9 @@ class HttpTransport:
     def _edit_chat(
         self, name: str, tid: str, body: dict[str, Any], deadline: float | None
     ) -> ChatState:
-        return self._ask(name, contract.Decoder().chat, deadline, ids={"tid": tid}, body=body)
+        return self._ask(
+            name, contract.Decoder(self._tell).chat, deadline, ids={"tid": tid}, body=body
+        )
 
     def leave_chat(self, tid: str, *, deadline: float | None) -> ChatState:
         """Remove the bot from a chat."""
@@ -235,7 +240,7 @@ class HttpTransport:
         """Return at most *limit* messages, newest first."""
         return self._ask(
             "list_messages",
-            lambda document: Page(*contract.Decoder().messages(document, chat)),
+            lambda document: Page(*contract.Decoder(self._tell).messages(document, chat)),
             deadline,
             ids={"tid": chat.tid},
             query=contract.encode_query(limit=limit, before=before),
@@ -247,7 +252,7 @@ class HttpTransport:
         """Post a message in a chat."""
         return self._ask(
             "post_message",
-            lambda document: contract.Decoder().message(document, chat),
+            lambda document: contract.Decoder(self._tell).message(document, chat),
             deadline,
             ids={"tid": chat.tid},
             body=contract.encode_message(draft),
@@ -285,7 +290,7 @@ class HttpTransport:
     ) -> Page[User]:
         """Return a page of the users whose name contains *text*, or of all users if it is None."""
         query = contract.encode_query(text=text, cursor=cursor)
-        return self._page("list_users", query, contract.Decoder().users, deadline)
+        return self._page("list_users", query, contract.Decoder(self._tell).users, deadline)
 
     def get_user(self, uid: str, *, deadline: float | None) -> User | None:
         """Return a user, or None if the server does not find the user."""
@@ -313,7 +318,7 @@ class HttpTransport:
     def get_groups(self, *, cursor: str | None, deadline: float | None) -> Page[Group]:
         """Return a page of all circles and distribution lists."""
         query = contract.encode_query(cursor=cursor)
-        return self._page("list_groups", query, contract.Decoder().groups, deadline)
+        return self._page("list_groups", query, contract.Decoder(self._tell).groups, deadline)
 
     def get_group(self, gid: str, *, deadline: float | None) -> Group | None:
         """Return a circle or list with its members, or None if the server does not find it."""
@@ -331,13 +336,19 @@ class HttpTransport:
         timeout = wait + self._config.default_timeout
         return self._ask(
             "list_events",
-            contract.decode_events,
+            lambda document: contract.decode_events(document, self._tell),
             deadline,
             query=contract.encode_query(cursor=cursor, wait=None if cursor is None else wait),
             timeout=timeout,
             total=timeout,
             once=cursor is not None,
         )
+
+    def _tell(self, fault: str) -> None:
+        """Log a fault of a response. Warn only once, because each listing may have the fault."""
+        level = logging.DEBUG if fault in self._told else logging.WARNING
+        self._told.add(fault)
+        logger.log(level, "a response does not follow the contract: %s", fault)
 
     def pause(self, seconds: float) -> None:
         """Wait for *seconds*, or until `close`."""

@@ -7,7 +7,7 @@ from itertools import compress
 from operator import itemgetter
 from typing import Any
 
-from teamwire_sync._internal.signals import not_by_signal
+from teamwire_sync._internal.signals import not_by_signal, suppress
 from teamwire_sync._internal.validation import is_unicode
 from teamwire_sync.exceptions import TWProtocolError
 
@@ -60,6 +60,19 @@ def checked(value: Any, kind: str, fields: Fields) -> dict[str, Any]:
     return value
 
 
+def rest_of(value: Any, kind: str, fields: Fields, defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Return *value* with the default for each field that is missing or malformed.
+
+    Raises:
+        TWProtocolError: *value* is not an object, or a field without a default is malformed.
+    """
+    checked(value, kind, {name: fields[name] for name in fields if name not in defaults})
+    with suppress(TWProtocolError):
+        defaults = {**defaults, **dict(extra_of(value, fields))}
+    good = {name: value[name] for name in value if type(value[name]) in fields.get(name, ())}
+    return {**defaults, **good}
+
+
 def _type_name(value: Any) -> str:
     return _TYPE_NAMES.get(type(value), type(value).__name__)
 
@@ -72,10 +85,20 @@ def unknown(raws: list[Any], key: str, known: Mapping[str, Any]) -> list[Any]:
         return raws  # one of them is malformed, and the check of each object raises for it
 
 
+def is_time(milliseconds: int) -> bool:
+    """Return whether *milliseconds* are a date."""
+    return milliseconds in _TIMESTAMPS
+
+
+def is_revision(value: Any) -> bool:
+    """Return whether *value* can be a revision."""
+    return type(value) is int and 0 <= value < 2**63
+
+
 def checked_time(value: Mapping[str, Any], name: str, kind: str) -> int:
     """Return the milliseconds in the field *name* of *value*, or raise if they are not a date."""
     time: int = value[name]
-    if time not in _TIMESTAMPS:
+    if not is_time(time):
         message = f'"{name}" of {kind} is not a date'
         raise TWProtocolError(message)
     return time

@@ -34,6 +34,11 @@ if TYPE_CHECKING:
     _Service = ChatService["Chat | ChatHandle", "Chat", "Message", "MessageList"]
 
 
+# The thread ID that stands for all chats of a listing whose thread ID or title can't be decoded. No
+# chat has it, because no path can contain it.
+UNREADABLE = ""
+
+
 class ChatType(OpenEnum):
     """The kind of a chat."""
 

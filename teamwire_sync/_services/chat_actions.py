@@ -218,7 +218,8 @@ class ChatActions:
             size = min(limit, _MESSAGES) if cursor == start else _MESSAGES
             return self._message_page(chat, cursor, size, deadline)
 
-        return MessageList(islice(Pages("messages", read, start), limit))
+        pages = Pages("messages", read, start, pause=self._transport.pause)
+        return MessageList(islice(pages, limit))
 
     def iter_messages(
         self, chat: Chat | ChatHandle, *, before: Message | str | None, timeout: float | None
@@ -230,7 +231,7 @@ class ChatActions:
         def read(cursor: str | None) -> Page[Message]:
             return self._message_page(chat, cursor, _MESSAGES, deadline_of(timeout))
 
-        return Pages("messages", read, start)
+        return Pages("messages", read, start, pause=self._transport.pause)
 
     def _message_page(
         self, chat: Chat | ChatHandle, before: str | None, limit: int, deadline: float | None

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from teamwire_sync._display.progress import Progress, counted
 from teamwire_sync._internal.deadlines import deadline_of
 from teamwire_sync._internal.imports import LazyModule
 from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync._internal.validation import require_bool, require_id, require_str, require_text
-from teamwire_sync._models.chats import Chat, ChatHandle, ChatList
+from teamwire_sync._models.chats import UNREADABLE, Chat, ChatHandle, ChatList
 from teamwire_sync._services.validation import group_ids, user_ids
 from teamwire_sync._transport import ChatDraft, Transport
-from teamwire_sync.exceptions import TWAmbiguousTitleError, TWNotFoundError
+from teamwire_sync.exceptions import TWAmbiguousTitleError, TWNotFoundError, TWProtocolError
 
 if TYPE_CHECKING:
     import difflib
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from teamwire_sync._cache.chat_cache import ChatCache
     from teamwire_sync._cache.info import CacheInfo
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from teamwire_sync._services.chat_actions import ChatActions
 else:
     difflib = LazyModule("difflib")  # for an error: it would be 1.5 ms of each Connection's 42
+
+T = TypeVar("T")
 
 # The largest number of thread IDs in an error text.
 _NAMED = 10
@@ -95,7 +97,7 @@ class Chats:
     # A separate method: a variable that a lambda captures is slower to read, even in a hit.
     def _find_by_thread_id(self, tid: str, timeout: float | None) -> Chat | None:
         require_str(tid, "tid")
-        return self._cache.find(lambda view: view.by_tid.get(tid), deadline_of(timeout))
+        return self._find(lambda view: view.by_tid.get(tid), timeout)
 
     def get_by_title(self, title: str, timeout: float | None = None) -> list[Chat]:
         """Return the chats whose title is exactly *title*, or an empty list.
@@ -121,7 +123,19 @@ class Chats:
 
     def _find_by_title(self, title: str, timeout: float | None) -> list[Chat]:
         require_str(title, "title")
-        return list(self._cache.find(lambda view: view.titled(title), deadline_of(timeout)) or ())
+        return list(self._find(lambda view: view.titled(title), timeout) or ())
+
+    def _find(self, pick: Callable[[ChatSnapshot], T | None], timeout: float | None) -> T | None:
+        seen: list[ChatSnapshot] = []
+
+        def pick_of(view: ChatSnapshot) -> T | None:
+            seen[:] = [view]
+            return pick(view)
+
+        found = self._cache.find(pick_of, deadline_of(timeout))
+        if found is None:
+            _check_readable(seen[0])
+        return found
 
     def one_by_title(self, title: str, *, timeout: float | None = None) -> Chat:
         """Return the only chat whose title is exactly *title*, or raise an error.
@@ -144,6 +158,7 @@ class Chats:
 
         found = self._cache.find(pick, deadline_of(timeout))
         if found is None:
+            _check_readable(seen[0])
             close = _close_titles(title, seen[0].by_title)
             raise TWNotFoundError(_not_found_text(title, close), close_titles=close)
         if len(found) > 1:
@@ -237,6 +252,16 @@ class Chats:
     def cache_info(self) -> CacheInfo:
         """Return the cache's counters and the age of the snapshot."""
         return self._cache.info()
+
+
+def _check_readable(view: ChatSnapshot) -> None:
+    """Raise if a chat that was not found may be one that can't be decoded."""
+    if UNREADABLE in view.by_tid:
+        message = (
+            "not found, but the thread ID or the title of a chat can't be decoded: it may be the "
+            "chat that you look up, so don't create it again"
+        )
+        raise TWProtocolError(message)
 
 
 def _folded(title: str) -> str:

@@ -78,9 +78,7 @@ class Users:
             TWError: A request failed. The loop raises it.
         """
         deadline_of(timeout)  # a wrong timeout must raise here, not in the loop
-        return Pages(
-            "users", lambda cursor: self._directory.page(None, cursor, deadline_of(timeout))
-        )
+        return self._directory.pages(None, lambda: deadline_of(timeout))
 
 
 class UserDirectory:
@@ -126,7 +124,15 @@ class UserDirectory:
         """Return the users whose name contains *text*."""
         return self._found.get(text, deadline) or ()
 
-    def page(self, text: str | None, cursor: str | None, deadline: float | None) -> Page[User]:
+    def pages(self, text: str | None, deadline: Callable[[], float | None]) -> Pages[User]:
+        """Return the users whose name contains *text*, or all users. Each page has a *deadline*."""
+        return Pages(
+            "users",
+            lambda cursor: self._page(text, cursor, deadline()),
+            pause=self._transport.pause,
+        )
+
+    def _page(self, text: str | None, cursor: str | None, deadline: float | None) -> Page[User]:
         """Read and cache a page of the users whose name contains *text*, or of all users."""
         asked_at = self._clock()
         page = self._transport.get_users(text=text, cursor=cursor, deadline=deadline)
@@ -145,7 +151,7 @@ class UserDirectory:
 
     def _search(self, text: str, deadline: float | None) -> tuple[User, ...] | None:
         deadline = within(deadline, self._listing_timeout)
-        return tuple(Pages("users", lambda cursor: self.page(text, cursor, deadline))) or None
+        return tuple(self.pages(text, lambda: deadline)) or None
 
     def _load(self, uid: str, deadline: float | None) -> User | None:
         user = self._transport.get_user(uid, deadline=deadline)
@@ -346,6 +352,7 @@ class GroupDirectory:
             Pages(
                 "groups",
                 lambda cursor: self._transport.get_groups(cursor=cursor, deadline=deadline),
+                pause=self._transport.pause,
             )
         )
         self.attach(groups)

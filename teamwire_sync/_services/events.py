@@ -35,7 +35,7 @@ _LONGEST_WAIT = 25.0
 _FIRST_PAUSE = 0.25
 _LONGEST_PAUSE = 30.0
 _LONGEST_ASKED = 3600.0
-# The shortest interval of requests in seconds, for a server that returns no events immediately.
+# The shortest interval of requests in seconds, for a server that returns no new events immediately.
 _SHORTEST_WAIT = 1.0
 # Events that change the list of the chats, or a field that the list shows.
 _CHANGES = {
@@ -49,6 +49,8 @@ _CHANGES = {
     Events.CHAT_ALLOW_MUTE_NOTIFICATIONS_CHANGED,
     Events.CHAT_IS_CLOSED_CHANGED,
 }
+# Errors after which the loop retries, however long they last.
+_PASSING = (TWConnectionError, TWServerError, TWRateLimitError)
 
 
 @define(eq=False, repr=False)
@@ -97,6 +99,7 @@ class EventStream:
         ends_at: float | None,
         own: bool,
         hide_deleted_messages: bool,
+        proxy_error_timeout: float,
         attach: Callable[[EventPage], object],
         on_event: Callable[..., object],
     ) -> None:
@@ -108,20 +111,27 @@ class EventStream:
             ends_at: The moment of `time.monotonic` at which the stream ends. None means never.
             own: Whether to return events that the bot itself caused.
             hide_deleted_messages: Whether to leave out deleted messages.
+            proxy_error_timeout: The seconds for which to retry while something between this
+                client and the server sends the responses.
             attach: A callback that binds the models of a page to their services.
-            on_event: A callback for each chat that changed. It receives the thread ID, the chat
-                (None for `Events.CHAT_DELETED`), and the revision of its last change (None if the
-                server has no revisions).
+            on_event: A callback for each chat that changed. It receives the thread ID (None if the
+                state of the chat is unknown), the chat (None for `Events.CHAT_DELETED`), and the
+                revision of its last change (None if the server has no revisions).
         """
         self.cursor = cursor
         self._transport = transport
         self._ends_at = ends_at
         self._own = own
         self._hide_deleted = hide_deleted_messages
+        self._proxy_error_timeout = proxy_error_timeout
         self._attach = attach
         self._on_event = on_event
         self._batch = _Batch((), cursor)
+        # The positions of the events on the last page, and the pages in a row with these events.
+        self._seen: set[str] = {cursor}
+        self._repeats = 0
         self._failures = 0
+        self._foreign_since: float | None = None
         self._is_over = False
         self._use = _Use()
 
@@ -192,32 +202,57 @@ class EventStream:
             self._is_over = True
         try:
             page = self._transport.get_events(cursor=cursor, wait=wait, deadline=None)
-        except not_by_signal(TWConnectionError, TWServerError, TWRateLimitError) as error:
-            failure: TWError = error
+        except not_by_signal(TWError) as error:
+            failure = error
         else:
-            self._arrived(page)
-            if not page.events:
+            if not self._arrived(page, cursor):
                 self._is_over = self._left() <= 0
-                early = min(wait, _SHORTEST_WAIT) - (time.monotonic() - asked_at)
+                pause = _SHORTEST_WAIT * 2.0 ** max(0, min(self._repeats, 30) - 1)
+                early = min(wait, pause) - (time.monotonic() - asked_at)
                 if early > 0:
                     self._transport.pause(early)
             return
         # Outside the except block: otherwise this error becomes the context of the next error.
         self._failed(failure)
 
-    def _arrived(self, page: EventPage) -> None:
+    def _arrived(self, page: EventPage, asked: str) -> bool:
+        """Take the page after the cursor *asked*, and return whether an event on it is new."""
         if self._failures:
             logger.info("listening resumed after %d failures", self._failures)
-            self._failures = 0
+            self._failures, self._foreign_since = 0, None
         self._attach(page)
-        for event, revision in zip_longest(page.events, page.revisions):
+        # A server that repeats a page must not make a bot answer the same message again.
+        new = [
+            (event, revision)
+            for event, revision in zip_longest(page.events, page.revisions)
+            if event.cursor not in self._seen
+        ]
+        for event, revision in new:
             if event.type in _CHANGES:
                 chat = None if event.type is Events.CHAT_DELETED else event.chat
-                self._on_event(event.chat.tid, chat, revision)
+                is_vague = event.chat.tid in page.vague
+                self._on_event(None if is_vague else event.chat.tid, chat, revision)
+        is_repeated = bool(page.events) and not new
+        if is_repeated and not self._repeats:
+            logger.warning("the server repeats %d events; they are left out", len(page.events))
+        self._repeats = self._repeats + 1 if is_repeated else 0
+        cursor = new[-1][0].cursor if new and page.cursor == asked else page.cursor
+        wanted = [event for event, _ in new if self._is_wanted(event)]
         # One assignment: Ctrl-C between two assignments would return events twice.
-        self._batch = _Batch(list(filter(self._is_wanted, page.events)), page.cursor)
+        self._batch = _Batch(wanted, cursor)
+        self._seen = {cursor, *(event.cursor for event in page.events)}
+        return bool(new)
 
     def _failed(self, error: TWError) -> None:
+        now = time.monotonic()
+        if not error._is_foreign:
+            self._foreign_since = None
+        elif self._foreign_since is None:
+            self._foreign_since = now
+        if not isinstance(error, _PASSING) and (
+            self._foreign_since is None or now - self._foreign_since >= self._proxy_error_timeout
+        ):
+            raise error
         asked = min(float(getattr(error, "retry_after", None) or 0), _LONGEST_ASKED)
         left = self._left()
         if max(asked, _FIRST_PAUSE) >= left:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Callable, Generic, TypeVar
 
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# The limit on pages in a row without a new item. A server sends some such pages if it filters the
+# items after it has divided them into pages.
+_MOST_EMPTY = 100
+# The number of such pages that cost no pause, and the seconds by which each later pause is longer.
+_FEW_EMPTY = 10
+_PAUSE_STEP = 0.002
 # Stands for a revision that the server did not send.
 _NONE = -1
 
@@ -29,11 +36,18 @@ class Pages(Generic[T]):
         what: The name of the items, in the plural.
         read: A function that returns the page at a cursor. None is the cursor of the first page.
         start: The cursor of the first page to read.
+        pause: A function that waits for a number of seconds.
     """
 
     def __init__(
-        self, what: str, read: Callable[[str | None], Page[T]], start: str | None = None
+        self,
+        what: str,
+        read: Callable[[str | None], Page[T]],
+        start: str | None = None,
+        *,
+        pause: Callable[[float], object] = time.sleep,
     ) -> None:
+        self._pause = pause
         self._what = what
         self._read = read
         self._start = start
@@ -41,12 +55,19 @@ class Pages(Generic[T]):
     def __iter__(self) -> Iterator[T]:
         cursor = self._start
         seen = {cursor}
+        empty = 0
+        before: set[T] = set()
         while True:
             page = self._read(cursor)
             yield from page.items
             cursor = page.next_cursor
             if cursor is None:
                 return
+            items = set(page.items)
+            empty = 0 if items - before else empty + 1
+            before = items
+            if empty > _FEW_EMPTY:
+                _rest(self._what, empty, self._pause)
             if cursor in seen:
                 message = f"the pages of {self._what} never end: the server repeats a cursor"
                 raise TWProtocolError(message)
@@ -54,6 +75,14 @@ class Pages(Generic[T]):
 
     def __repr__(self) -> str:
         return f"<{self._what}, read page by page in each loop>"
+
+
+def _rest(what: str, empty: int, pause: Callable[[float], object]) -> None:
+    """Pause after *empty* pages in a row without a new item, or raise."""
+    if empty >= _MOST_EMPTY:
+        message = f"the pages of {what} never end: {empty} pages in a row have nothing new"
+        raise TWProtocolError(message)
+    pause(_PAUSE_STEP * empty)
 
 
 def read_listing(
@@ -76,18 +105,21 @@ def read_listing(
 
     Raises:
         TWTimeoutError: The listing took longer than the limit.
+        TWProtocolError: The server sends page after page without a new chat.
     """
     deadline = within(request.deadline, timeout)
     validator = request.validator
     for tries_left in (2, 1, 0):
         chats: dict[str, Chat] = {}
         revisions: dict[str, int] = {}
-        validators, floors = set(), []
+        validators, floors, empty = set(), [], 0
         for page in transport.iter_chat_pages(validator=validator, deadline=deadline):
             if page.not_modified:
                 return None
             attach(page.chats, page.users, page.groups)
+            before = len(chats)
             chats.update((chat.tid, chat) for chat in page.chats)
+            empty = 0 if len(chats) > before else empty + 1
             request.page(len(chats))
             validators.add(page.validator)
             floor = _NONE if page.revision is None else page.revision
@@ -99,6 +131,8 @@ def read_listing(
                 break
             if not page.is_last:
                 request.check_needed()
+                if empty > _FEW_EMPTY:
+                    _rest("the chats", empty, transport.pause)
         else:
             validator = validators.pop() if len(validators) == 1 else None
             floor = min(floors)

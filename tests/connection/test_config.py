@@ -32,6 +32,7 @@ class TestSettings:
             "recheck_after": 5,
             "own_write_grace": 30,
             "stale_if_error": 0,
+            "proxy_error_timeout": 3600,
             "store_check_interval": 1,
             "pool_size": 32,
             "page_size": None,
@@ -76,6 +77,7 @@ FROM_ZERO = (
     "recheck_after",
     "own_write_grace",
     "stale_if_error",
+    "proxy_error_timeout",
     "store_check_interval",
 )
 LEAST = {"pool_size": 1, "page_size": 1, "retries": 0}

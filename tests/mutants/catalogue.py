@@ -635,6 +635,22 @@ MUTANTS = (
         file="_cache/chat_cache.py",
     ),
     _mutant(
+        "a look-up that finds nothing ignores a chat that can't be decoded",
+        "if UNREADABLE in view.by_tid:",
+        "if False:",
+        "tests/services/test_faults_over_http.py::TestChats"
+        "::test_one_without_an_id_or_a_title_blocks_only_what_is_not_found[False-raw0]",
+        file="_services/chats.py",
+    ),
+    _mutant(
+        "events that the server repeats are returned again",
+        "            if event.cursor not in self._seen\n",
+        "",
+        "tests/services/test_listening_failures.py::TestRepeats"
+        "::test_is_asked_less_and_less[shown-fresh cursors]",
+        file="_services/events.py",
+    ),
+    _mutant(
         "stale look-ups show a fact that a later listing has ended",
         "return self.facts.live(listing.asked_at).merge(listing.listed)",
         "return self.facts.merge(listing.listed)",

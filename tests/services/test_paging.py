@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from itertools import islice
+from itertools import count, islice
+from typing import TYPE_CHECKING
 
 import pytest
 
-from teamwire_sync import TWProtocolError, TWServerError
+from teamwire_sync import Connection, TWProtocolError, TWServerError
 from teamwire_sync._services.paging import Pages
-from teamwire_sync._transport import Page
+from teamwire_sync._transport import ChatPage, Page
+from tests.support.builders import make_chat
+from tests.support.fake_transport import FakeTransport
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 
 class Book:
@@ -79,6 +85,63 @@ def test_a_circle_is_an_error(book: Book, back: str, start: str | None) -> None:
     with pytest.raises(TWProtocolError, match=r"^the pages of numbers never end: "):
         list(islice(Pages("numbers", book.read, start), 100))
     assert len(set(book.read_)) == len(book.read_)
+
+
+@pytest.mark.parametrize("items", [[], [1, 2]], ids=["empty", "the same"])
+def test_pages_without_anything_new_are_an_error_after_a_hundred(items: list[int]) -> None:
+    asked = count(1)
+    pauses: list[float] = []
+    pages = Pages("numbers", lambda _: Page(items, str(next(asked))), pause=pauses.append)
+
+    with pytest.raises(TWProtocolError, match=r"^the pages of numbers never end: 100 pages in a"):
+        list(pages)
+    assert next(asked) == 101 + bool(items)
+    assert len(pauses) == 89
+    assert 5 < sum(pauses) < 15
+    assert pauses == sorted(pauses)
+
+
+def test_something_new_now_and_then_is_no_error() -> None:
+    def read(cursor: str | None) -> Page[int]:
+        number = int(cursor or 0)
+        items = [] if number % 99 else [number]
+        return Page(items, None if number == 1000 else str(number + 1))
+
+    pages = Pages("numbers", read, "1", pause=lambda _: None)
+
+    assert list(pages) == list(range(99, 1000, 99))
+
+
+@pytest.mark.parametrize("chats", [(), ("t1", "t2")], ids=["empty", "the same"])
+def test_a_few_pages_without_anything_new_cost_no_pause(chats: Sequence[str]) -> None:
+    server = FakeTransport()
+
+    def pages(**_: object) -> Iterator[ChatPage]:
+        for number in range(10):
+            yield ChatPage([make_chat(tid) for tid in chats], is_last=number == 9)
+
+    server.iter_chat_pages = pages  # type: ignore[method-assign]
+    Connection(transport=server).chats.get_subscriptions()
+    numbers = iter(range(1, 10))
+    list(Pages("chats", lambda _: Page(chats, next(map(str, numbers), None)), pause=server.pause))
+
+    assert server.pauses == []
+
+
+@pytest.mark.parametrize("chats", [(), ("t1", "t2")], ids=["empty", "the same"])
+def test_a_listing_whose_pages_bring_no_new_chat_ends(chats: Sequence[str]) -> None:
+    server = FakeTransport()
+    read = count(1)
+
+    def pages(**_: object) -> Iterator[ChatPage]:
+        while next(read):
+            yield ChatPage([make_chat(tid) for tid in chats], is_last=False)
+
+    server.iter_chat_pages = pages  # type: ignore[method-assign]
+    with pytest.raises(TWProtocolError, match=r"^the pages of the chats never end: 100 pages"):
+        Connection(transport=server).chats.get_subscriptions()
+    assert next(read) == 101 + bool(chats)
+    assert len(server.pauses) == 89
 
 
 def test_what_came_before_the_circle_is_given(book: Book) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from datetime import datetime
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +13,8 @@ import responses
 from teamwire_sync import Attachments, Connection, ConnectionConfig, TWAuthError
 from teamwire_sync._credentials import Credentials
 from teamwire_sync._http.transport import HttpTransport
-from tests.support.builders import make_chat
+from teamwire_sync._transport import ChatPage, EventPage
+from tests.support.builders import chat_doc, make_chat, make_event, page_doc
 from tests.support.fake_transport import FakeTransport
 from tests.support.provocations import HOST, URL, answered, connected, logs, shows
 from tests.support.transport_calls import CHAT, error_body
@@ -186,6 +188,49 @@ def _() -> object:
         status=422,
         json=error_body("invalid_cursor", message),
     )
+
+
+ODD = page_doc(chat_doc("t1"), chat_doc("t2", title=5), chat_doc("t3", admin_ids=["gone"]))
+
+
+def listed(transport: HttpTransport) -> list[Chat]:
+    return Connection(transport=transport).chats.get_by_title("missing")
+
+
+@shows(
+    "not found, but the thread ID or the title of a chat can't be decoded: it may be the chat that "
+    "you look up, so don't create it again"
+)
+def _() -> object:
+    return answered(listed, json=ODD)
+
+
+@shows("the pages of the chats never end: 100 pages in a row have nothing new")
+def _() -> object:
+    transport = FakeTransport()
+    transport.iter_chat_pages = lambda **_: repeat(ChatPage(is_last=False))  # type: ignore[method-assign,misc]
+    return Connection(transport=transport).chats.get_subscriptions()
+
+
+@logs(
+    "a response does not follow the contract: a chat names a user that the answer does not "
+    "describe; only the rest of it is used"
+)
+def _() -> object:
+    page = page_doc(chat_doc("t1", title="missing", admin_ids=["gone"]))
+    return answered(listed, json=page)
+
+
+@logs("the server repeats 1 events; they are left out")
+def _() -> object:
+    transport = FakeTransport()
+    transport.event_answers += [
+        EventPage([make_event("message_read", "c1")], "c1"),
+        TWAuthError("401", status=401),
+    ]
+    with pytest.raises(TWAuthError):
+        next(Connection(transport=transport).events(since="c1"))
+    return None
 
 
 @logs("listening is interrupted and will be retried: 503 for GET /v1/bot/events/: no reason given")

@@ -21,17 +21,27 @@ from teamwire_sync._internal.fields import (
     checked_revisions,
     checked_time,
     extra_of,
+    is_revision,
+    is_time,
+    rest_of,
     unknown,
 )
-from teamwire_sync._internal.signals import not_by_signal
-from teamwire_sync._models.chats import Chat, ChatHandle, ChatType, FillableChat, Message
+from teamwire_sync._internal.signals import not_by_signal, suppress
+from teamwire_sync._models.chats import (
+    UNREADABLE,
+    Chat,
+    ChatHandle,
+    ChatType,
+    FillableChat,
+    Message,
+)
 from teamwire_sync._models.messages import AlertType, LinkPreview
 from teamwire_sync._models.people import Bot, Group, LoggedInUser, User
 from teamwire_sync._transport import ChatState
 from teamwire_sync.exceptions import TWProtocolError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 T = TypeVar("T")
 UserT = TypeVar("UserT", bound=User)
@@ -63,6 +73,46 @@ _CHAT: Fields = {
     "allow_sending": FLAG,
     "allow_mute_notifications": FLAG,
     "is_closed": FLAG,
+}
+# The values of the fields that can't be decoded. All other fields are necessary: the IDs, and a
+# chat's title, because a program creates a chat if it finds none with the title.
+_USER_DEFAULTS = {
+    "first_name": "",
+    "last_name": "",
+    "organisation": None,
+    "is_bot": False,
+    "has_avatar": None,
+}
+_GROUP_DEFAULTS = {
+    "title": "",
+    "owner_id": None,
+    "is_circle": False,
+    "is_list": False,
+    "is_public": False,
+}
+_CHAT_DEFAULTS = {
+    "type": ChatType.GROUP.value,
+    "user_ids": [],
+    "group_ids": [],
+    "admin_ids": [],
+    "is_alert": False,
+    "allow_sending": True,
+    "allow_mute_notifications": True,
+    "is_closed": False,
+}
+_UNREADABLE = {"tid": UNREADABLE, "title": None, **_CHAT_DEFAULTS}
+_MESSAGE_DEFAULTS = {
+    "tid": "",
+    "from_user_id": "",
+    "timestamp": 0,
+    "message": None,
+    "is_alert": False,
+    "alert_type": None,
+    "reply_to": None,
+    "sender_display_name": None,
+    "deleted": False,
+    "attachments": [],
+    "link_preview": None,
 }
 # A server without revisions omits the field.
 _NUMBERED_CHAT: Fields = {**_CHAT, REVISION: NUMBER}
@@ -106,9 +156,15 @@ class Decoder:
     If responses describe a user or a group differently, the first description counts. This is
     correct for the pages of a listing: either all pages show the same moment, or each page may show
     any moment between the start and the end of the listing.
+
+    Args:
+        tell: A callback that receives the fault of an object, without texts and IDs. The decoder
+            then returns what it can decode of the object, or leaves the object out. None: the
+            decoder raises `TWProtocolError`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tell: Callable[[str], object] | None = None) -> None:
+        self._tell = tell
         self._users: dict[str, User] = {}
         self._groups: dict[str, Group] = {}
         self._alone: dict[str, tuple[User]] = {}
@@ -119,10 +175,38 @@ class Decoder:
         new, self._new = self._new, ([], [])
         return new
 
+    def one(self, raw: Any, decode: Callable[[Any], T], rest: Callable[[Any], T]) -> T:
+        """Return the result of *decode* for *raw*. If *raw* has a fault, return that of *rest*."""
+        try:
+            return decode(raw)
+        except not_by_signal(TWProtocolError) as error:
+            if self._tell is None:
+                raise
+            fault = str(error)
+        found = rest(raw)
+        self._tell(f"{fault}; only the rest of it is used")
+        return found
+
+    def each(self, raws: Iterable[Any], decode: Callable[[Any], T]) -> list[T]:
+        """Return the results of *decode* for *raws*, without those that can't be decoded."""
+        found = []
+        for raw in raws:
+            try:
+                found.append(decode(raw))
+            except not_by_signal(TWProtocolError) as error:  # noqa: PERF203  one fault costs one object
+                if self._tell is None:
+                    raise
+                self._tell(f"{error}; it is left out")
+        return found
+
     def page(self, document: Any) -> tuple[list[Chat], Sequence[int | None], str | None]:
         """Return the chats of a page, their revisions, and the cursor of the next page or None."""
         page, cursor = _checked_page(document, "a page of chats", _CHAT_PAGE)
-        chats, revisions = self.chats(page["chats"], page)
+        chats, revisions = self.one(
+            page["chats"],
+            lambda raws: self.chats(raws, page),
+            lambda raws: self.chats([raw if _is_named(raw) else _UNREADABLE for raw in raws], page),
+        )
         return chats, revisions, cursor
 
     def chat(self, document: Any) -> ChatState:
@@ -136,13 +220,31 @@ class Decoder:
         """Return a message of *chat*."""
         answer = checked(document, "the answer", {"message": OBJECT, "users": ARRAY})
         self.learn(answer["users"], [])
-        return self.one_message(answer["message"], chat)
+        return self._message(answer["message"], chat)
 
     def messages(self, document: Any, chat: Chat | ChatHandle) -> tuple[list[Message], str | None]:
         """Return the messages of a page, and the ``before`` of the next page or None."""
         page, before = _checked_page(document, "a page of messages", _MESSAGE_PAGE, "next_before")
         self.learn(page["users"], [])
-        return [self.one_message(raw, chat) for raw in page["messages"]], before
+        return self.each(page["messages"], lambda raw: self._message(raw, chat)), before
+
+    def _message(self, raw: Any, chat: Chat | ChatHandle) -> Message:
+        return self.one(
+            raw,
+            lambda raw: self.one_message(raw, chat),
+            lambda raw: self.one_message(self._rest_of_message(raw), chat),
+        )
+
+    def _rest_of_message(self, raw: Any) -> dict[str, Any]:
+        rest = rest_of(raw, "a message", _MESSAGE, _MESSAGE_DEFAULTS)
+        # The author may no longer exist.
+        self._users.setdefault(rest["from_user_id"], User(rest["from_user_id"], "", ""))
+        if not is_time(rest["timestamp"]):
+            rest["timestamp"] = 0
+        rest["attachments"] = [each for each in rest["attachments"] if _is_attachment(each)]
+        if not _is_link_preview(rest["link_preview"]):
+            rest["link_preview"] = None
+        return rest
 
     def one_message(self, raw: Any, chat: Chat | ChatHandle) -> Message:
         """Return a message of *chat*, whose author a response has described before."""
@@ -167,13 +269,13 @@ class Decoder:
     def users(self, document: Any) -> tuple[list[User], str | None]:
         """Return the users of a page, and the cursor of the next page or None."""
         page, cursor = _checked_page(document, "a page of users", _USER_PAGE)
-        return [self._user(raw) for raw in page["users"]], cursor
+        return self.each(page["users"], self._user), cursor
 
     def groups(self, document: Any) -> tuple[list[Group], str | None]:
         """Return the groups of a page, and the cursor of the next page or None."""
         page, cursor = _checked_page(document, "a page of groups", _GROUP_PAGE)
         self.learn(page["users"], [])
-        return [self._group(raw) for raw in page["groups"]], cursor
+        return self.each(page["groups"], self._group), cursor
 
     def user(self, document: Any) -> User:
         """Return a user."""
@@ -195,22 +297,31 @@ class Decoder:
     def learn(self, raw_users: list[Any], raw_groups: list[Any]) -> None:
         """Store the users and groups that a response describes."""
         users, groups = self._users, self._groups
-        for raw in unknown(raw_users, "uid", users):
-            user = self._user(raw)
+        for user in self.each(unknown(raw_users, "uid", users), self._user):
             if users.setdefault(user.uid, user) is user:
                 self._alone[user.uid] = (user,)
                 self._new[0].append(user)
-        for raw in unknown(raw_groups, "gid", groups):
-            group = self._group(raw)
+        for group in self.each(unknown(raw_groups, "gid", groups), self._group):
             if groups.setdefault(group.gid, group) is group:
                 self._new[1].append(group)
 
     def _user(self, raw: Any) -> User:
-        checked(raw, "a user", _USER)
-        return _make_user(Bot if raw["is_bot"] else User, raw)
+        return self.one(raw, _whole_user, _rest_of_user)
 
     def _group(self, raw: Any, members: tuple[User, ...] | None = None) -> Group:
-        checked(raw, "a group", _GROUP)
+        return self.one(
+            raw,
+            lambda raw: self._whole_group(checked(raw, "a group", _GROUP), members),
+            lambda raw: self._whole_group(self._rest_of_group(raw), members),
+        )
+
+    def _rest_of_group(self, raw: Any) -> dict[str, Any]:
+        rest = rest_of(raw, "a group", _GROUP, _GROUP_DEFAULTS)
+        if rest["owner_id"] not in self._users:
+            rest["owner_id"] = None
+        return rest
+
+    def _whole_group(self, raw: Any, members: tuple[User, ...] | None) -> Group:
         owner = raw["owner_id"]
         return Group(
             raw["gid"],
@@ -229,7 +340,33 @@ class Decoder:
         """Return the chats in *raws* and their revisions.
 
         The response *answer* describes the users and groups of the chats.
+
+        Raises:
+            TWProtocolError: A chat has a fault. With a callback for faults: it has no thread ID or
+                no title field.
         """
+
+        def rest(raws: list[Any]) -> tuple[list[Chat], Sequence[int | None]]:
+            self.learn(answer["users"], answer["groups"])
+            return self._whole_chats([self._rest_of_chat(raw) for raw in raws], answer)
+
+        return self.one(raws, lambda raws: self._whole_chats(raws, answer), rest)
+
+    def _rest_of_chat(self, raw: Any) -> dict[str, Any]:
+        rest = rest_of(raw, "a chat", _CHAT, _CHAT_DEFAULTS)
+        for name, known in (
+            ("user_ids", self._users),
+            ("admin_ids", self._users),
+            ("group_ids", self._groups),
+        ):
+            rest[name] = [each for each in rest[name] if type(each) is str and each in known]
+        if not is_revision(rest.get(REVISION)):
+            rest.pop(REVISION, None)
+        return rest
+
+    def _whole_chats(
+        self, raws: list[Any], answer: Mapping[str, Any]
+    ) -> tuple[list[Chat], Sequence[int | None]]:
         chats: list[Chat] = []
         revisions = checked_revisions(raws, "a chat")
         fields = _NUMBERED_CHAT if revisions and None not in revisions else _CHAT
@@ -306,6 +443,10 @@ class Decoder:
         message = "a chat can't be read"
         raise TWProtocolError(message)
 
+    def known_user(self, uid: str | None) -> User | None:
+        """Return the user *uid*, or None if no response has described the user."""
+        return None if uid is None else self._users.get(uid)
+
     def named_user(self, uid: Any, whose: str) -> User:
         """Return the described user *uid*; *whose* names the referring object in an error."""
         return _named(self._users, uid, f"{whose} names a user")
@@ -317,6 +458,13 @@ class Decoder:
     def named_groups(self, gids: Iterable[Any], whose: str) -> tuple[Group, ...]:
         """Return the described groups *gids*; *whose* names the referring object in an error."""
         return tuple([_named(self._groups, gid, f"{whose} names a group") for gid in gids])
+
+
+def _is_named(raw: Any) -> bool:
+    """Return whether look-ups can find the chat *raw*."""
+    with suppress(TWProtocolError):
+        return bool(rest_of(raw, "a chat", _CHAT, _CHAT_DEFAULTS)["tid"])
+    return False
 
 
 def _checked_page(
@@ -334,6 +482,16 @@ def _named(known: Mapping[str, T], identifier: Any, what: str) -> T:
         pass
     message = f"{what} that the answer does not describe"
     raise TWProtocolError(message)
+
+
+def _whole_user(raw: Any) -> User:
+    checked(raw, "a user", _USER)
+    return _make_user(Bot if raw["is_bot"] else User, raw)
+
+
+def _rest_of_user(raw: Any) -> User:
+    rest = rest_of(raw, "a user", _USER, _USER_DEFAULTS)
+    return _make_user(Bot if rest["is_bot"] else User, rest)
 
 
 def _make_user(cls: type[UserT], raw: Mapping[str, Any]) -> UserT:
@@ -358,6 +516,18 @@ def _link_preview(raw: Any) -> LinkPreview:
         raw["domain"],
         extra_of(raw, _LINK_PREVIEW),
     )
+
+
+def _is_link_preview(raw: Any) -> bool:
+    with suppress(TWProtocolError):
+        return raw is None or bool(_link_preview(raw))
+    return False
+
+
+def _is_attachment(raw: Any) -> bool:
+    with suppress(TWProtocolError):
+        return bool(decode_attachments([raw]))
+    return False
 
 
 def decode_chat(document: Any) -> Chat:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Callable
+from typing import Any, Callable
 
 from teamwire_sync._http.contract.decoder import Decoder
 from teamwire_sync._internal.fields import (
@@ -19,7 +19,11 @@ from teamwire_sync._internal.fields import (
     checked_revisions,
     checked_time,
     extra_of,
+    is_revision,
+    is_time,
+    rest_of,
 )
+from teamwire_sync._models.chats import Chat
 from teamwire_sync._models.events import (
     ChatAdminsChangeInfo,
     ChatChangeInfo,
@@ -32,9 +36,6 @@ from teamwire_sync._models.events import (
 )
 from teamwire_sync._transport import EventPage
 from teamwire_sync.exceptions import TWProtocolError
-
-if TYPE_CHECKING:
-    from teamwire_sync._models.chats import Chat
 
 _PAGE: Fields = {
     "events": ARRAY,
@@ -50,6 +51,13 @@ _EVENT: Fields = {
     "timestamp": NUMBER,
     "is_own": FLAG,
     "editor_id": OPTIONAL,
+}
+_EVENT_DEFAULTS = {
+    "type": "unknown",
+    "tid": "",
+    "timestamp": 0,
+    "is_own": False,
+    "editor_id": None,
 }
 _MEMBERS: Fields = {"user_ids": ARRAY, "group_ids": ARRAY}
 _FLAGS = {
@@ -71,20 +79,58 @@ _FIELDS: dict[Events, Fields] = {
 }
 
 
-def decode_events(document: Any) -> EventPage:
-    """Return the page of events in *document*."""
+def decode_events(document: Any, tell: Callable[[str], object] | None = None) -> EventPage:
+    """Return the page of events in *document*.
+
+    Args:
+        document: The decoded JSON.
+        tell: A callback that receives the fault of an event, or of an object that the events name.
+            The event is then a plain `Event`, or is left out if it has no cursor. None: the
+            function raises `TWProtocolError`.
+    """
     page = checked(document, "a page of events", _PAGE)
-    decoder = Decoder()
+    decoder = Decoder(tell)
     decoder.learn(page["users"], page["groups"])
-    chats = {chat.tid: chat for chat in decoder.chats(page["chats"], page)[0]}
-    events = [_event(raw, chats, decoder) for raw in page["events"]]
+    chats = {
+        chat.tid: chat
+        for chat in decoder.each(page["chats"], lambda raw: decoder.chats([raw], page)[0][0])
+    }
+    decoded = decoder.each(
+        page["events"],
+        lambda raw: decoder.one(
+            raw,
+            lambda raw: _event(raw, chats, decoder),
+            lambda raw: _rest_of_event(raw, chats, decoder),
+        ),
+    )
     checked_cursor(page, "cursor", "a page of events")
     users, groups = decoder.described()
-    revisions = checked_revisions(page["events"], "an event")
-    return EventPage(events, page["cursor"], users, groups, revisions)
+    events = [event for event, _ in decoded]
+    revisions = [revision for _, revision in decoded]
+    if not any(each is not None for each in revisions):
+        revisions = []
+    vague = {event.chat.tid for event in events} - chats.keys()
+    return EventPage(events, page["cursor"], users, groups, revisions, vague)
 
 
-def _event(raw: Any, chats: dict[str, Chat], decoder: Decoder) -> Event:
+def _rest_of_event(raw: Any, chats: dict[str, Chat], decoder: Decoder) -> tuple[Event, int | None]:
+    """Return a plain `Event` with all that can be decoded, and its revision."""
+    rest = rest_of(raw, "an event", _EVENT, _EVENT_DEFAULTS)
+    checked_cursor(rest, "cursor", "an event")
+    revision = rest.pop(REVISION, None)
+    event = Event(
+        type=Events(rest["type"]),
+        chat=chats.get(rest["tid"]) or Chat(rest["tid"], None),
+        cursor=rest["cursor"],
+        timestamp=rest["timestamp"] if is_time(rest["timestamp"]) else 0,
+        is_own=rest["is_own"],
+        editor=decoder.known_user(rest["editor_id"]),
+        extra=extra_of(rest, _EVENT),
+    )
+    return event, revision if is_revision(revision) else None
+
+
+def _event(raw: Any, chats: dict[str, Chat], decoder: Decoder) -> tuple[Event, int | None]:
     checked(raw, "an event", _EVENT)
     kind = Events(raw["type"])
     fields = {**_EVENT, **_FIELDS.get(kind, {})}
@@ -100,7 +146,8 @@ def _event(raw: Any, chats: dict[str, Chat], decoder: Decoder) -> Event:
         raise TWProtocolError(message)
     editor = raw["editor_id"]
     make, more = _more(kind, raw, chat, decoder, what)
-    return make(
+    (revision,) = checked_revisions([raw], "an event") or (None,)
+    event = make(
         type=kind,
         chat=chat,
         cursor=raw["cursor"],
@@ -110,6 +157,7 @@ def _event(raw: Any, chats: dict[str, Chat], decoder: Decoder) -> Event:
         extra=extra_of(raw, fields),
         **more,
     )
+    return event, revision
 
 
 def _more(
