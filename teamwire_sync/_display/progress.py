@@ -55,7 +55,7 @@ def _callback(
             bar. The end may be None.
         options: The options of the bar.
     """
-    require_progress(progress)
+    progress = require_progress(progress)
     if progress is not True:
         yield progress or (lambda *_: None)
         return

@@ -145,8 +145,8 @@ class Attachments:
             ValueError: The name is empty, or *lat* or *lon* is out of range.
         """
         require_text(name, "name", empty=False)
-        require_number(lat, "lat", -90, 90)
-        require_number(lon, "lon", -180, 180)
+        lat = require_number(lat, "lat", -90, 90)
+        lon = require_number(lon, "lon", -180, 180)
         texts = {"address": address, "city": city, "country": country, "postalCode": postalCode}
         for key, text in texts.items():
             require_text(text, key, optional=True)
