@@ -63,7 +63,7 @@ class Sandbox(OtherUsers):
         port = _integer("port", port, 0, 65535)
         interval = _interval(live)
         _warn_unless_loopback(host)
-        self._clock_offset = time.time() - time.monotonic()
+        self._advanced = 0.0
         with ExitStack() as exits:
             database = exits.enter_context(closing(Database(path)))
             files = exits.enter_context(closing(Files(path)))
@@ -129,14 +129,16 @@ class Sandbox(OtherUsers):
 
     def clock(self) -> float:
         """Return the sandbox's time in seconds since 1970."""
-        return self._clock_offset + time.monotonic()
+        # No other clock: tools such as freezegun move some clocks and not others.
+        return time.time() + self._advanced
 
     def advance(self, seconds: float) -> None:
         """Move the sandbox's clock forward by this number of seconds."""
+        seconds = plain(seconds)
         if seconds < 0:
             message = f"seconds must not be negative: {seconds!r}"
             raise ValueError(message)
-        self._clock_offset += seconds
+        self._advanced += seconds
 
     def fault(
         self,
