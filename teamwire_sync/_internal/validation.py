@@ -79,6 +79,13 @@ def is_unicode(text: str) -> bool:
     return True
 
 
+def as_unicode(text: str) -> str:
+    """Return *text* with U+FFFD in place of each half of a surrogate pair."""
+    if is_unicode(text):
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def require_text(
     value: Any, name: str, *, empty: bool = True, optional: bool = False, most: int | None = None
 ) -> None:

@@ -639,4 +639,19 @@ MUTANTS = (
         "return self.facts.merge(listing.listed)",
         f"{_STALE}::TestStale::test_it_does_not_bring_back_what_a_later_listing_had_no_more",
     ),
+    _mutant(
+        "half an emoji of the server stays as it is",
+        'printable(str(body.removeprefix(BOM_UTF8), "utf-8"))',
+        'str(body.removeprefix(BOM_UTF8), "utf-8")',
+        "tests/services/test_half_emoji.py::test_chats_can_be_printed_shown_and_found",
+        file="_internal/strict_json.py",
+    ),
+    _mutant(
+        "a calendar entry's dates are compared by their local times",
+        "instant_of(endDate) < instant_of(startDate)",
+        "endDate < startDate",
+        "tests/services/test_attachments.py::TestCalendar"
+        "::test_an_entry_may_cover_the_end_of_summer_time",
+        file="_services/attachments.py",
+    ),
 )
