@@ -159,9 +159,12 @@ def require_date(value: Any, name: str) -> None:
 
     Raises:
         TypeError: *value* is not a datetime.
-        ValueError: *value* has no time zone.
+        ValueError: *value* has no time zone, or is the missing date of pandas.
     """
     _require_type(value, datetime.datetime, name, "a datetime")
+    if value != value:  # noqa: PLR0124  NaT, the missing date of pandas
+        message = f"{name} is {value}, which is not a date"
+        raise ValueError(message)
     if value.utcoffset() is None:
         message = (
             f"{name} has no time zone: use {name}.astimezone() for the local one, or set tzinfo"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import partial
 from typing import Any, Callable
 
 import attrs
@@ -20,7 +21,6 @@ from teamwire_sync._internal.validation import (
     require_number,
     require_progress,
 )
-from teamwire_sync._sandbox.world.seed import KNOWN_CHAT
 from teamwire_sync.testing import sandbox
 from tests.support.fake_transport import FakeTransport
 from tests.support.tables import unlike
@@ -146,7 +146,27 @@ class TestCalls:
         assert "create_chat" in transport.calls
 
     def test_an_array_as_a_flag_is_named(self) -> None:
+        flags: Any = np.array([True, False])
         with Connection(transport=FakeTransport()) as connection:
-            chat: Any = connection.chats.at(KNOWN_CHAT)
-            with pytest.raises(TypeError, match=r"^is_alert must be True or False, not ndarray$"):
-                chat.post("x", is_alert=np.array([True]))
+            chats: Any = connection.chats
+            rows = [
+                (
+                    partial(chats.at("t1").post, "x", is_alert=flags),
+                    TypeError,
+                    "^is_alert must be ",
+                ),
+                (partial(chats.get_subscriptions, refresh=flags), TypeError, "^refresh must be "),
+                (partial(connection.events, own=flags), TypeError, "^own must be "),
+            ]
+
+            assert unlike(lambda call: call(), rows) == []
+
+    def test_a_missing_date_is_named(self) -> None:
+        with pytest.raises(ValueError, match=r"^startDate is NaT, which is not a date$"):
+            Attachments().add_calendar("x", pd.NaT, pd.NaT)
+
+    def test_dates_of_pandas_are_compared_by_their_instants(self) -> None:
+        start = pd.Timestamp("2025-10-26 00:45", tz="UTC").tz_convert("Europe/Berlin")
+        entries = Attachments().add_calendar("x", start, start + pd.Timedelta(minutes=30))
+
+        assert len(entries) == 1
