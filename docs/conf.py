@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +15,12 @@ sys.path.insert(0, str(HERE))
 
 from _contract import markdown_of  # noqa: E402  it is beside this file
 
+from teamwire_sync._internal.version import VERSION  # noqa: E402
+
 project = "teamwire_sync"
 author = "the authors of teamwire_sync"
 project_copyright = author
-version = release = version_of("teamwire_sync")
+version = release = VERSION
 
 extensions = [
     "myst_parser",

@@ -8,6 +8,7 @@ from teamwire_sync._cache.info import CacheInfo
 from teamwire_sync._config import ConnectionConfig
 from teamwire_sync._connection import Connection
 from teamwire_sync._internal import imports as _imports
+from teamwire_sync._internal import version as _version
 from teamwire_sync._models.chats import (
     Chat,
     ChatHandle,
@@ -63,8 +64,6 @@ if TYPE_CHECKING:
     from teamwire_sync._stores.redis import RedisStore
     from teamwire_sync._vendor import VendorTransport
 
-    __version__: str
-
 __all__ = [
     "AlertType",
     "Attachment",
@@ -119,6 +118,8 @@ __all__ = [
     "VendorTransport",
 ]
 
+__version__ = _version.VERSION
+
 # A program that only looks up chats needs none of these names. Each is imported at its first use.
 _LATER = {
     "_services.attachments": ["Attachments"],
@@ -155,10 +156,6 @@ def __getattr__(name: str) -> Any:
             value = getattr(_imports.import_whole(f"teamwire_sync.{module}"), name)
             globals()[name] = value
             return value
-    # Reading the metadata takes longer than the rest of this module.
-    if name == "__version__":
-        with _imports.first_use("can't read the version"):
-            return _imports.import_whole("importlib.metadata").version("teamwire_sync")
     message = f"module 'teamwire_sync' has no attribute {name!r}"
     raise AttributeError(message)
 

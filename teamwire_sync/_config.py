@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import Attribute, field, frozen
 
-from teamwire_sync._internal.validation import check_seconds, require_bool, require_count
+from teamwire_sync._internal.validation import check_seconds, plain, require_bool, require_count
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,9 +19,10 @@ def _validator(check: Callable[[Any, str], object]) -> Callable[[Any, Attribute[
     None is accepted without a check if it is the default.
     """
 
-    def validate(_config: Any, attribute: Attribute[Any], value: Any) -> None:
+    def validate(config: Any, attribute: Attribute[Any], value: Any) -> None:
         if value is not None or attribute.default is not None:
             check(value, f"ConnectionConfig.{attribute.name}")
+            object.__setattr__(config, attribute.name, plain(value))
 
     return validate
 
@@ -45,7 +46,7 @@ def _check_path(path: Any, name: str, what: str) -> None:
 
 
 def _check_verify(value: Any, name: str) -> None:
-    if not isinstance(value, bool):
+    if not isinstance(plain(value), bool):
         _check_path(value, name, "True, False or the path of a CA bundle")
 
 

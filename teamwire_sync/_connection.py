@@ -278,7 +278,7 @@ class Connection:
             ValueError: *timeout* is out of range, or *since* is empty.
             TWError: The request for the current cursor failed. With *since*, no request is sent.
         """
-        require_bool(own, "own")
+        own = require_bool(own, "own")
         ends_at = deadline_of(timeout)
         if since is None:
             page = self._transport.get_events(cursor=None, wait=0, deadline=ends_at)

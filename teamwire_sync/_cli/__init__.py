@@ -11,6 +11,7 @@ import sys
 from importlib.util import find_spec
 
 from teamwire_sync._internal.extras import install_command
+from teamwire_sync._internal.version import VERSION
 
 try:
     import click
@@ -36,7 +37,7 @@ from teamwire_sync._cli import (
 
 
 @click.group(cls=errors.MainGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="teamwire_sync")
+@click.version_option(VERSION)
 @click.option("--url", help="The server's URL. Default: TEAMWIRE_URL, or the config file.")
 @click.option(
     "--profile",

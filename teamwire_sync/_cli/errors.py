@@ -69,6 +69,8 @@ def exit_on_error() -> Iterator[None]:
         echo_status("")
         raise SystemExit(INTERRUPTED) from None
     except click.ClickException as error:
+        if sys.stderr is None:  # click would print the error on stdout, among the data
+            raise SystemExit(error.exit_code) from None
         vars(error)["message"] = escape_lines(_STORE_URL.sub(r"\1://...", error.message))
         raise
     except not_by_signal(TWError, OSError, ValueError) as error:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import platform
 import sys
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 from attrs import define, field, frozen
 
 from teamwire_sync._internal.signals import not_by_signal
+from teamwire_sync._internal.version import VERSION
 from teamwire_sync._vendor.transport import VendorTransport, ask_vendor
 from teamwire_sync.exceptions import TWError
 
@@ -115,7 +115,7 @@ class VendorCheck:
         self._transport = VendorTransport(self._connection_factory, total_timeout=self._timeout)
         theirs = getattr(sys.modules.get("teamwire_api"), "__version__", None) or "unknown"
         python = f"Python {platform.python_version()} on {sys.platform}"
-        return f"ok, version {theirs}, with teamwire_sync {version('teamwire_sync')}, {python}"
+        return f"ok, version {theirs}, with teamwire_sync {VERSION}, {python}"
 
     def _open(self) -> str:
         ask_vendor(self._imported(), "opening", lambda _vendor, _call: asyncio.sleep(0))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, Callable, Union
 
 from teamwire_sync._display.extras import import_extra
+from teamwire_sync._internal.signals import suppress
 from teamwire_sync._internal.validation import require_progress
 
 if TYPE_CHECKING:
@@ -54,20 +55,27 @@ def _callback(
             bar. The end may be None.
         options: The options of the bar.
     """
-    require_progress(progress)
+    progress = require_progress(progress)
     if progress is not True:
         yield progress or (lambda *_: None)
         return
     make = import_extra("tqdm.auto", needed_by="progress=True").tqdm
-    with ExitStack() as stack:
-        bars: list[Any] = []
+    bars: list[Any] = []
 
-        def move(*news: int) -> None:
-            done, total = place_of(*news)
+    def move(*news: int) -> None:
+        done, total = place_of(*news)
+        # A call does not fail because its bar can't be drawn. Windows programs without a console
+        # have no sys.stderr, and the reader of a pipe may have closed it.
+        with suppress(Exception):
             # The first call creates the bar: in a notebook, a bar that is created without a total
             # never gets one.
             if not bars:
-                bars.append(stack.enter_context(make(total=total, **options)))
+                bars.append(make(total=total, **options))
             bars[0].update(done - bars[0].n)
 
+    try:
         yield move
+    finally:
+        with suppress(Exception):
+            for bar in bars:
+                bar.close()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Callable, NoReturn
 from urllib.parse import urlencode, urlsplit
 
+import requests
 from urllib3.exceptions import HTTPError
 
 from teamwire_sync._http.body import AnswerRefusedError, DownloadBody, LocalFailure, UploadBody
@@ -25,6 +25,7 @@ from teamwire_sync._internal.fork import on_fork
 from teamwire_sync._internal.secret import refuse_to_copy
 from teamwire_sync._internal.signals import not_by_signal, unwrapped
 from teamwire_sync._internal.validation import require_str
+from teamwire_sync._internal.version import VERSION
 from teamwire_sync._internal.waiting import Limit, Ticket
 from teamwire_sync.exceptions import (
     TWClosedError,
@@ -34,8 +35,6 @@ from teamwire_sync.exceptions import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    import requests
 
     from teamwire_sync._config import ConnectionConfig
     from teamwire_sync._credentials import Credentials
@@ -307,7 +306,8 @@ def _user_agent(app_name: str | None) -> str:
     if app_name and not (app_name.isascii() and app_name.isprintable()):
         message = "app_name must be printable ASCII, because it is sent in a header"
         raise ValueError(message)
-    agent = f"teamwire_sync/{version('teamwire_sync')} requests/{version('requests')}"
+    release = requests.__version__  # type: ignore[attr-defined]
+    agent = f"teamwire_sync/{VERSION} requests/{release}"
     return f"{agent} ({app_name})" if app_name else agent
 
 

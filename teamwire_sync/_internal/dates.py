@@ -1,4 +1,4 @@
-"""Conversion of the server's timestamps."""
+"""Conversion of timestamps and dates."""
 
 from __future__ import annotations
 
@@ -16,3 +16,12 @@ def date_of(timestamp: int) -> datetime.datetime:
     """Return the aware datetime in UTC, *timestamp* milliseconds after 1970-01-01 UTC."""
     epoch = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
     return epoch + datetime.timedelta(milliseconds=timestamp)
+
+
+def instant_of(moment: datetime.datetime) -> float:
+    """Return *moment* in seconds since 1970-01-01 UTC, for comparisons.
+
+    Python compares two dates of the same time zone by their local times. When summer time ends, the
+    local times of one hour are repeated.
+    """
+    return moment.timestamp()

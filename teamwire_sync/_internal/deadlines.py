@@ -29,8 +29,7 @@ def deadline_of(timeout: float | None) -> float | None:
     reset_seconds_waited()
     if timeout is None:
         return None
-    check_seconds("timeout", timeout)
-    return time.monotonic() + timeout
+    return check_seconds("timeout", timeout) + time.monotonic()
 
 
 def now() -> float:

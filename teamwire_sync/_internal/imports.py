@@ -72,7 +72,7 @@ def first_use(failure: str) -> Iterator[None]:
     except not_by_signal(OSError) as error:
         number, reason = error.errno, error.strerror or type(error).__name__
     except not_by_signal(ImportError):
-        # Without a descriptor, an extension module or a package's metadata are not found.
+        # Without a descriptor, an extension module is not found.
         number = _why_no_file_opens()
         if number is None:
             raise

@@ -3,39 +3,66 @@
 from __future__ import annotations
 
 import threading
+from operator import index
 from reprlib import repr as short_repr
 from typing import TYPE_CHECKING, Any
 
 from teamwire_sync._internal.imports import LazyModule
-from teamwire_sync._internal.signals import not_by_signal
+from teamwire_sync._internal.signals import not_by_signal, suppress
 
 if TYPE_CHECKING:
     import datetime
+    import numbers
 else:
     datetime = LazyModule("datetime")
+    numbers = LazyModule("numbers")
+
+_BUILTIN = (str, bool, int, float, type(None))
 
 
-def _require_type(value: object, kinds: type | tuple[type, ...], name: str, what: str) -> None:
+def plain(value: Any) -> Any:
+    """Return *value* as an int, a float or a bool if it is a number or flag of another type.
+
+    The types of numpy, for example, are neither JSON nor precise: in numpy, a Python float plus a
+    float32 is a float32. Other values are returned unchanged.
+    """
+    kind = type(value)
+    if kind in _BUILTIN:
+        return value
+    # numpy.bool_ has no base class in common with bool, and numpy need not be installed.
+    if kind.__name__ in {"bool", "bool_"} and hasattr(kind, "__bool__"):
+        return bool(value)
+    if isinstance(value, numbers.Real):
+        # numpy.timedelta64 counts as a whole number, but has no unit that we know.
+        with suppress(TypeError, OverflowError):
+            return index(value) if isinstance(value, numbers.Integral) else float(value)
+    return value
+
+
+def _require_type(value: object, kinds: type | tuple[type, ...], name: str, what: str) -> Any:
+    value = plain(value)
     # In Python, bool is a subclass of int.
     if not isinstance(value, kinds) or (isinstance(value, bool) and kinds is not bool):
         message = f"{name} must be {what}, not {type(value).__name__}"
         raise TypeError(message)
+    return value
 
 
-def check_seconds(name: str, value: Any, *, zero: bool = False) -> None:
-    """Raise unless *value* is a finite number of seconds above zero, or zero if *zero* is set.
+def check_seconds(name: str, value: Any, *, zero: bool = False) -> float:
+    """Return *value*, a finite number of seconds above zero, or zero if *zero* is set.
 
     Raises:
         TypeError: *value* is not a number.
         ValueError: *value* is out of range.
     """
-    _require_type(value, (int, float), name, "a number of seconds")
+    seconds: float = _require_type(value, (int, float), name, "a number of seconds")
     # A socket or a lock can't wait longer than TIMEOUT_MAX. NaN fails both comparisons.
-    if not 0 <= value <= threading.TIMEOUT_MAX or (value == 0 and not zero):
+    if not 0 <= seconds <= threading.TIMEOUT_MAX or (seconds == 0 and not zero):
         least = "zero or more" if zero else "more than zero"
         limits = f"{least} and at most {threading.TIMEOUT_MAX:,.0f} seconds"
-        message = f"{name} must be {limits}, got {short_repr(value)}"
+        message = f"{name} must be {limits}, got {short_repr(seconds)}"
         raise ValueError(message)
+    return seconds
 
 
 def require_str(value: object, name: str) -> None:
@@ -50,6 +77,13 @@ def is_unicode(text: str) -> bool:
     except not_by_signal(UnicodeEncodeError):
         return False
     return True
+
+
+def as_unicode(text: str) -> str:
+    """Return *text* with U+FFFD in place of each half of a surrogate pair."""
+    if is_unicode(text):
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def require_text(
@@ -89,34 +123,35 @@ def require_bool(value: bool, name: str) -> bool:
     Raises:
         TypeError: *value* is neither True nor False.
     """
-    _require_type(value, bool, name, "True or False")
-    return value
+    return bool(_require_type(value, bool, name, "True or False"))
 
 
-def require_number(value: Any, name: str, least: float, most: float) -> None:
-    """Raise unless *value* is a number from *least* to *most*.
+def require_number(value: Any, name: str, least: float, most: float) -> float:
+    """Return *value*, a number from *least* to *most*.
 
     Raises:
         TypeError: *value* is not a number.
         ValueError: *value* is out of range.
     """
-    _require_type(value, (int, float), name, "a number")
-    if not least <= value <= most:  # NaN fails both comparisons
-        message = f"{name} must be from {least:g} to {most:g}, got {value!r}"
+    number: float = _require_type(value, (int, float), name, "a number")
+    if not least <= number <= most:  # NaN fails both comparisons
+        message = f"{name} must be from {least:g} to {most:g}, got {number!r}"
         raise ValueError(message)
+    return number
 
 
-def require_count(value: Any, name: str, least: int = 1) -> None:
-    """Raise unless *value* is a whole number of at least *least*.
+def require_count(value: Any, name: str, least: int = 1) -> int:
+    """Return *value*, a whole number of at least *least*.
 
     Raises:
         TypeError: *value* is not an int.
         ValueError: *value* is below *least*.
     """
-    _require_type(value, int, name, "an int")
-    if value < least:
-        message = f"{name} must be {least} or more, got {value}"
+    count = int(_require_type(value, int, name, "an int"))
+    if count < least:
+        message = f"{name} must be {least} or more, got {count}"
         raise ValueError(message)
+    return count
 
 
 def require_date(value: Any, name: str) -> None:
@@ -124,9 +159,12 @@ def require_date(value: Any, name: str) -> None:
 
     Raises:
         TypeError: *value* is not a datetime.
-        ValueError: *value* has no time zone.
+        ValueError: *value* has no time zone, or is the missing date of pandas.
     """
     _require_type(value, datetime.datetime, name, "a datetime")
+    if value != value:  # noqa: PLR0124  NaT, the missing date of pandas
+        message = f"{name} is {value}, which is not a date"
+        raise ValueError(message)
     if value.utcoffset() is None:
         message = (
             f"{name} has no time zone: use {name}.astimezone() for the local one, or set tzinfo"
@@ -134,10 +172,15 @@ def require_date(value: Any, name: str) -> None:
         raise ValueError(message)
 
 
-def require_progress(value: object) -> None:
-    """Raise TypeError unless *value* is None, a bool or callable: an argument ``progress``."""
-    if value is not None and not callable(value):
-        _require_type(value, bool, "progress", "True, False or callable")
+def require_progress(value: Any) -> Any:
+    """Return *value*, an argument ``progress``.
+
+    Raises:
+        TypeError: *value* is neither None, nor a bool, nor callable.
+    """
+    if value is None or callable(value):
+        return value
+    return _require_type(value, bool, "progress", "True, False or callable")
 
 
 def require_id(value: object, name: str) -> str:

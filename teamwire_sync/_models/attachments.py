@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from attrs import field, frozen
 
+from teamwire_sync._internal.dates import instant_of
 from teamwire_sync._models.base import Bound, Extensible, OpenEnum, extra_field, text_repr
 
 if TYPE_CHECKING:
@@ -142,8 +143,8 @@ class CalendarAttachment(Attachment):
 
     type: AttachmentType = field(default=AttachmentType.CALENDAR, init=False, repr=False)
     title: str = field(repr=text_repr)
-    startDate: datetime = field(repr=str)  # noqa: N815
-    endDate: datetime = field(repr=str)  # noqa: N815
+    startDate: datetime = field(repr=str, eq=instant_of)  # noqa: N815
+    endDate: datetime = field(repr=str, eq=instant_of)  # noqa: N815
     description: str | None = field(default=None, repr=False)
     location: str | None = field(default=None, repr=False)
     _extra: tuple[tuple[str, Any], ...] = extra_field()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from teamwire_sync._http.contract import OPERATIONS
 from teamwire_sync._sandbox.app import MAX_BODY, MAX_UPLOAD, SPOOL_KEY
 from teamwire_sync._sandbox.validation import is_printable
-from teamwire_sync._sandbox.world.files import CHUNK, Files, Spool
+from teamwire_sync._sandbox.world.files import CHUNK, Files, Spool, read_body
 
 if TYPE_CHECKING:
     from contextlib import ExitStack
@@ -57,25 +57,26 @@ def receive_body(environ: WSGIEnvironment, files: Files, exits: ExitStack) -> bo
         exits: The exit stack that removes the stored body.
 
     Returns:
-        False for an incomplete upload: the client has gone, and the upload must not count as
-        complete.
+        False for an incomplete body: the client has gone, or the server stops. A response to a part
+        of a request would be wrong.
     """
     source = environ["wsgi.input"]
     body = b""
-    is_complete = True
     if environ["REQUEST_METHOD"] == "POST" and request_path(environ) == _UPLOADS:
         spool = exits.enter_context(closing(Spool(files)))
         spool.receive(source, MAX_UPLOAD)
         environ[SPOOL_KEY] = spool
-        is_too_long = spool.size > MAX_UPLOAD
-        announced = int(environ.get("CONTENT_LENGTH") or 0)
-        is_complete = is_too_long or (spool.size >= announced and not spool.is_broken)
+        size, most, is_broken = spool.size, MAX_UPLOAD, spool.is_broken
     else:
-        body = source.read(MAX_BODY + 1)
-        is_too_long = len(body) > MAX_BODY
+        received = read_body(source, MAX_BODY + 1)
+        body = received or b""
+        size, most, is_broken = len(body), MAX_BODY, received is None
+    is_too_long = size > most
+    announced = int(environ.get("CONTENT_LENGTH") or 0)
+    is_complete = is_too_long or (size >= announced and not is_broken)
     drained = 0
     while is_too_long and drained < _DRAIN_LIMIT:
-        chunk = source.read(CHUNK)
+        chunk = read_body(source, CHUNK) or b""
         drained += len(chunk)
         is_too_long = bool(chunk)
     environ["wsgi.input"] = io.BytesIO(body)

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from cheroot import wsgi
-from cheroot.server import HTTPConnection
+from cheroot.server import HTTPConnection, HTTPRequest
 
 from teamwire_sync._internal.log import logger
 from teamwire_sync._sandbox.middleware import CONNECTION_KEY
@@ -25,8 +25,19 @@ _THREADS = 16
 """The number of threads at the start, and the number to add when all threads are busy."""
 
 
+class _Request(HTTPRequest):
+    """A request that is not refused while the server stops."""
+
+    def simple_response(self, status: str, msg: str = "") -> None:
+        """Refuse the request, unless only its beginning has arrived before the stop."""
+        if not self.server.is_stopping:
+            super().simple_response(status, msg)
+
+
 class _TrackedConnection(HTTPConnection):
     """A connection that the server can find while the connection is open."""
+
+    RequestHandlerClass = _Request
 
     def __init__(self, server: Server, *args: Any) -> None:
         super().__init__(server, *args)
@@ -102,7 +113,7 @@ class Server(wsgi.Server):
         self._lock = threading.RLock()
         self._growth = threading.Lock()
         self._open: set[_TrackedConnection] = set()
-        self._stopping = False
+        self.is_stopping = False
         self.accepted = 0
         self._thread = threading.Thread(target=self.serve, name="teamwire-sandbox", daemon=True)
 
@@ -133,7 +144,7 @@ class Server(wsgi.Server):
     def stop(self) -> None:
         """End all connections and threads."""
         with self._growth, self._lock:
-            self._stopping = True
+            self.is_stopping = True
             connections = self._open.copy()
         for connection in connections:
             connection.end_input()
@@ -147,13 +158,13 @@ class Server(wsgi.Server):
         if self.requests.idle == 0:
             # A new thread may take a request before `grow` counts the thread. It waits here.
             with self._growth:
-                if self.requests.idle == 0 and not self._stopping:
+                if self.requests.idle == 0 and not self.is_stopping:
                     self.requests.grow(_THREADS)
 
     def put_conn(self, conn: _TrackedConnection) -> None:
         """Wait for the next request of a connection; after a stop, close the connection."""
         with self._lock:
-            if self._stopping:
+            if self.is_stopping:
                 conn.close()
             else:
                 super().put_conn(conn)
@@ -168,7 +179,7 @@ class Server(wsgi.Server):
     def end_if_late(self, connection: _TrackedConnection) -> None:
         """End a connection, or a long response, that began after the server stopped."""
         with self._lock:
-            if self._stopping:
+            if self.is_stopping:
                 connection.end_input()
 
     def closed(self, connection: _TrackedConnection) -> None:

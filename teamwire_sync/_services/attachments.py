@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, BinaryIO
 
+from teamwire_sync._internal.dates import instant_of
 from teamwire_sync._internal.validation import require_date, require_number, require_text
 from teamwire_sync._models.attachments import (
     Attachment,
@@ -110,7 +111,7 @@ class Attachments:
         require_text(title, "title", empty=False)
         require_date(startDate, "startDate")
         require_date(endDate, "endDate")
-        if endDate < startDate:
+        if instant_of(endDate) < instant_of(startDate):
             message = f"endDate is before startDate: {endDate} and {startDate}"
             raise ValueError(message)
         for name, text in (("description", description), ("location", location)):
@@ -144,8 +145,8 @@ class Attachments:
             ValueError: The name is empty, or *lat* or *lon* is out of range.
         """
         require_text(name, "name", empty=False)
-        require_number(lat, "lat", -90, 90)
-        require_number(lon, "lon", -180, 180)
+        lat = require_number(lat, "lat", -90, 90)
+        lon = require_number(lon, "lon", -180, 180)
         texts = {"address": address, "city": city, "country": country, "postalCode": postalCode}
         for key, text in texts.items():
             require_text(text, key, optional=True)

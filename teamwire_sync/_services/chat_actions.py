@@ -131,7 +131,7 @@ class ChatActions:
     ) -> Message:
         """Post a message in *chat*; see `Chat.post`."""
         require_text(message, "message")
-        require_bool(is_alert, "is_alert")
+        is_alert = require_bool(is_alert, "is_alert")
         require_text(
             sender_display_name,
             "sender_display_name",
@@ -139,7 +139,7 @@ class ChatActions:
             empty=False,
             most=_LONGEST_NAME,
         )
-        require_progress(progress)
+        progress = require_progress(progress)
         if alert_type is None and is_alert:
             alert_type = "alert"
         kind = None if alert_type is None else _alert_type(alert_type)
@@ -208,7 +208,7 @@ class ChatActions:
         timeout: float | None,
     ) -> MessageList:
         """Return the newest messages; see `Chat.get_messages`."""
-        require_count(limit, "limit")
+        limit = require_count(limit, "limit")
         start = None if before is None else _message_id(before, "before")
         deadline = within(deadline_of(timeout), self._listing_timeout)
 

@@ -64,9 +64,11 @@ class Chats:
             timeout: A limit for the call in seconds. If None, only `ConnectionConfig` sets limits.
 
         Raises:
+            TypeError: An argument has the wrong type.
             TWError: The listing of the chats failed.
             ImportError: *progress* is True, and tqdm is missing. The text says what to install.
         """
+        refresh = require_bool(refresh, "refresh")
         deadline = deadline_of(timeout)
         if progress is None:
             return ChatList(self._cache.all(deadline, refresh=refresh))

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from teamwire_sync._internal.fields import FLAG, OPTIONAL, STRING, Fields, extra_of
 from teamwire_sync._internal.signals import not_by_signal
-from teamwire_sync._internal.strict_json import parse_json
+from teamwire_sync._internal.strict_json import parse_json, printable
 from teamwire_sync._models.chats import Chat, ChatType, FillableChat
 from teamwire_sync._models.people import Bot, Group, LoggedInUser, User
 from teamwire_sync._stores.base import StoredListing, StoreError
@@ -98,7 +98,7 @@ def unpack(packed: bytes) -> StoredListing:
     message = "the snapshot is damaged or cut off"
     if digest == _digest(body):
         try:
-            return _contents(parse_json(str(body, "ascii")))
+            return _contents(parse_json(printable(str(body, "ascii"))))
         except not_by_signal(*_FAULTS):
             message = "the snapshot contains something other than chats"
     raise StoreError(message)

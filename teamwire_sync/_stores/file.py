@@ -91,12 +91,10 @@ class FileStore:
         max_age: float = MAX_AGE,
         max_bytes: int = MAX_BYTES,
     ) -> None:
-        check_seconds("max_age", max_age)
-        require_count(max_bytes, "max_bytes")
+        self._max_age = check_seconds("max_age", max_age)
+        self._max_bytes = require_count(max_bytes, "max_bytes")
         self._now: Callable[[], float] = time.time
         self._folder = Folder(folder_path(path))
-        self._max_age = max_age
-        self._max_bytes = max_bytes
         _require_sqlite3()
 
     def _slot(self, identity: str) -> _FileSlot:

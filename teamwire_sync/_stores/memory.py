@@ -10,6 +10,7 @@ from attrs import evolve
 
 from teamwire_sync._cache.listing import SlotRevision, Written
 from teamwire_sync._internal.fork import on_fork
+from teamwire_sync._internal.validation import check_seconds
 from teamwire_sync._internal.waiting import new_lock
 from teamwire_sync._stores.base import (
     MAX_AGE,
@@ -33,7 +34,7 @@ class MemoryStore:
     """
 
     def __init__(self, *, max_age: float = MAX_AGE) -> None:
-        self._max_age = max_age
+        self._max_age = check_seconds("max_age", max_age)
         self._slots: dict[str, _MemorySlot] = {}
         self._now: Callable[[], float] = time.time
 

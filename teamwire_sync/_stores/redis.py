@@ -158,9 +158,9 @@ class RedisStore:
         if not isinstance(given.reveal(), str):
             message = f"url must be a str, not {type(given.reveal()).__name__}"
             raise TypeError(message)
-        check_seconds("max_age", max_age)
-        require_count(max_bytes, "max_bytes")
-        check_seconds("timeout", timeout)
+        self._max_age = check_seconds("max_age", max_age)
+        self._max_bytes = require_count(max_bytes, "max_bytes")
+        timeout = check_seconds("timeout", timeout)
         with first_use("can't import redis"):
             is_missing = find_spec("redis") is None
         if is_missing:
@@ -168,8 +168,6 @@ class RedisStore:
             raise ImportError(message, name="redis")
         self._link = redis_link.Link(given, timeout)
         self._where = self._link.where
-        self._max_age = max_age
-        self._max_bytes = max_bytes
 
     def _slot(self, identity: str) -> _RedisSlot:
         return _RedisSlot(self._link, key_of(identity), self._max_age, self._max_bytes)

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from teamwire_sync._internal.validation import as_unicode
 from teamwire_sync._models.chats import Chat, ChatHandle, ChatType, Message
 from teamwire_sync._models.people import Bot, Group, LoggedInUser, User
 from teamwire_sync.exceptions import TWProtocolError
@@ -101,7 +102,7 @@ class Converter:
             chat: The chat of the message.
             draft: The draft of the message.
         """
-        mid = theirs if isinstance(theirs, str) else _text(theirs, "mid")
+        mid = as_unicode(theirs) if isinstance(theirs, str) else _text(theirs, "mid")
         author = getattr(theirs, "from_user", None)
         # An author without an ID is ignored: the message is posted, so no error may be raised here.
         is_told = bool(getattr(author, "uid", None))
@@ -133,12 +134,12 @@ def _id(theirs: Any, name: str) -> str:
         given = "None" if theirs is None else f"a {type(theirs).__name__}"
         message = f"the vendor's SDK returned {given}, which has no valid {name}"
         raise TWProtocolError(message)
-    return str(value)
+    return as_unicode(str(value))
 
 
 def _text(theirs: Any, name: str) -> str | None:
     value = getattr(theirs, name, None)
-    return None if value is None else str(value)
+    return None if value is None else as_unicode(str(value))
 
 
 def _flag(theirs: Any, name: str, *, default: bool) -> bool:
@@ -155,7 +156,7 @@ def _chat_type(value: object) -> ChatType:
     if value is None:
         return ChatType.GROUP
     name = value.name if isinstance(value, Enum) else str(value)
-    return ChatType(name.lower())
+    return ChatType(as_unicode(name).lower())
 
 
 def _organisation(theirs: Any) -> str | None:
@@ -163,6 +164,6 @@ def _organisation(theirs: Any) -> str | None:
     if organisation is None:
         return _text(theirs, "org_name")
     if isinstance(organisation, str):
-        return organisation
+        return as_unicode(organisation)
     names = (getattr(organisation, name, None) for name in ("name", "title"))
-    return next((name for name in names if isinstance(name, str)), None)
+    return next((as_unicode(name) for name in names if isinstance(name, str)), None)

@@ -97,10 +97,9 @@ class VendorTransport:
                 f"not {type(connection_factory).__name__}{made}"
             )
             raise TypeError(message)
-        check_seconds("total_timeout", total_timeout)
         self.identity = None if bot is None else f"vendor {require_id(bot, 'bot')}"
         self.on_unauthorized: Callable[[], None] = lambda: None
-        self._total_timeout = total_timeout
+        self._total_timeout = check_seconds("total_timeout", total_timeout)
         self._thread = VendorThread(connection_factory)
 
     # Chats

@@ -6,7 +6,7 @@ import io
 import sys
 from typing import TYPE_CHECKING
 
-from teamwire_sync._cli.errors import USAGE
+from teamwire_sync._cli.errors import NOT_FOUND, USAGE
 from teamwire_sync._sandbox.world.seed import KNOWN_CHAT
 
 if TYPE_CHECKING:
@@ -29,6 +29,22 @@ def test_a_closed_stream_is_none(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> N
             if (done.code, done.err, done.out == "") != (0, "", "stdout" in closed):
                 wrong.append((command, closed, done.code, done.err))
     assert wrong == []
+
+
+def test_without_stderr_no_error_is_on_stdout(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = {}
+    for command in ("nonsense", "users find", "chats show nowhere", "-v chats show nowhere"):
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "stderr", None)
+            done = cli(*command.split())
+        found[command] = (done.code, done.out)
+
+    assert found == {
+        "nonsense": (USAGE, ""),
+        "users find": (USAGE, ""),
+        "chats show nowhere": (NOT_FOUND, ""),
+        "-v chats show nowhere": (NOT_FOUND, ""),
+    }
 
 
 def test_a_post_without_stdin_needs_a_text(cli: Cli) -> None:

@@ -146,6 +146,22 @@ class TestPackage:
     def test_the_version_is_that_of_the_metadata(self) -> None:
         assert teamwire_sync.__version__ == metadata.version("teamwire_sync")
 
+    @pytest.mark.parametrize(
+        "code",
+        [
+            "import teamwire_sync; print(teamwire_sync.__version__)",
+            "from teamwire_sync import Connection as C; C('a', 's', 'https://h.example').close()",
+            "from teamwire_sync.testing import sandbox\nwith sandbox() as b: b.connect().check()",
+            "from teamwire_sync._cli import main; main(['--version'])",
+        ],
+        ids=["version", "connection", "sandbox", "command line"],
+    )
+    def test_no_package_needs_metadata(self, code: str) -> None:
+        """Programs vendor packages, and slim images remove the metadata."""
+        start = "import importlib.metadata as m; m.Distribution.discover = lambda **_: iter(())\n"
+
+        assert python(start + code) == python(code)
+
     def test_says_that_it_is_typed(self) -> None:
         assert resources.files("teamwire_sync").joinpath("py.typed").is_file()
 

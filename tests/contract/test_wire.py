@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -27,6 +29,7 @@ from teamwire_sync._http.contract import (
     encode_draft,
     encode_message,
 )
+from teamwire_sync._internal.validation import as_unicode
 from teamwire_sync._transport import ChatDraft, MessageDraft
 from tests.support.builders import (
     chat_answer,
@@ -126,6 +129,57 @@ class TestEncoding:
 class TestJson:
     def test_is_decoded(self) -> None:
         assert decode_json(b'{"a": ["\\u00e4"]}') == {"a": ["ä"]}
+
+    @pytest.mark.parametrize(
+        ("text", "decoded"),
+        [
+            (r"\ud83d", "\ufffd"),
+            (r"\uDE00", "\ufffd"),
+            (r"a\uD83Db", "a\ufffdb"),
+            (r"\ud83d\ud83d\ude00", "\ufffd😀"),
+            (r"\ude00\ud83d", "\ufffd\ufffd"),
+            (r"\ud83d\u00e4", "\ufffdä"),
+            (r"\ud83d\n\ude00", "\ufffd\n\ufffd"),
+            (r"\ud83d\uDE00", "😀"),
+            (r"\\ud83d", r"\ud83d"),
+            (r"\\\ud83d", "\\\ufffd"),
+            (r"\\ud83d\ude00", "\\ud83d\ufffd"),
+            (r"\"cursor\": \"\ud83d", '"cursor": "\ufffd'),
+        ],
+    )
+    def test_half_of_a_surrogate_pair_is_a_replacement_character(
+        self, text: str, decoded: str
+    ) -> None:
+        for document in ([decoded], {"a": decoded}, {decoded: 1}):
+            body = json.dumps(document).replace(json.dumps(decoded), f'"{text}"')
+
+            assert decode_json(body.encode()) == document
+
+    def test_random_texts_are_made_printable(self) -> None:
+        pieces = ["\\", "\ud83d", "\ude00", "u", "ud83d", '"', "\n", "é", "😀", "cursor"]
+        rng = random.Random(20)  # noqa: S311  reproducible
+        for _ in range(2_000):
+            texts = ["".join(rng.choices(pieces, k=6)) for _ in range(2)]
+
+            assert decode_json(json.dumps(texts).encode()) == list(map(as_unicode, texts))
+
+    @pytest.mark.parametrize("name", ["cursor", "next_cursor", "next_before"])
+    def test_a_cursor_stays_as_it_is(self, name: str) -> None:
+        """It is refused later: another cursor would mean another place."""
+        document = {"title": "\ud800", name: 'a\\"\ud800', "more": {name: "\ud800"}}
+        body = json.dumps(document, separators=(" ,", " : ")).encode()
+
+        assert decode_json(body) == {**document, "title": "\ufffd"}
+
+    def test_a_long_text_with_half_of_a_pair_takes_no_more_memory_than_others(self) -> None:
+        """A pattern that repeats a group keeps each repetition."""
+        body = b'{"cursor": "' + b"x" * 2**20 + b'\\ud800"}'
+        tracemalloc.start()
+        try:
+            decode_json(body)
+            assert tracemalloc.get_traced_memory()[1] < 8 * 2**20
+        finally:
+            tracemalloc.stop()
 
     def test_an_empty_body_is_called_so(self) -> None:
         with pytest.raises(TWProtocolError, match=r"^the answer is empty$"):

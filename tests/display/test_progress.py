@@ -230,6 +230,54 @@ class TestDownloading:
         assert [(bar.n, bar.is_over) for bar in bars] == [(3, True)]
 
 
+class Unwritable(io.StringIO):
+    """A stream whose reader has gone, or whose disk is full."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self._error = error
+
+    def write(self, _text: str) -> int:
+        raise self._error
+
+    flush = write  # type: ignore[assignment]
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize(
+    "stream",
+    [
+        None,
+        Unwritable(BrokenPipeError()),
+        Unwritable(OSError(28, "full")),
+        Unwritable(ValueError()),
+    ],
+    ids=["none", "pipe", "disk", "other"],
+)
+class TestWithoutStderr:
+    def test_a_listing_is_whole(
+        self, connection: Connection, monkeypatch: pytest.MonkeyPatch, stream: Any
+    ) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "stderr", stream)
+            listed = connection.chats.get_subscriptions(progress=True)
+
+        assert len(listed) == 5
+
+    def test_a_post_is_done(
+        self,
+        connection: Connection,
+        transport: FakeTransport,
+        monkeypatch: pytest.MonkeyPatch,
+        stream: Any,
+    ) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "stderr", stream)
+            connection.chats.at("t1").post("hello", file_of(3), progress=True)
+
+        assert transport.calls[-1] == "post_message"
+
+
 def install(connection: Connection, call: str) -> None:
     """Make a call that shows a bar."""
     file = make_file()

@@ -30,6 +30,7 @@ from tests.support.builders import (
     make_user,
     pickled,
 )
+from tests.support.repeated_hour import RepeatedHour
 from tests.support.tables import unlike
 
 NOON = datetime(2024, 2, 29, 12, tzinfo=timezone.utc)
@@ -245,6 +246,19 @@ class TestAttachments:
         there = NOON.astimezone(timezone(timedelta(hours=5)))
 
         assert CalendarAttachment("x", NOON, NOON) == CalendarAttachment("x", there, there)
+
+    def test_the_two_times_of_a_repeated_hour_differ(self) -> None:
+        first = datetime(2025, 10, 26, 2, 30, tzinfo=RepeatedHour())
+        second = first.replace(fold=1)
+
+        assert CalendarAttachment("x", first, first) != CalendarAttachment("x", first, second)
+
+    def test_an_instant_of_a_repeated_hour_is_the_same_in_each_zone(self) -> None:
+        here = datetime(2025, 10, 26, 2, 30, fold=1, tzinfo=RepeatedHour())
+        ours, theirs = here, here.astimezone(timezone.utc)
+        entries = {CalendarAttachment("x", each, each) for each in (ours, theirs)}
+
+        assert len(entries) == 1
 
     def test_a_download_goes_through_the_service(self) -> None:
         file, service = bound(make_file(), "path")

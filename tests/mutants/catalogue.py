@@ -678,4 +678,19 @@ MUTANTS = (
         "::test_that_was_refused_on_the_way_has_no_effect_on_the_cache[404]",
         file="_http/errors.py",
     ),
+    _mutant(
+        "half an emoji of the server stays as it is",
+        'printable(str(body.removeprefix(BOM_UTF8), "utf-8"))',
+        'str(body.removeprefix(BOM_UTF8), "utf-8")',
+        "tests/services/test_half_emoji.py::test_chats_can_be_printed_shown_and_found",
+        file="_internal/strict_json.py",
+    ),
+    _mutant(
+        "a calendar entry's dates are compared by their local times",
+        "instant_of(endDate) < instant_of(startDate)",
+        "endDate < startDate",
+        "tests/services/test_attachments.py::TestCalendar"
+        "::test_an_entry_may_cover_the_end_of_summer_time",
+        file="_services/attachments.py",
+    ),
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.support.builders import Clock
 
 # Seconds that a poll waits: longer than its answer is waited for here.
 LONG = 2 * PATIENCE
@@ -263,22 +261,17 @@ def test_event_that_is_there_is_not_waited_for(api: Api) -> None:
     assert len(poll(api, cursor=now, wait=LONG)["events"]) == 1
 
 
-def test_wait_ends_without_an_event(
-    api: Api, background: ThreadPoolExecutor, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The answer comes when the time is over, and not before."""
-    looks: list[float] = []
+def test_wait_ends_without_an_event(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answer comes when the time is over, and not before, however the clocks are set."""
+    slept: list[float] = []
 
-    def look() -> float:
-        looks.append(clock())
-        return clock()
+    def sleep(seconds: float) -> bool:
+        slept.append(seconds)
+        return len(slept) == 2  # woken, although there is no event
 
-    monkeypatch.setattr(events, "time", SimpleNamespace(monotonic=look))
-    waiting = background.submit(poll_alone, api.box, cursor=api.now(), wait=0.01)
-    wait_until(lambda: len(looks) > 20)
-    assert not waiting.done()
-    clock.advance(0.01)
-    assert waiting.result(PATIENCE)["events"] == []
+    monkeypatch.setattr(api.box._world.events._arrival, "wait", sleep)
+    assert poll(api, cursor=api.now(), wait=2.5)["events"] == []
+    assert slept == [1, 1, 1, 0.5]
 
 
 @pytest.mark.parametrize("by", ["the bot", "others"])

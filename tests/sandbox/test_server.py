@@ -20,7 +20,7 @@ import teamwire_sync
 from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, KNOWN_USER
 from teamwire_sync.testing import Sandbox, sandbox
 from tests.support.sandbox_api import CHATS, Api
-from tests.support.waiting import PATIENCE
+from tests.support.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -104,6 +104,53 @@ def test_end_lets_waiting_answers_go(effect: str) -> None:
             held.release()
         box.close()
         assert answer.result(PATIENCE).status_code == 200
+
+
+HEAD = f"POST {CHATS} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+LENGTH, CHUNKS = "Content-Length: 20\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n14\r\n"
+BEGINNINGS = {
+    "line": "POST /v1",
+    "header": HEAD[:-5],
+    "headers": HEAD,
+    "no byte": HEAD + LENGTH,
+    "some bytes": HEAD + LENGTH + '{"title"',
+    "part of a chunk": HEAD + CHUNKS + '{"title"',
+    "one chunk": HEAD + CHUNKS + '{"title": "a title"}\r\n',
+}
+
+
+@pytest.mark.parametrize("beginning", BEGINNINGS.values(), ids=BEGINNINGS)
+def test_the_end_is_no_answer_to_the_beginning_of_a_request(beginning: str) -> None:
+    """A 400 would say that the client made a mistake."""
+    with sandbox(chats=0) as box, client_of(box) as client:
+        client.sendall(beginning.encode())
+        wait_until(lambda: box.connections == 1)
+        box.close()
+        assert received(client) == b""
+
+
+@pytest.mark.parametrize("beginning", [HEAD + LENGTH + "{", HEAD + CHUNKS + "{"])
+def test_a_client_that_goes_away_gets_no_answer(beginning: str) -> None:
+    """Half of a body is not JSON, but nobody sent it as JSON."""
+    with sandbox(chats=0) as box, client_of(box) as client:
+        client.sendall(beginning.encode())
+        client.shutdown(socket.SHUT_WR)
+        assert received(client) == b""
+        assert [request.status for request in box.requests] == [None]
+
+
+def client_of(box: Sandbox) -> socket.socket:
+    """A connection to a sandbox."""
+    host, port = box.url.removeprefix("http://").split(":")
+    return socket.create_connection((host, int(port)), PATIENCE)
+
+
+def received(client: socket.socket) -> bytes:
+    """All that comes before the end of a connection."""
+    try:
+        return b"".join(iter(lambda: client.recv(4096), b""))
+    except ConnectionError:
+        return b""
 
 
 def test_end_closes_the_port() -> None:

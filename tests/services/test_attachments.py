@@ -20,6 +20,7 @@ from teamwire_sync import (
     OtherAttachment,
 )
 from tests.support.builders import make_file
+from tests.support.repeated_hour import RepeatedHour
 from tests.support.tables import unlike
 
 if TYPE_CHECKING:
@@ -325,6 +326,14 @@ class TestCalendar:
 
     def test_may_end_when_it_starts(self) -> None:
         assert only(Attachments().add_calendar("Lunch", NOON, NOON)).endDate == NOON
+
+    def test_an_entry_may_cover_the_end_of_summer_time(self) -> None:
+        start = datetime(2025, 10, 26, 2, 45, tzinfo=RepeatedHour())
+        end = start.replace(minute=15, fold=1)
+
+        assert only(Attachments().add_calendar("Night shift", start, end)).endDate is end
+        with pytest.raises(ValueError, match=r"^endDate is before startDate: "):
+            Attachments().add_calendar("Night shift", end, start)
 
     def test_what_is_wrong_is_named(self) -> None:
         given = {"title": "Lunch", "startDate": NOON, "endDate": NOON}

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 ADA, BOB = make_user("ada", has_avatar=True), Bot("bob", "Bob", "", is_bot=True)
 TEAM = make_group("team", owner=BOB, extra=(("mood", "fine"),))
 
-TEXTS = ["", "x", "Übergabe 🚑", "\ud800", "\x00\r\n\u2028", '"\\', "9" * 2000]
+TEXTS = ["", "x", "Übergabe 🚑", "\ufffd", "\\ud800", "\x00\r\n\u2028", '"\\', "9" * 2000]
 FLAGS = [False, True]
 EXTRAS = [
     (),
     (("", None),),
-    (("é", [1, -0.5, 10**600, {"deep": [True, []]}]), ("a", "\udfff")),
+    (("é", [1, -0.5, 10**600, {"deep": [True, []]}]), ("a", "\ufffe")),
 ]
 USER_FIELDS: dict[str, list[Any]] = {
     "uid": TEXTS,
@@ -142,6 +142,12 @@ class TestFields:
         group = make_group(members=(ADA,))
 
         assert again(make_chat(groups=(group,)))[0].groups[0]._members is None
+
+    def test_half_emoji_of_an_earlier_version_are_made_printable(self) -> None:
+        stored = make_chat(title="half \ud83d", users=(make_user(first_name="\ude00 half"),))
+        (chat,) = again(stored)
+
+        assert (chat.title, chat.users[0].first_name) == ("half \ufffd", "\ufffd half")
 
     def test_random_listings_come_back_as_they_were(self) -> None:
         for seed in range(30):

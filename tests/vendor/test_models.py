@@ -86,6 +86,34 @@ def wrong(
     return found
 
 
+class TestHalfEmoji:
+    """The SDK passes on what other programs cut in the middle of an emoji."""
+
+    def test_texts_are_printable(self) -> None:
+        half, whole = "\ud83d half", "\ufffd half"
+        user = their_user(half, first_name=half, last_name=half, organisation=half)
+        group = their_group(half, title=half)
+        chat = chat_of(tid=half, title=half, type=half, users=[user], circles=[group])
+
+        ours = (chat.tid, chat.title, chat.type, chat.users[0].uid, chat.users[0].first_name)
+        assert ours == (whole,) * 5
+        assert (chat.users[0].last_name, chat.users[0].organisation) == (whole, whole)
+        assert (chat.groups[0].gid, chat.groups[0].title) == (whole, whole)
+
+    def test_a_pair_in_two_halves_is_an_emoji(self) -> None:
+        assert chat_of(title="\ud83d\ude00").title == "😀"
+
+    @pytest.mark.parametrize("answer", ["\ud83d", theirs(mid="\ud83d")], ids=["id", "message"])
+    def test_ids_of_messages_are_printable(self, answer: Any) -> None:
+        message = Converter().message(answer, make_chat(), MessageDraft("x"))
+
+        assert message.mid == "\ufffd"
+
+    @pytest.mark.parametrize("organisation", [theirs(name="\ud83d"), theirs(title="\ud83d")])
+    def test_names_of_organisations_are_printable(self, organisation: Any) -> None:
+        assert user_of(organisation=organisation).organisation == "\ufffd"
+
+
 class TestChat:
     def test_with_nothing_but_an_id_has_what_is_documented_as_default(self) -> None:
         assert chat_of() == Chat("t1", None)

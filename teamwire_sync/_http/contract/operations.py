@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from attrs import frozen
 
+from teamwire_sync._internal.dates import instant_of
 from teamwire_sync._internal.signals import suppress
 from teamwire_sync._internal.strict_json import SMALL, decode_json
 from teamwire_sync._internal.validation import is_unicode
@@ -181,7 +182,7 @@ def _encode_attachment(attachment: Attachment) -> dict[str, Any]:
 
 
 def _milliseconds(moment: datetime) -> int:
-    return round(moment.timestamp() * 1000)
+    return round(instant_of(moment) * 1000)
 
 
 def keeps_contract(headers: Mapping[str, str]) -> bool:

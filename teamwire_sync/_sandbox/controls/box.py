@@ -10,6 +10,7 @@ from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any
 
 from teamwire_sync._internal.hosts import is_loopback
+from teamwire_sync._internal.validation import plain
 from teamwire_sync._sandbox.app import create_app
 from teamwire_sync._sandbox.controls.holds import Hold
 from teamwire_sync._sandbox.controls.interceptor import Interceptor
@@ -57,12 +58,12 @@ class Sandbox(OtherUsers):
         port: int = 0,
         live: bool | float = False,
     ) -> None:
-        _check_integer("chats", chats, 0)
-        _check_integer("seed", seed)
-        _check_integer("port", port, 0, 65535)
+        chats = _integer("chats", chats, 0)
+        seed = _integer("seed", seed)
+        port = _integer("port", port, 0, 65535)
         interval = _interval(live)
         _warn_unless_loopback(host)
-        self._clock_offset = time.time() - time.monotonic()
+        self._advanced = 0.0
         with ExitStack() as exits:
             database = exits.enter_context(closing(Database(path)))
             files = exits.enter_context(closing(Files(path)))
@@ -128,14 +129,16 @@ class Sandbox(OtherUsers):
 
     def clock(self) -> float:
         """Return the sandbox's time in seconds since 1970."""
-        return self._clock_offset + time.monotonic()
+        # No other clock: tools such as freezegun move some clocks and not others.
+        return time.time() + self._advanced
 
     def advance(self, seconds: float) -> None:
         """Move the sandbox's clock forward by this number of seconds."""
+        seconds = plain(seconds)
         if seconds < 0:
             message = f"seconds must not be negative: {seconds!r}"
             raise ValueError(message)
-        self._clock_offset += seconds
+        self._advanced += seconds
 
     def fault(
         self,
@@ -207,18 +210,19 @@ class Sandbox(OtherUsers):
         return Hold(Route(method, path), self._interceptor.holds)
 
 
-def _check_integer(
-    name: str, value: Any, least: int | None = None, most: int | None = None
-) -> None:
+def _integer(name: str, value: Any, least: int | None = None, most: int | None = None) -> int:
+    value = plain(value)
     if not isinstance(value, int) or isinstance(value, bool):
         message = f"{name} must be an integer, not {value!r}"
         raise TypeError(message)
     if (least is not None and value < least) or (most is not None and value > most):
         message = f"{name} is out of range: {value}"
         raise ValueError(message)
+    return value
 
 
 def _interval(live: bool | float) -> float | None:
+    live = plain(live)
     if live is False:
         return None
     if not isinstance(live, (int, float)):

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from teamwire_sync._internal.validation import plain
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -18,10 +20,12 @@ if TYPE_CHECKING:
 
 
 def _require(is_valid: Callable[[Any], bool], what: str) -> Callable[[Any, Any, Any], None]:
-    def check(_fault: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+    def check(fault: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+        value = plain(value)
         if not is_valid(value):
             message = f"{attribute.name} must be {what}, not {value!r}"
             raise ValueError(message)
+        object.__setattr__(fault, attribute.name, value)
 
     return check
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from teamwire_sync._http.contract import decode_chat
+from teamwire_sync._internal.validation import plain
 from teamwire_sync._sandbox.world import queries
 from teamwire_sync._sandbox.world.bot_chats import chat_json, one_to_one_peer
 from teamwire_sync._sandbox.world.messages import ALERT_TYPES, NewMessage
@@ -83,10 +84,10 @@ class OtherUsers:
                 user_ids=uids,
                 group_ids=gids,
                 admin_ids=[*admin_ids, self._world.bot_uid] if bot_is_admin else admin_ids,
-                is_alert=is_alert,
-                allow_sending=allow_sending,
-                allow_mute_notifications=allow_mute_notifications,
-                is_closed=is_closed,
+                is_alert=plain(is_alert),
+                allow_sending=plain(allow_sending),
+                allow_mute_notifications=plain(allow_mute_notifications),
+                is_closed=plain(is_closed),
             )
             return decode_chat(json.loads(chat_json(db, tid)))
 
@@ -109,7 +110,8 @@ class OtherUsers:
         if "title" in properties:
             properties["title"] = properties["title"] or None
         with self._editing(chat) as (db, present, editor):
-            self._world.chat_editor.change(db, present, editor, **properties)
+            changed = {name: plain(value) for name, value in properties.items()}
+            self._world.chat_editor.change(db, present, editor, **changed)
 
     def remove_chat(self, chat: Chat | str) -> None:
         """Remove the bot from a chat permanently, as another user."""
@@ -220,7 +222,7 @@ class OtherUsers:
             raise ValueError(message)
         new = NewMessage(
             message=text or None,
-            is_alert=is_alert,
+            is_alert=plain(is_alert),
             alert_type=alert_type,
             reply_to=reply_to,
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from typing import TYPE_CHECKING
 
 from teamwire_sync._sandbox.world import queries
@@ -90,7 +89,6 @@ class EventLog:
             with self._context.database.reading() as db:
                 return self._page(db, [], self._context.encode_cursor(_CURSOR, _latest(db)))
         after = self._context.decode_number(_CURSOR, cursor)
-        give_up = time.monotonic() + wait
         while True:
             arrived = self._arrived
             with self._context.database.reading() as db:
@@ -100,13 +98,14 @@ class EventLog:
                 ).fetchall()
                 if not found and after > _latest(db):
                     refuse_cursor()
-                if found or self._closed or time.monotonic() >= give_up:
+                if found or self._closed or wait <= 0:
                     return self._page(db, found, cursor)
             with self._arrival:
                 self.waiting += 1
-                left = min(give_up - time.monotonic(), _LONGEST_SLEEP)
                 if self._arrived == arrived and not self._closed:
-                    self._arrival.wait(left)
+                    sleep = min(wait, _LONGEST_SLEEP)
+                    # Counted down: freezegun moves or stops each clock that Python has for this.
+                    wait -= 0 if self._arrival.wait(sleep) else sleep
                 self.waiting -= 1
 
     def _page(

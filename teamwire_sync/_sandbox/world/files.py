@@ -17,6 +17,14 @@ IN_MEMORY = 64 * 1024
 """The size in bytes up to which a content needs no file."""
 
 
+def read_body(source: BinaryIO, size: int) -> bytes | None:
+    """Return at most *size* bytes of a request's body; None if the connection ends before them."""
+    try:
+        return source.read(size)
+    except (OSError, ValueError):  # cheroot raises these inside a chunked body
+        return None
+
+
 class Spool:
     """A body while it is received: in memory while it is small, then in a file.
 
@@ -47,19 +55,13 @@ class Spool:
                     target = exits.enter_context(self._path.open("xb"))
                     target.write(self._memory.getbuffer())
                     self._memory = io.BytesIO()
-                chunk = self._read(source)
+                chunk = read_body(source, CHUNK)
                 if not chunk:
+                    self.is_broken = chunk is None
                     return
                 self.size += len(chunk)
                 self.digest.update(chunk)
                 target.write(chunk)
-
-    def _read(self, source: BinaryIO) -> bytes:
-        try:
-            return source.read(CHUNK)
-        except (OSError, ValueError):  # cheroot raises these inside a chunked body
-            self.is_broken = True
-            return b""
 
     def keep(self, name: str) -> bytes | None:
         """Return a small content; keep a large content's file for `Files.open` and return None."""
