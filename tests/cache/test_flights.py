@@ -277,8 +277,9 @@ class TestCoolDown:
             (TWServerError("down"), 1),
             (TWRateLimitError("slower", retry_after=7), 7),
             (TWRateLimitError("slower", retry_after=0.1), 1),
+            (TWRateLimitError("slower", retry_after=1e9), 3600),
         ],
-        ids=["one second", "longer when the server asks", "not shorter"],
+        ids=["one second", "longer when the server asks", "not shorter", "an hour at most"],
     )
     def test_no_request_follows_a_failure_until_it_is_over(
         self, cache: ChatCache, server: ChatServer, clock: Clock, error: Exception, seconds: float
