@@ -265,3 +265,22 @@ class TestOverHttp:
 
         assert chat.get_messages(3) == posted[::-1]
         assert connection.users.get_user("nobody") is None
+
+
+def test_a_tracer_may_read_what_our_own_session_receives(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some tracers replace the method of `requests` that sends."""
+    send = HTTPAdapter.send
+
+    def traced(adapter: HTTPAdapter, *arguments: Any, **settings: Any) -> requests.Response:
+        response = send(adapter, *arguments, **settings)
+        read_content(response)
+        return response
+
+    monkeypatch.setattr(HTTPAdapter, "send", traced)
+    with sandbox(chats=3) as box, box.connect() as connection:
+        chat = connection.chats.get_subscriptions()[0]
+
+        posted = chat.post("hello")
+
+        assert chat.get_messages(1) == [posted]
+        assert connection.users.get_user("nobody") is None
