@@ -337,7 +337,7 @@ class _ResponseHooks:
 
     def first(self, response: requests.Response, **_: Any) -> None:
         self.received = response
-        if not _is_download(response, self._download):
+        if self._download is None or response.status_code != 200:
             # `requests` keeps a body in this attribute. Its other attributes then return it.
             response._content = _body(response, self._ends_at)
             response._content_consumed = True
@@ -371,21 +371,17 @@ def _read(
     ends_at: float = math.inf,
     location: str = "",
 ) -> RawResponse:
-    if download is not None and _is_download(response, download):
+    if download is None or response.status_code != 200:
+        body = _body(response, ends_at)
+    else:
         body = _body(response, ends_at, download.write)
         download.end()
-    else:
-        body = _body(response, ends_at)
     return RawResponse(
         response.status_code,
         response.headers,
         location or response.headers.get("Location", ""),
         body,
     )
-
-
-def _is_download(response: requests.Response, download: DownloadBody | None) -> bool:
-    return download is not None and response.status_code == 200
 
 
 def _body(
