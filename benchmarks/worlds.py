@@ -115,9 +115,8 @@ class Pages:
         self._bodies = bodies
         self._chats = chats
 
-    def iter_chat_pages(self, *, validator: str | None, deadline: float | None) -> Iterator[Any]:
+    def iter_chat_pages(self, **_: Any) -> Iterator[Any]:
         """The pages; they always are other ones than before."""
-        del validator, deadline
         decoder = Decoder()
         left = self._chats
         for number, body in enumerate(self._bodies, start=1):

@@ -237,12 +237,13 @@ class Transport(Protocol):
     # Chats
 
     def iter_chat_pages(
-        self, *, validator: str | None, deadline: float | None
+        self, *, validator: str | None, deadline: float | None, refresh: bool = False
     ) -> Iterator[ChatPage]:
         """Yield the pages of the bot's chats. Each page is requested only when it is needed.
 
         If the chats are unchanged since *validator*, yield one page that is ``not_modified``. A
-        transport without validators yields all pages.
+        transport without validators yields all pages. If *refresh* is true, a cache in front of
+        the server, such as a gateway's list of chats, must not answer.
         """
 
     def create_chat(self, draft: ChatDraft, *, deadline: float | None) -> ChatState:

@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Callable
 
 
 __all__ = [
@@ -104,13 +105,45 @@ class TWNotFoundError(TWError):
     """The object does not exist, or the bot can't see it. Only the server itself reports this.
 
     Attributes:
-        close_titles: The titles that are similar to the requested title, the closest first. Empty
-            if there are none.
+        close_titles: Titles that are similar to the requested title, the closest first. Empty if
+            there are none. With many chats, only the titles with a similar beginning or end count.
+            The titles are compared when this attribute, or the text of the error, is first used.
     """
+
+    # Returns the text and the similar titles, or is None if both are known.
+    _find: Callable[[], tuple[str, tuple[str, ...]]] | None = None
 
     def __init__(self, message: str, *, close_titles: Iterable[str] = (), **context: Any) -> None:
         super().__init__(message, **context)
         self.close_titles = tuple(close_titles)
+
+    def _find_later(self, find: Callable[[], tuple[str, tuple[str, ...]]]) -> None:
+        """Set the text and `close_titles` at their first use: to compare the titles takes time."""
+        self._find = find
+        del self.close_titles
+
+    def _complete(self) -> None:
+        find = self._find
+        if find is not None:
+            text, self.close_titles = find()
+            self.args = (text,)
+            self._find = None
+
+    def __getattr__(self, name: str) -> Any:
+        # Python calls this method only if the attribute does not exist.
+        if name != "close_titles" or self._find is None:
+            message = f"{type(self).__name__!r} object has no attribute {name!r}"
+            raise AttributeError(message)
+        self._complete()
+        return self.close_titles
+
+    def __str__(self) -> str:
+        self._complete()
+        return super().__str__()
+
+    def __reduce__(self) -> Any:
+        self._complete()
+        return super().__reduce__()
 
 
 class TWImageLoadError(TWError):

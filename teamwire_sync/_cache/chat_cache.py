@@ -191,6 +191,10 @@ class ChatCache:
                 self._source.begin(write)
             may_be_done = True
             yield write
+            if not in_doubt and self._source.shows(write):
+                # The chat existed before, and other processes know it, so nothing was written.
+                self.state.on_state(write.tid, write.chat, write.revision)
+                may_be_done = False
             unknown = False
         except not_by_signal(TWError) as error:
             may_be_done = isinstance(error, _MAY_BE_DONE) and not error._is_refusal

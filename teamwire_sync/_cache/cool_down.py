@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 COOL_DOWN = 1.0
 """Seconds without a new listing after a failed listing. A longer Retry-After extends the time."""
+_LONGEST = 3600.0
 
 
 @frozen(eq=False, repr=False)
@@ -30,5 +31,5 @@ class CoolDown:
 
 
 def pause_after(error: TWError) -> float:
-    """Return the seconds after this error in which the chats are not listed again."""
-    return max(COOL_DOWN, getattr(error, "retry_after", None) or 0.0)
+    """Return the seconds after this error without a new listing, at most an hour."""
+    return min(max(COOL_DOWN, getattr(error, "retry_after", None) or 0.0), _LONGEST)

@@ -26,6 +26,7 @@ class ListingRequest:
 
     Attributes:
         validator: The ETag of the known listing; None for an unconditional request.
+        is_forced: Whether caches in front of the server must not answer.
         deadline: The moment of `time.monotonic` at which the reading has to end, or None.
         check_needed: A callback that the reader calls before it reads another page. The callback
             raises if nobody needs the listing any more.
@@ -36,6 +37,7 @@ class ListingRequest:
     check_needed: Callable[[], None]
     _progress: Progress | None = None
     validator: str | None = None
+    is_forced: bool = False
     pages: int = 0
 
     def page(self, chats: int) -> None:

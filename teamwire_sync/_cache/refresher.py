@@ -82,7 +82,10 @@ class Refresher:
                     raise Outdated
 
             request = ListingRequest(
-                deadline=deadline, check_needed=check_needed, progress=progress
+                deadline=deadline,
+                check_needed=check_needed,
+                progress=progress,
+                is_forced=flight.is_forced,
             )
             return self._lead(flight, request, need)
 

@@ -47,6 +47,7 @@ class Flight(Generic[T]):
             cache publishes no content from before a loss.
         is_kept: Whether the leader must not stop although the flight is outdated, because a waiter
             has started again too often.
+        is_forced: Whether caches in front of the server must not answer.
         asked_at: The time at which another process requested the content from the server, on the
             cache's clock. Infinity if the leader requests the content itself.
     """
@@ -57,6 +58,7 @@ class Flight(Generic[T]):
     epoch: int = 0
     losses: int = 0
     is_kept: bool = False
+    is_forced: bool = False
     asked_at: float = math.inf
     _done: Gate = field(factory=Gate)
     _value: tuple[T] | None = None

@@ -43,6 +43,9 @@ class Source(Protocol):
     def begin(self, write: Write) -> None:
         """Inform other processes of a write in doubt, before its request is sent."""
 
+    def shows(self, write: Write) -> bool:
+        """Return whether the listing for other processes shows the result of *write*."""
+
     def flush(self, ended: Write | None = None, *, at_once: bool = False) -> None:
         """Inform other processes of all `CacheState.changes`.
 
@@ -145,6 +148,10 @@ class ServerSource:
 
     def begin(self, write: Write) -> None:
         """Do nothing: no other process shares the listings."""
+
+    def shows(self, write: Write) -> bool:  # noqa: ARG002
+        """Return False: no other process shares the listings."""
+        return False
 
     def flush(self, ended: Write | None = None, *, at_once: bool = False) -> None:
         """Do nothing: no other process shares the listings."""

@@ -115,6 +115,8 @@ class CacheState:
         self._flights: set[Flight[ChatSnapshot]] = set()
         self.confirmed: ConfirmedListing | None = None
         self.facts = Facts()
+        # Flights with a higher number are forced, until one of them has a listing.
+        self._forced_after = math.inf
         self._last_attempt = self._asked_since = self._started_at = -math.inf
         self._cool_down: CoolDown | None = None
         self._is_authorized = True
@@ -175,6 +177,7 @@ class CacheState:
                 self._started += 1
                 self._started_at = now
                 led.number, led.epoch = self._started, self.epoch
+                led.is_forced = led.number > self._forced_after
                 led.losses = self.losses
                 self._flight = led
                 return led
@@ -193,6 +196,8 @@ class CacheState:
         now = self.clock()
         with self._lock:
             self._cool_down = None
+            # Another thread may start the flight, and the caller joins it.
+            self._forced_after = self._started
             return Freshness(newer_than=self._started, since=now, urgent=True)
 
     def required(self, need: Freshness) -> Freshness:
@@ -283,6 +288,8 @@ class CacheState:
                 self.confirmed = listing
                 self._last_attempt = ended_at if is_ours else listing.asked_at
                 self._is_authorized = True
+                if is_ours and flight.number > self._forced_after:
+                    self._forced_after = math.inf
                 self._cool_down = None
                 self._flight = None
                 self.view = view

@@ -38,8 +38,8 @@ else:
     # The module imports PySocks, which only SOCKS proxies need.
     socks = LazyModule("teamwire_sync._http.socks")
 
-# The undocumented names of urllib3 and http.client that this package uses, each with the effect of
-# its loss. A test checks that the list is complete.
+# The undocumented names of urllib3, requests and http.client that this package uses, each with the
+# effect of its loss. A test checks that the list is complete.
 UNDOCUMENTED = {
     "urllib3.connection.HTTPConnection(http.client.HTTPConnection)": "every request fails",
     "urllib3.PoolManager.pool_classes_by_scheme": "every request fails",
@@ -52,6 +52,12 @@ UNDOCUMENTED = {
     ),
     "urllib3.HTTPResponse._original_response": (
         "a session that the caller passed keeps the server's cookies"
+    ),
+    "requests.Response._content": (
+        "a response seems empty if an adapter of the caller's session has read it"
+    ),
+    "requests.Response._content_consumed": (
+        "a response seems empty if an adapter of the caller's session has streamed it"
     ),
     "http.client.HTTPConnection.response_class": "a request fails after an interim response (1xx)",
     "http.client.HTTPResponse._read_status": "a request fails after an interim response (1xx)",

@@ -11,7 +11,13 @@ from urllib3.exceptions import HTTPError
 
 from teamwire_sync._http.body import AnswerRefusedError, DownloadBody, LocalFailure, UploadBody
 from teamwire_sync._http.canceller import Canceller
-from teamwire_sync._http.contract import IDEMPOTENCY_KEY, OPERATIONS, Operation, keeps_contract
+from teamwire_sync._http.contract import (
+    IDEMPOTENCY_KEY,
+    NO_STORE,
+    OPERATIONS,
+    Operation,
+    keeps_contract,
+)
 from teamwire_sync._http.errors import (
     Response,
     may_pass,
@@ -90,6 +96,7 @@ class HttpClient:
             # every encoding for which a decoder is installed.
             "Accept-Encoding": "gzip, deflate",
             "User-Agent": _user_agent(app_name),
+            **NO_STORE,
         }
         self._clock = clock
         self._retries = Retries(config.retries, clock=clock, pause=pause or self.pause)

@@ -311,12 +311,18 @@ class Response:
         if value.isdecimal():
             seconds = float(value)
             return seconds if math.isfinite(seconds) else None
-        try:
-            date = parsedate_to_datetime(value)
-            date = date if date.tzinfo else date.replace(tzinfo=timezone.utc)
-            return max(0.0, date.timestamp() - time.time())
-        except not_by_signal(TypeError, ValueError, OverflowError, IndexError):
-            return None  # Python up to 3.10 may raise IndexError
+        until, sent_at = _timestamp(value), _timestamp(self.raw.headers.get("Date", ""))
+        # Compare with the server's own clock, because our clock may differ by minutes.
+        return None if until is None else max(0.0, until - (sent_at or time.time()))
+
+
+def _timestamp(value: str) -> float | None:
+    """Return the seconds since 1970 for the date in a header, or None."""
+    try:
+        date = parsedate_to_datetime(value)
+        return (date if date.tzinfo else date.replace(tzinfo=timezone.utc)).timestamp()
+    except not_by_signal(TypeError, ValueError, OverflowError, IndexError):
+        return None  # Python up to 3.10 may raise IndexError
 
 
 def _how_to_go_on(operation: Operation) -> str:

@@ -80,9 +80,7 @@ def _read(raw: BaseHTTPResponse, ends_at: float, write: Callable[[bytes], object
                 continue
             pieces.append(piece)
             count += len(piece)
-            if count > MAX_BYTES:
-                message = f"it is larger than {MAX_BYTES >> 20} MiB"
-                raise AnswerRefusedError(message)
+            _check_size(count)
         complete = True
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
     finally:
@@ -90,6 +88,25 @@ def _read(raw: BaseHTTPResponse, ends_at: float, write: Callable[[bytes], object
             # The connection still carries the rest of this body, so no request may use it again.
             raw.close()
             raw.release_conn()
+
+
+def take_body(body: bytes, write: Callable[[bytes], object] | None) -> bytes:
+    """Return a body that was read before, or pass it to *write* and return empty bytes.
+
+    Raises:
+        AnswerRefusedError: The body is larger than `MAX_BYTES`, and *write* is None.
+    """
+    if write is None:
+        _check_size(len(body))
+        return body
+    write(body)
+    return b""
+
+
+def _check_size(size: int) -> None:
+    if size > MAX_BYTES:
+        message = f"it is larger than {MAX_BYTES >> 20} MiB"
+        raise AnswerRefusedError(message)
 
 
 def _is_from_connection(raw: BaseHTTPResponse) -> bool:

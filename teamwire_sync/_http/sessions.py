@@ -6,7 +6,7 @@ import json
 import math
 import queue
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Callable, cast
 
 import requests
 from attrs import field, frozen
@@ -14,10 +14,10 @@ from requests.structures import CaseInsensitiveDict
 from urllib3 import connectionpool
 
 from teamwire_sync._http.adapter import DeadlineAdapter
-from teamwire_sync._http.body import DownloadBody, UploadBody
+from teamwire_sync._http.body import AnswerRefusedError, DownloadBody, UploadBody
 from teamwire_sync._http.network import is_usable_proxy, network_settings
 from teamwire_sync._http.redaction import Redactor, base64_of
-from teamwire_sync._http.response_body import read_body
+from teamwire_sync._http.response_body import read_body, take_body
 from teamwire_sync._http.sockets import ending_at
 from teamwire_sync._internal.secret import SecretText
 from teamwire_sync._internal.signals import files_of_stack, not_by_signal
@@ -272,8 +272,9 @@ class GivenSession:
             canceller: Not used: only our own connections support it.
         """
         ends_at = time.monotonic() + left
-        hook = _ResponseHook()
-        prepared.register_hook("response", hook)
+        hooks = _ResponseHooks(download, ends_at)
+        # The session's own hooks are in the list already.
+        prepared.hooks["response"] = [hooks.first, *prepared.hooks["response"], hooks.last]
         url = prepared.url or self._url
         settings = self._session.merge_environment_settings(url, {}, None, None, None)
         settings["stream"] = True
@@ -286,7 +287,11 @@ class GivenSession:
             if error.response is None:
                 raise
             response = error.response
-        return _read(response, download, ends_at, hook.location)
+        finally:
+            # The response refers to the request, and so to the hooks. Without this cycle, an unused
+            # socket is closed at once.
+            received, hooks.received = hooks.received, None
+        return _read(_response_of(response, received), download, ends_at, hooks.location)
 
     def repeats(self, prepared: requests.PreparedRequest) -> bool:
         """Return whether one `send` may send a request more than once."""
@@ -306,22 +311,50 @@ def _is_in_pool() -> bool:
     return (queue.__file__, connectionpool.__file__) in zip(files, files[1:])
 
 
-class _ResponseHook:
-    """A response hook. It prevents a session from storing cookies and from following redirects.
+class _ResponseHooks:
+    """Hooks that run before and after the session's own hooks.
 
-    The hook runs last, so that the session's own hooks get the complete response.
+    A hook or a subclass of the session may read or close the response. So the body is read first,
+    within its limits. Only a download is read last, because it may be larger than the memory. The
+    hooks also prevent a session from storing cookies and from following redirects, after the
+    session's own hooks got the complete response.
+
+    Args:
+        download: The destination of the body of a response with status 200, or None.
+        ends_at: The deadline for the body, a moment of `time.monotonic`.
 
     Attributes:
         location: The target of a redirect, or empty.
+        received: The response of the adapter, or None.
     """
 
     location = ""
+    received: requests.Response | None = None
 
-    def __call__(self, response: requests.Response, **_: Any) -> None:
+    def __init__(self, download: DownloadBody | None, ends_at: float) -> None:
+        self._download = download
+        self._ends_at = ends_at
+
+    def first(self, response: requests.Response, **_: Any) -> None:
+        self.received = response
+        if self._download is None or response.status_code != 200:
+            # `requests` keeps a body in this attribute. Its other attributes then return it.
+            response._content = _body(response, self._ends_at)
+            response._content_consumed = True
+
+    def last(self, found: Any, **_: Any) -> requests.Response:
+        response = _response_of(found, self.received)
         self.location = response.headers.pop("Location", "")
         original = getattr(response.raw, "_original_response", None)
         if original is not None and "Set-Cookie" in original.msg:
             del original.msg["Set-Cookie"]
+        return response
+
+
+def _response_of(found: Any, received: requests.Response | None) -> requests.Response:
+    """Return *found*, or *received* if a hook or a subclass replaced it by something else."""
+    is_valid = received is None or isinstance(found, requests.Response)
+    return cast("requests.Response", found if is_valid else received)
 
 
 def _set_upload(prepared: requests.PreparedRequest, upload: UploadBody) -> None:
@@ -339,9 +372,9 @@ def _read(
     location: str = "",
 ) -> RawResponse:
     if download is None or response.status_code != 200:
-        body = read_body(response.raw, ends_at)
+        body = _body(response, ends_at)
     else:
-        body = read_body(response.raw, ends_at, download.write)
+        body = _body(response, ends_at, download.write)
         download.end()
     return RawResponse(
         response.status_code,
@@ -349,3 +382,17 @@ def _read(
         location or response.headers.get("Location", ""),
         body,
     )
+
+
+def _body(
+    response: requests.Response, ends_at: float, write: Callable[[bytes], object] | None = None
+) -> bytes:
+    """Return the body, or pass it to *write*. Its bytes may have been read before."""
+    # Public attributes of `requests` do not show whether a hook or an adapter has read the body.
+    content: Any = getattr(response, "_content", False)
+    if content is not False:
+        return take_body(content or b"", write)
+    if getattr(response, "_content_consumed", False):
+        message = "a hook or an adapter of the session has read it, and has not kept it"
+        raise AnswerRefusedError(message)
+    return read_body(response.raw, ends_at, write)

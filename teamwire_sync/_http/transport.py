@@ -152,13 +152,14 @@ class HttpTransport:
     # Chats
 
     def iter_chat_pages(
-        self, *, validator: str | None, deadline: float | None
+        self, *, validator: str | None, deadline: float | None, refresh: bool = False
     ) -> Iterator[ChatPage]:
         """Yield the bot's chats, page by page."""
         decoder = contract.Decoder(self._tell)
         etag: str | None = None
         cursor: str | None = None
-        headers = {} if validator is None else {"If-None-Match": validator}
+        always = contract.UNCACHED if refresh else {}
+        headers = {**always, "If-None-Match": validator} if validator else always
         seen: set[str] = set()
         while True:
             response = self._client.ask(
@@ -195,7 +196,7 @@ class HttpTransport:
                 message = "the pages of the chats never end: the server repeats a cursor"
                 raise TWProtocolError(message, **response.context)
             seen.add(cursor)
-            headers = {}
+            headers = always
 
     def create_chat(self, draft: ChatDraft, *, deadline: float | None) -> ChatState:
         """Create a chat, or return the existing one-to-one chat."""

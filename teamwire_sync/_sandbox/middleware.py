@@ -7,7 +7,7 @@ import uuid
 from contextlib import closing
 from typing import TYPE_CHECKING, Protocol
 
-from teamwire_sync._http.contract import OPERATIONS
+from teamwire_sync._http.contract import NO_STORE, OPERATIONS
 from teamwire_sync._sandbox.app import MAX_BODY, MAX_UPLOAD, SPOOL_KEY
 from teamwire_sync._sandbox.validation import is_printable
 from teamwire_sync._sandbox.world.files import CHUNK, Files, Spool, read_body
@@ -92,5 +92,6 @@ def label(response: Response, environ: WSGIEnvironment) -> None:
         request_id if is_printable(request_id, 128) else uuid.uuid4().hex
     )
     response.headers["Teamwire-Bot-Contract"] = "1"
+    response.headers.update(NO_STORE)
     if response.status_code == 401:
         response.headers["WWW-Authenticate"] = 'Basic realm="teamwire"'

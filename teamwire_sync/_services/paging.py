@@ -109,11 +109,13 @@ def read_listing(
     """
     deadline = within(request.deadline, timeout)
     validator = request.validator
+    # Without a forced refresh, a transport needs no such parameter.
+    forced = {"refresh": True} if request.is_forced else {}
     for tries_left in (2, 1, 0):
         chats: dict[str, Chat] = {}
         revisions: dict[str, int] = {}
         validators, floors, empty = set(), [], 0
-        for page in transport.iter_chat_pages(validator=validator, deadline=deadline):
+        for page in transport.iter_chat_pages(validator=validator, deadline=deadline, **forced):
             if page.not_modified:
                 return None
             attach(page.chats, page.users, page.groups)

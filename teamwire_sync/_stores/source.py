@@ -76,6 +76,19 @@ class StoreSource:
         seconds = min(self._state.longest_doubt, MAX_DOUBT)
         self._shared.mark(_name_of(write.mark), seconds)
 
+    def shows(self, write: Write) -> bool:
+        """Return whether the stored listing shows the result of *write*."""
+        now = self._state.clock()
+        status = self._status(now)
+        revision = None if status is None else _current(status)
+        if status is None or revision is None or write.tid is None:
+            return False
+        stored = self._read(revision, _moment(revision.asked_at, status, now))
+        if stored is None or write.tid not in stored.listed.by_tid:
+            return False
+        known = stored.listed.revision_of(write.tid)
+        return known is None or write.revision is None or known >= write.revision
+
     def flush(self, ended: Write | None = None, *, at_once: bool = False) -> None:
         """Replace the slot's generation, so that other processes stop using the stored listing."""
         mark = None if ended is None or ended.mark is None else _name_of(ended.mark)

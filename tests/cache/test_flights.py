@@ -228,6 +228,61 @@ class TestForcedRefresh:
         assert all(new in each.result() for each in forced)
         assert 2 <= len(server.asked) <= 3
 
+    @pytest.fixture
+    def forced(self, server: ChatServer) -> list[bool]:
+        """Whether each listing is one that no cache in between may answer."""
+        forced: list[bool] = []
+        server.on_load = lambda request: forced.append(request.is_forced)
+        return forced
+
+    def test_no_cache_in_between_may_answer_it(
+        self, cache: ChatCache, forced: list[bool], clock: Clock
+    ) -> None:
+        for refresh in (False, True, False):
+            cache.all(None, refresh=refresh)
+            clock.advance(300)
+
+        assert forced == [False, True, False]
+
+    def test_no_cache_in_between_may_answer_a_flight_that_it_joins(
+        self, cache: ChatCache, server: ChatServer, forced: list[bool]
+    ) -> None:
+        """Another thread may begin the flight just before it, after the call has begun."""
+        cache.state.require_newer()
+        cache.all(None)
+
+        assert forced == [True]
+
+    def test_no_cache_in_between_may_answer_another_try(
+        self, cache: ChatCache, server: ChatServer, forced: list[bool], clock: Clock
+    ) -> None:
+        server.error = TWServerError("down")
+        with pytest.raises(TWServerError):
+            cache.all(None, refresh=True)
+        server.error = None
+        for _ in range(2):
+            clock.advance(300)
+            cache.all(None)
+
+        assert forced == [True, True, False]
+
+    def test_no_cache_in_between_may_answer_one_that_began_during_another(
+        self, cache: ChatCache, server: ChatServer, clock: Clock
+    ) -> None:
+        forced: list[bool] = []
+
+        def on_load(request: ListingRequest) -> None:
+            forced.append(request.is_forced)
+            if len(forced) == 1:
+                cache.state.require_newer()
+
+        server.on_load = on_load
+        cache.all(None, refresh=True)
+        clock.advance(300)
+        cache.all(None)
+
+        assert forced == [True, True]
+
 
 class TestHaste:
     @pytest.fixture
@@ -277,8 +332,9 @@ class TestCoolDown:
             (TWServerError("down"), 1),
             (TWRateLimitError("slower", retry_after=7), 7),
             (TWRateLimitError("slower", retry_after=0.1), 1),
+            (TWRateLimitError("slower", retry_after=1e9), 3600),
         ],
-        ids=["one second", "longer when the server asks", "not shorter"],
+        ids=["one second", "longer when the server asks", "not shorter", "an hour at most"],
     )
     def test_no_request_follows_a_failure_until_it_is_over(
         self, cache: ChatCache, server: ChatServer, clock: Clock, error: Exception, seconds: float

@@ -124,6 +124,18 @@ class TestRequests:
 
         assert sent(server).req_kwargs["timeout"] == timeout
 
+    def test_may_not_be_stored(
+        self, transport: HttpTransport, server: responses.RequestsMock
+    ) -> None:
+        wrong = []
+        for name, (ask, _) in CALLS.items():
+            answer(server, name)
+            ask(transport)
+            if sent(server).headers.get("Cache-Control") != "no-store":
+                wrong.append(name)
+
+        assert wrong == []
+
     def test_has_no_idempotency_key(
         self, transport: HttpTransport, server: responses.RequestsMock
     ) -> None:

@@ -22,7 +22,7 @@ from teamwire_sync import (
     __version__,
 )
 from teamwire_sync._transport import MessageDraft
-from tests.support.builders import make_user, user_doc
+from tests.support.builders import chat_doc, make_user, page_doc, user_doc
 from tests.support.transport_calls import (
     API,
     CALLS,
@@ -73,6 +73,7 @@ class TestRequest:
             "Authorization": f"Basic {pair}",
             "User-Agent": f"teamwire_sync/{__version__} requests/{requests.__version__}",
             "Accept": "application/json",
+            "Cache-Control": "no-store",
         }
         wrong = []
         for name in CALLS:
@@ -82,6 +83,18 @@ class TestRequest:
                 wrong.append((name, found))
 
         assert wrong == []
+
+    def test_of_a_forced_refresh_needs_a_new_list(
+        self, transport: HttpTransport, server: responses.RequestsMock
+    ) -> None:
+        first, last = page_doc(chat_doc()), page_doc(chat_doc("t2"))
+        answer(server, "list_chats", json={**first, "next_cursor": "c1"})
+        answer(server, "list_chats", json=last)
+        list(transport.iter_chat_pages(validator='"v1"', deadline=None, refresh=True))
+        asked = [request.request.headers for request in server.calls]
+
+        assert [each["Cache-Control"] for each in asked] == ["no-cache, no-store"] * 2
+        assert [each.get("If-None-Match") for each in asked] == ['"v1"', None]
 
     @pytest.mark.parametrize(
         ("header", "names"), [("X-Request-ID", list(CALLS)), ("Idempotency-Key", WRITES)]

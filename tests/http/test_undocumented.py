@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
+import requests
 import responses
 import urllib3
 import urllib3.connection
@@ -190,6 +191,7 @@ class TestList:
                     used.add(ast.unparse(node.args[1]).strip("'"))
         private = {name for name in used - own if re.fullmatch("_[a-z]+[a-z_]*", name)}
 
+        # The package also sets the two names of `requests.Response`.
         assert private == {"_original_response"}
         assert "urllib3.HTTPResponse._original_response" in adapter.UNDOCUMENTED
 
@@ -219,11 +221,14 @@ class TestList:
         if name.endswith(")"):
             assert issubclass(urllib3.connection.HTTPConnection, http.client.HTTPConnection)
             return
-        found: Any = {"urllib3": urllib3, "http": http}[owner.partition(".")[0]]
+        found: Any = {"urllib3": urllib3, "requests": requests, "http": http}[
+            owner.partition(".")[0]
+        ]
         for part in owner.split(".")[1:]:
             found = getattr(found, part)
         # These set the attribute when they are made.
-        made = found() if found in {urllib3.PoolManager, urllib3.HTTPResponse} else found
+        makes = {urllib3.PoolManager, urllib3.HTTPResponse, requests.Response}
+        made = found() if found in makes else found
 
         assert hasattr(made, attribute)
 

@@ -44,8 +44,10 @@ class TestRetryAfter:
         transport: HttpTransport,
         server: responses.RequestsMock,
         status: int = 429,
+        date: str | None = None,
     ) -> Any:
-        headers = {} if value is None else {"Retry-After": value}
+        named = {"Retry-After": value, "Date": date}
+        headers = {name: text for name, text in named.items() if text is not None}
         how = {"status": status, "headers": headers}
         error, _ = outcome("get_me", transport, server, how)
         return getattr(error, "retry_after", error)
@@ -75,6 +77,28 @@ class TestRetryAfter:
         value = formatdate(1_700_000_000 + later, usegmt=True)
 
         assert self.wait_of(value, transport, server) == seconds
+
+    @pytest.mark.parametrize("ahead", [-86_400, -600, 0, 600, 10**9])
+    def test_a_date_is_compared_with_the_clock_of_the_server(
+        self, ahead: int, transport: HttpTransport, server: responses.RequestsMock
+    ) -> None:
+        now = int(time.time()) + ahead
+        dates = [formatdate(each, usegmt=True) for each in (now + 2, now)]
+
+        assert self.wait_of(dates[0], transport, server, date=dates[1]) == 2.0
+
+    @pytest.mark.parametrize("date", [each for each in GARBAGE if "0001" not in each])
+    def test_a_date_of_the_server_that_is_garbage_does_not_count(
+        self,
+        date: str,
+        transport: HttpTransport,
+        server: responses.RequestsMock,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(time, "time", lambda: 1_700_000_000.0)
+        value = formatdate(1_700_000_030, usegmt=True)
+
+        assert self.wait_of(value, transport, server, date=date) == 30.0
 
     @pytest.mark.skipif(not hasattr(time, "tzset"), reason="needs time.tzset")
     @pytest.mark.parametrize(

@@ -693,4 +693,49 @@ MUTANTS = (
         "::test_an_entry_may_cover_the_end_of_summer_time",
         file="_services/attachments.py",
     ),
+    _mutant(
+        "a Retry-After date is compared with our own clock",
+        "until - (sent_at or time.time())",
+        "until - time.time()",
+        "tests/http/test_waits_and_redirects.py::TestRetryAfter"
+        "::test_a_date_is_compared_with_the_clock_of_the_server[600]",
+        file="_http/errors.py",
+    ),
+    _mutant(
+        "a cool-down without an end",
+        " or 0.0), _LONGEST)",
+        " or 0.0), 1e12)",
+        f"{_FLIGHTS}::TestCoolDown::test_no_request_follows_a_failure_until_it_is_over"
+        "[an hour at most]",
+        file="_cache/cool_down.py",
+    ),
+    _mutant(
+        "a body that an adapter has read is read again",
+        "    if content is not False:\n",
+        "    if content is None:\n",
+        "tests/http/test_sessions_that_read.py::TestAnswer"
+        "::test_has_its_value[an adapter that reads]",
+        file="_http/sessions.py",
+    ),
+    _mutant(
+        "requests may be stored",
+        "            **NO_STORE,\n",
+        "",
+        "tests/http/test_caches_between.py::test_an_own_message_is_in_the_messages[defaults]",
+        file="_http/client.py",
+    ),
+    _mutant(
+        "a flight that a forced refresh joins is not forced",
+        "            self._forced_after = self._started\n",
+        "",
+        f"{_FLIGHTS}::TestForcedRefresh"
+        "::test_no_cache_in_between_may_answer_a_flight_that_it_joins",
+    ),
+    _mutant(
+        "a miss compares titles at once",
+        "        self._find = find\n        del self.close_titles\n",
+        "        self._find = find\n        self._complete()\n",
+        "tests/services/test_similar_titles.py::TestCost::test_a_miss_compares_no_titles",
+        file="exceptions.py",
+    ),
 )

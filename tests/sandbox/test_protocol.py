@@ -77,6 +77,32 @@ def test_request_ids_differ(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
+    ("method", "path", "headers"),
+    [
+        ("GET", "/health", {}),
+        ("GET", "/nope", {}),
+        ("PUT", CHATS, {}),
+        ("POST", CHATS, {}),
+        ("GET", CHATS, {}),
+        ("GET", CHATS, {"If-None-Match": "*"}),
+        ("GET", CHATS, {"Authorization": "Basic x"}),
+        ("GET", f"/v1/bot/users/{KNOWN_USER}/", {}),
+        ("GET", "/v1/bot/users/nobody/", {}),
+    ],
+)
+def test_no_answer_may_be_stored(api: Api, method: str, path: str, headers: dict[str, str]) -> None:
+    """A cache in between would show it to others, or after a change."""
+    answer = api.request(method, path, headers=headers)
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_no_answer_of_a_fault_may_be_stored(api: Api) -> None:
+    """Not even its own failure is one for a cache."""
+    api.box.fault("GET", CHATS, status=503)
+    assert api.get(CHATS).headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(
     ("method", "path"), [("GET", "/health"), ("GET", "/nope"), ("PUT", CHATS), ("POST", CHATS)]
 )
 def test_every_answer_names_the_contract(api: Api, method: str, path: str) -> None:

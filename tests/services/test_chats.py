@@ -137,6 +137,14 @@ class TestLookUps:
 
         assert len(chats.get_subscriptions(refresh=True)) == 2
 
+    def test_only_a_refresh_wants_no_answer_of_a_cache_in_between(
+        self, chats: Chats, transport: FakeTransport
+    ) -> None:
+        for refresh in (False, True, True):
+            chats.get_subscriptions(refresh=refresh)
+
+        assert transport.refreshed == [False, True, True]
+
 
 class TestOneByTitle:
     def test_it_finds_the_one(self, chats: Chats) -> None:

@@ -25,11 +25,13 @@ class Numbered(FakeTransport):
     earlier_pages: Sequence[ChatPage] = ()
 
     def iter_chat_pages(
-        self, *, validator: str | None, deadline: float | None
+        self, *, validator: str | None, deadline: float | None, refresh: bool = False
     ) -> Iterator[ChatPage]:
         page, chat = self.numbers
         yield from self.earlier_pages
-        for each in super().iter_chat_pages(validator=validator, deadline=deadline):
+        for each in super().iter_chat_pages(
+            validator=validator, deadline=deadline, refresh=refresh
+        ):
             yield evolve(each, revision=page, revisions=[chat] * len(each.chats))
 
 

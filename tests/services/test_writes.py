@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
 
@@ -10,6 +10,7 @@ from teamwire_sync import (
     ChatType,
     Connection,
     ConnectionConfig,
+    MemoryStore,
     TWAmbiguousTitleError,
     TWAuthError,
     TWDeliveryUnknownError,
@@ -75,6 +76,60 @@ class TestCreating:
         assert first.type is ChatType.ONE_TO_ONE
         assert first.tid == second.tid
         assert [chat.tid for chat in connection.chats.get_subscriptions()].count(first.tid) == 1
+
+    @pytest.mark.parametrize(
+        "how",
+        [
+            {"users": [KNOWN_USER]},
+            {"users": [KNOWN_USER, KNOWN_USER]},
+            {"users": [KNOWN_USER], "title": ""},
+            {"users": [KNOWN_USER], "message": "hello"},
+            {"users": [KNOWN_USER], "is_alert": True},
+        ],
+        ids=["user", "twice", "empty title", "message", "alert"],
+    )
+    @pytest.mark.parametrize("make_store", [lambda: None, MemoryStore], ids=["no store", "store"])
+    def test_direct_messages_in_a_chat_that_exists_cost_no_listing(
+        self, how: dict[str, Any], make_store: Callable[[], MemoryStore | None], box: Sandbox
+    ) -> None:
+        connection = box.connect(store=make_store())
+        connection.chats.create_chat(users=[KNOWN_USER])
+        connection.chats.get_subscriptions()
+        before = box.count(*LISTING)
+        for _ in range(10):
+            chat = connection.chats.create_chat(**how)
+            chat.post("hello")
+            assert connection.chats.get_by_thread_id(chat.tid) == chat
+            assert chat in connection.chats.get_subscriptions()
+
+        assert box.count(*LISTING) == before
+
+    def test_direct_messages_of_scripts_that_share_a_store_cost_no_listing(
+        self, box: Sandbox
+    ) -> None:
+        """A script begins without chats, and finds those of the script before."""
+        store = MemoryStore()
+        box.connect().chats.create_chat(users=[KNOWN_USER])
+        box.connect(store=store).chats.get_subscriptions()
+        before = box.count(*LISTING)
+        for _ in range(10):
+            with box.connect(store=store) as connection:
+                chat = connection.chats.create_chat(users=[KNOWN_USER])
+                chat.post("hello")
+                assert connection.chats.get_by_thread_id(chat.tid) == chat
+
+        assert box.count(*LISTING) == before
+
+    def test_a_new_one_to_one_chat_is_found_by_scripts_that_share_a_store(
+        self, box: Sandbox
+    ) -> None:
+        store = MemoryStore()
+        other = box.connect(store=store, config=ConnectionConfig(store_check_interval=0))
+        other.chats.get_subscriptions()
+        with box.connect(store=store) as connection:
+            chat = connection.chats.create_chat(users=[KNOWN_USER])
+
+        assert other.chats.get_by_thread_id(chat.tid) == chat
 
     def test_the_first_message_and_further_ones_are_posted(
         self, box: Sandbox, connection: Connection

@@ -52,6 +52,7 @@ class FakeTransport:
         asked: With which arguments, but for the deadline.
         deadlines: By when they had to end.
         drafts: What chats were made of.
+        refreshed: Whether each listing is one that no cache in between may answer.
         messages: What messages were made of.
         uploads: Name, media type and content of what was sent.
         pauses: The seconds that were waited.
@@ -76,6 +77,7 @@ class FakeTransport:
         self.most = 200
         self.calls: list[str] = []
         self.asked: list[dict[str, Any]] = []
+        self.refreshed: list[bool] = []
         self.deadlines: list[float | None] = []
         self.drafts: list[ChatDraft] = []
         self.messages: list[MessageDraft] = []
@@ -107,9 +109,10 @@ class FakeTransport:
     # Chats
 
     def iter_chat_pages(
-        self, *, validator: str | None, deadline: float | None
+        self, *, validator: str | None, deadline: float | None, refresh: bool = False
     ) -> Iterator[ChatPage]:
         self._called("iter_chat_pages", deadline, validator=validator)
+        self.refreshed.append(refresh)
         chats = tuple(self.chats if self.behind is None else self.behind)
         users = [user for chat in chats for user in (*chat.users, *chat.admins)]
         shown = self.revision if None in (self.behind, self.revision) else self.behind_revision

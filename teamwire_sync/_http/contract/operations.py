@@ -31,6 +31,11 @@ IDEMPOTENCY_KEY = "Idempotency-Key"
 # A header of responses: the response shows all changes of the chats up to this revision.
 REVISION_HEADER = "Teamwire-Revision"
 
+# Headers against caches between client and server, which may keep old content, or return it to a
+# client with a wrong Secret. `NO_STORE` is part of all requests and responses.
+NO_STORE = {"Cache-Control": "no-store"}
+UNCACHED = {"Cache-Control": "no-cache, no-store"}
+
 # The error codes that the client acts upon.
 NOT_FOUND, NO_AVATAR = "not_found", "no_avatar"
 CIRCLE_NOT_PUBLIC, INVALID_MEMBERS = "circle_not_public", "invalid_members"
