@@ -133,7 +133,7 @@ def test_the_late_response_to_a_rename_does_not_bring_back_a_chat_that_was_left(
     cache.all(None)
     with cache.writing() as late:
         leave(cache, "t1")
-        late.changed(make_chat("t1", "uno"), 2)
+        late.changed(make_chat("t1", "uno"), 1)
 
     assert by_tid(cache, "t1") is None
 
