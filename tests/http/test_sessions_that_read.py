@@ -19,6 +19,7 @@ from tests.http.test_files import PICTURE, Nothing
 from tests.support.builders import make_user
 from tests.support.transport_calls import (
     CALLS,
+    CONTRACT,
     ME,
     URL,
     Make,
@@ -135,7 +136,7 @@ class TestAnswer:
     def test_that_finds_nothing_is_none(
         self, reading: requests.Session, make: Make, server: responses.RequestsMock
     ) -> None:
-        answer(server, "get_user", status=404, json=error_body("not_found"))
+        answer(server, "get_user", status=404, json=error_body("not_found"), headers=CONTRACT)
 
         assert call("get_user", make(session=reading)) is None
 
