@@ -297,9 +297,8 @@ class CacheState:
                 # A listing in progress may have been requested before the last fact expired.
                 if self._flights <= {flight}:
                     self.facts = live
-                for write, end in tuple(self._doubts.items()):
-                    if end <= listing.asked_at:
-                        self._end_doubt(write)
+                for write in self._ended_before(listing.asked_at):
+                    self._end_doubt(write)
                 self._told.discard("failure")
             return view
 
@@ -538,6 +537,9 @@ class CacheState:
             if self.facts is facts:
                 self.facts = noted
                 return
+
+    def _ended_before(self, asked_at: float) -> list[Write]:
+        return [write for write, end in self._doubts.items() if end <= asked_at]
 
     def _end_doubt(self, write: Write) -> None:
         self._doubts.pop(write, None)

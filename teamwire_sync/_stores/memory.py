@@ -138,10 +138,13 @@ class _MemorySlot:
     def mark(self, write: str, seconds: float) -> None:
         now = self._store._now()
         with self._lock:
-            past = sorted((end, each) for each, end in self._marks.items() if end <= now)
-            wrong = [each for each, end in self._marks.items() if end > now + MAX_DOUBT]
-            self._remove([*wrong, *(each for _, each in past[:-1])])
+            self._remove(self._ended_marks(now))
             self._marks[write] = now + seconds
+
+    def _ended_marks(self, now: float) -> list[str]:
+        past = sorted((end, each) for each, end in self._marks.items() if end <= now)
+        wrong = [each for each, end in self._marks.items() if end > now + MAX_DOUBT]
+        return [*wrong, *(each for _, each in past[:-1])]
 
     def unmark(self, writes: Collection[str]) -> None:
         with self._lock:

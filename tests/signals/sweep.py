@@ -84,6 +84,7 @@ _DESTRUCTOR = "CPython calls it in a destructor, which drops exceptions: only th
 FOREIGN = {
     ("urllib3/response.py", "closed"): _DESTRUCTOR,
     ("weakref.py", "__call__"): _DESTRUCTOR,
+    ("weakref.py", "remove"): _DESTRUCTOR,
     ("http/client.py", "close"): _DESTRUCTOR,
     ("http/client.py", "isclosed"): _DESTRUCTOR,
     ("urllib3/connectionpool.py", "_close_pool_connections"): _DESTRUCTOR,

@@ -6,8 +6,13 @@
 from __future__ import annotations
 
 import ast
+import dis
+import sys
 from collections import Counter
+from types import CodeType
 from typing import TYPE_CHECKING
+
+import pytest
 
 from tests.structure.test_imports import SOURCES, room_of
 
@@ -34,6 +39,12 @@ ALLOWED = {
     "teamwire_sync._vendor.transport": 1,
     # An exception of a handler in a fork is only printed.
     "teamwire_sync._internal.imports": 1,
+}
+# The only purpose of these blocks is to translate or suppress errors, or no signal interrupts them.
+TRANSLATE_ERRORS = {
+    "teamwire_sync._stores.redis_link: _maker",
+    "teamwire_sync._stores.folder: Folder.databases",
+    "teamwire_sync._vendor.transport: _look_up.<locals>.find",
 }
 MODULES = [module for module in SOURCES if room_of(f"{module}.") != "_sandbox"]
 
@@ -75,3 +86,48 @@ def test_only_errors_of_stores_and_threads_are_suppressed_by_contextlib() -> Non
         if any(alias.name == "suppress" for alias in node.names)
     }
     assert users == {"teamwire_sync._stores.lease", "teamwire_sync._stores.sharing"}
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for each in code.co_consts:
+        if isinstance(each, CodeType):
+            yield from _codes(each)
+
+
+def _leaves_with(code: CodeType) -> bool:
+    """Whether a jump back to a with block is outside of the block's exception table."""
+    found = dis.Bytecode(code)
+    instructions = {each.offset: each for each in found}
+    entries = found.exception_entries  # type: ignore[attr-defined]
+
+    def handler_of(offset: int) -> int | None:
+        return next((one.target for one in entries if one.start <= offset < one.end), None)
+
+    def ends_with(offset: int | None) -> bool:
+        while offset is not None:
+            after = [each for start, each in instructions.items() if start >= offset][:3]
+            if any(each.opname == "WITH_EXCEPT_START" for each in after):
+                return True
+            offset = handler_of(offset)
+        return False
+
+    return any(
+        each.opname.startswith("JUMP_BACKWARD")
+        and handler_of(each.offset) is None
+        and ends_with(handler_of(each.argval))
+        for each in instructions.values()
+    )
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="Python 3.12 and 3.13 compile such jumps")
+def test_no_condition_of_a_loop_in_a_with_block_lets_a_signal_leave_the_block() -> None:
+    """After a false condition, a handler's exception would not call `__exit__`: use a function."""
+    found = {
+        f"{module}: {code.co_qualname}"  # type: ignore[attr-defined]
+        for module in MODULES
+        if room_of(f"{module}.") != "_cli"
+        for code in _codes(compile(SOURCES[module], module, "exec"))
+        if _leaves_with(code)
+    }
+    assert found <= TRANSLATE_ERRORS
