@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 
     import requests
 
-requests_cache = pytest.importorskip(
-    "requests_cache", reason="requests-cache of benchmarks/requirements.txt is not there"
-)
+requests_cache = pytest.importorskip("requests_cache")
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "defaults": {},
