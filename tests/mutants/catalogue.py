@@ -721,7 +721,7 @@ MUTANTS = (
         "requests may be stored",
         "            **NO_STORE,\n",
         "",
-        "tests/http/test_caches_between.py::test_an_own_message_is_in_the_messages[defaults]",
+        "tests/http/test_requests.py::TestRequest::test_says_who_asks_and_what_is_taken",
         file="_http/client.py",
     ),
     _mutant(
