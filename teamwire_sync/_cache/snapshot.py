@@ -63,9 +63,8 @@ class ChatSnapshot:
             if title and by_title.setdefault(title, chat) is not chat:
                 repeated.setdefault(title, [by_title[title]]).append(chat)
         by_title.update((title, tuple(chats)) for title, chats in repeated.items())
-        chats = by_tid.values()
         return cls(
-            tuple(chats) if UNREADABLE not in by_tid else tuple(one for one in chats if one.tid),
+            tuple(chat for tid, chat in by_tid.items() if tid != UNREADABLE),
             by_tid,
             by_title,
             revisions=revisions or {},

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
 
 # The thread ID that stands for all chats of a listing whose thread ID or title can't be decoded. No
-# chat has it, because no path can contain it.
-UNREADABLE = ""
+# chat has it. No program looks it up by mistake, as it may look up an empty text.
+UNREADABLE = "\0"
 
 
 class ChatType(OpenEnum):

@@ -63,7 +63,7 @@ def address(box: Sandbox) -> tuple[str, int]:
 
 
 def post(connection: Connection, text: str) -> Message | TWError:
-    """The message, or why there is none."""
+    """Post a message, and return the message or the error."""
     try:
         return connection.chats.at(KNOWN_CHAT).post(text)
     except TWError as error:
@@ -71,7 +71,7 @@ def post(connection: Connection, text: str) -> Message | TWError:
 
 
 def arrived(connection: Connection) -> Counter[str]:
-    """How often each of the texts is on the server."""
+    """Return each text on the server, and the number of its messages."""
     texts = [message.msg for message in connection.chats.at(KNOWN_CHAT).iter_messages()]
     return Counter(text for text in texts if text in TEXTS)
 

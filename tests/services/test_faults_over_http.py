@@ -48,7 +48,7 @@ def told_of(box: Sandbox, connection: Connection, page: dict[str, Any]) -> Event
 
 
 def told(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """What is logged above DEBUG."""
+    """Return the texts of the log above DEBUG."""
     return [each.getMessage() for each in caplog.records if each.levelno > logging.DEBUG]
 
 
@@ -144,6 +144,8 @@ class TestChats:
         for look_up in look_ups:
             with pytest.raises(TWProtocolError, match=r"^not found, but .* don't create it again$"):
                 look_up("two")
+        with pytest.raises(TWProtocolError, match=r"^not found, but "):
+            chats.get_by_thread_id("")
         assert box.count(*LISTING) == 1
 
     def test_a_chat_that_was_made_is_given_though_its_answer_has_a_fault(

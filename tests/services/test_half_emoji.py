@@ -40,7 +40,7 @@ def cut(api: Api, path: str, *texts: str, **query: str) -> None:
 
 
 def written(text: object) -> bytes:
-    """What a program prints, on a stream that is as strict as most are."""
+    """Return the output of `print`. The stream refuses half of an emoji, as stdout does."""
     stream = io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True)
     print(text, file=stream)
     return stream.buffer.getvalue()  # type: ignore[attr-defined,no-any-return]

@@ -245,7 +245,7 @@ def test_a_connection_whose_start_was_interrupted_is_made_again(
 def test_close_does_not_wait_for_a_thread_that_opens_a_connection(
     vendor: Vendor, uncached: Connection
 ) -> None:
-    """That thread may wait for a lock of the thread whose signal handler calls `close`."""
+    """A signal handler may call `close` while its thread has a lock that the opener needs."""
     gate = Gate()
 
     def hold() -> None:
