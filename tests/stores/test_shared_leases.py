@@ -12,6 +12,7 @@ import pytest
 
 import teamwire_sync._stores.lease as lease_module
 from teamwire_sync import FileStore
+from teamwire_sync._internal.waiting import new_lock
 from teamwire_sync._stores.lease import LeaseKeeper
 from tests.support.forks import exit_status, in_child
 from tests.support.interrupts import interrupt_at
@@ -169,6 +170,17 @@ class TestLeases:
         lease.end()
 
         assert leads == [True]
+
+    def test_a_handler_that_interrupted_a_use_of_a_lock_does_not_wait_for_another_process(
+        self, sharers: Sharers
+    ) -> None:
+        """The other process's listing may have to wait for a thread that needs the lock."""
+        lease = LeaseKeeper(sharers.sharing(), lambda: True)
+        lock = new_lock()
+        with lock:
+            within = lease.is_leading
+
+        assert (within, lease.is_leading) == (True, False)
 
     def test_its_thread_ends_with_it(self, sharers: Sharers) -> None:
         lease = self.taken(sharers, Leasing())
