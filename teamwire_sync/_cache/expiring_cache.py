@@ -102,7 +102,8 @@ class ExpiringCache(Generic[T]):
         def leave(led: Flight[T | None]) -> None:
             with self._lock:
                 if self._flights.get(key) is led:
-                    del self._flights[key]
+                    # A signal handler may have discarded the key since the comparison.
+                    self._flights.pop(key, None)
             led.abandon()
 
         return lead_or_wait(

@@ -133,7 +133,8 @@ class CacheState:
     @property
     def doubt_until(self) -> float:
         """The time until which the cache is in doubt; -infinity without a doubt."""
-        return max(self._doubts.values()) if self._doubts else -math.inf
+        # A handler or another thread may end a doubt at any point: so this reads only once.
+        return max(self._doubts.values(), default=-math.inf)
 
     def require_open(self) -> None:
         """Raise TWClosedError if the state is closed."""
@@ -163,15 +164,15 @@ class CacheState:
         """
         now = self.clock()
         with self._lock:
-            view, cool = self.view, self._cool_down
+            view, cool, flight = self.view, self._cool_down, self._flight
             if self._closed:
                 cool = None
             elif view is not seen and now < view.fresh_until and view.number > newer_than:
                 return (view,)
-            elif self._flight is not None:
+            elif flight is not None:
                 self._counts["joined"] += 1
-                self._flight.is_kept |= led.is_kept
-                return self._flight
+                flight.is_kept |= led.is_kept
+                return flight
             elif cool is None or now >= cool.until or time_left >= cool.enough:
                 self._flights.add(led)
                 self._started += 1
@@ -521,12 +522,13 @@ class CacheState:
         self, tid: str | None, revision: int | None, now: float, *, is_created: bool = False
     ) -> bool:
         """Return whether look-ups show this state of a chat, or a newer one, without a refresh."""
-        if tid is None or now >= self.view.expires_at:
+        view = self.view
+        if tid is None or now >= view.expires_at:
             return False
-        known = self.view.revision_of(tid)
+        known = view.revision_of(tid)
         if revision is None or known is None:
             # The server may have returned a one-to-one chat that existed already.
-            return is_created and tid in self.view.by_tid
+            return is_created and tid in view.by_tid
         return known >= revision
 
     def _note(self, tid: str, fact: Fact) -> None:
@@ -539,7 +541,8 @@ class CacheState:
                 return
 
     def _ended_before(self, asked_at: float) -> list[Write]:
-        return [write for write, end in self._doubts.items() if end <= asked_at]
+        # A copy: a signal handler may begin or end a doubt during the loop.
+        return [write for write, end in list(self._doubts.items()) if end <= asked_at]
 
     def _end_doubt(self, write: Write) -> None:
         self._doubts.pop(write, None)

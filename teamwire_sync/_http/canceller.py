@@ -34,9 +34,9 @@ class Canceller:
     def detach(self) -> None:
         """Release the socket, which the request no longer uses."""
         with self._lock:
-            if self._sock is not None:
-                self._sock.close()
-                self._sock = None
+            sock, self._sock = self._sock, None
+            if sock is not None:
+                sock.close()
 
     def cancel(self) -> None:
         """Shut the socket down, so that a reader finds the end of the connection.

@@ -83,7 +83,8 @@ class _MemorySlot:
     def status(self) -> SlotStatus:
         with self._lock:
             now = self._store._now()
-            revision = self._body[0] if self._body else None
+            body = self._body
+            revision = body[0] if body else None
             if revision is not None and not 0 <= now - revision.asked_at < self._store._max_age:
                 self._body = revision = None
             doubt_until = max(self._marks.values(), default=-math.inf)
@@ -113,10 +114,11 @@ class _MemorySlot:
 
     def mark_unchanged(self, revision: SlotRevision, *, asked_at: float) -> SlotRevision | None:
         with self._lock:
-            if self._body is None or self._body[0].body != revision.body:
+            body = self._body
+            if body is None or body[0].body != revision.body:
                 return None
-            confirmed = evolve(self._body[0], asked_at=asked_at)
-            self._body, self._failure = (confirmed, *self._body[1:]), None
+            confirmed = evolve(body[0], asked_at=asked_at)
+            self._body, self._failure = (confirmed, *body[1:]), None
         return confirmed
 
     def fail(self, failure: Failure) -> None:
@@ -142,8 +144,10 @@ class _MemorySlot:
             self._marks[write] = now + seconds
 
     def _ended_marks(self, now: float) -> list[str]:
-        past = sorted((end, each) for each, end in self._marks.items() if end <= now)
-        wrong = [each for each, end in self._marks.items() if end > now + MAX_DOUBT]
+        # A copy: a signal handler may add or remove a mark during the loop.
+        marks = list(self._marks.items())
+        past = sorted((end, each) for each, end in marks if end <= now)
+        wrong = [each for each, end in marks if end > now + MAX_DOUBT]
         return [*wrong, *(each for _, each in past[:-1])]
 
     def unmark(self, writes: Collection[str]) -> None:

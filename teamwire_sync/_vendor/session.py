@@ -133,9 +133,10 @@ class VendorSession:
 
     def _soon(self, act: Callable[..., object], *arguments: Any) -> bool:
         try:
-            if self._loop is None:
+            loop = self._loop
+            if loop is None:
                 return False
-            self._loop.call_soon_threadsafe(act, *arguments)
+            loop.call_soon_threadsafe(act, *arguments)
         except not_by_signal(RuntimeError):  # the loop is closed
             return False
         return True
@@ -168,7 +169,7 @@ class VendorSession:
 
     def _is_awaited_by(self, thread: int) -> bool:
         with self._lock:
-            return any(call.caller == thread for call in self._calls)
+            return any(call.caller == thread for call in list(self._calls))
 
     def _live(self) -> BaseException | None:
         try:

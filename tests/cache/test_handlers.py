@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
 
 import teamwire_sync
-from teamwire_sync import TWRequestError
+from teamwire_sync import TWDeliveryUnknownError, TWRequestError
 from tests.support.builders import make_chat
 from tests.support.chat_server import by_tid, by_title, change, create, fail_to_create, hear, leave
 from tests.support.points import Tracer
 
 if TYPE_CHECKING:
     from teamwire_sync._cache.chat_cache import ChatCache
+    from tests.support.builders import Clock
     from tests.support.chat_server import ChatServer
 
 pytestmark = pytest.mark.skipif(
@@ -78,3 +80,27 @@ def test_look_ups_show_the_change_of_the_use_and_of_the_handler(
             assert two.title == "zwei", tracer.where
             assert by_title(cache, "two") == (), tracer.where
     assert target > 5  # there were points to try
+
+
+@pytest.mark.parametrize("use", USES)
+def test_a_refresh_of_a_handler_may_end_the_last_doubt(
+    make_cache: Callable[[], ChatCache], clock: Clock, use: str
+) -> None:
+    work, title = USES[use]
+    target, tried = 1, True
+    while tried:
+        cache = make_cache()
+        fail_to_create(cache, TWDeliveryUnknownError("lost"))
+        clock.advance(1000)
+
+        def handle(cache: ChatCache = cache) -> None:
+            with suppress(RuntimeError):  # a refresh of the interrupted call is in progress
+                cache.all(None, refresh=True)
+
+        tracer = Tracer(lambda name: name.startswith(_CACHE), target, handle)
+        traced(tracer, lambda cache=cache: work(cache))  # type: ignore[misc]
+        tried, target = bool(tracer.where), target + 1
+        found = by_tid(cache, "t1")
+
+        assert (found.title if found else None) == title, tracer.where
+    assert target > 5

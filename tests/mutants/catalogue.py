@@ -226,14 +226,15 @@ MUTANTS = (
     ),
     _mutant(
         "lock held over the clock",
-        "            view, cool = self.view, self._cool_down\n",
-        "            now = self.clock()\n            view, cool = self.view, self._cool_down\n",
+        "            view, cool, flight = self.view, self._cool_down, self._flight\n",
+        "            now = self.clock()\n"
+        "            view, cool, flight = self.view, self._cool_down, self._flight\n",
         f"{_FLIGHTS}::TestLock::test_it_is_free_while_others_have_the_word",
     ),
     _mutant(
         "single flight off",
-        "            elif self._flight is not None:\n",
-        "            elif self._flight is not None and led is None:\n",
+        "            elif flight is not None:\n",
+        "            elif flight is not None and led is None:\n",
         f"{_FLIGHTS}::TestSingleFlight::test_all_who_need_a_refresh_make_one",
     ),
     _mutant(
@@ -601,7 +602,7 @@ MUTANTS = (
     ),
     _mutant(
         "new look-ups keep a waiter waiting",
-        "                self._flight.is_kept |= led.is_kept\n",
+        "                flight.is_kept |= led.is_kept\n",
         "",
         f"{_FLIGHTS}::TestSingleFlight::test_writes_and_new_look_ups_keep_no_waiter_waiting",
     ),

@@ -88,6 +88,42 @@ def test_only_errors_of_stores_and_threads_are_suppressed_by_contextlib() -> Non
     assert users == {"teamwire_sync._stores.lease", "teamwire_sync._stores.sharing"}
 
 
+def _attribute_of_self(node: ast.AST) -> str | None:
+    is_own = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+    return node.attr if is_own and node.value.id == "self" else None  # type: ignore[attr-defined]
+
+
+def _changed_in_place(node: ast.AST) -> str | None:
+    """Return the attribute of self whose dict or set a call or an assignment changes."""
+    if isinstance(node, ast.Subscript) and not isinstance(node.slice, ast.Slice):
+        return None if isinstance(node.ctx, ast.Load) else _attribute_of_self(node.value)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        names = {"add", "discard", "pop", "setdefault", "update"}
+        return _attribute_of_self(node.func.value) if node.func.attr in names else None
+    return None
+
+
+def _looped_over(node: ast.AST) -> str | None:
+    if not isinstance(node, (ast.For, ast.comprehension)):
+        return None
+    over = node.iter
+    if isinstance(over, ast.Call) and isinstance(over.func, ast.Attribute):
+        over = over.func.value
+    return _attribute_of_self(over)
+
+
+def test_no_loop_goes_over_a_dict_or_set_that_a_handler_may_change() -> None:
+    """A loop over `list(...)` of it takes all its items in one step."""
+    for module in MODULES:
+        for each in ast.walk(SOURCES[module]):
+            if isinstance(each, ast.ClassDef):
+                made = [node for node in each.body if getattr(node, "name", "") == "__init__"]
+                changes = set(ast.walk(each)).difference(*map(ast.walk, made))
+                changed = {_changed_in_place(node) for node in changes} - {None}
+                loops = {_looped_over(node) for node in ast.walk(each)}
+                assert not changed & loops, f"{module}.{each.name}"
+
+
 def _codes(code: CodeType) -> Iterator[CodeType]:
     yield code
     for each in code.co_consts:
