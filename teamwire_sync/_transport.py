@@ -123,6 +123,10 @@ class ChatPage:
             if the server did not send it.
         revisions: The revisions of the chats' last changes, in the order of *chats*. None stands
             for a revision that the server did not send. Empty if the server sent no revision.
+        gone: The thread IDs that the bot can't see any more, or could not see for a time, after the
+            revision of the request. *chats* are then only the chats that have changed after this
+            revision. None if the page belongs to a listing of all the chats.
+        total: The number of all the chats, if *gone* is not None.
     """
 
     chats: Sequence[Chat] = ()
@@ -133,6 +137,8 @@ class ChatPage:
     groups: Sequence[Group] = ()
     revision: int | None = None
     revisions: Sequence[int | None] = ()
+    gone: Sequence[str] | None = None
+    total: int | None = None
 
 
 @frozen(eq=False, repr=False)
@@ -237,13 +243,20 @@ class Transport(Protocol):
     # Chats
 
     def iter_chat_pages(
-        self, *, validator: str | None, deadline: float | None, refresh: bool = False
+        self,
+        *,
+        validator: str | None,
+        deadline: float | None,
+        refresh: bool = False,
+        since: int | None = None,
     ) -> Iterator[ChatPage]:
         """Yield the pages of the bot's chats. Each page is requested only when it is needed.
 
         If the chats are unchanged since *validator*, yield one page that is ``not_modified``. A
         transport without validators yields all pages. If *refresh* is true, a cache in front of
-        the server, such as a gateway's list of chats, must not answer.
+        the server, such as a gateway's list of chats, must not answer. If *since* is a revision,
+        yield the changes after it, or else all pages. A transport whose pages have no revisions
+        never gets *since*.
         """
 
     def create_chat(self, draft: ChatDraft, *, deadline: float | None) -> ChatState:

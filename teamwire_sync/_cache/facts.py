@@ -17,9 +17,8 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
-from teamwire_sync._cache.snapshot import ChatSnapshot
-
 if TYPE_CHECKING:
+    from teamwire_sync._cache.snapshot import ChatSnapshot
     from teamwire_sync._models.chats import Chat
 
 # The maximum number of facts. Beyond it, the oldest facts are dropped, own creations last.
@@ -145,11 +144,11 @@ class Facts:
         newer = self.against(listed).by_tid
         if not newer:
             return listed
-        states = {**listed.by_tid, **{tid: fact.chat for tid, fact in newer.items()}}
         # A chat without a revision is older than each event with one.
         revisions = {tid: fact.revision or 0 for tid, fact in newer.items()}
-        return ChatSnapshot.of(
-            {tid: chat for tid, chat in states.items() if chat is not None},
+        return listed.changed(
+            {tid: fact.chat for tid, fact in newer.items() if fact.chat is not None},
+            [tid for tid, fact in newer.items() if fact.chat is None],
             {**listed.revisions, **revisions},
             listed.revision,
         )

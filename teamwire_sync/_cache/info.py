@@ -15,8 +15,10 @@ class CacheInfo:
         hits: Look-ups that found their result in memory.
         misses: Look-ups that needed a refresh, or found nothing.
         refreshes: Refreshes that sent a request to the server. Each one is counted in listings,
-            not_modified or failures, or it ended early, for example because a write outdated it.
-        listings: Refreshes that returned all the chats.
+            updates, not_modified or failures, or it ended early, for example because a write
+            outdated it.
+        listings: Refreshes in which the server sent all the chats.
+        updates: Refreshes in which the server sent only what had changed.
         pages: Pages of chats received, also by a refresh that failed or ended early.
         not_modified: Refreshes in which the server reported no change.
         failures: Refreshes that failed.
@@ -34,6 +36,7 @@ class CacheInfo:
     misses: int = 0
     refreshes: int = 0
     listings: int = 0
+    updates: int = 0
     pages: int = 0
     not_modified: int = 0
     failures: int = 0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Callable, Optional
 from attrs import define, field, frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from teamwire_sync._cache.snapshot import ChatSnapshot
     from teamwire_sync._models.chats import Chat
@@ -26,6 +26,8 @@ class ListingRequest:
 
     Attributes:
         validator: The ETag of the known listing; None for an unconditional request.
+        since: The revision of the known listing, if only the changes after it are needed; None if
+            all the chats are needed.
         is_forced: Whether caches in front of the server must not answer.
         deadline: The moment of `time.monotonic` at which the reading has to end, or None.
         check_needed: A callback that the reader calls before it reads another page. The callback
@@ -37,6 +39,7 @@ class ListingRequest:
     check_needed: Callable[[], None]
     _progress: Progress | None = None
     validator: str | None = None
+    since: int | None = None
     is_forced: bool = False
     pages: int = 0
 
@@ -53,20 +56,26 @@ class ListingRequest:
 
 @frozen(eq=False, repr=False)
 class Listing:
-    """All the chats as the server sent them.
+    """All the chats as the server sent them, or only the changes since a revision.
 
     Attributes:
-        chats: The chats by thread ID, in the server's order.
+        chats: The chats by thread ID, in the server's order. In changes: the chats that are new or
+            have changed.
         validator: The ETag for a conditional request; None if the pages have no common ETag.
         revisions: The revisions above `revision` up to which single chats are known, by thread ID.
         revision: The lowest revision of a page: a chat that is missing was missing then. None if
             the server has no revisions.
+        gone: In changes: the thread IDs that the bot can't see any more, or could not see for a
+            time. None if these are all the chats.
+        total: In changes: the number of all the chats after the changes.
     """
 
     chats: dict[str, Chat]
     validator: str | None = None
     revisions: Mapping[str, int] = field(factory=dict)
     revision: int | None = None
+    gone: Sequence[str] | None = None
+    total: int | None = None
 
 
 ReadListing = Callable[[ListingRequest], Optional[Listing]]

@@ -13,7 +13,7 @@ from attrs import evolve, field, frozen
 from teamwire_sync._models.chats import UNREADABLE, Chat
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 
 @frozen(eq=False, repr=False)
@@ -63,13 +63,58 @@ class ChatSnapshot:
             if title and by_title.setdefault(title, chat) is not chat:
                 repeated.setdefault(title, [by_title[title]]).append(chat)
         by_title.update((title, tuple(chats)) for title, chats in repeated.items())
-        return cls(
-            tuple(chat for tid, chat in by_tid.items() if tid != UNREADABLE),
-            by_tid,
-            by_title,
-            revisions=revisions or {},
-            revision=revision,
-        )
+        return cls._made(by_tid, by_title, revisions, revision)
+
+    def changed(
+        self,
+        chats: Mapping[str, Chat],
+        gone: Iterable[str] = (),
+        revisions: Mapping[str, int] | None = None,
+        revision: int | None = None,
+    ) -> ChatSnapshot:
+        """Return a new snapshot with changes. It copies both indexes, and looks at no other chat.
+
+        A changed chat keeps its place, and a new chat is at the end.
+
+        Args:
+            chats: The chats that are new or have changed, by thread ID.
+            gone: The thread IDs that are removed before *chats* are added.
+            revisions: See the attribute of this name.
+            revision: See the attribute of this name.
+        """
+        by_tid, by_title = dict(self.by_tid), dict(self.by_title)
+        before = [by_tid.pop(tid) for tid in gone if tid in by_tid]
+        before += [by_tid[tid] for tid in chats if tid in by_tid]
+        by_tid.update(chats)
+        titled: dict[str, dict[str, Chat]] = {}
+        for title in {chat.title or "" for chat in (*before, *chats.values())} - {""}:
+            old = self.titled(title) or ()
+            titled[title] = {chat.tid: chat for chat in old if by_tid.get(chat.tid) is chat}
+        for tid, chat in chats.items():
+            if chat.title:
+                titled[chat.title][tid] = chat
+        shared = {tid for each in titled.values() if len(each) > 1 for tid in each}
+        places = {tid: place for place, tid in enumerate(by_tid if shared else ()) if tid in shared}
+        for title, each in titled.items():
+            if each:
+                in_order = sorted(each.values(), key=lambda chat: places.get(chat.tid, 0))
+                by_title[title] = tuple(in_order) if len(each) > 1 else in_order[0]
+            else:
+                by_title.pop(title, None)
+        return self._made(by_tid, by_title, revisions, revision)
+
+    @classmethod
+    def _made(
+        cls,
+        by_tid: dict[str, Chat],
+        by_title: dict[str, Any],
+        revisions: Mapping[str, int] | None,
+        revision: int | None,
+    ) -> ChatSnapshot:
+        chats = tuple(by_tid.values())
+        if UNREADABLE in by_tid:
+            chats = tuple(chat for chat in chats if chat.tid != UNREADABLE)
+        return cls(chats, by_tid, by_title, revisions=revisions or {}, revision=revision)
 
     def revision_of(self, tid: str) -> int | None:
         """Return the revision up to which a chat is known, even if the snapshot lacks the chat."""
@@ -78,7 +123,7 @@ class ChatSnapshot:
     def titled(self, title: str) -> tuple[Chat, ...] | None:
         """Return the chats with this title, or None."""
         found = self.by_title.get(title)
-        return (found,) if isinstance(found, Chat) else found
+        return found if found is None or isinstance(found, tuple) else (found,)
 
     def until(self, expires_at: float, check_at: float = math.inf) -> ChatSnapshot:
         """Return the same chats, fresh until the earlier of *expires_at* and *check_at*."""

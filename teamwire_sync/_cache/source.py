@@ -10,10 +10,17 @@ from typing import TYPE_CHECKING, Protocol
 
 from attrs import evolve
 
-from teamwire_sync._cache.listing import ConfirmedListing, Freshness, ListingRequest, ReadListing
+from teamwire_sync._cache.listing import (
+    ConfirmedListing,
+    Freshness,
+    Listing,
+    ListingRequest,
+    ReadListing,
+)
 from teamwire_sync._cache.snapshot import ChatSnapshot
 from teamwire_sync._internal.log import logger
 from teamwire_sync._internal.signals import not_by_signal
+from teamwire_sync._models.chats import UNREADABLE
 from teamwire_sync.exceptions import TWClosedError, TWError, TWProtocolError
 
 if TYPE_CHECKING:
@@ -76,18 +83,20 @@ class ServerSource:
         need: Freshness,  # noqa: ARG002  every response of the server is new enough
     ) -> ChatSnapshot:
         """Request a listing from the server, publish it, and return the view."""
-        return self.publish(flight, self.ask(flight, request, self._state.confirmed))
+        listing, _ = self.ask(flight, request, self._state.confirmed)
+        return self.publish(flight, listing)
 
     def ask(
         self, flight: Flight[ChatSnapshot], request: ListingRequest, known: ConfirmedListing | None
-    ) -> ConfirmedListing:
+    ) -> tuple[ConfirmedListing, Listing | None]:
         """Request the chats from the server.
 
-        The request contains the ETag of *known*, unless the cache is in doubt.
+        The request contains the revision of *known*, and its ETag unless the cache is in doubt. If
+        the changes since *known* do not lead to the server's list, all the chats are requested.
 
         Returns:
-            The new listing. If the server reports no change, the listing *known* with the time of
-            this request.
+            The new listing, and what the server sent. If the server reported no change, the listing
+            *known* with the time of this request, and None.
 
         Raises:
             TWProtocolError: The server reported no change, and *known* is None.
@@ -97,22 +106,23 @@ class ServerSource:
         asked_at = state.clock()
         state.count("refreshes")
         request.validator = state.validator_of(known, asked_at)
+        if known is not None and UNREADABLE not in known.listed.by_tid:
+            request.since = known.listed.revision
         try:
             read = self._read(request)
-            if read is not None:
-                listed = ChatSnapshot.of(read.chats, read.revisions, read.revision)
-                listing = ConfirmedListing(listed, read.validator, asked_at)
-            elif known is not None:
-                listing = evolve(known, asked_at=asked_at)
-            else:
-                raise TWProtocolError(_UNASKED)
+            listing = _listing(read, known, asked_at)
+            while listing is None:
+                logger.info("the changes do not lead to the server's chats: listing all the chats")
+                request.validator = request.since = None
+                read = self._read(request)
+                listing = _listing(read, None, asked_at)
         except TWClosedError:
             raise
         except not_by_signal(TWError):
             state.count("failures")
             raise
-        state.request_answered(flight, changed=read is not None)
-        return listing
+        state.request_answered(flight, read)
+        return listing, read
 
     def publish(
         self,
@@ -155,3 +165,40 @@ class ServerSource:
 
     def flush(self, ended: Write | None = None, *, at_once: bool = False) -> None:
         """Do nothing: no other process shares the listings."""
+
+
+def _listing(
+    read: Listing | None, known: ConfirmedListing | None, asked_at: float
+) -> ConfirmedListing | None:
+    """Return the listing that the server has confirmed.
+
+    Returns:
+        None if *read* has changes that do not lead from *known* to the server's chats.
+    """
+    if read is not None and read.gone is None:
+        listed = ChatSnapshot.of(read.chats, read.revisions, read.revision)
+        return ConfirmedListing(listed, read.validator, asked_at)
+    if known is None:
+        raise TWProtocolError(_UNASKED)
+    if read is None:
+        return evolve(known, asked_at=asked_at)
+    updated = _updated(known.listed, read)
+    return None if updated is None else ConfirmedListing(updated, read.validator, asked_at)
+
+
+def _updated(known: ChatSnapshot, changes: Listing) -> ChatSnapshot | None:
+    """Return *known* with *changes*; None if they do not lead to the server's chats."""
+    revision, revisions = changes.revision, changes.revisions
+    if revision is None or known.revision is None or revision < known.revision:
+        return None
+    # A server that lags may send an older state than the one that is known.
+    later = {
+        tid: each for tid, each in known.revisions.items() if each > revisions.get(tid, revision)
+    }
+    updated = known.changed(
+        {tid: chat for tid, chat in changes.chats.items() if tid not in later},
+        [tid for tid in changes.gone or () if tid not in later],
+        {**revisions, **later},
+        revision,
+    )
+    return updated if len(updated.by_tid) == changes.total else None

@@ -23,7 +23,13 @@ from attrs import evolve
 from teamwire_sync._cache.cool_down import CoolDown, pause_after
 from teamwire_sync._cache.facts import Fact, Facts, Write
 from teamwire_sync._cache.info import CacheInfo
-from teamwire_sync._cache.listing import ConfirmedListing, Freshness, SlotRevision, Written
+from teamwire_sync._cache.listing import (
+    ConfirmedListing,
+    Freshness,
+    Listing,
+    SlotRevision,
+    Written,
+)
 from teamwire_sync._cache.single_flight import Abandoned, Flight
 from teamwire_sync._cache.snapshot import ChatSnapshot
 from teamwire_sync._internal.fork import on_fork
@@ -223,7 +229,7 @@ class CacheState:
         """
         return known.validator if known and asked_at >= self.doubt_until else None
 
-    def request_answered(self, flight: Flight[ChatSnapshot], *, changed: bool) -> None:
+    def request_answered(self, flight: Flight[ChatSnapshot], read: Listing | None) -> None:
         """Count a response of the server.
 
         If the server has sent all the chats, the flight uses no older content. So losses before
@@ -231,13 +237,17 @@ class CacheState:
 
         Args:
             flight: The flight that sent the request.
-            changed: True if the server has sent all the chats, False if it reported no change.
+            read: What the server has sent; None if it reported no change.
         """
         with self._lock:
             self.require_open()
-            if changed:
+            if read is None:
+                self._counts["not_modified"] += 1
+            elif read.gone is None:
                 flight.losses = self.losses
-            self._counts["listings" if changed else "not_modified"] += 1
+                self._counts["listings"] += 1
+            else:
+                self._counts["updates"] += 1
 
     def publish(
         self,

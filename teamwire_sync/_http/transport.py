@@ -20,7 +20,12 @@ from teamwire_sync._internal.secret import refuse_to_copy
 from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync._internal.waiting import new_lock
 from teamwire_sync._transport import Ability, ChatPage, ChatState, Page
-from teamwire_sync.exceptions import TWImageLoadError, TWNotFoundError, TWProtocolError
+from teamwire_sync.exceptions import (
+    TWImageLoadError,
+    TWNotFoundError,
+    TWProtocolError,
+    TWRequestError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -152,9 +157,14 @@ class HttpTransport:
     # Chats
 
     def iter_chat_pages(
-        self, *, validator: str | None, deadline: float | None, refresh: bool = False
+        self,
+        *,
+        validator: str | None,
+        deadline: float | None,
+        refresh: bool = False,
+        since: int | None = None,
     ) -> Iterator[ChatPage]:
-        """Yield the bot's chats, page by page."""
+        """Yield the bot's chats, or their changes since a revision, page by page."""
         decoder = contract.Decoder(self._tell)
         etag: str | None = None
         cursor: str | None = None
@@ -162,13 +172,21 @@ class HttpTransport:
         headers = {**always, "If-None-Match": validator} if validator else always
         seen: set[str] = set()
         while True:
-            response = self._client.ask(
-                "list_chats",
-                query=contract.encode_query(limit=self._config.page_size, cursor=cursor),
-                headers=headers,
-                timeout=self._config.long_timeout,
-                deadline=deadline,
-            )
+            limit = self._config.page_size
+            try:
+                response = self._client.ask(
+                    "list_chats",
+                    query=contract.encode_query(limit=limit, cursor=cursor, since=since),
+                    headers=headers,
+                    timeout=self._config.long_timeout,
+                    deadline=deadline,
+                )
+            except not_by_signal(TWRequestError) as error:
+                if since is None or error.code != contract.UNKNOWN_REVISION:
+                    raise
+                since = cursor = None
+                headers = always
+                continue
             if response.raw.status == 304:
                 revision = response.revision()
                 yield ChatPage(validator=validator, not_modified=True, revision=revision)
@@ -179,7 +197,7 @@ class HttpTransport:
             if etag != before:
                 # The chats have changed since the last page, so the users may have changed, too.
                 decoder = contract.Decoder(self._tell)
-            page, revisions, cursor = response.decode(decoder.page)
+            page, revisions, cursor, gone, total = response.decode(decoder.changes)
             users, groups = decoder.described()
             yield ChatPage(
                 page,
@@ -189,6 +207,8 @@ class HttpTransport:
                 groups=groups,
                 revision=response.revision(),
                 revisions=revisions,
+                gone=gone,
+                total=total,
             )
             if cursor is None:
                 return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Callable, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, Generic, TypeVar
 
 from teamwire_sync._cache.listing import Listing, ListingRequest
 from teamwire_sync._internal.deadlines import within
@@ -92,10 +92,11 @@ def read_listing(
     timeout: float,
     attach: Callable[[Sequence[Chat], Sequence[User], Sequence[Group]], object],
 ) -> Listing | None:
-    """List the chats; return None if they match ``request.validator``.
+    """List the chats, or their changes; return None if they match ``request.validator``.
 
-    If the chats change during the listing, all pages are read again, twice at most. The last try
-    counts, without a validator: it may lack chats that moved from a later page to an earlier one.
+    If the chats change during the listing, all the chats are read again, twice at most. The last
+    try counts, without a validator: it may lack chats that moved from a later page to an earlier
+    one.
 
     Args:
         transport: The transport that reads the pages.
@@ -109,36 +110,45 @@ def read_listing(
     """
     deadline = within(request.deadline, timeout)
     validator = request.validator
-    # Without a forced refresh, a transport needs no such parameter.
-    forced = {"refresh": True} if request.is_forced else {}
+    # A transport needs no parameter for what the request does not ask.
+    asked: dict[str, Any] = {"refresh": True} if request.is_forced else {}
+    if request.since is not None:
+        asked["since"] = request.since
     for tries_left in (2, 1, 0):
         chats: dict[str, Chat] = {}
         revisions: dict[str, int] = {}
-        validators, floors, empty = set(), [], 0
-        for page in transport.iter_chat_pages(validator=validator, deadline=deadline, **forced):
+        gone: list[str] = []
+        states, floors, empty = set(), [], 0
+        for page in transport.iter_chat_pages(validator=validator, deadline=deadline, **asked):
             if page.not_modified:
                 return None
+            is_whole = page.gone is None or "since" not in asked
+            gone += page.gone or ()
             attach(page.chats, page.users, page.groups)
             before = len(chats)
             chats.update((chat.tid, chat) for chat in page.chats)
             empty = 0 if len(chats) > before else empty + 1
-            request.page(len(chats))
-            validators.add(page.validator)
+            request.page(len(chats) if is_whole else page.total or 0)
+            states.add((page.validator, is_whole))
             floor = _NONE if page.revision is None else page.revision
             floors.append(floor)
             for chat, own in zip_longest(page.chats, page.revisions):
                 # The page shows all changes up to its revision, also of a chat without a number.
                 revisions[chat.tid] = floor if own is None or own < floor else own
-            if tries_left and len(validators) > 1:
+            if tries_left and len(states) > 1:
                 break
             if not page.is_last:
                 request.check_needed()
                 if empty > _FEW_EMPTY:
                     _rest("the chats", empty, transport.pause)
         else:
-            validator = validators.pop() if len(validators) == 1 else None
+            validator = page.validator if len(states) == 1 else None
             floor = min(floors)
             newer = {tid: each for tid, each in revisions.items() if each > floor}
-            return Listing(chats, validator, newer, None if floor == _NONE else floor)
+            revision = None if floor == _NONE else floor
+            if is_whole:
+                return Listing(chats, validator, newer, revision)
+            return Listing(chats, validator, newer, revision, gone, page.total)
         validator = None
+        asked.pop("since", None)
     raise AssertionError  # pragma: no cover  the last try returns

@@ -152,7 +152,7 @@ class StoreSource:
             status = self._status(now)
             check_at = now + shared.next_look
             if status is None:
-                listing = self._server.ask(flight, request, state.confirmed)
+                listing, _ = self._server.ask(flight, request, state.confirmed)
                 unstored = evolve(listing, revision=None)
                 return self._server.publish(flight, unstored, check_at=check_at)
             stored = self._acceptable(status, now, need, began)
@@ -223,7 +223,7 @@ class StoreSource:
         began = state.clock()
         base = self._newest(status, now, flight)
         try:
-            listing = self._server.ask(flight, request, base)
+            listing, _ = self._server.ask(flight, request, base)
         except not_by_signal(TWError) as error:
             if not is_own_timeout(error, request.deadline):
                 took = state.clock() - began

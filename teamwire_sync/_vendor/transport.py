@@ -110,6 +110,7 @@ class VendorTransport:
         validator: str | None,  # noqa: ARG002  the vendor's SDK has no validators
         deadline: float | None,
         refresh: bool = False,  # noqa: ARG002  nothing in between caches the chats
+        since: int | None = None,  # noqa: ARG002  the vendor's SDK has no revisions
     ) -> Iterator[ChatPage]:
         """Yield one page with all chats of the bot."""
 

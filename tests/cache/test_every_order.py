@@ -33,7 +33,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 import pytest
-from attrs import evolve
+from attrs import evolve, frozen
 
 from teamwire_sync._cache.chat_cache import ChatCache
 from teamwire_sync._cache.facts import Write
@@ -55,7 +55,8 @@ CLOCK = Clock(0)
 EMPTY = ChatSnapshot()
 
 
-class Chat(NamedTuple):
+@frozen
+class Chat:
     """The state of a chat from a revision on, with all that the cache needs of a chat."""
 
     tid: int
@@ -141,6 +142,7 @@ def listing_of(history: History, first: int, second: int) -> Listing:
                 validator=f"r{revision}",
                 revision=revision,
                 revisions=[chat.revision for chat in chats],
+                gone=None,
                 is_last=chats is rest,
             )
 
@@ -383,13 +385,14 @@ class World:
         """Do what `ServerSource` does when the pages have arrived, and wake the waiters."""
         doing = self.threads[me]
         is_new = doing.validator != f"r{first}"
+        listing = None
         if is_new:
             listing = listing_of(self.history, first, second)
             listed = ChatSnapshot.of(listing.chats, listing.revisions, listing.revision)
             confirmed = ConfirmedListing(listed, listing.validator, doing.asked_at)
         else:
             confirmed = evolve(doing.known, asked_at=doing.asked_at)
-        self.state.request_answered(doing.flight, changed=is_new)
+        self.state.request_answered(doing.flight, listing)
         view = self.state.publish(doing.flight, confirmed, self.now)
         self.state.finish(doing.flight)
         lags = min(first, second) < doing.asked_revision

@@ -18,7 +18,7 @@ from attrs import define, evolve
 
 from teamwire_sync import TWAuthError, TWClosedError, TWError, TWServerError
 from teamwire_sync._cache.facts import Write
-from teamwire_sync._cache.listing import ConfirmedListing
+from teamwire_sync._cache.listing import ConfirmedListing, Listing
 from teamwire_sync._cache.single_flight import Flight
 from teamwire_sync._cache.snapshot import ChatSnapshot
 from teamwire_sync._cache.state import Outdated
@@ -206,7 +206,8 @@ class StateMachine(RuleBasedStateMachine):
         assert load.answer is not None
         before, flight = self.state.view, load.flight
         try:
-            self.state.request_answered(flight, changed=not load.is_unchanged)
+            read = None if load.is_unchanged else Listing(load.answer)
+            self.state.request_answered(flight, read)
             if load.is_unchanged:
                 assert load.known is not None
                 listing = evolve(load.known, asked_at=load.asked_at)

@@ -112,9 +112,10 @@ MUTANTS = (
     ),
     _mutant(
         "a 304 that publishes over the merged view",
-        "listing = evolve(known, asked_at=asked_at)",
-        "listed = state.view if state.view.chats else known.listed\n"
-        "                listing = evolve(known, listed=listed, asked_at=asked_at)",
+        "            listing = _listing(read, known, asked_at)\n",
+        "            listing = _listing(read, known, asked_at)\n"
+        "            if read is None and state.view.chats:\n"
+        "                listing = evolve(known, listed=state.view, asked_at=asked_at)\n",
         f"{_WRITES}::TestOwnWrites::test_not_modified_does_not_confirm_it",
         file="_cache/source.py",
     ),
@@ -219,8 +220,9 @@ MUTANTS = (
     ),
     _mutant(
         "lock held over the load",
-        "            read = self._read(request)\n",
-        "            with state._lock:\n                read = self._read(request)\n",
+        "            read = self._read(request)\n            listing",
+        "            with state._lock:\n"
+        "                read = self._read(request)\n            listing",
         f"{_FLIGHTS}::TestLock::test_who_looks_up_while_a_load_is_held_gives_up_in_time",
         file="_cache/source.py",
     ),
@@ -315,8 +317,8 @@ MUTANTS = (
     ),
     _mutant(
         "what we left is shown while the list has it",
-        "{tid: chat for tid, chat in states.items() if chat is not None},",
-        "{tid: chat or listed.by_tid[tid] for tid, chat in states.items()},",
+        "[tid for tid, fact in newer.items() if fact.chat is None],",
+        "[],",
         f"{_CHANGES}::TestLeft::test_it_is_gone_until_the_grace_is_over",
         file="_cache/facts.py",
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from attrs import evolve
@@ -25,13 +25,11 @@ class Numbered(FakeTransport):
     earlier_pages: Sequence[ChatPage] = ()
 
     def iter_chat_pages(
-        self, *, validator: str | None, deadline: float | None, refresh: bool = False
+        self, *, validator: str | None, deadline: float | None, **asked: Any
     ) -> Iterator[ChatPage]:
         page, chat = self.numbers
         yield from self.earlier_pages
-        for each in super().iter_chat_pages(
-            validator=validator, deadline=deadline, refresh=refresh
-        ):
+        for each in super().iter_chat_pages(validator=validator, deadline=deadline, **asked):
             yield evolve(each, revision=page, revisions=[chat] * len(each.chats))
 
 

@@ -109,9 +109,14 @@ class FakeTransport:
     # Chats
 
     def iter_chat_pages(
-        self, *, validator: str | None, deadline: float | None, refresh: bool = False
+        self,
+        *,
+        validator: str | None,
+        deadline: float | None,
+        refresh: bool = False,
+        since: int | None = None,
     ) -> Iterator[ChatPage]:
-        self._called("iter_chat_pages", deadline, validator=validator)
+        self._called("iter_chat_pages", deadline, validator=validator, since=since)
         self.refreshed.append(refresh)
         chats = tuple(self.chats if self.behind is None else self.behind)
         users = [user for chat in chats for user in (*chat.users, *chat.admins)]

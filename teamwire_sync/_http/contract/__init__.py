@@ -7,7 +7,12 @@ the sandbox and the CLI's demo use the list of operations, and the sandbox uses 
 
 from __future__ import annotations
 
-from teamwire_sync._http.contract.decoder import Decoder, decode_chat, decode_done, decode_upload
+from teamwire_sync._http.contract.decoder import (
+    Decoder,
+    decode_chat,
+    decode_done,
+    decode_upload,
+)
 from teamwire_sync._http.contract.events import decode_events
 from teamwire_sync._http.contract.operations import (
     CIRCLE_NOT_PUBLIC,
@@ -19,6 +24,7 @@ from teamwire_sync._http.contract.operations import (
     OPERATIONS,
     REVISION_HEADER,
     UNCACHED,
+    UNKNOWN_REVISION,
     UNSUPPORTED,
     ErrorDetails,
     Operation,
@@ -43,6 +49,7 @@ __all__ = [
     "OPERATIONS",
     "REVISION_HEADER",
     "UNCACHED",
+    "UNKNOWN_REVISION",
     "UNSUPPORTED",
     "Decoder",
     "ErrorDetails",
