@@ -40,6 +40,7 @@ UNCACHED = {"Cache-Control": "no-cache, no-store"}
 NOT_FOUND, NO_AVATAR = "not_found", "no_avatar"
 CIRCLE_NOT_PUBLIC, INVALID_MEMBERS = "circle_not_public", "invalid_members"
 UNSUPPORTED = "unsupported"
+UNKNOWN_REVISION = "unknown_revision"
 
 
 @frozen

@@ -114,9 +114,26 @@ class OtherUsers:
             self._world.chat_editor.change(db, present, editor, **changed)
 
     def remove_chat(self, chat: Chat | str) -> None:
-        """Remove the bot from a chat permanently, as another user."""
+        """Remove the bot from a chat, as another user."""
         with self._editing(chat) as (db, present, editor):
             self._world.chat_editor.remove_bot(db, present["tid"], editor)
+
+    def restore_chat(self, chat: Chat | str) -> None:
+        """Add the bot to a group chat that it was removed from or has left, as another user.
+
+        The chat is as before, and is the last in the list. If the bot is in the chat, nothing
+        happens.
+
+        Raises:
+            LookupError: The bot was never in the chat.
+            ValueError: The chat is a one-to-one chat.
+        """
+        tid = _id(chat, "tid")
+        with self._world.database.writing() as db:
+            past = queries.latest_chat(db, tid) or queries.require_chat(db, tid)
+            _refuse_one_to_one(past)
+            if queries.present_chat(db, tid) is None:
+                self._world.chat_editor.restore_bot(db, past, next(iter(past["user_ids"]), None))
 
     def add_members(
         self,
