@@ -133,7 +133,7 @@ class OtherUsers:
             past = queries.latest_chat(db, tid) or queries.require_chat(db, tid)
             _refuse_one_to_one(past)
             if queries.present_chat(db, tid) is None:
-                self._world.chat_editor.restore_bot(db, past, next(iter(past["user_ids"]), None))
+                self._world.chat_editor.restore_bot(db, past, self._editor(db, past))
 
     def add_members(
         self,
@@ -274,8 +274,11 @@ class OtherUsers:
         """Open a transaction; yield it, the chat, and the ID of the user who changes the chat."""
         with self._world.database.writing() as db:
             present = queries.require_chat(db, _id(chat, "tid"))
-            admins = [uid for uid in present["admin_ids"] if uid != self._world.bot_uid]
-            yield db, present, next(iter((*admins, *queries.all_members(db, present))), None)
+            yield db, present, self._editor(db, present)
+
+    def _editor(self, db: sqlite3.Connection, chat: Document) -> str | None:
+        admins = [uid for uid in chat["admin_ids"] if uid != self._world.bot_uid]
+        return next(iter((*admins, *queries.all_members(db, chat))), None)
 
     @contextmanager
     def _acting(
