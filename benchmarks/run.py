@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.changes import change_rows
 from benchmarks.fresh import import_row, memory_row, process_rows
 from benchmarks.lookups import hot_rows, size_rows
 from benchmarks.network import (
@@ -74,9 +75,12 @@ def measured(scale: Scale) -> Iterator[Row]:
         with served(scale.small) as small:
             yield from request_rows(small, scale)
             yield from uncached_rows(small, scale.rounds, "small")
+        with served(scale.thousand) as thousand:
+            yield from change_rows(thousand, scale, "thousand")
         with served(scale.medium) as medium:
             yield from hot_rows(medium, scale)
             yield from refresh_rows(medium, scale)
+            yield from change_rows(medium, scale, "medium")
             yield from listing_rows(medium, scale.listings, "medium")
             yield from start_rows(medium, stores, scale.listings, "medium")
             yield from process_rows(medium, folder / "started", scale.imports)
@@ -89,6 +93,7 @@ def measured(scale: Scale) -> Iterator[Row]:
         pages = folder / "large"
         pages.mkdir()
         with served(scale.large) as large:
+            yield from change_rows(large, scale, "large")
             yield from listing_rows(large, scale.large_listings, "large")
             yield from start_rows(large, stores, scale.large_listings, "large")
             files = save_pages(large, pages)

@@ -24,8 +24,10 @@ class Scale:
         requests: In one round.
         listings: Rounds of listings of `medium` chats.
         large_listings: Rounds of listings of `large` chats.
+        changes: Rounds of refreshes after changes.
         imports: Fresh interpreters for each import.
         small: Chats of a small world.
+        thousand: Chats of a world between a small and a usual one.
         medium: Chats of a usual one.
         large: Chats of a large one.
     """
@@ -35,15 +37,17 @@ class Scale:
     requests: int = 30
     listings: int = 15
     large_listings: int = 7
+    changes: int = 5
     imports: int = 25
     small: int = 100
+    thousand: int = 1_000
     medium: int = 10_000
     large: int = 100_000
 
 
 QUICK = Scale(
-    rounds=3, lookups=2_000, requests=4, listings=2, large_listings=2, imports=2, medium=2_000,
-    large=4_000,
+    rounds=3, lookups=2_000, requests=4, listings=2, large_listings=2, changes=1, imports=2,
+    medium=2_000, large=4_000,
 )  # fmt: skip
 
 

@@ -87,20 +87,27 @@ def served(chats: int) -> Iterator[World]:
             process.stdout.close()
 
 
-def save_pages(world: World, folder: Path) -> list[Path]:
-    """Store the pages of a listing, one file each."""
-    files: list[Path] = []
+def pages_of(world: World) -> Iterator[bytes]:
+    """The pages of a listing, each requested when it is needed."""
     params: dict[str, str] = {}
     with world.authorise(requests.Session()) as session:
         while True:
             response = session.get(world.url + CHATS_PATH, params=params, timeout=60)
             response.raise_for_status()
-            files.append(folder / f"{world.chats}-{len(files):05}.json")
-            files[-1].write_bytes(response.content)
+            yield response.content
             cursor = response.json()["next_cursor"]
             if cursor is None:
-                return files
+                return
             params = {"cursor": cursor}
+
+
+def save_pages(world: World, folder: Path) -> list[Path]:
+    """Store the pages of a listing, one file each."""
+    files: list[Path] = []
+    for number, page in enumerate(pages_of(world)):
+        files.append(folder / f"{world.chats}-{number:05}.json")
+        files[-1].write_bytes(page)
+    return files
 
 
 class Pages:

@@ -28,6 +28,7 @@ from teamwire_sync._sandbox.validation import (
     parse_file_name,
     parse_idempotency_key,
     parse_limit,
+    parse_since,
     parse_wait,
 )
 from teamwire_sync._sandbox.world import queries
@@ -49,6 +50,9 @@ WORLD_KEY = "teamwire_sync.world"
 LAG_KEY = "teamwire_sync.lag"
 """The WSGI environ key of the lag of the list of chats, in seconds or None."""
 
+SINCE_KEY = "teamwire_sync.since"
+"""The WSGI environ key of the name of a fault of the parameter `since`, or None."""
+
 SPOOL_KEY = "teamwire_sync.spool"
 """The WSGI environ key of an upload's body, a `Spool`."""
 
@@ -56,6 +60,8 @@ MAX_BODY = 1024 * 1024
 MAX_UPLOAD = 2 * 1024**3
 _MESSAGES_LIMITS = (50, 200)
 _EVENTS_LIMITS = (100, 100)
+# A negative number is no revision.
+_SINCE_OF_FAULTS: dict[str | None, int | None] = {"ignored": None, "unknown": -1}
 # Not "not_found": a client with a wrong URL would treat each user and chat as missing.
 _NO_PATH = "no_such_path"
 
@@ -128,6 +134,8 @@ class _Api:
 
     def list_chats(self) -> ResponseReturnValue:
         limit = parse_limit(request.args.get("limit"))
+        fault = request.environ.get(SINCE_KEY)
+        since = _SINCE_OF_FAULTS.get(fault, parse_since(request.args.get("since")))
         cursor = request.args.get("cursor")
         known = request.if_none_match
         chats = self._world.bot_chats
@@ -136,7 +144,8 @@ class _Api:
             headers = {"ETag": etag}
             if cursor is None and (known.star_tag or known.contains_weak(etag.strip('"'))):
                 return "", 304, headers
-            return chats.page(db, g.revision, limit, cursor), headers
+            off_by = int(fault == "wrong_total")
+            return chats.page(db, g.revision, limit, cursor, since, off_by=off_by), headers
 
     def create_chat(self) -> ResponseReturnValue:
         return self._write(self._world.bot_chats.create, parse_chat_draft(_json_body()))

@@ -15,6 +15,7 @@ _CODES = {
     404: "not_found",
     405: "method_not_allowed",
     409: "conflict",
+    410: "unknown_revision",
     413: "payload_too_large",
     415: "unsupported_media_type",
     422: "invalid_request",

@@ -20,6 +20,7 @@ MAX_WAIT = 60
 MAX_FILE_NAME = 255
 
 _PRINTABLE = re.compile(r"[ -~]+")
+_REVISION = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?", re.ASCII)
 
 
@@ -33,6 +34,13 @@ def parse_limit(value: str | None, default: int = DEFAULT_LIMIT, most: int = MAX
     if not digits:
         refuse("limit must be an integer of at least 1")
     return most if len(digits) > len(str(most)) else min(int(digits), most)
+
+
+def parse_since(value: str | None) -> int | None:
+    """Read the parameter `since`, a revision."""
+    if value is not None and not (_REVISION.fullmatch(value) and int(value) < 2**63):
+        refuse("since must be an integer from 0 to 2^63 - 1")
+    return None if value is None else int(value)
 
 
 def parse_wait(value: str | None) -> float:

@@ -22,6 +22,7 @@ OPERATIONS = {
     for method, operation in item.items()
     if method in METHODS
 }
+ANSWERS = CONTRACT["components"]["responses"]
 KINDS = {
     kind: {"$ref": schema} for kind, schema in SCHEMAS["Event"]["discriminator"]["mapping"].items()
 }
@@ -59,6 +60,35 @@ def test_what_writes_takes_a_key() -> None:
     ]
 
     assert without == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        contract.NOT_FOUND,
+        contract.NO_AVATAR,
+        contract.CIRCLE_NOT_PUBLIC,
+        contract.INVALID_MEMBERS,
+        contract.UNSUPPORTED,
+        contract.UNKNOWN_REVISION,
+    ],
+)
+def test_every_code_that_the_client_acts_upon_is_in_the_contract(code: str) -> None:
+    assert f"`{code}`" in CONTRACT["info"]["description"] + str(OPERATIONS) + str(ANSWERS)
+
+
+def test_a_page_of_chats_may_lack_what_only_changes_have() -> None:
+    page = SCHEMAS["ChatPage"]
+
+    assert set(page["properties"]) - set(page["required"]) == {"gone", "total"}
+
+
+def test_a_page_of_changes_is_as_the_contract_has_it() -> None:
+    page = {**builders.page_doc(builders.chat_doc()), "gone": ["t2"], "total": 5}
+
+    assert faults(page, SCHEMAS["ChatPage"]) == []
+    assert faults({**page, "gone": [5]}, SCHEMAS["ChatPage"]) == [".gone[0] is int"]
+    assert faults({**page, "total": "5"}, SCHEMAS["ChatPage"]) == [".total is str"]
 
 
 def test_every_kind_of_event_of_the_contract_is_known() -> None:

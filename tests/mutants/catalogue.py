@@ -19,6 +19,7 @@ _MUST_SHOW = "tests/vendor/test_must_show.py"
 _PROMISES = "tests/promises/test_promises.py::TestPromises"
 _VENDOR = "_vendor"
 _REVISIONS = "tests/sandbox/test_revisions.py"
+_SINCE = "tests/sandbox/test_changes.py"
 _SHARED = "tests/stores/test_shared_listing.py"
 _SHARING = "tests/stores/test_sharing.py"
 _HANDLERS = "tests/signals/test_handlers.py"
@@ -479,12 +480,39 @@ MUTANTS = (
     ),
     _mutant(
         "a list says a revision that it does not show",
-        "            return chats.page(db, g.revision, limit, cursor), headers\n",
-        "            page = chats.page(db, g.revision, limit, cursor)\n"
+        "            return "
+        "chats.page(db, g.revision, limit, cursor, since, off_by=off_by), headers\n",
+        "            page = chats.page(db, g.revision, limit, cursor, since, off_by=off_by)\n"
         "        with self._reading():\n"
         "            return page, headers\n",
         f"{_REVISIONS}::test_a_list_shows_all_changes_up_to_its_revision_while_others_write",
         file="_sandbox/app.py",
+    ),
+    _mutant(
+        "the changes of the list are looked for among all chats",
+        " INDEXED BY begun_versions",
+        "",
+        f"{_SINCE}::test_neither_changes_nor_writes_read_the_other_chats",
+        file="_sandbox/world/queries.py",
+    ),
+    _mutant(
+        "a changed chat is gone",
+        """        " WHERE to_seq > ? AND to_seq <= ? AND NOT EXISTS"
+        " (SELECT 1 FROM chats WHERE ordinal = ended.ordinal AND from_seq = ended.to_seq)",
+""",
+        """        " WHERE to_seq > ? AND to_seq <= ?",
+""",
+        f"{_SINCE}::TestChanges::test_a_changed_chat_is_one",
+        file="_sandbox/world/queries.py",
+    ),
+    _mutant(
+        "a revision of another counter is known",
+        """        elif not queries.is_logged(db, since):
+""",
+        """        elif not 0 <= since <= queries.revision(db):
+""",
+        f"{_SINCE}::TestRestart::test_with_a_backup_knows_no_revision_that_came_after_it",
+        file="_sandbox/world/bot_chats.py",
     ),
     _mutant(
         "a 404 of a proxy is the end of a chat",

@@ -26,6 +26,7 @@ CONTRACT = schemathesis.openapi.from_path(
     # the check for ignored credentials sends wrong ones by itself.
     config=schemathesis.Config.from_dict({"generation": {"with-security-parameters": False}}),
 )
+LISTING = "list_chats"
 OPERATIONS = [result.ok() for result in CONTRACT.get_all_operations()]
 
 
@@ -108,6 +109,24 @@ def test_documented_examples_reach_each_documented_success() -> None:
             int(status) for status in operation.definition.raw["responses"] if status[0] == "2"
         }
     assert reached == documented
+
+
+def test_each_answer_to_since_conforms_to_the_contract() -> None:
+    """The changes, none of them, a refusal and an invalid revision."""
+    (operation,) = (each for each in OPERATIONS if each.definition.raw["operationId"] == LISTING)
+    with sandbox(chats=30) as box:
+        listed = operation.Case().call(box.url, headers=headers_of(box)).headers
+        revision = int(listed["teamwire-revision"][0])
+        box.remove_chat(KNOWN_CHAT)
+        box.add_chat("new", users=[KNOWN_USER])
+        found = []
+        for since, etag in ((revision, None), (revision, "*"), (5, None), (-5, None)):
+            headers = {**headers_of(box), **({} if etag is None else {"If-None-Match": etag})}
+            answer = operation.Case(query={"since": since}).call_and_validate(
+                box.url, headers=headers, excluded_checks=[checks.positive_data_acceptance]
+            )
+            found.append(answer.status_code)
+    assert found == [200, 304, 410, 422]
 
 
 def test_each_operation_has_the_name_that_the_clients_use() -> None:

@@ -230,6 +230,46 @@ def test_removed_chat_is_told(api: Api) -> None:
     }
 
 
+def test_restored_chat_is_told_and_is_the_last_in_the_list(api: Api) -> None:
+    """The chat is as before, with its messages."""
+    before, editor = chat(api), admin(api)
+    mid = api.box.post_message(KNOWN_CHAT, "x")
+    api.box.remove_chat(KNOWN_CHAT)
+    now = api.now()
+    api.box.restore_chat(KNOWN_CHAT)
+    event = {"type": "chat_created", "tid": KNOWN_CHAT, "is_own": False, "editor_id": editor}
+    assert api.since(now) == [{**event, "title": "test"}]
+    assert (api.chats()[-1], newest(api)["mid"]) == (before, mid)
+
+
+def test_chat_that_the_bot_left_can_be_restored(api: Api) -> None:
+    """It does not matter how the bot came to leave."""
+    api.delete(f"{CHATS}{KNOWN_CHAT}/members/me/")
+    api.box.restore_chat(KNOWN_CHAT)
+    assert api.chats()[-1]["tid"] == KNOWN_CHAT
+
+
+def test_present_chat_is_not_restored(api: Api) -> None:
+    """Nothing happens, and nothing is told."""
+    before, now = api.chats(), api.now()
+    api.box.restore_chat(KNOWN_CHAT)
+    assert (api.chats(), api.since(now)) == (before, [])
+
+
+def test_unknown_chat_is_not_restored(api: Api) -> None:
+    """The bot was never in it."""
+    with pytest.raises(LookupError, match="no chat 'nothing'"):
+        api.box.restore_chat("nothing")
+
+
+def test_one_to_one_chat_is_not_restored(api: Api) -> None:
+    """The bot may have a new one with the same user."""
+    tid = next(each["tid"] for each in api.chats() if each["type"] == "one_to_one")
+    api.box.remove_chat(tid)
+    with pytest.raises(ValueError, match="one-to-one"):
+        api.box.restore_chat(tid)
+
+
 def test_members_come(api: Api) -> None:
     """A circle need not be public, and a list stays one; the bot and members are no news."""
     before, now = chat(api), api.now()

@@ -354,7 +354,7 @@ def test_a_new_start_is_not_before_what_was_stored(tmp_path: Path) -> None:
     with sandbox(chats=3, path=path):
         pass
     with closing(sqlite3.connect(path)) as db, db:
-        db.execute("INSERT INTO log (seq, at) VALUES (?, 0)", (far,))
+        db.execute("INSERT INTO log (seq, at, total) VALUES (?, 0, 3)", (far,))
     with sandbox(path=path) as box, Api(box) as api:
         assert now(api) == far + 1
 

@@ -153,15 +153,16 @@ class Sandbox(OtherUsers):
         body: Any = None,
         headers: Mapping[str, str | None] | None = None,
         lag: float | None = None,
+        since: str | None = None,
         cut: int | None = None,
         chance: float = 1.0,
     ) -> Fault:
         """Make requests with this method and path fail, or change their responses.
 
         Faults with different effects apply to a request together. The effects are the delay, the
-        lag and the outcome (*status*, *retry_after*, *drop*, *body*, *headers*, *cut*). If faults
-        share an effect, the oldest fault applies. The next fault applies to the requests that the
-        oldest fault does not affect.
+        lag, *since* and the outcome (*status*, *retry_after*, *drop*, *body*, *headers*, *cut*). If
+        faults share an effect, the oldest fault applies. The next fault applies to the requests
+        that the oldest fault does not affect.
 
         Args:
             method: The HTTP method.
@@ -178,7 +179,13 @@ class Sandbox(OtherUsers):
                 body of its response.
             headers: The response headers to add or replace. The value None removes a header.
             lag: The number of seconds, by the sandbox's clock, until the list of chats shows a
-                change.
+                change. To a request for the changes after a later revision, such a list has no
+                changes and its own revision.
+            since: The answer to requests for the changes of the list of chats, which have the
+                parameter ``since``. The fault affects no other requests. With "unknown", the server
+                refuses them: it no longer knows the changes. With "ignored", it sends the whole
+                list, as a server without ``since`` does. With "wrong_total", the number of chats is
+                too large by one.
             cut: The number of bytes of the response's body to send before the connection breaks. A
                 body that is not longer is sent completely.
             chance: The probability that the fault affects a request, above 0 and at most 1. The
@@ -197,6 +204,7 @@ class Sandbox(OtherUsers):
             body=body,
             headers=headers or {},
             lag=lag,
+            since=since,
             cut=cut,
             chance=chance,
         )

@@ -14,7 +14,7 @@ import attrs
 from teamwire_sync._internal.validation import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Container, Mapping
 
     from teamwire_sync._sandbox.controls.request_log import Route
 
@@ -68,6 +68,12 @@ class Fault:
     body: Any
     headers: Mapping[str, str | None]
     lag: float | None = attrs.field(validator=attrs.validators.optional(_require_seconds))
+    since: str | None = attrs.field(
+        validator=_require(
+            lambda since: since in (None, "unknown", "ignored", "wrong_total"),
+            "'unknown', 'ignored', 'wrong_total' or None",
+        )
+    )
     cut: int | None = attrs.field(
         validator=attrs.validators.optional(
             _require(lambda cut: _is_integer(cut, 0), "a number of bytes, or None")
@@ -89,7 +95,9 @@ class Fault:
             message = "drop cannot be used with status, retry_after, body, headers or cut"
             raise ValueError(message)
         if not self.effects():
-            message = "a fault needs status, retry_after, delay, drop, body, headers, lag or cut"
+            message = (
+                "a fault needs status, retry_after, delay, drop, body, headers, lag, since or cut"
+            )
             raise ValueError(message)
         self.payload()  # fails here, not in the server, for a body that JSON cannot represent
 
@@ -97,16 +105,22 @@ class Fault:
         given = (self.status, self.retry_after, self.body, self.cut)
         return any(value is not None for value in given) or bool(self.headers)
 
+    def matches(self, method: str, path: str, query: Container[str]) -> bool:
+        """Return whether the fault can affect a request."""
+        has_since = self.since is None or "since" in query
+        return has_since and self.route.matches(method, path)
+
     def strikes(self) -> bool:
         """Decide by `chance` whether the fault affects a matching request."""
         return self._random.random() < self.chance
 
     def effects(self) -> set[str]:
-        """Return the set of the fault's effects: "outcome", "delay", "lag"."""
+        """Return the set of the fault's effects: "outcome", "delay", "lag", "since"."""
         present = {
             "outcome": self._shapes_answer() or self.drop is not None,
             "delay": self.delay > 0,
             "lag": self.lag is not None,
+            "since": self.since is not None,
         }
         return {name for name, is_present in present.items() if is_present}
 
@@ -157,7 +171,7 @@ class Faults:
         with self._lock:
             self._active.pop(fault, None)
 
-    def apply(self, method: str, path: str) -> dict[str, Fault]:
+    def apply(self, method: str, path: str, query: Container[str]) -> dict[str, Fault]:
         """Count a hit for each fault that affects a request, and return these faults by effect.
 
         Faults with different effects (see `Fault.effects`) apply together. If faults share an
@@ -167,7 +181,7 @@ class Faults:
         with self._lock:
             for fault in self._active.copy():
                 effects = fault.effects()
-                is_due = effects.isdisjoint(applied) and fault.route.matches(method, path)
+                is_due = effects.isdisjoint(applied) and fault.matches(method, path, query)
                 if is_due and fault.strikes():
                     applied.update(dict.fromkeys(effects, fault))
                     fault.hits += 1

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 from werkzeug.wrappers import Response
 from werkzeug.wsgi import ClosingIterator
 
-from teamwire_sync._sandbox.app import LAG_KEY, MAX_BODY, WORLD_KEY
+from teamwire_sync._sandbox.app import LAG_KEY, MAX_BODY, SINCE_KEY, WORLD_KEY
 from teamwire_sync._sandbox.controls.faults import Fault, Faults
 from teamwire_sync._sandbox.controls.request_log import ServedRequest
 from teamwire_sync._sandbox.errors import error_body
@@ -63,9 +63,9 @@ class Interceptor:
             is_complete = receive_body(environ, self._files, exits)
             method = environ["REQUEST_METHOD"]
             path = request_path(environ)
-            applied = self.faults.apply(method, path)
-            response = self._answer(environ, applied) if is_complete else None
             query = dict(parse_qsl(environ["QUERY_STRING"], keep_blank_values=True))
+            applied = self.faults.apply(method, path, query)
+            response = self._answer(environ, applied) if is_complete else None
             status = None if response is None else response.status_code
             # Recorded before the first byte is sent: a client with a response finds its record.
             self.request_log.append(ServedRequest(method, path, query, status))
@@ -92,6 +92,7 @@ class Interceptor:
         else:
             environ[WORLD_KEY] = self._world
             environ[LAG_KEY] = applied["lag"].lag if "lag" in applied else None
+            environ[SINCE_KEY] = applied["since"].since if "since" in applied else None
             response = Response.from_app(self._app, environ)
             if (response.content_length or 0) <= MAX_BODY:
                 response.make_sequence()

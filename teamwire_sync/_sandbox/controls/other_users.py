@@ -114,9 +114,26 @@ class OtherUsers:
             self._world.chat_editor.change(db, present, editor, **changed)
 
     def remove_chat(self, chat: Chat | str) -> None:
-        """Remove the bot from a chat permanently, as another user."""
+        """Remove the bot from a chat, as another user."""
         with self._editing(chat) as (db, present, editor):
             self._world.chat_editor.remove_bot(db, present["tid"], editor)
+
+    def restore_chat(self, chat: Chat | str) -> None:
+        """Add the bot to a group chat that it was removed from or has left, as another user.
+
+        The chat is as before, and is the last in the list. If the bot is in the chat, nothing
+        happens.
+
+        Raises:
+            LookupError: The bot was never in the chat.
+            ValueError: The chat is a one-to-one chat.
+        """
+        tid = _id(chat, "tid")
+        with self._world.database.writing() as db:
+            past = queries.latest_chat(db, tid) or queries.require_chat(db, tid)
+            _refuse_one_to_one(past)
+            if queries.present_chat(db, tid) is None:
+                self._world.chat_editor.restore_bot(db, past, self._editor(db, past))
 
     def add_members(
         self,
@@ -257,8 +274,11 @@ class OtherUsers:
         """Open a transaction; yield it, the chat, and the ID of the user who changes the chat."""
         with self._world.database.writing() as db:
             present = queries.require_chat(db, _id(chat, "tid"))
-            admins = [uid for uid in present["admin_ids"] if uid != self._world.bot_uid]
-            yield db, present, next(iter((*admins, *queries.all_members(db, present))), None)
+            yield db, present, self._editor(db, present)
+
+    def _editor(self, db: sqlite3.Connection, chat: Document) -> str | None:
+        admins = [uid for uid in chat["admin_ids"] if uid != self._world.bot_uid]
+        return next(iter((*admins, *queries.all_members(db, chat))), None)
 
     @contextmanager
     def _acting(

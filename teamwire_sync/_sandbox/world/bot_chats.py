@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from teamwire_sync._http.contract import UNKNOWN_REVISION
 from teamwire_sync._sandbox.world import queries
 from teamwire_sync._sandbox.world.errors import refuse, refuse_members
 from teamwire_sync._sandbox.world.messages import Messages, NewMessage
@@ -43,18 +44,43 @@ class BotChats:
         (seq,) = db.execute("SELECT MAX(seq) FROM log WHERE at <= ?", (latest,)).fetchone()
         return f'"{self._context.world_id}-{seq}"', seq
 
-    def page(self, db: sqlite3.Connection, seq: int, limit: int, cursor: str | None) -> str:
-        """Return a page of the list of chats, as the list was at the revision `seq`."""
+    def page(
+        self,
+        db: sqlite3.Connection,
+        seq: int,
+        limit: int,
+        cursor: str | None,
+        since: int | None = None,
+        *,
+        off_by: int = 0,
+    ) -> str:
+        """Return a page of the list of chats.
+
+        Args:
+            db: The transaction.
+            seq: The revision of the list to show.
+            limit: The maximum number of chats.
+            cursor: The cursor of the previous page, or None for the first page.
+            since: The revision after which to show the changes, or None to show all chats.
+            off_by: The number to add to the number of chats, for a fault.
+        """
         after = 0 if cursor is None else self._context.decode_number("chat", cursor, least=1)
-        found = db.execute(
-            "SELECT ordinal, document FROM chats WHERE ordinal > ? AND from_seq <= ?"
-            " AND (to_seq IS NULL OR to_seq > ?) ORDER BY ordinal LIMIT ?",
-            (after, seq, seq, limit + 1),
-        ).fetchall()
+        if since is None:
+            found = queries.listed_chats(db, seq, after, limit + 1)
+            changes = ""
+        elif not queries.is_logged(db, since):
+            refuse("the changes after this revision are not known", UNKNOWN_REVISION)
+        else:
+            found = queries.changed_chats(db, since, seq, after, limit + 1)
+            gone = queries.gone_chats(db, since, seq) if cursor is None else []
+            changes = f'"gone":{dump(gone)},"total":{queries.total(db, seq) + off_by},'
         chats = f"[{','.join(document for _, document in found[:limit])}]"
         users, groups = queries.named_by(db, json.loads(chats))
         following = self._context.next_cursor("chat", found, limit)
-        return f'{{"chats":{chats},"users":{users},"groups":{groups},"next_cursor":{following}}}'
+        return (
+            f'{{"chats":{chats},"users":{users},"groups":{groups},{changes}'
+            f'"next_cursor":{following}}}'
+        )
 
     def create(self, db: sqlite3.Connection, draft: ChatDraft) -> str:
         """Create a chat or reuse an existing one-to-one chat, and post the first message."""

@@ -116,6 +116,11 @@ class ChatEditor:
             db, "chat_deleted", tid, editor, user_ids=[bot], group_ids=[], revision=revision
         )
 
+    def restore_bot(self, db: sqlite3.Connection, chat: Document, editor: str | None) -> None:
+        """Add the bot to a group chat that it was in; the chat is now the last in the list."""
+        queries.insert_chat(db, chat, None, self._context.clock())
+        self._events.add(db, "chat_created", chat["tid"], editor, title=chat["title"])
+
     def _store(
         self, db: sqlite3.Connection, chat: Document, properties: dict[str, Any]
     ) -> Document:

@@ -28,7 +28,10 @@ _TABLES = (
         gid TEXT NOT NULL, position INTEGER NOT NULL, uid TEXT NOT NULL,
         PRIMARY KEY (gid, position)
     ) WITHOUT ROWID""",
-    "CREATE TABLE IF NOT EXISTS log (seq INTEGER PRIMARY KEY, at REAL NOT NULL)",
+    # `total` is the number of chats after the change.
+    """CREATE TABLE IF NOT EXISTS log (
+        seq INTEGER PRIMARY KEY, at REAL NOT NULL, total INTEGER NOT NULL
+    )""",
     """CREATE TABLE IF NOT EXISTS chats (
         ordinal INTEGER NOT NULL, from_seq INTEGER NOT NULL, to_seq INTEGER,
         tid TEXT NOT NULL, peer_uid TEXT, document TEXT NOT NULL,
@@ -38,6 +41,8 @@ _TABLES = (
     """CREATE UNIQUE INDEX IF NOT EXISTS present_one_to_one ON chats (peer_uid)
         WHERE to_seq IS NULL AND peer_uid IS NOT NULL""",
     "CREATE INDEX IF NOT EXISTS versions_of_chat ON chats (tid, from_seq)",
+    "CREATE INDEX IF NOT EXISTS begun_versions ON chats (from_seq, to_seq)",
+    "CREATE INDEX IF NOT EXISTS ended_versions ON chats (to_seq) WHERE to_seq IS NOT NULL",
     """CREATE TABLE IF NOT EXISTS messages (
         number INTEGER PRIMARY KEY, mid TEXT NOT NULL UNIQUE, tid TEXT NOT NULL,
         document TEXT NOT NULL
@@ -64,7 +69,7 @@ _TABLES = (
 )
 
 
-_VERSION = 3
+_VERSION = 4
 """The version of the tables; a new file has version 0."""
 
 

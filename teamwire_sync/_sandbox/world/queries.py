@@ -203,8 +203,9 @@ def start_revisions(db: sqlite3.Connection, now: int) -> int:
     # The list does not change, so a list that lags shows this revision with the last change's time,
     # or with the present time if the clock has been set back.
     added = db.execute(
-        "INSERT INTO log (seq, at)"
-        " SELECT MAX(COALESCE(MAX(seq), 0) + 1, ?), MIN(COALESCE(MAX(at), 0), ?) FROM log",
+        "INSERT INTO log (seq, at, total)"
+        " SELECT MAX(COALESCE(MAX(seq), 0) + 1, ?), MIN(COALESCE(MAX(at), 0), ?),"
+        " COALESCE((SELECT total FROM log ORDER BY seq DESC LIMIT 1), 0) FROM log",
         (now, now / 1000),
     )
     return cast("int", added.lastrowid)
@@ -215,9 +216,67 @@ def revision(db: sqlite3.Connection) -> int:
     return cast("int", db.execute("SELECT MAX(seq) FROM log").fetchone()[0])
 
 
+def is_logged(db: sqlite3.Connection, seq: int) -> bool:
+    """Return whether the log has a change with this revision."""
+    return db.execute("SELECT 1 FROM log WHERE seq = ?", (seq,)).fetchone() is not None
+
+
+def total(db: sqlite3.Connection, seq: int) -> int:
+    """Return the number of chats at a revision of the log."""
+    return cast("int", db.execute("SELECT total FROM log WHERE seq = ?", (seq,)).fetchone()[0])
+
+
+def listed_chats(db: sqlite3.Connection, seq: int, after: int, limit: int) -> list[tuple[int, str]]:
+    """Return chats as they were at the revision `seq`, in the order of the list.
+
+    Args:
+        db: The transaction.
+        seq: The revision.
+        after: The position in the list after which the chats begin.
+        limit: The maximum number of chats.
+
+    Returns:
+        The positions and the JSON texts of the chats.
+    """
+    return db.execute(
+        "SELECT ordinal, document FROM chats WHERE ordinal > ? AND from_seq <= ?"
+        " AND (to_seq IS NULL OR to_seq > ?) ORDER BY ordinal LIMIT ?",
+        (after, seq, seq, limit),
+    ).fetchall()
+
+
+def changed_chats(
+    db: sqlite3.Connection, since: int, seq: int, after: int, limit: int
+) -> list[tuple[int, str]]:
+    """Return `listed_chats` without the chats that have not changed after the revision `since`."""
+    # SQLite would choose the primary key, and read all chats. The inner query needs the index only,
+    # so that each page reads the documents of its own chats only.
+    return db.execute(
+        "SELECT ordinal, document FROM chats WHERE (ordinal, from_seq) IN ("
+        "SELECT ordinal, from_seq FROM chats INDEXED BY begun_versions"
+        " WHERE from_seq > ? AND from_seq <= ? AND (to_seq IS NULL OR to_seq > ?)"
+        " AND ordinal > ? ORDER BY ordinal LIMIT ?) ORDER BY ordinal",
+        (since, seq, seq, after, limit),
+    ).fetchall()
+
+
+def gone_chats(db: sqlite3.Connection, since: int, seq: int) -> list[str]:
+    """Return the thread IDs of the chats that ended after the revision `since` and up to `seq`.
+
+    A chat that came back has a new position in the list. The end at the old position counts.
+    """
+    rows = db.execute(
+        "SELECT DISTINCT tid FROM chats AS ended INDEXED BY ended_versions"
+        " WHERE to_seq > ? AND to_seq <= ? AND NOT EXISTS"
+        " (SELECT 1 FROM chats WHERE ordinal = ended.ordinal AND from_seq = ended.to_seq)",
+        (since, seq),
+    )
+    return [tid for (tid,) in rows]
+
+
 def insert_chat(db: sqlite3.Connection, chat: Document, peer_uid: str | None, at: float) -> None:
-    """Store the first version of a chat."""
-    seq = _log_change(db, at)
+    """Store the first version of a chat, at the end of the list."""
+    seq = _log_change(db, at, 1)
     db.execute(
         "INSERT INTO chats (ordinal, from_seq, tid, peer_uid, document)"
         " VALUES ((SELECT COALESCE(MAX(ordinal), 0) + 1 FROM chats), ?, ?, ?, ?)",
@@ -230,22 +289,27 @@ def update_chat(db: sqlite3.Connection, chat: Document, at: float) -> None:
     ordinal, peer_uid = db.execute(
         "SELECT ordinal, peer_uid FROM chats WHERE tid = ? AND to_seq IS NULL", (chat["tid"],)
     ).fetchone()
-    seq = end_chat(db, chat["tid"], at)
+    seq = end_chat(db, chat["tid"], at, more=0)
     db.execute(
         "INSERT INTO chats (ordinal, from_seq, tid, peer_uid, document) VALUES (?, ?, ?, ?, ?)",
         (ordinal, seq, chat["tid"], peer_uid, dump({**chat, "revision": seq})),
     )
 
 
-def end_chat(db: sqlite3.Connection, tid: str, at: float) -> int:
+def end_chat(db: sqlite3.Connection, tid: str, at: float, *, more: int = -1) -> int:
     """End the present version of a chat; return the revision of this change."""
-    seq = _log_change(db, at)
+    seq = _log_change(db, at, more)
     db.execute("UPDATE chats SET to_seq = ? WHERE tid = ? AND to_seq IS NULL", (seq, tid))
     return seq
 
 
-def _log_change(db: sqlite3.Connection, at: float) -> int:
-    return cast("int", db.execute("INSERT INTO log (at) VALUES (?)", (at,)).lastrowid)
+def _log_change(db: sqlite3.Connection, at: float, more: int) -> int:
+    """Return the revision of a change after which there are `more` chats than before."""
+    added = db.execute(
+        "INSERT INTO log (at, total) SELECT ?, total + ? FROM log ORDER BY seq DESC LIMIT 1",
+        (at, more),
+    )
+    return cast("int", added.lastrowid)
 
 
 def _value(db: sqlite3.Connection, query: str, *keys: object) -> str | None:

@@ -86,6 +86,7 @@ def seed_world(db: sqlite3.Connection, chats: int, seed: int, revision: int) -> 
             for ordinal, chat in enumerate(seeder.chats(special, chats), start=1)
         ),
     )
+    db.execute("UPDATE log SET total = ?", (chats,))
     for place, write in ((_BUSY, write_busy_history), (_CIRCLES, write_short_history)):
         for chat in special[place : place + 1]:
             write(db, later, chat)
