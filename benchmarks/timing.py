@@ -27,7 +27,6 @@ class Scale:
         changes: Rounds of refreshes after changes.
         imports: Fresh interpreters for each import.
         small: Chats of a small world.
-        thousand: Chats of a world between a small and a usual one.
         medium: Chats of a usual one.
         large: Chats of a large one.
     """
@@ -40,7 +39,6 @@ class Scale:
     changes: int = 5
     imports: int = 25
     small: int = 100
-    thousand: int = 1_000
     medium: int = 10_000
     large: int = 100_000
 

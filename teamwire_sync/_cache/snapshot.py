@@ -38,8 +38,8 @@ class ChatSnapshot:
     """
 
     chats: tuple[Chat, ...] = ()
-    by_tid: Mapping[str, Chat] = field(factory=dict)
-    by_title: Mapping[str, Chat | tuple[Chat, ...]] = field(factory=dict)
+    by_tid: dict[str, Chat] = field(factory=dict)
+    by_title: dict[str, Chat | tuple[Chat, ...]] = field(factory=dict)
     fresh_until: float = -math.inf
     expires_at: float = -math.inf
     number: int = 0
@@ -82,7 +82,8 @@ class ChatSnapshot:
             revisions: See the attribute of this name.
             revision: See the attribute of this name.
         """
-        by_tid, by_title = dict(self.by_tid), dict(self.by_title)
+        # After a removal, `dict(...)` would take ten times as long as `copy`.
+        by_tid, by_title = self.by_tid.copy(), self.by_title.copy()
         before = [by_tid.pop(tid) for tid in gone if tid in by_tid]
         before += [by_tid[tid] for tid in chats if tid in by_tid]
         by_tid.update(chats)

@@ -39,8 +39,7 @@ UNCACHED = {"Cache-Control": "no-cache, no-store"}
 # The error codes that the client acts upon.
 NOT_FOUND, NO_AVATAR = "not_found", "no_avatar"
 CIRCLE_NOT_PUBLIC, INVALID_MEMBERS = "circle_not_public", "invalid_members"
-UNSUPPORTED = "unsupported"
-UNKNOWN_REVISION = "unknown_revision"
+UNKNOWN_REVISION, UNSUPPORTED = "unknown_revision", "unsupported"
 
 
 @frozen
@@ -106,6 +105,7 @@ def encode_query(
     limit: int | None = None,
     wait: float | None = None,
     name: str | None = None,
+    since: int | None = None,
 ) -> dict[str, str]:
     """Return the query of a request, without the arguments that are None."""
     values = {
@@ -113,6 +113,7 @@ def encode_query(
         "limit": limit,
         "before": before,
         "cursor": cursor,
+        "since": since,
         "wait": None if wait is None else f"{round(wait, 3):g}",
         "name": name,
     }
