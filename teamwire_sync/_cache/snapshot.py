@@ -55,14 +55,7 @@ class ChatSnapshot:
         revision: int | None = None,
     ) -> ChatSnapshot:
         """Return a new snapshot of the chats in *by_tid*. The snapshot is not fresh yet."""
-        by_title: dict[str, Any] = {}
-        repeated: dict[str, list[Chat]] = {}
-        for chat in by_tid.values():
-            title = chat.title
-            # A unique title has no tuple, because the garbage collector would visit each tuple.
-            if title and by_title.setdefault(title, chat) is not chat:
-                repeated.setdefault(title, [by_title[title]]).append(chat)
-        by_title.update((title, tuple(chats)) for title, chats in repeated.items())
+        by_title = _by_title(by_tid.values())
         return cls._made(by_tid, by_title, revisions, revision)
 
     def changed(
@@ -72,7 +65,7 @@ class ChatSnapshot:
         revisions: Mapping[str, int] | None = None,
         revision: int | None = None,
     ) -> ChatSnapshot:
-        """Return a new snapshot with changes. It copies both indexes, and looks at no other chat.
+        """Return a new snapshot with changes. It copies both indexes.
 
         A changed chat keeps its place, and a new chat is at the end.
 
@@ -84,24 +77,26 @@ class ChatSnapshot:
         """
         # After a removal, `dict(...)` would take ten times as long as `copy`.
         by_tid, by_title = self.by_tid.copy(), self.by_title.copy()
-        before = [by_tid.pop(tid) for tid in gone if tid in by_tid]
-        before += [by_tid[tid] for tid in chats if tid in by_tid]
+        old = [by_tid.pop(tid) for tid in gone if tid in by_tid]
+        old += [by_tid[tid] for tid in chats if tid in by_tid]
         by_tid.update(chats)
-        titled: dict[str, dict[str, Chat]] = {}
-        for title in {chat.title or "" for chat in (*before, *chats.values())} - {""}:
-            old = self.titled(title) or ()
-            titled[title] = {chat.tid: chat for chat in old if by_tid.get(chat.tid) is chat}
-        for tid, chat in chats.items():
-            if chat.title:
-                titled[chat.title][tid] = chat
-        shared = {tid for each in titled.values() if len(each) > 1 for tid in each}
-        places = {tid: place for place, tid in enumerate(by_tid if shared else ()) if tid in shared}
-        for title, each in titled.items():
-            if each:
-                in_order = sorted(each.values(), key=lambda chat: places.get(chat.tid, 0))
-                by_title[title] = tuple(in_order) if len(each) > 1 else in_order[0]
-            else:
+        shared = set()
+        for chat in old:
+            if chat.title and by_title.get(chat.title) is chat:
+                del by_title[chat.title]
+            elif chat.title:
+                shared.add(chat.title)
+        for chat in chats.values():
+            if chat.title and by_title.setdefault(chat.title, chat) is not chat:
+                shared.add(chat.title)
+        if shared:
+            tids = {chat.tid for title in shared for chat in self.titled(title) or ()}
+            tids.update(chats)
+            # In the order of the listing.
+            some = [chat for tid, chat in by_tid.items() if tid in tids and chat.title in shared]
+            for title in shared:
                 by_title.pop(title, None)
+            by_title.update(_by_title(some))
         return self._made(by_tid, by_title, revisions, revision)
 
     @classmethod
@@ -129,3 +124,15 @@ class ChatSnapshot:
     def until(self, expires_at: float, check_at: float = math.inf) -> ChatSnapshot:
         """Return the same chats, fresh until the earlier of *expires_at* and *check_at*."""
         return evolve(self, fresh_until=min(expires_at, check_at), expires_at=expires_at)
+
+
+def _by_title(chats: Iterable[Chat]) -> dict[str, Any]:
+    by_title: dict[str, Any] = {}
+    repeated: dict[str, list[Chat]] = {}
+    for chat in chats:
+        title = chat.title
+        # A unique title has no tuple, because the garbage collector would visit each tuple.
+        if title and by_title.setdefault(title, chat) is not chat:
+            repeated.setdefault(title, [by_title[title]]).append(chat)
+    by_title.update((title, tuple(chats)) for title, chats in repeated.items())
+    return by_title
