@@ -65,6 +65,13 @@ EVENT = {
         "type": {"type": "string"},
     },
 }
+# A page of the whole list lacks what only a page of changes has.
+WHOLE = {
+    **SCHEMAS["ChatPage"],
+    "properties": {
+        field: SCHEMAS["ChatPage"]["properties"][field] for field in SCHEMAS["ChatPage"]["required"]
+    },
+}
 # For each kind of object, as errors call it: its schema, a document, and how such a one is decoded.
 # What is in brackets tells apart where it may be.
 OBJECTS: dict[str, tuple[Any, dict[str, Any], Decode]] = {
@@ -107,7 +114,7 @@ OBJECTS: dict[str, tuple[Any, dict[str, Any], Decode]] = {
         for kind, schema in SCHEMAS["Event"]["discriminator"]["mapping"].items()
     },
     "an event": (EVENT, event_doc("of another kind"), an_event),
-    "a page of chats": (SCHEMAS["ChatPage"], page_doc(chat_doc()), lambda raw: Decoder().page(raw)),
+    "a page of chats": (WHOLE, page_doc(chat_doc()), lambda raw: Decoder().page(raw)),
     "a page of messages": (
         SCHEMAS["MessagePage"],
         {"messages": [], "users": [], "next_before": None},

@@ -39,8 +39,7 @@ UNCACHED = {"Cache-Control": "no-cache, no-store"}
 # The error codes that the client acts upon.
 NOT_FOUND, NO_AVATAR = "not_found", "no_avatar"
 CIRCLE_NOT_PUBLIC, INVALID_MEMBERS = "circle_not_public", "invalid_members"
-UNSUPPORTED = "unsupported"
-UNKNOWN_REVISION = "unknown_revision"
+UNKNOWN_REVISION, UNSUPPORTED = "unknown_revision", "unsupported"
 
 
 @frozen
