@@ -56,6 +56,16 @@ def an_event(document: Any) -> Any:
     return decode_events({**events_doc(), "events": [document]})
 
 
+def part_of_page(*fields: str) -> Any:
+    """The schema of a page of chats with these fields alone."""
+    properties = SCHEMAS["ChatPage"]["properties"]
+    return {
+        "type": "object",
+        "required": list(fields),
+        "properties": {field: properties[field] for field in fields},
+    }
+
+
 # What every event has, which is looked at before its kind.
 EVENT = {
     "type": "object",
@@ -63,13 +73,6 @@ EVENT = {
     "properties": {
         **{field: SCHEMAS["MessageDeletedEvent"]["properties"][field] for field in event_doc("")},
         "type": {"type": "string"},
-    },
-}
-# A page of the whole list lacks what only a page of changes has.
-WHOLE = {
-    **SCHEMAS["ChatPage"],
-    "properties": {
-        field: SCHEMAS["ChatPage"]["properties"][field] for field in SCHEMAS["ChatPage"]["required"]
     },
 }
 # For each kind of object, as errors call it: its schema, a document, and how such a one is decoded.
@@ -114,7 +117,11 @@ OBJECTS: dict[str, tuple[Any, dict[str, Any], Decode]] = {
         for kind, schema in SCHEMAS["Event"]["discriminator"]["mapping"].items()
     },
     "an event": (EVENT, event_doc("of another kind"), an_event),
-    "a page of chats": (WHOLE, page_doc(chat_doc()), lambda raw: Decoder().page(raw)),
+    "a page of chats": (
+        part_of_page(*SCHEMAS["ChatPage"]["required"]),
+        page_doc(chat_doc()),
+        lambda raw: Decoder().page(raw),
+    ),
     "a page of messages": (
         SCHEMAS["MessagePage"],
         {"messages": [], "users": [], "next_before": None},
