@@ -56,6 +56,16 @@ def an_event(document: Any) -> Any:
     return decode_events({**events_doc(), "events": [document]})
 
 
+def part_of_page(*fields: str) -> Any:
+    """The schema of a page of chats with these fields alone."""
+    properties = SCHEMAS["ChatPage"]["properties"]
+    return {
+        "type": "object",
+        "required": list(fields),
+        "properties": {field: properties[field] for field in fields},
+    }
+
+
 # What every event has, which is looked at before its kind.
 EVENT = {
     "type": "object",
@@ -107,7 +117,11 @@ OBJECTS: dict[str, tuple[Any, dict[str, Any], Decode]] = {
         for kind, schema in SCHEMAS["Event"]["discriminator"]["mapping"].items()
     },
     "an event": (EVENT, event_doc("of another kind"), an_event),
-    "a page of chats": (SCHEMAS["ChatPage"], page_doc(chat_doc()), lambda raw: Decoder().page(raw)),
+    "a page of chats": (
+        part_of_page(*SCHEMAS["ChatPage"]["required"]),
+        page_doc(chat_doc()),
+        lambda raw: Decoder().page(raw),
+    ),
     "a page of messages": (
         SCHEMAS["MessagePage"],
         {"messages": [], "users": [], "next_before": None},

@@ -179,13 +179,13 @@ class Sandbox(OtherUsers):
                 body of its response.
             headers: The response headers to add or replace. The value None removes a header.
             lag: The number of seconds, by the sandbox's clock, until the list of chats shows a
-                change. To a request for the changes after a later revision, such a list has no
-                changes and its own revision.
-            since: The answer to requests for the changes of the list of chats, which have the
-                parameter ``since``. The fault affects no other requests. With "unknown", the server
-                refuses them: it no longer knows the changes. With "ignored", it sends the whole
-                list, as a server without ``since`` does. With "wrong_total", the number of chats is
-                too large by one.
+                change. A request for the changes after a later revision gets no changes, and the
+                revision of the list.
+            since: The failure of requests for the changes of the list of chats, which have the
+                parameter ``since``. The fault does not affect other requests. With "unknown", the
+                server refuses the request, because it no longer knows the changes. With "ignored",
+                the server sends the whole list, like a server that does not support ``since``. With
+                "wrong_total", the number of chats in the response is too large by one.
             cut: The number of bytes of the response's body to send before the connection breaks. A
                 body that is not longer is sent completely.
             chance: The probability that the fault affects a request, above 0 and at most 1. The

@@ -105,11 +105,6 @@ class Fault:
         given = (self.status, self.retry_after, self.body, self.cut)
         return any(value is not None for value in given) or bool(self.headers)
 
-    def matches(self, method: str, path: str, query: Container[str]) -> bool:
-        """Return whether the fault can affect a request."""
-        has_since = self.since is None or "since" in query
-        return has_since and self.route.matches(method, path)
-
     def strikes(self) -> bool:
         """Decide by `chance` whether the fault affects a matching request."""
         return self._random.random() < self.chance
@@ -181,7 +176,8 @@ class Faults:
         with self._lock:
             for fault in self._active.copy():
                 effects = fault.effects()
-                is_due = effects.isdisjoint(applied) and fault.matches(method, path, query)
+                is_due = effects.isdisjoint(applied) and fault.route.matches(method, path)
+                is_due = is_due and (fault.since is None or "since" in query)
                 if is_due and fault.strikes():
                     applied.update(dict.fromkeys(effects, fault))
                     fault.hits += 1

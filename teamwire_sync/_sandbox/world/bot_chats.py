@@ -62,18 +62,19 @@ class BotChats:
             limit: The maximum number of chats.
             cursor: The cursor of the previous page, or None for the first page.
             since: The revision after which to show the changes, or None to show all chats.
-            off_by: The number to add to the number of chats, for a fault.
+            off_by: A number that a fault adds to the number of chats.
         """
         after = 0 if cursor is None else self._context.decode_number("chat", cursor, least=1)
         if since is None:
             found = queries.listed_chats(db, seq, after, limit + 1)
             changes = ""
-        elif not queries.is_logged(db, since):
-            refuse("the changes after this revision are not known", UNKNOWN_REVISION)
         else:
+            totals = queries.totals(db, since, seq)
+            if since not in totals:
+                refuse("the changes after this revision are not known", UNKNOWN_REVISION)
             found = queries.changed_chats(db, since, seq, after, limit + 1)
             gone = queries.gone_chats(db, since, seq) if cursor is None else []
-            changes = f'"gone":{dump(gone)},"total":{queries.total(db, seq) + off_by},'
+            changes = f'"gone":{dump(gone)},"total":{totals[seq] + off_by},'
         chats = f"[{','.join(document for _, document in found[:limit])}]"
         users, groups = queries.named_by(db, json.loads(chats))
         following = self._context.next_cursor("chat", found, limit)

@@ -216,14 +216,11 @@ def revision(db: sqlite3.Connection) -> int:
     return cast("int", db.execute("SELECT MAX(seq) FROM log").fetchone()[0])
 
 
-def is_logged(db: sqlite3.Connection, seq: int) -> bool:
-    """Return whether the log has a change with this revision."""
-    return db.execute("SELECT 1 FROM log WHERE seq = ?", (seq,)).fetchone() is not None
-
-
-def total(db: sqlite3.Connection, seq: int) -> int:
-    """Return the number of chats at a revision of the log."""
-    return cast("int", db.execute("SELECT total FROM log WHERE seq = ?", (seq,)).fetchone()[0])
+def totals(db: sqlite3.Connection, since: int, seq: int) -> dict[int, int]:
+    """Return the number of chats at each of two revisions; the log may lack a revision."""
+    return dict(
+        db.execute("SELECT seq, total FROM log WHERE seq IN (?, ?)", (since, seq)).fetchall()
+    )
 
 
 def listed_chats(db: sqlite3.Connection, seq: int, after: int, limit: int) -> list[tuple[int, str]]:
@@ -248,9 +245,9 @@ def listed_chats(db: sqlite3.Connection, seq: int, after: int, limit: int) -> li
 def changed_chats(
     db: sqlite3.Connection, since: int, seq: int, after: int, limit: int
 ) -> list[tuple[int, str]]:
-    """Return `listed_chats` without the chats that have not changed after the revision `since`."""
-    # SQLite would choose the primary key, and read all chats. The inner query needs the index only,
-    # so that each page reads the documents of its own chats only.
+    """Return `listed_chats`, but only the chats that have changed after the revision `since`."""
+    # SQLite would choose the primary key, and read all chats. The inner query reads the index only,
+    # so a page does not read the documents of the other pages.
     return db.execute(
         "SELECT ordinal, document FROM chats WHERE (ordinal, from_seq) IN ("
         "SELECT ordinal, from_seq FROM chats INDEXED BY begun_versions"
@@ -263,7 +260,7 @@ def changed_chats(
 def gone_chats(db: sqlite3.Connection, since: int, seq: int) -> list[str]:
     """Return the thread IDs of the chats that ended after the revision `since` and up to `seq`.
 
-    A chat that came back has a new position in the list. The end at the old position counts.
+    A chat that came back is included: it has a new position in the list.
     """
     rows = db.execute(
         "SELECT DISTINCT tid FROM chats AS ended INDEXED BY ended_versions"
