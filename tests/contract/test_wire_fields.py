@@ -122,6 +122,11 @@ OBJECTS: dict[str, tuple[Any, dict[str, Any], Decode]] = {
         page_doc(chat_doc()),
         lambda raw: Decoder().page(raw),
     ),
+    "a page of changes": (
+        part_of_page("gone", "total"),
+        {"gone": [], "total": 5},
+        lambda raw: Decoder().changes({**page_doc(), **raw} if isinstance(raw, dict) else raw),
+    ),
     "a page of messages": (
         SCHEMAS["MessagePage"],
         {"messages": [], "users": [], "next_before": None},
