@@ -29,7 +29,8 @@ class ListingRequest:
         since: The revision of the known listing, if only the changes after it are needed; None if
             all the chats are needed.
         is_forced: Whether caches in front of the server must not answer.
-        deadline: The moment of `time.monotonic` at which the reading has to end, or None.
+        deadline: The moment of `time.monotonic` at which the call has to end, or None.
+        ends_at: The moment at which the reading has to end; None before the first page.
         check_needed: A callback that the reader calls before it reads another page. The callback
             raises if nobody needs the listing any more.
         pages: The number of pages received.
@@ -41,6 +42,7 @@ class ListingRequest:
     validator: str | None = None
     since: int | None = None
     is_forced: bool = False
+    ends_at: float | None = None
     pages: int = 0
 
     def page(self, chats: int) -> None:

@@ -184,8 +184,7 @@ class HttpTransport:
             except not_by_signal(TWRequestError) as error:
                 if since is None or error.code != contract.UNKNOWN_REVISION:
                     raise
-                since = cursor = None
-                headers = always
+                since, cursor, headers, seen = None, None, always, set()
                 continue
             if response.raw.status == 304:
                 revision = response.revision()

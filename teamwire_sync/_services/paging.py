@@ -108,7 +108,8 @@ def read_listing(
         TWTimeoutError: The listing took longer than the limit.
         TWProtocolError: The server sends page after page without a new chat.
     """
-    deadline = within(request.deadline, timeout)
+    # All the chats may be read after their changes, within the same limit.
+    request.ends_at = deadline = request.ends_at or within(request.deadline, timeout)
     validator = request.validator
     # A transport needs no parameter for what the request does not ask.
     asked: dict[str, Any] = {"refresh": True} if request.is_forced else {}

@@ -62,6 +62,9 @@ class Chat:
     tid: int
     title: str
     revision: int
+    users: tuple[()] = ()
+    groups: tuple[()] = ()
+    admins: tuple[()] = ()
 
 
 class Change(NamedTuple):

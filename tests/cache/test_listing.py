@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
+from attrs import evolve
 
 from teamwire_sync._cache.listing import ListingRequest, Progress
 from teamwire_sync._services.paging import read_listing
@@ -14,7 +15,7 @@ from teamwire_sync.exceptions import TWServerError
 from tests.support.builders import make_chat, make_group, make_user
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from teamwire_sync._cache.listing import Listing
 
@@ -31,12 +32,14 @@ class Pages:
     def __init__(self, *readings: list[ChatPage | Exception]) -> None:
         self.readings = list(readings)
         self.asked: list[tuple[str | None, float | None]] = []
+        self.more: list[dict[str, Any]] = []
         self.given = 0
 
     def iter_chat_pages(
-        self, *, validator: str | None, deadline: float | None
+        self, *, validator: str | None, deadline: float | None, **more: Any
     ) -> Iterator[ChatPage]:
         self.asked.append((validator, deadline))
+        self.more.append(more)
         for one in self.readings.pop(0):
             self.given += 1
             if isinstance(one, Exception):
@@ -48,6 +51,7 @@ def read(
     pages: Pages,
     *,
     validator: str | None = None,
+    since: int | None = None,
     deadline: float | None = None,
     timeout: float = 600,
     check_needed: Callable[[], None] = lambda: None,
@@ -55,7 +59,7 @@ def read(
     attach: Callable[..., None] = lambda *_: None,
 ) -> Listing | None:
     request = ListingRequest(deadline=deadline, check_needed=check_needed, progress=progress)
-    request.validator = validator
+    request.validator, request.since = validator, since
     return read_listing(pages, request, timeout=timeout, attach=attach)  # type: ignore[arg-type]
 
 
@@ -204,6 +208,99 @@ class TestChange:
         assert listing.validator == "v1"
 
 
+def changes(
+    *tids: str, gone: Sequence[str] = (), total: int = 9, revision: int = 7, **more: Any
+) -> ChatPage:
+    return evolve(page(*tids, **more), gone=gone, total=total, revision=revision)
+
+
+class TestChanges:
+    def test_are_asked_for_with_the_revision(self) -> None:
+        pages = Pages([changes(is_last=True)])
+        read(pages, validator="v0", since=5)
+
+        assert pages.asked[0][0] == "v0"
+        assert pages.more == [{"since": 5}]
+
+    def test_are_not_asked_for_without_one(self) -> None:
+        pages = Pages([page("a", is_last=True)])
+        read(pages)
+
+        assert pages.more == [{}]
+
+    def test_are_a_listing_of_what_changed(self) -> None:
+        listing = read(Pages([changes("a", gone=["x"], is_last=True)]), since=0)
+
+        assert listing is not None
+        assert (tids(listing), listing.gone, listing.total) == (["a"], ["x"], 9)
+        assert (listing.validator, listing.revision) == ("v1", 7)
+
+    def test_may_be_none_at_all(self) -> None:
+        listing = read(Pages([changes(is_last=True)]), since=5)
+
+        assert listing is not None
+        assert (tids(listing), listing.gone, listing.total) == ([], [], 9)
+
+    def test_may_have_many_pages(self) -> None:
+        first = changes("a", "b", gone=["x", "b"])
+        listing = read(Pages([first, changes("c", is_last=True)]), since=5)
+
+        assert listing is not None
+        assert (tids(listing), listing.gone) == (["a", "b", "c"], ["x", "b"])
+
+    def test_of_a_server_that_knows_none_are_all_chats(self) -> None:
+        pages = Pages([page("a"), page("b", is_last=True)])
+        listing = read(pages, since=5)
+
+        assert listing is not None
+        assert (tids(listing), listing.gone, listing.total) == (["a", "b"], None, None)
+        assert len(pages.asked) == 1
+
+    @pytest.mark.parametrize(
+        "second",
+        [changes("x", validator="v2"), page("x", validator="v2"), page("x")],
+        ids=["other changes", "all chats of another moment", "all chats"],
+    )
+    def test_of_two_moments_end_in_a_reading_of_all_chats(self, second: ChatPage) -> None:
+        """The second page may be the first one of all chats, if the revision became too old."""
+        first = changes("a", gone=["b"])
+        pages = Pages([first, second], [page("b", "c", is_last=True)])
+        listing = read(pages, validator="v0", since=5)
+
+        assert listing is not None
+        assert (tids(listing), listing.gone) == (["b", "c"], None)
+        assert [validator for validator, _ in pages.asked] == ["v0", None]
+        assert pages.more == [{"since": 5}, {}]
+
+    def test_nobody_asked_for_are_all_chats(self) -> None:
+        listing = read(Pages([changes("a", gone=["x"], is_last=True)]))
+
+        assert listing is not None
+        assert (tids(listing), listing.gone) == (["a"], None)
+
+    def test_tell_progress_the_number_of_all_chats(self) -> None:
+        told: list[tuple[int, int]] = []
+        pages = Pages([changes("a"), changes("b", is_last=True)])
+        read(pages, since=5, progress=lambda *numbers: told.append(numbers))
+
+        assert told == [(1, 9), (2, 9)]
+
+    def test_have_revisions_as_all_chats_have(self) -> None:
+        """Of pages of several revisions, the lowest is that of the changes."""
+        first = evolve(changes("a", "b", revision=8), revisions=[6, 9])
+        listing = read(Pages([first, changes("c", revision=7, is_last=True)]), since=5)
+
+        assert listing is not None
+        assert (listing.revision, dict(listing.revisions)) == (7, {"a": 8, "b": 9})
+
+    def test_that_were_asked_for_leave_a_forced_refresh_forced(self) -> None:
+        request = ListingRequest(deadline=None, check_needed=lambda: None, is_forced=True, since=5)
+        pages: Any = Pages([changes("a"), page("x")], [page("a", is_last=True)])
+        read_listing(pages, request, timeout=1, attach=lambda *_: None)
+
+        assert pages.more == [{"refresh": True, "since": 5}, {"refresh": True}]
+
+
 class TestLoad:
     def test_progress_is_told_pages_and_chats(self) -> None:
         told: list[tuple[int, int]] = []
@@ -271,3 +368,14 @@ class TestDeadline:
         read(pages, timeout=5)
 
         assert [deadline for _, deadline in pages.asked] == [105.0] * 3
+
+    def test_is_one_for_changes_and_for_all_chats_after_them(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        request = ListingRequest(deadline=None, check_needed=lambda: None, since=5)
+        pages: Any = Pages([changes(is_last=True)], [page("a", is_last=True)])
+        read_listing(pages, request, timeout=5, attach=lambda *_: None)
+        monkeypatch.setattr(time, "monotonic", lambda: 104.0)
+        read_listing(pages, request, timeout=5, attach=lambda *_: None)
+
+        assert [deadline for _, deadline in pages.asked] == [105.0] * 2

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 import pytest
@@ -103,6 +104,14 @@ SELDOM = st.sampled_from([False, False, True])
 STEPS = (0.25, 1, 4.75, 5, 5.25, 9, 14.75, 15, 20, 29.75, 30, 59.75, 60)
 
 
+# By whether there were pages, and whether they needed the listing before.
+_COUNTS = {
+    (True, False): "listings",
+    (True, True): "updates",
+    (False, True): "not_modified",
+}
+
+
 def with_tid(tid: str) -> Pick:
     return lambda chats: next((chat for chat in chats if chat.tid == tid), None)
 
@@ -131,6 +140,12 @@ class Asked:
     error: TWError | None = None
     given_up: bool = False
     is_dropped: bool = False
+    # The name of its counter.
+    count: str = ""
+    # Whether the changes before did not fit, so that the same refresh lists all chats.
+    is_second: bool = False
+    # Whether the chats are in the server's order: all pages of a listing had one state.
+    is_in_order: bool = False
 
 
 @define(eq=False)
@@ -300,6 +315,7 @@ class Server(ChatPast):
 
     Attributes:
         lags: The lags of the replicas in seconds. Each page comes from the next replica.
+        changes_are: Its response to a request for changes: "known", "unknown" or "wrong total".
         failing: The failures of the next loads.
         meanwhile: The actions during the next loads and pages, one for each.
     """
@@ -309,6 +325,7 @@ class Server(ChatPast):
         self.has_revisions = has_revisions
         self.lags: Iterator[float] = itertools.repeat(0.0)
         self.pages = 1
+        self.changes_are = "known"
         self.failing: list[str] = []
         self.meanwhile: list[Callable[[], object]] = []
         self.reads: list[Asked] = []
@@ -321,6 +338,19 @@ class Server(ChatPast):
         revision, chats = self.at(lag)
         on_it = [tid for tid in chats if int(tid[1:]) % self.pages == number]
         return revision, {tid: chats[tid] for tid in on_it}
+
+    def changes_since(self, since: int | None, revision: int) -> Listing | None:
+        """Return the changes up to a revision; None for a server that lists all chats instead."""
+        if since is None or self.changes_are == "unknown":
+            return None
+        chats, gone = self.changed(since, revision)
+        total = len(self.of(revision)) + (self.changes_are == "wrong total")
+        validator = f"v{revision}/{self.pages}"
+        return Listing(chats, validator, revision=revision, gone=gone, total=total)
+
+    @property
+    def refreshes(self) -> int:
+        return sum(not each.is_second for each in self.reads)
 
 
 @define(eq=False)
@@ -346,7 +376,7 @@ class CacheMachine(RuleBasedStateMachine):
     )
     def start(self, ttl: float, stale: float, has_revisions: bool, is_keen: bool) -> None:
         # Whether there is a look-up before and after each change.
-        self.is_keen, self.is_loading = is_keen, False
+        self.is_keen, self.is_loading, self.is_second = is_keen, False, False
         self.clock = Clock()
         self.server = Server(self.clock, has_revisions=has_revisions)
         self.promised = Promised(self.clock, ttl, stale)
@@ -370,9 +400,51 @@ class CacheMachine(RuleBasedStateMachine):
         self.clock.advance(MOST_LAG + 1)
 
     def read(self, request: ListingRequest) -> Listing | None:
+        promised = self.promised
+        known, losses = promised.good, promised.losses
+        asked = self.ask(request)
+        floors, pages = self.read_pages(asked, request)
+        is_one_state = len(set(floors)) == 1
+        asked.is_true = set(floors) == {self.server.revision}
+        asked.floor = self.server.told(min(floors))
+        asked.new_validator = f"v{floors[0]}/{self.server.pages}" if is_one_state else None
+        listing = None
+        if pages:
+            listing = self.server.changes_since(request.since, floors[0]) if is_one_state else None
+        if not pages:
+            assert known is not None
+            asked.listed, asked.is_in_order = known.listed, known.is_in_order
+            asked.floor, asked.new_validator = known.floor, known.new_validator
+        elif listing is None:
+            asked.listed = {tid: chat for page in pages for tid, chat in page.items()}
+            asked.is_in_order = len(pages) == 1
+            revisions = {tid: revision_of(chat) for tid, chat in asked.listed.items()}
+            revisions = revisions if self.server.has_revisions else {}
+            listing = Listing(dict(asked.listed), asked.new_validator, revisions, asked.floor)
+        elif not self.applied(asked, known, listing, floors[0]):
+            asked.given_up = True
+            request.check_needed()
+            asked.given_up, asked.is_dropped, self.is_second = False, True, True
+            return listing
+        # "Not modified" and changes refer to a listing that was dropped, so another load follows.
+        needs_known = listing is None or listing.gone is not None
+        same_epoch = asked.epoch == promised.epoch
+        asked.is_dropped = needs_known and same_epoch and losses != promised.losses
+        asked.count = _COUNTS[bool(pages), needs_known]
+        if not asked.is_dropped:
+            promised.loaded(asked)
+        return listing
+
+    def ask(self, request: ListingRequest) -> Asked:
+        """Record one load, and fail it if the server fails."""
         server, promised = self.server, self.promised
         asked = Asked(self.clock(), promised.epoch, request.validator, is_stuck=False)
-        assert asked.validator == promised.validator()
+        asked.is_second, self.is_second = self.is_second, False
+        if asked.is_second:
+            assert (request.validator, request.since) == (None, None)
+        else:
+            assert request.validator == promised.validator()
+            assert request.since == (promised.good and promised.good.floor)
         server.reads.append(asked)
         failure = FAILURES[server.failing.pop(0)]() if server.failing else None
         if failure is not None:
@@ -382,8 +454,11 @@ class CacheMachine(RuleBasedStateMachine):
                 self.cache.on_unauthorized()  # as the transport does for any call
             promised.failed(asked, failure)
             raise failure
-        known, losses, floors = promised.good, promised.losses, list[int]()
-        pages: list[Chats] = []
+        return asked
+
+    def read_pages(self, asked: Asked, request: ListingRequest) -> tuple[list[int], list[Chats]]:
+        """Return the revisions of the pages, and their chats; no page if nothing has changed."""
+        server, floors, pages = self.server, list[int](), list[Chats]()
         for number in range(server.pages):
             if number:
                 asked.given_up = True
@@ -398,24 +473,26 @@ class CacheMachine(RuleBasedStateMachine):
                 break
             pages.append(chats)
             request.page(sum(map(len, pages)))
-        asked.is_true = set(floors) == {server.revision}
-        if pages:
-            asked.listed = {tid: chat for page in pages for tid, chat in page.items()}
-            asked.floor = server.told(min(floors))
-            asked.new_validator = f"v{floors[0]}/{len(pages)}" if len(set(floors)) == 1 else None
-        else:
-            assert known is not None
-            asked.listed, asked.floor = known.listed, known.floor
-            asked.new_validator = known.new_validator
-        # "Not modified" refers to a listing that was dropped, so another load follows.
-        same_epoch = asked.epoch == promised.epoch
-        asked.is_dropped = not pages and same_epoch and losses != promised.losses
-        if not asked.is_dropped:
-            promised.loaded(asked)
-        revisions = {tid: revision_of(chat) for tid, chat in asked.listed.items()}
-        revisions = revisions if server.has_revisions else {}
-        listing = Listing(dict(asked.listed), asked.new_validator, revisions, asked.floor)
-        return listing if pages else None
+        return floors, pages
+
+    def applied(self, asked: Asked, known: Asked | None, listing: Listing, revision: int) -> bool:
+        """Apply changes to the listing before. Return whether they lead to the server's list."""
+        assert known is not None
+        assert known.floor is not None
+        if revision < known.floor:
+            return False
+        # Pages of a later state may have been read before.
+        later = {tid for tid, chat in known.listed.items() if revision_of(chat) > revision}
+        gone = {*(listing.gone or ())} - later
+        asked.listed = {tid: chat for tid, chat in known.listed.items() if tid not in gone}
+        asked.listed.update((tid, chat) for tid, chat in listing.chats.items() if tid not in later)
+        asked.is_in_order = known.is_in_order
+        if len(asked.listed) != listing.total:
+            return False
+        truth = self.server.of(revision)
+        assert later or asked.listed == truth
+        assert not asked.is_in_order or list(asked.listed) == list(truth)
+        return True
 
     def something_happens(self) -> None:
         self.is_loading = True
@@ -459,12 +536,12 @@ class CacheMachine(RuleBasedStateMachine):
     def look_up_a_ghost_again_and_again(self, count: int, rest: float) -> None:
         """While no time passes, and without doubt, this costs one load at most."""
         self.clock.advance(rest)
-        before = len(self.server.reads)
+        before = self.server.refreshes
         self.server.meanwhile.clear()
         once = self.promised.ttl > 0 and not self.promised.is_in_doubt()
         for _ in range(count):
             self.look_up(with_tid("ghost"), lambda: by_tid(self.cache, "ghost"))
-        assert len(self.server.reads) - before <= (1 if once else count)
+        assert self.server.refreshes - before <= (1 if once else count)
 
     def glance(self) -> None:
         if self.is_keen and not self.is_loading:
@@ -714,10 +791,12 @@ class CacheMachine(RuleBasedStateMachine):
     @rule(
         lags=st.lists(st.sampled_from([0, 0, 3, MOST_LAG, STUCK]), min_size=1, max_size=3),
         pages=st.integers(1, 3),
+        changes_are=st.sampled_from(["known", "known", "known", "unknown", "wrong total"]),
     )
-    def the_servers_change(self, lags: list[float], pages: int) -> None:
+    def the_servers_change(self, lags: list[float], pages: int, changes_are: str) -> None:
         """Give each replica its own lag."""
         self.server.lags, self.server.pages = itertools.cycle(lags), pages
+        self.server.changes_are = changes_are
 
     @rule(seconds=st.sampled_from(STEPS), during=SELDOM)
     def time_passes(self, seconds: float, during: bool) -> None:
@@ -737,9 +816,13 @@ class CacheMachine(RuleBasedStateMachine):
     @invariant()
     def the_report_counts_what_happened(self) -> None:
         info = self.cache.info()
-        assert info.refreshes == len(self.server.reads)
+        assert info.refreshes == self.server.refreshes
         assert info.failures == sum(load.error is not None for load in self.server.reads)
         assert info.lookups == self.look_ups
+        counts = Counter(load.count for load in self.server.reads if load.count)
+        assert (info.listings, info.updates, info.not_modified) == tuple(
+            counts[name] for name in ("listings", "updates", "not_modified")
+        )
 
 
 @pytest.mark.parametrize(

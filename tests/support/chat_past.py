@@ -62,6 +62,24 @@ class ChatPast:
         then = self._clock() - lag
         return next((revision, chats) for at, revision, chats in self._states[::-1] if at <= then)
 
+    def of(self, revision: int) -> Chats:
+        """Return the chats at a revision."""
+        return next(chats for _, each, chats in self._states[::-1] if each == revision)
+
+    def changed(self, since: int, until: int) -> tuple[Chats, list[str]]:
+        """Return what a list of the revision *until* says has changed after the one of *since*.
+
+        Returns:
+            The changed chats in the order of the list, and the thread IDs that have gone.
+        """
+        chats = {tid: chat for tid, chat in self.of(until).items() if revision_of(chat) > since}
+        gone = [
+            tid
+            for tid, states in self.changes.items()
+            if any(chat is None and since < each <= until for each, chat in states)
+        ]
+        return chats, gone
+
     def tid(self, number: int) -> str:
         """Return the thread ID of one of the newest chats, which may be gone."""
         tids = list(self.changes)

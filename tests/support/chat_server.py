@@ -6,6 +6,7 @@ import itertools
 from typing import TYPE_CHECKING, Callable
 
 import pytest
+from attrs import evolve
 
 from teamwire_sync._cache.listing import Listing
 from teamwire_sync._internal.deadlines import deadline_of
@@ -25,11 +26,15 @@ class ChatServer:
 
     Attributes:
         asked: The validator of each load.
+        asked_since: The revision of each load that asked only for what changed after it, or None.
         error: Is raised instead of an answer.
         on_load: Is called with each load after its answer is made up.
         pages: In how many pages the answer comes.
         has_revisions: Whether its list has them.
         revisions: The last change of each chat that was changed.
+        gone: The last time that each chat went, as a revision.
+        knows_changes: Whether it answers with the changes alone where it is asked for them.
+        spoil: Is given the changes that it is about to send, and returns what it sends instead.
     """
 
     def __init__(self, *chats: Chat) -> None:
@@ -38,7 +43,11 @@ class ChatServer:
         self._revision = next(_revisions)
         self.has_revisions = True
         self.revisions = dict.fromkeys(self._chats, self._revision)
+        self.gone: dict[str, int] = {}
+        self.knows_changes = True
+        self.spoil: Callable[[Listing], Listing] = lambda changes: changes
         self.asked: list[str | None] = []
+        self.asked_since: list[int | None] = []
         self.error: BaseException | None = None
         self.on_load: Callable[[ListingRequest], object] = lambda load: None
         self.pages = 1
@@ -52,7 +61,7 @@ class ChatServer:
     def remove(self, tid: str) -> None:
         del self._chats[tid]
         self._version += 1
-        self._revision = self.revisions[tid] = next(_revisions)
+        self._revision = self.revisions[tid] = self.gone[tid] = next(_revisions)
 
     @property
     def state(self) -> tuple[dict[str, Chat], int]:
@@ -66,9 +75,13 @@ class ChatServer:
 
     def read(self, request: ListingRequest) -> Listing | None:
         self.asked.append(request.validator)
+        self.asked_since.append(request.since)
         chats, version, error = dict(self._chats), f"v{self._version}", self.error
         revisions = {tid: self.revisions[tid] for tid in chats} if self.has_revisions else {}
         revision = self._revision if self.has_revisions else None
+        listing = Listing(chats, version, revisions, revision)
+        if self.knows_changes and request.since is not None:
+            listing = self.spoil(self._changes(listing, request.since))
         self.on_load(request)
         if error is not None:
             raise error
@@ -78,7 +91,16 @@ class ChatServer:
             request.page(len(chats))
             if page < self.pages:
                 request.check_needed()
-        return Listing(chats, version, revisions, revision)
+        return listing
+
+    def _changes(self, listing: Listing, since: int) -> Listing:
+        new = {tid for tid, each in self.revisions.items() if since < each <= self._revision}
+        return evolve(
+            listing,
+            chats={tid: chat for tid, chat in listing.chats.items() if tid in new},
+            gone=[tid for tid, each in self.gone.items() if since < each <= self._revision],
+            total=len(listing.chats),
+        )
 
 
 def by_tid(cache: ChatCache, tid: str, timeout: float | None = None) -> Chat | None:

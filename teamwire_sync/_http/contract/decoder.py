@@ -143,7 +143,6 @@ _CHAT_PAGE: Fields = {
     "groups": ARRAY,
     "next_cursor": OPTIONAL,
 }
-_CHANGES: Fields = {"gone": ARRAY, "total": NUMBER}
 _MESSAGE_PAGE: Fields = {"messages": ARRAY, "users": ARRAY, "next_before": OPTIONAL}
 _USER_PAGE: Fields = {"users": ARRAY, "next_cursor": OPTIONAL}
 _GROUP_PAGE: Fields = {"groups": ARRAY, "users": ARRAY, "next_cursor": OPTIONAL}
@@ -215,17 +214,15 @@ class Decoder:
     ) -> tuple[list[Chat], Sequence[int | None], str | None, list[str] | None, int | None]:
         """Return the result of `page`, the thread IDs that are gone, and the number of all chats.
 
-        The last two are None if the page belongs to a listing of all the chats.
+        The last two are None if the page belongs to a listing of all the chats. If one of them is
+        malformed, the number is -1, and the client lists all the chats.
         """
         page = self.page(document)
-        if "gone" not in document and "total" not in document:
+        gone, total = document.get("gone"), document.get("total")
+        if gone is None and total is None:
             return (*page, None, None)
-        checked(document, "a page of changes", _CHANGES)
-        gone, total = document["gone"], document["total"]
-        if total < 0 or not all(type(tid) is str for tid in gone):
-            message = '"gone" or "total" of a page of changes has an impossible value'
-            raise TWProtocolError(message)
-        return (*page, gone, total)
+        is_right = type(gone) is list and type(total) is int and {*map(type, gone)} <= {str}
+        return (*page, gone, total) if is_right else (*page, [], -1)
 
     def chat(self, document: Any) -> ChatState:
         """Return the state of a chat, with the users and groups that the chat names."""
