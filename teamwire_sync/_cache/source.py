@@ -6,7 +6,7 @@ The glossary in `teamwire_sync._cache` defines view, flight and doubt.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from attrs import evolve
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from teamwire_sync._cache.single_flight import Flight
     from teamwire_sync._cache.state import CacheState
     from teamwire_sync._models.chats import Chat
+
+T = TypeVar("T")
 
 _UNASKED = "the server reported no change, but the request was not conditional"
 
@@ -217,14 +219,21 @@ def _share(known: ChatSnapshot, chats: Mapping[str, Chat]) -> None:
     Each response brings new objects. With those, 10,000 changes would need many times the memory of
     a listing, in which a user in 500 chats is one object.
     """
-    for tid, chat in chats.items():
-        old = known.by_tid.get(tid, chat)
-        named = (*old.users, *old.groups, *old.admins)
-        same: dict[Any, Any] = {each: each for each in (old.tid, old.title, *named)}
-        for name in ("tid", "title", "users", "groups", "admins"):
-            value = getattr(chat, name)
-            if type(value) is tuple:
-                value = tuple([same.get(each, each) for each in value])
-            else:
-                value = same.get(value, value)
-            object.__setattr__(chat, name, value)  # nobody else has the new chat yet
+    pairs = [(chat, known.by_tid[tid]) for tid, chat in chats.items() if tid in known.by_tid]
+    older = {user.uid: user for _, old in pairs for user in (*old.users, *old.admins)}
+    groups = {group.gid: group for _, old in pairs for group in old.groups}
+    # By the ID of the new object: a comparison takes longer, and most chats have the same users.
+    same: dict[int, Any] = {}
+    for chat, old in pairs:
+        for user in (*chat.users, *chat.admins):
+            if id(user) not in same:
+                same[id(user)] = _equal(older.get(user.uid), user)
+        same.update((id(each), _equal(groups.get(each.gid), each)) for each in chat.groups)
+        object.__setattr__(chat, "tid", old.tid)  # nobody else has the new chat yet
+        for name in ("users", "groups", "admins"):
+            named = [same[id(each)] for each in getattr(chat, name)]
+            object.__setattr__(chat, name, tuple(named))
+
+
+def _equal(old: T | None, new: T) -> T:
+    return old if old is not None and old == new else new
