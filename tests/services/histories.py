@@ -109,7 +109,7 @@ class History:
         step = self.random.choice(steps)
         self.told.append(step.__name__)
         self.counts[step.__name__] += 1
-        with suppress(TWError, ValueError):  # such as a change of a one-to-one chat
+        with suppress(TWError, ValueError, IndexError):  # such as a change without any chat
             step(self)
 
     def difference(self) -> str | None:
