@@ -783,10 +783,10 @@ MUTANTS = (
     ),
     _mutant(
         "a changed chat has users of its own",
-        "value = tuple([same.get(each, each) for each in value])",
-        "value = tuple(value)",
+        "shared = {key: same.get(each, each) for",
+        "shared = {key: each for",
         f"{_SINCE}::TestMemory::test_a_changed_chat_names_the_same_objects_if_they_are_equal",
-        file="_cache/source.py",
+        file="_cache/snapshot.py",
     ),
     _mutant(
         "changes after a 401 are published",
