@@ -409,8 +409,8 @@ class CacheMachine(RuleBasedStateMachine):
         asked.floor = self.server.told(min(floors))
         asked.new_validator = f"v{floors[0]}/{self.server.pages}" if is_one_state else None
         listing = None
-        if pages:
-            listing = self.server.changes_since(request.since, floors[0]) if is_one_state else None
+        if pages and is_one_state:
+            listing = self.server.changes_since(request.since, floors[0])
         if not pages:
             assert known is not None
             asked.listed, asked.is_in_order = known.listed, known.is_in_order
