@@ -6,7 +6,7 @@ The glossary in `teamwire_sync._cache` defines view, flight and doubt.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol
 
 from attrs import evolve
 
@@ -24,14 +24,9 @@ from teamwire_sync._models.chats import UNREADABLE
 from teamwire_sync.exceptions import TWClosedError, TWError, TWProtocolError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from teamwire_sync._cache.facts import Write
     from teamwire_sync._cache.single_flight import Flight
     from teamwire_sync._cache.state import CacheState
-    from teamwire_sync._models.chats import Chat
-
-T = TypeVar("T")
 
 _UNASKED = "the server reported no change, but the request was not conditional"
 
@@ -111,9 +106,9 @@ class ServerSource:
         asked_at = state.clock()
         state.count("refreshes")
         request.validator = state.validator_of(known, asked_at)
-        # Changes may hide that an undecodable chat has become decodable.
-        is_whole = known is not None and UNREADABLE not in known.listed.by_tid
-        request.since = known.listed.revision if known and is_whole else None
+        # It is unknown which chat can't be decoded, so changes can't replace it.
+        if known is not None and UNREADABLE not in known.listed.by_tid:
+            request.since = known.listed.revision
         try:
             read = self._read(request)
             listing = _listing(read, known, asked_at)
@@ -198,42 +193,17 @@ def _updated(known: ChatSnapshot, changes: Listing) -> ChatSnapshot | None:
     revision, revisions = changes.revision, changes.revisions
     if revision is None or known.revision is None or revision < known.revision:
         return None
+    if UNREADABLE in changes.chats:
+        return None  # this may be the new state of any chat
     # A server that lags may send an older state than the one that is known.
     later = {
         tid: each for tid, each in known.revisions.items() if each > revisions.get(tid, revision)
     }
     chats = {tid: chat for tid, chat in changes.chats.items() if tid not in later}
-    _share(known, chats)
     updated = known.changed(
-        chats,
+        known.shared(chats),
         [tid for tid in changes.gone or () if tid not in later],
         {**revisions, **later},
         revision,
     )
     return updated if len(updated.by_tid) == changes.total else None
-
-
-def _share(known: ChatSnapshot, chats: Mapping[str, Chat]) -> None:
-    """Let changed *chats* have the objects of their older versions, where these are equal.
-
-    Each response brings new objects. With those, 10,000 changes would need many times the memory of
-    a listing, in which a user in 500 chats is one object.
-    """
-    pairs = [(chat, known.by_tid[tid]) for tid, chat in chats.items() if tid in known.by_tid]
-    older = {user.uid: user for _, old in pairs for user in (*old.users, *old.admins)}
-    groups = {group.gid: group for _, old in pairs for group in old.groups}
-    # By the ID of the new object: a comparison takes longer, and most chats have the same users.
-    same: dict[int, Any] = {}
-    for chat, old in pairs:
-        for user in (*chat.users, *chat.admins):
-            if id(user) not in same:
-                same[id(user)] = _equal(older.get(user.uid), user)
-        same.update((id(each), _equal(groups.get(each.gid), each)) for each in chat.groups)
-        object.__setattr__(chat, "tid", old.tid)  # nobody else has the new chat yet
-        for name in ("users", "groups", "admins"):
-            named = [same[id(each)] for each in getattr(chat, name)]
-            object.__setattr__(chat, name, tuple(named))
-
-
-def _equal(old: T | None, new: T) -> T:
-    return old if old is not None and old == new else new

@@ -231,8 +231,9 @@ def unnumbered(changes: Listing) -> Listing:
 
 
 def undecodable(changes: Listing) -> Listing:
-    """A chat that was readable is not any more, so its old state must not stay."""
-    return evolve(changes, chats={UNREADABLE: make_chat(UNREADABLE, None)})
+    """Any chat may be the one that can't be decoded any more, so no old state must stay."""
+    total = (changes.total or 0) + 1
+    return evolve(changes, chats={UNREADABLE: make_chat(UNREADABLE, None)}, total=total)
 
 
 SPOILT = {each.__name__: each for each in (wrong_total, no_total, behind, unnumbered, undecodable)}
@@ -399,6 +400,7 @@ class TestMemory:
         before, after = self.changed(cache, server, users=users, groups=groups, admins=admins)
 
         assert after.title == "uno"
+        assert after.tid is before.tid
         assert after.users[0] is users[0]
         assert after.users[1] is before.users[1]
         assert after.groups[0] is before.groups[0]

@@ -9,8 +9,9 @@ threads here. The steps:
   refuses it, or finds no such chat. The thread notes the response or its loss, or Ctrl-C ends the
   thread's call before the note. If the response was lost, the server may do the write later.
 - A thread looks chats up. It joins a flight, or leads a flight and sends the request. Each of two
-  pages shows any state that is at most `GRACE` old. If the flight is outdated, the thread stops it
-  or reads on.
+  pages shows any state that is at most `GRACE` old. If both show the same state, the server sends
+  only what has changed since the known listing. If the flight is outdated, the thread stops it or
+  reads on.
 - Somebody else renames or removes a chat. The event of each change comes early, late, twice or
   never.
 - Once, 40 seconds pass. This is longer than the lag of a list and the doubt about a write.
@@ -41,7 +42,7 @@ from teamwire_sync._cache.listing import ConfirmedListing, Freshness, Listing, L
 from teamwire_sync._cache.refresher import _GIVEN_UP
 from teamwire_sync._cache.single_flight import Flight
 from teamwire_sync._cache.snapshot import ChatSnapshot
-from teamwire_sync._cache.source import ServerSource
+from teamwire_sync._cache.source import ServerSource, _listing
 from teamwire_sync._cache.state import CacheState
 from teamwire_sync._services.paging import read_listing
 from tests.support.builders import Clock
@@ -123,17 +124,34 @@ class Bounds(NamedTuple):
 
 @cache
 def state_of(history: History, revision: int) -> tuple[Chat, ...]:
+    """Return the chats in the order of their creation."""
     chats = {}
     for number, change in enumerate(history[: revision + 1]):
         chats[change.tid] = change.title and Chat(change.tid, change.title, number)
-    return tuple(chat for _, chat in sorted(chats.items()) if chat)
+    return tuple(chat for chat in chats.values() if chat)
+
+
+@cache
+def changes_of(history: History, since: int, revision: int) -> Listing:
+    """Return the changes after a revision, or none of a list that is behind it."""
+    chats = state_of(history, revision)
+    gone = [each.tid for each in history[since + 1 : revision + 1] if each.title is None]
+    return Listing(
+        {chat.tid: chat for chat in chats if chat.revision > since},
+        f"r{revision}",
+        revision=revision,
+        gone=gone,
+        total=len(chats),
+    )
 
 
 @cache
 def listing_of(history: History, first: int, second: int) -> Listing:
     """Return a listing of two pages: one chat in the first state, the others in the second."""
     page, rest = state_of(history, first)[:1], state_of(history, second)
-    rest = tuple(chat for chat in rest if page and chat.tid > page[0].tid)
+    later = [*dict.fromkeys(each.tid for each in history)]
+    later = later[later.index(page[0].tid) + 1 :] if page else []
+    rest = tuple(chat for chat in rest if chat.tid in later)
 
     def pages(**_: object) -> Iterator[Any]:
         for chats, revision in ((page, first), (rest, second)):
@@ -393,6 +411,8 @@ class World:
             listing = listing_of(self.history, first, second)
             listed = ChatSnapshot.of(listing.chats, listing.revisions, listing.revision)
             confirmed = ConfirmedListing(listed, listing.validator, doing.asked_at)
+            if doing.known is not None and first == second:
+                listing, confirmed = self.changed(doing.known, first, listing, confirmed)
         else:
             confirmed = evolve(doing.known, asked_at=doing.asked_at)
         self.state.request_answered(doing.flight, listing)
@@ -405,6 +425,23 @@ class World:
                     self.found(each, view, lags=lags)
                 else:
                     self.threads[each] = other._replace(flight=None)
+
+    def changed(
+        self, known: ConfirmedListing, revision: int, listing: Listing, confirmed: ConfirmedListing
+    ) -> tuple[Listing, ConfirmedListing]:
+        """Return the changes of a listing that is known, and what they lead to; both if they do."""
+        since = known.listed.revision
+        assert since is not None
+        changes = changes_of(self.history, since, revision)
+        found = _listing(changes, known, confirmed.asked_at)
+        if found is None:
+            # A known listing of two states may lack a chat.
+            assert revision < since or known.validator is None
+            return listing, confirmed
+        # A page of the known listing may be of a later state, which stays.
+        if not found.listed.revisions:
+            assert key_of_listing(found) == key_of_listing(confirmed)
+        return changes, found
 
     def stop(self, me: int, is_outdated: bool) -> None:
         """Let the leader stop an outdated flight and start again, or let Ctrl-C end its look-up."""
@@ -468,7 +505,11 @@ class World:
         state._flight, state._flights = None, set()
 
         def read(request: ListingRequest) -> Listing | None:
-            return None if request.validator == f"r{first}" else listing
+            if request.validator == f"r{first}":
+                return None
+            if request.since is not None and first == second:
+                return changes_of(self.history, request.since, first)
+            return listing
 
         return ChatCache(state, ServerSource(state, read))
 

@@ -65,6 +65,7 @@ def test_look_ups_show_the_change_of_the_use_and_of_the_handler(
     while tried:
         cache = make_cache()
         cache.all(None)
+        server.put(make_chat("t4", f"change {target}"))  # so a refresh brings changes
 
         def handle(cache: ChatCache = cache) -> None:
             HANDLERS[handler](cache)

@@ -409,8 +409,8 @@ class CacheMachine(RuleBasedStateMachine):
         asked.floor = self.server.told(min(floors))
         asked.new_validator = f"v{floors[0]}/{self.server.pages}" if is_one_state else None
         listing = None
-        if pages:
-            listing = self.server.changes_since(request.since, floors[0]) if is_one_state else None
+        if pages and is_one_state:
+            listing = self.server.changes_since(request.since, floors[0])
         if not pages:
             assert known is not None
             asked.listed, asked.is_in_order = known.listed, known.is_in_order
@@ -441,6 +441,8 @@ class CacheMachine(RuleBasedStateMachine):
         asked = Asked(self.clock(), promised.epoch, request.validator, is_stuck=False)
         asked.is_second, self.is_second = self.is_second, False
         if asked.is_second:
+            # Both readings are one request for the chats.
+            asked.asked_at, asked.epoch = server.reads[-1].asked_at, server.reads[-1].epoch
             assert (request.validator, request.since) == (None, None)
         else:
             assert request.validator == promised.validator()

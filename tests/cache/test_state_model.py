@@ -14,13 +14,14 @@ import math
 from typing import TYPE_CHECKING
 
 import pytest
-from attrs import define, evolve
+from attrs import define
 
 from teamwire_sync import TWAuthError, TWClosedError, TWError, TWServerError
 from teamwire_sync._cache.facts import Write
 from teamwire_sync._cache.listing import ConfirmedListing, Listing
 from teamwire_sync._cache.single_flight import Flight
 from teamwire_sync._cache.snapshot import ChatSnapshot
+from teamwire_sync._cache.source import _listing
 from teamwire_sync._cache.state import Outdated
 from tests.support.builders import Clock
 from tests.support.caches import make_state
@@ -59,6 +60,7 @@ class Load:
     asked_at: float | None = None
     known: ConfirmedListing | None = None
     is_unchanged: bool = False
+    is_changes: bool = False
     answer: Chats | None = None
     floor: int = 0
     drops: int = 0
@@ -67,9 +69,9 @@ class Load:
 class StateMachine(RuleBasedStateMachine):
     """Flights that start, get a response, fail and end at any time; writes, events and the end."""
 
-    @initialize(keen=st.sampled_from([True, True, False]))
-    def start(self, keen: bool) -> None:
-        self.keen = keen
+    @initialize(keen=st.sampled_from([True, True, False]), changes=st.booleans())
+    def start(self, keen: bool, changes: bool) -> None:
+        self.keen, self.sends_changes = keen, changes
         self.clock = Clock()
         self.state = make_state(
             clock=self.clock,
@@ -108,7 +110,7 @@ class StateMachine(RuleBasedStateMachine):
             return False
         chat, known = view.by_tid.get(tid), view.revision_of(tid)
         assert known is not None
-        assert chat is None or known == revision_of(chat)
+        assert chat is None or known >= revision_of(chat)
         return known >= revision
 
     def expired(self) -> None:
@@ -197,30 +199,41 @@ class StateMachine(RuleBasedStateMachine):
             assert validator is None
         load.floor, load.answer = self.past.at(lag)
         load.is_unchanged = validator == f"v{load.floor}"
+        since = None if load.known is None else load.known.listed.revision
+        is_behind = since is None or load.floor < since
+        load.is_changes = self.sends_changes and not is_behind and not load.is_unchanged
 
     def is_in_doubt(self, asked_at: float) -> bool:
         return any(asked_at < end for end in self.doubts.values())
+
+    def read(self, load: Load, answer: Chats) -> Listing:
+        """Return what the server sends: all the chats, or those that have changed."""
+        if load.is_changes:
+            assert load.known is not None
+            since = load.known.listed.revision or 0
+            chats, gone = self.past.changed(since, load.floor)
+            total = len(answer)
+            return Listing(chats, f"v{load.floor}", {}, load.floor, gone, total)
+        revisions = {tid: revision_of(chat) for tid, chat in answer.items()}
+        return Listing(answer, f"v{load.floor}", revisions, load.floor)
 
     def answer(self, load: Load) -> None:
         assert load.asked_at is not None
         assert load.answer is not None
         before, flight = self.state.view, load.flight
         try:
-            read = None if load.is_unchanged else Listing(load.answer)
+            read = None if load.is_unchanged else self.read(load, load.answer)
             self.state.request_answered(flight, read)
-            if load.is_unchanged:
-                assert load.known is not None
-                listing = evolve(load.known, asked_at=load.asked_at)
-            else:
-                revisions = {tid: revision_of(chat) for tid, chat in load.answer.items()}
-                listed = ChatSnapshot.of(load.answer, revisions, load.floor)
-                listing = ConfirmedListing(listed, f"v{load.floor}", load.asked_at)
+            listing = _listing(read, load.known, load.asked_at)
+            assert listing is not None
+            if not (load.is_unchanged or load.is_changes):
                 load.drops = self.drops
             view = self.state.publish(flight, listing, self.clock())
         except TWClosedError:
             assert self.closed
         except Outdated:
-            assert (load.writes, load.is_unchanged) == (self.writes, True)
+            assert load.writes == self.writes
+            assert load.is_unchanged or load.is_changes
             assert load.drops != self.drops
             assert self.state.view is before
         else:

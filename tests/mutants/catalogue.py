@@ -26,6 +26,11 @@ _HANDLERS = "tests/signals/test_handlers.py"
 _NUMBERS = "tests/services/test_revisions.py"
 _MARKS = "tests/stores/test_marks.py"
 _STATUSES = "tests/http/test_statuses.py"
+_SINCE = f"{_UNIT}/test_changes.py"
+_MISFIT = (
+    f"{_SINCE}::TestChangesThatDoNotFit::test_end_in_a_listing_of_all_chats_in_the_same_refresh"
+)
+_SNAPSHOT = f"{_UNIT}/test_snapshot.py::TestChanged"
 
 
 @frozen
@@ -110,6 +115,96 @@ MUTANTS = (
         "                self.confirmed = evolve(listing, listed=view)\n"
         "                self._last_attempt",
         f"{_WRITES}::TestOwnWrites::test_not_modified_does_not_confirm_it",
+    ),
+    _mutant(
+        "changes that lead to another number of chats",
+        "return updated if len(updated.by_tid) == changes.total else None",
+        "return updated",
+        f"{_MISFIT}[wrong_total]",
+        file="_cache/source.py",
+    ),
+    _mutant(
+        "changes of a list that is behind",
+        " or revision < known.revision:",
+        ":",
+        f"{_MISFIT}[behind]",
+        file="_cache/source.py",
+    ),
+    _mutant(
+        "changes asked for though a chat can't be decoded",
+        "known is not None and UNREADABLE not in known.listed.by_tid",
+        "known is not None",
+        f"{_SINCE}::TestRequest::test_has_none_while_a_chat_can_not_be_decoded",
+        file="_cache/source.py",
+    ),
+    _mutant(
+        "changes undo a newer state",
+        "if each > revisions.get(tid, revision)",
+        "if False",
+        f"{_SINCE}::TestChanges::test_do_not_undo_a_state_that_is_known_to_be_newer",
+        file="_cache/source.py",
+    ),
+    _mutant(
+        "a second reading that nobody needs",
+        "                request.check_needed()\n",
+        "",
+        f"{_SINCE}::TestChangesThatDoNotFit::test_are_not_followed_by_a_reading_that_nobody_needs[behind]",
+        file="_cache/source.py",
+    ),
+    _mutant(
+        "a changed chat has users of its own",
+        "shared = {key: same.get(each, each) for",
+        "shared = {key: each for",
+        f"{_SINCE}::TestMemory::test_a_changed_chat_names_the_same_objects_if_they_are_equal",
+        file="_cache/snapshot.py",
+    ),
+    _mutant(
+        "changes after a 401 are published",
+        "            if read is None:\n                self._counts",
+        "            if read is not None:\n                flight.losses = self.losses\n"
+        "            if read is None:\n                self._counts",
+        f"{_SINCE}::TestMeanwhile::test_a_401_drops_the_changes",
+    ),
+    _mutant(
+        "the chats of one title in the order of their changes",
+        "[chat for tid, chat in by_tid.items() if tid in tids and chat.title in shared]",
+        "[by_tid[tid] for tid in sorted(tids & by_tid.keys(), reverse=True) if by_tid[tid].title in shared]",
+        f"{_SNAPSHOT}::test_of_one_title_the_chats_are_in_the_order_of_the_list[renamed]",
+        file="_cache/snapshot.py",
+    ),
+    Mutant(
+        "what is gone is removed after what is back was added",
+        "_cache/snapshot.py",
+        (
+            (
+                "        old = [by_tid.pop",
+                "        by_tid.update(chats)\n        old = [by_tid.pop",
+            ),
+            ("if tid in by_tid]\n        by_tid.update(chats)\n", "if tid in by_tid]\n"),
+        ),
+        f"{_SNAPSHOT}::test_of_one_title_the_chats_are_in_the_order_of_the_list[gone and back]",
+    ),
+    _mutant(
+        "a page of all chats among changes",
+        "states.add((page.validator, is_whole))",
+        "states.add((page.validator, True))",
+        "tests/cache/test_listing.py::TestChanges"
+        "::test_of_two_moments_end_in_a_reading_of_all_chats[all chats]",
+        file="_services/paging.py",
+    ),
+    _mutant(
+        "the second reading has a limit of its own",
+        "request.ends_at = deadline = request.ends_at or within",
+        "request.ends_at = deadline = within",
+        "tests/cache/test_listing.py::TestDeadline::test_is_one_for_changes_and_for_all_chats_after_them",
+        file="_services/paging.py",
+    ),
+    _mutant(
+        "the cursors of the changes are kept",
+        "since, cursor, headers, seen = None, None, always, set()",
+        "since, cursor, headers = None, None, always",
+        "tests/http/test_changes.py::TestUnknownRevision::test_on_a_later_page_lists_all_chats_from_the_first",
+        file="_http/transport.py",
     ),
     _mutant(
         "a 304 that publishes over the merged view",
