@@ -38,6 +38,7 @@ from teamwire_sync._http.contract import (
     keeps_contract,
 )
 from teamwire_sync._http.sockets import is_unsent
+from teamwire_sync._internal.collector import with_fewer_collections
 from teamwire_sync._internal.signals import not_by_signal, suppress
 from teamwire_sync.exceptions import (
     TWAuthError,
@@ -150,7 +151,9 @@ class Response:
             TWDeliveryUnknownError: The body can't be decoded, and the request was a write. The
                 server may have done it.
         """
-        return self._checked(lambda raw: decode(decode_json(raw.body)))
+        return with_fewer_collections(
+            lambda: self._checked(lambda raw: decode(decode_json(raw.body)))
+        )
 
     def revision(self) -> int | None:
         """Return the revision that the response shows at least; None if the server has none.

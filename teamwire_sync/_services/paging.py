@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from teamwire_sync._models.chats import Chat
     from teamwire_sync._models.people import Group, User
-    from teamwire_sync._transport import Page, Transport
+    from teamwire_sync._transport import ChatPage, Page, Transport
 
 T = TypeVar("T")
 
@@ -117,9 +117,9 @@ def read_listing(
         asked["since"] = request.since
     for tries_left in (2, 1, 0):
         chats: dict[str, Chat] = {}
-        revisions: dict[str, int] = {}
+        pages: list[ChatPage] = []
         gone: list[str] = []
-        states, floors, empty = set(), [], 0
+        states, empty = set(), 0
         for page in transport.iter_chat_pages(validator=validator, deadline=deadline, **asked):
             if page.not_modified:
                 return None
@@ -131,11 +131,7 @@ def read_listing(
             empty = 0 if len(chats) > before else empty + 1
             request.page(len(chats) if is_whole else page.total or 0)
             states.add((page.validator, is_whole))
-            floor = _NONE if page.revision is None else page.revision
-            floors.append(floor)
-            for chat, own in zip_longest(page.chats, page.revisions):
-                # The page shows all changes up to its revision, also of a chat without a number.
-                revisions[chat.tid] = floor if own is None or own < floor else own
+            pages.append(page)
             if tries_left and len(states) > 1:
                 break
             if not page.is_last:
@@ -144,8 +140,8 @@ def read_listing(
                     _rest("the chats", empty, transport.pause)
         else:
             validator = page.validator if len(states) == 1 else None
-            floor = min(floors)
-            newer = {tid: each for tid, each in revisions.items() if each > floor}
+            floor = min(map(_floor, pages))
+            newer = _newer(pages, floor)
             revision = None if floor == _NONE else floor
             if is_whole:
                 return Listing(chats, validator, newer, revision)
@@ -153,3 +149,21 @@ def read_listing(
         validator = None
         asked.pop("since", None)
     raise AssertionError  # pragma: no cover  the last try returns
+
+
+def _floor(page: ChatPage) -> int:
+    return _NONE if page.revision is None else page.revision
+
+
+def _newer(pages: Sequence[ChatPage], lowest: int) -> dict[str, int]:
+    """Return the revisions above *lowest* up to which single chats are known, by thread ID."""
+    numbers = [each for page in pages for each in page.revisions if each is not None]
+    if max(map(_floor, pages)) == lowest >= max(numbers, default=lowest):
+        return {}  # as in almost all listings
+    revisions = {}
+    for page in pages:
+        floor = _floor(page)
+        for chat, own in zip_longest(page.chats, page.revisions):
+            # The page shows all changes up to its revision, also of a chat without a number.
+            revisions[chat.tid] = floor if own is None or own < floor else own
+    return {tid: each for tid, each in revisions.items() if each > lowest}

@@ -738,8 +738,8 @@ MUTANTS = (
     ),
     _mutant(
         "a missing chat counts at the highest page",
-        "floor = min(floors)",
-        "floor = max(floors)",
+        "floor = min(map(_floor, pages))",
+        "floor = max(map(_floor, pages))",
         f"{_UNIT}/test_every_order.py::test_every_order_keeps_every_promise[1-1-0-1-1]",
         file="_services/paging.py",
     ),
@@ -861,5 +861,21 @@ MUTANTS = (
         "        self._find = find\n        self._complete()\n",
         "tests/services/test_similar_titles.py::TestCost::test_a_miss_compares_no_titles",
         file="exceptions.py",
+    ),
+    _mutant(
+        "a threshold of the collector that the program sets during a response is overwritten",
+        "        if gc.get_threshold()[0] == _HIGHER:\n            gc",
+        "        gc",
+        "tests/http/test_collector.py::TestProgramsOwnSettings"
+        "::test_a_threshold_that_is_set_meanwhile_stays_as_it_is[0]",
+        file="_internal/collector.py",
+    ),
+    _mutant(
+        "a response is decoded with the usual threshold of the collector",
+        "                gc.set_threshold(_HIGHER)\n",
+        "",
+        "tests/http/test_collector.py::TestCollections"
+        "::test_the_collector_does_not_run_while_a_page_of_containers_is_made",
+        file="_internal/collector.py",
     ),
 )
