@@ -167,8 +167,8 @@ MUTANTS = (
     ),
     _mutant(
         "the chats of one title in the order of their changes",
-        "[chat for tid, chat in by_tid.items() if tid in tids and chat.title in shared]",
-        "[by_tid[tid] for tid in sorted(tids & by_tid.keys(), reverse=True) if by_tid[tid].title in shared]",
+        "            some = [chat for tid, chat in by_tid.items() if",
+        "            some = [chat for tid, chat in sorted(by_tid.items(), reverse=True) if",
         f"{_SNAPSHOT}::test_of_one_title_the_chats_are_in_the_order_of_the_list[renamed]",
         file="_cache/snapshot.py",
     ),
