@@ -69,14 +69,16 @@ class ChatSnapshot:
         """
         older = [self.by_tid[tid] for tid in chats if tid in self.by_tid]
         # A response has each user once, so comparing objects is faster than comparing references.
-        same = {each: each for each in _objects(older).values()}
-        shared = {key: same.get(each, each) for key, each in _objects(chats.values()).items()}
+        same = {each: each for each in _named_by(older).values()}
+        shared = {key: same.get(each, each) for key, each in _named_by(chats.values()).items()}
+        fill = object.__setattr__
+        for old in older:
+            fill(chats[old.tid], "tid", old.tid)
         for chat in chats.values():
-            for name in ("tid", "title"):
-                object.__setattr__(chat, name, shared[id(getattr(chat, name))])
-            for name in ("users", "groups", "admins"):
-                named = tuple([shared[id(each)] for each in getattr(chat, name)])
-                object.__setattr__(chat, name, named)
+            fill(chat, "users", tuple([shared[id(each)] for each in chat.users]))
+            fill(chat, "admins", tuple([shared[id(each)] for each in chat.admins]))
+            if chat.groups:
+                fill(chat, "groups", tuple([shared[id(each)] for each in chat.groups]))
         return chats
 
     def changed(
@@ -159,10 +161,6 @@ def _by_title(chats: Iterable[Chat]) -> dict[str, Any]:
     return by_title
 
 
-def _objects(chats: Iterable[Chat]) -> dict[int, Any]:
-    """Return the texts, users and groups of *chats* by ``id()``."""
-    return {
-        id(each): each
-        for chat in chats
-        for each in (chat.tid, chat.title, *chat.users, *chat.groups, *chat.admins)
-    }
+def _named_by(chats: Iterable[Chat]) -> dict[int, Any]:
+    """Return the users and groups of *chats* by ``id()``."""
+    return {id(each): each for chat in chats for each in (*chat.users, *chat.groups, *chat.admins)}

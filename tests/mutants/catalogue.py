@@ -19,7 +19,7 @@ _MUST_SHOW = "tests/vendor/test_must_show.py"
 _PROMISES = "tests/promises/test_promises.py::TestPromises"
 _VENDOR = "_vendor"
 _REVISIONS = "tests/sandbox/test_revisions.py"
-_SINCE = "tests/sandbox/test_changes.py"
+_SERVED = "tests/sandbox/test_changes.py"
 _SHARED = "tests/stores/test_shared_listing.py"
 _SHARING = "tests/stores/test_sharing.py"
 _HANDLERS = "tests/signals/test_handlers.py"
@@ -587,7 +587,7 @@ MUTANTS = (
         "the changes of the list are looked for among all chats",
         " INDEXED BY begun_versions",
         "",
-        f"{_SINCE}::test_neither_changes_nor_writes_read_the_other_chats",
+        f"{_SERVED}::test_neither_changes_nor_writes_read_the_other_chats",
         file="_sandbox/world/queries.py",
     ),
     _mutant(
@@ -597,7 +597,7 @@ MUTANTS = (
 """,
         """        " WHERE to_seq > ? AND to_seq <= ?",
 """,
-        f"{_SINCE}::TestChanges::test_a_changed_chat_is_one",
+        f"{_SERVED}::TestChanges::test_a_changed_chat_is_one",
         file="_sandbox/world/queries.py",
     ),
     _mutant(
