@@ -604,7 +604,7 @@ MUTANTS = (
         "a revision of another counter is known",
         "            if since not in totals:\n",
         "            if not 0 <= since <= queries.revision(db):\n",
-        f"{_SINCE}::TestRestart::test_with_a_backup_knows_no_revision_that_came_after_it",
+        f"{_SERVED}::TestRestart::test_with_a_backup_knows_no_revision_that_came_after_it",
         file="_sandbox/world/bot_chats.py",
     ),
     _mutant(
