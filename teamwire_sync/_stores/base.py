@@ -2,8 +2,13 @@
 
 The glossary in `teamwire_sync._cache` defines these words. A slot has the last listing that the
 server sent, a generation, marks of writes, and the lease of the process that is requesting a
-listing. Each of them is replaced, never changed, so nobody has to lock the slot to read or write
-them. A slot outlives the process, except in a `MemoryStore`.
+listing. Each of them is replaced or extended in one step, so nobody has to lock the slot to read or
+write them. A slot outlives the process, except in a `MemoryStore`.
+
+A stored listing has parts: all the chats, and after them a log of changes. Each part has its own
+token, and the token of the last part is the listing's token (`SlotRevision.body`). A part of the
+log names the token of the part before it, so the parts of two listings never mix. When the log
+would have more than a quarter of the bytes of the first part, all the chats are stored again.
 
 Each change (`CacheState.changes`) replaces the slot's generation. A stored listing names the
 generation in which it was requested, and is valid only while the slot has that generation. Process
@@ -61,15 +66,19 @@ class DamagedError(StoreError):
 
 @frozen(eq=False, repr=False)
 class StoredListing:
-    """A listing in the form that stores keep: data from the server only, without facts.
+    """A listing, or changes to one, in the form that stores keep: data from the server only.
 
     Attributes:
-        chats: The chats by thread ID, in the server's order.
+        chats: The chats by thread ID, in the server's order. In changes: the chats that are new or
+            have changed.
         validator: The ETag for a conditional request; None without one.
         users: The users that the chats and groups refer to, each once.
         groups: The groups that the chats refer to, each once.
         revisions: The revisions above *revision* up to which single chats are known, by thread ID.
         revision: The revision up to which the chats are complete; None if the server has none.
+        gone: In changes: the thread IDs that are removed before *chats* are added. None for a whole
+            listing.
+        base: In changes: the token of the listing that they change. None for a whole listing.
     """
 
     chats: Mapping[str, Chat]
@@ -78,6 +87,8 @@ class StoredListing:
     groups: Sequence[Group] = ()
     revisions: Mapping[str, int] = field(factory=dict)
     revision: int | None = None
+    gone: Sequence[str] | None = None
+    base: str | None = None
 
 
 @frozen
@@ -139,8 +150,18 @@ class StoreSlot(Protocol):
     def status(self) -> SlotStatus:
         """Return the status. A slot without a generation gets a new generation."""
 
-    def load(self, revision: SlotRevision) -> StoredListing | None:
-        """Return the listing with this revision; None if the slot no longer has the listing."""
+    def load(self, revision: SlotRevision, known: str | None = None) -> StoredListing | None:
+        """Return the listing with this revision; None if the slot no longer has the listing.
+
+        If a part is damaged, this part and the later ones are removed. The parts before it are an
+        older listing, and stay. This listing is not valid, but the server can send the changes
+        since then.
+
+        Args:
+            revision: The listing's revision.
+            known: The token of a listing that the caller has. If the listing with this revision
+                began with it, only the later changes are returned.
+        """
 
     def save(
         self, listing: StoredListing, *, generation: str, asked_at: float, grace: float = 0.0
@@ -162,19 +183,32 @@ class StoreSlot(Protocol):
             The new revision; None if the stored listing stays.
         """
 
-    def mark_unchanged(self, revision: SlotRevision, *, asked_at: float) -> SlotRevision | None:
-        """Record that a request found the stored listing unchanged.
+    def extend(
+        self,
+        base: SlotRevision,
+        changes: StoredListing | None,
+        *,
+        generation: str,
+        asked_at: float,
+    ) -> SlotRevision | None:
+        """Add the result of a newer request to the stored listing, if the listing is *base*.
+
+        If the token of *base* is still the listing's token, nobody has stored another listing since
+        *base* was read. So a process that was paused brings no older state back.
 
         Args:
-            revision: The listing's revision before the request.
-            asked_at: The time of the request, on the store's clock.
+            base: The listing's revision before the request.
+            changes: The changes since *base*; None if the server reported no change.
+            generation: The slot's generation in the status before the request.
+            asked_at: The time in the same status (`SlotStatus.now`).
 
         Returns:
-            The new revision of the listing; None if the slot no longer has the listing.
+            The new revision of the listing; None if the stored listing is not *base*, or if its log
+            has no room for the changes.
         """
 
     def fail(self, failure: Failure) -> None:
-        """Replace the last failure. `save`, `mark_unchanged` and `clear` remove the failure."""
+        """Replace the last failure. `save`, `extend` and `clear` remove the failure."""
 
     def bump_generation(
         self, *, ended: Collection[str] = (), revision: int | None = None, grace: float = 0.0

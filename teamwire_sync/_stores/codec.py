@@ -1,4 +1,4 @@
-"""The conversion of a listing to bytes, and back. Every store uses it.
+"""The conversion of a listing, or of changes to one, to bytes, and back. Every store uses it.
 
 The first line is the digest of the body. The body is JSON. The bytes do not contain the version of
 the format: the names of files and keys contain it, so no store reads the data of another version.
@@ -19,18 +19,22 @@ import struct
 from base64 import b64decode, b64encode
 from itertools import accumulate, chain
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Callable
+
+from attrs import evolve
 
 from teamwire_sync._internal.fields import FLAG, OPTIONAL, STRING, Fields, extra_of
 from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync._internal.strict_json import parse_json, printable
 from teamwire_sync._models.chats import Chat, ChatType, FillableChat
 from teamwire_sync._models.people import Bot, Group, LoggedInUser, User
-from teamwire_sync._stores.base import StoredListing, StoreError
+from teamwire_sync._stores.base import StoredListing, StoreError, new_token
 from teamwire_sync.exceptions import TWProtocolError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+
+    from teamwire_sync._cache.listing import SlotRevision
 
 _USER: Fields = {
     "uid": STRING,
@@ -58,6 +62,7 @@ _KIND: Fields = {
 }
 _CLASSES = {cls.__name__: cls for cls in (User, Bot, LoggedInUser)}
 
+_DAMAGED = "the snapshot is damaged or cut off"
 # The exceptions that wrong JSON and objects of a wrong type can cause.
 _FAULTS = (
     ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError,
@@ -86,6 +91,19 @@ def pack(contents: StoredListing, max_bytes: float = math.inf) -> bytes:
     return packed
 
 
+def pack_changes(
+    changes: StoredListing | None, base: SlotRevision, max_bytes: float = math.inf
+) -> tuple[str, bytes]:
+    """Return the token of the listing with these changes to *base*, and the changes as bytes.
+
+    Raises:
+        StoreError: As for `pack`.
+    """
+    if changes is None:
+        return base.body, b""
+    return new_token(), pack(evolve(changes, base=base.body), max_bytes)
+
+
 def unpack(packed: bytes) -> StoredListing:
     """Return the listing that `pack` converted to *packed*.
 
@@ -95,7 +113,7 @@ def unpack(packed: bytes) -> StoredListing:
         StoreError: *packed* is damaged, cut off, or not a listing.
     """
     digest, _, body = packed.partition(b"\n")
-    message = "the snapshot is damaged or cut off"
+    message = _DAMAGED
     if digest == _digest(body):
         try:
             return _contents(parse_json(printable(str(body, "ascii"))))
@@ -104,11 +122,64 @@ def unpack(packed: bytes) -> StoredListing:
     raise StoreError(message)
 
 
+def room_for_changes(packed: bytes, max_bytes: float = math.inf) -> int:
+    """Return the bytes that the log of changes beside this listing may have.
+
+    A reader applies the log to the listing. So a log of any size would make reading slow.
+    """
+    return int(min(len(packed) // 4, max_bytes - len(packed)))
+
+
+def unpack_parts(
+    parts: Iterable[tuple[str, Any]], known: str | None
+) -> tuple[list[StoredListing], str]:
+    """Unpack the consecutive parts of a stored listing, up to the first damaged part.
+
+    Args:
+        parts: The token and the bytes of each part.
+        known: The token of a listing that the first part may change.
+
+    Returns:
+        The parts before the first damaged one, and its problem; an empty text without one.
+    """
+    unpacked: list[StoredListing] = []
+    bases = {None, known}
+    for token, packed in parts:
+        try:
+            part = unpack(packed if isinstance(packed, bytes) else b"")
+        except StoreError as error:
+            return unpacked, str(error)
+        if part.base not in bases:
+            return unpacked, _DAMAGED
+        unpacked.append(part)
+        bases = {token}
+    return unpacked, ""
+
+
+def joined(parts: Sequence[StoredListing]) -> StoredListing:
+    """Return consecutive parts as one listing or, if the first part is no listing, as changes."""
+    chats: dict[str, Chat] = {}
+    gone: list[str] = []
+    for part in parts:
+        gone += part.gone or ()
+        for tid in part.gone or ():
+            chats.pop(tid, None)
+        chats.update(part.chats)
+    return evolve(
+        parts[-1],
+        chats=chats,
+        users=[user for part in parts for user in part.users],
+        groups=[group for part in parts for group in part.groups],
+        gone=None if parts[0].gone is None else gone,
+        base=parts[0].base,
+    )
+
+
 def _digest(body: bytes) -> bytes:
     return hashlib.blake2b(body, digest_size=16).hexdigest().encode()
 
 
-_kind_of = attrgetter(*_KIND)
+_kind_of, _user_fields, _group_fields = (attrgetter(*each) for each in (_KIND, _USER, _GROUP))
 _encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
 
 
@@ -122,21 +193,28 @@ def _document(contents: StoredListing) -> dict[str, Any]:
     examples = {_kind_of(chat): chat for chat in chats}
     kinds = {kind: index for index, kind in enumerate(examples)}
     named = {name: list(map(attrgetter(name), chats)) for name in ("users", "groups", "admins")}
-    groups = _distinct(named["groups"])
-    owners = [() if group.owner is None else (group.owner,) for group in groups.values()]
-    users = _distinct(chain(named["users"], named["admins"], owners))
+    owner_of = {
+        id(group): () if group.owner is None else (group.owner,)
+        for group in chain.from_iterable(named["groups"])
+    }
+    users, user_places = _distinct(chain(named["users"], named["admins"], owner_of.values()), _user)
+    groups, group_places = _distinct(
+        named["groups"], lambda group: (_group(group), *map(_user, owner_of[id(group)]))
+    )
     return {
         "validator": contents.validator,
         "revision": contents.revision,
+        "base": contents.base,
+        "gone": None if contents.gone is None else list(contents.gone),
         "users": {
-            **_columns(users.values(), _USER),
-            "extra": _extra(users.values()),
-            "class": [type(user).__name__ for user in users.values()],
+            **_columns(users, _USER),
+            "extra": _extra(users),
+            "class": [type(user).__name__ for user in users],
         },
         "groups": {
-            **_columns(groups.values(), _GROUP),
-            "owner": _slots(owners, users),
-            "extra": _extra(groups.values()),
+            **_columns(groups, _GROUP),
+            "owner": _slots([owner_of[id(group)] for group in groups], user_places),
+            "extra": _extra(groups),
         },
         "kinds": _columns(examples.values(), _KIND),
         "chats": {
@@ -144,16 +222,35 @@ def _document(contents: StoredListing) -> dict[str, Any]:
             "revision": [contents.revisions.get(chat.tid) for chat in chats],
             "extra": _extra(chats),
             "kind": _text([kinds[kind] for kind in map(_kind_of, chats)]),
-            "users": _slots(named["users"], users),
-            "groups": _slots(named["groups"], groups),
-            "admins": _slots(named["admins"], users),
+            "users": _slots(named["users"], user_places),
+            "groups": _slots(named["groups"], group_places),
+            "admins": _slots(named["admins"], user_places),
         },
     }
 
 
-def _distinct(tuples: Iterable[tuple[Any, ...]]) -> dict[int, Any]:
-    # Compare by identity, not by equality: a listing has one object for each user or group.
-    return {id(each): each for each in chain.from_iterable(tuples)}
+def _distinct(
+    tuples: Iterable[tuple[Any, ...]], all_of: Callable[[Any], Hashable]
+) -> tuple[list[Any], dict[int, int]]:
+    """Return the different objects, and the place of each object among them, by its identity."""
+    objects: list[Any] = []
+    known: dict[Hashable, int] = {}
+    places: dict[int, int] = {}
+    # Only a listing has one object for each user or group. Changes bring objects of their own.
+    for identity, each in {id(each): each for each in chain.from_iterable(tuples)}.items():
+        places[identity] = place = known.setdefault(all_of(each), len(objects))
+        if place == len(objects):
+            objects.append(each)
+    return objects, places
+
+
+def _user(user: User) -> Hashable:
+    # Equality does not compare all fields of a user.
+    return type(user), _user_fields(user), repr(user._extra)
+
+
+def _group(group: Group) -> Hashable:
+    return _group_fields(group), repr(group._extra)
 
 
 def _columns(objects: Collection[Any], fields: Fields) -> dict[str, Any]:
@@ -164,8 +261,7 @@ def _extra(objects: Iterable[Any]) -> list[tuple[int, dict[str, Any]]]:
     return [(index, each.extra) for index, each in enumerate(objects) if each._extra]
 
 
-def _slots(tuples: Sequence[tuple[Any, ...]], objects: Iterable[int]) -> dict[str, str]:
-    place_of = {key: index for index, key in enumerate(objects)}
+def _slots(tuples: Sequence[tuple[Any, ...]], place_of: Mapping[int, int]) -> dict[str, str]:
     places = [place_of[id(each)] for each in chain.from_iterable(tuples)]
     return {"counts": _text(list(map(len, tuples))), "places": _text(places)}
 
@@ -187,7 +283,10 @@ def _contents(document: Any) -> StoredListing:
     _require(type(column) is list and len(column) == len(chats))
     _require({int, type(None)}.issuperset(map(type, [revision, *column])))
     revisions = {tid: each for tid, each in zip(chats, column) if each is not None}
-    return StoredListing(chats, validator, users, groups, revisions, revision)
+    base, gone = document["base"], document["gone"]
+    if base is not None or gone is not None:
+        _require(type(base) is str and type(gone) is list and {str}.issuperset(map(type, gone)))
+    return StoredListing(chats, validator, users, groups, revisions, revision, gone, base)
 
 
 def _checked(table: Any, fields: Fields) -> list[list[Any]]:

@@ -48,13 +48,20 @@ PRAGMA secure_delete = ON;
 BEGIN IMMEDIATE;
 """
 _IN_MEMORY = "PRAGMA journal_mode = MEMORY;"
-# The chats have their own table: otherwise each change of another column would rewrite them.
+# The chats of each part have their own table: otherwise each change of another column would rewrite
+# them. `present` is the last part.
 _MAKE = """
 CREATE TABLE IF NOT EXISTS slot (
-    generation TEXT, asked_in TEXT, asked_at REAL, listed INTEGER, failure TEXT,
-    owner TEXT, since REAL, until REAL, written INTEGER, lacking_until REAL
+    generation TEXT, failure TEXT, owner TEXT, since REAL, until REAL, written INTEGER,
+    lacking_until REAL
 );
-CREATE TABLE IF NOT EXISTS chats (body TEXT, packed BLOB);
+CREATE TABLE IF NOT EXISTS parts (
+    number INTEGER PRIMARY KEY, body TEXT, asked_in TEXT, asked_at REAL, listed INTEGER,
+    room INTEGER
+);
+CREATE VIEW IF NOT EXISTS present AS
+    SELECT * FROM parts WHERE number = (SELECT max(number) FROM parts);
+CREATE TABLE IF NOT EXISTS chats (number INTEGER PRIMARY KEY, packed BLOB);
 CREATE TABLE IF NOT EXISTS marks (write TEXT, until REAL);
 """
 

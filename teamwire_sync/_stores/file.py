@@ -30,13 +30,13 @@ from teamwire_sync._stores.base import (
     key_of,
     new_token,
 )
-from teamwire_sync._stores.codec import pack, unpack
+from teamwire_sync._stores.codec import joined, pack, pack_changes, room_for_changes, unpack_parts
 from teamwire_sync._stores.database import SlotDatabase
 from teamwire_sync._stores.folder import SUFFIX, Folder, folder_path
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
 # The maximum number of characters of a failure.
 _LONGEST_FAILURE = 64 * 1024
@@ -44,19 +44,40 @@ _FAILURE = (str, float, float, dict)
 _WRITTEN = (int, float)
 _LOOK = (
     "SELECT generation, body, asked_in, asked_at, failure, written, lacking_until,"
-    " (SELECT max(until) FROM marks WHERE until < 9e999) FROM slot LEFT JOIN chats"
+    " (SELECT max(until) FROM marks WHERE until < 9e999) FROM slot LEFT JOIN present"
+)
+# If the listing began with the known part, only the later parts.
+_LOAD = (
+    "SELECT body, CASE WHEN length(packed) <= :most THEN packed END"
+    " FROM parts LEFT JOIN chats USING (number) WHERE number >"
+    " coalesce((SELECT number FROM parts WHERE body = :known ORDER BY number DESC LIMIT 1), -1)"
+    " ORDER BY number"
 )
 # Of the marks that have ended, the one with the latest end stays.
 _FORGET = (
     "DELETE FROM marks WHERE until > :now + :most"
     " OR until < (SELECT max(until) FROM marks WHERE until <= :now)"
 )
-_SAVE = (
-    "UPDATE slot SET asked_in = :generation, asked_at = :asked_at, listed = :listed, failure = NULL"
-    " WHERE NOT coalesce(:asked_at < CASE coalesce(:listed < listed, -1)"
-    " WHEN 1 THEN asked_at + :grace WHEN -1 THEN asked_at END"
-    " AND EXISTS (SELECT * FROM chats), 0)"
+_STAYS = (
+    "SELECT :asked_at < CASE coalesce(:listed < listed, -1)"
+    " WHEN 1 THEN asked_at + :grace WHEN -1 THEN asked_at END FROM present"
 )
+_ADD = "INSERT INTO parts VALUES (NULL, :body, :generation, :asked_at, :listed, :room)"
+_CONFIRM = (
+    "UPDATE parts SET asked_in = :generation, asked_at = :asked_at"
+    " WHERE number = (SELECT number FROM present WHERE body = :base)"
+)
+_EXTEND = (
+    "INSERT INTO parts SELECT NULL, :body, :generation, :asked_at, :listed, room - length(:packed)"
+    " FROM present WHERE body = :base AND room >= length(:packed)"
+)
+# Another process may have stored another listing since this listing was read.
+_DAMAGED = (
+    "SELECT number FROM parts WHERE EXISTS (SELECT * FROM present WHERE body = ?)"
+    " ORDER BY number DESC LIMIT 1 OFFSET ?"
+)
+_ADD_CHATS = "INSERT INTO chats SELECT number, :packed FROM present"
+_SUCCEED = "UPDATE slot SET failure = NULL"
 _RENEW = "UPDATE slot SET generation = ?, owner = NULL, since = NULL"
 _WROTE = (
     "UPDATE slot SET written = :revision, lacking_until = :now + :grace"
@@ -152,45 +173,48 @@ class _FileSlot:
         status = self._database.use(self._look)
         found = status.revision
         if found is not None and not 0 <= status.now - found.asked_at < self._store._max_age:
-            self._database.write(
-                # Another process may have confirmed the listing since it was read.
-                "DELETE FROM chats WHERE body = ? AND EXISTS"
-                " (SELECT * FROM slot WHERE asked_at = ?)",
-                found.body,
-                found.asked_at,
-            )
+            # Another process may have confirmed the listing since it was read.
+            same = "SELECT 0 FROM present WHERE body = ? AND asked_at = ?"
+            values = found.body, found.asked_at
+            self._database.use(partial(_remove, first=same, values=values), writes=True)
             status = evolve(status, revision=None)
         return status
 
-    def load(self, revision: SlotRevision) -> StoredListing | None:
-        sql = "SELECT CASE WHEN length(packed) <= ? THEN packed END FROM chats WHERE body = ?"
-        values = self._store._max_bytes, revision.body
-        row = self._database.use(lambda database: database.execute(sql, values).fetchone())
-        if row is None:
+    def load(self, revision: SlotRevision, known: str | None = None) -> StoredListing | None:
+        values = {"most": self._store._max_bytes, "known": known}
+        rows = self._database.use(lambda database: database.execute(_LOAD, values).fetchall())
+        if not rows or rows[-1][0] != revision.body:
             return None
-        try:
-            return unpack(row[0] if isinstance(row[0], bytes) else b"")
-        except StoreError as error:
-            message = str(error)
-        self._database.write("DELETE FROM chats WHERE body = ?", revision.body)
-        raise DamagedError(message)
+        parts, problem = unpack_parts(rows, known)
+        if not problem:
+            return joined(parts)
+
+        def drop(database: sqlite3.Connection) -> None:
+            _remove(database, _DAMAGED, (revision.body, len(rows) - len(parts) - 1))
+            database.execute("UPDATE parts SET asked_in = ''")
+
+        self._database.use(drop, writes=True)
+        raise DamagedError(problem)
 
     def save(
         self, listing: StoredListing, *, generation: str, asked_at: float, grace: float = 0.0
     ) -> SlotRevision | None:
-        packed = pack(listing, self._store._max_bytes)
+        most = self._store._max_bytes
+        packed = pack(listing, most)
         revision = SlotRevision(new_token(), generation, asked_at)
-
         values = {
-            "generation": generation, "asked_at": asked_at, "listed": listing.revision,
-            "grace": grace,
+            "body": revision.body, "generation": generation, "asked_at": asked_at,
+            "listed": listing.revision, "grace": grace, "room": room_for_changes(packed, most),
+            "packed": packed,
         }  # fmt: skip
 
         def replace(database: sqlite3.Connection) -> bool:
-            if database.execute(_SAVE, values).rowcount == 0:
+            if (1,) in database.execute(_STAYS, values).fetchall():
                 return False
-            database.execute("DELETE FROM chats")
-            database.execute("INSERT INTO chats VALUES (?, ?)", (revision.body, packed))
+            _remove(database)
+            database.execute(_ADD, values)
+            database.execute(_ADD_CHATS, values)
+            database.execute(_SUCCEED)
             return True
 
         with suppress(DamagedError):
@@ -199,14 +223,33 @@ class _FileSlot:
         self._sweep()
         return revision if is_saved else None
 
-    def mark_unchanged(self, revision: SlotRevision, *, asked_at: float) -> SlotRevision | None:
-        is_there = self._database.write(
-            "UPDATE slot SET asked_at = ?, failure = NULL"
-            " WHERE EXISTS (SELECT * FROM chats WHERE body = ?)",
-            asked_at,
-            revision.body,
-        )
-        return evolve(revision, asked_at=asked_at) if is_there else None
+    def extend(
+        self,
+        base: SlotRevision,
+        changes: StoredListing | None,
+        *,
+        generation: str,
+        asked_at: float,
+    ) -> SlotRevision | None:
+        token, packed = pack_changes(changes, base, self._store._max_bytes)
+        values = {
+            "base": base.body, "body": token, "generation": generation, "asked_at": asked_at,
+            "listed": changes and changes.revision, "packed": packed,
+        }  # fmt: skip
+
+        def add(database: sqlite3.Connection) -> bool:
+            sql = _CONFIRM if changes is None else _EXTEND
+            if database.execute(sql, values).rowcount == 0:
+                return False
+            if changes is not None:
+                database.execute(_ADD_CHATS, values)
+            database.execute(_SUCCEED)
+            return True
+
+        is_added = self._database.use(add, writes=True)
+        if changes is not None:
+            self._sweep()
+        return SlotRevision(token, generation, asked_at) if is_added else None
 
     def fail(self, failure: Failure) -> None:
         times = float(failure.failed_at), float(failure.until)
@@ -261,7 +304,7 @@ class _FileSlot:
 
     def clear(self) -> None:
         self._database.write("UPDATE slot SET generation = ?, failure = NULL", new_token())
-        self._database.write("DELETE FROM chats")
+        self._database.use(_remove, writes=True)
 
     def _look(self, database: sqlite3.Connection) -> SlotStatus:
         [row] = database.execute(_LOOK)
@@ -291,6 +334,15 @@ class _FileSlot:
 
 def _unmark(database: sqlite3.Connection, writes: Collection[str]) -> None:
     database.executemany("DELETE FROM marks WHERE write = ?", [[each] for each in writes])
+
+
+def _remove(
+    database: sqlite3.Connection, first: str = "SELECT 0", values: Sequence[object] = ()
+) -> None:
+    """Remove the last parts of the listing, from the number that the SQL in *first* selects."""
+    numbers = database.execute(first, values).fetchall()
+    for sql in ("DELETE FROM chats WHERE number >= ?", "DELETE FROM parts WHERE number >= ?"):
+        database.executemany(sql, numbers)
 
 
 def _typed(values: Any, *types: type) -> Any:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # The suffix contains the version of the format, so a store never uses the data of another version.
-SUFFIX = ".v2.sqlite3"
+SUFFIX = ".v3.sqlite3"
 """The end of the name of each database."""
 
 _NAME = re.compile(r"[0-9a-f]{32}" + re.escape(SUFFIX))

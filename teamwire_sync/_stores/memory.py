@@ -6,7 +6,7 @@ import math
 import time
 from typing import TYPE_CHECKING, Callable, NoReturn
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from teamwire_sync._cache.listing import SlotRevision, Written
 from teamwire_sync._internal.fork import on_fork
@@ -20,7 +20,7 @@ from teamwire_sync._stores.base import (
     StoredListing,
     new_token,
 )
-from teamwire_sync._stores.codec import pack, unpack
+from teamwire_sync._stores.codec import joined, pack, pack_changes, room_for_changes, unpack_parts
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -48,7 +48,7 @@ class MemoryStore:
             The number of snapshots that the store had.
         """
         slots = list(self._slots.values())
-        had = sum(slot._body is not None for slot in slots)
+        had = sum(slot._parts != () for slot in slots)
         for slot in slots:
             slot.clear()
         return had
@@ -61,6 +61,14 @@ class MemoryStore:
         return "MemoryStore()"
 
 
+@frozen(eq=False, repr=False)
+class _Part:
+    revision: SlotRevision
+    listed: int | None
+    room: int
+    packed: bytes
+
+
 class _MemorySlot:
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
@@ -68,7 +76,7 @@ class _MemorySlot:
         self._generation = new_token()
         # The slot keeps bytes, not chats. A chat sends its requests through one Connection, and
         # several Connections share the slot.
-        self._body: tuple[SlotRevision, bytes, int | None] | None = None
+        self._parts: tuple[_Part, ...] = ()
         self._failure: Failure | None = None
         self._marks: dict[str, float] = {}
         self._written: Written | None = None
@@ -83,43 +91,62 @@ class _MemorySlot:
     def status(self) -> SlotStatus:
         with self._lock:
             now = self._store._now()
-            body = self._body
-            revision = body[0] if body else None
+            parts = self._parts
+            revision = parts[-1].revision if parts else None
             if revision is not None and not 0 <= now - revision.asked_at < self._store._max_age:
-                self._body = revision = None
+                self._parts, revision = (), None
             doubt_until = max(self._marks.values(), default=-math.inf)
             return SlotStatus(
                 now, self._generation, revision, self._failure, doubt_until, self._written
             )
 
-    def load(self, revision: SlotRevision) -> StoredListing | None:
-        with self._lock:
-            body = self._body
-        return unpack(body[1]) if body and body[0].body == revision.body else None
+    def load(self, revision: SlotRevision, known: str | None = None) -> StoredListing | None:
+        parts = [(part.revision.body, part.packed) for part in self._parts]
+        tokens = [token for token, _ in parts]
+        if tokens[-1:] != [revision.body]:
+            return None
+        after = tokens.index(known) + 1 if known in tokens else 0
+        unpacked, _ = unpack_parts(parts[after:], known)
+        return joined(unpacked) if unpacked else None
 
     def save(
         self, listing: StoredListing, *, generation: str, asked_at: float, grace: float = 0.0
     ) -> SlotRevision | None:
         revision, packed = SlotRevision(new_token(), generation, asked_at), pack(listing)
         with self._lock:
-            body, number = self._body, listing.revision
-            if body is not None:
-                stays = 0.0
-                if number is not None and body[2] is not None:
-                    stays = grace if number < body[2] else -math.inf
-                if asked_at < body[0].asked_at + stays:
+            parts, number = self._parts, listing.revision
+            if parts:
+                last, stays = parts[-1], 0.0
+                if number is not None and last.listed is not None:
+                    stays = grace if number < last.listed else -math.inf
+                if asked_at < last.revision.asked_at + stays:
                     return None
-            self._body, self._failure = (revision, packed, number), None
+            part = _Part(revision, number, room_for_changes(packed), packed)
+            self._parts, self._failure = (part,), None
         return revision
 
-    def mark_unchanged(self, revision: SlotRevision, *, asked_at: float) -> SlotRevision | None:
+    def extend(
+        self,
+        base: SlotRevision,
+        changes: StoredListing | None,
+        *,
+        generation: str,
+        asked_at: float,
+    ) -> SlotRevision | None:
+        token, packed = pack_changes(changes, base)
+        revision = SlotRevision(token, generation, asked_at)
         with self._lock:
-            body = self._body
-            if body is None or body[0].body != revision.body:
+            parts = self._parts
+            if not parts or parts[-1].revision.body != base.body:
                 return None
-            confirmed = evolve(body[0], asked_at=asked_at)
-            self._body, self._failure = (confirmed, *body[1:]), None
-        return confirmed
+            part = evolve(parts[-1], revision=revision)
+            if changes is not None:
+                part = _Part(revision, changes.revision, part.room - len(packed), packed)
+                if part.room < 0:
+                    return None
+            self._parts = (*(parts[:-1] if changes is None else parts), part)
+            self._failure = None
+        return revision
 
     def fail(self, failure: Failure) -> None:
         with self._lock:
@@ -180,5 +207,5 @@ class _MemorySlot:
     def clear(self) -> None:
         generation = new_token()
         with self._lock:
-            self._body = self._failure = None
+            self._parts, self._failure = (), None
             self._generation = generation

@@ -7,7 +7,7 @@ import math
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Callable, NoReturn, TypeVar
 
-from attrs import asdict, evolve
+from attrs import asdict
 
 from teamwire_sync._cache.listing import SlotRevision, Written
 from teamwire_sync._internal.extras import install_command
@@ -27,7 +27,7 @@ from teamwire_sync._stores.base import (
     key_of,
     new_token,
 )
-from teamwire_sync._stores.codec import pack, unpack
+from teamwire_sync._stores.codec import joined, pack, pack_changes, room_for_changes, unpack_parts
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -40,16 +40,28 @@ else:
 T = TypeVar("T")
 
 # The prefix contains the version of the format, so a store never uses the data of another version.
-_PREFIX = "teamwire_sync:2:"
+_PREFIX = "teamwire_sync:3:"
 _PIECE = 65_536
+_DAMAGED = "the chats in Redis were damaged or not written by this package: removed"
 _BROKEN = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
 
+# The parts of the listing are in one list, with six values each: the token, the generation and the
+# time of the last request, the revision, the bytes that the log may still grow, and the chats.
 # The scripts compare and act in one step on the server. Otherwise: process A reads a value; process
 # B replaces the value; A acts on the old value.
 _LOAD = """
-if redis.call('HGET', KEYS[1], 'body') ~= ARGV[1] then return false end
-if redis.call('STRLEN', KEYS[2]) > tonumber(ARGV[2]) then return 0 end
-return redis.call('GET', KEYS[2])
+if redis.call('LRANGE', KEYS[1], -6, -6)[1] ~= ARGV[1] then return false end
+local known = ARGV[2] ~= '' and redis.call('LPOS', KEYS[1], ARGV[2], 'RANK', -1)
+local parts, size = redis.call('LRANGE', KEYS[1], known and known + 6 or 0, -1), 0
+for index = 6, #parts, 6 do size = size + #parts[index] end
+if size > tonumber(ARGV[3]) then return 0 end
+return parts
+"""
+# Another process may have changed the list since it was read. The start of a list is always a
+# listing, so this removes too much at most.
+_DROP = """
+redis.call('LTRIM', KEYS[1], 0, -1 - 6 * ARGV[1])
+redis.pcall('LSET', KEYS[1], -5, '')
 """
 _NOW = """
 local seconds, microseconds = unpack(redis.call('TIME'))
@@ -59,26 +71,42 @@ local now = seconds + microseconds / 1000000
 _IS_LESS = """
 local function is_less(one, other) return #one < #other or #one == #other and one < other end
 """
-# The value is sent in pieces, because each piece has its own time-out. SET is the first write,
+# The value is sent in pieces, because each piece has its own time-out. RPUSH is the first write,
 # because Redis without memory refuses a script only at its first write.
 _SAVE = (
     _NOW
     + _IS_LESS
     + """
-local known, listed = unpack(redis.pcall('HMGET', KEYS[1], 'asked_at', 'listed'))
-local asked_at, new = tonumber(known) or 0, ARGV[4]
+local last = redis.pcall('LRANGE', KEYS[1], -6, -2)
+local asked_at, listed, new = tonumber(last[3]) or 0, last[4] or '', ARGV[4]
 local is_older, least = asked_at <= now, asked_at
-if listed and new ~= '' then is_older, least = is_less(new, listed), asked_at + ARGV[5] end
+if listed ~= '' and new ~= '' then is_older, least = is_less(new, listed), asked_at + ARGV[6] end
 if is_older and tonumber(ARGV[3]) < least then return false end
-redis.call('SET', KEYS[2], table.concat(ARGV, '', 7), 'PX', ARGV[6])
-redis.call('DEL', KEYS[1], KEYS[3])
-redis.call('HSET', KEYS[1], 'body', ARGV[1], 'generation', ARGV[2], 'asked_at', ARGV[3])
-if ARGV[4] ~= '' then redis.call('HSET', KEYS[1], 'listed', ARGV[4]) end
-redis.call('PEXPIRE', KEYS[1], ARGV[6])
-redis.call('PEXPIRE', KEYS[4], 2 * ARGV[6])
+if last.err then redis.call('DEL', KEYS[1]) end
+local packed = table.concat(ARGV, '', 8)
+redis.call('RPUSH', KEYS[1], ARGV[1], ARGV[2], ARGV[3], new, ARGV[5], packed)
+redis.call('LTRIM', KEYS[1], -6, -1)
+redis.call('DEL', KEYS[2])
+redis.call('PEXPIRE', KEYS[1], ARGV[7])
+redis.call('PEXPIRE', KEYS[3], 2 * ARGV[7])
 return 1
 """
 )
+_EXTEND = """
+local last = redis.call('LRANGE', KEYS[1], -6, -2)
+if last[1] ~= ARGV[1] then return false end
+if ARGV[6] then
+    local packed = table.concat(ARGV, '', 7)
+    local room = (tonumber(last[5]) or 0) - #packed
+    if room < 0 then return false end
+    redis.call('RPUSH', KEYS[1], ARGV[5], ARGV[2], ARGV[3], ARGV[6], room, packed)
+end
+redis.call('PEXPIRE', KEYS[1], ARGV[4])
+redis.call('PEXPIRE', KEYS[3], 2 * ARGV[4])
+redis.call('LSET', KEYS[1], -5, ARGV[2])
+redis.call('LSET', KEYS[1], -4, ARGV[3])
+return redis.call('DEL', KEYS[2])
+"""
 # Without memory, Redis still runs the next two scripts, because their first write needs none.
 _RENEW = (
     _NOW
@@ -108,14 +136,6 @@ redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return 1
 """
 )
-_CONFIRM = """
-if redis.call('HGET', KEYS[1], 'body') ~= ARGV[1] then return false end
-if redis.call('PEXPIRE', KEYS[2], ARGV[3]) == 0 then return false end
-redis.call('HSET', KEYS[1], 'asked_at', ARGV[2])
-redis.call('PEXPIRE', KEYS[1], ARGV[3])
-redis.call('PEXPIRE', KEYS[3], 2 * ARGV[3])
-return redis.call('DEL', KEYS[4])
-"""
 # An expiry in 0 milliseconds removes the key.
 _END_IN = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
@@ -191,7 +211,7 @@ class RedisStore:
                 found.update(key for key in keys if not key.endswith((b":lease", b":marks")))
             if found:
                 self._link.run(("DEL", *found))
-            return sum(key.endswith(b":head") for key in found)
+            return sum(key.endswith(b":parts") for key in found)
         except StoreError as error:
             message = str(error)
         except not_by_signal(*_BROKEN):
@@ -214,20 +234,20 @@ class _RedisSlot:
         self._age = math.ceil(max_age * 1000)
         # The text in braces puts all the keys into the same hash slot of Redis.
         (
-            self._generation, self._head, self._body, self._failure,
-            self._leased, self._marks, self._written,
+            self._generation, self._parts, self._failure, self._leased, self._marks,
+            self._written,
         ) = (
             f"{_PREFIX}{{{key}}}:{name}"
-            for name in ("generation", "head", "body", "failure", "lease", "marks", "written")
+            for name in ("generation", "parts", "failure", "lease", "marks", "written")
         )  # fmt: skip
 
     def status(self) -> SlotStatus:
         # Read the writes after the generation: a status with a new generation must have the write
         # that has replaced the old one. Read the time last. Otherwise, data that another process
         # stores between the two reads would seem to come from the future.
-        failure, head, marked, generation, written, moment = self._link.run(
+        failure, last, marked, generation, written, moment = self._link.run(
             ("GET", self._failure),
-            ("HMGET", self._head, "body", "generation", "asked_at"),
+            ("LRANGE", self._parts, -6, -2),
             ("ZRANGE", self._marks, -1, -1, "WITHSCORES"),
             ("GET", self._generation),
             ("HMGET", self._written, "revision", "until"),
@@ -239,7 +259,7 @@ class _RedisSlot:
                 ("GET", self._generation),
             )
         token = self._parsed(bytes.decode, generation, self._generation)
-        revision = self._parsed(_revision_of, head, self._head, self._body)
+        revision = self._parsed(_revision_of, last, self._parts)
         failed = self._parsed(_failure_of, failure, self._failure)
         doubt_until = self._parsed(_end_of, marked, self._marks)
         known = self._parsed(_written_of, written, self._written)
@@ -249,38 +269,52 @@ class _RedisSlot:
             revision = None
         return SlotStatus(now, token, revision, failed, doubt_until, known)
 
-    def load(self, revision: SlotRevision) -> StoredListing | None:
-        (packed,) = self._link.run(
-            ("EVAL", _LOAD, 2, self._head, self._body, revision.body, self._max_bytes)
-        )
-        return None if packed is None else self._parsed(unpack, packed, self._head, self._body)
+    def load(self, revision: SlotRevision, known: str | None = None) -> StoredListing | None:
+        values = revision.body, known or "", self._max_bytes
+        (answer,) = self._link.run(("EVAL", _LOAD, 1, self._parts, *values))
+        if answer in (None, []):
+            return None
+        rows = self._parsed(_rows_of, answer, self._parts)
+        parts, problem = unpack_parts(rows, known)
+        if problem:
+            self._link.run(("EVAL", _DROP, 1, self._parts, len(rows) - len(parts)))
+            raise DamagedError(_DAMAGED)
+        return joined(parts)
 
     def save(
         self, listing: StoredListing, *, generation: str, asked_at: float, grace: float = 0.0
     ) -> SlotRevision | None:
         packed = pack(listing, self._max_bytes)
         revision = SlotRevision(new_token(), generation, asked_at)
-        pieces = [packed[start : start + _PIECE] for start in range(0, len(packed), _PIECE)]
-        number = "" if listing.revision is None else listing.revision
+        number, room = _text_of(listing.revision), room_for_changes(packed, self._max_bytes)
         (is_saved,) = self._link.run(
             (
-                "EVAL", _SAVE, 4, self._head, self._body, self._failure, self._generation,
-                revision.body, generation, asked_at, number, grace, self._age, *pieces,
+                "EVAL", _SAVE, 3, self._parts, self._failure, self._generation, revision.body,
+                generation, asked_at, number, room, grace, self._age, *_pieces(packed),
             )
         )  # fmt: skip
         return None if is_saved is None else revision
 
-    def mark_unchanged(self, revision: SlotRevision, *, asked_at: float) -> SlotRevision | None:
-        (confirmed,) = self._link.run(
+    def extend(
+        self,
+        base: SlotRevision,
+        changes: StoredListing | None,
+        *,
+        generation: str,
+        asked_at: float,
+    ) -> SlotRevision | None:
+        token, packed = pack_changes(changes, base, self._max_bytes)
+        added = () if changes is None else (token, _text_of(changes.revision), *_pieces(packed))
+        (answer,) = self._link.run(
             (
-                "EVAL", _CONFIRM, 4, self._head, self._body, self._generation, self._failure,
-                revision.body, asked_at, self._age,
+                "EVAL", _EXTEND, 3, self._parts, self._failure, self._generation, base.body,
+                generation, asked_at, self._age, *added,
             )
         )  # fmt: skip
-        if confirmed is None:
+        if answer is None:
             return None
-        self._parsed(int, confirmed, self._head, self._body)
-        return evolve(revision, asked_at=asked_at)
+        self._parsed(int, answer, self._parts)
+        return SlotRevision(token, generation, asked_at)
 
     def fail(self, failure: Failure) -> None:
         self._link.run(("SET", self._failure, json.dumps(asdict(failure)), "PX", self._age))
@@ -288,7 +322,7 @@ class _RedisSlot:
     def bump_generation(
         self, *, ended: Collection[str] = (), revision: int | None = None, grace: float = 0.0
     ) -> str:
-        generation, number = new_token(), "" if revision is None else revision
+        generation, number = new_token(), _text_of(revision)
         self._link.run(
             (
                 "EVAL", _RENEW, 4, self._generation, self._leased, self._marks, self._written,
@@ -323,7 +357,7 @@ class _RedisSlot:
         self._link.run(("EVAL", _END_IN, 1, self._leased, owner, 0))
 
     def clear(self) -> None:
-        self._link.run(("DEL", self._generation, self._head, self._body, self._failure))
+        self._link.run(("DEL", self._generation, self._parts, self._failure))
 
     def _parsed(self, parse: Callable[[Any], T], answer: Any, *keys: str) -> T:
         with suppress(StoreError, *_BROKEN):
@@ -332,19 +366,32 @@ class _RedisSlot:
 
     def _removed(self, *keys: str) -> DamagedError:
         self._link.run(("DEL", *keys))
-        return DamagedError(
-            "the chats in Redis were damaged or not written by this package: removed"
-        )
+        return DamagedError(_DAMAGED)
 
 
 def _milliseconds(seconds: float) -> int:
     return max(1, math.ceil(seconds * 1000))
 
 
+def _pieces(packed: bytes) -> list[bytes]:
+    return [packed[start : start + _PIECE] for start in range(0, len(packed), _PIECE)]
+
+
+def _rows_of(answer: Any) -> list[tuple[str, bytes]]:
+    tokens, packed = answer[::6], answer[5::6]
+    if len(answer) != 6 * len(packed):
+        raise ValueError
+    return [(token.decode(), each) for token, each in zip(tokens, packed)]
+
+
+def _text_of(revision: int | None) -> str:
+    return "" if revision is None else str(revision)
+
+
 def _revision_of(answer: Any) -> SlotRevision | None:
-    body, generation, asked_at = answer
-    if body is generation is asked_at is None:
+    if answer == []:
         return None
+    body, generation, asked_at, _, _ = answer
     return SlotRevision(body.decode(), generation.decode(), _finite(asked_at))
 
 

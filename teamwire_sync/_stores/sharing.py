@@ -27,7 +27,7 @@ from teamwire_sync._stores.base import (
 )
 
 if TYPE_CHECKING:
-    from teamwire_sync._cache.listing import ConfirmedListing, SlotRevision, Written
+    from teamwire_sync._cache.listing import ConfirmedListing, Listing, SlotRevision, Written
     from teamwire_sync.exceptions import TWError
 
 T = TypeVar("T")
@@ -180,15 +180,25 @@ class SharedListing:
             self._flush(changes, written)
         return self.slot.status()
 
-    def load(self, revision: SlotRevision) -> StoredListing | None:
-        """Return the listing with this revision; None if the slot lacks it, or the store fails."""
-        listing = self.attempt(lambda: self.slot.load(revision))
+    def load(self, revision: SlotRevision, known: str | None = None) -> StoredListing | None:
+        """Return the listing with this revision; None if the slot lacks it, or the store fails.
+
+        Args:
+            revision: The listing's revision.
+            known: See `StoreSlot.load`.
+        """
+        listing = self.attempt(lambda: self.slot.load(revision, known))
         if listing is not None:
             self._attach(listing)
         return listing
 
     def save(
-        self, listing: ConfirmedListing, status: SlotStatus, *, unchanged: SlotRevision | None
+        self,
+        listing: ConfirmedListing,
+        status: SlotStatus,
+        *,
+        sent: Listing | None,
+        base: SlotRevision | None = None,
     ) -> SlotRevision | None:
         """Store *listing*, unless the generation has changed since *status*.
 
@@ -198,38 +208,40 @@ class SharedListing:
         Args:
             listing: The listing.
             status: The status before the request.
-            unchanged: The listing's revision before the request if the server reported no change;
-                otherwise None.
+            sent: The response to the request; None if the server reported no change.
+            base: The revision of the listing that the server has confirmed or changed; None without
+                one.
 
         Returns:
             The new revision of the listing; None if the listing is not stored, for example because
             the stored listing has a higher revision.
         """
-        return self.attempt(lambda: self._save(listing, status, unchanged))
+        return self.attempt(lambda: self._save(listing, status, sent, base))
 
     def _save(
-        self, listing: ConfirmedListing, status: SlotStatus, unchanged: SlotRevision | None
+        self,
+        listing: ConfirmedListing,
+        status: SlotStatus,
+        sent: Listing | None,
+        base: SlotRevision | None,
     ) -> SlotRevision | None:
         slot, asked_at = self.slot, status.now
         before = slot.status()
         if before.generation != status.generation:
             return None
-        # `mark_unchanged` keeps the listing's generation. A listing of an older generation is valid
-        # only if it is stored again.
-        if unchanged is not None and unchanged == status.revision == evolve(
-            unchanged, generation=status.generation
-        ):
-            confirmed = slot.mark_unchanged(unchanged, asked_at=asked_at)
-            if confirmed is not None:
-                return confirmed
-        listed = listing.listed
-        stored = StoredListing(
+        listed, generation = listing.listed, status.generation
+        whole = StoredListing(
             listed.by_tid, listing.validator, revisions=listed.revisions, revision=listed.revision
         )
+        changes = None if sent is None else evolve(whole, chats=sent.chats, gone=sent.gone)
         try:
-            return slot.save(
-                stored, generation=status.generation, asked_at=asked_at, grace=self._grace
-            )
+            # If single chats are known up to other revisions, not all that was sent may be in use.
+            is_simple = sent is None or (sent.gone is not None and not listed.revisions)
+            if base is not None and is_simple:
+                saved = slot.extend(base, changes, generation=generation, asked_at=asked_at)
+                if saved is not None:
+                    return saved
+            return slot.save(whole, generation=generation, asked_at=asked_at, grace=self._grace)
         except StoreError:
             # After this failure, all waiting processes list the chats in parallel. Otherwise, they
             # would list the chats one after the other, each with the lease.

@@ -203,12 +203,18 @@ class StoreSource:
 
     def _read(self, revision: SlotRevision, asked_at: float) -> ConfirmedListing | None:
         ours = self._state.confirmed
-        if ours is not None and ours.revision is not None and ours.revision.body == revision.body:
+        known = None if ours is None or ours.revision is None else ours.revision.body
+        if ours is not None and known == revision.body:
             return evolve(ours, asked_at=asked_at, revision=revision)
-        stored = self._shared.load(revision)
+        stored = self._shared.load(revision, known)
         if stored is None:
             return None
-        listed = ChatSnapshot.of(dict(stored.chats), stored.revisions, stored.revision)
+        if ours is None or stored.gone is None:
+            listed = ChatSnapshot.of(dict(stored.chats), stored.revisions, stored.revision)
+        else:
+            listed = ours.listed.changed(
+                stored.chats, stored.gone, stored.revisions, stored.revision
+            )
         return ConfirmedListing(listed, stored.validator, asked_at, revision)
 
     def _list(
@@ -223,7 +229,7 @@ class StoreSource:
         began = state.clock()
         base = self._newest(status, now, flight)
         try:
-            listing, _ = self._server.ask(flight, request, base)
+            listing, sent = self._server.ask(flight, request, base)
         except not_by_signal(TWError) as error:
             if not is_own_timeout(error, request.deadline):
                 took = state.clock() - began
@@ -235,9 +241,8 @@ class StoreSource:
         view = self._server.publish(flight, listing, check_at=check_at, stamp=status.stamp)
         # End the flight first, so that its waiters do not wait until the listing is stored.
         flight.set_result(view)
-        is_same = base is not None and base.listed is listing.listed
-        unchanged = base.revision if base and is_same else None
-        saved = shared.save(listing, status, unchanged=unchanged)
+        extends = None if base is None else base.revision
+        saved = shared.save(listing, status, sent=sent, base=extends)
         if saved is not None:
             state.saved(listing, saved)
         return view
@@ -245,9 +250,15 @@ class StoreSource:
     def _newest(
         self, status: SlotStatus, now: float, flight: Flight[ChatSnapshot]
     ) -> ConfirmedListing | None:
-        """Return the newest known listing, for a conditional request."""
+        """Return the newest known listing, for a conditional request.
+
+        A stored listing that is not valid any more is what the server sent once, so the server can
+        send the changes since then. After a loss of this process, the next request is for all the
+        chats.
+        """
         losses, ours = self._state.losses, self._state.confirmed
-        revision = _current(status)
+        is_valid = _current(status) is not None
+        revision = status.revision if is_valid or not losses else None
         if revision is None:
             return ours
         asked_at = _moment(revision.asked_at, status, now)
@@ -256,7 +267,8 @@ class StoreSource:
         stored = self._read(revision, asked_at)
         if stored is None:
             return ours
-        self._state.keep(flight, stored, losses)
+        if is_valid:
+            self._state.keep(flight, stored, losses)
         return stored
 
     def _raise_shared(

@@ -22,6 +22,8 @@ _REVISIONS = "tests/sandbox/test_revisions.py"
 _SERVED = "tests/sandbox/test_changes.py"
 _SHARED = "tests/stores/test_shared_listing.py"
 _SHARING = "tests/stores/test_sharing.py"
+_EXTEND = "tests/stores/test_extend.py"
+_SHARED_CHANGES = "tests/stores/test_shared_changes.py"
 _HANDLERS = "tests/signals/test_handlers.py"
 _NUMBERS = "tests/services/test_revisions.py"
 _MARKS = "tests/stores/test_marks.py"
@@ -712,10 +714,54 @@ MUTANTS = (
     ),
     _mutant(
         "an older listing takes the place of a newer one",
-        "grace if number < body[2] else -math.inf",
+        "grace if number < last.listed else -math.inf",
         "-math.inf",
         f"{_MARKS}::TestRevisions::test_a_paused_process_puts_no_older_listing_over_a_newer_one",
         file="_stores/memory.py",
+    ),
+    _mutant(
+        "changes to one listing are added to another",
+        "if not parts or parts[-1].revision.body != base.body:",
+        "if not parts:",
+        f"{_EXTEND}::TestExtend::test_of_two_that_extend_the_same_listing_the_second_does_not[memory]",
+        file="_stores/memory.py",
+    ),
+    _mutant(
+        "the log of changes grows without end",
+        "                if part.room < 0:\n",
+        "                if False:\n",
+        f"{_EXTEND}::TestFolding::test_changes_fit_up_to_a_quarter_of_the_listing[memory]",
+        file="_stores/memory.py",
+    ),
+    _mutant(
+        "changes are read as those of another listing",
+        "        if part.base not in bases:\n",
+        "        if False:\n",
+        f"{_EXTEND}::TestDamage::test_without_a_part_the_later_ones_are_not_used[1-file]",
+        file="_stores/codec.py",
+    ),
+    _mutant(
+        "a chat that went and came back keeps its place",
+        "            chats.pop(tid, None)\n",
+        "            pass\n",
+        f"{_EXTEND}::TestExtend::test_a_chat_that_went_and_came_back_is_at_the_end[memory]",
+        file="_stores/codec.py",
+    ),
+    _mutant(
+        "the state of a newer single chat gets lost in the store",
+        "            if base is not None and is_simple:\n",
+        "            if base is not None:\n",
+        f"{_SHARED_CHANGES}::TestMemory::"
+        "test_where_single_chats_are_newer_than_the_others_the_whole_is_written",
+        file="_stores/sharing.py",
+    ),
+    _mutant(
+        "an outdated listing is served if the server fails",
+        "        if is_valid:\n",
+        "        if True:\n",
+        f"{_SHARED_CHANGES}::TestMemory::"
+        "test_a_listing_that_a_write_has_outdated_is_not_served_if_the_server_fails",
+        file="_stores/source.py",
     ),
     _mutant(
         "a listing that lacks a write of another process lasts",

@@ -87,9 +87,10 @@ class RedisKit(MemoryKit):
                 self._server.run("DEL", key)
                 continue
             self._server.run("PEXPIRE", key, left)
-            if key.endswith(b":head"):
-                asked_at = float(self._server.run("HGET", key, "asked_at"))
-                self._server.run("HSET", key, "asked_at", repr(asked_at - seconds))
+            if key.endswith(b":parts"):
+                for place in range(2, self._server.run("LLEN", key), 6):
+                    asked_at = float(self._server.run("LINDEX", key, place))
+                    self._server.run("LSET", key, place, repr(asked_at - seconds))
             if key.endswith(b":written"):
                 until = float(self._server.run("HGET", key, "until"))
                 self._server.run("HSET", key, "until", repr(until - seconds))

@@ -137,6 +137,13 @@ class TestFields:
     def test_the_validator_comes_back(self, validator: str | None) -> None:
         assert unpack(pack(contents(make_chat(), validator=validator))).validator == validator
 
+    @pytest.mark.parametrize("gone", [(), ("t1", "", "Übergabe")])
+    def test_changes_come_back(self, gone: tuple[str, ...]) -> None:
+        changes = attrs.evolve(full(), gone=gone, base="the token")
+        back = unpack(pack(changes))
+
+        assert (back.chats, back.gone, back.base) == (changes.chats, [*gone], "the token")
+
     def test_members_of_a_group_are_to_be_asked_for(self) -> None:
         """As after a listing; they would never be asked for again."""
         group = make_group(members=(ADA,))
@@ -208,6 +215,45 @@ class TestIdentity:
         one, two = again(make_chat("t1", admins=(BOB,)), make_chat("t2", admins=(BOB,)))
 
         assert one.admins is two.admins
+
+    def test_equal_users_and_groups_of_several_responses_are_stored_once(self) -> None:
+        """Changes bring objects of their own, and the listing would grow with each change."""
+        owner, extra = {"organisation": "Süd"}, (("mood", ["fine"]),)
+        chats = [
+            make_chat(
+                f"t{n}",
+                users=(make_user("eve", extra=extra), make_user("ada")),
+                groups=(make_group("g", owner=make_user("own", **owner), extra=extra),),
+                admins=(make_user("eve", extra=extra),),
+            )
+            for n in range(3)
+        ]
+        unpacked = unpack(pack(contents(*chats)))
+
+        assert [user.uid for user in unpacked.users] == ["eve", "ada", "own"]
+        assert [group.gid for group in unpacked.groups] == ["g"]
+        assert plain(tuple(unpacked.chats.values())) == plain(tuple(chats))
+
+    @pytest.mark.parametrize(
+        "others",
+        [
+            (make_user("u", extra=(("x", 1),)), make_user("u", extra=(("x", True),))),
+            (make_user("u"), Bot(*attrs.astuple(make_user("u"), recurse=False)[:-2])),
+            (make_user("u", organisation=None), make_user("u", organisation="")),
+        ],
+        ids=["extra", "class", "field"],
+    )
+    def test_users_that_differ_in_anything_stay_apart(self, others: tuple[User, User]) -> None:
+        (chat,) = again(make_chat(users=others))
+
+        assert plain(chat.users) == plain(others)
+
+    def test_groups_of_different_owners_stay_apart(self) -> None:
+        owners = (None, ADA, make_user("ada", has_avatar=False))
+        groups = tuple(make_group("g", owner=owner) for owner in owners)
+        (chat,) = again(make_chat(groups=groups))
+
+        assert plain(chat.groups) == plain(groups)
 
     def test_equal_users_that_differ_stay_apart(self) -> None:
         """A picture is in no comparison."""

@@ -14,7 +14,7 @@ from teamwire_sync._stores.base import key_of
 from teamwire_sync._stores.file import FileStore
 from teamwire_sync._stores.folder import SUFFIX
 from tests.support.store_files import DAY, NAME, OnFiles, fill, mode_of, posix, titles
-from tests.support.store_listings import IDENTITY, failure_of, save, set_clock, slot_in
+from tests.support.store_listings import IDENTITY, confirm, failure_of, save, set_clock, slot_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -136,7 +136,7 @@ class TestModes(OnFiles):
         fill(slot)
         [found] = path.iterdir()
 
-        assert re.fullmatch(r"[0-9a-f]{32}\.v2\.sqlite3", found.name)
+        assert re.fullmatch(r"[0-9a-f]{32}\.v3\.sqlite3", found.name)
 
 
 class TestAge(OnFiles):
@@ -158,7 +158,7 @@ class TestAge(OnFiles):
 
         def late() -> float:
             set_clock(store, now)
-            slot_in(FileStore(path)).mark_unchanged(revision, asked_at=now())
+            confirm(slot_in(FileStore(path)), revision, asked_at=now())
             return now()
 
         set_clock(store, late)
@@ -185,7 +185,7 @@ class TestAge(OnFiles):
         other = slot_in(store, "other")
         revision = save(other, "one")
         now.advance(DAY - 1)
-        other.mark_unchanged(revision, asked_at=now())
+        confirm(other, revision, asked_at=now())
         # The file system has a clock of its own.
         os.utime(path / f"{key_of('other')}{SUFFIX}", (now(), now()))
         now.advance(2)
@@ -232,7 +232,7 @@ class TestClear(OnFiles):
         fill(slot)
         foreign = {"notes.sqlite3", SUFFIX, f"{NAME}.bak", f"x{NAME}", NAME[1:]}
         # Of another version.
-        foreign |= {NAME.replace("v2", "v1"), f"{key_of(IDENTITY)}.head"}
+        foreign |= {NAME.replace("v3", "v1"), NAME.replace("v3", "v2"), f"{key_of(IDENTITY)}.head"}
         for name in foreign:
             (path / name).write_text("theirs")
         store.clear()

@@ -7,6 +7,7 @@ import os
 import re
 import socket
 import sqlite3
+from contextlib import suppress
 from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any, Callable
@@ -16,8 +17,9 @@ import pytest
 from teamwire_sync._cache.listing import SlotRevision
 from teamwire_sync._stores.base import DamagedError, Failure, StoreError
 from teamwire_sync._stores.file import FileStore
+from tests.support.builders import make_chat
 from tests.support.store_files import NAME, OnFiles, disown, fill, posix, run, titles
-from tests.support.store_listings import contents, save, slot_in, take_lease
+from tests.support.store_listings import confirm, contents, extend, save, slot_in, take_lease
 from tests.support.tables import instead_of
 
 if TYPE_CHECKING:
@@ -130,7 +132,7 @@ USES: dict[str, Callable[[StoreSlot], object]] = {
     "load": lambda slot: slot.load(UNKNOWN),
     "lease": lambda slot: take_lease(slot, 10),
     "fail": lambda slot: slot.fail(Failure("g", 1.0, 2.0, {})),
-    "mark_unchanged": lambda slot: slot.mark_unchanged(UNKNOWN, asked_at=1.0),
+    "extend": lambda slot: confirm(slot, UNKNOWN, asked_at=1.0),
     "bump_generation": lambda slot: slot.bump_generation(),
 }
 
@@ -237,6 +239,31 @@ class TestDamage(OnFiles):
             assert said.count(None) <= 1, said
             assert titles(slot) == ["one"]
 
+    @pytest.mark.parametrize("seed", range(4))
+    def test_whatever_bytes_are_wrong_no_chats_are_wrong(
+        self, seed: int, slot: StoreSlot, path: Path
+    ) -> None:
+        listing: list[str | None] = [f"title {number}" for number in range(300)]
+        base, stored = save(slot, *listing), [listing]
+        for number in range(4):
+            changed = extend(slot, base, make_chat(f"t{number}", "changed"), gone=["t299"])
+            assert changed is not None
+            base = changed
+            last = stored[-1][:299]
+            stored.append([*last[:number], "changed", *last[number + 1 :]])
+        random = Random(seed)  # noqa: S311  the same in each run
+        good, found = (path / NAME).read_bytes(), []
+        for _ in range(40):
+            at, size = random.randrange(len(good)), random.choice([1, 4, 64, 4096])
+            wrong = random.randbytes(size)
+            (path / NAME).write_bytes((good[:at] + wrong + good[at + size :])[: len(good)])
+            for _ in range(2):
+                with suppress(DamagedError):
+                    found.append(titles(slot))
+
+        assert [each for each in found if each not in [None, *stored]] == []
+        assert stored[-1] in found
+
 
 class TestForgedValues(OnFiles):
     @pytest.mark.parametrize(
@@ -244,13 +271,12 @@ class TestForgedValues(OnFiles):
         [
             "DELETE FROM slot",
             "INSERT INTO slot SELECT * FROM slot",
-            "INSERT INTO chats SELECT * FROM chats",
             "UPDATE slot SET generation = NULL",
             "UPDATE slot SET generation = x'00'",
-            "UPDATE slot SET asked_in = NULL",
-            "UPDATE slot SET asked_at = NULL",
-            "UPDATE slot SET asked_at = 'soon'",
-            "UPDATE chats SET body = x'00'",
+            "UPDATE parts SET asked_in = NULL",
+            "UPDATE parts SET asked_at = NULL",
+            "UPDATE parts SET asked_at = 'soon'",
+            "UPDATE parts SET body = x'00'",
             "UPDATE slot SET failure = x'5b5d'",
             *(
                 f"UPDATE slot SET failure = '{text}'"  # noqa: S608
@@ -308,8 +334,8 @@ def refuse(number: int) -> Callable[..., Any]:
 
 
 ACTS: dict[str, Callable[[StoreSlot], object]] = {
-    "save": lambda slot: slot.save(contents("two"), generation="g", asked_at=1.0),
-    **{name: USES[name] for name in ("mark_unchanged", "fail", "bump_generation", "lease")},
+    "save": lambda slot: slot.save(contents("two"), generation="g", asked_at=9e9),
+    **{name: USES[name] for name in ("extend", "fail", "bump_generation", "lease")},
 }
 
 

@@ -81,6 +81,10 @@ def check(unpacked: StoredListing) -> None:
     """Everything in it is whole."""
     assert list(unpacked.chats) == [chat.tid for chat in unpacked.chats.values()]
     assert type(unpacked.validator) in {str, type(None)}
+    if unpacked.gone is None:
+        assert unpacked.base is None
+    else:
+        assert {type(each) for each in (unpacked.base, *unpacked.gone)} == {str}
     for chat in unpacked.chats.values():
         check_chat(chat)
     for user in unpacked.users:
@@ -170,6 +174,11 @@ FORGE: list[Any] = [
     lambda tables: tables.update(validator="a\r\nHost: b"),
     lambda tables: tables.update(validator=" a"),
     lambda tables: tables.update(validator="\u20ac"),
+    lambda tables: tables.update(gone=[]),
+    lambda tables: tables.update(base="x"),
+    lambda tables: tables.update(base="x", gone="t1"),
+    lambda tables: tables.update(base="x", gone=["t1", 1]),
+    lambda tables: tables.update(base=1, gone=[]),
 ]
 
 

@@ -16,7 +16,7 @@ import pytest
 from teamwire_sync import Connection
 from teamwire_sync._sandbox.world.seed import KNOWN_USER
 from teamwire_sync.testing import sandbox
-from tests.support.store_listings import slot_in
+from tests.support.store_listings import confirm, slot_in
 from tests.support.store_worker_process import Workers
 from tests.support.store_workers import TTL, store_at
 from tests.support.waiting import PATIENCE, Threads
@@ -124,7 +124,7 @@ class TestExpired:
         box.add_chat(TITLE, users=[KNOWN_USER])
         status = slot.status()
         assert status.revision is not None
-        slot.mark_unchanged(status.revision, asked_at=status.now - TTL)
+        confirm(slot, status.revision, asked_at=status.now - TTL)
         for worker in started:
             worker.tell("go")
         return started
@@ -225,4 +225,4 @@ class TestRedisIsKilled:
 
         assert found == [[1] * 8] * 8
         assert [[line.partition(",")[0] for line in each["log"]] for each in done] == [LOG] * 8
-        assert own_redis.run("KEYS", "*:head") != []
+        assert own_redis.run("KEYS", "*:parts") != []

@@ -13,7 +13,7 @@ from teamwire_sync._stores.base import DamagedError, StoreError
 from teamwire_sync._stores.redis import RedisStore
 from tests.support.leaks import assert_no_secret, leak_in
 from tests.support.redis_calls import KEY, PASSWORD, call, each_call, failure, slot_at
-from tests.support.store_listings import contents, save, slot_in, take_lease, titles
+from tests.support.store_listings import confirm, contents, save, slot_in, take_lease, titles
 from tests.support.tables import instead_of, unlike
 from tests.support.waiting import PATIENCE
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 # The least that a user needs, as the documentation has it.
 ACL = (
-    "resetkeys", "~teamwire_sync:*", "-@all", "+get", "+set", "+del", "+hset", "+hmget", "+hget",
-    "+strlen", "+pexpire", "+pttl", "+time", "+eval", "+zadd", "+zrem", "+zrange", "+zcount",
-    "+zremrangebyrank", "+scan",
+    "resetkeys", "~teamwire_sync:*", "-@all", "+get", "+set", "+del", "+hset", "+hmget", "+lrange",
+    "+rpush", "+lset", "+ltrim", "+lpos", "+pexpire", "+pttl", "+time", "+eval", "+zadd", "+zrem",
+    "+zrange", "+zcount", "+zremrangebyrank", "+scan",
 )  # fmt: skip
 
 
@@ -116,7 +116,7 @@ class TestPermissions:
         call(name, url)
 
     def test_damage_is_removed_with_these(self, url: str, own_redis: RedisProcess) -> None:
-        own_redis.run("SET", KEY + "head", "x")
+        own_redis.run("SET", KEY + "parts", "x")
         with pytest.raises(DamagedError):
             slot_at(url).status()
 
@@ -126,8 +126,9 @@ class TestPermissions:
         def use_all() -> None:
             slot = slot_at(url)
             revision = save(slot, "a")
-            slot.load(revision)
-            slot.mark_unchanged(revision, asked_at=revision.asked_at)
+            slot.load(revision, "known")
+            slot.bump_generation(revision=9, grace=30)
+            confirm(slot, revision, asked_at=revision.asked_at)
             lease = take_lease(slot, 60)
             assert lease is not None
             lease.extend()
@@ -212,10 +213,10 @@ class TestMemory:
     def test_a_body_that_redis_evicted_is_not_there(self, redis_server: RedisProcess) -> None:
         slot = slot_at(redis_server.url)
         revision = save(slot, "a")
-        redis_server.run("DEL", KEY + "body")
+        redis_server.run("DEL", KEY + "parts")
 
         assert slot.load(revision) is None
-        assert slot.mark_unchanged(revision, asked_at=revision.asked_at) is None
+        assert confirm(slot, revision, asked_at=revision.asked_at) is None
 
     def test_a_generation_that_redis_evicted_does_not_come_again(
         self, redis_server: RedisProcess
@@ -230,20 +231,20 @@ class TestMemory:
         with pytest.raises(StoreError, match=r"more than max_bytes \(100\)$"):
             save(slot_at(redis_server.url, max_bytes=100), "a" * 100)
 
-        assert redis_server.run("EXISTS", KEY + "head", KEY + "body") == 0
+        assert redis_server.run("EXISTS", KEY + "parts") == 0
 
     def test_one_that_is_too_large_is_not_loaded(self, redis_server: RedisProcess) -> None:
         revision = save(slot_at(redis_server.url), "a" * 100)
         with pytest.raises(DamagedError):
             slot_at(redis_server.url, max_bytes=100).load(revision)
 
-        assert redis_server.run("EXISTS", KEY + "head", KEY + "body") == 0
+        assert redis_server.run("EXISTS", KEY + "parts") == 0
 
     def test_all_that_is_stored_ends(self, redis_server: RedisProcess) -> None:
         hour = 3600
         slot = slot_at(redis_server.url, max_age=10 * hour)
         revision = save(slot, "a")
-        slot.mark_unchanged(revision, asked_at=revision.asked_at)
+        confirm(slot, revision, asked_at=revision.asked_at)
         slot.fail(failure())
         take_lease(slot, 6 * hour)
         left = {
@@ -251,9 +252,9 @@ class TestMemory:
             for key in redis_server.run("KEYS", "*")
         }
 
-        assert left == {"generation": 20, "head": 10, "body": 10, "failure": 10, "lease": 6}
+        assert left == {"generation": 20, "parts": 10, "failure": 10, "lease": 6}
 
-    @pytest.mark.parametrize("call", ["save", "bump_generation", "mark_unchanged"])
+    @pytest.mark.parametrize("call", ["save", "bump_generation", "extend"])
     def test_the_generation_outlives_the_listing(
         self, call: str, redis_server: RedisProcess
     ) -> None:
@@ -263,27 +264,27 @@ class TestMemory:
         {
             "save": lambda: save(slot, "b"),
             "bump_generation": slot.bump_generation,
-            "mark_unchanged": lambda: slot.mark_unchanged(revision, asked_at=revision.asked_at),
+            "extend": lambda: confirm(slot, revision, asked_at=revision.asked_at),
         }[call]()
 
         left = redis_server.run("PTTL", KEY + "generation")
-        assert left > redis_server.run("PTTL", KEY + "head")
+        assert left > redis_server.run("PTTL", KEY + "parts")
 
 
 class TestVersions:
-    @pytest.mark.parametrize("version", ["1:", "0:", "10:", ""])
+    @pytest.mark.parametrize("version", ["1:", "2:", "0:", "10:", ""])
     def test_what_another_one_stored_is_left_alone(
         self, version: str, redis_server: RedisProcess
     ) -> None:
         theirs = {}
-        for name in ("generation", "head", "body", "failure", "lease"):
-            key = KEY.replace(":2:", f":{version}") + name
+        for name in ("generation", "parts", "head", "body", "failure", "lease"):
+            key = KEY.replace(":3:", f":{version}") + name
             redis_server.run("SET", key, f"the {name} of another version")
             theirs[key] = f"the {name} of another version".encode()
         slot = slot_at(redis_server.url)
         status = slot.status()
         revision = save(slot, "a")
-        slot.mark_unchanged(revision, asked_at=revision.asked_at)
+        confirm(slot, revision, asked_at=revision.asked_at)
         slot.fail(failure())
         lease = take_lease(slot, 60)
         slot.bump_generation()
@@ -296,18 +297,18 @@ class TestVersions:
         assert {key: redis_server.run("GET", key) for key in theirs} == theirs
 
 
-def _head(**fields: str) -> tuple[str, ...]:
-    right = {"body": "0" * 32, "generation": "g", "asked_at": "1.0"}
-    return "HSET", "head", *(part for field in {**right, **fields}.items() for part in field)
+def _parts(**values: str) -> tuple[str, ...]:
+    right = {"token": "0" * 32, "generation": "g", "asked_at": "1.0", "listed": "", "room": "9"}
+    return "RPUSH", "parts", *{**right, **values}.values(), "the chats"
 
 
-DAMAGED_HEADS = [
-    ("SET", "head", "x"),
-    ("RPUSH", "head", "x"),
-    ("HSET", "head", "body", "0"),
-    _head(asked_at="soon"),
-    _head(asked_at="nan"),
-    _head(generation="\xff"),
+DAMAGED_PARTS = [
+    ("SET", "parts", "x"),
+    ("HSET", "parts", "x", "y"),
+    ("RPUSH", "parts", "x", "y"),
+    _parts(asked_at="soon"),
+    _parts(asked_at="nan"),
+    _parts(generation="\xff"),
 ]
 DAMAGED_FAILURES = [
     ("HSET", "failure", "x", "y"),
@@ -326,7 +327,7 @@ DAMAGED_GENERATIONS = [("HSET", "generation", "x", "y"), ("SET", "generation", "
 class TestDamage:
     def test_a_look_removes_it_and_says_so_once(self, redis_server: RedisProcess) -> None:
         slot, wrong = slot_at(redis_server.url), {}
-        for command in DAMAGED_HEADS + DAMAGED_FAILURES + DAMAGED_GENERATIONS:
+        for command in DAMAGED_PARTS + DAMAGED_FAILURES + DAMAGED_GENERATIONS:
             redis_server.run("FLUSHALL")
             self.spoil(redis_server, *command)
             said = instead_of(DamagedError, r" by this package: removed$", slot.status)
@@ -349,7 +350,7 @@ class TestDamage:
 
     @pytest.mark.parametrize(
         "command",
-        [("SET", "body", "x"), ("SET", "body", ""), ("RPUSH", "body", "x"), ("SET", "head", "x")],
+        [("SET", "parts", "x"), ("HSET", "parts", "x", "y")],
     )
     def test_a_load_removes_it_and_says_so_once(
         self, command: tuple[str, ...], redis_server: RedisProcess
@@ -364,14 +365,23 @@ class TestDamage:
         assert slot.load(revision) is None
         assert slot.status().revision is None
 
+    def test_a_load_removes_a_list_of_another_length(self, redis_server: RedisProcess) -> None:
+        slot = slot_at(redis_server.url)
+        revision = save(slot, "a")
+        redis_server.run("LPUSH", KEY + "parts", "x")
+        with pytest.raises(DamagedError):
+            slot.load(revision)
+
+        assert slot.status().revision is None
+
     def test_to_confirm_it_removes_it_and_says_so_once(self, redis_server: RedisProcess) -> None:
         slot = slot_at(redis_server.url)
         revision = save(slot, "a")
-        self.spoil(redis_server, "SET", "head", "x")
+        self.spoil(redis_server, "SET", "parts", "x")
         with pytest.raises(DamagedError):
-            slot.mark_unchanged(revision, asked_at=1.0)
+            confirm(slot, revision, asked_at=1.0)
 
-        assert slot.mark_unchanged(revision, asked_at=1.0) is None
+        assert confirm(slot, revision, asked_at=1.0) is None
 
     @pytest.mark.parametrize("command", [("SET", "lease", "x"), ("RPUSH", "lease", "x")])
     def test_a_lease_without_an_end_is_none(
@@ -384,7 +394,7 @@ class TestDamage:
 
         assert take_lease(slot, 60) is not None
 
-    @pytest.mark.parametrize("command", [*DAMAGED_HEADS[:2], ("RPUSH", "body", "x")])
+    @pytest.mark.parametrize("command", DAMAGED_PARTS)
     def test_a_listing_takes_its_place(
         self, command: tuple[str, ...], redis_server: RedisProcess
     ) -> None:

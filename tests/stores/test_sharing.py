@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from teamwire_sync import TWAuthError, TWConnectionError, TWRateLimitError, TWServerError
-from teamwire_sync._cache.listing import ConfirmedListing
+from teamwire_sync._cache.listing import ConfirmedListing, Listing
 from teamwire_sync._cache.snapshot import ChatSnapshot
 from teamwire_sync._stores.base import DamagedError, SlotStatus, StoredListing
 from teamwire_sync._stores.lease import LeaseKeeper
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tests.support.builders import Clock
 
 LOGGER = "teamwire_sync"
+LISTED = Listing({"t1": make_chat()}, "v1")
 
 
 def damaged() -> None:
@@ -117,12 +118,12 @@ class TestAFailingStore:
         self, sharing: SharedListing, slot: SpiedSlot, method: str
     ) -> None:
         status = looked(sharing)
-        saved = sharing.save(good(), status, unchanged=None)
+        saved = sharing.save(good(), status, sent=LISTED)
         assert saved is not None
         slot.break_down()
         call = {
             "load": lambda: sharing.load(saved),
-            "save": lambda: sharing.save(good(), status, unchanged=None),
+            "save": lambda: sharing.save(good(), status, sent=LISTED),
             "fail": lambda: sharing.failed(TWServerError("down"), status, took=0, pause=1),
             "take_lease": LeaseKeeper(sharing, lambda: True).take,
         }[method]
@@ -153,7 +154,7 @@ class TestDamage:
     def test_damaged_chats_do_not_stop_the_store_from_being_used(
         self, sharing: SharedListing, slot: SpiedSlot
     ) -> None:
-        saved = sharing.save(good(), looked(sharing), unchanged=None)
+        saved = sharing.save(good(), looked(sharing), sent=LISTED)
         assert saved is not None
         slot.once("load", damaged)
         sharing.load(saved)
@@ -307,7 +308,7 @@ class TestAdoption:
     def test_chats_are_adopted_as_they_are_loaded(self, sharers: Sharers) -> None:
         adopted: list[StoredListing] = []
         sharing = sharers.sharing(attach=adopted.append)
-        saved = sharing.save(good(), looked(sharing), unchanged=None)
+        saved = sharing.save(good(), looked(sharing), sent=LISTED)
         assert saved is not None
 
         assert adopted == []
@@ -316,26 +317,26 @@ class TestAdoption:
     def test_an_unchanged_listing_is_not_written_again(
         self, sharing: SharedListing, slot: SpiedSlot
     ) -> None:
-        saved = sharing.save(good(), looked(sharing), unchanged=None)
-        sharing.save(good(), looked(sharing), unchanged=saved)
+        saved = sharing.save(good(), looked(sharing), sent=LISTED)
+        sharing.save(good(), looked(sharing), sent=None, base=saved)
 
         assert slot.calls.count("save") == 1
 
     def test_one_that_was_replaced_meanwhile_is(
         self, sharing: SharedListing, slot: SpiedSlot
     ) -> None:
-        saved = sharing.save(good(), looked(sharing), unchanged=None)
+        saved = sharing.save(good(), looked(sharing), sent=LISTED)
         status = looked(sharing)
-        sharing.save(good(), status, unchanged=None)
+        sharing.save(good(), status, sent=LISTED)
 
-        assert sharing.save(good(), status, unchanged=saved) is not None
+        assert sharing.save(good(), status, sent=None, base=saved) is not None
 
     def test_one_that_a_write_has_outdated_takes_the_place_of_none(
         self, sharing: SharedListing
     ) -> None:
         status = looked(sharing)
         sharing.flush(1)
-        counts = sharing.save(good(), looked(sharing, 1), unchanged=None)
+        counts = sharing.save(good(), looked(sharing, 1), sent=LISTED)
 
-        assert sharing.save(good(), status, unchanged=None) is None
+        assert sharing.save(good(), status, sent=LISTED) is None
         assert looked(sharing, 1).revision == counts

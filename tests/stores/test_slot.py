@@ -14,6 +14,7 @@ from teamwire_sync._stores.base import MAX_AGE, StoredListing
 from tests.support.builders import make_chat, make_group, make_user
 from tests.support.store_listings import (
     IDENTITY,
+    confirm,
     contents,
     failure_of,
     fields,
@@ -107,25 +108,26 @@ class TestPlace:
 class TestConfirm:
     def test_only_the_time_changes(self, slot: StoreSlot, other: StoreSlot) -> None:
         revision = save(slot, "a")
-        confirmed = other.mark_unchanged(revision, asked_at=revision.asked_at - 1.5)
+        confirmed = confirm(other, revision, asked_at=revision.asked_at - 1.5)
 
         assert confirmed == evolve(revision, asked_at=revision.asked_at - 1.5)
         assert slot.status().revision == confirmed
 
     def test_the_chats_stay(self, slot: StoreSlot) -> None:
         revision = save(slot, "a")
-        confirmed = slot.mark_unchanged(revision, asked_at=revision.asked_at)
+        confirmed = confirm(slot, revision, asked_at=revision.asked_at)
 
         assert confirmed is not None
         assert titles(slot, confirmed) == ["a"]
 
-    def test_the_generation_is_that_of_the_listing(self, slot: StoreSlot) -> None:
+    def test_the_generation_is_that_of_the_request(self, slot: StoreSlot, other: StoreSlot) -> None:
         revision = save(slot, "a")
-        slot.bump_generation()
-        confirmed = slot.mark_unchanged(revision, asked_at=revision.asked_at)
+        generation = slot.bump_generation()
+        now = slot.status().now
+        confirmed = slot.extend(revision, None, generation=generation, asked_at=now)
 
-        assert confirmed is not None
-        assert confirmed.generation == revision.generation
+        assert confirmed == evolve(revision, generation=generation, asked_at=now)
+        assert other.status().revision == confirmed
 
     def test_one_that_was_replaced_is_not_confirmed(
         self, slot: StoreSlot, other: StoreSlot
@@ -133,20 +135,20 @@ class TestConfirm:
         old = save(slot, "old")
         new = save(other, "new")
 
-        assert slot.mark_unchanged(old, asked_at=old.asked_at - 1) is None
+        assert confirm(slot, old, asked_at=old.asked_at - 1) is None
         assert slot.status().revision == new
 
     def test_where_there_is_none_nothing_is_confirmed(self, slot: StoreSlot, store: Any) -> None:
         revision = save(slot, "a")
         store.clear()
 
-        assert slot.mark_unchanged(revision, asked_at=revision.asked_at) is None
+        assert confirm(slot, revision, asked_at=revision.asked_at) is None
         assert slot.status().revision is None
 
     def test_it_lasts_longer(self, slot: StoreSlot, kit: MemoryKit) -> None:
         revision = save(slot, "a")
         kit.let_pass(MAX_AGE - 60)
-        slot.mark_unchanged(revision, asked_at=slot.status().now)
+        confirm(slot, revision, asked_at=slot.status().now)
         kit.let_pass(MAX_AGE - 60)
 
         assert titles(slot, revision) == ["a"]
@@ -178,7 +180,7 @@ class TestFailure:
     ) -> None:
         revision = save(slot, "a")
         slot.fail(failure_of(slot.status()))
-        other.mark_unchanged(revision, asked_at=revision.asked_at)
+        confirm(other, revision, asked_at=revision.asked_at)
 
         assert slot.status().failure is None
 
@@ -478,7 +480,7 @@ class TestBots:
 
         assert (seen.revision, seen.failure) == (None, None)
         assert stranger.load(revision) is None
-        assert stranger.mark_unchanged(revision, asked_at=revision.asked_at) is None
+        assert confirm(stranger, revision, asked_at=revision.asked_at) is None
 
     def test_each_has_a_generation(self, slot: StoreSlot, stranger: StoreSlot) -> None:
         generation = stranger.status().generation

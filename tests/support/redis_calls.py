@@ -9,7 +9,7 @@ import pytest
 from teamwire_sync._cache.listing import SlotRevision
 from teamwire_sync._stores.base import Failure, key_of
 from teamwire_sync._stores.redis import RedisStore
-from tests.support.store_listings import IDENTITY, contents, slot_in, take_lease
+from tests.support.store_listings import IDENTITY, confirm, contents, slot_in, take_lease
 from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.support.raw_server import Peer
 
 PASSWORD = "Tr0ub4dor-and-3"
-KEY = f"teamwire_sync:2:{{{key_of(IDENTITY)}}}:"
+KEY = f"teamwire_sync:3:{{{key_of(IDENTITY)}}}:"
 
 
 def slot_at(url: str, **options: Any) -> StoreSlot:
@@ -58,7 +58,7 @@ _CALLS: dict[str, Callable[[Any, Any], object]] = {
     "status": lambda _, slot: slot.status(),
     "load": lambda _, slot: slot.load(_STAMP),
     "save": lambda _, slot: slot.save(contents("a"), generation="g", asked_at=1.0),
-    "mark_unchanged": lambda _, slot: slot.mark_unchanged(_STAMP, asked_at=1.0),
+    "extend": lambda _, slot: confirm(slot, _STAMP, asked_at=1.0),
     "fail": lambda _, slot: slot.fail(failure()),
     "bump_generation": lambda _, slot: slot.bump_generation(),
     "lease": lambda _, slot: take_lease(slot, 60),

@@ -10,6 +10,9 @@ from teamwire_sync._stores.base import Failure, StoredListing, new_token
 from tests.support.builders import make_chat
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from teamwire_sync import Chat
     from teamwire_sync._cache.listing import SlotRevision
     from teamwire_sync._stores.base import SlotStatus, StoreSlot
 
@@ -36,6 +39,26 @@ def save(slot: StoreSlot, *titles: str, status: SlotStatus | None = None) -> Slo
     """Save such a listing, as of *status* or now."""
     status = status or slot.status()
     return slot.save(contents(*titles), generation=status.generation, asked_at=status.now)
+
+
+def confirm(slot: StoreSlot, revision: SlotRevision, *, asked_at: float) -> SlotRevision | None:
+    """Record that a request at *asked_at* has found the listing unchanged."""
+    return slot.extend(revision, None, generation=revision.generation, asked_at=asked_at)
+
+
+def extend(
+    slot: StoreSlot,
+    base: SlotRevision,
+    *chats: Chat,
+    gone: Sequence[str] = (),
+    revision: int | None = None,
+) -> SlotRevision | None:
+    """Add changes that were asked for now."""
+    status = slot.status()
+    changes = StoredListing(
+        {chat.tid: chat for chat in chats}, "v2", revision=revision, gone=list(gone)
+    )
+    return slot.extend(base, changes, generation=status.generation, asked_at=status.now)
 
 
 def titles(slot: StoreSlot, revision: SlotRevision) -> list[str | None] | None:

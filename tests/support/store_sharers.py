@@ -70,7 +70,7 @@ class SpiedSlot:
             "status",
             "load",
             "save",
-            "mark_unchanged",
+            "extend",
             "fail",
             "bump_generation",
             "mark",
