@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def server() -> ChatServer:
-    """Two chats, t1 with the title "one" and t2 with the title "two"."""
-    return ChatServer(make_chat("t1", "one"), make_chat("t2", "two"))
+    """Two chats, t1 with the title "one" and t2 with the title "two"; it sends changes."""
+    server = ChatServer(make_chat("t1", "one"), make_chat("t2", "two"))
+    server.knows_changes = True
+    return server
 
 
 @pytest.fixture

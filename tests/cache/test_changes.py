@@ -188,12 +188,13 @@ class TestChanges:
 
         assert titles(cache) == ["uno", "two"]
 
+    @pytest.mark.parametrize(("more", "title"), [(0, "zwei"), (1, "zwischen")])
     def test_do_not_undo_a_state_that_is_known_to_be_newer(
-        self, cache: ChatCache, server: ChatServer
+        self, cache: ChatCache, server: ChatServer, more: int, title: str
     ) -> None:
         """The pages of the listing were of two moments, and the changes come from in between."""
         cache.invalidate()
-        early, old = server._revision, server.put(make_chat("t2", "zwischen"))
+        early, other = server._revision, server.put(make_chat("t2", "zwischen"))
         between = server._revision
         server.put(make_chat("t2", "zwei"))
         late, read = server.revisions["t2"], server.read
@@ -204,13 +205,14 @@ class TestChanges:
         cache._source._read = two_moments  # type: ignore[attr-defined]
         titles(cache)
         cache._source._read = read  # type: ignore[attr-defined]
+        known = {"t2": late + more} if more else {}
         server.spoil = lambda changes: evolve(
-            changes, chats={"t2": old}, gone=["t2"], revisions={}, revision=between
+            changes, chats={"t2": other}, gone=["t2"], revisions=known, revision=between
         )
 
-        assert titles(cache) == ["one", "zwei"]
+        assert titles(cache) == ["one", title]
         assert cache.state.view.revision_of("t1") == between
-        assert cache.state.view.revision_of("t2") == late
+        assert cache.state.view.revision_of("t2") == late + more
         assert cache.info().updates == 1
 
 

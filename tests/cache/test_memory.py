@@ -7,9 +7,11 @@ import weakref
 from typing import TYPE_CHECKING, Callable
 
 from teamwire_sync._cache.listing import Listing
-from tests.support.builders import make_chat
+from tests.support.builders import make_chat, make_user
+from tests.support.chat_server import by_title
 
 if TYPE_CHECKING:
+    from teamwire_sync import Chat
     from teamwire_sync._cache.chat_cache import ChatCache
     from teamwire_sync._cache.listing import ListingRequest
     from tests.support.chat_server import ChatServer
@@ -31,6 +33,27 @@ def test_a_connection_that_is_refreshed_two_hundred_times_keeps_one_listing(
     gc.collect()
 
     assert [ref() is not None for ref in seen] == [False] * 199 + [True]
+
+
+def test_a_user_in_a_hundred_chats_is_one_object_after_each_of_them_has_changed(
+    cache: ChatCache, server: ChatServer
+) -> None:
+    """A response with one changed chat has its own object for each of the users."""
+
+    def decoded(number: int, title: str) -> Chat:
+        return make_chat(f"c{number}", title, users=tuple(map(make_user, "abc")))
+
+    users = tuple(map(make_user, "abc"))
+    for number in range(100):
+        server.put(make_chat(f"c{number}", "before", users=users))
+    cache.all(None)
+    for number in range(100):
+        server.put(decoded(number, "after"))
+        cache.all(None, refresh=True)
+    chats = by_title(cache, "after")
+
+    assert len(chats) == 100
+    assert len({id(user) for chat in chats for user in chat.users}) == 3
 
 
 def test_closing_frees_the_view(cache: ChatCache, server: ChatServer) -> None:

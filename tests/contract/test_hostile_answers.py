@@ -93,8 +93,11 @@ ANSWERS: dict[str, tuple[dict[str, Any], Callable[[Any], Any]]] = {
         lambda raw: Decoder().group(raw),
     ),
     "list_chats": (
-        page_doc(FULL_CHAT, chat_doc("t2", colour="red"), **BESIDE, next_cursor="more"),
-        lambda raw: Decoder().page(raw),
+        page_doc(
+            *(FULL_CHAT, chat_doc("t2", colour="red")),
+            **{**BESIDE, "next_cursor": "more", "gone": ["t3"], "total": 4},
+        ),
+        lambda raw: Decoder().changes(raw),
     ),
     "create_chat": (chat_answer(FULL_CHAT, **BESIDE), lambda raw: Decoder().chat(raw)),
     "post_message": (
@@ -132,7 +135,7 @@ def ignore(fault: str) -> None:
 
 # The same for a decoder that is told faults: what can be decoded is as whole.
 TOLD: dict[str, Callable[[Any], Any]] = {
-    "list_chats": lambda raw: Decoder(ignore).page(raw),
+    "list_chats": lambda raw: Decoder(ignore).changes(raw),
     "create_chat": lambda raw: Decoder(ignore).chat(raw),
     "post_message": lambda raw: Decoder(ignore).message(raw, CHAT),
     "list_messages": lambda raw: Decoder(ignore).messages(raw, CHAT),

@@ -138,6 +138,19 @@ class TestPage:
 
         assert (page.gone, page.total) == ([], -1)
 
+    def test_with_a_malformed_field_is_warned_of_once(
+        self,
+        transport: HttpTransport,
+        server: responses.RequestsMock,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        server.get(CHATS, json=changes_doc(total="9"))
+        for _ in range(3):
+            read(transport)
+
+        (record,) = caplog.records
+        assert '"total" of a page of changes is a string' in record.getMessage()
+
 
 class TestUnknownRevision:
     def test_lists_all_chats(

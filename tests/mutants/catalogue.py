@@ -143,7 +143,7 @@ MUTANTS = (
         "changes undo a newer state",
         "if each > revisions.get(tid, revision)",
         "if False",
-        f"{_SINCE}::TestChanges::test_do_not_undo_a_state_that_is_known_to_be_newer",
+        f"{_SINCE}::TestChanges::test_do_not_undo_a_state_that_is_known_to_be_newer[0-zwei]",
         file="_cache/source.py",
     ),
     _mutant(

@@ -159,6 +159,28 @@ def test_an_event_ends_a_chat_that_was_made_without_a_number(
     assert titles(connection, refresh=False) == ["one"]
 
 
+@pytest.mark.parametrize("numbers", [(9, 9), (9, None), (9, 11)])
+def test_a_refresh_asks_for_what_changed_after_the_number_of_the_list(
+    numbers: tuple[int | None, int | None], connection: Connection, transport: Numbered
+) -> None:
+    transport.numbers = numbers
+    titles(connection)
+    titles(connection)
+
+    assert [asked["since"] for asked in transport.asked] == [None, 9]
+
+
+@pytest.mark.parametrize("numbers", [(None, 9), (None, None)])
+def test_without_a_number_of_the_list_a_refresh_asks_for_all_chats(
+    numbers: tuple[int | None, int | None], connection: Connection, transport: Numbered
+) -> None:
+    transport.numbers = numbers
+    titles(connection)
+    titles(connection)
+
+    assert [asked["since"] for asked in transport.asked] == [None, None]
+
+
 class OneToOne(Numbered):
     """Gives its only chat back."""
 

@@ -44,7 +44,7 @@ class ChatServer:
         self.has_revisions = True
         self.revisions = dict.fromkeys(self._chats, self._revision)
         self.gone: dict[str, int] = {}
-        self.knows_changes = True
+        self.knows_changes = False
         self.spoil: Callable[[Listing], Listing] = lambda changes: changes
         self.asked: list[str | None] = []
         self.asked_since: list[int | None] = []

@@ -162,8 +162,10 @@ def check_chat_state(state: ChatState) -> None:
     check_revisions([state.revision], [state.chat])
 
 
-def check_chat_page(page: tuple[list[Any], Sequence[int | None], str | None]) -> None:
-    chats, revisions, cursor = page
+def check_chat_page(page: tuple[Any, ...]) -> None:
+    chats, revisions, cursor, gone, total = page
+    assert (gone, total) == (None, None) or type(total) is int
+    assert all(type(tid) is str for tid in gone or ())
     each(check_chat)((chats, cursor))
     check_revisions(revisions, chats)
 

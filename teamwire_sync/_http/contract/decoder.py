@@ -143,6 +143,7 @@ _CHAT_PAGE: Fields = {
     "groups": ARRAY,
     "next_cursor": OPTIONAL,
 }
+_CHANGES: Fields = {"gone": ARRAY, "total": NUMBER}
 _MESSAGE_PAGE: Fields = {"messages": ARRAY, "users": ARRAY, "next_before": OPTIONAL}
 _USER_PAGE: Fields = {"users": ARRAY, "next_cursor": OPTIONAL}
 _GROUP_PAGE: Fields = {"groups": ARRAY, "users": ARRAY, "next_cursor": OPTIONAL}
@@ -214,15 +215,14 @@ class Decoder:
     ) -> tuple[list[Chat], Sequence[int | None], str | None, list[str] | None, int | None]:
         """Return the result of `page`, the thread IDs that are gone, and the number of all chats.
 
-        The last two are None if the page belongs to a listing of all the chats. If one of them is
-        malformed, the number is -1, and the client lists all the chats.
+        The last two are None if the page belongs to a listing of all the chats. With a callback for
+        faults, the number is -1 if one of them is malformed: then the cache lists all the chats.
         """
         page = self.page(document)
-        gone, total = document.get("gone"), document.get("total")
-        if gone is None and total is None:
+        if document.get("gone") is None and document.get("total") is None:
             return (*page, None, None)
-        is_right = type(gone) is list and type(total) is int and {*map(type, gone)} <= {str}
-        return (*page, gone, total) if is_right else (*page, [], -1)
+        found = self.one(document, _whole_changes, lambda _: {"gone": [], "total": -1})
+        return (*page, found["gone"], found["total"])
 
     def chat(self, document: Any) -> ChatState:
         """Return the state of a chat, with the users and groups that the chat names."""
@@ -480,6 +480,14 @@ def _is_named(raw: Any) -> bool:
     with suppress(TWProtocolError):
         return bool(rest_of(raw, "a chat", _CHAT, _CHAT_DEFAULTS)["tid"])
     return False
+
+
+def _whole_changes(raw: Any) -> dict[str, Any]:
+    changes = checked(raw, "a page of changes", _CHANGES)
+    if not {*map(type, changes["gone"])} <= {str}:
+        message = '"gone" of a page of changes has a value that is not a string'
+        raise TWProtocolError(message)
+    return changes
 
 
 def _checked_page(
