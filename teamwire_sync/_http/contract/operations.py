@@ -117,7 +117,12 @@ def encode_query(
         "wait": None if wait is None else f"{round(wait, 3):g}",
         "name": name,
     }
-    return {key: str(value) for key, value in values.items() if value is not None}
+    # The str() of a text may be another text: that of an Enum's member is its name.
+    return {
+        key: str.__str__(value) if isinstance(value, str) else str(value)
+        for key, value in values.items()
+        if value is not None
+    }
 
 
 def encode_draft(draft: ChatDraft) -> dict[str, Any]:
