@@ -32,6 +32,7 @@ from teamwire_sync._http.contract import (
     UNSUPPORTED,
     ErrorDetails,
     Operation,
+    decode_done,
     decode_error,
     decode_json,
     decode_revision,
@@ -172,6 +173,20 @@ class Response:
             raise self._marked(TWProtocolError(message, **self.context))
         return self.raw.body
 
+    def done(self) -> None:
+        """Check the response to a write that returns no data: any JSON object of the server.
+
+        Raises:
+            TWDeliveryUnknownError: It does not show that the server did the write.
+        """
+
+        def check(raw: RawResponse) -> None:
+            if self._is_foreign:
+                raise TWProtocolError(_FROM_BETWEEN)
+            decode_done(decode_json(raw.body))
+
+        self._checked(check)
+
     # A report with local variables shows the values of all names in the lines of a traceback.
     # `self.raw.body` in such a line would show the body, which may quote the Secret.
     def _checked(self, decode: Callable[[RawResponse], T]) -> T:
@@ -267,8 +282,9 @@ class Response:
         self, what: str, reason: str, details: ErrorDetails, context: dict[str, Any]
     ) -> TWError:
         status, code = self.raw.status, context["code"]
-        if status == 404 and code not in {NOT_FOUND, NO_AVATAR}:
-            # This does not show whether the object exists.
+        is_about_id = "{" in self.operation.path
+        if status == 404 and not (is_about_id and code in {NOT_FOUND, NO_AVATAR}):
+            # This does not show whether an object exists.
             return self._not_done(what, "does the URL point to the bot API?", context)
         if status == 404:
             error = TWNotFoundError(what, **context)
@@ -308,8 +324,10 @@ class Response:
         Retry-After is a number of seconds or a date (RFC 9110, 10.2.3).
         """
         value = self.raw.headers.get("Retry-After", "").strip()
-        if value.isdecimal():
-            seconds = float(value)
+        # Some servers send fractions. A proxy may add a header of its own, which follows a comma.
+        number = value.partition(",")[0]
+        if number.replace(".", "", 1).isdecimal():
+            seconds = float(number)
             return seconds if math.isfinite(seconds) else None
         until, sent_at = _timestamp(value), _timestamp(self.raw.headers.get("Date", ""))
         # Compare with the server's own clock, because our clock may differ by minutes.
