@@ -21,7 +21,13 @@ from teamwire_sync._cache.snapshot import ChatSnapshot
 from teamwire_sync._internal.log import logger
 from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync._models.chats import UNREADABLE
-from teamwire_sync.exceptions import TWClosedError, TWError, TWProtocolError
+from teamwire_sync.exceptions import (
+    TWClosedError,
+    TWError,
+    TWProtocolError,
+    TWRequestError,
+    TWUnsupportedError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -114,22 +120,23 @@ class ServerSource:
         # Changes may hide that an undecodable chat has become decodable.
         is_whole = known is not None and UNREADABLE not in known.listed.by_tid
         request.since = known.listed.revision if known and is_whole else None
-        try:
-            read = self._read(request)
-            listing = _listing(read, known, asked_at)
-            while listing is None:
-                logger.info("the changes do not lead to the server's chats: listing all the chats")
-                request.validator = request.since = None
-                request.check_needed()
+        while True:
+            try:
                 read = self._read(request)
-                listing = _listing(read, None, asked_at)
-        except TWClosedError:
-            raise
-        except not_by_signal(TWError):
-            state.count("failures")
-            raise
-        state.request_answered(flight, read)
-        return listing, read
+                listing = _listing(read, known, asked_at)
+            except TWClosedError:
+                raise
+            except not_by_signal(TWError) as error:
+                if request.since is None or not _only_for_changes(error):
+                    state.count("failures")
+                    raise
+                listing = None
+            if listing is not None:
+                state.request_answered(flight, read)
+                return listing, read
+            logger.info("the changes do not lead to the server's chats: listing all the chats")
+            request.validator = request.since = known = None
+            request.check_needed()
 
     def publish(
         self,
@@ -172,6 +179,12 @@ class ServerSource:
 
     def flush(self, ended: Write | None = None, *, at_once: bool = False) -> None:
         """Do nothing: no other process shares the listings."""
+
+
+def _only_for_changes(error: TWError) -> bool:
+    """Return whether the server may fail in this way only if it is asked for changes."""
+    kinds = (TWProtocolError, TWRequestError, TWUnsupportedError)
+    return not error._is_foreign and (isinstance(error, kinds) or error.status == 500)
 
 
 def _listing(
