@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import socket
 import ssl
 import time
@@ -40,6 +41,7 @@ from teamwire_sync._http.contract import (
 )
 from teamwire_sync._http.sockets import is_unsent
 from teamwire_sync._internal.signals import not_by_signal, suppress
+from teamwire_sync._internal.validation import as_unicode
 from teamwire_sync.exceptions import (
     TWAuthError,
     TWConfigError,
@@ -124,6 +126,12 @@ _NO_CONTRACT = (
 _NO_TUNNEL = "Tunnel connection failed: "
 _PROXY_REFUSES = "the proxy refuses this client (407): check user and password in the proxy's URL"
 
+# The bytes of a character that a program has cut, at the end of a text. Other bytes that are not
+# UTF-8 belong to another encoding, such as Latin-1: with U+FFFD, no title would be found.
+_CUT = re.compile(
+    rb"""(?:[\xc2-\xdf]|[\xe0-\xef][\x80-\xbf]?|[\xf0-\xf4][\x80-\xbf]{0,2})(?=["\\])"""
+)
+
 
 @frozen
 class Response:
@@ -151,7 +159,7 @@ class Response:
             TWDeliveryUnknownError: The body can't be decoded, and the request was a write. The
                 server may have done it.
         """
-        return self._checked(lambda raw: decode(decode_json(raw.body)))
+        return self._checked(lambda raw: decode(_document(raw.body)))
 
     def revision(self) -> int | None:
         """Return the revision that the response shows at least; None if the server has none.
@@ -183,7 +191,7 @@ class Response:
         def check(raw: RawResponse) -> None:
             if self._is_foreign:
                 raise TWProtocolError(_FROM_BETWEEN)
-            decode_done(decode_json(raw.body))
+            decode_done(_document(raw.body))
 
         self._checked(check)
 
@@ -341,6 +349,20 @@ def _timestamp(value: str) -> float | None:
         return (date if date.tzinfo else date.replace(tzinfo=timezone.utc)).timestamp()
     except not_by_signal(TypeError, ValueError, OverflowError, IndexError):
         return None  # Python up to 3.10 may raise IndexError
+
+
+def _document(body: bytes) -> Any:
+    """Return the JSON document in *body*, with U+FFFD in place of each half of a character."""
+    try:
+        return decode_json(body)
+    except not_by_signal(TWProtocolError):
+        mended = body
+        with suppress(UnicodeDecodeError):
+            text = str(_CUT.sub("\ufffd".encode(), body), "utf-8", "surrogatepass")
+            mended = as_unicode(text).encode()
+        if mended == body:
+            raise
+    return decode_json(mended)
 
 
 def _how_to_go_on(operation: Operation) -> str:

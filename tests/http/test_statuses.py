@@ -25,6 +25,7 @@ from teamwire_sync import (
     TWUnsupportedError,
 )
 from teamwire_sync._http.contract import OPERATIONS
+from tests.support.builders import chat_doc, page_doc
 from tests.support.transport_calls import (
     API,
     CALLS,
@@ -34,6 +35,7 @@ from tests.support.transport_calls import (
     WRITES,
     Make,
     answer,
+    call,
     error_body,
     failure,
     hear_contract,
@@ -367,6 +369,47 @@ class TestRefusals:
             transport.get_avatar("u1", deadline=None)
 
         assert caught.value._is_foreign
+
+    def test_an_answer_whose_encoding_is_a_charset_is_read(
+        self, make: Make, server: responses.RequestsMock
+    ) -> None:
+        first = {"headers": {**CONTRACT, "Content-Encoding": "utf-8"}}
+
+        assert wrong_outcomes(CALLS, {"utf-8": first}, make, server, kind=None, tries=1) == []
+
+    @pytest.mark.parametrize("half", [b"\xed\xa0\xbd", b"\xf0\x9f", b"\xe2", b"\xc3"], ids=repr)
+    def test_half_of_a_character_costs_no_answer(
+        self, half: bytes, transport: HttpTransport, server: responses.RequestsMock
+    ) -> None:
+        """Programs cut texts after a number of bytes. One such title would block all look-ups."""
+        document = page_doc(chat_doc("t1", title="one"), chat_doc("t2", title="cut#"))
+        answer(server, "list_chats", body=json.dumps(document).encode().replace(b"#", half))
+        (page,) = call("list_chats", transport)
+
+        assert [(chat.title or "").rstrip("\ufffd") for chat in page.chats] == ["one", "cut"]
+        assert "\ufffd" in (page.chats[1].title or "")
+
+    def test_an_emoji_in_two_halves_is_whole(
+        self, transport: HttpTransport, server: responses.RequestsMock
+    ) -> None:
+        """Some databases store it so (CESU-8)."""
+        body = json.dumps(page_doc(chat_doc("t1", title="#")), ensure_ascii=False).encode()
+        halves = "\ud83d\ude00".encode("utf-8", "surrogatepass")
+        answer(server, "list_chats", body=body.replace(b"#", halves))
+        (page,) = call("list_chats", transport)
+
+        assert page.chats[0].title == "\N{GRINNING FACE}"
+
+    def test_texts_in_another_encoding_are_refused(
+        self, transport: HttpTransport, server: responses.RequestsMock
+    ) -> None:
+        """A program that does not find a title creates the chat again."""
+        document = json.dumps(page_doc(chat_doc("t1", title="Büro")), ensure_ascii=False)
+        for encoding in ("latin-1", "utf-16"):
+            body = document.encode(encoding)
+            error, _ = outcome("list_chats", transport, server, {"body": body})
+
+            assert type(error) is TWProtocolError
 
     @pytest.mark.parametrize("encoding", ["br", "gzip"])
     @each_word
