@@ -21,7 +21,13 @@ from teamwire_sync._cache.snapshot import ChatSnapshot
 from teamwire_sync._internal.log import logger
 from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync._models.chats import UNREADABLE
-from teamwire_sync.exceptions import TWClosedError, TWError, TWProtocolError
+from teamwire_sync.exceptions import (
+    TWClosedError,
+    TWError,
+    TWProtocolError,
+    TWRequestError,
+    TWUnsupportedError,
+)
 
 if TYPE_CHECKING:
     from teamwire_sync._cache.facts import Write
@@ -109,22 +115,23 @@ class ServerSource:
         # It is unknown which chat can't be decoded, so changes can't replace it.
         if known is not None and UNREADABLE not in known.listed.by_tid:
             request.since = known.listed.revision
-        try:
-            read = self._read(request)
-            listing = _listing(read, known, asked_at)
-            while listing is None:
-                logger.info("the changes do not lead to the server's chats: listing all the chats")
-                request.validator = request.since = None
-                request.check_needed()
+        while True:
+            try:
                 read = self._read(request)
-                listing = _listing(read, None, asked_at)
-        except TWClosedError:
-            raise
-        except not_by_signal(TWError):
-            state.count("failures")
-            raise
-        state.request_answered(flight, read)
-        return listing, read
+                listing = _listing(read, known, asked_at)
+            except TWClosedError:
+                raise
+            except not_by_signal(TWError) as error:
+                if request.since is None or not _only_for_changes(error):
+                    state.count("failures")
+                    raise
+                listing = None
+            if listing is not None:
+                state.request_answered(flight, read)
+                return listing, read
+            logger.info("the changes do not lead to the server's chats: listing all the chats")
+            request.validator = request.since = known = None
+            request.check_needed()
 
     def publish(
         self,
@@ -169,6 +176,12 @@ class ServerSource:
         """Do nothing: no other process shares the listings."""
 
 
+def _only_for_changes(error: TWError) -> bool:
+    """Return whether the server may fail in this way only if it is asked for changes."""
+    kinds = (TWProtocolError, TWRequestError, TWUnsupportedError)
+    return not error._is_foreign and (isinstance(error, kinds) or error.status == 500)
+
+
 def _listing(
     read: Listing | None, known: ConfirmedListing | None, asked_at: float
 ) -> ConfirmedListing | None:
@@ -195,6 +208,9 @@ def _updated(known: ChatSnapshot, changes: Listing) -> ChatSnapshot | None:
         return None
     if UNREADABLE in changes.chats:
         return None  # this may be the new state of any chat
+    gone = changes.gone or ()
+    if known.revisions and not changes.chats.keys().isdisjoint(gone):
+        return None  # such a chat is behind some of the new chats that are known already
     # A server that lags may send an older state than the one that is known.
     later = {
         tid: each for tid, each in known.revisions.items() if each > revisions.get(tid, revision)
@@ -202,7 +218,7 @@ def _updated(known: ChatSnapshot, changes: Listing) -> ChatSnapshot | None:
     chats = {tid: chat for tid, chat in changes.chats.items() if tid not in later}
     updated = known.changed(
         known.shared(chats),
-        [tid for tid in changes.gone or () if tid not in later],
+        [tid for tid in gone if tid not in later],
         {**revisions, **later},
         revision,
     )

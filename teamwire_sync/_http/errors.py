@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import socket
 import ssl
 import time
@@ -32,6 +33,7 @@ from teamwire_sync._http.contract import (
     UNSUPPORTED,
     ErrorDetails,
     Operation,
+    decode_done,
     decode_error,
     decode_json,
     decode_revision,
@@ -40,6 +42,7 @@ from teamwire_sync._http.contract import (
 from teamwire_sync._http.sockets import is_unsent
 from teamwire_sync._internal.collector import with_fewer_collections
 from teamwire_sync._internal.signals import not_by_signal, suppress
+from teamwire_sync._internal.validation import as_unicode
 from teamwire_sync.exceptions import (
     TWAuthError,
     TWConfigError,
@@ -124,6 +127,12 @@ _NO_CONTRACT = (
 _NO_TUNNEL = "Tunnel connection failed: "
 _PROXY_REFUSES = "the proxy refuses this client (407): check user and password in the proxy's URL"
 
+# The bytes of a character that a program has cut, at the end of a text. Other bytes that are not
+# UTF-8 belong to another encoding, such as Latin-1: with U+FFFD, no title would be found.
+_CUT = re.compile(
+    rb"""(?:[\xc2-\xdf]|[\xe0-\xef][\x80-\xbf]?|[\xf0-\xf4][\x80-\xbf]{0,2})(?=["\\])"""
+)
+
 
 @frozen
 class Response:
@@ -152,7 +161,7 @@ class Response:
                 server may have done it.
         """
         return with_fewer_collections(
-            lambda: self._checked(lambda raw: decode(decode_json(raw.body)))
+            lambda: self._checked(lambda raw: decode(_document(raw.body)))
         )
 
     def revision(self) -> int | None:
@@ -174,6 +183,20 @@ class Response:
             message = f"{self.context['method']} {self.context['path']}: {self._origin()}"
             raise self._marked(TWProtocolError(message, **self.context))
         return self.raw.body
+
+    def done(self) -> None:
+        """Check the response to a write that returns no data: any JSON object of the server.
+
+        Raises:
+            TWDeliveryUnknownError: It does not show that the server did the write.
+        """
+
+        def check(raw: RawResponse) -> None:
+            if self._is_foreign:
+                raise TWProtocolError(_FROM_BETWEEN)
+            decode_done(_document(raw.body))
+
+        self._checked(check)
 
     # A report with local variables shows the values of all names in the lines of a traceback.
     # `self.raw.body` in such a line would show the body, which may quote the Secret.
@@ -270,8 +293,9 @@ class Response:
         self, what: str, reason: str, details: ErrorDetails, context: dict[str, Any]
     ) -> TWError:
         status, code = self.raw.status, context["code"]
-        if status == 404 and code not in {NOT_FOUND, NO_AVATAR}:
-            # This does not show whether the object exists.
+        is_about_id = "{" in self.operation.path
+        if status == 404 and not (is_about_id and code in {NOT_FOUND, NO_AVATAR}):
+            # This does not show whether an object exists.
             return self._not_done(what, "does the URL point to the bot API?", context)
         if status == 404:
             error = TWNotFoundError(what, **context)
@@ -311,8 +335,10 @@ class Response:
         Retry-After is a number of seconds or a date (RFC 9110, 10.2.3).
         """
         value = self.raw.headers.get("Retry-After", "").strip()
-        if value.isdecimal():
-            seconds = float(value)
+        # Some servers send fractions. A proxy may add a header of its own, which follows a comma.
+        number = value.partition(",")[0]
+        if number.replace(".", "", 1).isdecimal():
+            seconds = float(number)
             return seconds if math.isfinite(seconds) else None
         until, sent_at = _timestamp(value), _timestamp(self.raw.headers.get("Date", ""))
         # Compare with the server's own clock, because our clock may differ by minutes.
@@ -326,6 +352,20 @@ def _timestamp(value: str) -> float | None:
         return (date if date.tzinfo else date.replace(tzinfo=timezone.utc)).timestamp()
     except not_by_signal(TypeError, ValueError, OverflowError, IndexError):
         return None  # Python up to 3.10 may raise IndexError
+
+
+def _document(body: bytes) -> Any:
+    """Return the JSON document in *body*, with U+FFFD in place of each half of a character."""
+    try:
+        return decode_json(body)
+    except not_by_signal(TWProtocolError):
+        mended = body
+        with suppress(UnicodeDecodeError):
+            text = str(_CUT.sub("\ufffd".encode(), body), "utf-8", "surrogatepass")
+            mended = as_unicode(text).encode()
+        if mended == body:
+            raise
+    return decode_json(mended)
 
 
 def _how_to_go_on(operation: Operation) -> str:

@@ -21,8 +21,8 @@ _PIECE = 2**20
 # The number of compressed bytes in one read. urllib3 before 2.6 decompresses all of these bytes in
 # one step, to up to 1,000 times the size.
 _COMPRESSED_PIECE = 2**14
-_PLAIN = {"", "identity"}
-_ENCODINGS = {*_PLAIN, "gzip", "x-gzip", "deflate"}
+_OFFERED = {"gzip", "x-gzip", "deflate"}
+_COMPRESSIONS = {*_OFFERED, "br", "zstd", "compress", "x-compress"}
 
 
 def read_body(
@@ -57,10 +57,12 @@ def _read(raw: BaseHTTPResponse, ends_at: float, write: Callable[[bytes], object
         if raw.status < 200:
             message = f"{raw.status} is an interim status, and no response followed"
             raise AnswerRefusedError(message)
-        if encoding not in (_ENCODINGS if write is None else _PLAIN):
+        # Servers name a charset here, such as UTF-8. That says nothing about a compression.
+        named = _COMPRESSIONS.intersection(map(str.strip, encoding.split(",")))
+        compressed = encoding in _OFFERED
+        if named and (write is not None or not compressed):
             message = "it is compressed in a way that was not offered"
             raise AnswerRefusedError(message)
-        compressed = encoding not in _PLAIN
         size = _COMPRESSED_PIECE if compressed else _PIECE
         read: Callable[..., bytes] = raw.read
         if ends_at < math.inf and _is_from_connection(raw):

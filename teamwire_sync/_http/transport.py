@@ -152,7 +152,7 @@ class HttpTransport:
 
     def get_me(self, *, deadline: float | None) -> LoggedInUser:
         """Return the bot's own user."""
-        return self._ask("get_me", contract.Decoder().me, deadline)
+        return self._ask("get_me", contract.Decoder(self._tell).me, deadline)
 
     # Chats
 
@@ -249,7 +249,7 @@ class HttpTransport:
         response = self._client.ask(
             "leave_chat", ids={"tid": tid}, timeout=timeout, deadline=deadline
         )
-        response.decode(contract.decode_done)
+        response.done()
         return ChatState(tid, None, response.revision())
 
     # Messages
@@ -314,7 +314,9 @@ class HttpTransport:
 
     def get_user(self, uid: str, *, deadline: float | None) -> User | None:
         """Return a user, or None if the server does not find the user."""
-        return self._ask_for_one("get_user", {"uid": uid}, contract.Decoder().user, deadline)
+        return self._ask_for_one(
+            "get_user", {"uid": uid}, contract.Decoder(self._tell).user, deadline
+        )
 
     def get_avatar(self, uid: str, *, deadline: float | None) -> bytes:
         """Return the bytes of a user's picture."""
@@ -342,11 +344,13 @@ class HttpTransport:
 
     def get_group(self, gid: str, *, deadline: float | None) -> Group | None:
         """Return a circle or list with its members, or None if the server does not find it."""
-        return self._ask_for_one("get_group", {"gid": gid}, contract.Decoder().group, deadline)
+        return self._ask_for_one(
+            "get_group", {"gid": gid}, contract.Decoder(self._tell).group, deadline
+        )
 
     def edit_group_members(self, gid: str, edit: MemberEdit, *, deadline: float | None) -> Group:
         """Change the members of a distribution list."""
-        body, decode = contract.encode_edit(edit), contract.Decoder().group
+        body, decode = contract.encode_edit(edit), contract.Decoder(self._tell).group
         return self._ask("edit_group_members", decode, deadline, ids={"gid": gid}, body=body)
 
     # Events

@@ -18,6 +18,15 @@ def date_of(timestamp: int) -> datetime.datetime:
     return epoch + datetime.timedelta(milliseconds=timestamp)
 
 
+def milliseconds_of(moment: datetime.datetime) -> int:
+    """Return the whole milliseconds from 1970-01-01 UTC to *moment*.
+
+    They are not rounded up: the last microsecond of the year 9999 would be in the year 10000.
+    """
+    epoch = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
+    return (moment - epoch) // datetime.timedelta(milliseconds=1)
+
+
 def instant_of(moment: datetime.datetime) -> float:
     """Return *moment* in seconds since 1970-01-01 UTC, for comparisons.
 

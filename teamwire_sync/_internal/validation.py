@@ -32,10 +32,14 @@ def plain(value: Any) -> Any:
     # numpy.bool_ has no base class in common with bool, and numpy need not be installed.
     if kind.__name__ in {"bool", "bool_"} and hasattr(kind, "__bool__"):
         return bool(value)
-    if isinstance(value, numbers.Real):
-        # numpy.timedelta64 counts as a whole number, but has no unit that we know.
-        with suppress(TypeError, OverflowError):
-            return index(value) if isinstance(value, numbers.Integral) else float(value)
+    # A Decimal is a Number, but not Real. An array of numpy with one number has an index.
+    is_number = isinstance(value, numbers.Number) and not isinstance(value, numbers.Complex)
+    # numpy.timedelta64 counts as a whole number, but has no unit that we know.
+    with suppress(TypeError, ValueError, OverflowError):
+        if isinstance(value, numbers.Integral) or hasattr(kind, "__index__"):
+            return index(value)
+        if is_number or isinstance(value, numbers.Real):
+            return float(value)
     return value
 
 

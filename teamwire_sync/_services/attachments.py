@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, BinaryIO
 
-from teamwire_sync._internal.dates import instant_of
+from teamwire_sync._internal.dates import instant_of, milliseconds_of
+from teamwire_sync._internal.fields import is_time
 from teamwire_sync._internal.validation import require_date, require_number, require_text
 from teamwire_sync._models.attachments import (
     Attachment,
@@ -106,11 +107,15 @@ class Attachments:
 
         Raises:
             TypeError: An argument has the wrong type.
-            ValueError: The title is empty, a date has no time zone, or the end is before the start.
+            ValueError: The title is empty, a date has no time zone or is in no year from 1 to 9999
+                in UTC, or the end is before the start.
         """
         require_text(title, "title", empty=False)
-        require_date(startDate, "startDate")
-        require_date(endDate, "endDate")
+        for name, date in (("startDate", startDate), ("endDate", endDate)):
+            require_date(date, name)
+            if not is_time(milliseconds_of(date)):
+                message = f"{name} is in no year from 1 to 9999 in UTC: {date}"
+                raise ValueError(message)
         if instant_of(endDate) < instant_of(startDate):
             message = f"endDate is before startDate: {endDate} and {startDate}"
             raise ValueError(message)

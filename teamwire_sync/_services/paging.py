@@ -127,7 +127,10 @@ def read_listing(
             gone += page.gone or ()
             attach(page.chats, page.users, page.groups)
             before = len(chats)
-            chats.update((chat.tid, chat) for chat in page.chats)
+            found = {chat.tid: chat for chat in page.chats}
+            for tid in chats.keys() & found.keys():
+                del chats[tid]  # it is on a later page because the bot has been added again
+            chats.update(found)
             empty = 0 if len(chats) > before else empty + 1
             request.page(len(chats) if is_whole else page.total or 0)
             states.add((page.validator, is_whole))

@@ -212,9 +212,8 @@ class StoreSource:
         if ours is None or stored.gone is None:
             listed = ChatSnapshot.of(dict(stored.chats), stored.revisions, stored.revision)
         else:
-            listed = ours.listed.changed(
-                stored.chats, stored.gone, stored.revisions, stored.revision
-            )
+            chats = ours.listed.shared(dict(stored.chats))
+            listed = ours.listed.changed(chats, stored.gone, stored.revisions, stored.revision)
         return ConfirmedListing(listed, stored.validator, asked_at, revision)
 
     def _list(

@@ -242,6 +242,25 @@ SPOILT = {each.__name__: each for each in (wrong_total, no_total, behind, unnumb
 
 
 @pytest.mark.parametrize("spoil", SPOILT.values(), ids=SPOILT)
+def test_a_chat_that_came_back_is_read_with_all_chats_after_pages_of_several_states(
+    cache: ChatCache, server: ChatServer
+) -> None:
+    """The last listing has a chat that is new since its revision, so the place is unknown."""
+    cache.all(None)
+    one, revision = server._chats["t1"], server._revision
+    new = server.put(make_chat("t3", "three"))
+    confirmed = cache.state.confirmed
+    assert confirmed is not None
+    mixed = confirmed.listed.changed({"t3": new}, (), {"t3": server._revision}, revision)
+    cache.state.confirmed = evolve(confirmed, listed=mixed, validator=None)
+    server.remove("t1")
+    server.put(one)
+    server.put(make_chat("t4", "four"))
+
+    assert titles(cache) == ["two", "three", "one", "four"]
+    assert cache.info().listings == 2
+
+
 class TestChangesThatDoNotFit:
     @pytest.fixture(autouse=True)
     def _spoilt(

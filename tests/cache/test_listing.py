@@ -101,6 +101,12 @@ class TestPages:
         assert listing is not None
         assert [chat.title for chat in listing.chats.values()] == ["new title"]
 
+    def test_a_chat_that_comes_twice_is_at_its_later_place(self) -> None:
+        """The bot was removed and added again meanwhile, so the chat is behind newer chats."""
+        listing = read(Pages([page("a", "b"), page("c", "a", is_last=True)]))
+
+        assert tids(listing) == ["b", "c", "a"]
+
     def test_a_server_without_validators_has_none(self) -> None:
         pages = Pages([page("a", validator=None), page("b", validator=None, is_last=True)])
         listing = read(pages)

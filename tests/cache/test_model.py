@@ -422,9 +422,7 @@ class CacheMachine(RuleBasedStateMachine):
             revisions = revisions if self.server.has_revisions else {}
             listing = Listing(dict(asked.listed), asked.new_validator, revisions, asked.floor)
         elif not self.applied(asked, known, listing, floors[0]):
-            asked.given_up = True
-            request.check_needed()
-            asked.given_up, asked.is_dropped, self.is_second = False, True, True
+            self.gives_up(asked, request)
             return listing
         # "Not modified" and changes refer to a listing that was dropped, so another load follows.
         needs_known = listing is None or listing.gone is not None
@@ -434,6 +432,12 @@ class CacheMachine(RuleBasedStateMachine):
         if not asked.is_dropped:
             promised.loaded(asked)
         return listing
+
+    def gives_up(self, asked: Asked, request: ListingRequest) -> None:
+        """Record that all the chats are asked for, because the changes are of no use."""
+        asked.given_up = True
+        request.check_needed()
+        asked.given_up, asked.is_dropped, self.is_second = False, True, True
 
     def ask(self, request: ListingRequest) -> Asked:
         """Record one load, and fail it if the server fails."""
@@ -451,6 +455,9 @@ class CacheMachine(RuleBasedStateMachine):
         failure = FAILURES[server.failing.pop(0)]() if server.failing else None
         if failure is not None:
             self.something_happens()
+            if isinstance(failure, TWProtocolError) and request.since is not None:
+                self.gives_up(asked, request)
+                raise failure
             asked.error = failure
             if failure.status == 401:
                 self.cache.on_unauthorized()  # as the transport does for any call

@@ -149,10 +149,17 @@ class TestEvents:
         assert page.events[0].chat.users == (make_user(),)
         assert not page.vague
 
-    @pytest.mark.parametrize("field", ["events", "chats", "users", "groups", "cursor"])
+    @pytest.mark.parametrize("field", ["events", "cursor"])
     def test_a_page_that_is_none_is_refused(self, field: str, told: list[str]) -> None:
         with pytest.raises(TWProtocolError):
             decoded(told, BEFORE, **{field: None})
+
+    @pytest.mark.parametrize("field", ["chats", "users", "groups"])
+    def test_descriptions_that_are_missing_cost_no_event(self, field: str, told: list[str]) -> None:
+        page = decoded(told, BEFORE, AFTER, **{field: None})
+
+        assert [event.cursor for event in page.events] == ["c1", "c3"]
+        assert f'"{field}" of a page of events is null, not an array' in told[0]
 
 
 def listed(told: list[str], *raws: dict[str, Any], **fields: Any) -> list[Chat]:
@@ -305,3 +312,72 @@ class TestDirectory:
             ("g1", "Engines", None),
             ("g2", "", None),
         ]
+
+    def test_one_user_or_the_bot_is_read_likewise(self, told: list[str]) -> None:
+        answer = {"user": user_doc(last_name=None, is_bot=True)}
+
+        assert Decoder(told.append).user(answer).last_name == ""
+        assert type(Decoder(told.append).me(answer)).__name__ == "LoggedInUser"
+        assert len(told) == 2
+
+    def test_one_group_is_read_likewise(self, told: list[str]) -> None:
+        raw = {**group_doc(), "title": None}
+        group = Decoder(told.append).group(
+            {"group": raw, "users": [user_doc(last_name=None)], "user_ids": ["u1"]}
+        )
+
+        assert (group.gid, group.title) == ("g1", "")
+
+    @pytest.mark.parametrize(
+        "more",
+        [
+            {"user_ids": ["u1", "gone"]},
+            {"user_ids": None},
+            {"users": None},
+            {"user_ids": ["u1", 5]},
+        ],
+        ids=repr,
+    )
+    def test_a_group_whose_members_are_not_all_known_is_refused(
+        self, more: dict[str, Any], told: list[str]
+    ) -> None:
+        """A program may remove those who are missing from somewhere else."""
+        answer = {"group": group_doc(), "users": [user_doc()], "user_ids": ["u1"], **more}
+        with pytest.raises(TWProtocolError):
+            Decoder(told.append).group(answer)
+
+
+class TestDescriptions:
+    """A server may send null for an empty array, or leave the array out."""
+
+    @pytest.mark.parametrize("field", ["users", "groups"])
+    def test_that_are_missing_cost_no_chat(self, field: str, told: list[str]) -> None:
+        (chat,) = listed(told, chat_doc(), **{field: None})
+
+        assert (chat.tid, chat.title) == ("t1", "test")
+        assert f'"{field}" of a page of chats is null, not an array' in told[0]
+
+    def test_that_are_missing_cost_no_answer_to_a_write(self, told: list[str]) -> None:
+        chat = Decoder(told.append).chat({"chat": chat_doc(user_ids=[], admin_ids=[])}).chat
+        message = Decoder(told.append).message({"message": message_doc()}, CHAT)
+
+        assert chat is not None
+        assert (chat.tid, message.mid) == ("t1", "m1")
+
+    def test_that_are_missing_cost_no_message_and_no_group(self, told: list[str]) -> None:
+        page = {"messages": [message_doc()], "next_before": None}
+        messages, _ = Decoder(told.append).messages(page, CHAT)
+        groups, _ = Decoder(told.append).groups({"groups": [group_doc()], "next_cursor": None})
+
+        assert [message.mid for message in messages] == ["m1"]
+        assert [group.gid for group in groups] == ["g1"]
+
+    def test_a_page_without_its_own_objects_is_refused(self, told: list[str]) -> None:
+        """An empty list of chats would make programs create them all again."""
+        for page in ({"users": None, "next_cursor": None}, {"groups": None, "next_cursor": None}):
+            with pytest.raises(TWProtocolError):
+                Decoder(told.append).users(page)
+            with pytest.raises(TWProtocolError):
+                Decoder(told.append).groups({**page, "users": []})
+        with pytest.raises(TWProtocolError):
+            Decoder(told.append).page(page_doc(chats=None))

@@ -121,9 +121,11 @@ class TestDownload:
 
         assert found == dict.fromkeys(packed, (TWProtocolError, 1, b""))
 
-    def test_that_says_it_is_not_packed_is_not(self) -> None:
+    @pytest.mark.parametrize("name", [b"Identity", b"UTF-8", b"none", b"aws-chunked", b"a, b", b""])
+    def test_that_names_no_compression_is_not_packed(self, name: bytes) -> None:
+        """Some servers name a charset."""
         sink = Memory()
-        with RawServer(Takes(whole(DATA, b"200 OK", b"Content-Encoding: Identity"))) as server:
+        with RawServer(Takes(whole(DATA, b"200 OK", b"Content-Encoding: " + name))) as server:
             download(make(server), sink)
 
         assert sink.data == DATA

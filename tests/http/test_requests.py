@@ -6,6 +6,7 @@ import base64
 import json
 import re
 import time
+from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -169,6 +170,19 @@ class TestRequest:
             transport.post_message(ChatHandle(uid), MessageDraft("hello"), deadline=None)
 
         assert len(server.calls) == 0
+
+    def test_a_member_of_an_enum_is_sent_as_its_text(
+        self, transport: HttpTransport, server: responses.RequestsMock
+    ) -> None:
+        """Its str() is its name."""
+
+        class Team(str, Enum):
+            SALES = "sales"
+
+        server.get(re.compile(".*"), json={"users": [], "next_cursor": None})
+        transport.get_users(text=Team.SALES, cursor=None, deadline=None)
+
+        assert sent(server).params == {"q": "sales"}
 
     def test_a_draft_is_json(
         self, transport: HttpTransport, server: responses.RequestsMock

@@ -24,6 +24,8 @@ from teamwire_sync import (
     TWServerError,
     TWUnsupportedError,
 )
+from teamwire_sync._http.contract import OPERATIONS
+from tests.support.builders import chat_doc, page_doc
 from tests.support.transport_calls import (
     API,
     CALLS,
@@ -33,6 +35,7 @@ from tests.support.transport_calls import (
     WRITES,
     Make,
     answer,
+    call,
     error_body,
     failure,
     hear_contract,
@@ -270,6 +273,13 @@ class TestRefusals:
 
         assert wrong_outcomes(CALLS, {code: first}, make, server, kind=kind, tries=1) == []
 
+    def test_a_chat_is_left_if_a_server_without_the_contract_says_so(
+        self, make: Make, server: responses.RequestsMock
+    ) -> None:
+        error, _ = outcome("leave_chat", make(), server, {"json": {}})
+
+        assert error is None
+
     @each_word
     def test_404_is_not_found_if_the_server_itself_says_so(
         self, word: str, make: Make, server: responses.RequestsMock
@@ -281,7 +291,9 @@ class TestRefusals:
                 hear_contract(transport, server)
             how = {"status": 404, "json": error_body("not_found"), "headers": WORDS[word][1]}
             error, _ = outcome(name, transport, server, how)
-            if type(error) is not (TWNotFoundError if word == "own" else TWProtocolError):
+            # It is about an ID. A list of which there is none is a wrong URL, or a half deployment.
+            is_found_out = word == "own" and "{" in OPERATIONS[name].path
+            if type(error) is not (TWNotFoundError if is_found_out else TWProtocolError):
                 wrong.append((name, error))
 
         assert wrong == []
@@ -358,6 +370,47 @@ class TestRefusals:
 
         assert caught.value._is_foreign
 
+    def test_an_answer_whose_encoding_is_a_charset_is_read(
+        self, make: Make, server: responses.RequestsMock
+    ) -> None:
+        first = {"headers": {**CONTRACT, "Content-Encoding": "utf-8"}}
+
+        assert wrong_outcomes(CALLS, {"utf-8": first}, make, server, kind=None, tries=1) == []
+
+    @pytest.mark.parametrize("half", [b"\xed\xa0\xbd", b"\xf0\x9f", b"\xe2", b"\xc3"], ids=repr)
+    def test_half_of_a_character_costs_no_answer(
+        self, half: bytes, transport: HttpTransport, server: responses.RequestsMock
+    ) -> None:
+        """Programs cut texts after a number of bytes. One such title would block all look-ups."""
+        document = page_doc(chat_doc("t1", title="one"), chat_doc("t2", title="cut#"))
+        answer(server, "list_chats", body=json.dumps(document).encode().replace(b"#", half))
+        (page,) = call("list_chats", transport)
+
+        assert [(chat.title or "").rstrip("\ufffd") for chat in page.chats] == ["one", "cut"]
+        assert "\ufffd" in (page.chats[1].title or "")
+
+    def test_an_emoji_in_two_halves_is_whole(
+        self, transport: HttpTransport, server: responses.RequestsMock
+    ) -> None:
+        """Some databases store it so (CESU-8)."""
+        body = json.dumps(page_doc(chat_doc("t1", title="#")), ensure_ascii=False).encode()
+        halves = "\ud83d\ude00".encode("utf-8", "surrogatepass")
+        answer(server, "list_chats", body=body.replace(b"#", halves))
+        (page,) = call("list_chats", transport)
+
+        assert page.chats[0].title == "\N{GRINNING FACE}"
+
+    def test_texts_in_another_encoding_are_refused(
+        self, transport: HttpTransport, server: responses.RequestsMock
+    ) -> None:
+        """A program that does not find a title creates the chat again."""
+        document = json.dumps(page_doc(chat_doc("t1", title="Büro")), ensure_ascii=False)
+        for encoding in ("latin-1", "utf-16"):
+            body = document.encode(encoding)
+            error, _ = outcome("list_chats", transport, server, {"body": body})
+
+            assert type(error) is TWProtocolError
+
     @pytest.mark.parametrize("encoding", ["br", "gzip"])
     @each_word
     def test_a_page_that_can_not_be_read_may_be_of_something_in_between(
@@ -384,9 +437,7 @@ class TestRefusals:
         for name, body in product(CALLS, [HTML, '{"status": "ok"}', "[]", ""]):
             error, _ = outcome(name, transport, server, {"body": body})
             kind = TWDeliveryUnknownError if name in WRITES else TWProtocolError
-            is_right = type(error) is kind and error._is_foreign
-            # Nothing is read from the answer to leaving a chat.
-            if not is_right and not (name == "leave_chat" and error is None):
+            if type(error) is not kind or not error._is_foreign:
                 wrong.append((name, body, error))
 
         assert wrong == []

@@ -37,6 +37,10 @@ GARBAGE = [
 ]
 
 
+# These are no dates, but servers and proxies send them as a number of seconds.
+READABLE = {"1.5": 1.5, "7, 8": 7.0}
+
+
 class TestRetryAfter:
     def wait_of(
         self,
@@ -127,9 +131,16 @@ class TestRetryAfter:
     def test_garbage_is_no_wait(
         self, transport: HttpTransport, server: responses.RequestsMock
     ) -> None:
-        waits = {value: self.wait_of(value, transport, server) for value in GARBAGE}
+        values = [value for value in GARBAGE if value not in READABLE]
+        waits = {value: self.wait_of(value, transport, server) for value in values}
 
         assert {value: wait for value, wait in waits.items() if wait not in {None, 0.0}} == {}
+
+    @pytest.mark.parametrize(("value", "wait"), READABLE.items())
+    def test_a_fraction_or_the_first_of_two_numbers_counts(
+        self, value: str, wait: float, transport: HttpTransport, server: responses.RequestsMock
+    ) -> None:
+        assert self.wait_of(value, transport, server) == wait
 
     def test_nobody_waits_for_ever(
         self, transport: HttpTransport, server: responses.RequestsMock

@@ -148,7 +148,7 @@ MUTANTS = (
     ),
     _mutant(
         "a second reading that nobody needs",
-        "                request.check_needed()\n",
+        "            request.check_needed()\n",
         "",
         f"{_SINCE}::TestChangesThatDoNotFit::test_are_not_followed_by_a_reading_that_nobody_needs[behind]",
         file="_cache/source.py",
@@ -318,9 +318,9 @@ MUTANTS = (
     ),
     _mutant(
         "lock held over the load",
-        "            read = self._read(request)\n            listing",
-        "            with state._lock:\n"
-        "                read = self._read(request)\n            listing",
+        "                read = self._read(request)\n                listing",
+        "                with state._lock:\n"
+        "                    read = self._read(request)\n                listing",
         f"{_FLIGHTS}::TestLock::test_who_looks_up_while_a_load_is_held_gives_up_in_time",
         file="_cache/source.py",
     ),
@@ -828,10 +828,25 @@ MUTANTS = (
     ),
     _mutant(
         "any 404 is about an object",
-        "status == 404 and code not in {NOT_FOUND, NO_AVATAR}",
+        "status == 404 and not (is_about_id and code in {NOT_FOUND, NO_AVATAR})",
         "False",
         f"{_STATUSES}::TestRefusals::test_404_with_another_code_is_about_no_object[gone]",
         file="_http/errors.py",
+    ),
+    _mutant(
+        "an answer of anything shows that a chat was left",
+        "            if self._is_foreign:\n                raise TWProtocolError(_FROM_BETWEEN)\n",
+        "",
+        f"{_STATUSES}::TestRefusals::test_a_page_in_place_of_an_answer_is_not_the_servers",
+        file="_http/errors.py",
+    ),
+    _mutant(
+        "a server that can't tell the changes is never listed again",
+        "if request.since is None or not _only_for_changes(error):",
+        "if True:",
+        "tests/services/test_faults_over_http.py::TestChanges"
+        "::test_if_the_server_itself_fails_all_the_chats_are_listed[{'status': 500}]",
+        file="_cache/source.py",
     ),
     _mutant(
         "a status of anything is the server's",

@@ -422,8 +422,15 @@ def test_clock_follows_tools_that_move_time(
 
 def test_clock_is_not_put_back(api: Api) -> None:
     """Time has one direction."""
-    with pytest.raises(ValueError, match="negative"):
+    with pytest.raises(ValueError, match="seconds must be from 0"):
         api.box.advance(-1)
+
+
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf"), True, "1"])
+def test_clock_is_put_forward_by_seconds_only(api: Api, seconds: Any) -> None:
+    """A clock without a time would make every later response a 500."""
+    with pytest.raises((TypeError, ValueError), match=r"^seconds must be "):
+        api.box.advance(seconds)
 
 
 def test_message_has_the_clocks_time(api: Api) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
 
@@ -333,3 +333,42 @@ def test_one_to_one_keeps_its_members(api: Api, call: str) -> None:
     tid = next(each["tid"] for each in api.chats() if each["type"] == "one_to_one")
     with pytest.raises(ValueError, match=tid):
         getattr(api.box, call)(tid, [KNOWN_USER])
+
+
+HALF = "x\ud83d"
+
+
+def test_half_an_emoji_is_sent_as_programs_send_it(box: Sandbox) -> None:
+    """Other programs cut texts between the halves. A client has to be tested with that."""
+    users = box.connect().chats.get_subscriptions()[0].users
+    chat = box.add_chat(HALF, users)
+    box.rename_chat(KNOWN_CHAT, HALF)
+    mid = box.post_message(chat, HALF, files={HALF: b"1"})
+    chats = box.connect().chats
+    (message,) = chats.at(chat.tid).get_messages()
+
+    assert {each.tid for each in chats.get_by_title("x\ufffd")} == {chat.tid, KNOWN_CHAT}
+    assert (chat.title, message.mid, message.msg) == ("x\ufffd", mid, "x\ufffd")
+    assert [each.name for each in message.attachments or ()] == ["x\ufffd"]
+    assert chats.at(chat.tid).post("again", attachments=message.attachments).attachments
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda box: box.add_chat(5),
+        lambda box: box.rename_chat(KNOWN_CHAT, 5),
+        lambda box: box.change_chat(KNOWN_CHAT, is_closed=None),
+        lambda box: box.add_chat("x", is_alert="yes"),
+        lambda box: box.post_message(KNOWN_CHAT, 5),
+        lambda box: box.post_message(KNOWN_CHAT, "x", is_alert=1),
+    ],
+    ids=["title", "new title", "flag", "flag of a chat", "text", "flag of a message"],
+)
+def test_a_wrong_type_changes_nothing(box: Sandbox, act: Callable[[Sandbox], object]) -> None:
+    """It would be in each later response, and violate the contract."""
+    before = box.connect().chats.get_subscriptions()
+    with pytest.raises(TypeError, match=" must be "):
+        act(box)
+
+    assert box.connect().chats.get_subscriptions() == before

@@ -19,6 +19,8 @@ from teamwire_sync import (
     LocationAttachment,
     OtherAttachment,
 )
+from teamwire_sync._http.contract import encode_message
+from teamwire_sync._transport import MessageDraft
 from tests.support.builders import make_file
 from tests.support.repeated_hour import RepeatedHour
 from tests.support.tables import unlike
@@ -335,7 +337,16 @@ class TestCalendar:
         with pytest.raises(ValueError, match=r"^endDate is before startDate: "):
             Attachments().add_calendar("Night shift", end, start)
 
+    def test_the_last_microsecond_of_all_is_in_the_last_year(self) -> None:
+        """Programs write it where there is no end."""
+        end = datetime.max.replace(tzinfo=timezone.utc)
+        item = only(Attachments().add_calendar("Shop", NOON, end))
+        (sent,) = encode_message(MessageDraft("x", attachments=[item]))["attachments"]
+
+        assert sent["end_date"] == 253_402_300_799_999
+
     def test_what_is_wrong_is_named(self) -> None:
+        west, east = (timezone(timedelta(hours=hours)) for hours in (-12, 14))
         given = {"title": "Lunch", "startDate": NOON, "endDate": NOON}
         rows = [
             ({"title": ""}, ValueError, "title is empty"),
@@ -345,6 +356,16 @@ class TestCalendar:
             ({"startDate": NOON.date()}, TypeError, "startDate must be a datetime, not date"),
             ({"endDate": 5}, TypeError, "endDate must be a datetime, not int"),
             ({"endDate": NOON - timedelta(seconds=1)}, ValueError, "endDate is before startDate: "),
+            (
+                {"endDate": datetime.max.replace(tzinfo=west)},
+                ValueError,
+                "endDate is in no year from 1 to 9999 in UTC: ",
+            ),
+            (
+                {"startDate": datetime.min.replace(tzinfo=east)},
+                ValueError,
+                "startDate is in no year from 1 to 9999 in UTC: ",
+            ),
             ({"description": 5}, TypeError, "description must be a str, not int"),
             ({"location": "\ud800"}, ValueError, "location has half of a surrogate pair"),
         ]

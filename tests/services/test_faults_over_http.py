@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
 
-from teamwire_sync import ChatChangeInfo, Event, MemoryStore, TWProtocolError
+from teamwire_sync import (
+    ChatChangeInfo,
+    ConnectionConfig,
+    Event,
+    MemoryStore,
+    TWError,
+    TWProtocolError,
+)
 from teamwire_sync._sandbox.world.seed import KNOWN_CHAT
 from tests.support.builders import (
     chat_doc,
@@ -207,3 +214,62 @@ class TestDirectory:
 
         assert [group.gid for group in connection.groups.find("two")] == ["g2"]
         assert connection.groups.get_all()[0].owner is None
+
+
+NO_CODE = {"error": {"code": "gone", "message": "x"}}
+FOREIGN = {"Teamwire-Bot-Contract": None}
+
+
+class TestChanges:
+    """A refresh asks for the changes. The first response has a fault."""
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            {"status": 410, "body": NO_CODE},
+            {"status": 410, "body": "<h1>Gone</h1>"},
+            {"status": 400, "body": NO_CODE},
+            {"status": 500},
+            {"status": 501, "body": {"error": {"code": "unsupported", "message": "x"}}},
+            {"body": ""},
+            {"body": "<html>"},
+            {"body": page_doc(chats=None, gone=[], total=0)},
+            {"body": page_doc(gone=[], total=0, next_cursor="unknown")},
+            {"headers": {"Teamwire-Revision": "x"}},
+        ],
+        ids=lambda answer: f"{answer}"[:40],
+    )
+    def test_if_the_server_itself_fails_all_the_chats_are_listed(
+        self, answer: dict[str, Any], box: Sandbox, connection: Connection
+    ) -> None:
+        """It may fail only with a parameter that it does not know, each time."""
+        connection.chats.get_subscriptions()
+        box.rename_chat(KNOWN_CHAT, "renamed")
+        box.fault(*LISTING, times=1, **answer)
+        chats = connection.chats.get_subscriptions(refresh=True)
+
+        assert "renamed" in [chat.title for chat in chats]
+        assert "since" not in box.requests[-1].query
+        assert connection.chats.cache_info().failures == 0
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            {"status": 410, "body": NO_CODE, "headers": FOREIGN},
+            {"status": 500, "headers": FOREIGN},
+            {"status": 200, "body": "<html>", "headers": FOREIGN},
+            {"status": 403},
+            {"status": 503},
+        ],
+        ids=lambda answer: f"{answer}"[:40],
+    )
+    def test_if_something_else_fails_the_refresh_fails(
+        self, answer: dict[str, Any], box: Sandbox
+    ) -> None:
+        connection = box.connect(config=ConnectionConfig(retries=0))
+        connection.chats.get_subscriptions()
+        box.fault(*LISTING, times=1, **answer)
+        with pytest.raises(TWError):
+            connection.chats.get_subscriptions(refresh=True)
+
+        assert "since" in box.requests[-1].query

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from fractions import Fraction
 from functools import partial
 from typing import Any, Callable
@@ -25,10 +26,20 @@ from teamwire_sync.testing import sandbox
 from tests.support.fake_transport import FakeTransport
 from tests.support.tables import unlike
 
-INTEGERS = [np.int64(3), np.uint8(3), np.int8(3), np.intp(3)]
-FLOATS = [np.float64(0.5), np.float32(0.5), np.float16(0.5), np.longdouble(0.5), Fraction(1, 2)]
+
+class Index:
+    def __index__(self) -> int:
+        return 3
+
+
+INTEGERS = [np.int64(3), np.uint8(3), np.int8(3), np.intp(3), np.array(3), Index()]
+FLOATS = [
+    np.float64(0.5), np.float32(0.5), np.float16(0.5), np.longdouble(0.5), Fraction(1, 2),
+    Decimal("0.5"),
+]  # fmt: skip
 NO_NUMBERS = [
-    np.array(3), np.array([3]), np.array([1, 2]), pd.Series([3]), pd.NA, np.timedelta64(3, "s"),
+    Decimal("sNaN"), np.array(3.5),
+    np.array([3]), np.array([1, 2]), pd.Series([3]), pd.NA, np.timedelta64(3, "s"),
     np.complex128(3), np.True_, True, np.str_("3"),
 ]  # fmt: skip
 CHECKS: dict[str, Callable[[Any], object]] = {

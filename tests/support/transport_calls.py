@@ -257,7 +257,7 @@ def wrong_outcomes(
     """
     wrong = []
     for name, (what, first) in product(names, firsts.items()):
-        error, asked = outcome(name, make(), server, first, {})
+        error, asked = outcome(name, make(), server, first, {"headers": CONTRACT})
         if not isinstance(error, kind or type(None)) or asked != tries:
             wrong.append((name, what, error, asked))
     return wrong

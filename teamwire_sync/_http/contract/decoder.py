@@ -147,6 +147,8 @@ _CHANGES: Fields = {"gone": ARRAY, "total": NUMBER}
 _MESSAGE_PAGE: Fields = {"messages": ARRAY, "users": ARRAY, "next_before": OPTIONAL}
 _USER_PAGE: Fields = {"users": ARRAY, "next_cursor": OPTIONAL}
 _GROUP_PAGE: Fields = {"groups": ARRAY, "users": ARRAY, "next_cursor": OPTIONAL}
+_BESIDE = ("chats", "users", "groups")
+_NOTHING: list[Any] = []
 _chat_fields = itemgetter(*_CHAT)
 _CHAT_TYPES = {kind.value: kind for kind in ChatType}
 
@@ -200,9 +202,29 @@ class Decoder:
                 self._tell(f"{error}; it is left out")
         return found
 
+    def answer(self, document: Any, kind: str, fields: Fields, what: str) -> dict[str, Any]:
+        """Return *document* after a check of its *fields*.
+
+        It describes users, groups and chats beside its subject, the field *what*. An array of
+        those that is missing or malformed is empty.
+        """
+        beside = {name: _NOTHING for name in _BESIDE if name in fields and name != what}
+        return self.one(
+            document,
+            lambda raw: checked(raw, kind, fields),
+            lambda raw: rest_of(raw, kind, fields, beside),
+        )
+
+    def checked_page(
+        self, document: Any, kind: str, fields: Fields, what: str, name: str = "next_cursor"
+    ) -> tuple[dict[str, Any], str | None]:
+        """Return the result of `answer` for the page *document*, and its cursor *name*."""
+        page = self.answer(document, kind, fields, what)
+        return page, checked_cursor(page, name, kind)
+
     def page(self, document: Any) -> tuple[list[Chat], Sequence[int | None], str | None]:
         """Return the chats of a page, their revisions, and the cursor of the next page or None."""
-        page, cursor = _checked_page(document, "a page of chats", _CHAT_PAGE)
+        page, cursor = self.checked_page(document, "a page of chats", _CHAT_PAGE, "chats")
         chats, revisions = self.one(
             page["chats"],
             lambda raws: self.chats(raws, page),
@@ -227,19 +249,22 @@ class Decoder:
     def chat(self, document: Any) -> ChatState:
         """Return the state of a chat, with the users and groups that the chat names."""
         fields = {"chat": OBJECT, "users": ARRAY, "groups": ARRAY}
-        answer = checked(document, "the answer", fields)
+        answer = self.answer(document, "the answer", fields, "chat")
         (chat,), revisions = self.chats([answer["chat"]], answer)
         return ChatState(chat.tid, chat, *revisions)
 
     def message(self, document: Any, chat: Chat | ChatHandle) -> Message:
         """Return a message of *chat*."""
-        answer = checked(document, "the answer", {"message": OBJECT, "users": ARRAY})
+        fields = {"message": OBJECT, "users": ARRAY}
+        answer = self.answer(document, "the answer", fields, "message")
         self.learn(answer["users"], [])
         return self._message(answer["message"], chat)
 
     def messages(self, document: Any, chat: Chat | ChatHandle) -> tuple[list[Message], str | None]:
         """Return the messages of a page, and the ``before`` of the next page or None."""
-        page, before = _checked_page(document, "a page of messages", _MESSAGE_PAGE, "next_before")
+        page, before = self.checked_page(
+            document, "a page of messages", _MESSAGE_PAGE, "messages", "next_before"
+        )
         self.learn(page["users"], [])
         return self.each(page["messages"], lambda raw: self._message(raw, chat)), before
 
@@ -283,12 +308,12 @@ class Decoder:
 
     def users(self, document: Any) -> tuple[list[User], str | None]:
         """Return the users of a page, and the cursor of the next page or None."""
-        page, cursor = _checked_page(document, "a page of users", _USER_PAGE)
+        page, cursor = self.checked_page(document, "a page of users", _USER_PAGE, "users")
         return self.each(page["users"], self._user), cursor
 
     def groups(self, document: Any) -> tuple[list[Group], str | None]:
         """Return the groups of a page, and the cursor of the next page or None."""
-        page, cursor = _checked_page(document, "a page of groups", _GROUP_PAGE)
+        page, cursor = self.checked_page(document, "a page of groups", _GROUP_PAGE, "groups")
         self.learn(page["users"], [])
         return self.each(page["groups"], self._group), cursor
 
@@ -299,10 +324,19 @@ class Decoder:
     def me(self, document: Any) -> LoggedInUser:
         """Return the bot's own user."""
         answer = checked(document, "the answer", {"user": OBJECT})
-        return _make_user(LoggedInUser, checked(answer["user"], "a user", _USER))
+        return self.one(
+            answer["user"],
+            lambda raw: _make_user(LoggedInUser, checked(raw, "a user", _USER)),
+            lambda raw: _make_user(LoggedInUser, rest_of(raw, "a user", _USER, _USER_DEFAULTS)),
+        )
 
     def group(self, document: Any) -> Group:
-        """Return a group with its members."""
+        """Return a group with its members.
+
+        Raises:
+            TWProtocolError: It is not known who the members are. A program may remove those who
+                are missing.
+        """
         fields = {"group": OBJECT, "users": ARRAY, "user_ids": ARRAY}
         answer = checked(document, "the answer", fields)
         self.learn(answer["users"], [])
@@ -488,14 +522,6 @@ def _whole_changes(raw: Any) -> dict[str, Any]:
         message = '"gone" of a page of changes has a value that is not a string'
         raise TWProtocolError(message)
     return changes
-
-
-def _checked_page(
-    document: Any, kind: str, fields: Fields, name: str = "next_cursor"
-) -> tuple[dict[str, Any], str | None]:
-    """Return the page *document* after a check of its *fields*, and its cursor *name*."""
-    page = checked(document, kind, fields)
-    return page, checked_cursor(page, name, kind)
 
 
 def _named(known: Mapping[str, T], identifier: Any, what: str) -> T:

@@ -88,8 +88,8 @@ def decode_events(document: Any, tell: Callable[[str], object] | None = None) ->
             The event is then a plain `Event`, or is left out if it has no cursor. None: the
             function raises `TWProtocolError`.
     """
-    page = checked(document, "a page of events", _PAGE)
     decoder = Decoder(tell)
+    page = decoder.answer(document, "a page of events", _PAGE, "events")
     decoder.learn(page["users"], page["groups"])
     chats = {
         chat.tid: chat

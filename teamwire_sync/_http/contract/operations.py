@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from attrs import frozen
 
-from teamwire_sync._internal.dates import instant_of
+from teamwire_sync._internal.dates import milliseconds_of
 from teamwire_sync._internal.signals import suppress
 from teamwire_sync._internal.strict_json import SMALL, decode_json
 from teamwire_sync._internal.validation import is_unicode
@@ -21,7 +21,6 @@ from teamwire_sync.exceptions import TWProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
     from teamwire_sync._transport import ChatDraft, MemberEdit, MessageDraft
 
@@ -117,7 +116,12 @@ def encode_query(
         "wait": None if wait is None else f"{round(wait, 3):g}",
         "name": name,
     }
-    return {key: str(value) for key, value in values.items() if value is not None}
+    # The str() of a text may be another text: that of an Enum's member is its name.
+    return {
+        key: str.__str__(value) if isinstance(value, str) else str(value)
+        for key, value in values.items()
+        if value is not None
+    }
 
 
 def encode_draft(draft: ChatDraft) -> dict[str, Any]:
@@ -169,8 +173,8 @@ def _encode_attachment(attachment: Attachment) -> dict[str, Any]:
         return {
             "type": kind,
             "title": attachment.title,
-            "start_date": _milliseconds(attachment.startDate),
-            "end_date": _milliseconds(attachment.endDate),
+            "start_date": milliseconds_of(attachment.startDate),
+            "end_date": milliseconds_of(attachment.endDate),
             "description": attachment.description,
             "location": attachment.location,
         }
@@ -186,10 +190,6 @@ def _encode_attachment(attachment: Attachment) -> dict[str, Any]:
             "postal_code": attachment.postalCode,
         }
     return {**attachment.extra, "type": kind}
-
-
-def _milliseconds(moment: datetime) -> int:
-    return round(instant_of(moment) * 1000)
 
 
 def keeps_contract(headers: Mapping[str, str]) -> bool:

@@ -10,7 +10,7 @@ from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any
 
 from teamwire_sync._internal.hosts import is_loopback
-from teamwire_sync._internal.validation import plain
+from teamwire_sync._internal.validation import plain, require_number
 from teamwire_sync._sandbox.app import create_app
 from teamwire_sync._sandbox.controls.holds import Hold
 from teamwire_sync._sandbox.controls.interceptor import Interceptor
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
     from teamwire_sync._connection import Connection
     from teamwire_sync._sandbox.controls.faults import Fault
+
+# The limit of one `advance` in seconds, some 300 years: a later date may not exist.
+_LONGEST_STEP = 1e10
 
 
 class Sandbox(OtherUsers):
@@ -134,11 +137,7 @@ class Sandbox(OtherUsers):
 
     def advance(self, seconds: float) -> None:
         """Move the sandbox's clock forward by this number of seconds."""
-        seconds = plain(seconds)
-        if seconds < 0:
-            message = f"seconds must not be negative: {seconds!r}"
-            raise ValueError(message)
-        self._advanced += seconds
+        self._advanced += require_number(seconds, "seconds", 0, _LONGEST_STEP)
 
     def fault(
         self,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import mimetypes
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from teamwire_sync._http.contract import decode_chat
-from teamwire_sync._internal.validation import plain
+from teamwire_sync._http.contract import decode_chat, decode_json
+from teamwire_sync._internal.validation import require_bool, require_str
 from teamwire_sync._sandbox.world import queries
 from teamwire_sync._sandbox.world.bot_chats import chat_json, one_to_one_peer
 from teamwire_sync._sandbox.world.messages import ALERT_TYPES, NewMessage
@@ -80,16 +79,18 @@ class OtherUsers:
                 db,
                 next(iter(uids), None),
                 peer_uid,
-                title=title or None,
+                title=_title(title),
                 user_ids=uids,
                 group_ids=gids,
                 admin_ids=[*admin_ids, self._world.bot_uid] if bot_is_admin else admin_ids,
-                is_alert=plain(is_alert),
-                allow_sending=plain(allow_sending),
-                allow_mute_notifications=plain(allow_mute_notifications),
-                is_closed=plain(is_closed),
+                is_alert=require_bool(is_alert, "is_alert"),
+                allow_sending=require_bool(allow_sending, "allow_sending"),
+                allow_mute_notifications=require_bool(
+                    allow_mute_notifications, "allow_mute_notifications"
+                ),
+                is_closed=require_bool(is_closed, "is_closed"),
             )
-            return decode_chat(json.loads(chat_json(db, tid)))
+            return decode_chat(decode_json(chat_json(db, tid).encode()))
 
     def rename_chat(self, chat: Chat | str, title: str | None) -> None:
         """Change a chat's title as another user; None and "" remove the title."""
@@ -103,15 +104,13 @@ class OtherUsers:
             properties: The new values of title, allow_sending, allow_mute_notifications, is_closed
                 or is_alert. A change of is_alert causes no event.
         """
-        for name in properties:
+        for name, value in properties.items():
             if name not in _PROPERTIES:
                 message = f"a chat has no {name}; its properties are {', '.join(_PROPERTIES)}"
                 raise TypeError(message)
-        if "title" in properties:
-            properties["title"] = properties["title"] or None
+            properties[name] = _title(value) if name == "title" else require_bool(value, name)
         with self._editing(chat) as (db, present, editor):
-            changed = {name: plain(value) for name, value in properties.items()}
-            self._world.chat_editor.change(db, present, editor, **changed)
+            self._world.chat_editor.change(db, present, editor, **properties)
 
     def remove_chat(self, chat: Chat | str) -> None:
         """Remove the bot from a chat, as another user."""
@@ -231,6 +230,7 @@ class OtherUsers:
             ValueError: There are neither text nor files, *alert_type* is unknown, or *alert_type*
                 is set without *is_alert*.
         """
+        require_str(text, "text")
         if not text and not files:
             message = "a message needs text or files"
             raise ValueError(message)
@@ -239,7 +239,7 @@ class OtherUsers:
             raise ValueError(message)
         new = NewMessage(
             message=text or None,
-            is_alert=plain(is_alert),
+            is_alert=require_bool(is_alert, "is_alert"),
             alert_type=alert_type,
             reply_to=reply_to,
         )
@@ -323,6 +323,11 @@ def _refuse_one_to_one(chat: Document) -> None:
     if chat["type"] == "one_to_one":
         message = f"chat {chat['tid']!r} is a one-to-one chat: its members cannot be changed"
         raise ValueError(message)
+
+
+def _title(title: str | None) -> str | None:
+    require_str(title or "", "title")
+    return title or None
 
 
 def _ids(things: Iterable[Any], attribute: str) -> list[str]:

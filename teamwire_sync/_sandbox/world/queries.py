@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, cast
 
+from teamwire_sync._internal.validation import as_unicode
 from teamwire_sync._sandbox.world.errors import require
 from teamwire_sync._sandbox.world.serializers import Document, dump
 
@@ -137,6 +138,7 @@ def add_attachment(
     db: sqlite3.Connection, attachment: Document, content: bytes | None, *, is_own: bool
 ) -> None:
     """Store an attachment, and its content unless the content is in a file."""
+    attachment = {**attachment, "name": as_unicode(attachment["name"])}
     values = (attachment[name] for name in ("attachment_id", "name", "size", "content_type"))
     db.execute("INSERT INTO attachments VALUES (?, ?, ?, ?, ?, ?)", (*values, is_own, content))
 
