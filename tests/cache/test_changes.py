@@ -241,7 +241,6 @@ def undecodable(changes: Listing) -> Listing:
 SPOILT = {each.__name__: each for each in (wrong_total, no_total, behind, unnumbered, undecodable)}
 
 
-@pytest.mark.parametrize("spoil", SPOILT.values(), ids=SPOILT)
 def test_a_chat_that_came_back_is_read_with_all_chats_after_pages_of_several_states(
     cache: ChatCache, server: ChatServer
 ) -> None:
@@ -261,6 +260,7 @@ def test_a_chat_that_came_back_is_read_with_all_chats_after_pages_of_several_sta
     assert cache.info().listings == 2
 
 
+@pytest.mark.parametrize("spoil", SPOILT.values(), ids=SPOILT)
 class TestChangesThatDoNotFit:
     @pytest.fixture(autouse=True)
     def _spoilt(
