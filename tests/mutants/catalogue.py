@@ -147,6 +147,13 @@ MUTANTS = (
         file="_cache/source.py",
     ),
     _mutant(
+        "a chat that came back behind chats that are known already",
+        "    if known.revisions and not changes.chats.keys().isdisjoint(gone):\n",
+        "    if known.revisions is gone:\n",
+        f"{_SINCE}::test_a_chat_that_came_back_is_read_with_all_chats_after_pages_of_several_states",
+        file="_cache/source.py",
+    ),
+    _mutant(
         "a second reading that nobody needs",
         "            request.check_needed()\n",
         "",
