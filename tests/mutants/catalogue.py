@@ -617,17 +617,19 @@ MUTANTS = (
     ),
     _mutant(
         "a missing chat counts at the highest page",
-        "floor = min(map(_floor, pages))",
-        "floor = max(map(_floor, pages))",
+        "floor = min(floor for floor",
+        "floor = max(floor for floor",
         f"{_UNIT}/test_every_order.py::test_every_order_keeps_every_promise[1-1-0-1-1]",
         file="_services/paging.py",
     ),
-    _mutant(
+    Mutant(
         "a chat counts at its own revision only, not at its page's",
-        "floor if own is None or own < floor else own",
-        "floor if own is None else own",
+        "_services/paging.py",
+        (
+            ("page.revisions if highest > floor else ()", "page.revisions"),
+            ("floor if own is None or own < floor else own", "floor if own is None else own"),
+        ),
         f"{_NUMBERS}::TestPage::test_counts_for_its_chats_though_another_page_is_older[3]",
-        file="_services/paging.py",
     ),
     _mutant(
         "a write that the server was too busy for is in doubt",
