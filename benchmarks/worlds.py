@@ -12,6 +12,7 @@ from attrs import frozen
 
 from teamwire_sync import Connection
 from teamwire_sync._http.contract import Decoder
+from teamwire_sync._internal.collector import with_fewer_collections
 from teamwire_sync._internal.strict_json import decode_json
 from teamwire_sync._transport import ChatPage
 
@@ -128,7 +129,9 @@ class Pages:
         left = self._chats
         for number, body in enumerate(self._bodies, start=1):
             content = body if isinstance(body, bytes) else body.read_bytes()
-            chats, revisions, _ = decoder.page(decode_json(content))
+            chats, revisions, _ = with_fewer_collections(
+                lambda body=content: decoder.page(decode_json(body))
+            )
             if left is not None:
                 chats = chats[:left]
                 left -= len(chats)

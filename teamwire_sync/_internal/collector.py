@@ -2,7 +2,7 @@
 
 A page of 500 chats is parsed into thousands of containers, which exist for a few milliseconds. They
 would start the collector several times, and every hundredth run visits all objects of the program.
-For 100,000 chats, these runs take almost as long as the conversion.
+In a listing of 100,000 chats, these runs take a third of the CPU time.
 
 The collector stays on, because nobody could switch it on again in all cases: an exception of a
 signal handler may come before, or another part of the program switches it off at the same time.

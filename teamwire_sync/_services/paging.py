@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any, Callable, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, Generic, Optional, TypeVar
 
 from teamwire_sync._cache.listing import Listing, ListingRequest
 from teamwire_sync._internal.deadlines import within
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
     from teamwire_sync._models.chats import Chat
     from teamwire_sync._models.people import Group, User
-    from teamwire_sync._transport import ChatPage, Page, Transport
+    from teamwire_sync._transport import Page, Transport
+
+    # The revision of a page, its chats, and their own revisions.
+    _Numbered = tuple[int, Sequence[Chat], Sequence[Optional[int]]]
 
 T = TypeVar("T")
 
@@ -117,7 +120,7 @@ def read_listing(
         asked["since"] = request.since
     for tries_left in (2, 1, 0):
         chats: dict[str, Chat] = {}
-        pages: list[ChatPage] = []
+        numbered: list[_Numbered] = []
         gone: list[str] = []
         states, empty = set(), 0
         for page in transport.iter_chat_pages(validator=validator, deadline=deadline, **asked):
@@ -134,7 +137,10 @@ def read_listing(
             empty = 0 if len(chats) > before else empty + 1
             request.page(len(chats) if is_whole else page.total or 0)
             states.add((page.validator, is_whole))
-            pages.append(page)
+            floor = _NONE if page.revision is None else page.revision
+            highest = max((each for each in page.revisions if each is not None), default=floor)
+            # The page shows all changes up to its revision: only a higher number of a chat counts.
+            numbered.append((floor, page.chats, page.revisions if highest > floor else ()))
             if tries_left and len(states) > 1:
                 break
             if not page.is_last:
@@ -143,8 +149,8 @@ def read_listing(
                     _rest("the chats", empty, transport.pause)
         else:
             validator = page.validator if len(states) == 1 else None
-            floor = min(map(_floor, pages))
-            newer = _newer(pages, floor)
+            floor = min(floor for floor, _, _ in numbered)
+            newer = _newer(numbered, floor)
             revision = None if floor == _NONE else floor
             if is_whole:
                 return Listing(chats, validator, newer, revision)
@@ -154,19 +160,12 @@ def read_listing(
     raise AssertionError  # pragma: no cover  the last try returns
 
 
-def _floor(page: ChatPage) -> int:
-    return _NONE if page.revision is None else page.revision
-
-
-def _newer(pages: Sequence[ChatPage], lowest: int) -> dict[str, int]:
+def _newer(numbered: list[_Numbered], lowest: int) -> dict[str, int]:
     """Return the revisions above *lowest* up to which single chats are known, by thread ID."""
-    numbers = [each for page in pages for each in page.revisions if each is not None]
-    if max(map(_floor, pages)) == lowest >= max(numbers, default=lowest):
+    if not any(floor > lowest or numbers for floor, _, numbers in numbered):
         return {}  # as in almost all listings
     revisions = {}
-    for page in pages:
-        floor = _floor(page)
-        for chat, own in zip_longest(page.chats, page.revisions):
-            # The page shows all changes up to its revision, also of a chat without a number.
+    for floor, chats, numbers in numbered:
+        for chat, own in zip_longest(chats, numbers):
             revisions[chat.tid] = floor if own is None or own < floor else own
     return {tid: each for tid, each in revisions.items() if each > lowest}

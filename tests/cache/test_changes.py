@@ -189,7 +189,9 @@ class TestChanges:
         assert titles(cache) == ["uno", "two"]
 
     @pytest.mark.parametrize(
-        ("more", "gone", "title"), [(0, [], "zwei"), (0, ["t2"], "zwei"), (1, [], "zwischen")]
+        ("more", "gone", "title"),
+        [(0, [], "zwei"), (0, ["t2"], "zwei"), (1, [], "zwischen")],
+        ids=["older chat", "older end", "newer chat"],
     )
     def test_do_not_undo_a_state_that_is_known_to_be_newer(
         self, cache: ChatCache, server: ChatServer, more: int, gone: list[str], title: str

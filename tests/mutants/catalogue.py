@@ -143,7 +143,7 @@ MUTANTS = (
         "changes undo a newer state",
         "if each > revisions.get(tid, revision)",
         "if False",
-        f"{_SINCE}::TestChanges::test_do_not_undo_a_state_that_is_known_to_be_newer[0-zwei]",
+        f"{_SINCE}::TestChanges::test_do_not_undo_a_state_that_is_known_to_be_newer[older chat]",
         file="_cache/source.py",
     ),
     _mutant(
@@ -217,10 +217,10 @@ MUTANTS = (
     ),
     _mutant(
         "a 304 that publishes over the merged view",
-        "            listing = _listing(read, known, asked_at)\n",
-        "            listing = _listing(read, known, asked_at)\n"
-        "            if read is None and state.view.chats:\n"
-        "                listing = evolve(known, listed=state.view, asked_at=asked_at)\n",
+        "                listing = _listing(read, known, asked_at)\n",
+        "                listing = _listing(read, known, asked_at)\n"
+        "                if read is None and state.view.chats:\n"
+        "                    listing = evolve(known, listed=state.view, asked_at=asked_at)\n",
         f"{_WRITES}::TestOwnWrites::test_not_modified_does_not_confirm_it",
         file="_cache/source.py",
     ),
@@ -791,17 +791,19 @@ MUTANTS = (
     ),
     _mutant(
         "a missing chat counts at the highest page",
-        "floor = min(map(_floor, pages))",
-        "floor = max(map(_floor, pages))",
+        "floor = min(floor for floor",
+        "floor = max(floor for floor",
         f"{_UNIT}/test_every_order.py::test_every_order_keeps_every_promise[1-1-0-1-1]",
         file="_services/paging.py",
     ),
-    _mutant(
+    Mutant(
         "a chat counts at its own revision only, not at its page's",
-        "floor if own is None or own < floor else own",
-        "floor if own is None else own",
+        "_services/paging.py",
+        (
+            ("page.revisions if highest > floor else ()", "page.revisions"),
+            ("floor if own is None or own < floor else own", "floor if own is None else own"),
+        ),
         f"{_NUMBERS}::TestPage::test_counts_for_its_chats_though_another_page_is_older[3]",
-        file="_services/paging.py",
     ),
     _mutant(
         "a write that the server was too busy for is in doubt",
