@@ -208,8 +208,8 @@ def _updated(known: ChatSnapshot, changes: Listing) -> ChatSnapshot | None:
         return None
     if UNREADABLE in changes.chats:
         return None  # this may be the new state of any chat
-    gone = changes.gone or ()
-    if known.revisions and not changes.chats.keys().isdisjoint(gone):
+    gone, newest = changes.gone or (), max(known.revisions.values(), default=known.revision)
+    if newest > known.revision and not changes.chats.keys().isdisjoint(gone):
         return None  # such a chat is behind some of the new chats that are known already
     # A server that lags may send an older state than the one that is known.
     later = {

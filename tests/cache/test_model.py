@@ -490,6 +490,9 @@ class CacheMachine(RuleBasedStateMachine):
         assert known.floor is not None
         if revision < known.floor:
             return False
+        is_mixed = any(revision_of(chat) > known.floor for chat in known.listed.values())
+        if is_mixed and not listing.chats.keys().isdisjoint(listing.gone or ()):
+            return False
         # Pages of a later state may have been read before.
         later = {tid for tid, chat in known.listed.items() if revision_of(chat) > revision}
         gone = {*(listing.gone or ())} - later

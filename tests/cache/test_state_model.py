@@ -214,8 +214,7 @@ class StateMachine(RuleBasedStateMachine):
             chats, gone = self.past.changed(since, load.floor)
             total = len(answer)
             return Listing(chats, f"v{load.floor}", {}, load.floor, gone, total)
-        revisions = {tid: revision_of(chat) for tid, chat in answer.items()}
-        return Listing(answer, f"v{load.floor}", revisions, load.floor)
+        return Listing(answer, f"v{load.floor}", {}, load.floor)
 
     def answer(self, load: Load) -> None:
         assert load.asked_at is not None

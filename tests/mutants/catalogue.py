@@ -148,8 +148,8 @@ MUTANTS = (
     ),
     _mutant(
         "a chat that came back behind chats that are known already",
-        "    if known.revisions and not changes.chats.keys().isdisjoint(gone):\n",
-        "    if known.revisions is gone:\n",
+        "    if newest > known.revision and not",
+        "    if newest < known.revision and not",
         f"{_SINCE}::test_a_chat_that_came_back_is_read_with_all_chats_after_pages_of_several_states",
         file="_cache/source.py",
     ),
