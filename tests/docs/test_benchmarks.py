@@ -19,6 +19,12 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 WITH_GOALS = {
+    "changes_large_1",
+    "changes_large_1_listing",
+    "changes_large_cpu",
+    "changes_medium_1",
+    "changes_medium_cpu",
+    "changes_thousand_cpu",
     "decoding_large",
     "decoding_medium",
     "id_cachebox",
@@ -27,6 +33,7 @@ WITH_GOALS = {
     "id_locked",
     "import",
     "listing_large",
+    "listing_large_cpu",
     "listing_medium",
     "look_file",
     "memory",
@@ -45,12 +52,18 @@ WITH_GOALS = {
     "vendor_title",
 }
 WITH_REDIS = {"look_redis", "start_redis_large", "start_redis_medium"}
+CHANGES = {
+    f"changes_{world}_{count}{rival}"
+    for world in ("thousand", "medium", "large")
+    for count in (1, 10, 1000)
+    for rival in ("", "_listing")
+}
 SHOWN = {
+    *(CHANGES - WITH_GOALS),
     "async_run",
     "async_thread",
     "id_decorated",
     "id_items",
-    "listing_large_cpu",
     "listing_large_untrusting",
     "listing_medium_cpu",
     "listing_medium_untrusting",
