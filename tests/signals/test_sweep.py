@@ -12,7 +12,8 @@ import pytest
 @pytest.mark.slow
 def test_a_handler_at_any_point_of_a_call_leaves_nothing_behind() -> None:
     seed = str(time.time_ns() % 10**6)
-    command = [sys.executable, "-m", "tests.signals.sweep", "--seconds", "40", "--seed", seed]
+    options = ["-X", "faulthandler", "-m", "tests.signals.sweep"]
+    command = [sys.executable, *options, "--seconds", "40", "--seed", seed]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
