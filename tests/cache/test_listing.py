@@ -291,6 +291,14 @@ class TestChanges:
 
         assert told == [(1, 9), (2, 9)]
 
+    def test_tell_progress_no_negative_number(self) -> None:
+        """The number of chats is negative if it can't be decoded."""
+        told: list[tuple[int, int]] = []
+        page = evolve(changes(is_last=True), total=-1)
+        read(Pages([page]), since=5, progress=lambda *numbers: told.append(numbers))
+
+        assert told == [(1, 0)]
+
     def test_have_revisions_as_all_chats_have(self) -> None:
         """Of pages of several revisions, the lowest is that of the changes."""
         first = evolve(changes("a", "b", revision=8), revisions=[6, 9])
