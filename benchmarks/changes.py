@@ -106,7 +106,7 @@ def change_rows(world: World, scale: Scale, key: str) -> list[Row]:
 
 
 def _refreshed(refresh: Callable[[], object], chats: list[Chat], times: int) -> Sample:
-    """What a refresh after a change of all *chats* took, on the average of *times*."""
+    """Return the mean time of a refresh after a change of all *chats*, of *times* refreshes."""
     samples = []
     for _ in range(times):
         number = next(_numbers)

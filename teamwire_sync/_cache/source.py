@@ -24,6 +24,7 @@ from teamwire_sync._models.chats import UNREADABLE
 from teamwire_sync.exceptions import (
     TWClosedError,
     TWError,
+    TWNotFoundError,
     TWProtocolError,
     TWRequestError,
     TWUnsupportedError,
@@ -80,7 +81,7 @@ class ServerSource:
 
     def __init__(self, state: CacheState, read: ReadListing) -> None:
         self._state = state
-        self._read = read
+        self._read = _read_of_list(read)
 
     def bring(
         self,
@@ -168,12 +169,30 @@ class ServerSource:
     def begin(self, write: Write) -> None:
         """Do nothing: no other process shares the listings."""
 
-    def shows(self, write: Write) -> bool:  # noqa: ARG002
+    def shows(self, write: Write) -> bool:  # noqa: ARG002  there is no other listing
         """Return False: no other process shares the listings."""
         return False
 
     def flush(self, ended: Write | None = None, *, at_once: bool = False) -> None:
         """Do nothing: no other process shares the listings."""
+
+
+def _read_of_list(read: ReadListing) -> ReadListing:
+    """Return *read*, with `TWProtocolError` for each `TWNotFoundError`.
+
+    From a look-up, a `TWNotFoundError` would say that a chat does not exist.
+    """
+
+    def read_list(request: ListingRequest) -> Listing | None:
+        try:
+            return read(request)
+        except not_by_signal(TWNotFoundError) as error:
+            names = ("status", "code", "request_id", "method", "path")
+            context = {name: getattr(error, name) for name in names}
+            message = f"{error}; does the URL point to the bot API?"
+        raise TWProtocolError(message, **context)
+
+    return read_list
 
 
 def _only_for_changes(error: TWError) -> bool:

@@ -293,9 +293,8 @@ class Response:
         self, what: str, reason: str, details: ErrorDetails, context: dict[str, Any]
     ) -> TWError:
         status, code = self.raw.status, context["code"]
-        is_about_id = "{" in self.operation.path
-        if status == 404 and not (is_about_id and code in {NOT_FOUND, NO_AVATAR}):
-            # This does not show whether an object exists.
+        if status == 404 and code not in {NOT_FOUND, NO_AVATAR}:
+            # This does not show whether the object exists.
             return self._not_done(what, "does the URL point to the bot API?", context)
         if status == 404:
             error = TWNotFoundError(what, **context)

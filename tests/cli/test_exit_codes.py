@@ -102,8 +102,7 @@ FOREIGN = {"headers": {"Teamwire-Bot-Contract": None}}
     [
         ({"status": 401}, AUTH),
         ({"status": 403}, AUTH),
-        # The bot itself can't be missing.
-        ({"status": 404}, SERVER),
+        ({"status": 404}, NOT_FOUND),
         ({"status": 404, **FOREIGN}, SERVER),
         ({"status": 407, **FOREIGN}, USAGE),
         ({"status": 501}, USAGE),

@@ -1,4 +1,4 @@
-"""What HttpTransport asks for with a revision, and what servers answer that know it or do not."""
+"""HttpTransport requests changes with a revision. The server knows the revision, or does not."""
 
 from __future__ import annotations
 

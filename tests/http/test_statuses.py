@@ -24,7 +24,6 @@ from teamwire_sync import (
     TWServerError,
     TWUnsupportedError,
 )
-from teamwire_sync._http.contract import OPERATIONS
 from tests.support.builders import chat_doc, page_doc
 from tests.support.transport_calls import (
     API,
@@ -291,9 +290,7 @@ class TestRefusals:
                 hear_contract(transport, server)
             how = {"status": 404, "json": error_body("not_found"), "headers": WORDS[word][1]}
             error, _ = outcome(name, transport, server, how)
-            # It is about an ID. A list of which there is none is a wrong URL, or a half deployment.
-            is_found_out = word == "own" and "{" in OPERATIONS[name].path
-            if type(error) is not (TWNotFoundError if is_found_out else TWProtocolError):
+            if type(error) is not (TWNotFoundError if word == "own" else TWProtocolError):
                 wrong.append((name, error))
 
         assert wrong == []

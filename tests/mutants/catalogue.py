@@ -836,8 +836,16 @@ MUTANTS = (
         f"{_STALE}::TestStale::test_it_does_not_bring_back_what_a_later_listing_had_no_more",
     ),
     _mutant(
+        "a list that is not found is a missing chat",
+        "self._read = _read_of_list(read)",
+        "self._read = read",
+        "tests/services/test_foreign_answers.py::TestListing"
+        "::test_that_the_server_does_not_find_is_no_missing_chat",
+        file="_cache/source.py",
+    ),
+    _mutant(
         "any 404 is about an object",
-        "status == 404 and not (is_about_id and code in {NOT_FOUND, NO_AVATAR})",
+        "status == 404 and code not in {NOT_FOUND, NO_AVATAR}",
         "False",
         f"{_STATUSES}::TestRefusals::test_404_with_another_code_is_about_no_object[gone]",
         file="_http/errors.py",

@@ -62,6 +62,12 @@ class TestListing:
 
         assert not isinstance(caught.value, TWNotFoundError)
 
+    def test_that_the_server_does_not_find_is_no_missing_chat(self, box: Sandbox) -> None:
+        connection = connect(box)
+        box.fault(*LISTING, status=404)
+        with pytest.raises(TWProtocolError, match=r"does the URL point to the bot API\?$"):
+            connection.chats.one_by_title("new")
+
     def test_that_fails_makes_no_chat_twice(self, box: Sandbox, clock: Clock) -> None:
         connection = connect(box, clock, cache_ttl=0)
 

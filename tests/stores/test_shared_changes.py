@@ -1,4 +1,4 @@
-"""What is written, and what other processes read, when the server sends only what has changed."""
+"""The server sends only changes. The store writes only these, and other processes read these."""
 
 from __future__ import annotations
 
@@ -189,7 +189,7 @@ class TestEachStore:
 
 
 class TestMemory:
-    """What is true of each store is tried on one of them."""
+    """Facts about all stores. The tests use one of them."""
 
     @pytest.fixture
     def kit(self) -> MemoryKit:
