@@ -13,7 +13,7 @@ from teamwire_sync._cache.listing import Listing
 from teamwire_sync._cache.snapshot import ChatSnapshot
 from teamwire_sync._stores.base import DamagedError, StoredListing
 from tests.stores.conftest import MemoryKit
-from tests.support.builders import make_chat
+from tests.support.builders import make_chat, make_user
 from tests.support.chat_server import ChatServer, by_tid, by_title, create
 from tests.support.store_sharers import Sharers, SpiedSlot, unavailable
 
@@ -209,6 +209,26 @@ class TestMemory:
             "save", "extend", "extend", "extend", "save", "extend", "extend", "extend", "save",
         ]  # fmt: skip
         assert all_titles(sharers.cache()) == ["5xxxxxxxx", "two", LONG[:9]]
+
+    def test_a_process_that_takes_changes_over_keeps_its_users(
+        self, sharers: Sharers, server: ChangesServer
+    ) -> None:
+        """Otherwise, each change would bring users of its own, and the memory would grow."""
+        ada = make_user()
+        server.put(make_chat("t1", "one", users=(ada,)))
+        one, other = sharers.cache(), sharers.cache()
+        one.all(None)
+        before = by_tid(other, "t1")
+        server.put(make_chat("t1", "uno", users=(ada,)))
+        one.all(None, refresh=True)
+        sharers.clock.advance(TTL)
+        after = by_tid(other, "t1")
+
+        assert before is not None
+        assert after is not None
+        assert after.title == "uno"
+        assert after.users[0] is before.users[0]
+        assert after.users[0] is not ada
 
     def test_a_whole_listing_is_written_whole(
         self, sharers: Sharers, server: ChangesServer, slot: SpiedSlot
