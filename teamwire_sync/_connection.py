@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any, Callable, NoReturn
+from typing import TYPE_CHECKING, Any, Callable, Literal, NoReturn
 
 from teamwire_sync._config import ConnectionConfig
 from teamwire_sync._display.html import html_table
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
     import requests
 
-    from teamwire_sync import _credentials, _stores, _vendor
+    from teamwire_sync import _credentials, _profiles, _stores, _vendor
     from teamwire_sync._http import transport as http_transport
+    from teamwire_sync._internal.secret import Secret
     from teamwire_sync._models import events as event_models
     from teamwire_sync._models.events import Event
     from teamwire_sync._models.people import LoggedInUser
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
     from teamwire_sync._transport import Transport
 else:
     # A program without a Connection needs none of these modules. A program that passes a transport
-    # does not need the first two.
+    # does not need the first three.
+    _profiles = LazyModule("teamwire_sync._profiles")
     _credentials = LazyModule("teamwire_sync._credentials")
     http_transport = LazyModule("teamwire_sync._http.transport")
     parts = LazyModule("teamwire_sync._services.parts")
@@ -49,9 +51,13 @@ class Connection:
     Creating a Connection sends no request. The first call that needs the server sends one. A
     ``with`` block closes the Connection at its end.
 
-    A credential that is None as an argument comes from the first of these places that has it:
+    There are two ways to a server, see docs/connect.md: HTTP for a server of the bot contract, and
+    the vendor's SDK for a Teamwire server. The arguments *app_id*, *secret*, *url* and *session*
+    choose HTTP. Without them, and for each of the arguments *app_id*, *secret*, *url*, *transport*
+    and *bot* that is None, the first of these places that has a value counts:
 
-    1. the environment variable ``TEAMWIRE_APP_ID``, ``TEAMWIRE_SECRET`` or ``TEAMWIRE_URL``;
+    1. the environment variable ``TEAMWIRE_APP_ID``, ``TEAMWIRE_SECRET``, ``TEAMWIRE_URL``,
+       ``TEAMWIRE_TRANSPORT`` or ``TEAMWIRE_BOT``;
     2. the config file, an INI file: the path in ``TEAMWIRE_CONFIG``, or
        ``teamwire_sync/config.ini`` in the user's configuration folder. The section is the one that
        ``TEAMWIRE_PROFILE`` names, or ``[default]``.
@@ -65,16 +71,19 @@ class Connection:
             (default): ``ConnectionConfig()``.
         session: A `requests.Session` that sends the requests. It is neither changed nor closed.
             None (default): a new session, which `close` closes.
-        transport: A transport to use instead of HTTP, such as `VendorTransport`. It has its own
-            credentials, so the first three arguments, *session* and *app_name* must be None. None
-            (default): HTTP.
+        transport: ``"http"``, ``"vendor"`` for the vendor's SDK, or a transport such as
+            `VendorTransport`. Only HTTP uses *app_id*, *secret*, *url* and *session*, so they must
+            be None for the others. None (default): see above, and HTTP if no place has a value.
         store: A `FileStore`, a `RedisStore` or a `MemoryStore`, which shares the chats with other
             Connections. The first two also share them with other processes and keep them for the
             next start. None (default): the store that ``TEAMWIRE_STORE`` names, or no store.
         clock: A function that returns the time in seconds, for the expiry of the caches in tests.
             None (default): the system's clock.
         app_name: The name of your program, which is added to the User-Agent header for the server's
-            log. It must be printable ASCII. None (default): no addition.
+            log. It must be printable ASCII. Only HTTP uses it. None (default): no addition.
+        bot: A text that identifies the bot in a store, such as the App ID and the server. Only the
+            vendor's SDK needs it, because it does not name the bot. All programs that share the
+            bot's chats must use the same text. None (default): see above, or no store can be used.
 
     Attributes:
         chats: The look-ups of chats, and the creation of chats.
@@ -83,9 +92,11 @@ class Connection:
 
     Raises:
         TypeError: An argument has the wrong type, or can't be combined with *transport*.
-        ValueError: *app_name* is not printable ASCII.
-        TWConfigError: A credential, the CA bundle, the client certificate, a proxy or
-            ``TEAMWIRE_STORE`` is missing or invalid. The text says what to do.
+        ValueError: *app_name* is not printable ASCII, *transport* is another text, or *bot* is
+            empty.
+        TWConfigError: A credential, the vendor's SDK, the CA bundle, the client certificate, a
+            proxy or another setting is missing or invalid, or a credential is set beside
+            ``transport = vendor``. The text says what to do.
         ImportError: The store needs a package that is not installed. The text says what to install.
     """
 
@@ -97,10 +108,11 @@ class Connection:
         *,
         config: ConnectionConfig | None = None,
         session: requests.Session | None = None,
-        transport: Transport | None = None,
+        transport: Transport | Literal["http", "vendor"] | None = None,
         store: Store | None = None,
         clock: Callable[[], float] | None = None,
         app_name: str | None = None,
+        bot: str | None = None,
     ) -> None:
         given = as_secrets(app_id, secret, url)
         # Reporters of errors show local variables. So delete the Secret, and let repr(self) work.
@@ -122,15 +134,14 @@ class Connection:
             message = f"clock must be callable, not {type(clock).__name__}"
             raise TypeError(message)
         has_store = store is not None or bool(os.environ.get("TEAMWIRE_STORE"))
-        if transport is None:
-            credentials = _credentials.find_credentials(
-                *given, allow_insecure_http=config.allow_insecure_http
+        if transport is None or isinstance(transport, str):
+            transport = _transport_for(
+                given, session, transport, config, app_name=app_name, bot=bot, has_store=has_store
             )
-            transport = http_transport.HttpTransport(
-                credentials, config, session=session, app_name=app_name, lazy=has_store
+        elif not all(one is None for one in (*given, session, app_name, bot)):
+            message = (
+                "app_id, secret, url, session, app_name and bot can't be combined with a transport"
             )
-        elif not all(one is None for one in (*given, session, app_name)):
-            message = "app_id, secret, url, session and app_name can't be combined with a transport"
             raise TypeError(message)
         slot = None
         if has_store:
@@ -214,9 +225,7 @@ class Connection:
         Args:
             connection_factory: A callable that creates the vendor's connection. None (default):
                 ``teamwire_api.Connection``. See the vendor's documentation for its credentials.
-            bot: A text that identifies the bot in a store, such as the App ID and the server. All
-                programs that share the bot's chats must use the same text, because the vendor's SDK
-                does not name the bot. None (default): no store can be used.
+            bot: As for `Connection`.
             config: The settings. The settings of HTTP have no effect, except ``total_timeout``,
                 because the vendor's SDK sends the requests. None (default): ``ConnectionConfig()``.
             store: The store, as for `Connection`. It needs *bot*.
@@ -230,9 +239,8 @@ class Connection:
             ImportError: The store needs a package that is not installed.
         """
         total_timeout = getattr(config, "total_timeout", ConnectionConfig().total_timeout)
-        transport = _vendor.VendorTransport(
-            connection_factory, total_timeout=total_timeout, bot=bot
-        )
+        has_store = store is not None or bool(os.environ.get("TEAMWIRE_STORE"))
+        transport = _vendor_transport(connection_factory, total_timeout, bot, has_store=has_store)
         return cls(config=config, transport=transport, store=store, clock=clock)
 
     def check(self, *, timeout: float | None = None) -> LoggedInUser:
@@ -347,6 +355,41 @@ class Connection:
             "in each process"
         )
         raise TypeError(message)
+
+
+def _transport_for(
+    credentials: list[Secret | None],
+    session: requests.Session | None,
+    named: str | None,
+    config: ConnectionConfig,
+    *,
+    app_name: str | None,
+    bot: str | None,
+    has_store: bool,
+) -> Transport:
+    """Return the transport that the arguments, the environment or the config file choose."""
+    profile = _profiles.Profile()
+    is_http = any(one is not None for one in (*credentials, session))
+    if profile.transport(named, is_http=is_http) == _profiles.VENDOR:
+        if is_http:
+            message = "app_id, secret, url and session can't be combined with transport='vendor'"
+            raise TypeError(message)
+        return _vendor_transport(None, config.total_timeout, bot, has_store=has_store)
+    found = _credentials.find_credentials(
+        *credentials, profile=profile, allow_insecure_http=config.allow_insecure_http
+    )
+    return http_transport.HttpTransport(
+        found, config, session=session, app_name=app_name, lazy=has_store
+    )
+
+
+def _vendor_transport(
+    factory: Callable[[], Any] | None, total_timeout: float, bot: str | None, *, has_store: bool
+) -> Transport:
+    if bot is None and has_store:
+        found = _profiles.Profile().find("bot")
+        bot = None if found is None else found.value.reveal().strip()
+    return _vendor.VendorTransport(factory, total_timeout=total_timeout, bot=bot)
 
 
 def _default_clock() -> Callable[[], float]:

@@ -15,9 +15,10 @@ from teamwire_sync._cli.errors import CommandGroup, exit_code, raise_usage_error
 from teamwire_sync._cli.output import echo_err, escape, is_terminal
 from teamwire_sync._cli.settings import CREDENTIAL_VARIABLES, Settings, pass_settings, without_store
 from teamwire_sync._connection import Connection
-from teamwire_sync._credentials import NO_HOME, Credentials, config_path, find_credentials
+from teamwire_sync._credentials import Credentials, find_credentials
 from teamwire_sync._internal.secret import Secret
 from teamwire_sync._internal.signals import not_by_signal
+from teamwire_sync._profiles import NO_HOME, config_path
 from teamwire_sync.exceptions import TWError
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ import click
 from teamwire_sync._cli.errors import raise_not_found, raise_usage_error, require_extras
 from teamwire_sync._cli.output import count_progress, echo_err, escape_lines
 from teamwire_sync._connection import Connection
-from teamwire_sync._credentials import config_path
 from teamwire_sync._internal.log import logger
 from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync._internal.validation import check_seconds
+from teamwire_sync._profiles import config_path
 from teamwire_sync._stores import find_store
 from teamwire_sync.exceptions import TWConfigError
 

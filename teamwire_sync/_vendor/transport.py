@@ -292,7 +292,7 @@ def _vendor_connection() -> Any:
     message = (
         f"the vendor's SDK {problem}: VendorTransport needs the package teamwire_api in this "
         f"Python ({sys.executable}). It comes from Teamwire, not from PyPI: see "
-        "https://sdk.teamwire.eu"
+        "https://sdk.teamwire.eu and docs/connect.md"
     )
     raise TWConfigError(message)
 

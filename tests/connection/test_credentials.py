@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from teamwire_sync import Connection, TWConfigError
-from teamwire_sync._credentials import Credentials, check_url, config_path, find_credentials
+from teamwire_sync._credentials import Credentials, check_url, find_credentials
 from teamwire_sync._internal.hosts import is_loopback
+from teamwire_sync._profiles import config_path
 from tests.support.leaks import assert_no_secret
 from tests.support.tables import unlike
 

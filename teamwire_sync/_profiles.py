@@ -1,0 +1,301 @@
+"""The settings of the environment and of the config file, and the choice of the transport."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import re
+import stat
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+from warnings import warn
+
+from attrs import frozen
+
+from teamwire_sync._internal.home import expand, user_folder
+from teamwire_sync._internal.secret import Secret
+from teamwire_sync._internal.signals import not_by_signal, suppress
+from teamwire_sync.exceptions import TWConfigError
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+NO_HOME = (
+    "there is no home folder for the config file: set HOME to an absolute path, or "
+    "TEAMWIRE_CONFIG to the path of the file"
+)
+"""The text of the error if there is no home folder."""
+
+SEE = "see docs/connect.md"
+"""The end of an error whose user may need another way to the server."""
+
+HTTP, VENDOR = WAYS = ("http", "vendor")
+
+CREDENTIALS = {
+    "app_id": "TEAMWIRE_APP_ID",
+    "secret": "TEAMWIRE_SECRET",
+    "url": "TEAMWIRE_URL",
+}
+"""The environment variable of each credential."""
+
+VARIABLES = {**CREDENTIALS, "transport": "TEAMWIRE_TRANSPORT", "bot": "TEAMWIRE_BOT"}
+"""The environment variable of each setting that a section of the config file can have."""
+
+_QUOTES = ("''", '""', "``", "\u2018\u2019", "\u201c\u201d", "\u201e\u201c", "\xab\xbb")
+_COMMENT = re.compile(r"\s[#;](\s|$)")
+
+
+@frozen
+class Setting:
+    """A setting, and where it comes from.
+
+    Attributes:
+        value: The value.
+        name: The name of the variable, or of the line in the section.
+        place: The place: the environment, or a section of the config file.
+    """
+
+    value: Secret
+    name: str
+    place: str
+
+    @property
+    def source(self) -> str:
+        """The name and the place."""
+        return f"{self.name} in {self.place}"
+
+
+class Profile:
+    """The settings of the environment and of one section of the config file.
+
+    The file is read when one of its settings is needed for the first time.
+
+    Attributes:
+        environment: The settings of the environment, by name.
+        section: The name of the section.
+    """
+
+    def __init__(self) -> None:
+        self.environment = {
+            name: Setting(Secret(os.environ[variable]), variable, "the environment")
+            for name, variable in VARIABLES.items()
+            if os.environ.get(variable)
+        }
+        self.section = os.environ.get("TEAMWIRE_PROFILE") or "default"
+        self._file: dict[str, Setting] | None = None
+        self._others_read: Path | None = None
+
+    @property
+    def file(self) -> dict[str, Setting]:
+        """The settings of the section, by name.
+
+        Raises:
+            TWConfigError: The config file can't be read, or does not have the section.
+        """
+        if self._file is None:
+            path = config_path()
+            found, self._others_read = ({}, None) if path is None else _read_file(path)
+            if path is None and _asked_for():
+                raise TWConfigError(NO_HOME)
+            self._file = found
+        return self._file
+
+    def find(self, name: str) -> Setting | None:
+        """Return a setting of the environment, else of the file, or None.
+
+        Raises:
+            TWConfigError: The config file can't be read, or the value has quotes or a comment.
+        """
+        found = self.environment.get(name)
+        if found is None:
+            found = self.file.get(name)
+            if found is not None and name == "secret" and self._others_read is not None:
+                path = self._others_read
+                warn(
+                    f"other users can read the Secret in {path}; run: chmod 600 {path}",
+                    UserWarning,
+                    stacklevel=_callers_level(),
+                )
+        if found is not None:
+            problem = _problem_of_spelling(found)
+            if problem:
+                raise TWConfigError(problem)
+        return found
+
+    def transport(self, given: str | None, *, is_http: bool = False) -> str:
+        """Return the transport to use, ``http`` or ``vendor``.
+
+        Args:
+            given: The argument of the program, or None.
+            is_http: Whether the program passed other arguments, which only HTTP needs.
+
+        Raises:
+            ValueError: *given* is neither ``http`` nor ``vendor``.
+            TWConfigError: The setting is neither of them, or credentials are set beside ``vendor``.
+        """
+        beside = [each for name, each in self.environment.items() if name in CREDENTIALS]
+        if given is not None:
+            way, source = given, "the argument transport"
+            if way not in WAYS:
+                # Do not quote the value, which may be the Secret by mistake.
+                message = (
+                    "transport must be 'http', 'vendor' or a transport, such as a VendorTransport"
+                )
+                raise ValueError(message)
+        elif is_http:
+            return HTTP
+        else:
+            chosen = self.environment.get("transport")
+            if chosen is None:
+                chosen = self._transport_of_file()
+                if chosen is None:
+                    return HTTP
+                beside += [each for name, each in self.file.items() if name in CREDENTIALS]
+            way, source = chosen.value.reveal().strip(), chosen.source
+            if way not in WAYS:
+                message = _problem_of_spelling(chosen) or f"{source} must be http or vendor"
+                raise TWConfigError(message)
+        if way == VENDOR and beside:
+            names = ", ".join(each.source for each in beside)
+            message = (
+                f"{source} is vendor, but there are also settings of HTTP: {names}. The vendor's "
+                f"SDK does not use them. Remove them, or use TEAMWIRE_TRANSPORT=http; {SEE}"
+            )
+            raise TWConfigError(message)
+        return way
+
+    def _transport_of_file(self) -> Setting | None:
+        with suppress(TWConfigError):  # HTTP raises it again, unless it needs no file
+            return self.file.get("transport")
+        return None
+
+    def how_to_give(self, missing: list[str]) -> str:
+        """Return the text of the error if the credentials *missing* are not set."""
+        arguments = ", ".join(f"{name}=..." for name in missing)
+        variables = ", ".join(CREDENTIALS[name] for name in missing)
+        path = config_path() or "that TEAMWIRE_CONFIG names"
+        return (
+            f"{', '.join(missing)} missing: pass Connection({arguments}), or set the environment "
+            f"variables {variables}, or add {missing[0]} = ... to the section [{self.section}] of "
+            f"the file {path}. {for_vendor()}"
+        )
+
+
+def for_vendor() -> str:
+    """Return the next step for a user who has a Teamwire server, and no gateway."""
+    is_there = is_vendor_installed()
+    sdk = "is installed" if is_there else f"is not installed in this Python, {sys.executable}"
+    return (
+        "For a Teamwire server without a gateway, use the vendor's SDK instead: set "
+        f"TEAMWIRE_TRANSPORT=vendor (teamwire_api {sdk}); {SEE}"
+    )
+
+
+def is_vendor_installed() -> bool:
+    """Return whether the vendor's SDK, ``teamwire_api``, can be found. It is not imported."""
+    try:
+        return find_spec("teamwire_api") is not None
+    except not_by_signal(ImportError, ValueError):
+        return False
+
+
+def config_path() -> Path | None:
+    """Return the path of the config file; None if there is no home folder.
+
+    The path is in ``TEAMWIRE_CONFIG``, or else in the user's configuration folder.
+    """
+    given = os.environ.get("TEAMWIRE_CONFIG")
+    if given:
+        path = expand(given)
+        return None if path is None else Path(path)
+    folder = user_folder("APPDATA" if os.name == "nt" else "XDG_CONFIG_HOME", "~/.config")
+    return None if folder is None else Path(folder, "teamwire_sync", "config.ini")
+
+
+def _asked_for() -> list[str]:
+    return [name for name in ("TEAMWIRE_CONFIG", "TEAMWIRE_PROFILE") if os.environ.get(name)]
+
+
+def _read_file(path: Path) -> tuple[dict[str, Setting], Path | None]:
+    """Return the settings of the section, and *path* if other users can read the file."""
+    problem = None
+    try:
+        sections, mode = _parse_file(path)
+    except not_by_signal(FileNotFoundError):
+        asked_for = _asked_for()
+        if not asked_for:
+            return {}, None
+        problem = f"{' and '.join(asked_for)} is set, but there is no file {path}"
+    except not_by_signal(OSError) as error:
+        problem = f"can't read the file {path}: {error.strerror}"
+    except not_by_signal(configparser.Error, UnicodeDecodeError) as error:
+        # Not the text of the parser's error: it quotes the line, which may contain the Secret.
+        lines = [number for number, _ in getattr(error, "errors", ())]
+        line = getattr(error, "lineno", None) or (lines[0] if lines else "?")
+        problem = f"the file {path} is not an INI file: {type(error).__name__} in line {line}"
+    if problem:
+        raise TWConfigError(problem)
+    is_public = os.name != "nt" and mode & (stat.S_IRGRP | stat.S_IROTH)
+    return _section_in(sections, path), path if is_public else None
+
+
+def _section_in(sections: dict[str, dict[str, Setting]], path: Path) -> dict[str, Setting]:
+    profile = os.environ.get("TEAMWIRE_PROFILE")
+    section = profile or "default"
+    if section in sections:
+        return sections[section]
+    if profile:
+        names = ", ".join(sections) or "none"
+        message = f"TEAMWIRE_PROFILE is {profile!r}, but {path} has only the sections: {names}"
+        raise TWConfigError(message)
+    if "DEFAULT" in sections:
+        message = f"the section of {path} must be named [default], in lower case"
+        raise TWConfigError(message)
+    return {}
+
+
+def _parse_file(path: Path) -> tuple[dict[str, dict[str, Setting]], int]:
+    """Return the settings in each section of the file, and the mode of the file."""
+    # The parser must not be a local variable of _read_file: Sentry shows the content of mappings.
+    # No interpolation, because a Secret may contain '%'. No section of defaults, because the values
+    # in [DEFAULT] would apply to every profile.
+    parser = configparser.ConfigParser(interpolation=None, default_section="")
+    with path.open(encoding="utf-8-sig") as file:
+        mode = os.fstat(file.fileno()).st_mode
+        parser.read_file(file)
+    sections = {
+        section: {
+            name: Setting(
+                Secret(parser[section][name]), name, f"the section [{section}] of the file {path}"
+            )
+            for name in VARIABLES
+            if parser[section].get(name)
+        }
+        for section in parser.sections()
+    }
+    return sections, mode
+
+
+# This returns the text of the problem, and never raises: a reporter that shows local variables
+# would show the value.
+
+
+def _problem_of_spelling(setting: Setting) -> str | None:
+    text = setting.value.reveal().strip()
+    what = None
+    if text[:1] + text[-1:] in _QUOTES and len(text) > 1:
+        what = "has quotes around it: remove the quotes"
+    elif _COMMENT.search(text):
+        what = "has a comment behind it: write the comment on a line of its own"
+    return what and f"the value of {setting.source} {what} (an argument may have any value)"
+
+
+def _callers_level() -> int:
+    """Return the ``stacklevel`` of the first caller outside of this package."""
+    level = 1
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("teamwire_sync."):
+        level, frame = level + 1, frame.f_back
+    return level
