@@ -9,7 +9,7 @@ import stat
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from warnings import warn
 
 from attrs import frozen
@@ -28,10 +28,9 @@ NO_HOME = (
 )
 """The text of the error if there is no home folder."""
 
-SEE = "see docs/connect.md"
-"""The end of an error whose user may need another way to the server."""
-
-HTTP, VENDOR = WAYS = ("http", "vendor")
+HTTP: Final = "http"
+VENDOR: Final = "vendor"
+_WAYS = (HTTP, VENDOR)
 
 CREDENTIALS = {
     "app_id": "TEAMWIRE_APP_ID",
@@ -138,7 +137,7 @@ class Profile:
         beside = [each for name, each in self.environment.items() if name in CREDENTIALS]
         if given is not None:
             way, source = given, "the argument transport"
-            if way not in WAYS:
+            if way not in _WAYS:
                 # Do not quote the value, which may be the Secret by mistake.
                 message = (
                     "transport must be 'http', 'vendor' or a transport, such as a VendorTransport"
@@ -154,14 +153,15 @@ class Profile:
                     return HTTP
                 beside += [each for name, each in self.file.items() if name in CREDENTIALS]
             way, source = chosen.value.reveal().strip(), chosen.source
-            if way not in WAYS:
+            if way not in _WAYS:
                 message = _problem_of_spelling(chosen) or f"{source} must be http or vendor"
                 raise TWConfigError(message)
         if way == VENDOR and beside:
             names = ", ".join(each.source for each in beside)
             message = (
                 f"{source} is vendor, but there are also settings of HTTP: {names}. The vendor's "
-                f"SDK does not use them. Remove them, or use TEAMWIRE_TRANSPORT=http; {SEE}"
+                "SDK does not use them. Remove them, or set TEAMWIRE_TRANSPORT=http; see "
+                "docs/connect.md"
             )
             raise TWConfigError(message)
         return way
@@ -183,13 +183,17 @@ class Profile:
         )
 
 
-def for_vendor() -> str:
-    """Return the next step for a user who has a Teamwire server, and no gateway."""
+def for_vendor(step: str = "set TEAMWIRE_TRANSPORT=vendor") -> str:
+    """Return the advice for a user who has a Teamwire server without a gateway.
+
+    Args:
+        step: The next step.
+    """
     is_there = is_vendor_installed()
     sdk = "is installed" if is_there else f"is not installed in this Python, {sys.executable}"
     return (
-        "For a Teamwire server without a gateway, use the vendor's SDK instead: set "
-        f"TEAMWIRE_TRANSPORT=vendor (teamwire_api {sdk}); {SEE}"
+        f"For a Teamwire server without a gateway, use the vendor's SDK: {step} (teamwire_api "
+        f"{sdk}); see docs/connect.md"
     )
 
 

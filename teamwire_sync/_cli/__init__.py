@@ -58,7 +58,12 @@ from teamwire_sync._cli import (
     help="The store that keeps the chats for the next command: none, file, file:FOLDER or "
     "redis://HOST. Default: TEAMWIRE_STORE, or none.",
 )
-@click.option("--vendor", is_flag=True, help="Use the vendor's SDK, teamwire_api.")
+@click.option(
+    "--vendor",
+    is_flag=True,
+    help="Use the vendor's SDK, teamwire_api, for this command. "
+    "Default: TEAMWIRE_TRANSPORT, or the config file.",
+)
 @click.option(
     "--timeout",
     type=float,
@@ -85,8 +90,9 @@ def main(
     """A blocking, caching client for the Teamwire business messenger.
 
     To begin, run "teamwire-sync config init". It asks for the credentials and writes them to a
-    file. Environment variables (TEAMWIRE_URL, TEAMWIRE_APP_ID, TEAMWIRE_SECRET) override the file,
-    unless you pass --config or --profile.
+    file. For a Teamwire server without a gateway, run "teamwire-sync --vendor config init"; see
+    docs/connect.md. Environment variables (TEAMWIRE_URL, TEAMWIRE_APP_ID, TEAMWIRE_SECRET,
+    TEAMWIRE_TRANSPORT) override the file, unless you pass --config or --profile.
 
     Exit codes: 0 success, 1 not found or ambiguous, 2 wrong usage or settings, 3 not allowed, 4 no
     network, 5 the server failed, 6 the server may or may not have made the change, 130 Ctrl-C.

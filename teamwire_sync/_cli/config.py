@@ -1,4 +1,4 @@
-"""``teamwire-sync config``: the config file, which contains the credentials."""
+"""``teamwire-sync config``: the config file, which contains the credentials or the transport."""
 
 from __future__ import annotations
 
@@ -6,23 +6,21 @@ import configparser
 import os
 import re
 import sys
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from teamwire_sync._cli.errors import CommandGroup, exit_code, raise_usage_error
-from teamwire_sync._cli.output import echo_err, escape, is_terminal
-from teamwire_sync._cli.settings import CREDENTIAL_VARIABLES, Settings, pass_settings, without_store
+from teamwire_sync._cli.output import echo_err, echo_status, escape, is_terminal
+from teamwire_sync._cli.settings import Settings, pass_settings, without_store
 from teamwire_sync._connection import Connection
 from teamwire_sync._credentials import Credentials, find_credentials
 from teamwire_sync._internal.secret import Secret
 from teamwire_sync._internal.signals import not_by_signal
-from teamwire_sync._profiles import NO_HOME, config_path
+from teamwire_sync._internal.validation import require_id
+from teamwire_sync._profiles import CREDENTIALS, NO_HOME, VARIABLES, VENDOR, config_path
 from teamwire_sync.exceptions import TWError
-
-if TYPE_CHECKING:
-    from teamwire_sync._models.people import LoggedInUser
 
 
 @click.group(cls=CommandGroup)
@@ -35,15 +33,25 @@ def config() -> None:
     "--url",
     help="The server's URL, for example https://backend.example.org. By default, you are asked.",
 )
-@click.option("--app-id", help="The App ID from the dashboard. By default, you are asked.")
+@click.option("--app-id", help="The App ID of the bot. By default, you are asked.")
+@click.option(
+    "--bot",
+    help="With the vendor's SDK: a text that identifies the bot in a store. Default: none.",
+)
 @click.option(
     "--force",
     is_flag=True,
     help="Replace an existing section without asking, and write even if the check fails.",
 )
 @pass_settings
-def init(settings: Settings, *, url: str | None, app_id: str | None, force: bool) -> None:
+def init(
+    settings: Settings, *, url: str | None, app_id: str | None, bot: str | None, force: bool
+) -> None:
     """Ask for the credentials, check them, and write them to a file.
+
+    The credentials are for a server of the bot contract: a gateway or the sandbox. For a Teamwire
+    server without a gateway, run "teamwire-sync --vendor config init". It asks for nothing, checks
+    the vendor's SDK, and writes "transport = vendor". See docs/connect.md.
 
     Only you can read the file. The prompt does not show the Secret. No option takes the Secret,
     because other users can see the options of a process. If stdin is not a terminal, the command
@@ -58,31 +66,58 @@ def init(settings: Settings, *, url: str | None, app_id: str | None, force: bool
         raise_usage_error(NO_HOME)
     if not section.isprintable() or "]" in section:
         raise_usage_error(f"no section can have the name {section!r}")
+    url, is_vendor = url or settings.url, os.environ.get(VARIABLES["transport"]) == VENDOR
+    if is_vendor and (url or app_id):
+        raise_usage_error("--url and --app-id can't be combined with the vendor's SDK")
+    if bot is not None and not is_vendor:
+        raise_usage_error("--bot needs the vendor's SDK: teamwire-sync --vendor config init")
     if section in _sections(path) and not force and not _may_replace(path, section):
         return
-    url = url or settings.url or _ask("Server (https://...)", "--url").reveal()
-    app_id = app_id or _ask("App ID", "--app-id").reveal()
-    # Malformed credentials raise here, before the server is asked and before anything is written.
-    credentials = find_credentials(app_id, _ask("Secret (it is not shown)", None), url)
+    if is_vendor:
+        way = "through the vendor's SDK, teamwire_api"
+        named = {} if bot is None else {"bot": Secret(require_id(bot, "--bot"))}
+        lines = {"transport": Secret(VENDOR), **named}
+        check = partial(_try_vendor, settings.timeout)
+    else:
+        credentials = _ask_for_credentials(url, app_id)
+        way = f"over HTTP to {credentials.url}"
+        lines = {
+            "app_id": Secret(credentials.app_id),
+            "secret": credentials.secret,
+            "url": Secret(credentials.url),
+        }
+        check = partial(_try, credentials, settings.timeout)
+    echo_err(f"Checking the way {way}.")
     try:
-        me = _try(credentials, settings.timeout)
+        found = check()
     except not_by_signal(TWError) as error:
         if force:
-            _write(path, section, credentials)
-            echo_err(f"Written to {path}, but the check failed:")
+            _write(path, section, lines)
+            echo_err(f"Written to the section [{section}] of {path}, but the check failed:")
             raise
         echo_err(f"Error: {error}")
-        echo_err("Nothing was written. To write the credentials anyway, pass --force.")
+        echo_err("Nothing was written. To write the settings anyway, pass --force.")
         raise SystemExit(exit_code(error)) from None
-    _write(path, section, credentials)
-    echo_err(f"The credentials work. They were written to {path}.")
-    first = [name for name in CREDENTIAL_VARIABLES if os.environ.get(name)]
+    _write(path, section, lines)
+    echo_err(f"The settings work. They were written to the section [{section}] of {path}.")
+    first = [name for name in CREDENTIALS.values() if os.environ.get(name)]
     if first:
         echo_err(f"While set, these variables override the file: {', '.join(first)}.")
-    click.echo(f"{escape(me.uid)}\t{escape(me.full_name())}")
+    click.echo(found)
 
 
-def _try(credentials: Credentials, timeout: float | None) -> LoggedInUser:
+def _ask_for_credentials(url: str | None, app_id: str | None) -> Credentials:
+    echo_status(
+        "These are the credentials for a gateway or the sandbox. For a Teamwire server without "
+        "a gateway: teamwire-sync --vendor config init; see docs/connect.md."
+    )
+    url = url or _ask("Server (https://...)", "--url").reveal()
+    app_id = app_id or _ask("App ID", "--app-id").reveal()
+    # Malformed credentials raise here, before the server is asked and before anything is written.
+    return find_credentials(app_id, _ask("Secret (it is not shown)", None), url)
+
+
+def _try(credentials: Credentials, timeout: float | None) -> str:
     with without_store():
         connection = Connection(
             credentials.app_id,
@@ -91,7 +126,13 @@ def _try(credentials: Credentials, timeout: float | None) -> LoggedInUser:
             app_name="teamwire-sync",
         )
     with connection:
-        return connection.check(timeout=timeout)
+        me = connection.check(timeout=timeout)
+    return f"{escape(me.uid)}\t{escape(me.full_name())}"
+
+
+def _try_vendor(timeout: float | None) -> str:
+    with without_store(), Connection(transport=VENDOR) as connection:
+        return f"{len(connection.chats.get_subscriptions(timeout=timeout)):,} chats"
 
 
 def _may_replace(path: Path, section: str) -> bool:
@@ -163,7 +204,7 @@ def _sections(path: Path) -> list[str]:
     return sections
 
 
-def _write(path: Path, section: str, credentials: Credentials) -> None:
+def _write(path: Path, section: str, settings: dict[str, Secret]) -> None:
     """Append the section, drop an old section of the same name, and keep everything else."""
     kept, inside = [], False
     for line in _lines(path):
@@ -182,9 +223,10 @@ def _write(path: Path, section: str, credentials: Credentials) -> None:
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            for line in (*head, f"[{section}]", f"app_id = {credentials.app_id}"):
+            for line in (*head, f"[{section}]"):
                 file.write(f"{line}\n")
-            file.write(f"secret = {credentials.secret.reveal()}\nurl = {credentials.url}\n")
+            for name, value in settings.items():
+                file.write(f"{name} = {value.reveal()}\n")
         new.replace(path)
     finally:
         new.unlink(missing_ok=True)

@@ -5,22 +5,31 @@ from __future__ import annotations
 import click
 
 from teamwire_sync._cli.errors import Command, CommandGroup, raise_not_found, raise_usage_error
-from teamwire_sync._cli.output import print_list, print_result
+from teamwire_sync._cli.output import echo_err, print_list, print_result
 from teamwire_sync._cli.serializers import serialize_group, serialize_user
 from teamwire_sync._cli.settings import Settings, json_option, pass_settings
+from teamwire_sync._internal.signals import not_by_signal
+from teamwire_sync.exceptions import TWUnsupportedError
 
 
 @click.command(cls=Command)
 @json_option
 @pass_settings
 def check(settings: Settings, *, as_json: bool) -> None:
-    """Ask the server who the bot is.
+    """Check all settings, and ask the server who the bot is.
 
-    This is the quickest way to check that all settings are right.
+    The first line, on stderr, is the way to the server. The vendor's SDK can't say who the bot is.
+    With it, the command prints the number of the bot's chats.
     """
     with settings.connect() as connection:
-        me = connection.check(timeout=settings.timeout)
-        print_result(serialize_user(me), me.uid, me.full_name(), as_json=as_json)
+        echo_err(f"Checking the way {settings.way()}.")
+        try:
+            me = connection.check(timeout=settings.timeout)
+        except not_by_signal(TWUnsupportedError):
+            number = len(settings.list_chats(connection))
+            print_result({"chats": number}, f"{number:,} chats", as_json=as_json)
+        else:
+            print_result(serialize_user(me), me.uid, me.full_name(), as_json=as_json)
 
 
 @click.group(cls=CommandGroup)

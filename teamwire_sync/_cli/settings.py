@@ -14,10 +14,18 @@ import click
 from teamwire_sync._cli.errors import raise_not_found, raise_usage_error, require_extras
 from teamwire_sync._cli.output import count_progress, echo_err, escape_lines
 from teamwire_sync._connection import Connection
+from teamwire_sync._credentials import find_credentials
 from teamwire_sync._internal.log import logger
 from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync._internal.validation import check_seconds
-from teamwire_sync._profiles import config_path
+from teamwire_sync._profiles import (
+    CREDENTIALS,
+    VARIABLES,
+    VENDOR,
+    Profile,
+    config_path,
+    for_vendor,
+)
 from teamwire_sync._stores import find_store
 from teamwire_sync.exceptions import TWConfigError
 
@@ -27,6 +35,7 @@ if TYPE_CHECKING:
     from teamwire_sync._models.chats import Chat, ChatHandle, ChatList
 
 CREDENTIAL_VARIABLES = ("TEAMWIRE_URL", "TEAMWIRE_APP_ID", "TEAMWIRE_SECRET")
+_TRANSPORT = "TEAMWIRE_TRANSPORT"
 _STORE = "TEAMWIRE_STORE"
 
 
@@ -38,7 +47,7 @@ class Settings:
         profile: The section of the config file.
         config: The path of the config file.
         store: The store that keeps the chats after the run, in the form of ``TEAMWIRE_STORE``.
-        vendor: Whether to use the vendor's SDK.
+        vendor: Whether to use the vendor's SDK, whatever the environment and the config file say.
         timeout: The time limit of each call, in seconds.
     """
 
@@ -63,25 +72,39 @@ class Settings:
                 ("TEAMWIRE_PROFILE", profile),
                 ("TEAMWIRE_CONFIG", config),
                 (_STORE, store),
+                (_TRANSPORT, VENDOR if vendor else None),
             )
             if value is not None
         }
 
     def connect(self) -> Connection:
         """Return a new Connection."""
-        if self._vendor:
-            if os.environ.get(_STORE, "").strip() not in {"", "none"}:
-                raise_usage_error(
-                    "a store can't be combined with --vendor, because the vendor's SDK does not "
-                    "say whose chats it lists: pass --store none"
-                )
-            return Connection.from_vendor()
         try:
             with require_extras():
                 return Connection(url=self.url, app_name="teamwire-sync")
         except not_by_signal(TWConfigError) as error:
             text = self._how_to_set_up() or str(error)
         raise TWConfigError(text)
+
+    def is_vendor(self) -> bool:
+        """Return whether the vendor's SDK is the way to the server."""
+        return Profile().transport(None, is_http=self.url is not None) == VENDOR
+
+    def way(self) -> str:
+        """Return the way to the server, the server, and the places that these settings come from.
+
+        Raises:
+            TWConfigError: A setting is missing or invalid.
+        """
+        profile = Profile()
+        if self.is_vendor():
+            chosen = None if self._vendor else profile.find("transport")
+            source = "--vendor" if chosen is None else chosen.source
+            return f"through the vendor's SDK, teamwire_api ({source})"
+        server = find_credentials(url=self.url, profile=profile).url
+        found = [profile.find(name) for name in CREDENTIALS if name != "url" or not self.url]
+        places = dict.fromkeys(each.place for each in found if each is not None)
+        return f"over HTTP to {server}, with the settings in {' and '.join(places)}"
 
     def _how_to_set_up(self) -> str | None:
         missing = [
@@ -91,13 +114,16 @@ class Settings:
         ]
         path = config_path()
         # Unlike os.path.exists, Path.exists may raise if a folder is not readable.
-        if not missing or path is None or os.path.exists(path):  # noqa: PTH110
+        if (
+            not missing or os.environ.get(_TRANSPORT) or path is None or os.path.exists(path)  # noqa: PTH110
+        ):
             return None
         words = ["teamwire-sync"]
         for name, value in self._given.items():
             words += [] if value is None else [name, value]
         return (
             f"no credentials yet. To set them up, run: {shlex.join([*words, 'config', 'init'])}\n"
+            f"{for_vendor(shlex.join([*words, '--vendor', 'config', 'init']))}\n"
             f"(There is no file {path}, and the environment has no {', no '.join(missing)}.)"
         )
 
@@ -185,11 +211,13 @@ def require_one_chat(tid: str | None, title: str | None) -> None:
 def process_environment(environment: dict[str, str]) -> Iterator[None]:
     """Set the variables of *environment* in the block, and print each warning as one line.
 
-    If *environment* names a config file or a section, the credential variables are removed in the
-    block. They may belong to another bot, so they must not override or complete the file's values.
+    The options --config, --profile and --vendor choose a bot. So the block does not have the
+    variables that may choose another bot: those of the credentials, and for --config and --profile
+    those of the transport, too.
     """
-    names_a_bot = bool(environment.keys() - {_STORE})
-    replaced = (*environment, *(CREDENTIAL_VARIABLES if names_a_bot else ()))
+    chosen = environment.keys() - {_STORE}
+    others = CREDENTIALS if chosen == {_TRANSPORT} else VARIABLES
+    replaced = {*environment, *(others.values() if chosen else ())}
     before = {name: os.environ.pop(name) for name in replaced if name in os.environ}
     os.environ.update(environment)
     try:

@@ -132,6 +132,11 @@ def vendor_check(*, write: bool, user: str | None, timeout: float, details: bool
         raise_usage_error("--write and --user UID go together: the chat needs a user")
     from teamwire_sync._cli.vendor_check import VendorCheck  # noqa: PLC0415  only this command needs it
 
+    click.echo(
+        "Checking the way through the vendor's SDK, teamwire_api. Programs use it with "
+        "TEAMWIRE_TRANSPORT=vendor, or after: teamwire-sync --vendor config init",
+        err=True,
+    )
     connect = partial(Connection, config=ConnectionConfig(listing_timeout=timeout))
     check = VendorCheck(connect, recipient=user or None, timeout=timeout)
     findings = []

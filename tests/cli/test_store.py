@@ -13,6 +13,7 @@ import pytest
 from teamwire_sync._cli.errors import NETWORK, USAGE
 from teamwire_sync._sandbox.world.seed import KNOWN_CHAT
 from tests.cli.conftest import run
+from tests.support.sdk_double import DOUBLE, vendor_env
 
 if TYPE_CHECKING:
     from teamwire_sync.testing import Sandbox
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 LISTING = ("GET", "/v1/bot/chats/")
 # Nobody listens there.
 REDIS = "redis://me:hunter2@127.0.0.1:1/0"
-VENDOR_DOUBLE = Path(__file__).parents[1] / "support" / "vendor_double"
 
 
 @pytest.fixture(autouse=True)
@@ -208,8 +208,10 @@ class TestCommandsThatHaveNoUseForOne:
         assert (done.code, folder.exists()) == (0, False)
 
     def test_vendor_check_looks_at_the_vendors_sdk_alone(self, box: Sandbox) -> None:
-        double = os.pathsep.join(map(str, (VENDOR_DOUBLE, VENDOR_DOUBLE.parents[2])))
-        done = run("vendor-check", box=box, PYTHONPATH=double, TEAMWIRE_STORE="file")
+        double = os.pathsep.join(map(str, (DOUBLE, DOUBLE.parents[2])))
+        done = run(
+            "vendor-check", box=box, PYTHONPATH=double, TEAMWIRE_STORE="file", **vendor_env(box)
+        )
 
         assert done.lines[1].endswith(": ok")
 

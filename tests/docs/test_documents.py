@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from teamwire_sync.testing import sandbox
+from tests.support.sdk_double import DOUBLE, vendor_env
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,9 +60,9 @@ def box(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Sandbox]:
     (tmp_path / "downloads").mkdir()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
-    monkeypatch.syspath_prepend(str(ROOT / "tests" / "support" / "vendor_double"))
+    monkeypatch.syspath_prepend(str(DOUBLE))
     with sandbox(chats=100, seed=7) as box:
-        for name, value in box.env.items():
+        for name, value in {**box.env, **vendor_env(box)}.items():
             monkeypatch.setenv(name, value)
         yield box
     for name in [name for name in sys.modules if name.partition(".")[0] == "teamwire_api"]:

@@ -12,6 +12,7 @@ import pytest
 from attrs import frozen
 
 from teamwire_sync.testing import sandbox
+from tests.support.sdk_double import DOUBLE, vendor_env
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOK = ROOT / "docs" / "notebooks" / "vendor.ipynb"
-DOUBLE = ROOT / "tests" / "support" / "vendor_double"
 # Seconds that no cell needs.
 GUARD = 120
 
@@ -69,7 +69,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
         resources={"metadata": {"path": str(tmp_path_factory.mktemp("notebook"))}},
     )
     with sandbox(chats=100, seed=7) as box:
-        client.execute(env={**os.environ, **box.env, "PYTHONPATH": str(DOUBLE)})
+        client.execute(env={**os.environ, **box.env, **vendor_env(box), "PYTHONPATH": str(DOUBLE)})
         code = (cell for cell in notebook.cells if cell.cell_type == "code")
         yield Run({cell.id: "".join(map(shown, cell.outputs)) for cell in code}, box)
 

@@ -6,7 +6,6 @@ import importlib
 import os
 import sys
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
@@ -14,6 +13,7 @@ import pytest
 from teamwire_sync import Connection, ConnectionConfig
 from teamwire_sync._vendor import loop_thread
 from tests.support import leftovers
+from tests.support.sdk_double import DOUBLE, vendor_env
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from teamwire_sync.testing import Sandbox
 
-DOUBLE = Path(__file__).parents[1] / "support" / "vendor_double"
 # Both, unless told otherwise: on another Python, the one of its time is enough.
 VERSIONS = os.environ.get("VENDOR_VERSIONS", "1.4 1.8").split()
 
@@ -60,7 +59,7 @@ def playing(version: str, box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iter
     """The double, which `import teamwire_api` finds, and the environment that leads it to *box*."""
     monkeypatch.setattr(sys, "path", [str(DOUBLE), *sys.path])
     sys.modules.update(_imported)
-    for name, value in box.env.items():
+    for name, value in {**box.env, **vendor_env(box)}.items():
         monkeypatch.setenv(name, value)
     vendor = Vendor(version)
     vendor.faults.reset()

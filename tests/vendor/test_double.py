@@ -20,8 +20,8 @@ from teamwire_sync._sandbox.world.seed import (
     PUBLIC_CIRCLE,
 )
 from teamwire_sync.testing import sandbox
+from tests.support.sdk_double import DOUBLE, vendor_env
 from tests.support.waiting import Threads
-from tests.vendor.conftest import DOUBLE
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -277,7 +277,7 @@ def test_attributes_of_a_message(vendor: Vendor) -> None:
 
 def test_all_pages_are_read(vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
     with sandbox(chats=501) as larger:
-        for name, value in larger.env.items():
+        for name, value in vendor_env(larger).items():
             monkeypatch.setenv(name, value)
         chats = run(vendor, lambda connection: connection.chats.get_subscriptions())
     assert len({chat.tid for chat in chats}) == 501
@@ -364,7 +364,7 @@ def test_a_post_arrives(vendor: Vendor, box: Sandbox) -> None:
 def test_wrong_credentials_are_refused_by_enter(
     vendor: Vendor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("TEAMWIRE_SECRET", "wrong")
+    monkeypatch.setenv("DOUBLE_SECRET", "wrong")
     with pytest.raises(error(vendor, "TWAuthError")):
         run(vendor, get_chat())
     assert vendor.faults.live == 0
@@ -373,8 +373,8 @@ def test_wrong_credentials_are_refused_by_enter(
 def test_without_credentials_no_connection_is_made(
     vendor: Vendor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("TEAMWIRE_SECRET")
-    with pytest.raises(ValueError, match="TEAMWIRE_SECRET"):
+    monkeypatch.delenv("DOUBLE_SECRET")
+    with pytest.raises(ValueError, match="DOUBLE_SECRET"):
         run(vendor, get_chat())
 
 

@@ -19,8 +19,8 @@ from teamwire_sync._cli import main
 from teamwire_sync._cli.vendor_check import Finding, VendorCheck
 from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, KNOWN_USER
 from teamwire_sync._services.chats import Chats
+from tests.support.sdk_double import DOUBLE, vendor_env
 from tests.support.waiting import PATIENCE
-from tests.vendor.conftest import DOUBLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -418,7 +418,7 @@ class TestOptions:
 
     @pytest.mark.skipif(sys.platform == "win32", reason="there are no signals")
     def test_ctrl_c_ends_it(self, box: Sandbox) -> None:
-        environment = {**os.environ, **box.env, "PYTHONPATH": str(DOUBLE)}
+        environment = {**os.environ, **box.env, **vendor_env(box), "PYTHONPATH": str(DOUBLE)}
         with subprocess.Popen(
             [sys.executable, "-c", HELD],
             env=environment,

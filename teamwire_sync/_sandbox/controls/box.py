@@ -96,6 +96,7 @@ class Sandbox(OtherUsers):
             "TEAMWIRE_URL": self.url,
             "TEAMWIRE_APP_ID": self.app_id,
             "TEAMWIRE_SECRET": self.secret,
+            "TEAMWIRE_TRANSPORT": "http",
         }
 
     def connect(self, **kwargs: Any) -> Connection:

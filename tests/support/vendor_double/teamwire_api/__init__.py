@@ -3,7 +3,7 @@ r"""A double of Teamwire's async SDK, for tests.
 It was written from the published documentation (https://sdk.teamwire.eu), without the package.
 Names and signatures are the documented ones; all the rest is made up:
 
-- It speaks to a sandbox, and finds it by TEAMWIRE_URL, TEAMWIRE_APP_ID and TEAMWIRE_SECRET.
+- It speaks to a sandbox, and finds it by DOUBLE_URL, DOUBLE_APP_ID and DOUBLE_SECRET.
 - `__version__` says which version a new Connection plays, "1.4" or "1.8". What is not documented,
   the two do differently:
 

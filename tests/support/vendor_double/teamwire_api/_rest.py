@@ -78,7 +78,7 @@ class Rest:
 def credentials() -> tuple[str, tuple[str, str]]:
     """URL, App ID and Secret of the environment."""
     try:
-        url, *auth = (os.environ[f"TEAMWIRE_{name}"] for name in ("URL", "APP_ID", "SECRET"))
+        url, *auth = (os.environ[f"DOUBLE_{name}"] for name in ("URL", "APP_ID", "SECRET"))
     except KeyError as error:
         message = f"{error.args[0]} is not set"
         raise ValueError(message) from None
