@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from teamwire_sync._cli.errors import CommandGroup, exit_code, raise_usage_error
+from teamwire_sync._cli.errors import CommandGroup, raise_failed_check, raise_usage_error
 from teamwire_sync._cli.output import echo_err, echo_status, escape, is_terminal
 from teamwire_sync._cli.settings import Settings, pass_settings, without_store
 from teamwire_sync._connection import Connection
@@ -87,7 +87,6 @@ def init(
             "url": Secret(credentials.url),
         }
         check = partial(_try, credentials, settings.timeout)
-    echo_err(f"Checking the way {way}.")
     try:
         found = check()
     except not_by_signal(TWError) as error:
@@ -95,11 +94,10 @@ def init(
             _write(path, section, lines)
             echo_err(f"Written to the section [{section}] of {path}, but the check failed:")
             raise
-        echo_err(f"Error: {error}")
         echo_err("Nothing was written. To write the settings anyway, pass --force.")
-        raise SystemExit(exit_code(error)) from None
+        raise_failed_check(error, way)
     _write(path, section, lines)
-    echo_err(f"The settings work. They were written to the section [{section}] of {path}.")
+    echo_err(f"All settings work: {way}. They were written to the section [{section}] of {path}.")
     first = [name for name in CREDENTIALS.values() if os.environ.get(name)]
     if first:
         echo_err(f"While set, these variables override the file: {', '.join(first)}.")

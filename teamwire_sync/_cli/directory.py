@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import click
 
-from teamwire_sync._cli.errors import Command, CommandGroup, raise_not_found, raise_usage_error
+from teamwire_sync._cli.errors import (
+    Command,
+    CommandGroup,
+    raise_failed_check,
+    raise_not_found,
+    raise_usage_error,
+)
 from teamwire_sync._cli.output import echo_err, print_list, print_result
 from teamwire_sync._cli.serializers import serialize_group, serialize_user
 from teamwire_sync._cli.settings import Settings, json_option, pass_settings
 from teamwire_sync._internal.signals import not_by_signal
-from teamwire_sync.exceptions import TWUnsupportedError
+from teamwire_sync.exceptions import TWError
 
 
 @click.command(cls=Command)
@@ -18,18 +24,21 @@ from teamwire_sync.exceptions import TWUnsupportedError
 def check(settings: Settings, *, as_json: bool) -> None:
     """Check all settings, and ask the server who the bot is.
 
-    The first line, on stderr, is the way to the server. The vendor's SDK can't say who the bot is.
-    With it, the command prints the number of the bot's chats.
+    On stderr, the command says which server it checked, and which settings. The vendor's SDK can't
+    say who the bot is. With it, the command prints the number of the bot's chats.
     """
     with settings.connect() as connection:
-        echo_err(f"Checking the way {settings.way()}.")
+        way = settings.way()
         try:
-            me = connection.check(timeout=settings.timeout)
-        except not_by_signal(TWUnsupportedError):
-            number = len(settings.list_chats(connection))
-            print_result({"chats": number}, f"{number:,} chats", as_json=as_json)
-        else:
-            print_result(serialize_user(me), me.uid, me.full_name(), as_json=as_json)
+            if settings.is_vendor():
+                number = len(settings.list_chats(connection))
+                print_result({"chats": number}, f"{number:,} chats", as_json=as_json)
+            else:
+                me = connection.check(timeout=settings.timeout)
+                print_result(serialize_user(me), me.uid, me.full_name(), as_json=as_json)
+        except not_by_signal(TWError) as error:
+            raise_failed_check(error, way)
+        echo_err(f"All settings work: {way}.")
 
 
 @click.group(cls=CommandGroup)

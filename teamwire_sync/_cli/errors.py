@@ -91,6 +91,12 @@ def raise_usage_error(text: str) -> NoReturn:
     raise click.UsageError(text) from None
 
 
+def raise_failed_check(error: TWError, way: str) -> NoReturn:
+    """End the command because *error* was raised by the check of the settings."""
+    echo_err(f"Error: {error}; this was {way}")
+    raise SystemExit(exit_code(error)) from None
+
+
 def raise_not_found(text: str) -> NoReturn:
     """End the command because the object does not exist."""
     echo_err(f"Error: {text}")

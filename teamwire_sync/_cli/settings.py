@@ -16,7 +16,7 @@ from teamwire_sync._cli.output import count_progress, echo_err, escape_lines
 from teamwire_sync._connection import Connection
 from teamwire_sync._credentials import find_credentials
 from teamwire_sync._internal.log import logger
-from teamwire_sync._internal.signals import not_by_signal
+from teamwire_sync._internal.signals import not_by_signal, suppress
 from teamwire_sync._internal.validation import check_seconds
 from teamwire_sync._profiles import (
     CREDENTIALS,
@@ -105,6 +105,13 @@ class Settings:
         found = [profile.find(name) for name in CREDENTIALS if name != "url" or not self.url]
         places = dict.fromkeys(each.place for each in found if each is not None)
         return f"over HTTP to {server}, with the settings in {' and '.join(places)}"
+
+    def way_of_programs(self) -> str:
+        """Return whether programs with the present settings use the vendor's SDK."""
+        with suppress(TWConfigError):
+            if self.is_vendor():
+                return "your settings choose it"
+        return "your settings do not choose it yet: teamwire-sync --vendor config init"
 
     def _how_to_set_up(self) -> str | None:
         missing = [

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from teamwire_sync._cli.errors import Command, UnusableError, raise_usage_error, require_extras
-from teamwire_sync._cli.settings import validate_seconds, without_store
+from teamwire_sync._cli.settings import Settings, pass_settings, validate_seconds, without_store
 from teamwire_sync._config import ConnectionConfig
 from teamwire_sync._connection import Connection
 from teamwire_sync._internal.signals import not_by_signal
@@ -118,7 +118,10 @@ def demo(chats: int, seed: int, lookups: int) -> None:
     help="The time limit of each call, in seconds.",
 )
 @click.option("--details", is_flag=True, help="Also show the texts of the vendor's errors.")
-def vendor_check(*, write: bool, user: str | None, timeout: float, details: bool) -> None:
+@pass_settings
+def vendor_check(
+    settings: Settings, *, write: bool, user: str | None, timeout: float, details: bool
+) -> None:
     """Check whether the vendor's SDK works here.
 
     Each line shows whether the SDK does one thing that VendorTransport needs.
@@ -132,18 +135,14 @@ def vendor_check(*, write: bool, user: str | None, timeout: float, details: bool
         raise_usage_error("--write and --user UID go together: the chat needs a user")
     from teamwire_sync._cli.vendor_check import VendorCheck  # noqa: PLC0415  only this command needs it
 
-    click.echo(
-        "Checking the way through the vendor's SDK, teamwire_api. Programs use it with "
-        "TEAMWIRE_TRANSPORT=vendor, or after: teamwire-sync --vendor config init",
-        err=True,
-    )
     connect = partial(Connection, config=ConnectionConfig(listing_timeout=timeout))
     check = VendorCheck(connect, recipient=user or None, timeout=timeout)
     findings = []
     with without_store():
         for finding in check.run():
             findings.append(finding)
-            click.echo(f"{finding.number:2} {finding.what}: {finding.outcome}")
+            way = f", {settings.way_of_programs()}" if finding.number == 1 else ""
+            click.echo(f"{finding.number:2} {finding.what}: {finding.outcome}{way}")
             if finding.details and details:
                 click.echo(f"   {finding.details}")
     if not details and any(finding.details for finding in findings):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +15,8 @@ from tests.cli.conftest import run
 from tests.support.sdk_double import DOUBLE, vendor_env
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from teamwire_sync.testing import Sandbox
     from tests.cli.conftest import Cli
 
