@@ -1,15 +1,14 @@
-"""The schemas of docs/openapi.yaml, and whether a value is as one of them says."""
+"""The schemas of openapi.yaml, and whether a value is as one of them says."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from importlib.resources import files
 from typing import Any
 
 import yaml
 
-CONTRACT: dict[str, Any] = yaml.safe_load(
-    (Path(__file__).parents[2] / "docs" / "openapi.yaml").read_text("utf-8")
-)
+FILES = files("teamwire_sync._http.contract")
+CONTRACT: dict[str, Any] = yaml.safe_load((FILES / "openapi.yaml").read_text("utf-8"))
 SCHEMAS = CONTRACT["components"]["schemas"]
 TYPES: dict[str, set[type]] = {
     "string": {str},

@@ -1,4 +1,4 @@
-"""The wire package speaks exactly the contract of docs/openapi.yaml."""
+"""The wire package speaks exactly the contract of openapi.yaml."""
 
 from __future__ import annotations
 

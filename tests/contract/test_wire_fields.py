@@ -1,4 +1,4 @@
-"""Each field of the contract is missed by name, and has the types of docs/openapi.yaml alone."""
+"""Each field of the contract is missed by name, and has the types of openapi.yaml alone."""
 
 from __future__ import annotations
 
