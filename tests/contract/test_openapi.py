@@ -98,7 +98,7 @@ def test_every_kind_of_event_of_the_contract_is_known() -> None:
 def test_every_kind_of_event_has_its_own_name() -> None:
     named = {kind: resolved(schema)["properties"]["type"] for kind, schema in KINDS.items()}
 
-    assert named == {kind: {"const": kind} for kind in KINDS}
+    assert named == {kind: {"type": "string", "const": kind} for kind in KINDS}
 
 
 NOW = datetime.now(timezone.utc)
@@ -164,13 +164,16 @@ def test_a_body_is_sent_where_the_contract_wants_one() -> None:
         ("ChatEdit", {}, [" is empty"]),
         ("ChatEdit", {"title": "x" * 256}, [".title has 256"]),
         ("MemberEdit", {"add_user_ids": [5], "x": 1}, [".x is unknown", ".add_user_ids[0] is int"]),
-        ("NewMessage", {"message": ""}, [" fits none of anyOf"]),
+        ("NewMessage", {"message": "x", "alert_type": "notes"},
+         [".alert_type fits none of anyOf"]),
+        ("Message", builders.message_doc(attachments=[{"type": "file", "attachment_id": "a"}]),
+         [".attachments[0] fits none of anyOf"]),
         ("NewMessage", {"message": "x", "attachments": [{"type": "file"}]},
          [".attachments[0].attachment_id is missing"]),
         ("EventPage", builders.events_doc(builders.event_doc("message_deleted")),
          [".events[0].message_id is missing"]),
     ],
-    ids=["type", "none", "long", "unknown", "anyOf", "kind", "event"],
+    ids=["type", "none", "long", "unknown", "enum", "attachment", "kind", "event"],
 )  # fmt: skip
 def test_what_is_not_as_the_contract_has_it_is_noticed(
     name: str, value: Any, found: list[str]

@@ -85,7 +85,7 @@ def _documented_requests(operation: Any) -> Iterator[dict[str, Any]]:
         for example in (
             [content["example"]]
             if "example" in content
-            else [named["value"] for named in content["examples"].values()]
+            else [named["value"] for named in content.get("examples", {}).values()]
         )
     ]
     for media_type, body in bodies:
