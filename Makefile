@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test test-slow test-all lint docs bench clean
+.PHONY: demo test test-slow test-all lint docs contract bench clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/teamwire-sync demo
@@ -34,6 +34,10 @@ lint: $(VENV)/.dev
 
 docs: $(VENV)/.dev
 	$(BIN)/sphinx-build -W --keep-going -n -q -b html docs site
+
+# After each change of openapi.yaml.
+contract: $(VENV)/.dev
+	$(BIN)/python .ci/contract.py
 
 # The whole of it takes four minutes and writes docs/performance.md; BENCH=--quick is a try.
 BENCH ?= --markdown

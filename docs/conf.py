@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -100,8 +101,8 @@ MADE_BY_US = {
 def add_contract(_app: Any, document: str, source: list[str]) -> None:
     """Put the contract into its page."""
     if document == "contract":
-        contract = yaml.safe_load((HERE / "openapi.yaml").read_text("utf-8"))
-        source[0] += markdown_of(contract)
+        text = (files("teamwire_sync._http.contract") / "openapi.yaml").read_text("utf-8")
+        source[0] += markdown_of(yaml.safe_load(text))
 
 
 def unlink_folders(app: Any, document: str, source: list[str]) -> None:

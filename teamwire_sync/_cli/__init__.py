@@ -130,6 +130,7 @@ for _command in (
     tools.sandbox,
     tools.demo,
     tools.vendor_check,
+    tools.contract,
     tools.completion,
 ):
     main.add_command(_command)

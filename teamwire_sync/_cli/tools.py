@@ -1,4 +1,4 @@
-"""``teamwire-sync sandbox``, ``demo``, ``vendor-check`` and ``completion``."""
+"""``teamwire-sync sandbox``, ``demo``, ``vendor-check``, ``contract`` and ``completion``."""
 
 from __future__ import annotations
 
@@ -149,6 +149,20 @@ def vendor_check(
         click.echo("To see the texts of the vendor's errors, pass --details.", err=True)
     if any(finding.is_wrong for finding in findings):
         raise SystemExit(1)
+
+
+@click.command(cls=Command)
+@click.option("--json", "as_json", is_flag=True, help="Print the document as JSON.")
+def contract(*, as_json: bool) -> None:
+    """Print the REST contract, an OpenAPI 3.1 document in YAML.
+
+    Servers that implement the contract need no other document. Tools make a client or a server from
+    it, and check requests and responses. The command needs no credentials.
+    """
+    from importlib.resources import files  # noqa: PLC0415  only this command needs it
+
+    name = "openapi.json" if as_json else "openapi.yaml"
+    click.echo(files("teamwire_sync._http.contract").joinpath(name).read_bytes(), nl=False)
 
 
 def _testing() -> ModuleType:

@@ -1,15 +1,14 @@
-"""The schemas of docs/openapi.yaml, and whether a value is as one of them says."""
+"""The schemas of openapi.yaml, and whether a value is as one of them says."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from importlib.resources import files
 from typing import Any
 
 import yaml
 
-CONTRACT: dict[str, Any] = yaml.safe_load(
-    (Path(__file__).parents[2] / "docs" / "openapi.yaml").read_text("utf-8")
-)
+FILES = files("teamwire_sync._http.contract")
+CONTRACT: dict[str, Any] = yaml.safe_load((FILES / "openapi.yaml").read_text("utf-8"))
 SCHEMAS = CONTRACT["components"]["schemas"]
 TYPES: dict[str, set[type]] = {
     "string": {str},
@@ -31,9 +30,8 @@ def resolved(schema: Any) -> Any:
 
 def types_of(schema: Any) -> set[type]:
     schema = resolved(schema)
-    values = [schema["const"]] if "const" in schema else schema.get("enum")
-    if values is not None:
-        return {type(value) for value in values}
+    if "anyOf" in schema:
+        return set().union(*map(types_of, schema["anyOf"]))
     named = schema["type"]
     return set().union(*(TYPES[name] for name in ([named] if isinstance(named, str) else named)))
 
@@ -44,11 +42,11 @@ def faults(value: Any, schema: Any, path: str = "") -> list[str]:
     by_kind = schema.get("discriminator", {}).get("mapping", {})
     if isinstance(value, dict) and value.get("type") in by_kind:
         return faults(value, {"$ref": by_kind[value["type"]]}, path)
-    if {"type", "enum", "const"} & set(schema) and type(value) not in types_of(schema):
+    if "type" in schema and type(value) not in types_of(schema):
         return [f"{path} is {type(value).__name__}"]
     found = []
     allowed = [schema["const"]] if "const" in schema else schema.get("enum", [value])
-    if value not in allowed:
+    if value not in allowed or value in schema.get("not", {}).get("enum", ()):
         found.append(f"{path} is {value!r}")
     if isinstance(value, dict):
         found += _faults_of_object(value, schema, path)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from functools import partial
 from html.parser import HTMLParser
+from importlib.resources import files
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,7 +37,8 @@ PAGES = [
     for page in sorted(DOCS.glob("**/*.md"))
     if "notebooks" not in page.parts
 ]
-CONTRACT: dict[str, Any] = yaml.safe_load((DOCS / "openapi.yaml").read_text("utf-8"))
+FILE = files("teamwire_sync._http.contract") / "openapi.yaml"
+CONTRACT: dict[str, Any] = yaml.safe_load(FILE.read_text("utf-8"))
 OPERATIONS = [
     f"{method.upper()} {path}"
     for path, item in CONTRACT["paths"].items()
@@ -194,10 +196,23 @@ def test_no_page_has_a_path_of_the_machine_that_built_it(
     assert {path: there for path, there in found.items() if there} == {}
 
 
+def test_the_page_of_the_contract_offers_the_file(site: Path, pages: dict[str, Page]) -> None:
+    (link,) = (link for link in pages["contract.html"].links if link.endswith("/openapi.yaml"))
+
+    assert (site / link).read_bytes() == FILE.read_bytes()
+
+
 def test_the_page_of_the_contract_has_each_operation(pages: dict[str, Page]) -> None:
     text = pages["contract.html"].text
 
     assert [operation for operation in OPERATIONS if operation not in text] == []
+
+
+def test_the_page_of_the_contract_has_each_parameter(pages: dict[str, Page]) -> None:
+    text = pages["contract.html"].text
+    names = [each["name"] for each in CONTRACT["components"]["parameters"].values()]
+
+    assert [name for name in names if name not in text] == []
 
 
 def test_the_page_of_the_contract_has_each_schema(pages: dict[str, Page]) -> None:

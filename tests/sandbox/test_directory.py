@@ -127,6 +127,13 @@ def test_pages_of_groups_have_each_one_once(api: Api, limit: int) -> None:
     assert [found] == list(pages(api, GROUPS, "groups"))
 
 
+def test_a_group_is_a_circle_or_a_list(api: Api) -> None:
+    """It is never both and never neither. The schema does not say so."""
+    (groups,) = pages(api, GROUPS, "groups")
+    assert {group["is_circle"] for group in groups} == {True, False}
+    assert [group for group in groups if group["is_circle"] is group["is_list"]] == []
+
+
 def test_owners_come_with_the_groups(api: Api) -> None:
     """A page of groups describes their owners, and nobody else."""
     document = api.get(GROUPS).json()

@@ -194,9 +194,15 @@ def test_wrong_property_is_named(api: Api) -> None:
     assert missed == []
 
 
-@pytest.mark.parametrize("body", [{}, {"message": None}, {"message": ""}, {"message": 1}])
+@pytest.mark.parametrize(
+    "body",
+    [
+        *({}, {"message": None}, {"message": ""}, {"message": 1}, {"attachments": []}),
+        {"message": "", "attachments": []},
+    ],
+)
 def test_message_must_have_text(api: Api, body: Any) -> None:
-    """There is no empty message."""
+    """There is no message without text and attachments. The schema does not say so."""
     assert error(api.post(MESSAGES, json=body)) == (422, "invalid_request")
 
 

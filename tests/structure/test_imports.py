@@ -241,7 +241,7 @@ def test_only_the_contract_knows_paths() -> None:
 
 def test_only_the_contract_knows_fields() -> None:
     """Ids in paths, attributes of errors and of urllib3's retries have the names of fields, too."""
-    text = (Path(__file__).parents[2] / "docs" / "openapi.yaml").read_text("utf-8")
+    text = (PACKAGE / "_http" / "contract" / "openapi.yaml").read_text("utf-8")
     fields = {*_properties(yaml.safe_load(text))} - {"tid", "uid", "gid", "code", "status", "total"}
     assert {"user_ids", "next_cursor"} < fields
     wrong = [
