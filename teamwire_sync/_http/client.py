@@ -191,7 +191,7 @@ class HttpClient:
                         context=context,
                         redact=self._auth.redact,
                     )
-                    # `read_body` sets it, because an unreadable page may come from a proxy.
+                    # The session sets it, because an unreadable page may come from a proxy.
                     is_own = vars(error).get("shows_contract", True)
                     mark_sender(failure, is_own=is_own, heard=self._keeps_contract)
                     # A server that keeps the contract does a write only once per Idempotency-Key.

@@ -244,8 +244,9 @@ class Response:
 
     def _page(self) -> str:
         """Return a text about the page that came instead of an answer; empty if none did."""
-        title = reason_of(self.raw, self.redact) or "without a title"
-        return f" but a page: {title}" if is_page(self.raw) else ""
+        title = reason_of(self.raw, self.redact)
+        named = f": {title}" if title else " without a title"
+        return f" but a page{named}" if is_page(self.raw) else ""
 
     def error(self) -> TWError:
         """Return the error for a status other than 200."""

@@ -20,6 +20,7 @@ _LONGEST_REASON = 200
 # Characters of the visible text. A page with more text, such as a login or debug page, says in its
 # title what it is.
 _SHORT_PAGE = 300
+_MOST_PARTS = 20
 # Other codecs of Python are no character sets, or are slow.
 _CHARSET = re.compile(
     r"charset\s*=\s*[\"']?((?:utf|iso|windows|us|ascii|latin|cp|koi8|big5|gb|shift|euc)[\w-]*)",
@@ -77,7 +78,7 @@ def one_line(text: str, most: int) -> str:
     Text from a server may control a terminal, so only printable characters stay.
     """
     printable = "".join(character if character.isprintable() else " " for character in text)
-    return " ".join(printable.split())[:most]
+    return " ".join(printable.split())[:most].rstrip()
 
 
 def _beginning(raw: RawResponse) -> str:
@@ -107,17 +108,17 @@ def _reason_of_page(page: str, status: int) -> str:
     if reason:
         return f"{title} {unescape(reason[1])}"
     visible = _INLINE.sub("", _LINE.sub("", _TITLE.sub("", page)))
-    parts = [unescape(part).strip() for part in _TAG.split(visible)]
+    parts = [unescape(part).strip() for part in _TAG.split(visible) if not part.isspace()]
     if title and sum(map(len, parts)) > _SHORT_PAGE:
         return title
     kept, said = [title], _words(title)
     if title:
         # A heading often repeats the status.
         said |= _words(f"HTTP status error {status} {_phrase(status)}")
-    for part in parts:
+    for part in parts[:_MOST_PARTS]:
         words = _words(part)
         if not words <= said:
-            kept.append(part)
+            kept = [*(each for each in kept if not _words(each) <= words), part]
             said |= words
     return " ".join(kept)
 

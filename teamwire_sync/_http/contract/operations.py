@@ -294,5 +294,5 @@ def _reason(value: Any, levels: int) -> str:
     title = fields.get("title")
     # RFC 9457 has both: the kind of the problem, and what happened.
     if isinstance(title, str) and title not in reason:
-        return f"{title}: {reason}"
+        return f"{title.rstrip('.')}: {reason}"
     return reason
