@@ -63,8 +63,8 @@ class Connection:
        ``TEAMWIRE_PROFILE`` names, or ``[default]``.
 
     Args:
-        app_id: The App ID of the bot, from the dashboard. None (default): see above.
-        secret: The Secret of the bot, from the dashboard. None (default): see above.
+        app_id: The App ID of the bot. None (default): see above.
+        secret: The Secret of the bot. None (default): see above.
         url: The URL of the server, such as ``https://backend.example.org``. None (default): see
             above.
         config: The time limits, the settings of the cache and the settings of the network. None
@@ -221,6 +221,9 @@ class Connection:
         clock: Callable[[], float] | None = None,
     ) -> Connection:
         """Return a Connection that uses the vendor's async SDK, see `VendorTransport`.
+
+        It ignores ``TEAMWIRE_TRANSPORT`` and the credentials of HTTP. docs/vendor.md documents what
+        works. See also its section "Not yet run on a real server".
 
         Args:
             connection_factory: A callable that creates the vendor's connection. None (default):

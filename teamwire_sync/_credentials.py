@@ -86,13 +86,13 @@ def find_credentials(
 
 def _problem_of(app_id: str, secret: str, url: str) -> str | None:
     if not app_id or not app_id.isprintable():
-        return "app_id must be printable text; copy it again from the dashboard"
+        return "app_id must be printable text; copy it again"
     if "://" in app_id:
         return "app_id is a URL: the order is Connection(app_id, secret, url)"
     if ":" in app_id:
         return "app_id must not contain ':' (is it app_id and secret in one?)"
     if not secret or not secret.isprintable():
-        return "secret must be printable text; copy it again from the dashboard"
+        return "secret must be printable text; copy it again"
     if secret.startswith(("https://", "http://")):
         return "secret is a URL: the order is Connection(app_id, secret, url)"
     _, is_url, rest = url.partition("://")

@@ -10,7 +10,7 @@ import time
 from datetime import timezone
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
 from attrs import frozen
@@ -39,8 +39,10 @@ from teamwire_sync._http.contract import (
     decode_revision,
     keeps_contract,
 )
+from teamwire_sync._http.reasons import is_page, one_line, reason_of
 from teamwire_sync._http.sockets import is_unsent
 from teamwire_sync._internal.collector import with_fewer_collections
+from teamwire_sync._internal.hosts import is_loopback
 from teamwire_sync._internal.signals import not_by_signal, suppress
 from teamwire_sync._internal.validation import as_unicode
 from teamwire_sync.exceptions import (
@@ -118,10 +120,11 @@ _NOT_MEMBERS = {
     OPERATIONS["edit_admins"]: "not members, or not administrators",
     OPERATIONS["edit_group_members"]: "unknown, not visible to the bot, or not members",
 }
+_NOT_THE_SERVERS = "the answer is not the server's"
 _FROM_BETWEEN = "something between this client and the server sent this response"
 _NO_CONTRACT = (
-    "no server of the REST contract sent this response: check the URL; a Teamwire server needs "
-    "VendorTransport, or a gateway that implements the contract"
+    "no server of the bot contract sent this response: check the URL; if it is a Teamwire server, "
+    "use the vendor's SDK: see docs/connect.md"
 )
 # The error of http.client if a proxy refuses CONNECT has no class of its own.
 _NO_TUNNEL = "Tunnel connection failed: "
@@ -144,6 +147,7 @@ class Response:
         heard: Whether this response or an earlier one has the header of the contract.
         context: The keyword arguments for an error about the response.
         redact: A function that removes the Secret from a text.
+        url: The server's URL.
     """
 
     operation: Operation
@@ -151,6 +155,7 @@ class Response:
     heard: bool
     context: dict[str, Any]
     redact: Callable[[str], str]
+    url: str
 
     def decode(self, decode: Callable[[Any], T]) -> T:
         """Return the result of *decode* for the JSON in the body.
@@ -179,9 +184,12 @@ class Response:
         Raises:
             TWProtocolError: The response does not come from the server.
         """
-        if self._is_foreign:
-            message = f"{self.context['method']} {self.context['path']}: {self._origin()}"
-            raise self._marked(TWProtocolError(message, **self.context))
+        # A server without the header may keep the rest of the contract, but it sends no page.
+        if self._is_foreign or (not self._is_own and is_page(self.raw)):
+            what = f"{self.context['method']} {self.context['path']}: {_NOT_THE_SERVERS}"
+            raise self._marked(
+                TWProtocolError(f"{what}{self._page()}{self._hint()}", **self.context)
+            )
         return self.raw.body
 
     def done(self) -> None:
@@ -193,7 +201,7 @@ class Response:
 
         def check(raw: RawResponse) -> None:
             if self._is_foreign:
-                raise TWProtocolError(_FROM_BETWEEN)
+                raise TWProtocolError(_NOT_THE_SERVERS)
             decode_done(_document(raw.body))
 
         self._checked(check)
@@ -205,10 +213,10 @@ class Response:
             return decode(self.raw)
         except not_by_signal(TWProtocolError) as error:
             text = str(error)
-        what = f"{self.context['method']} {self.context['path']}: {text}"
+        what = f"{self.context['method']} {self.context['path']}: {text}{self._page()}"
         if self.operation.writes:
             message = f"{what}; it may have been done or not; {_how_to_go_on(self.operation)}"
-            raise self._marked(TWDeliveryUnknownError(message, **self.context))
+            raise self._marked(TWDeliveryUnknownError(message + self._hint(), **self.context))
         raise self._marked(TWProtocolError(f"{what}; {self._origin()}", **self.context))
 
     @property
@@ -230,6 +238,16 @@ class Response:
             return "does this server implement the REST contract?"
         return _FROM_BETWEEN if self.heard else _NO_CONTRACT
 
+    def _hint(self) -> str:
+        """Return the end of a text about a response that does not come from the server."""
+        return "" if self._is_own else f"; {self._origin()}"
+
+    def _page(self) -> str:
+        """Return a text about the page that came instead of an answer; empty if none did."""
+        title = reason_of(self.raw, self.redact)
+        named = f": {title}" if title else " without a title"
+        return f" but a page{named}" if is_page(self.raw) else ""
+
     def error(self) -> TWError:
         """Return the error for a status other than 200."""
         return self._marked(self._error())
@@ -237,15 +255,17 @@ class Response:
     def _error(self) -> TWError:
         status = self.raw.status
         details = decode_error(self.raw.body, self.redact)
-        reason, is_page = "no reason given", "html" in self.raw.headers.get("Content-Type", "")
-        if details.message is not None:
-            reason = one_line(details.message, 300)
-        elif is_page:
-            reason = "an HTML page, so a proxy sent it"
+        is_redirect = 300 <= status < 400 and status != 304
+        if is_redirect and self.raw.location:
+            reason = f"a redirect to {self._target()}"
+        elif status >= 300 and details.message:
+            reason = one_line(details.message, 300 if self._is_own else 200)
+        else:
+            reason = reason_of(self.raw, self.redact) or "no reason given"
         code = None if details.code is None else one_line(details.code, 64)
         context = {**self.context, "code": code}
         what = f"{status} for {context['method']} {context['path']}: {reason}"
-        if 300 <= status < 500 and status != 304:
+        if is_redirect or 400 <= status < 500:
             return self._refusal(what, reason, details, context)
         if self._is_own and status == 501 and code == UNSUPPORTED:
             return TWUnsupportedError(what, **context)
@@ -253,8 +273,9 @@ class Response:
         is_refusal = self._is_own and status == 503
         if self.operation.writes and not is_refusal:
             what += f"; the server may have done it or not; {_how_to_go_on(self.operation)}"
-            return TWDeliveryUnknownError(what, **context)
+            return TWDeliveryUnknownError(what + self._hint(), **context)
         if status >= 500:
+            what += self._hint()
             failure = TWServerError(what, retry_after=self._retry_after(), **context)
             failure._is_refusal = is_refusal
             return failure
@@ -268,12 +289,12 @@ class Response:
             return TWConfigError(_PROXY_REFUSES, **context)
         if status == 429:
             wait = self._retry_after()
-            what += "" if wait is None else f"; try again in {wait:g} s"
+            what += self._hint() + ("" if wait is None else f"; try again in {wait:g} s")
             return TWRateLimitError(what, retry_after=wait, **context)
         if self._is_foreign:
             return self._not_done(what, self._origin(), context)
         if status < 400:
-            return self._redirect(context)
+            return TWConfigError(f"{what}; {self._instead()}", **context)
         if status in {401, 403}:
             return self._unauthorized(reason, context)
         if self._is_own:
@@ -283,11 +304,13 @@ class Response:
     def _unauthorized(self, reason: str, context: dict[str, Any]) -> TWError:
         if self.raw.status == 401:
             text = "401: the server does not accept this App ID and Secret"
+            if not self._is_own:
+                text += f" ({reason}){self._hint()}"
             return TWAuthError(text, **context)
         text = "the bot may not do this"
         if context["code"] == CIRCLE_NOT_PUBLIC:
             text = "bots can use only circles that are public"
-        return TWAuthError(f"403: {text} ({reason})", **context)
+        return TWAuthError(f"403: {text} ({reason}){self._hint()}", **context)
 
     def _own_refusal(
         self, what: str, reason: str, details: ErrorDetails, context: dict[str, Any]
@@ -315,18 +338,29 @@ class Response:
         error._is_refusal = True
         return error
 
-    def _redirect(self, context: dict[str, Any]) -> TWError:
+    def _target(self) -> str:
+        """Return the target of a redirect. A path is part of it only on the same server."""
         where = ""
         with suppress(ValueError):
-            target = urlsplit(self.raw.location)
-            if target.hostname:
-                where = f"{target.scheme}://{target.hostname}"
+            target = urlsplit(urljoin(self.url, self.raw.location))
+            if target[:2] == urlsplit(self.url)[:2]:
+                where = target.path.partition(";")[0] or "/"
+            elif target.hostname:
+                host = f"[{target.hostname}]" if ":" in target.hostname else target.hostname
+                where = f"{target.scheme}://{host}"
                 where += f":{target.port}" if target.port else ""
-        where = one_line(self.redact(where), 300) or "another address"
-        message = (
-            f"the server redirects to {where}, but redirects are not followed: correct the URL"
-        )
-        return TWConfigError(message, **context)
+        return one_line(self.redact(where), 300) or "another address"
+
+    def _instead(self) -> str:
+        """Return what to do instead of following a redirect."""
+        here, there = urlsplit(self.url), urlsplit("")
+        with suppress(ValueError):
+            there = urlsplit(self.raw.location)
+        if here[:1] == ("http",) and there[:1] == ("https",) and here.hostname == there.hostname:
+            name = "the host name in the server's certificate"
+            other = f", or {name}" if is_loopback(here.hostname or "") else ""
+            return f"use {self._target()}{other}"
+        return "redirects are not followed: correct the URL" if self._is_own else _NO_CONTRACT
 
     def _retry_after(self) -> float | None:
         """Return the seconds for which the server asks us to wait, or None.
@@ -342,6 +376,19 @@ class Response:
         until, sent_at = _timestamp(value), _timestamp(self.raw.headers.get("Date", ""))
         # Compare with the server's own clock, because our clock may differ by minutes.
         return None if until is None else max(0.0, until - (sent_at or time.time()))
+
+
+def mark_sender(error: TWError, *, is_own: bool, heard: bool) -> None:
+    """Add a hint at the sender of a response that could not be read, unless it has the header.
+
+    Args:
+        error: The error about the response.
+        is_own: Whether the response has the header of the contract.
+        heard: Whether an earlier response had the header.
+    """
+    if not is_own:
+        error._is_foreign = heard
+        error.args = (f"{error}; {_FROM_BETWEEN if heard else _NO_CONTRACT}",)
 
 
 def _timestamp(value: str) -> float | None:
@@ -483,15 +530,6 @@ def seconds(number: float) -> str:
     """Return *number* seconds as a text, rounded."""
     digits = 3 if number < 0.1 else 2 if number < 10 else 1
     return f"{round(number, digits):g} s"
-
-
-def one_line(text: str, most: int) -> str:
-    """Return *text* as one line of at most *most* characters.
-
-    Text from a server may control a terminal, so only printable characters stay.
-    """
-    printable = "".join(character if character.isprintable() else " " for character in text)
-    return " ".join(printable.split())[:most]
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -12,9 +12,11 @@ import requests
 from attrs import field, frozen
 from requests.structures import CaseInsensitiveDict
 from urllib3 import connectionpool
+from urllib3.exceptions import DecodeError
 
 from teamwire_sync._http.adapter import DeadlineAdapter
 from teamwire_sync._http.body import AnswerRefusedError, DownloadBody, UploadBody
+from teamwire_sync._http.contract import keeps_contract
 from teamwire_sync._http.network import is_usable_proxy, network_settings
 from teamwire_sync._http.redaction import Redactor, base64_of
 from teamwire_sync._http.response_body import read_body, take_body
@@ -371,11 +373,15 @@ def _read(
     ends_at: float = math.inf,
     location: str = "",
 ) -> RawResponse:
-    if download is None or response.status_code != 200:
-        body = _body(response, ends_at)
-    else:
-        body = _body(response, ends_at, download.write)
-        download.end()
+    try:
+        if download is None or response.status_code != 200:
+            body = _body(response, ends_at)
+        else:
+            body = _body(response, ends_at, download.write)
+            download.end()
+    except not_by_signal(AnswerRefusedError, DecodeError) as error:
+        vars(error)["shows_contract"] = keeps_contract(response.headers)
+        raise
     return RawResponse(
         response.status_code,
         response.headers,

@@ -9,6 +9,7 @@ import pickle
 import re
 import socket
 import ssl
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable
@@ -40,7 +41,7 @@ from tests.support.provocations import (
     logs,
     shows,
 )
-from tests.support.transport_calls import CONTRACT, call, error_body
+from tests.support.transport_calls import CONTRACT, NO_CONTRACT, call, error_body
 from tests.support.waiting import Threads
 
 if TYPE_CHECKING:
@@ -48,12 +49,8 @@ if TYPE_CHECKING:
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "troubleshooting.md"
 LINES = re.findall(r"^```text\n(.*)\n```$", DOCUMENT.read_text("utf-8"), re.MULTILINE)
-NO_CONTRACT = (
-    "no server of the REST contract sent this response: check the URL; a Teamwire server needs "
-    "VendorTransport, or a gateway that implements the contract"
-)
 TRIED = "(tried 4 times)"
-HTML = {"body": "<html>down</html>", "headers": {"Content-Type": "text/html"}}
+HTML = {"Content-Type": "text/html"}
 TWINS = [make_chat(tid, "test") for tid in ("7MQKchz6wsSzmWTVnppGAc", "8NRLdia7xtTanXUWoqqHBd")]
 
 
@@ -69,10 +66,32 @@ def caused_by(error: Exception, cause: OSError) -> Exception:
 @shows(
     "app_id, secret, url missing: pass Connection(app_id=..., secret=..., url=...), or set the "
     "environment variables TEAMWIRE_APP_ID, TEAMWIRE_SECRET, TEAMWIRE_URL, or add app_id = ... to "
-    "the section [default] of the file config.ini"
+    "the section [default] of the file config.ini. For a Teamwire server without a gateway, use "
+    "the vendor's SDK: set TEAMWIRE_TRANSPORT=vendor (teamwire_api is not installed in this "
+    "Python, /usr/bin/python3); see docs/connect.md"
 )
 def _() -> object:
-    return Connection()
+    with (
+        patch.dict(sys.modules, {"teamwire_api": None}),
+        patch.object(sys, "executable", "/usr/bin/python3"),
+    ):
+        return Connection()
+
+
+@shows(
+    "TEAMWIRE_TRANSPORT in the environment is vendor, but there are also settings of HTTP: "
+    "TEAMWIRE_URL in the environment. The vendor's SDK does not use them. Remove them, or set "
+    "TEAMWIRE_TRANSPORT=http; see docs/connect.md"
+)
+def _() -> object:
+    with patch.dict(os.environ, TEAMWIRE_TRANSPORT="vendor", TEAMWIRE_URL=URL):
+        return Connection()
+
+
+@shows("TEAMWIRE_TRANSPORT in the environment must be http or vendor")
+def _() -> object:
+    with patch.dict(os.environ, TEAMWIRE_TRANSPORT="sdk"):
+        return Connection()
 
 
 @shows(
@@ -106,7 +125,7 @@ def _() -> object:
         return Connection("app", "secret", "http://127.0.0.1:1").check()
 
 
-@shows("secret must be printable text; copy it again from the dashboard")
+@shows("secret must be printable text; copy it again")
 def _() -> object:
     return Connection("app", "top\tsecret", URL)
 
@@ -119,12 +138,9 @@ def _() -> object:
     return Connection("app", "topsecret", f"http://{HOST}")
 
 
-@shows(
-    "the server redirects to https://backend.example.org, but redirects are not followed: "
-    "correct the URL"
-)
+@shows(f"301 for GET /v1/bot/me/: a redirect to https://login.example.org; {NO_CONTRACT}")
 def _() -> object:
-    return answered("get_me", status=301, headers={"Location": f"{URL}/"})
+    return answered("get_me", status=301, headers={"Location": "https://login.example.org/sso"})
 
 
 @shows("REQUESTS_CA_BUNDLE: there is no file or folder '/etc/ssl/ours.pem'")
@@ -161,7 +177,7 @@ def _() -> object:
 
 @shows("401: the server does not accept this App ID and Secret")
 def _() -> object:
-    return answered("get_me", status=401)
+    return answered("get_me", status=401, headers=CONTRACT)
 
 
 @shows("403: bots can use only circles that are public (the circle is not public)")
@@ -240,9 +256,11 @@ def _() -> object:
     return flight.wait(time.monotonic())
 
 
-@shows(f"503 for GET /v1/bot/chats/: an HTML page, so a proxy sent it {TRIED}")
+@shows(f"503 for GET /v1/bot/chats/: 503 Service Unavailable; {NO_CONTRACT} {TRIED}")
 def _() -> object:
-    return answered("list_chats", status=503, **HTML)
+    return answered(
+        "list_chats", status=503, body="<title>503 Service Unavailable</title>", headers=HTML
+    )
 
 
 @shows("429 for GET /v1/bot/chats/: slow down; try again in 120 s")
@@ -257,14 +275,14 @@ def _() -> object:
     return answered("list_chats", url=f"{URL}/elsewhere", status=404, json=body)
 
 
-@shows(f"GET /v1/bot/me/: the answer is not JSON; {NO_CONTRACT}")
+@shows(f"GET /v1/bot/me/: the answer is not JSON but a page: Sign in; {NO_CONTRACT}")
 def _() -> object:
-    return answered("get_me", body="<html>")
+    return answered("get_me", body="<html><title>Sign in</title>", headers=HTML)
 
 
 @shows(
-    "404 for GET /v1/bot/chats/: no reason given; something between this client and the server "
-    "sent this response"
+    "404 for GET /v1/bot/chats/: default backend - 404; something between this client and the "
+    "server sent this response"
 )
 def _() -> object:
     transport = HttpTransport(Credentials("app", "topsecret", URL), ConnectionConfig())
@@ -277,7 +295,7 @@ def _() -> object:
 
 @shows("the answer to GET /v1/bot/chats/ is refused: it is larger than 32 MiB")
 def _() -> object:
-    return answered("list_chats", body=b" " * (33 * 2**20))
+    return answered("list_chats", body=b" " * (33 * 2**20), headers=CONTRACT)
 
 
 @shows(
@@ -377,7 +395,7 @@ def _() -> object:
     connection = Connection(transport=transport, config=config, clock=clock)
     with responses.RequestsMock() as server:
         server.get(f"{URL}/v1/bot/chats/", json=page_doc(chat_doc("t1")))
-        server.get(f"{URL}/v1/bot/chats/", status=503)
+        server.get(f"{URL}/v1/bot/chats/", status=503, headers=CONTRACT)
         connection.chats.get_subscriptions()
         clock.advance(301)
         return connection.chats.get_by_thread_id("t1")
@@ -400,8 +418,8 @@ def _() -> object:
     )
     transport._client._retries._jitter = lambda: 0.6
     with responses.RequestsMock() as server:
-        server.get(f"{URL}/v1/bot/me/", status=503)
-        server.get(f"{URL}/v1/bot/me/", status=401)
+        server.get(f"{URL}/v1/bot/me/", status=503, headers=CONTRACT)
+        server.get(f"{URL}/v1/bot/me/", status=401, headers=CONTRACT)
         with pytest.raises(TWError):
             transport.get_me(deadline=None)
     return pauses

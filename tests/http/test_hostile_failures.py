@@ -55,7 +55,9 @@ def failed(status: int, body: bytes, headers: dict[str, str] | None = None) -> T
     headers = {**CONTRACT, **(headers or {})}
     raw = RawResponse(status, headers, headers.get("Location", ""), body)
     context = {"method": "GET", "path": "/v1/bot/me/", "status": status, "request_id": "r1"}
-    return Response(OPERATIONS["get_me"], raw, True, context, str).error()
+    return Response(
+        OPERATIONS["get_me"], raw, True, context, str, "https://teamwire.example"
+    ).error()
 
 
 def is_sound(error: TWError) -> bool:

@@ -852,8 +852,8 @@ MUTANTS = (
     ),
     _mutant(
         "an answer of anything shows that a chat was left",
-        "            if self._is_foreign:\n                raise TWProtocolError(_FROM_BETWEEN)\n",
-        "",
+        "            if self._is_foreign:\n",
+        "            if False:\n",
         f"{_STATUSES}::TestRefusals::test_a_page_in_place_of_an_answer_is_not_the_servers",
         file="_http/errors.py",
     ),

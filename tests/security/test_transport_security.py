@@ -471,7 +471,7 @@ class TestRedirects:
     ) -> None:
         connection = trusting(server.url())
         server.headers = {"Location": "https://other.example:444/x"}
-        pattern = "https://other.example:444, but redirects are not followed: correct the URL"
+        pattern = ": a redirect to https://other.example:444; no server of the bot contract"
         wrong = []
         for status in STATUSES_OF_REDIRECTS:
             server.status = status
