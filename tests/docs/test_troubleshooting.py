@@ -30,6 +30,7 @@ from teamwire_sync._http.transport import HttpTransport
 from teamwire_sync._internal.waiting import Ticket
 from tests.support.builders import Clock, chat_doc, make_chat, page_doc, user_doc
 from tests.support.fake_transport import FakeTransport
+from tests.support.foreign_answers import ANSWERS
 from tests.support.provocations import (
     HOST,
     LOGGED,
@@ -40,7 +41,7 @@ from tests.support.provocations import (
     logs,
     shows,
 )
-from tests.support.transport_calls import CONTRACT, call, error_body
+from tests.support.transport_calls import CONTRACT, NO_CONTRACT, call, error_body
 from tests.support.waiting import Threads
 
 if TYPE_CHECKING:
@@ -48,13 +49,21 @@ if TYPE_CHECKING:
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "troubleshooting.md"
 LINES = re.findall(r"^```text\n(.*)\n```$", DOCUMENT.read_text("utf-8"), re.MULTILINE)
-NO_CONTRACT = (
-    "no server of the REST contract sent this response: check the URL; a Teamwire server needs "
-    "VendorTransport, or a gateway that implements the contract"
-)
+BETWEEN = "something between this client and the server sent this response"
 TRIED = "(tried 4 times)"
-HTML = {"body": "<html>down</html>", "headers": {"Content-Type": "text/html"}}
 TWINS = [make_chat(tid, "test") for tid in ("7MQKchz6wsSzmWTVnppGAc", "8NRLdia7xtTanXUWoqqHBd")]
+
+
+def after_an_answer(name: str, **how: Any) -> Any:
+    """The result of the call *name* if the server has answered before, and *how* comes now."""
+    credentials = Credentials("app", "topsecret", URL)
+    transport = HttpTransport(credentials, ConnectionConfig(), pause=lambda _: None)
+    with responses.RequestsMock() as server:
+        server.get(f"{URL}/v1/bot/me/", json={"user": user_doc(is_bot=True)}, headers=CONTRACT)
+        call("get_me", transport)
+        server.reset()
+        server.get(re.compile(f"{URL}/.*"), **how)
+        return call(name, transport)
 
 
 def unreachable(reason: Exception) -> Any:
@@ -120,11 +129,18 @@ def _() -> object:
 
 
 @shows(
-    "the server redirects to https://backend.example.org, but redirects are not followed: "
-    "correct the URL"
+    "301 for GET /v1/bot/me/: a redirect to https://backend.example.org; use "
+    "https://backend.example.org"
 )
 def _() -> object:
-    return answered("get_me", status=301, headers={"Location": f"{URL}/"})
+    config = ConnectionConfig(allow_insecure_http=True)
+    to = {"Location": f"{URL}/"}
+    return answered("get_me", config, url=f"http://{HOST}", status=301, headers=to)
+
+
+@shows(f"302 for GET /v1/bot/me/: a redirect to /login/; {NO_CONTRACT}")
+def _() -> object:
+    return answered("get_me", status=302, headers={"Location": "/login/?next=/v1/bot/me/"})
 
 
 @shows("REQUESTS_CA_BUNDLE: there is no file or folder '/etc/ssl/ours.pem'")
@@ -161,7 +177,7 @@ def _() -> object:
 
 @shows("401: the server does not accept this App ID and Secret")
 def _() -> object:
-    return answered("get_me", status=401)
+    return answered("get_me", status=401, headers=CONTRACT)
 
 
 @shows("403: bots can use only circles that are public (the circle is not public)")
@@ -172,9 +188,8 @@ def _() -> object:
 
 @shows("403: the bot may not do this (only admins may post)")
 def _() -> object:
-    return answered(
-        "post_message", status=403, json=error_body("forbidden", "only admins may post")
-    )
+    body = error_body("forbidden", "only admins may post")
+    return answered("post_message", status=403, json=body)
 
 
 @shows(f"can't reach {HOST}:443: Name or service not known {TRIED}")
@@ -240,9 +255,18 @@ def _() -> object:
     return flight.wait(time.monotonic())
 
 
-@shows(f"503 for GET /v1/bot/chats/: an HTML page, so a proxy sent it {TRIED}")
+@shows(
+    "503 for GET /v1/bot/chats/: 503 Service Unavailable No server is available to handle this "
+    f"request.; {BETWEEN} {TRIED}"
+)
 def _() -> object:
-    return answered("list_chats", status=503, **HTML)
+    page = ANSWERS["HAProxy 503"].body
+    return after_an_answer("list_chats", status=503, body=page, content_type="text/html")
+
+
+@shows(f"404 for GET /v1/bot/chats/: Not found.; {NO_CONTRACT}")
+def _() -> object:
+    return answered("list_chats", status=404, body='{"detail": "Not found."}')
 
 
 @shows("429 for GET /v1/bot/chats/: slow down; try again in 120 s")
@@ -257,27 +281,19 @@ def _() -> object:
     return answered("list_chats", url=f"{URL}/elsewhere", status=404, json=body)
 
 
-@shows(f"GET /v1/bot/me/: the answer is not JSON; {NO_CONTRACT}")
+@shows(f"GET /v1/bot/me/: the answer is not JSON but a page: Teamwire Dashboard; {NO_CONTRACT}")
 def _() -> object:
-    return answered("get_me", body="<html>")
+    return answered("get_me", body="<html><title>Teamwire Dashboard</title>")
 
 
-@shows(
-    "404 for GET /v1/bot/chats/: no reason given; something between this client and the server "
-    "sent this response"
-)
+@shows(f"404 for GET /v1/bot/chats/: default backend - 404; {BETWEEN}")
 def _() -> object:
-    transport = HttpTransport(Credentials("app", "topsecret", URL), ConnectionConfig())
-    with responses.RequestsMock() as server:
-        server.get(f"{URL}/v1/bot/me/", json={"user": user_doc(is_bot=True)}, headers=CONTRACT)
-        server.get(f"{URL}/v1/bot/chats/", status=404, body="default backend - 404")
-        call("get_me", transport)
-        return call("list_chats", transport)
+    return after_an_answer("list_chats", status=404, body="default backend - 404")
 
 
 @shows("the answer to GET /v1/bot/chats/ is refused: it is larger than 32 MiB")
 def _() -> object:
-    return answered("list_chats", body=b" " * (33 * 2**20))
+    return answered("list_chats", body=b" " * (33 * 2**20), headers=CONTRACT)
 
 
 @shows(
@@ -377,7 +393,7 @@ def _() -> object:
     connection = Connection(transport=transport, config=config, clock=clock)
     with responses.RequestsMock() as server:
         server.get(f"{URL}/v1/bot/chats/", json=page_doc(chat_doc("t1")))
-        server.get(f"{URL}/v1/bot/chats/", status=503)
+        server.get(f"{URL}/v1/bot/chats/", status=503, headers=CONTRACT)
         connection.chats.get_subscriptions()
         clock.advance(301)
         return connection.chats.get_by_thread_id("t1")
@@ -400,8 +416,8 @@ def _() -> object:
     )
     transport._client._retries._jitter = lambda: 0.6
     with responses.RequestsMock() as server:
-        server.get(f"{URL}/v1/bot/me/", status=503)
-        server.get(f"{URL}/v1/bot/me/", status=401)
+        server.get(f"{URL}/v1/bot/me/", status=503, headers=CONTRACT)
+        server.get(f"{URL}/v1/bot/me/", status=401, headers=CONTRACT)
         with pytest.raises(TWError):
             transport.get_me(deadline=None)
     return pauses
