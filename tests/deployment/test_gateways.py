@@ -169,8 +169,8 @@ REASONS = {
     "haproxy": [
         "404 for GET /elsewhere/v1/bot/me/: no reason given",
         (
-            "503 for GET /v1/bot/me/: 503 Service Unavailable No server is available to handle this "
-            "request."
+            "503 for GET /v1/bot/me/: 503 Service Unavailable No server is available to handle "
+            "this request."
         ),
     ],
     "nginx": [
@@ -187,13 +187,13 @@ REASONS = {
     ],
     "apache2": [
         (
-            "404 for GET /elsewhere/v1/bot/me/: 404 Not Found The requested URL was not found on this "
-            "server."
+            "404 for GET /elsewhere/v1/bot/me/: 404 Not Found The requested URL was not found on "
+            "this server."
         ),
         (
             "503 for GET /v1/bot/me/: 503 Service Unavailable The server is temporarily unable to "
-            "service your request due to maintenance downtime or capacity problems. Please try again "
-            "later."
+            "service your request due to maintenance downtime or capacity problems. Please try "
+            "again later."
         ),
     ],
 }
