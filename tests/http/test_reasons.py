@@ -195,6 +195,7 @@ class TestReason:
             ("s3cr<b>et9xyz", "<p>s3cr<b>et9xyz</p>"),
             ("correct horse battery", "wrong: correct\r\n  horse\r\n  battery"),
         ],
+        ids=["tag", "spaces"],
     )
     def test_does_not_show_the_secret_without_its_tag_or_spaces(
         self, secret: str, body: str, server: responses.RequestsMock
