@@ -261,7 +261,8 @@ class Response:
         elif status >= 300 and details.message:
             reason = one_line(details.message, 300 if self._is_own else 200)
         else:
-            reason = reason_of(self.raw, self.redact) or "no reason given"
+            reason = reason_of(self.raw, self.redact)
+        reason = reason or "no reason given"
         code = None if details.code is None else one_line(details.code, 64)
         context = {**self.context, "code": code}
         what = f"{status} for {context['method']} {context['path']}: {reason}"

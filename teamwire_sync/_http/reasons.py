@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import http.client
 import re
 from html import unescape
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Callable
 
 from teamwire_sync._internal.signals import suppress
@@ -27,6 +27,7 @@ _CHARSET = re.compile(
     re.IGNORECASE,
 )
 _MARKUP = re.compile(r"<[!?/a-z]", re.IGNORECASE)
+_JSON = re.compile(r'\{\s*["}]|\[\s*["\[{\]\d]|"')
 _PAGE = re.compile(r"<(?:!doctype html|html|head|body)\b", re.IGNORECASE)
 # Each of these patterns takes linear time: what is not closed ends with the text.
 _INVISIBLE = re.compile(
@@ -60,7 +61,7 @@ def reason_of(raw: RawResponse, redact: Callable[[str], str]) -> str:
     is_failure = raw.status >= 300 and raw.status != 304
     if _MARKUP.match(text):
         text = _reason_of_page(text, raw.status) if is_failure else _title_of(text)
-    elif not is_failure or text[:1] in {"{", "[", '"'} or not _is_text(text):
+    elif not is_failure or _JSON.match(text) or not _is_text(text):
         return ""
     # A line break in the body may stand for a space of the Secret.
     return one_line(redact(one_line(text, _MOST_CHARACTERS)), _LONGEST_REASON)
@@ -114,7 +115,7 @@ def _reason_of_page(page: str, status: int) -> str:
     kept, said = [title], _words(title)
     if title:
         # A heading often repeats the status.
-        said |= _words(f"HTTP status error {status} {_phrase(status)}")
+        said |= _words(f"HTTP status error {status} {http.client.responses.get(status)}")
     for part in parts[:_MOST_PARTS]:
         words = _words(part)
         if not words <= said:
@@ -125,9 +126,3 @@ def _reason_of_page(page: str, status: int) -> str:
 
 def _words(text: str) -> set[str]:
     return set(re.findall(r"\w+", text.lower()))
-
-
-def _phrase(status: int) -> str:
-    with suppress(ValueError):
-        return HTTPStatus(status).phrase
-    return ""

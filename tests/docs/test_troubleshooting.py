@@ -31,6 +31,7 @@ from teamwire_sync._http.transport import HttpTransport
 from teamwire_sync._internal.waiting import Ticket
 from tests.support.builders import Clock, chat_doc, make_chat, page_doc, user_doc
 from tests.support.fake_transport import FakeTransport
+from tests.support.foreign_answers import ANSWERS
 from tests.support.provocations import (
     HOST,
     LOGGED,
@@ -49,9 +50,21 @@ if TYPE_CHECKING:
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "troubleshooting.md"
 LINES = re.findall(r"^```text\n(.*)\n```$", DOCUMENT.read_text("utf-8"), re.MULTILINE)
+BETWEEN = "something between this client and the server sent this response"
 TRIED = "(tried 4 times)"
-HTML = {"Content-Type": "text/html"}
 TWINS = [make_chat(tid, "test") for tid in ("7MQKchz6wsSzmWTVnppGAc", "8NRLdia7xtTanXUWoqqHBd")]
+
+
+def after_an_answer(name: str, **how: Any) -> Any:
+    """The result of the call *name* if the server has answered before, and *how* comes now."""
+    credentials = Credentials("app", "topsecret", URL)
+    transport = HttpTransport(credentials, ConnectionConfig(), pause=lambda _: None)
+    with responses.RequestsMock() as server:
+        server.get(f"{URL}/v1/bot/me/", json={"user": user_doc(is_bot=True)}, headers=CONTRACT)
+        call("get_me", transport)
+        server.reset()
+        server.get(re.compile(f"{URL}/.*"), **how)
+        return call(name, transport)
 
 
 def unreachable(reason: Exception) -> Any:
@@ -138,9 +151,19 @@ def _() -> object:
     return Connection("app", "topsecret", f"http://{HOST}")
 
 
-@shows(f"301 for GET /v1/bot/me/: a redirect to https://login.example.org; {NO_CONTRACT}")
+@shows(
+    "301 for GET /v1/bot/me/: a redirect to https://backend.example.org; use "
+    "https://backend.example.org"
+)
 def _() -> object:
-    return answered("get_me", status=301, headers={"Location": "https://login.example.org/sso"})
+    config = ConnectionConfig(allow_insecure_http=True)
+    to = {"Location": f"{URL}/"}
+    return answered("get_me", config, url=f"http://{HOST}", status=301, headers=to)
+
+
+@shows(f"302 for GET /v1/bot/me/: a redirect to /login/; {NO_CONTRACT}")
+def _() -> object:
+    return answered("get_me", status=302, headers={"Location": "/login/?next=/v1/bot/me/"})
 
 
 @shows("REQUESTS_CA_BUNDLE: there is no file or folder '/etc/ssl/ours.pem'")
@@ -188,9 +211,8 @@ def _() -> object:
 
 @shows("403: the bot may not do this (only admins may post)")
 def _() -> object:
-    return answered(
-        "post_message", status=403, json=error_body("forbidden", "only admins may post")
-    )
+    body = error_body("forbidden", "only admins may post")
+    return answered("post_message", status=403, json=body)
 
 
 @shows(f"can't reach {HOST}:443: Name or service not known {TRIED}")
@@ -256,11 +278,18 @@ def _() -> object:
     return flight.wait(time.monotonic())
 
 
-@shows(f"503 for GET /v1/bot/chats/: 503 Service Unavailable; {NO_CONTRACT} {TRIED}")
+@shows(
+    "503 for GET /v1/bot/chats/: 503 Service Unavailable No server is available to handle this "
+    f"request.; {BETWEEN} {TRIED}"
+)
 def _() -> object:
-    return answered(
-        "list_chats", status=503, body="<title>503 Service Unavailable</title>", headers=HTML
-    )
+    page = ANSWERS["HAProxy 503"].body
+    return after_an_answer("list_chats", status=503, body=page, content_type="text/html")
+
+
+@shows(f"404 for GET /v1/bot/chats/: Not found.; {NO_CONTRACT}")
+def _() -> object:
+    return answered("list_chats", status=404, body='{"detail": "Not found."}')
 
 
 @shows("429 for GET /v1/bot/chats/: slow down; try again in 120 s")
@@ -275,22 +304,14 @@ def _() -> object:
     return answered("list_chats", url=f"{URL}/elsewhere", status=404, json=body)
 
 
-@shows(f"GET /v1/bot/me/: the answer is not JSON but a page: Sign in; {NO_CONTRACT}")
+@shows(f"GET /v1/bot/me/: the answer is not JSON but a page: Teamwire Dashboard; {NO_CONTRACT}")
 def _() -> object:
-    return answered("get_me", body="<html><title>Sign in</title>", headers=HTML)
+    return answered("get_me", body="<html><title>Teamwire Dashboard</title>")
 
 
-@shows(
-    "404 for GET /v1/bot/chats/: default backend - 404; something between this client and the "
-    "server sent this response"
-)
+@shows(f"404 for GET /v1/bot/chats/: default backend - 404; {BETWEEN}")
 def _() -> object:
-    transport = HttpTransport(Credentials("app", "topsecret", URL), ConnectionConfig())
-    with responses.RequestsMock() as server:
-        server.get(f"{URL}/v1/bot/me/", json={"user": user_doc(is_bot=True)}, headers=CONTRACT)
-        server.get(f"{URL}/v1/bot/chats/", status=404, body="default backend - 404")
-        call("get_me", transport)
-        return call("list_chats", transport)
+    return after_an_answer("list_chats", status=404, body="default backend - 404")
 
 
 @shows("the answer to GET /v1/bot/chats/ is refused: it is larger than 32 MiB")

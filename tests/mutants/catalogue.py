@@ -27,6 +27,7 @@ _SHARED_CHANGES = "tests/stores/test_shared_changes.py"
 _HANDLERS = "tests/signals/test_handlers.py"
 _NUMBERS = "tests/services/test_revisions.py"
 _MARKS = "tests/stores/test_marks.py"
+_REASONS = "tests/http/test_reasons.py"
 _STATUSES = "tests/http/test_statuses.py"
 _SINCE = f"{_UNIT}/test_changes.py"
 _MISFIT = (
@@ -864,6 +865,35 @@ MUTANTS = (
         "tests/services/test_faults_over_http.py::TestChanges"
         "::test_if_the_server_itself_fails_all_the_chats_are_listed[{'status': 500}]",
         file="_cache/source.py",
+    ),
+    _mutant(
+        "an answer of a Teamwire server leads nowhere",
+        'return "" if self._is_own else f"; {self._origin()}"',
+        'return ""',
+        f"{_REASONS}::TestTeamwire"
+        "::test_leads_to_the_vendors_sdk_unless_the_server_is_known[HAProxy 503-unheard]",
+        file="_http/errors.py",
+    ),
+    _mutant(
+        "the Secret is removed from a page only after its tags",
+        "text = redact(_beginning(raw))",
+        "text = _beginning(raw)",
+        f"{_REASONS}::TestReason::test_does_not_show_the_secret_without_its_tag_or_spaces[tag]",
+        file="_http/reasons.py",
+    ),
+    _mutant(
+        "the Secret is removed from a text only before its line breaks",
+        "redact(one_line(text, _MOST_CHARACTERS))",
+        "redact(text)",
+        f"{_REASONS}::TestReason::test_does_not_show_the_secret_without_its_tag_or_spaces[spaces]",
+        file="_http/reasons.py",
+    ),
+    _mutant(
+        "an error quotes the message in an answer",
+        "if name in _NESTED or not isinstance(fields.get(name, {}), dict)",
+        "if True",
+        f"{_REASONS}::TestReason::test_is_not_the_message_that_an_answer_contains[400]",
+        file="_http/contract/operations.py",
     ),
     _mutant(
         "a status of anything is the server's",

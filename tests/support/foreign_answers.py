@@ -677,4 +677,28 @@ ANSWERS = {
     ),
     "one tag": ForeignAnswer(500, _TEXT, "<no data>", _NONE),
     "long text": ForeignAnswer(500, _TEXT, "word " * 500, ("word " * 40).strip()),
+    "Jira": ForeignAnswer(
+        400, _JSON, '{"errorMessages": ["It does not exist."], "errors": {}}', "It does not exist."
+    ),
+    "Cloudflare API": ForeignAnswer(
+        403,
+        _JSON,
+        '{"success": false, "errors": [{"code": 7003, "message": "no route"}], "messages": []}',
+        "no route",
+    ),
+    "text in brackets": ForeignAnswer(500, _TEXT, "[error] upstream died", "[error] upstream died"),
+    "JSON after a byte order mark": ForeignAnswer(
+        500, _JSON, b'\xef\xbb\xbf{"message": "no"}', "no"
+    ),
+    "page after a comment": ForeignAnswer(
+        500, _HTML, "<!-- generated -->\n<html><title>No</title></html>", "No"
+    ),
+    "page with an open script": ForeignAnswer(500, _HTML, "<html><script>var a = 1", _NONE),
+    "LiteSpeed": ForeignAnswer(
+        404,
+        _HTML,
+        "<html><head><title> 404 Not Found\r\n</title></head><body><h1>404</h1>\n"
+        "<h2>Not Found\r\n</h2>\n<p>The resource could not be found on this server!</p>",
+        "404 Not Found The resource could not be found on this server!",
+    ),
 }

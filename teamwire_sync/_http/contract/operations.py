@@ -45,6 +45,9 @@ _REASONS = (
     "detail",
     "message",
     "error_description",
+    "error_message",
+    "errormessage",
+    "errormessages",
     "msg",
     "reason",
     "description",
@@ -270,7 +273,7 @@ def decode_error(body: bytes, redact: Callable[[str], str]) -> ErrorDetails:
         message = _reason(document, _MOST_LEVELS)
     return ErrorDetails(
         code=redact(code) if isinstance(code, str) else None,
-        message=redact(message) or None,
+        message=redact(message) if message else None,
         user_ids=texts(said.get("user_ids")),
         group_ids=texts(said.get("group_ids")),
     )
