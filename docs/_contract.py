@@ -28,15 +28,18 @@ class _Page:
             for path, methods in self._document["paths"].items():
                 for method in _METHODS:
                     if tag["name"] in methods.get(method, {}).get("tags", ()):
-                        yield from self._operation(method, path, methods[method])
+                        yield from self._operation(method, path, methods)
         yield from ("## Schemas", "")
         for name, schema in self._document["components"]["schemas"].items():
             yield from self._schema(name, schema)
 
-    def _operation(self, method: str, path: str, operation: Node) -> Iterator[str]:
+    def _operation(self, method: str, path: str, item: Node) -> Iterator[str]:
+        operation = item[method]
         yield from (f"### {operation['summary']}", "", f"`{method.upper()} {path}`", "")
         yield from _paragraphs(operation.get("description", ""))
-        parameters = [self._resolved(each) for each in operation.get("parameters", ())]
+        # The headers of all requests are in the text at the beginning.
+        shared = [each for each in map(self._resolved, item["parameters"]) if each["in"] == "path"]
+        parameters = [*shared, *map(self._resolved, operation.get("parameters", ()))]
         yield from _table(
             ("parameter", "in", "type", "meaning"),
             [
@@ -78,7 +81,7 @@ class _Page:
                 (
                     f"`{each}`{'' if each in schema.get('required', ()) else ' (optional)'}",
                     self._type(value),
-                    self._resolved(value).get("description", "") if "$ref" not in value else "",
+                    value.get("description", ""),
                 )
                 for each, value in schema.get("properties", {}).items()
             ],

@@ -26,6 +26,8 @@ ANSWERS = CONTRACT["components"]["responses"]
 KINDS = {
     kind: {"$ref": schema} for kind, schema in SCHEMAS["Event"]["discriminator"]["mapping"].items()
 }
+# What a page lists, and does not describe beside something else.
+SUBJECTS = {("UserPage", "users"), ("GroupPage", "groups")}
 del OPERATIONS["health"]  # for whoever watches the server; the client has no use for it
 
 
@@ -48,6 +50,54 @@ def test_all_that_does_not_read_writes_but_an_upload_that_nobody_sees_yet() -> N
     assert writing == {name for name, (method, _, _) in OPERATIONS.items() if method != "GET"} - {
         "upload_attachment"
     }
+
+
+def test_each_operation_may_be_unsupported() -> None:
+    """A gateway can do only what the system behind it can."""
+    unsupported = {"$ref": "#/components/responses/Unsupported"}
+    without = [
+        name
+        for name, (_, _, operation) in OPERATIONS.items()
+        if operation["responses"].get("501") != unsupported
+    ]
+
+    assert without == []
+
+
+def test_each_request_may_forbid_caches() -> None:
+    parameter = {"$ref": "#/components/parameters/CacheControl"}
+
+    assert [
+        path for path, item in CONTRACT["paths"].items() if parameter not in item["parameters"]
+    ] == []
+
+
+def test_each_response_says_which_server_sent_it_and_that_no_cache_may_keep_it() -> None:
+    answers = {
+        **ANSWERS,
+        **{
+            f"{name} {status}": answer
+            for name, (_, _, operation) in OPERATIONS.items()
+            for status, answer in operation["responses"].items()
+            if "$ref" not in answer
+        },
+    }
+    always = {"Teamwire-Bot-Contract", "X-Request-ID", "Cache-Control"}
+
+    assert [name for name, answer in answers.items() if not always <= {*answer["headers"]}] == []
+
+
+def test_each_response_says_whom_it_describes() -> None:
+    """All that it names: a client does not ask for others."""
+    silent = [
+        f"{name}.{field}"
+        for name, schema in SCHEMAS.items()
+        for field, value in schema.get("properties", {}).items()
+        if value.get("$ref", "").endswith(("/Users", "/Groups"))
+        if "description" not in value and (name, field) not in SUBJECTS
+    ]
+
+    assert silent == []
 
 
 def test_what_writes_takes_a_key() -> None:

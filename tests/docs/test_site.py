@@ -208,6 +208,13 @@ def test_the_page_of_the_contract_has_each_operation(pages: dict[str, Page]) -> 
     assert [operation for operation in OPERATIONS if operation not in text] == []
 
 
+def test_the_page_of_the_contract_has_each_parameter(pages: dict[str, Page]) -> None:
+    text = pages["contract.html"].text
+    names = [each["name"] for each in CONTRACT["components"]["parameters"].values()]
+
+    assert [name for name in names if name not in text] == []
+
+
 def test_the_page_of_the_contract_has_each_schema(pages: dict[str, Page]) -> None:
     wanted = {f"schema-{schema.lower()}" for schema in CONTRACT["components"]["schemas"]}
 
