@@ -65,7 +65,7 @@ listed = chats.list_chats_with_http_info()
 try:
     chats.list_chats(if_none_match=listed.headers["ETag"])
 except ApiException as error:
-    got["known"] = [error.status, error.data]
+    got["unchanged"] = [error.status, error.data]
 made = chats.create_chat(
     NewChat(title="Übergabe 🚑", user_ids=[given["uid"]], group_ids=[given["gid"]]),
     idempotency_key="key-1",
@@ -116,8 +116,12 @@ posted = chats.post_message(
 ).message
 got["posted"] = posted.to_dict()
 got["kinds_of_attachments"] = [type(each.actual_instance).__name__ for each in posted.attachments]
-chats.post_message(made.tid, NewMessage(message="only a text"))
+chats.post_message(
+    made.tid,
+    NewMessage(message="a reply", reply_to=posted.mid, sender_display_name="Leitstelle"),
+)
 page = chats.list_messages(made.tid, limit=1)
+got["newest"] = [each.to_dict() for each in page.messages]
 page = chats.list_messages(made.tid, before=page.next_before)
 got["older"] = [each.message for each in page.messages]
 got["content"] = attachments.download_attachment(

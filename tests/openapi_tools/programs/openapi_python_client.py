@@ -55,47 +55,53 @@ client = AuthenticatedClient(
 )
 
 
+def known(model):
+    """The properties of a model, if the client has them all."""
+    assert model.additional_properties == {}, model
+    return model.to_dict()
+
+
 def every(operation, listed, **query):
     """The number of pages, and what is on them."""
     pages, cursor = 0, UNSET
     found = []
     while cursor is not None:
         page = operation.sync(client=client, cursor=cursor, **query)
-        found += [each.to_dict() for each in getattr(page, listed)]
+        found += [known(each) for each in getattr(page, listed)]
         pages, cursor = pages + 1, page.next_cursor
     return {"pages": pages, listed: found}
 
 
-got = {"health": health.sync(client=client).status, "me": get_me.sync(client=client).user.to_dict()}
+got = {"health": health.sync(client=client).status, "me": known(get_me.sync(client=client).user)}
 # The directory.
 got["users"] = every(list_users, "users", limit=20)
 got["groups"] = every(list_groups, "groups", limit=4)
-got["user"] = get_user.sync(given["uid"], client=client).user.to_dict()
+got["user"] = known(get_user.sync(given["uid"], client=client).user)
 got["avatar"] = get_avatar.sync(given["with_avatar"], client=client).payload.read().hex()
-got["group"] = get_group.sync(given["gid"], client=client).to_dict()
+got["group"] = known(get_group.sync(given["gid"], client=client))
 edited = edit_group_members.sync(
     given["list_gid"], client=client, body=GroupMemberEdit(add_user_ids=[given["uid"]])
 )
 got["added"] = edited.user_ids
 # What others have done.
 events = list_events.sync(client=client, cursor=given["cursor"]).events
-got["events"] = [each.to_dict() for each in events]
+got["events"] = [known(each) for each in events]
 got["kinds_of_events"] = [type(each).__name__ for each in events]
 page = list_messages.sync(given["tid"], client=client, limit=200)
-got["messages"] = [each.to_dict() for each in page.messages]
+got["messages"] = [known(each) for each in page.messages]
 # The list of chats, and its changes.
 got["chats"] = every(list_chats, "chats", limit=40)
 listed = list_chats.sync_detailed(client=client)
-known = list_chats.sync_detailed(client=client, if_none_match=listed.headers["ETag"])
-got["known"] = [known.status_code, known.parsed]
+unchanged = list_chats.sync_detailed(client=client, if_none_match=listed.headers["ETag"])
+got["unchanged"] = [unchanged.status_code, unchanged.parsed]
 made = create_chat.sync(
     client=client,
     body=NewChat(title="Übergabe 🚑", user_ids=[given["uid"]], group_ids=[given["gid"]]),
     idempotency_key="key-1",
 ).chat
-got["made"] = made.to_dict()
+got["made"] = known(made)
 pair = create_chat.sync(client=client, body=NewChat(user_ids=[given["uid"]], message="hello")).chat
-got["pair"] = pair.to_dict()
+got["pair"] = known(pair)
 leave_chat.sync(pair.tid, client=client)
 changes = list_chats.sync(client=client, since=int(listed.headers["Teamwire-Revision"]))
 got["changes"] = {
@@ -110,7 +116,7 @@ edits = [
     edit_members.sync(made.tid, client=client, body=MemberEdit(remove_group_ids=[given["gid"]])),
     edit_admins.sync(made.tid, client=client, body=AdminEdit(add_user_ids=[given["uid"]])),
 ]
-got["edited"] = edits[-1].chat.to_dict()
+got["edited"] = known(edits[-1].chat)
 content = bytes.fromhex(given["content"])
 uploaded = upload_attachment.sync(
     client=client, name="Lageplan.pdf", body=File(payload=BytesIO(content))
@@ -133,10 +139,15 @@ posted = post_message.sync(
         ],
     ),
 ).message
-got["posted"] = posted.to_dict()
+got["posted"] = known(posted)
 got["kinds_of_attachments"] = [type(each).__name__ for each in posted.attachments]
-post_message.sync(made.tid, client=client, body=NewMessage(message="only a text"))
+post_message.sync(
+    made.tid,
+    client=client,
+    body=NewMessage(message="a reply", reply_to=posted.mid, sender_display_name="Leitstelle"),
+)
 page = list_messages.sync(made.tid, client=client, limit=1)
+got["newest"] = [known(each) for each in page.messages]
 page = list_messages.sync(made.tid, client=client, before=page.next_before)
 got["older"] = [each.message for each in page.messages]
 downloaded = download_attachment.sync(posted.attachments[0].attachment_id, client=client)
@@ -148,5 +159,5 @@ refused = [
     create_chat.sync(client=client, body=NewChat(user_ids=["nobody"])),
     edit_chat.sync(pair.tid, client=client, body=ChatEdit(title="x")),
 ]
-got["refused"] = [each.to_dict() for each in refused]
+got["refused"] = [known(each) for each in refused]
 json.dump(got, sys.stdout)
