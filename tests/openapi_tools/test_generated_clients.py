@@ -14,6 +14,7 @@ import pytest
 import requests
 from attrs import frozen
 
+from teamwire_sync import AlertType
 from teamwire_sync._http.contract import OPERATIONS
 from teamwire_sync._sandbox.world.seed import BOT_LIST, KNOWN_CHAT, KNOWN_USER, PUBLIC_CIRCLE
 from teamwire_sync.testing import Sandbox, sandbox
@@ -211,7 +212,8 @@ def _do_all_that_others_do(box: Sandbox) -> None:
     box.set_admins(chat, [KNOWN_USER])
     mid = box.post_message(chat, "see https://example.org", KNOWN_USER, files={"a.pdf": CONTENT})
     box.mark_read(chat, mid)
-    box.post_message(chat, "Alarm", KNOWN_USER, is_alert=True, reply_to=mid)
+    for alert_type in AlertType:
+        box.post_message(chat, "Alarm", is_alert=True, alert_type=alert_type.value, reply_to=mid)
     box.delete_message(chat, box.post_message(chat, "wrong", KNOWN_USER))
     box.remove_chat(chat)
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import re
 from contextlib import suppress
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 import pytest
 import requests
 
 from teamwire_sync import (
+    AlertType,
     Attachments,
     Connection,
     ConnectionConfig,
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 UNICODE = "Übergabe 🚑 \u202b\u05e9\u05dc\u05d5\u05dd\u202c e\u0301 \u2028 <b>&amp;"
+NOW = datetime.now(timezone.utc)
 
 
 @pytest.fixture(scope="module")
@@ -124,14 +127,18 @@ def _use_a_chat(connection: Connection, box: Sandbox) -> None:
     chat.add_admins([KNOWN_USER])
     chat.remove_admins([KNOWN_USER])
     chat.remove_members(users=[KNOWN_USER], groups=[PUBLIC_CIRCLE])
-    message = chat.post(UNICODE, is_alert=True, sender_display_name="Leitstelle")
-    attachments = Attachments().add_file(io.BytesIO(b"a;b\n"), "Dienstplan.csv")
-    attachments.add_location("Klinikum Süd", 48.1112, 11.4702)
+    message = chat.post(UNICODE, sender_display_name="Leitstelle")
+    for alert_type in AlertType:
+        chat.post("Alarm", is_alert=True, alert_type=alert_type)
+    attachments = Attachments().add_location("Klinikum Süd", 48.1112, 11.4702)
+    attachments.add_calendar("Visite", NOW, NOW)
+    for add in ("add_file", "add_image", "add_sound", "add_video"):
+        getattr(attachments, add)(io.BytesIO(b"content"), "name.bin")
     reply = message.reply("https://example.org/plan", attachments=attachments)
-    reply.attachments[0].download(io.BytesIO())
+    reply.attachments[-1].download(io.BytesIO())
     box.mark_read(chat, reply.mid)
     box.delete_message(chat, reply.mid)
-    assert [each.msg for each in chat.get_messages()] == [UNICODE, UNICODE]
+    assert [each.msg for each in chat.get_messages()] == [*["Alarm"] * 3, UNICODE, UNICODE]
     chat.leave()
 
 
