@@ -40,6 +40,7 @@ class Generator:
         name: The name of its requirements, and of the program that uses its client.
         command: How it makes a package in a folder.
         warnings: What it says of every file, or of this one although it reads it well.
+        needs_java: Whether it is a program in Java.
     """
 
     name: str
