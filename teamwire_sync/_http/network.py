@@ -48,7 +48,8 @@ class Proxy:
     """The proxy for the server, or no proxy.
 
     Attributes:
-        setting: The name of the setting or of the environment variable that defines it.
+        setting: The name of the setting or of the environment variable that defines the proxy, or
+            the names of both if there is no proxy.
         proxies: The URL of the proxy by the scheme of the server's URL. Empty without a proxy.
     """
 
@@ -69,7 +70,7 @@ class Proxy:
         given = str(requests.utils.select_proxy(url, dict(proxies)) or "")
         proxy, scheme = given.strip(), urlsplit(url).scheme
         if not proxy:
-            return cls("ConnectionConfig.proxies or HTTPS_PROXY", {})
+            return cls(f"{setting} or {scheme.upper()}_PROXY", {})
         if "://" not in proxy and proxy.partition(":")[0].lower() not in _PROXY_SCHEMES:
             # With "proxy:3128", urllib3 would take "proxy" as the scheme.
             proxy = f"http://{proxy.removeprefix('//')}"
@@ -113,7 +114,7 @@ def own_proxy(url: str, config: ConnectionConfig) -> Proxy:
     elif is_loopback(urlsplit(url).hostname or ""):
         # A proxy on another machine can't reach a loopback address, but would receive the Secret
         # of an http:// request.
-        proxy = Proxy.of(url, {}, "")
+        proxy = Proxy.of(url, {}, "ConnectionConfig.proxies")
     else:
         system = "the settings of the system"
         proxy = Proxy.of(url, requests.utils.get_environ_proxies(url), system)
@@ -122,10 +123,10 @@ def own_proxy(url: str, config: ConnectionConfig) -> Proxy:
 
 
 def _has_other_schemes(url: str, proxies: Mapping[str, str]) -> bool:
-    """Return whether *proxies* has a proxy for another scheme only, and for no certain host."""
+    """Return whether *proxies* has keys for other schemes only, and no key with a host."""
     # None of these keys is used: "HTTPS", "https://", and "http" for an https:// server.
-    used = requests.utils.select_proxy(url, dict(proxies))
-    return bool(proxies) and used is None and not any(urlsplit(key).hostname for key in proxies)
+    is_used = requests.utils.select_proxy(url, dict(proxies)) is not None
+    return bool(proxies) and not is_used and not any(key.partition("://")[2] for key in proxies)
 
 
 def _problem_of(proxy: str, url: str, *, allow_insecure_http: bool) -> str | None:
@@ -142,8 +143,8 @@ def _problem_of(proxy: str, url: str, *, allow_insecure_http: bool) -> str | Non
         or parts.scheme not in _PROXY_SCHEMES
         # A "/", "?" or "#" in the password begins a path, a query or a fragment.
         or parts.path + parts.query + parts.fragment not in {"", "/"}
-        # For urllib3, a backslash ends the host.
         or not proxy.isprintable()
+        # For urllib3, a backslash ends the host.
         or not {" ", "\\"}.isdisjoint(proxy)
     ):
         return (

@@ -200,16 +200,11 @@ class GivenSession:
         auth: The authentication, which adds the Authorization header to a request.
         config: The settings.
 
-    Attributes:
-        names: The names of the network settings.
-
     Raises:
         TypeError: *session* is not a `requests.Session`.
         TWConfigError: *config* has settings that belong to the session, or the session's proxy is
             unusable.
     """
-
-    names = SettingNames("session.verify", "session.cert", "session.proxies or HTTPS_PROXY")
 
     def __init__(
         self, session: requests.Session, url: str, auth: BasicAuth, config: ConnectionConfig
@@ -307,18 +302,28 @@ class GivenSession:
             received, hooks.received = hooks.received, None
         return _read(_response_of(response, received), download, ends_at, hooks.location)
 
+    @property
+    def names(self) -> SettingNames:
+        """The names of the network settings."""
+        proxy = Proxy.of(self._url, self._merged(self._url)["proxies"], "session.proxies")
+        return SettingNames("session.verify", "session.cert", proxy.setting)
+
     def _settings(self, url: str) -> dict[str, Any]:
-        """Return the settings for a request to *url*, by the session and the present environment.
+        """Return the settings for a request to *url*.
 
         Raises:
             TWConfigError: The proxy is unusable.
         """
-        settings = self._session.merge_environment_settings(url, {}, True, None, None)
+        settings = self._merged(url)
         proxy = Proxy.of(url, settings["proxies"], "session.proxies")
         # Replace the proxies before the check: an error reporter may show local variables.
         settings["proxies"] = proxy.proxies
         proxy.check(url, allow_insecure_http=self._allow_insecure_http)
         return settings
+
+    def _merged(self, url: str) -> dict[str, Any]:
+        """Return the settings of the session and the environment for a request to *url*."""
+        return self._session.merge_environment_settings(url, {}, True, None, None)
 
     def repeats(self, prepared: requests.PreparedRequest) -> bool:
         """Return whether one `send` may send a request more than once."""

@@ -269,6 +269,25 @@ class TestRefusedLogin:
 
             assert wrong_refusals(["get_me"], make(), proxy, f"{self.TEXT}HTTPS_PROXY") == []
 
+    def test_of_a_given_session_names_the_variable_of_the_environment(
+        self,
+        make: Make,
+        made_session: Callable[..., requests.Session],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        with RawServer(replies(REFUSALS_IN_HTTP["whole"])) as proxy:
+            monkeypatch.setenv("https_proxy", login("", proxy.port))
+            transport = make(session=made_session(trust_env=True))
+
+            assert wrong_refusals(["get_me"], transport, proxy, f"{self.TEXT}https_proxy") == []
+
+    def test_without_a_proxy_names_the_settings_that_set_one(self, make: Make) -> None:
+        """A transparent proxy, which the client does not know, may ask for a password, too."""
+        with RawServer(replies(REFUSALS_IN_HTTP["whole"])) as server:
+            text = f"{self.TEXT}ConnectionConfig.proxies or HTTP_PROXY"
+
+            assert wrong_refusals(["get_me"], make(url=server.url), server, text) == []
+
 
 class TestRefusedConnection:
     @pytest.mark.parametrize(
@@ -490,7 +509,7 @@ class TestClearText:
 
     @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]"])
     @pytest.mark.parametrize("scheme", ["http", "https", "socks5h"])
-    def test_to_another_machine_is_refused(
+    def test_can_not_go_to_another_machine(
         self, scheme: str, host: str, connect: Connect, setting: str
     ) -> None:
         proxy = login(f"{scheme}://", 3128, "proxy.example")
@@ -576,6 +595,7 @@ class TestFilesOfTls:
         monkeypatch.setenv(variable, "missing.pem")
 
         assert make(url="http://localhost")
+        assert make(url="http://localhost", lazy=True)
 
     @pytest.mark.parametrize("name", ["verify", "cert"])
     def test_that_are_given_are_checked_without_tls(
