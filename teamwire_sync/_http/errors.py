@@ -492,7 +492,7 @@ def _tls_hint(cause: BaseException, names: SettingNames) -> str:
     if "WRONG_VERSION_NUMBER" in str(cause):
         return "; this port does not speak TLS: check the port, and http:// or https:// in the URL"
     if _NO_PEM.search(str(cause)):
-        return f"; check {names.verify}, {names.cert} and REQUESTS_CA_BUNDLE"
+        return f"; check {names.cert} and {names.verify}"
     return ""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import queue
 import time
 from typing import TYPE_CHECKING, Any, Callable, cast
@@ -19,7 +20,7 @@ from teamwire_sync._http.network import Proxy, SettingNames, own_proxy
 from teamwire_sync._http.redaction import Redactor, base64_of
 from teamwire_sync._http.response_body import read_body, take_body
 from teamwire_sync._http.sockets import ending_at
-from teamwire_sync._http.tls import ca_bundle, client_certificate
+from teamwire_sync._http.tls import BUNDLE_VARIABLES, ca_bundle, client_certificate
 from teamwire_sync._internal.secret import SecretText
 from teamwire_sync._internal.signals import files_of_stack, not_by_signal
 from teamwire_sync.exceptions import TWConfigError
@@ -305,8 +306,14 @@ class GivenSession:
     @property
     def names(self) -> SettingNames:
         """The names of the network settings."""
-        proxy = Proxy.of(self._url, self._merged(self._url)["proxies"], "session.proxies")
-        return SettingNames("session.verify", "session.cert", proxy.setting)
+        settings = self._merged(self._url)
+        proxy = Proxy.of(self._url, settings["proxies"], "session.proxies")
+        overriding = [
+            f"{variable}, which overrides session.verify"
+            for variable in BUNDLE_VARIABLES
+            if variable in os.environ and os.environ[variable] == settings["verify"]
+        ]
+        return SettingNames([*overriding, "session.verify"][0], "session.cert", proxy.setting)
 
     def _settings(self, url: str) -> dict[str, Any]:
         """Return the settings for a request to *url*.
@@ -420,15 +427,15 @@ def _body(
     response: requests.Response, ends_at: float, write: Callable[[bytes], object] | None = None
 ) -> bytes:
     """Return the body, or pass it to *write*. Its bytes may have been read before."""
+    # Public attributes of `requests` do not show whether a hook or an adapter has read the body.
+    content: Any = getattr(response, "_content", False)
+    if content is not False:
+        return take_body(content or b"", write)
     if response.status_code == 407:
         # A broken body would look like a network failure, and a retry would send the password of
         # the proxy again.
         response.close()
         return b""
-    # Public attributes of `requests` do not show whether a hook or an adapter has read the body.
-    content: Any = getattr(response, "_content", False)
-    if content is not False:
-        return take_body(content or b"", write)
     if getattr(response, "_content_consumed", False):
         message = "a hook or an adapter of the session has read it, and has not kept it"
         raise AnswerRefusedError(message)

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 else:
     ssl = LazyModule("ssl")
 
-_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+BUNDLE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+"""The environment variables for a CA bundle. The first one that is set counts."""
 
 
 def ca_bundle(url: str, config: ConnectionConfig) -> bool | str:
@@ -29,7 +30,7 @@ def ca_bundle(url: str, config: ConnectionConfig) -> bool | str:
         TWConfigError: The CA bundle is unusable.
     """
     name, verify = "ConnectionConfig.verify", config.verify
-    for variable in _VARIABLES:
+    for variable in BUNDLE_VARIABLES:
         if verify is None and url.startswith("https:") and os.environ.get(variable):
             name, verify = variable, os.environ[variable]
     if verify is None or isinstance(verify, bool):

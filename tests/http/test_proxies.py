@@ -635,7 +635,7 @@ class TestFilesOfTls:
 
             with pytest.raises(
                 TWConnectionError,
-                match=rf"{cause}.*; check session\.verify, session\.cert and REQUESTS_CA_BUNDLE$",
+                match=rf"{cause}.*; check session\.cert and session\.verify$",
             ):
                 call("get_me", transport)
 
@@ -646,4 +646,22 @@ class TestFilesOfTls:
             transport = make(url=server.url, session=made_session(verify=True))
 
             with pytest.raises(TWConnectionError, match=r"CA's certificate to session\.verify$"):
+                call("get_me", transport)
+
+    @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+    def test_of_the_environment_override_those_of_a_given_session(
+        self,
+        variable: str,
+        make: Make,
+        made_session: Callable[..., requests.Session],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """A rule of `requests`, which the hint says."""
+        monkeypatch.setenv(variable, requests.certs.where())
+        with RawServer(replies(""), tls_for()) as server:
+            transport = make(url=server.url, session=made_session(trust_env=True))
+
+            with pytest.raises(
+                TWConnectionError, match=f"to {variable}, which overrides session.verify$"
+            ):
                 call("get_me", transport)
