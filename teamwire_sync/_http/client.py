@@ -23,6 +23,7 @@ from teamwire_sync._http.errors import (
     mark_sender,
     may_pass,
     network_error,
+    proxy_refusal,
     seconds,
 )
 from teamwire_sync._http.reasons import one_line
@@ -188,6 +189,7 @@ class HttpClient:
                         once=prepared is None or not self._session.repeats(prepared),
                         server=self._server,
                         timeout=at_once if self._clock() < ends_at else left,
+                        names=self._session.names,
                         context=context,
                         redact=self._auth.redact,
                     )
@@ -256,6 +258,8 @@ class HttpClient:
         request_id = one_line(redact(raw.headers.get("X-Request-ID", "")), 128)
         request_id = request_id or context["request_id"]
         context = {**context, "status": raw.status, "request_id": request_id}
+        if raw.status == 407:
+            return FailedAttempt(proxy_refusal("407", self._session.names, context))
         response = Response(operation, raw, self._keeps_contract, context, redact, self._url)
         passing, writes = raw.status in _PASSING, operation.writes
         if not passing and not (writes and _leaves_open(raw)):

@@ -62,8 +62,9 @@ from teamwire_sync.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
+    from teamwire_sync._http.network import SettingNames
     from teamwire_sync._http.sessions import RawResponse
 
 T = TypeVar("T")
@@ -126,9 +127,16 @@ _NO_CONTRACT = (
     "no server of the bot contract sent this response: check the URL; if it is a Teamwire server, "
     "use the vendor's SDK: see docs/connect.md"
 )
-# The error of http.client if a proxy refuses CONNECT has no class of its own.
+# The errors of http.client and PySocks for a refusal of a proxy differ only in their texts.
 _NO_TUNNEL = "Tunnel connection failed: "
-_PROXY_REFUSES = "the proxy refuses this client (407): check user and password in the proxy's URL"
+_NO_LOGIN = re.compile(rf"{_NO_TUNNEL}(407)|(?:SOCKS5|username/password) authentication")
+# Not 408, 425 and 429: after these, a retry may succeed. The server of a web page, which is no
+# proxy, responds to CONNECT with 400, 404, 405 or 501.
+_NO_PASSAGE = re.compile(rf"{_NO_TUNNEL}(?:4(?!08|25|29)..|501)|Connection not allowed by ruleset")
+_NO_SOCKET = "Failed to establish a new connection: "
+_NO_SOCKS = re.compile(f"(?i:socks).*{_NO_SOCKET}")
+# Texts of `requests` and OpenSSL for a file that is missing, or has no certificate or no right key.
+_NO_PEM = re.compile("Could not find .*TLS|NO_CERTIFICATE_OR_CRL_FOUND|KEY_VALUES_MISMATCH|PEM lib")
 
 # The bytes of a character that a program has cut, at the end of a text. Other bytes that are not
 # UTF-8 belong to another encoding, such as Latin-1: with U+FFFD, no title would be found.
@@ -225,8 +233,7 @@ class Response:
 
     @property
     def _is_foreign(self) -> bool:
-        # A 407 is final: it is about a setting of this client.
-        return self.heard and not self._is_own and self.raw.status != 407
+        return self.heard and not self._is_own
 
     def _marked(self, error: TWError) -> TWError:
         error._is_foreign = self._is_foreign
@@ -286,8 +293,6 @@ class Response:
         self, what: str, reason: str, details: ErrorDetails, context: dict[str, Any]
     ) -> TWError:
         status = self.raw.status
-        if status == 407:
-            return TWConfigError(_PROXY_REFUSES, **context)
         if status == 429:
             wait = self._retry_after()
             what += self._hint() + ("" if wait is None else f"; try again in {wait:g} s")
@@ -425,7 +430,8 @@ def may_pass(error: Exception) -> bool:
     return not _is_local(error) and not any(
         isinstance(each, _LASTING)
         or _alert(each) in _NO_CERTIFICATE | _NO_COMMON_TLS
-        or _is_407(each)
+        or _NO_LOGIN.search(str(each))
+        or _NO_PASSAGE.search(str(each))
         for each in _causes(error)
     )
 
@@ -438,6 +444,7 @@ def network_error(
     once: bool,
     server: str,
     timeout: float,
+    names: SettingNames,
     context: dict[str, Any],
     redact: Callable[[str], str],
 ) -> TWError:
@@ -451,6 +458,7 @@ def network_error(
             earlier attempt to send it.
         server: The server's host and port.
         timeout: The time-out of the request, in seconds.
+        names: The names of the network settings.
         context: The keyword arguments for the returned error.
         redact: A function that removes the Secret from a text. The text of *error* may quote what
             the server sent.
@@ -470,14 +478,34 @@ def network_error(
         return TWProtocolError(message, **context)
     if any(isinstance(each, _TIMEOUTS) for each in causes):
         return TWTimeoutError(f"no answer from {server} within {seconds(timeout)}", **context)
-    if any(map(_is_407, causes)):
-        return TWConfigError(_PROXY_REFUSES, **context)
-    if isinstance(error, requests.exceptions.ProxyError):
-        return TWConnectionError(f"can't reach {server} through the proxy: {text}", **context)
+    no_login = next(filter(None, (_NO_LOGIN.search(str(each)) for each in causes)), None)
+    if no_login:
+        return proxy_refusal(no_login[1] or "SOCKS5 authentication", names, context)
+    if any(_NO_PASSAGE.search(str(each)) for each in causes):
+        reason = text.replace(_NO_TUNNEL, "")
+        message = (
+            f"the proxy refuses the connection to {server} ({reason}): check {names.proxies}, or "
+            "allow this server in the proxy"
+        )
+        return TWConfigError(message, **context)
+    hint = next(filter(None, (_tls_hint(each, names) for each in causes)), "")
+    by_socks = any(_NO_SOCKS.search(str(each)) for each in causes)
+    if by_socks or isinstance(error, requests.exceptions.ProxyError):
+        return TWConnectionError(f"can't reach {server} through the proxy: {text}{hint}", **context)
     if isinstance(error, requests.exceptions.SSLError):
-        hint = next(filter(None, map(_tls_hint, causes)), "")
         return TWConnectionError(f"no TLS connection to {server}: {text}{hint}", **context)
-    return TWConnectionError(f"can't reach {server}: {text}", **context)
+    return TWConnectionError(f"can't reach {server}: {text}{hint}", **context)
+
+
+def proxy_refusal(reason: str, names: SettingNames, context: Mapping[str, Any]) -> TWError:
+    """Return the error for a proxy that does not accept the user and the password.
+
+    It is final, because each retry would be a failed login, which may lock the account.
+    """
+    message = (
+        f"the proxy refuses this client ({reason}): check user and password in {names.proxies}"
+    )
+    return TWConfigError(message, **context)
 
 
 def _never_left(cause: BaseException) -> bool:
@@ -497,23 +525,22 @@ def _alert(cause: BaseException) -> str:
     return (reason or "").partition("ALERT_")[2]
 
 
-def _is_407(cause: BaseException) -> bool:
-    return str(cause).startswith(f"{_NO_TUNNEL}407")
-
-
-def _tls_hint(cause: BaseException) -> str:
+def _tls_hint(cause: BaseException, names: SettingNames) -> str:
     if getattr(cause, "verify_code", None) in _UNTRUSTED:
         return (
             "; if its certificate comes from a CA of your own, "
-            "pass the path of the CA's certificate to ConnectionConfig(verify=...)"
+            f"pass the path of the CA's certificate to {names.verify}"
         )
     if _alert(cause) in _NO_CERTIFICATE:
         return (
-            "; the server needs a client certificate, or another client certificate: "
-            "ConnectionConfig(cert=...)"
+            f"; the server needs a client certificate, or another client certificate: {names.cert}"
         )
     if _alert(cause) == "HANDSHAKE_FAILURE":
-        return "; does the server need a client certificate (ConnectionConfig(cert=...))?"
+        return f"; does the server need a client certificate ({names.cert})?"
+    if "WRONG_VERSION_NUMBER" in str(cause):
+        return "; this port does not speak TLS: check the port, and http:// or https:// in the URL"
+    if _NO_PEM.search(str(cause)):
+        return f"; check {names.cert} and {names.verify}"
     return ""
 
 
@@ -550,4 +577,4 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 def _innermost(causes: list[BaseException]) -> str:
     """Return the text of the innermost system error, or else of the innermost error."""
     texts = [each.strerror for each in causes if isinstance(each, OSError) and each.strerror]
-    return texts[-1] if texts else str(causes[-1])
+    return texts[-1] if texts else str(causes[-1]).rpartition(_NO_SOCKET)[2]

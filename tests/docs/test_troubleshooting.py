@@ -181,10 +181,62 @@ def _() -> object:
     return Connection("app", "topsecret", URL, config=config)
 
 
-@shows("the proxy for the server must be like 'http://proxy.example.org:3128'")
+@shows(
+    "the proxy in HTTPS_PROXY must be like 'http://user:password@proxy.example.org:3128'; "
+    "percent-encode special characters in the user and in the password"
+)
 def _() -> object:
-    config = ConnectionConfig(proxies={"https": "user:password@"})
+    with patch.dict(os.environ, HTTPS_PROXY="http://user:pass/word@proxy.example.org:3128"):
+        return Connection("app", "topsecret", URL)
+
+
+@shows(
+    "the proxy in ALL_PROXY is a SOCKS proxy, which needs the package PySocks: pip install PySocks"
+)
+def _() -> object:
+    with (
+        patch.dict(os.environ, ALL_PROXY="socks5h://proxy.example.org:1080"),
+        patch.dict(sys.modules, socks=None),
+    ):
+        return Connection("app", "topsecret", URL)
+
+
+@shows(
+    "the proxy in ConnectionConfig.proxies would receive the Secret in clear text, because url is "
+    "http: use no proxy for localhost, or a proxy on this machine (or "
+    "ConnectionConfig(allow_insecure_http=True))"
+)
+def _() -> object:
+    config = ConnectionConfig(proxies={"http": "http://proxy.example.org:3128"})
+    return Connection("app", "topsecret", "http://localhost:8080", config=config)
+
+
+@shows(
+    f"ConnectionConfig.proxies has no proxy for {URL}: the keys are 'http', 'https' and 'all', by "
+    "the scheme of the server's URL; to use no proxy, pass proxies={}"
+)
+def _() -> object:
+    config = ConnectionConfig(proxies={"http": "http://proxy.example.org:3128"})
     return Connection("app", "topsecret", URL, config=config)
+
+
+def refused_by_proxy(status: str) -> object:
+    cause = OSError(f"Tunnel connection failed: {status}")
+    with patch.dict(os.environ, HTTPS_PROXY="http://proxy.example.org:3128"):
+        return answered("get_me", body=requests.exceptions.ProxyError(cause))
+
+
+@shows("the proxy refuses this client (407): check user and password in HTTPS_PROXY")
+def _() -> object:
+    return refused_by_proxy("407 Proxy Authentication Required")
+
+
+@shows(
+    f"the proxy refuses the connection to {HOST}:443 (403 Forbidden): check HTTPS_PROXY, or allow "
+    "this server in the proxy"
+)
+def _() -> object:
+    return refused_by_proxy("403 Forbidden")
 
 
 @shows(
@@ -242,12 +294,6 @@ def _() -> object:
     error = ssl.SSLCertVerificationError(1, text)
     error.verify_code = 20
     return answered("get_me", body=requests.exceptions.SSLError(error))
-
-
-@shows("the proxy refuses this client (407): check user and password in the proxy's URL")
-def _() -> object:
-    cause = OSError("Tunnel connection failed: 407 Proxy Authentication Required")
-    return answered("get_me", body=requests.exceptions.ProxyError(cause))
 
 
 @shows(f"no answer from {HOST}:443 within 10 s {TRIED}")

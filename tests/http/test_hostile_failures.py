@@ -40,7 +40,6 @@ BY_STATUS: dict[int, type[TWError]] = {
     **dict.fromkeys((400, 405, 409, 410, 413, 415, 418, 422, 499), TWRequestError),
     **dict.fromkeys((401, 403), TWAuthError),
     404: TWProtocolError,
-    407: TWConfigError,
     429: TWRateLimitError,
     **dict.fromkeys((500, 502, 503, 504, 599, 600, 999), TWServerError),
 }

@@ -28,6 +28,7 @@ _HANDLERS = "tests/signals/test_handlers.py"
 _NUMBERS = "tests/services/test_revisions.py"
 _MARKS = "tests/stores/test_marks.py"
 _REASONS = "tests/http/test_reasons.py"
+_PROXIES = "tests/http/test_proxies.py"
 _STATUSES = "tests/http/test_statuses.py"
 _SINCE = f"{_UNIT}/test_changes.py"
 _MISFIT = (
@@ -985,5 +986,26 @@ MUTANTS = (
         "tests/http/test_collector.py::TestCollections"
         "::test_the_collector_does_not_run_while_a_page_of_containers_is_made",
         file="_internal/collector.py",
+    ),
+    _mutant(
+        "the login at a proxy whose refusal has a broken page is tried again",
+        "    if response.status_code == 407:\n",
+        "    if False:\n",
+        f"{_PROXIES}::TestRefusedLogin::test_with_an_unreadable_page_is_one_too[own-short]",
+        file="_http/sessions.py",
+    ),
+    _mutant(
+        "the login at a SOCKS proxy is tried again",
+        "        or _NO_LOGIN.search(str(each))\n",
+        "",
+        f"{_PROXIES}::TestRefusedLogin::test_of_socks_ends_each_call_at_once[own-wrong password]",
+        file="_http/errors.py",
+    ),
+    _mutant(
+        "a proxy on another machine gets the Secret of an http:// request",
+        'server.scheme == "http" and not',
+        "False and not",
+        f"{_PROXIES}::TestClearText::test_can_not_go_to_another_machine[own-http-localhost]",
+        file="_http/network.py",
     ),
 )
