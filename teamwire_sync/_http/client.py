@@ -187,6 +187,7 @@ class HttpClient:
                         operation,
                         left=prepared is not None,
                         once=prepared is None or not self._session.repeats(prepared),
+                        heard=self._keeps_contract,
                         server=self._server,
                         timeout=at_once if self._clock() < ends_at else left,
                         names=self._session.names,
@@ -200,7 +201,7 @@ class HttpClient:
                     unsafe = (
                         isinstance(failure, TWDeliveryUnknownError) and not self._keeps_contract
                     )
-                    again = may_pass(error) and not unsafe and not once
+                    again = may_pass(error, heard=self._keeps_contract) and not unsafe and not once
                 # `close` cuts the connection. If the response has no length, the received part of
                 # it may look like a complete response.
                 if once and self._closed:

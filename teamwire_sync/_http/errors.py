@@ -425,13 +425,19 @@ def _how_to_go_on(operation: Operation) -> str:
     return f"look before you try again: {_FIND_OUT[operation]}"
 
 
-def may_pass(error: Exception) -> bool:
-    """Return whether a retry may succeed. For example, a wrong certificate would fail again."""
+def may_pass(error: Exception, *, heard: bool) -> bool:
+    """Return whether a retry may succeed. For example, a wrong certificate would fail again.
+
+    Args:
+        error: The exception that was raised instead of a response.
+        heard: Whether an earlier response had the header of the contract. If so, a proxy that
+            refuses the connection now has let this client pass before.
+    """
     return not _is_local(error) and not any(
         isinstance(each, _LASTING)
         or _alert(each) in _NO_CERTIFICATE | _NO_COMMON_TLS
         or _NO_LOGIN.search(str(each))
-        or _NO_PASSAGE.search(str(each))
+        or (not heard and _NO_PASSAGE.search(str(each)))
         for each in _causes(error)
     )
 
@@ -442,6 +448,7 @@ def network_error(
     *,
     left: bool,
     once: bool,
+    heard: bool,
     server: str,
     timeout: float,
     names: SettingNames,
@@ -481,7 +488,7 @@ def network_error(
     no_login = next(filter(None, (_NO_LOGIN.search(str(each)) for each in causes)), None)
     if no_login:
         return proxy_refusal(no_login[1] or "SOCKS5 authentication", names, context)
-    if any(_NO_PASSAGE.search(str(each)) for each in causes):
+    if not heard and any(_NO_PASSAGE.search(str(each)) for each in causes):
         reason = text.replace(_NO_TUNNEL, "")
         message = (
             f"the proxy refuses the connection to {server} ({reason}): check {names.proxies}, or "

@@ -21,6 +21,7 @@ from teamwire_sync import (
 from tests.support.builders import user_doc
 from tests.support.leaks import assert_no_secret
 from tests.support.raw_server import Peer, RawServer, Script, ca_file, tls_for, whole
+from tests.support.tls_server import HttpServer, Proxy
 from tests.support.transport_calls import CALLS, Make, call, raised_by
 from tests.support.waiting import PATIENCE
 
@@ -301,6 +302,17 @@ class TestRefusedConnection:
             transport = connect(HTTPS, login("http://", proxy.port))
 
             assert wrong_refusals(["get_me", "post_message"], transport, proxy, text) == []
+
+    def test_by_a_proxy_that_let_it_pass_before_is_tried_again(self, connect: Connect) -> None:
+        """A proxy that reads its rules again must not end a bot that listens."""
+        with HttpServer(tls_for("teamwire.example")) as server, Proxy(server.port) as proxy:
+            server.headers = {"Teamwire-Bot-Contract": "1", "Connection": "close"}
+            transport = connect(HTTPS, proxy.url)
+            call("get_me", transport)
+            proxy.answer = "HTTP/1.1 403 Forbidden"
+            error = raised_by(partial(call, "get_me", transport))
+
+            assert (type(error), proxy.accepted) == (TWConnectionError, 1 + 4)
 
     def test_of_socks_ends_each_call_at_once(self, connect: Connect) -> None:
         text = "(0x02: Connection not allowed by ruleset): check "
