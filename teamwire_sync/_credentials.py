@@ -70,7 +70,8 @@ def find_credentials(
         found[name] = value
     missing = [name for name in CREDENTIALS if name not in found]
     if missing:
-        raise TWConfigError(profile.how_to_give(missing))
+        passed = [name for name, value in given.items() if value is not None]
+        raise TWConfigError(profile.how_to_give(missing, passed))
     bot, key, server = (Secret(found[name].reveal().strip()) for name in CREDENTIALS)
     problem = _problem_of(bot.reveal(), key.reveal(), server.reveal())
     if problem:
