@@ -118,7 +118,8 @@ class Profile:
         found = self.get(name)
         problem = None if found is None else problem_of_spelling(found)
         if problem:
-            raise TWConfigError(problem)
+            message = f"{problem} (an argument may have any value)"
+            raise TWConfigError(message)
         if found is not None and found.is_exposed:
             path = config_path()
             warn(
@@ -150,15 +151,14 @@ class Profile:
         others = [each.source for name, each in beside if name in CREDENTIALS]
         if chosen.value != VENDOR:
             # Do not quote the value, which may be the Secret by mistake.
-            message = problem_of_spelling(chosen) or (
-                f"{chosen.source} must be http or vendor, in lower case; see docs/connect.md"
-            )
-            raise TWConfigError(message)
+            problem = problem_of_spelling(chosen) or f"{chosen.source} must be http or vendor"
+            raise TWConfigError(problem)
         if others:
+            instead = "set TEAMWIRE_TRANSPORT=http" if given is None else "pass transport='http'"
             message = (
                 f"{chosen.source} is vendor, but there are also settings of HTTP: "
-                f"{', '.join(others)}. The vendor's SDK does not use them. Remove them, or change "
-                "vendor to http; see docs/connect.md"
+                f"{', '.join(others)}. The vendor's SDK does not use them. Remove them, or "
+                f"{instead}; see docs/connect.md"
             )
             raise TWConfigError(message)
         return True
@@ -298,7 +298,7 @@ def problem_of_spelling(setting: Setting) -> str | None:
         what = "has quotes around it: remove the quotes"
     elif _COMMENT.search(text):
         what = "has a comment behind it: write the comment on a line of its own"
-    return what and f"the value of {setting.source} {what} (an argument may have any value)"
+    return what and f"the value of {setting.source} {what}"
 
 
 def _callers_level() -> int:

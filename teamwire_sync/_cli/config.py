@@ -100,7 +100,8 @@ def init(
     _write(path, section, lines)
     echo_err(f"All settings work: {way}. They were written to the section [{section}] of {path}.")
     if settings.exported:
-        echo_err(f"While set, these variables override the file: {', '.join(settings.exported)}.")
+        names = ", ".join(settings.exported)
+        echo_err(f"While set, these variables override the file or conflict with it: {names}.")
     click.echo(found)
 
 

@@ -43,8 +43,11 @@ _STORE_URL = re.compile(r"\b(rediss?|unix)://.*", re.DOTALL | re.IGNORECASE)
 
 # Calls of Python in the library's errors, and the text for a user of the shell.
 _FOR_THE_SHELL = [
+    (r"^VendorTransport can't", "with the vendor's SDK, teamwire-sync can't"),
+    (r"VendorTransport needs", "teamwire-sync needs"),
+    (r" \(an argument may have any value\)", ""),
     (r"pass Connection\([^)]*\), or set", "set"),
-    (r"pass bot=\.\.\. to Connection or VendorTransport, or set", "set"),
+    (r": Connection\(bot=\.\.\.\) or .*, TEAMWIRE_BOT, or", ": TEAMWIRE_BOT, or"),
     (r"omit store=\.\.\. and set TEAMWIRE_STORE=none", "pass --store none"),
     (r"connection\.chats\.get_subscriptions\([^)]*\) lists", '"teamwire-sync chats list" lists'),
     (r"chat\.get_messages\(\) has", '"teamwire-sync messages" shows'),

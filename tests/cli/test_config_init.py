@@ -210,7 +210,7 @@ class TestTrying:
         done = cli("config", "init", stdin=answers(box))
 
         assert done.err.splitlines()[-1] == (
-            "While set, these variables override the file: "
+            "While set, these variables override the file or conflict with it: "
             "TEAMWIRE_APP_ID, TEAMWIRE_SECRET, TEAMWIRE_URL, TEAMWIRE_TRANSPORT."
         )
 

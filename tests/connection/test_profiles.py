@@ -204,7 +204,7 @@ class TestWrong:
         source = "TEAMWIRE_TRANSPORT in the environment"
         if place == "file":
             source = r"transport in the section \[default\] of the file .*config\.ini"
-        caught.match(rf"^{source} must be http or vendor, in lower case; see docs/connect\.md$")
+        caught.match(rf"^{source} must be http or vendor$")
         assert_no_secret(caught.value, SECRET)
 
     def test_an_argument_is_refused(self) -> None:
@@ -281,7 +281,8 @@ class TestConflicts:
         }[way]
         assert text.startswith(source)
         assert f"settings of HTTP: {VARIABLES[name]} in the environment. The vendor's" in text
-        assert "Remove them, or change vendor to http; see docs/connect.md" in text
+        instead = "pass transport='http'" if way == "argument" else "set TEAMWIRE_TRANSPORT=http"
+        assert f" Remove them, or {instead}; see docs/connect.md" in text
         assert_no_secret(caught.value, SECRET)
 
     @pytest.mark.parametrize("name", CREDENTIALS)
@@ -616,4 +617,4 @@ class TestBot:
         situation.set({"transport": "vendor"}, {})
         text = situation.kind(store=MemoryStore())
 
-        assert "pass bot=... to Connection or VendorTransport, or set TEAMWIRE_BOT, or add" in text
+        assert "Connection(bot=...) or Connection.from_vendor(bot=...), TEAMWIRE_BOT, or" in text

@@ -9,6 +9,7 @@ import pickle
 import re
 import socket
 import ssl
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable
@@ -69,10 +70,16 @@ def caused_by(error: Exception, cause: OSError) -> Exception:
 @shows(
     "app_id, secret, url missing: pass Connection(app_id=..., secret=..., url=...), or set the "
     "environment variables TEAMWIRE_APP_ID, TEAMWIRE_SECRET, TEAMWIRE_URL, or add app_id = ... to "
-    "the section [default] of the file config.ini"
+    "the section [default] of the file config.ini. For a Teamwire server without a gateway, use "
+    "the vendor's SDK: set TEAMWIRE_TRANSPORT=vendor (teamwire_api is not installed in this "
+    "Python, /usr/bin/python3); see docs/connect.md"
 )
 def _() -> object:
-    return Connection()
+    with (
+        patch.dict(sys.modules, {"teamwire_api": None}),
+        patch.object(sys, "executable", "/usr/bin/python3"),
+    ):
+        return Connection()
 
 
 @shows(

@@ -32,7 +32,8 @@ def failing(name: str, error: BaseException) -> Connection:
 
 @shows(
     "the vendor's SDK is not installed: VendorTransport needs the package teamwire_api in this "
-    "Python (/usr/bin/python3). It comes from Teamwire, not from PyPI: see https://sdk.teamwire.eu"
+    "Python (/usr/bin/python3). It comes from Teamwire, not from PyPI: see "
+    "https://sdk.teamwire.eu and docs/connect.md"
 )
 def _() -> object:
     with (

@@ -40,7 +40,7 @@ class TestStore:
         assert vendor.calls["get_subscriptions"] == 2
 
     def test_without_a_name_of_the_bot_there_is_none(self, vendor: Vendor) -> None:
-        with pytest.raises(TWConfigError, match=r"pass bot=\.\.\. "):
+        with pytest.raises(TWConfigError, match=r"from_vendor\(bot="):
             Connection.from_vendor(vendor.factory, store=MemoryStore())
 
     @pytest.mark.parametrize(("bot", "error"), [(7, TypeError), ("", ValueError)])
