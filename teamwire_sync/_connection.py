@@ -398,8 +398,12 @@ def _transport_for(
     profile = _profiles.Profile()
     if not is_http and profile.is_vendor(named):
         return _vendor_transport(None, config.total_timeout, bot, profile if has_store else None)
+    others = {"session": session, "transport": named}
     found = _credentials.find_credentials(
-        *credentials, profile=profile, allow_insecure_http=config.allow_insecure_http
+        *credentials,
+        profile=profile,
+        chosen_by=[name for name, value in others.items() if value is not None],
+        allow_insecure_http=config.allow_insecure_http,
     )
     return http_transport.HttpTransport(
         found, config, session=session, app_name=app_name, lazy=has_store

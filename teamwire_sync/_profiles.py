@@ -88,17 +88,36 @@ class Profile:
         self.section = os.environ.get("TEAMWIRE_PROFILE") or "default"
 
     @cached_property
-    def file(self) -> dict[str, Setting]:
-        """The settings of the section, by name.
+    def sections(self) -> dict[str, dict[str, Setting]]:
+        """The settings of each section of the file, by name.
 
         Raises:
-            TWConfigError: The config file can't be read, or does not have the section.
+            TWConfigError: The config file can't be read.
         """
         path = config_path()
         if path is not None:
             return _read_file(path)
         if _asked_for():
             raise TWConfigError(NO_HOME)
+        return {}
+
+    @property
+    def file(self) -> dict[str, Setting]:
+        """The settings of the section, by name.
+
+        Raises:
+            TWConfigError: The config file can't be read, or does not have the section.
+        """
+        if self.section in self.sections:
+            return self.sections[self.section]
+        path = config_path()
+        if os.environ.get("TEAMWIRE_PROFILE"):
+            names = ", ".join(self.sections) or "none"
+            message = f"TEAMWIRE_PROFILE is {self.section!r}, but {path} has only the sections: "
+            raise TWConfigError(message + names)
+        if "DEFAULT" in self.sections:
+            message = f"the section of {path} must be named [default], in lower case"
+            raise TWConfigError(message)
         return {}
 
     def get(self, name: str) -> Setting | None:
@@ -176,12 +195,15 @@ class Profile:
 
         Args:
             missing: The names of the missing credentials.
-            given: The names of the credentials that are arguments, which choose HTTP.
+            given: The names of the arguments that choose HTTP.
         """
         arguments = ", ".join(f"{name}=..." for name in missing)
         variables = ", ".join(CREDENTIALS[name] for name in missing)
         path = config_path() or "that TEAMWIRE_CONFIG names"
         without = f", and do not pass {', '.join(given)}" if given else ""
+        if self.sections and self.section not in self.sections:
+            path = f"{path}, or choose another section ({', '.join(self.sections)}) by "
+            path += "TEAMWIRE_PROFILE"
         return (
             f"{', '.join(missing)} missing: pass Connection({arguments}), or set the environment "
             f"variables {variables}, or add {missing[0]} = ... to the section [{self.section}] of "
@@ -228,9 +250,9 @@ def _asked_for() -> list[str]:
     return [name for name in ("TEAMWIRE_CONFIG", "TEAMWIRE_PROFILE") if os.environ.get(name)]
 
 
-def _read_file(path: Path) -> dict[str, Setting]:
+def _read_file(path: Path) -> dict[str, dict[str, Setting]]:
     try:
-        return _section_in(_parse_file(path), path)
+        return _parse_file(path)
     except not_by_signal(FileNotFoundError):
         asked_for = _asked_for()
         if not asked_for:
@@ -244,21 +266,6 @@ def _read_file(path: Path) -> dict[str, Setting]:
         line = getattr(error, "lineno", None) or (lines[0] if lines else "?")
         problem = f"the file {path} is not an INI file: {type(error).__name__} in line {line}"
     raise TWConfigError(problem)
-
-
-def _section_in(sections: dict[str, dict[str, Setting]], path: Path) -> dict[str, Setting]:
-    profile = os.environ.get("TEAMWIRE_PROFILE")
-    section = profile or "default"
-    if section in sections:
-        return sections[section]
-    if profile:
-        names = ", ".join(sections) or "none"
-        message = f"TEAMWIRE_PROFILE is {profile!r}, but {path} has only the sections: {names}"
-        raise TWConfigError(message)
-    if "DEFAULT" in sections:
-        message = f"the section of {path} must be named [default], in lower case"
-        raise TWConfigError(message)
-    return {}
 
 
 def _parse_file(path: Path) -> dict[str, dict[str, Setting]]:

@@ -47,7 +47,7 @@ _FOR_THE_SHELL = [
     (r"VendorTransport needs", "teamwire-sync needs"),
     (r" \(an argument may have any value\)", ""),
     (r"pass Connection\([^)]*\), or set", "set"),
-    (r": Connection\(bot=\.\.\.\) or .*, TEAMWIRE_BOT, or", ": TEAMWIRE_BOT, or"),
+    (r": Connection\(bot=\.\.\.\), .*, TEAMWIRE_BOT, or", ": TEAMWIRE_BOT, or"),
     (r"omit store=\.\.\. and set TEAMWIRE_STORE=none", "pass --store none"),
     (r"connection\.chats\.get_subscriptions\([^)]*\) lists", '"teamwire-sync chats list" lists'),
     (r"chat\.get_messages\(\) has", '"teamwire-sync messages" shows'),

@@ -113,9 +113,11 @@ class Settings:
             chosen = None if self.vendor else self.profile.get("transport")
             source = "--vendor" if chosen is None else chosen.source
             return f"through the vendor's SDK, teamwire_api ({source})"
-        found = {name: self.profile.get(name) for name in CREDENTIALS}
+        found: dict[str, Setting | None] = {}
         if self.url is not None:
             found["url"] = Setting(Secret(self.url), "--url", "--url")
+        for name in CREDENTIALS:
+            found[name] = found.get(name) or self.profile.get(name)
         places = dict.fromkeys(each.place for each in found.values() if each is not None)
         server = found["url"].value.reveal() if found["url"] else ""
         return f"over HTTP to {server}, with the settings in {' and '.join(places)}"

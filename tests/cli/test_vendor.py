@@ -173,8 +173,8 @@ class TestCheck:
 
         assert done.code == 0
         assert done.err == (
-            f"All settings work: over HTTP to {box.url}, with the settings in the environment and "
-            f"the section [default] of the file {path} and --url.\n"
+            f"All settings work: over HTTP to {box.url}, with the settings in --url and the "
+            f"environment and the section [default] of the file {path}.\n"
         )
 
     @on_posix
@@ -203,8 +203,10 @@ class TestCheck:
         assert done.err.endswith("or set TEAMWIRE_TRANSPORT=http; see docs/connect.md\n")
 
     def test_the_url_of_an_option_chooses_http(
-        self, cli: Cli, box: Sandbox, monkeypatch: pytest.MonkeyPatch
+        self, cli: Cli, box: Sandbox, path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        """No setting of the file is needed then."""
+        write(path, "no section\n")
         monkeypatch.delenv("TEAMWIRE_URL")
         monkeypatch.setenv("TEAMWIRE_TRANSPORT", "vendor")
 

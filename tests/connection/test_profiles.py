@@ -331,9 +331,30 @@ class TestMissing:
         ):
             assert part in text
 
-    def test_arguments_that_choose_http_are_named(self) -> None:
-        with pytest.raises(TWConfigError, match=r"vendor, and do not pass app_id, url \(teamwire"):
-            Connection(app_id="mine", url=URL)
+    @pytest.mark.parametrize(
+        ("given", "names"),
+        [
+            ({"app_id": "mine", "url": URL}, "app_id, url"),
+            ({"transport": "http"}, "transport"),
+            ({"session": requests.Session(), "secret": SECRET}, "secret, session"),
+        ],
+    )
+    def test_arguments_that_choose_http_are_named(
+        self, given: dict[str, Any], names: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The advice must help, also where the variable is set already."""
+        monkeypatch.setenv("TEAMWIRE_TRANSPORT", "vendor")
+
+        with pytest.raises(TWConfigError, match=rf"vendor, and do not pass {names} \(teamwire"):
+            Connection(**given)
+
+    def test_the_sections_of_the_file_are_named(self, file: Path) -> None:
+        write(file, section="onprem", transport="vendor")
+        write(file, section="lab", **CREDENTIALS)
+
+        assert f"{file}, or choose another section (onprem, lab) by TEAMWIRE_PROFILE. For" in (
+            self.text()
+        )
 
     def test_it_is_not_installed(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sys, "path", [])
@@ -617,4 +638,4 @@ class TestBot:
         situation.set({"transport": "vendor"}, {})
         text = situation.kind(store=MemoryStore())
 
-        assert "Connection(bot=...) or Connection.from_vendor(bot=...), TEAMWIRE_BOT, or" in text
+        assert "Connection.from_vendor(bot=...) or VendorTransport(bot=...), TEAMWIRE_BOT" in text
