@@ -7,6 +7,7 @@ import os
 import shlex
 import warnings
 from contextlib import AbstractContextManager, contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,15 +15,17 @@ import click
 from teamwire_sync._cli.errors import raise_not_found, raise_usage_error, require_extras
 from teamwire_sync._cli.output import count_progress, echo_err, escape_lines
 from teamwire_sync._connection import Connection
-from teamwire_sync._credentials import find_credentials
 from teamwire_sync._internal.log import logger
-from teamwire_sync._internal.signals import not_by_signal, suppress
+from teamwire_sync._internal.secret import Secret
+from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync._internal.validation import check_seconds
 from teamwire_sync._profiles import (
     CREDENTIALS,
+    HTTP,
     VARIABLES,
     VENDOR,
     Profile,
+    Setting,
     config_path,
     for_vendor,
 )
@@ -49,6 +52,10 @@ class Settings:
         store: The store that keeps the chats after the run, in the form of ``TEAMWIRE_STORE``.
         vendor: Whether to use the vendor's SDK, whatever the environment and the config file say.
         timeout: The time limit of each call, in seconds.
+
+    Attributes:
+        exported: The variables of the credentials and of the transport in the environment of the
+            process. Some options hide them from the command.
     """
 
     def __init__(
@@ -63,7 +70,8 @@ class Settings:
     ) -> None:
         self.url = url
         self.timeout = timeout
-        self._vendor = vendor
+        self.vendor = vendor
+        self.exported = [name for name in VARIABLES.values() if os.environ.get(name)]
         self._given = {"--profile": profile, "--config": config}
         # The client reads these settings from the environment.
         self.environment = {
@@ -86,9 +94,14 @@ class Settings:
             text = self._how_to_set_up() or str(error)
         raise TWConfigError(text)
 
+    @cached_property
+    def profile(self) -> Profile:
+        """The settings of the environment and of the config file, for this command."""
+        return Profile()
+
     def is_vendor(self) -> bool:
         """Return whether the vendor's SDK is the way to the server."""
-        return Profile().transport(None, is_http=self.url is not None) == VENDOR
+        return self.url is None and self.profile.is_vendor()
 
     def way(self) -> str:
         """Return the way to the server, the server, and the places that these settings come from.
@@ -96,21 +109,28 @@ class Settings:
         Raises:
             TWConfigError: A setting is missing or invalid.
         """
-        profile = Profile()
         if self.is_vendor():
-            chosen = None if self._vendor else profile.find("transport")
+            chosen = None if self.vendor else self.profile.get("transport")
             source = "--vendor" if chosen is None else chosen.source
             return f"through the vendor's SDK, teamwire_api ({source})"
-        server = find_credentials(url=self.url, profile=profile).url
-        found = [profile.find(name) for name in CREDENTIALS if name != "url" or not self.url]
-        places = dict.fromkeys(each.place for each in found if each is not None)
+        found: dict[str, Setting | None] = {}
+        if self.url is not None:
+            found["url"] = Setting(Secret(self.url), "--url", "--url")
+        for name in CREDENTIALS:
+            found[name] = found.get(name) or self.profile.get(name)
+        places = dict.fromkeys(each.place for each in found.values() if each is not None)
+        server = found["url"].value.reveal() if found["url"] else ""
         return f"over HTTP to {server}, with the settings in {' and '.join(places)}"
 
     def way_of_programs(self) -> str:
         """Return whether programs with the present settings use the vendor's SDK."""
-        with suppress(TWConfigError):
+        if self.vendor:
+            return "used because of --vendor"
+        try:
             if self.is_vendor():
                 return "your settings choose it"
+        except not_by_signal(TWConfigError) as error:
+            return str(error)
         return "your settings do not choose it yet: teamwire-sync --vendor config init"
 
     def _how_to_set_up(self) -> str | None:
@@ -119,10 +139,13 @@ class Settings:
             for name in CREDENTIAL_VARIABLES
             if not os.environ.get(name) and not (self.url and name == "TEAMWIRE_URL")
         ]
-        path = config_path()
+        path, chosen = config_path(), self.profile.environment.get("transport")
         # Unlike os.path.exists, Path.exists may raise if a folder is not readable.
         if (
-            not missing or os.environ.get(_TRANSPORT) or path is None or os.path.exists(path)  # noqa: PTH110
+            not missing
+            or path is None
+            or os.path.exists(path)  # noqa: PTH110
+            or not (chosen is None or chosen.value == HTTP)
         ):
             return None
         words = ["teamwire-sync"]

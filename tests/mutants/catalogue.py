@@ -16,6 +16,7 @@ _STALE = f"{_UNIT}/test_stale.py"
 _WROTE = "            self.state.wrote(write, unknown=False)\n"
 _WRITES = f"{_UNIT}/test_writes.py"
 _MUST_SHOW = "tests/vendor/test_must_show.py"
+_PROFILES = "tests/connection/test_profiles.py"
 _PROMISES = "tests/promises/test_promises.py::TestPromises"
 _VENDOR = "_vendor"
 _REVISIONS = "tests/sandbox/test_revisions.py"
@@ -1007,5 +1008,41 @@ MUTANTS = (
         "False and not",
         f"{_PROXIES}::TestClearText::test_can_not_go_to_another_machine[own-http-localhost]",
         file="_http/network.py",
+    ),
+    _mutant(
+        "the config file chooses the transport before the environment does",
+        '        chosen = self.environment.get("transport")\n',
+        '        chosen = self.file.get("transport") or self.environment.get("transport")\n',
+        f"{_PROFILES}::TestPrecedence::test_each_combination",
+        file="_profiles.py",
+    ),
+    _mutant(
+        "the vendor's SDK is chosen by itself where it is installed",
+        "        if chosen is None or chosen.value == HTTP:\n            return False\n",
+        "        if chosen is None:\n            return is_vendor_installed()\n"
+        "        if chosen.value == HTTP:\n            return False\n",
+        f"{_PROFILES}::TestPrecedence::test_an_installed_sdk_is_not_chosen_by_itself",
+        file="_profiles.py",
+    ),
+    _mutant(
+        "credentials beside the vendor's SDK are ignored",
+        "        if others:\n",
+        "        if False:\n",
+        f"{_PROFILES}::TestConflicts::test_each_variable_alone",
+        file="_profiles.py",
+    ),
+    _mutant(
+        "a broken config file matters although the environment suffices",
+        "            if not CREDENTIALS.keys() <= self.environment.keys():\n",
+        "            if self.environment:\n",
+        f"{_PROFILES}::TestReading::test_a_broken_file_does_not_matter_if_the_environment_suffices",
+        file="_profiles.py",
+    ),
+    _mutant(
+        "config init writes what is not read back",
+        "    _require_readable(lines, section)\n",
+        "",
+        "tests/cli/test_vendor.py::TestRoundTrip",
+        file="_cli/config.py",
     ),
 )

@@ -70,7 +70,7 @@ def _() -> object:
 
 @shows(
     "VendorTransport can't listen to events: the published documentation of the vendor's SDK does "
-    "not describe how"
+    "not describe how; see docs/vendor.md"
 )
 def _() -> object:
     with connected(FakeSdk()) as connection:
