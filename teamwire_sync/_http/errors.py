@@ -463,6 +463,7 @@ def network_error(
         left: Whether the request may have been sent.
         once: Whether the request was sent at most once. If not, *error* says nothing about an
             earlier attempt to send it.
+        heard: Whether an earlier response had the header of the contract.
         server: The server's host and port.
         timeout: The time-out of the request, in seconds.
         names: The names of the network settings.
