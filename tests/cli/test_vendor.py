@@ -173,8 +173,8 @@ class TestCheck:
 
         assert done.code == 0
         assert done.err == (
-            f"All settings work: over HTTP to {box.url}, with the settings in --url and the "
-            f"environment and the section [default] of the file {path}.\n"
+            f"All settings work: over HTTP to {box.url}, with the settings in the environment and "
+            f"the section [default] of the file {path} and --url.\n"
         )
 
     @on_posix
