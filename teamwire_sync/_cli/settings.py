@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
     from teamwire_sync._models.chats import Chat, ChatHandle, ChatList
 
-CREDENTIAL_VARIABLES = ("TEAMWIRE_URL", "TEAMWIRE_APP_ID", "TEAMWIRE_SECRET")
 _TRANSPORT = "TEAMWIRE_TRANSPORT"
 _STORE = "TEAMWIRE_STORE"
 
@@ -96,8 +95,11 @@ class Settings:
 
     @cached_property
     def profile(self) -> Profile:
-        """The settings of the environment and of the config file, for this command."""
-        return Profile()
+        """The settings of the options, the environment and the config file, for this command."""
+        profile = Profile()
+        if self.url is not None:
+            profile.environment["url"] = Setting(Secret(self.url), "--url", "--url")
+        return profile
 
     def is_vendor(self) -> bool:
         """Return whether the vendor's SDK is the way to the server."""
@@ -113,13 +115,9 @@ class Settings:
             chosen = None if self.vendor else self.profile.get("transport")
             source = "--vendor" if chosen is None else chosen.source
             return f"through the vendor's SDK, teamwire_api ({source})"
-        found: dict[str, Setting | None] = {}
-        if self.url is not None:
-            found["url"] = Setting(Secret(self.url), "--url", "--url")
-        for name in CREDENTIALS:
-            found[name] = found.get(name) or self.profile.get(name)
+        found = {name: self.profile.get(name) for name in CREDENTIALS}
         places = dict.fromkeys(each.place for each in found.values() if each is not None)
-        server = found["url"].value.reveal() if found["url"] else ""
+        server = "" if found["url"] is None else found["url"].value.reveal()
         return f"over HTTP to {server}, with the settings in {' and '.join(places)}"
 
     def way_of_programs(self) -> str:
@@ -134,19 +132,12 @@ class Settings:
         return "your settings do not choose it yet: teamwire-sync --vendor config init"
 
     def _how_to_set_up(self) -> str | None:
-        missing = [
-            name
-            for name in CREDENTIAL_VARIABLES
-            if not os.environ.get(name) and not (self.url and name == "TEAMWIRE_URL")
-        ]
-        path, chosen = config_path(), self.profile.environment.get("transport")
+        environment, path = self.profile.environment, config_path()
+        missing = [variable for name, variable in CREDENTIALS.items() if name not in environment]
+        chosen = environment.get("transport")
+        may_be_set_up = missing and (chosen is None or chosen.value == HTTP)
         # Unlike os.path.exists, Path.exists may raise if a folder is not readable.
-        if (
-            not missing
-            or path is None
-            or os.path.exists(path)  # noqa: PTH110
-            or not (chosen is None or chosen.value == HTTP)
-        ):
+        if not may_be_set_up or path is None or os.path.exists(path):  # noqa: PTH110
             return None
         words = ["teamwire-sync"]
         for name, value in self._given.items():
