@@ -127,8 +127,8 @@ class Settings:
         try:
             if self.is_vendor():
                 return "your settings choose it"
-        except not_by_signal(TWConfigError) as error:
-            return str(error)
+        except not_by_signal(TWConfigError):  # its text may contain the name of the user
+            return "your settings are wrong, see: teamwire-sync check"
         return "your settings do not choose it yet: teamwire-sync --vendor config init"
 
     def _how_to_set_up(self) -> str | None:
