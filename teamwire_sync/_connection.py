@@ -364,8 +364,8 @@ class Connection:
 
 
 def _has_store(store: Store | None) -> bool:
-    named = os.environ.get("TEAMWIRE_STORE", "").strip()
-    return store is not None or named not in {"", "none"}
+    # No local variable: the value may contain a password.
+    return store is not None or os.environ.get("TEAMWIRE_STORE", "").strip() not in {"", "none"}
 
 
 def _check_transport(transport: object) -> None:

@@ -148,10 +148,12 @@ class Settings:
             f"(There is no file {path}, and the environment has no {', no '.join(missing)}.)"
         )
 
-    def list_chats(self, connection: Connection) -> ChatList:
+    def list_chats(self, connection: Connection, *, refresh: bool = False) -> ChatList:
         """Return all chats; on a terminal, show their number while they arrive."""
         with count_progress("Listing the chats") as counted:
-            return connection.chats.get_subscriptions(progress=counted, timeout=self.timeout)
+            return connection.chats.get_subscriptions(
+                refresh=refresh, progress=counted, timeout=self.timeout
+            )
 
     def find_chat(self, connection: Connection, tid: str | None, title: str | None) -> Chat:
         """Return the chat with this thread ID or title; end the command if it does not exist."""

@@ -156,6 +156,17 @@ class TestCheck:
     def test_is_json_for_a_script(self, bare_cli: Cli) -> None:
         assert json.loads(bare_cli("--vendor", "check", "--json").out) == {"chats": 30}
 
+    def test_a_stored_listing_is_no_answer(
+        self, bare_cli: Cli, box: Sandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("TEAMWIRE_BOT", "me")
+        options = ("--vendor", "--store", "file")
+        found = [bare_cli(*options, "check").code]
+        box.fault(*LISTING, status=401)
+        found += [bare_cli(*options, *words.split()).code for words in ("chats list", "check")]
+
+        assert found == [0, 0, AUTH]
+
     def test_an_error_says_which_way_it_was(self, bare_cli: Cli, box: Sandbox) -> None:
         box.fault(*LISTING, status=401)
         done = bare_cli("--vendor", "check")
