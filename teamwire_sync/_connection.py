@@ -230,7 +230,7 @@ class Connection:
 
         Args:
             connection_factory: A callable that creates the vendor's connection. None (default):
-                ``teamwire_api.Connection``. See the vendor's documentation for its credentials.
+                ``teamwire_api.Connection``, which finds its credentials itself.
             bot: As for `Connection`.
             config: The settings. The settings of HTTP have no effect, except ``total_timeout``,
                 because the vendor's SDK sends the requests. None (default): ``ConnectionConfig()``.

@@ -176,7 +176,7 @@ class Profile:
             instead = "set TEAMWIRE_TRANSPORT=http" if given is None else "pass transport='http'"
             message = (
                 f"{chosen.source} is vendor, but there are also settings of HTTP: "
-                f"{', '.join(others)}. The vendor's SDK does not use them. Remove them, or "
+                f"{', '.join(others)}. They are not passed to the vendor's SDK. Remove them, or "
                 f"{instead}; see docs/connect.md"
             )
             raise TWConfigError(message)

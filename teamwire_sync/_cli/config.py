@@ -109,7 +109,8 @@ def _is_vendor(settings: Settings, *, is_http: bool) -> bool:
     if is_http and settings.vendor:
         raise_usage_error("--url and --app-id can't be combined with --vendor")
     # The new section replaces the choice of the file, but not the choice of the environment.
-    return not is_http and "transport" in settings.profile.environment and settings.is_vendor()
+    is_chosen = settings.vendor or "transport" in settings.profile.environment
+    return not is_http and is_chosen and settings.is_vendor()
 
 
 def _require_readable(lines: dict[str, Secret], section: str) -> None:

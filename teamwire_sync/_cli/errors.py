@@ -49,6 +49,7 @@ _FOR_THE_SHELL = [
     (r"set (TEAMWIRE_TRANSPORT=vendor)", "pass --vendor or set \\1"),
     (r"or set (TEAMWIRE_TRANSPORT=http)", "pass --vendor to ignore them, or set \\1"),
     (r" by TEAMWIRE_PROFILE", " by --profile"),
+    (r"do not pass url", "do not pass --url"),
     (r"pass Connection\([^)]*\), or set", "set"),
     (r": Connection\(bot=\.\.\.\), .*, TEAMWIRE_BOT, or", ": TEAMWIRE_BOT, or"),
     (r"omit store=\.\.\. and set TEAMWIRE_STORE=none", "pass --store none"),

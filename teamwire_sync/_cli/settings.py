@@ -23,7 +23,6 @@ from teamwire_sync._profiles import (
     CREDENTIALS,
     HTTP,
     VARIABLES,
-    VENDOR,
     Profile,
     Setting,
     config_path,
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
 
     from teamwire_sync._models.chats import Chat, ChatHandle, ChatList
 
-_TRANSPORT = "TEAMWIRE_TRANSPORT"
 _STORE = "TEAMWIRE_STORE"
 
 
@@ -79,7 +77,6 @@ class Settings:
                 ("TEAMWIRE_PROFILE", profile),
                 ("TEAMWIRE_CONFIG", config),
                 (_STORE, store),
-                (_TRANSPORT, VENDOR if vendor else None),
             )
             if value is not None
         }
@@ -88,6 +85,8 @@ class Settings:
         """Return a new Connection."""
         try:
             with require_extras():
+                if self.vendor:
+                    return Connection.from_vendor()
                 return Connection(url=self.url, app_name="teamwire-sync")
         except not_by_signal(TWConfigError) as error:
             text = self._how_to_set_up() or str(error)
@@ -103,7 +102,7 @@ class Settings:
 
     def is_vendor(self) -> bool:
         """Return whether the vendor's SDK is the way to the server."""
-        return self.url is None and self.profile.is_vendor()
+        return self.vendor or (self.url is None and self.profile.is_vendor())
 
     def way(self) -> str:
         """Return the way to the server, the server, and the places that these settings come from.
@@ -135,9 +134,9 @@ class Settings:
         environment, path = self.profile.environment, config_path()
         missing = [variable for name, variable in CREDENTIALS.items() if name not in environment]
         chosen = environment.get("transport")
-        may_be_set_up = missing and (chosen is None or chosen.value == HTTP)
+        is_http = not self.vendor and (chosen is None or chosen.value == HTTP)
         # Unlike os.path.exists, Path.exists may raise if a folder is not readable.
-        if not may_be_set_up or path is None or os.path.exists(path):  # noqa: PTH110
+        if not missing or not is_http or path is None or os.path.exists(path):  # noqa: PTH110
             return None
         words = ["teamwire-sync"]
         for name, value in self._given.items():
@@ -234,13 +233,11 @@ def require_one_chat(tid: str | None, title: str | None) -> None:
 def process_environment(environment: dict[str, str]) -> Iterator[None]:
     """Set the variables of *environment* in the block, and print each warning as one line.
 
-    The options --config, --profile and --vendor choose a bot. So the block does not have the
-    variables that may choose another bot: those of the credentials, and for --config and --profile
-    those of the transport, too.
+    If *environment* names a config file or a section, the block does not have the variables that
+    may choose another bot: those of the credentials and of the transport.
     """
-    chosen = environment.keys() - {_STORE}
-    others = CREDENTIALS if chosen == {_TRANSPORT} else VARIABLES
-    replaced = {*environment, *(others.values() if chosen else ())}
+    names_a_bot = bool(environment.keys() - {_STORE})
+    replaced = {*environment, *(VARIABLES.values() if names_a_bot else ())}
     before = {name: os.environ.pop(name) for name in replaced if name in os.environ}
     os.environ.update(environment)
     try:

@@ -365,7 +365,7 @@ class Response:
         if here[:1] == ("http",) and there[:1] == ("https",) and here.hostname == there.hostname:
             name = "the host name in the server's certificate"
             other = f", or {name}" if is_loopback(here.hostname or "") else ""
-            return f"use {self._target()}{other}"
+            return f"use {self._target()}{other}{self._hint()}"
         return "redirects are not followed: correct the URL" if self._is_own else _NO_CONTRACT
 
     def _retry_after(self) -> float | None:

@@ -59,7 +59,7 @@ class VendorTransport:
 
     Args:
         connection_factory: A callable that creates the vendor's connection. None means
-            ``teamwire_api.Connection``. See the vendor's documentation for its credentials.
+            ``teamwire_api.Connection``, which finds its credentials itself.
         total_timeout: The seconds that a call without its own time-out may take.
         bot: A text that identifies the bot in a store; see `Connection`. None means
             that no store can be used.

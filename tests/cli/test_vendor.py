@@ -225,6 +225,26 @@ class TestCheck:
         assert "Remove them, pass --vendor to ignore them, or set" in done.err
         assert found == [USAGE, USAGE, 0]
 
+    def test_the_sdk_sees_the_environment_that_the_option_ignores(
+        self, bare_cli: Cli, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Nobody knows which variables the SDK reads."""
+        seen = []
+
+        def connect() -> object:
+            seen.append(os.environ.get("TEAMWIRE_APP_ID"))
+            return vendor.factory()
+
+        monkeypatch.setattr(vendor.package, "Connection", connect)
+        monkeypatch.setenv("TEAMWIRE_APP_ID", "app of the SDK")
+        codes = [
+            bare_cli("--vendor", *command.split()).code
+            for command in ("check", "vendor-check", "config init")
+        ]
+
+        assert codes == [0, 0, 0]
+        assert set(seen) == {"app of the SDK"}
+
     def test_the_url_of_an_option_chooses_http(
         self, cli: Cli, box: Sandbox, path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -251,6 +271,7 @@ class TestErrors:
             found, USAGE
         )
         assert [done.err for done in found.values() if python.search(done.err)] == []
+        assert "and do not pass --url (" in found["--url http://127.0.0.1:1 check"].err
 
     @pytest.mark.parametrize(
         ("text", "shown"),

@@ -301,7 +301,7 @@ class TestConflicts:
             "file": "transport in the section [default] of the file ",
         }[way]
         assert text.startswith(source)
-        assert f"settings of HTTP: {VARIABLES[name]} in the environment. The vendor's" in text
+        assert f"settings of HTTP: {VARIABLES[name]} in the environment. They" in text
         instead = "pass transport='http'" if way == "argument" else "set TEAMWIRE_TRANSPORT=http"
         assert f" Remove them, or {instead}; see docs/connect.md" in text
         assert_no_secret(caught.value, SECRET)

@@ -29,7 +29,9 @@ DOCUMENTS = [
 # What the other blocks are, and what proves them instead.
 ELSEWHERE = {
     "make demo\nmake test\n": "the first steps of .ci/run",
-    'pip install ".[cli,sandbox]"\n': "tests/docs/test_installing.py",
+    'python3 -m venv .venv\n. .venv/bin/activate\npip install ".[cli,sandbox]"\n': (
+        "tests/docs/test_installing.py"
+    ),
     "teamwire-sync sandbox --chats 1000\n": "tests/cli/test_command_line.py",
     "teamwire-sync vendor-check\n": "tests/vendor/test_vendor_check.py",
 }

@@ -93,7 +93,7 @@ def _() -> object:
 
 @shows(
     "TEAMWIRE_TRANSPORT in the environment is vendor, but there are also settings of HTTP: "
-    "TEAMWIRE_URL in the environment. The vendor's SDK does not use them. Remove them, or set "
+    "TEAMWIRE_URL in the environment. They are not passed to the vendor's SDK. Remove them, or set "
     "TEAMWIRE_TRANSPORT=http; see docs/connect.md"
 )
 def _() -> object:
@@ -153,7 +153,7 @@ def _() -> object:
 
 @shows(
     "301 for GET /v1/bot/me/: a redirect to https://backend.example.org; use "
-    "https://backend.example.org"
+    f"https://backend.example.org; {NO_CONTRACT}"
 )
 def _() -> object:
     config = ConnectionConfig(allow_insecure_http=True)

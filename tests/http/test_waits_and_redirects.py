@@ -225,7 +225,8 @@ class TestRedirects:
         error = failure("get_me", transport)
 
         assert type(error) is TWConfigError
-        assert str(error).endswith("; " + text.format("https://teamwire.example"))
+        step = text.format("https://teamwire.example")
+        assert str(error).endswith(f"; {step}; {NO_CONTRACT}")
 
     @pytest.mark.parametrize(
         ("to", "where"),

@@ -44,8 +44,8 @@ def _() -> object:
 
 
 @shows(
-    "the vendor's connection can't be created: ValueError: no App ID; the vendor's SDK reads its "
-    "settings from the places that the vendor documents"
+    "the vendor's connection can't be created: ValueError: no App ID; the vendor's SDK finds its "
+    "own settings: see docs/connect.md"
 )
 def _() -> object:
     def factory() -> Any:
