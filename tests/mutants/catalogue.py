@@ -1028,21 +1028,22 @@ MUTANTS = (
         "credentials beside the vendor's SDK are ignored",
         "        if others:\n",
         "        if False:\n",
-        f"{_PROFILES}::TestConflicts::test_each_variable_alone",
+        f"{_PROFILES}::TestConflicts::test_each_variable_alone[environment-url]",
         file="_profiles.py",
     ),
     _mutant(
         "a broken config file matters although the environment suffices",
         "            if not CREDENTIALS.keys() <= self.environment.keys():\n",
         "            if self.environment:\n",
-        f"{_PROFILES}::TestReading::test_a_broken_file_does_not_matter_if_the_environment_suffices",
+        f"{_PROFILES}::TestReading::test_a_broken_file_does_not_matter_if_the_environment_suffices"
+        "[no section]",
         file="_profiles.py",
     ),
     _mutant(
         "config init writes what is not read back",
         "    _require_readable(lines, section)\n",
         "",
-        "tests/cli/test_vendor.py::TestRoundTrip",
+        "tests/cli/test_vendor.py::TestRoundTrip::test_a_bot_is_read_as_it_was_written_or_refused",
         file="_cli/config.py",
     ),
 )
