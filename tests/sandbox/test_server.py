@@ -233,6 +233,7 @@ def test_env_leads_to_the_sandbox() -> None:
             "TEAMWIRE_URL": box.url,
             "TEAMWIRE_APP_ID": box.app_id,
             "TEAMWIRE_SECRET": box.secret,
+            "TEAMWIRE_TRANSPORT": "http",
         }
 
 
