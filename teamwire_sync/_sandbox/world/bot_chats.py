@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from teamwire_sync._http.contract import UNKNOWN_REVISION
 from teamwire_sync._sandbox.world import queries
-from teamwire_sync._sandbox.world.errors import refuse, refuse_members
-from teamwire_sync._sandbox.world.messages import Messages, NewMessage
-from teamwire_sync._sandbox.world.serializers import Document, dump
+from teamwire_sync._sandbox.world.listing import WorldListing
+from teamwire_sync._server.errors import refuse, refuse_members
+from teamwire_sync._server.request_bodies import NewMessage
+from teamwire_sync._server.serializers import Document, dump
 
 if TYPE_CHECKING:
     import sqlite3
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from teamwire_sync._sandbox.world.chat_editor import ChatEditor
     from teamwire_sync._sandbox.world.context import Context
+    from teamwire_sync._sandbox.world.messages import Messages
     from teamwire_sync._transport import ChatDraft, MemberEdit
 
 
@@ -38,50 +39,12 @@ class BotChats:
     _chat_editor: ChatEditor
     _messages: Messages
 
-    def version(self, db: sqlite3.Connection, lag: float | None) -> tuple[str, int]:
-        """Return the ETag and the revision of the list of chats, now or `lag` seconds ago."""
+    def listing(
+        self, db: sqlite3.Connection, lag: float | None, since_fault: str | None
+    ) -> WorldListing:
+        """Return the list of chats, now or `lag` seconds ago."""
         latest = math.inf if lag is None else self._context.clock() - lag
-        (seq,) = db.execute("SELECT MAX(seq) FROM log WHERE at <= ?", (latest,)).fetchone()
-        return f'"{self._context.world_id}-{seq}"', seq
-
-    def page(
-        self,
-        db: sqlite3.Connection,
-        seq: int,
-        limit: int,
-        cursor: str | None,
-        since: int | None = None,
-        *,
-        off_by: int = 0,
-    ) -> str:
-        """Return a page of the list of chats.
-
-        Args:
-            db: The transaction.
-            seq: The revision of the list to show.
-            limit: The maximum number of chats.
-            cursor: The cursor of the previous page, or None for the first page.
-            since: The revision after which to show the changes, or None to show all chats.
-            off_by: A number that a fault adds to the number of chats.
-        """
-        after = 0 if cursor is None else self._context.decode_number("chat", cursor, least=1)
-        if since is None:
-            found = queries.listed_chats(db, seq, after, limit + 1)
-            changes = ""
-        else:
-            totals = queries.totals(db, since, seq)
-            if since not in totals:
-                refuse("the changes after this revision are not known", UNKNOWN_REVISION)
-            found = queries.changed_chats(db, since, seq, after, limit + 1)
-            gone = queries.gone_chats(db, since, seq) if cursor is None else []
-            changes = f'"gone":{dump(gone)},"total":{totals[seq] + off_by},'
-        chats = f"[{','.join(document for _, document in found[:limit])}]"
-        users, groups = queries.named_by(db, json.loads(chats))
-        following = self._context.next_cursor("chat", found, limit)
-        return (
-            f'{{"chats":{chats},"users":{users},"groups":{groups},{changes}'
-            f'"next_cursor":{following}}}'
-        )
+        return WorldListing(self._context, db, queries.revision(db, latest), since_fault)
 
     def create(self, db: sqlite3.Connection, draft: ChatDraft) -> str:
         """Create a chat or reuse an existing one-to-one chat, and post the first message."""
