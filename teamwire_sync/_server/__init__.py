@@ -1,5 +1,5 @@
-"""The REST contract over HTTP: one Flask application that serves any `Backend`.
+"""The REST contract over HTTP: one Flask application, which serves any `Backend`.
 
-The sandbox is a backend. This package contains all that does not depend on the backend: routes,
-validation, errors, headers. It imports no backend, and no backend imports `app`.
+The package contains everything that is the same for all backends: routes, validation, errors and
+headers. It imports no backend, and no backend imports `app`. The sandbox uses this package.
 """

@@ -21,8 +21,8 @@ class Answer:
     Attributes:
         body: JSON text, or bytes. An iterable is streamed, and its method ``close``, if it has one,
             is called at the end.
-        revision: The state of the chats that the response shows at least; None for the revision
-            from `Backend.revision`.
+        revision: The revision: the response shows all changes of the chats up to it. None stands
+            for the result of `Backend.revision`.
         status: The HTTP status.
         content_type: The media type.
         headers: Further headers.

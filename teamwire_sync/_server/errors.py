@@ -60,8 +60,7 @@ class RefusedError(Exception):
         details: Further properties of the error, for programs.
 
     Attributes:
-        revision: The state of the chats that the refusal shows at least; None for the revision from
-            `Backend.revision`.
+        revision: The revision of the response, as in `Answer`.
     """
 
     def __init__(self, message: str, code: str, **details: Any) -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from teamwire_sync._sandbox.controls.holds import Hold
     from teamwire_sync._sandbox.world.world import World
+    from teamwire_sync._server.backend import Backend
     from teamwire_sync._server.uploads import Files
 
 
@@ -86,11 +87,12 @@ class Interceptor:
             body = error_body(fault.status, message)
             response = Response(body, fault.status, mimetype="application/json")
         else:
-            environ[BACKEND_KEY] = WorldBackend(
+            backend: Backend = WorldBackend(
                 self._world,
                 lag=applied["lag"].lag if "lag" in applied else None,
                 since_fault=applied["since"].since if "since" in applied else None,
             )
+            environ[BACKEND_KEY] = backend
             response = Response.from_app(self._app, environ)
             if (response.content_length or 0) <= MAX_BODY:
                 response.make_sequence()
