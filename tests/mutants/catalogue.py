@@ -611,7 +611,7 @@ MUTANTS = (
         "            if since not in totals or",
         "            if not 0 <= since <= queries.revision(db) or",
         f"{_SERVED}::TestRestart::test_with_a_backup_knows_no_revision_that_came_after_it",
-        file="_sandbox/world/listing.py",
+        file="_sandbox/world/bot_chats.py",
     ),
     _mutant(
         "a 404 of a proxy is the end of a chat",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
-    from teamwire_sync._sandbox.world.listing import WorldListing
+    from teamwire_sync._sandbox.world.bot_chats import WorldListing
     from teamwire_sync._sandbox.world.world import World
     from teamwire_sync._server.backend import WriteRequest
 
