@@ -52,7 +52,9 @@ _STATUSES = {
 
 
 class RefusedError(Exception):
-    """A refusal of a request. Only with the code ``delivery_unknown`` may it have had an effect.
+    """A refusal of a request: the request had no effect.
+
+    If the code is ``delivery_unknown``, it is unknown whether the request had an effect.
 
     Args:
         message: The reason, for people.
