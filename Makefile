@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test test-slow test-all lint docs contract bench clean
+.PHONY: demo test test-slow test-all lint lint-contract docs contract bench clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/teamwire-sync demo
@@ -31,6 +31,24 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy teamwire_sync
+	@if $(HAS_NODE); then \
+		$(MAKE) --no-print-directory lint-contract; \
+	else \
+		echo "npm with Node.js 20.19 or newer is not installed: openapi.yaml is not checked"; \
+		test "$$CI" != true; \
+	fi
+
+REDOCLY = 2.77.0
+HAS_NODE = command -v npm >/dev/null && node -e \
+	"process.exit(+(process.versions.node.localeCompare('20.19', 'en', {numeric: true}) < 0))"
+
+# Without these variables, redocly reports its use, and looks for a newer version of itself.
+lint-contract: $(VENV)/openapi-tools/redocly-$(REDOCLY)
+	REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true $</node_modules/.bin/redocly lint
+
+$(VENV)/openapi-tools/redocly-$(REDOCLY):
+	npm install --prefix $@.new --silent --no-audit --no-fund --ignore-scripts @redocly/cli@$(REDOCLY)
+	mv $@.new $@
 
 docs: $(VENV)/.dev
 	$(BIN)/sphinx-build -W --keep-going -n -q -b html docs site

@@ -39,7 +39,7 @@ def vendor_rows(world: World, scale: Scale) -> list[Row]:
 def _double(world: World) -> Iterator[Callable[[], Any]]:
     """Makes connections of the double to *world*."""
     with (
-        patch.dict(os.environ, world.environment),
+        patch.dict(os.environ, world.environment_of_double),
         patch.object(sys, "path", [str(_DOUBLE), *sys.path]),
     ):
         yield importlib.import_module("teamwire_api").Connection

@@ -53,6 +53,15 @@ class World:
             "TEAMWIRE_SECRET": self.secret,
         }
 
+    @property
+    def environment_of_double(self) -> dict[str, str]:
+        """Where the double of the vendor's SDK finds it."""
+        return {
+            "DOUBLE_URL": self.url,
+            "DOUBLE_APP_ID": self.app_id,
+            "DOUBLE_SECRET": self.secret,
+        }
+
     def connect(
         self, *, store: Store | None = None, config: ConnectionConfig | None = None
     ) -> Connection:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import re
 import sys
+from importlib.metadata import metadata
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -18,8 +20,12 @@ from _contract import markdown_of  # noqa: E402  it is beside this file
 
 from teamwire_sync._internal.version import VERSION  # noqa: E402
 
+# Of setup.cfg, where they may be missing.
+_package = metadata("teamwire_sync")
+_links = [link.partition(", ") for link in _package.get_all("Project-URL") or ()]
+
 project = "teamwire_sync"
-author = "the authors of teamwire_sync"
+author = _package.get("Author") or "the authors of teamwire_sync"
 project_copyright = author
 version = release = VERSION
 
@@ -31,6 +37,12 @@ extensions = [
 exclude_patterns = ["notebooks"]
 
 html_theme = "furo"
+html_theme_options = {
+    "footer_icons": [
+        {"name": name, "url": url, "html": html.escape(name), "class": ""}
+        for name, _, url in _links
+    ]
+}
 html_title = f"teamwire_sync {version}"
 html_static_path = ["_static"]
 html_css_files = ["custom.css"]

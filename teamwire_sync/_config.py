@@ -108,11 +108,11 @@ class ConnectionConfig:
             Default: False.
         verify: The path of a CA bundle. True: the bundle of requests. False: certificates are not
             verified. None (default): the path in ``REQUESTS_CA_BUNDLE`` or ``CURL_CA_BUNDLE``;
-            without these variables, the same as True.
+            without these variables or with an ``http://`` URL, the same as True.
         cert: The client certificate: a path, or a tuple of the paths of certificate and key. None
             (default): no client certificate.
-        proxies: The proxy URLs by scheme. None (default): the proxies of the environment. ``{}``:
-            no proxy.
+        proxies: The proxy URLs by the scheme of the server's URL (``https``, ``http`` or ``all``).
+            None (default): the proxies of the environment. ``{}``: no proxy.
 
     Raises:
         TypeError: A value has the wrong type. The text names the setting.

@@ -63,8 +63,8 @@ class Connection:
        ``TEAMWIRE_PROFILE`` names, or ``[default]``.
 
     Args:
-        app_id: The App ID of the bot, from the dashboard. None (default): see above.
-        secret: The Secret of the bot, from the dashboard. None (default): see above.
+        app_id: The App ID of the bot. None (default): see above.
+        secret: The Secret of the bot. None (default): see above.
         url: The URL of the server, such as ``https://backend.example.org``. None (default): see
             above.
         config: The time limits, the settings of the cache and the settings of the network. None
@@ -133,7 +133,10 @@ class Connection:
         elif not callable(clock):
             message = f"clock must be callable, not {type(clock).__name__}"
             raise TypeError(message)
-        has_store = store is not None or bool(os.environ.get("TEAMWIRE_STORE"))
+        if bot is not None:
+            require_id(bot, "bot")
+        has_store = _has_store(store)
+        _check_transport(transport)
         if transport is None or isinstance(transport, str):
             transport = _transport_for(
                 given, session, transport, config, app_name=app_name, bot=bot, has_store=has_store
@@ -222,9 +225,12 @@ class Connection:
     ) -> Connection:
         """Return a Connection that uses the vendor's async SDK, see `VendorTransport`.
 
+        It ignores ``TEAMWIRE_TRANSPORT`` and the credentials of HTTP. docs/vendor.md documents what
+        works. See also its section "Not yet run on a real server".
+
         Args:
             connection_factory: A callable that creates the vendor's connection. None (default):
-                ``teamwire_api.Connection``. See the vendor's documentation for its credentials.
+                ``teamwire_api.Connection``, which finds its credentials itself.
             bot: As for `Connection`.
             config: The settings. The settings of HTTP have no effect, except ``total_timeout``,
                 because the vendor's SDK sends the requests. None (default): ``ConnectionConfig()``.
@@ -239,8 +245,8 @@ class Connection:
             ImportError: The store needs a package that is not installed.
         """
         total_timeout = getattr(config, "total_timeout", ConnectionConfig().total_timeout)
-        has_store = store is not None or bool(os.environ.get("TEAMWIRE_STORE"))
-        transport = _vendor_transport(connection_factory, total_timeout, bot, has_store=has_store)
+        profile = _profiles.Profile() if _has_store(store) else None
+        transport = _vendor_transport(connection_factory, total_timeout, bot, profile)
         return cls(config=config, transport=transport, store=store, clock=clock)
 
     def check(self, *, timeout: float | None = None) -> LoggedInUser:
@@ -357,6 +363,26 @@ class Connection:
         raise TypeError(message)
 
 
+def _has_store(store: Store | None) -> bool:
+    # No local variable: the value may contain a password.
+    return store is not None or os.environ.get("TEAMWIRE_STORE", "").strip() not in {"", "none"}
+
+
+def _check_transport(transport: object) -> None:
+    """Raise unless *transport* may be the argument of that name."""
+    message = "transport must be 'http', 'vendor' or a transport such as VendorTransport()"
+    if isinstance(transport, str):
+        if transport not in _profiles.WAYS:
+            # Do not quote the value, which may be the Secret by mistake.
+            raise ValueError(message)
+    elif isinstance(transport, type):
+        message += f", not the class {transport.__name__}"
+        raise TypeError(message)
+    elif transport is not None and not hasattr(transport, "iter_chat_pages"):
+        message += f", not {type(transport).__name__}"
+        raise TypeError(message)
+
+
 def _transport_for(
     credentials: list[Secret | None],
     session: requests.Session | None,
@@ -368,15 +394,19 @@ def _transport_for(
     has_store: bool,
 ) -> Transport:
     """Return the transport that the arguments, the environment or the config file choose."""
-    profile = _profiles.Profile()
     is_http = any(one is not None for one in (*credentials, session))
-    if profile.transport(named, is_http=is_http) == _profiles.VENDOR:
-        if is_http:
-            message = "app_id, secret, url and session can't be combined with transport='vendor'"
-            raise TypeError(message)
-        return _vendor_transport(None, config.total_timeout, bot, has_store=has_store)
+    if is_http and named == _profiles.VENDOR:
+        message = "app_id, secret, url and session can't be combined with transport='vendor'"
+        raise TypeError(message)
+    profile = _profiles.Profile()
+    if not is_http and profile.is_vendor(named):
+        return _vendor_transport(None, config.total_timeout, bot, profile if has_store else None)
+    others = {"session": session, "transport": named}
     found = _credentials.find_credentials(
-        *credentials, profile=profile, allow_insecure_http=config.allow_insecure_http
+        *credentials,
+        profile=profile,
+        chosen_by=[name for name, value in others.items() if value is not None],
+        allow_insecure_http=config.allow_insecure_http,
     )
     return http_transport.HttpTransport(
         found, config, session=session, app_name=app_name, lazy=has_store
@@ -384,11 +414,15 @@ def _transport_for(
 
 
 def _vendor_transport(
-    factory: Callable[[], Any] | None, total_timeout: float, bot: str | None, *, has_store: bool
+    factory: Callable[[], Any] | None,
+    total_timeout: float,
+    bot: str | None,
+    profile: _profiles.Profile | None,
 ) -> Transport:
-    if bot is None and has_store:
-        found = _profiles.Profile().find("bot")
-        bot = None if found is None else found.value.reveal().strip()
+    """Return a `VendorTransport`. If *bot* is None, it is the one of *profile*."""
+    if bot is None and profile is not None:
+        found = profile.find("bot")
+        bot = None if found is None else found.value.reveal()
     return _vendor.VendorTransport(factory, total_timeout=total_timeout, bot=bot)
 
 

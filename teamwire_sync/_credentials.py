@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import unquote, urlsplit
 
 from attrs import field, frozen
@@ -13,6 +13,9 @@ from teamwire_sync._internal.secret import SHORTEST, Secret, as_secrets, refuse_
 from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync._profiles import CREDENTIALS, Profile
 from teamwire_sync.exceptions import TWConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 @frozen
@@ -45,9 +48,18 @@ def find_credentials(
     url: str | Secret | None = None,
     *,
     profile: Profile | None = None,
+    chosen_by: Iterable[str] = (),
     allow_insecure_http: bool = False,
 ) -> Credentials:
     """Return the credentials: each argument, else its environment variable, else the config file.
+
+    Args:
+        app_id: The App ID, or None.
+        secret: The Secret, or None.
+        url: The URL, or None.
+        profile: The settings of the environment and of the config file, or None to read them.
+        chosen_by: The names of the other arguments of the program that choose HTTP.
+        allow_insecure_http: Whether *url* may be http for any host.
 
     Raises:
         TypeError: An argument is not a str.
@@ -70,7 +82,8 @@ def find_credentials(
         found[name] = value
     missing = [name for name in CREDENTIALS if name not in found]
     if missing:
-        raise TWConfigError(profile.how_to_give(missing))
+        passed = [name for name, value in given.items() if value is not None]
+        raise TWConfigError(profile.how_to_give(missing, [*passed, *chosen_by]))
     bot, key, server = (Secret(found[name].reveal().strip()) for name in CREDENTIALS)
     problem = _problem_of(bot.reveal(), key.reveal(), server.reveal())
     if problem:
@@ -86,13 +99,13 @@ def find_credentials(
 
 def _problem_of(app_id: str, secret: str, url: str) -> str | None:
     if not app_id or not app_id.isprintable():
-        return "app_id must be printable text; copy it again from the dashboard"
+        return "app_id must be printable text; copy it again"
     if "://" in app_id:
         return "app_id is a URL: the order is Connection(app_id, secret, url)"
     if ":" in app_id:
         return "app_id must not contain ':' (is it app_id and secret in one?)"
     if not secret or not secret.isprintable():
-        return "secret must be printable text; copy it again from the dashboard"
+        return "secret must be printable text; copy it again"
     if secret.startswith(("https://", "http://")):
         return "secret is a URL: the order is Connection(app_id, secret, url)"
     _, is_url, rest = url.partition("://")

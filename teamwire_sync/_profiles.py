@@ -7,6 +7,7 @@ import os
 import re
 import stat
 import sys
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -16,7 +17,7 @@ from attrs import frozen
 
 from teamwire_sync._internal.home import expand, user_folder
 from teamwire_sync._internal.secret import Secret
-from teamwire_sync._internal.signals import not_by_signal, suppress
+from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync.exceptions import TWConfigError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ NO_HOME = (
 
 HTTP: Final = "http"
 VENDOR: Final = "vendor"
-_WAYS = (HTTP, VENDOR)
+WAYS = (HTTP, VENDOR)
 
 CREDENTIALS = {
     "app_id": "TEAMWIRE_APP_ID",
@@ -54,11 +55,13 @@ class Setting:
         value: The value.
         name: The name of the variable, or of the line in the section.
         place: The place: the environment, or a section of the config file.
+        is_exposed: Whether the setting is a Secret in a file that other users can read.
     """
 
     value: Secret
     name: str
     place: str
+    is_exposed: bool = False
 
     @property
     def source(self) -> str:
@@ -78,13 +81,25 @@ class Profile:
 
     def __init__(self) -> None:
         self.environment = {
-            name: Setting(Secret(os.environ[variable]), variable, "the environment")
+            name: Setting(Secret(os.environ[variable].strip()), variable, "the environment")
             for name, variable in VARIABLES.items()
-            if os.environ.get(variable)
+            if os.environ.get(variable, "").strip()
         }
         self.section = os.environ.get("TEAMWIRE_PROFILE") or "default"
-        self._file: dict[str, Setting] | None = None
-        self._others_read: Path | None = None
+
+    @cached_property
+    def sections(self) -> dict[str, dict[str, Setting]]:
+        """The settings of each section of the file, by name.
+
+        Raises:
+            TWConfigError: The config file can't be read.
+        """
+        path = config_path()
+        if path is not None:
+            return _read_file(path)
+        if _asked_for():
+            raise TWConfigError(NO_HOME)
+        return {}
 
     @property
     def file(self) -> dict[str, Setting]:
@@ -93,97 +108,110 @@ class Profile:
         Raises:
             TWConfigError: The config file can't be read, or does not have the section.
         """
-        if self._file is None:
-            path = config_path()
-            found, self._others_read = ({}, None) if path is None else _read_file(path)
-            if path is None and _asked_for():
-                raise TWConfigError(NO_HOME)
-            self._file = found
-        return self._file
+        if self.section in self.sections:
+            return self.sections[self.section]
+        path = config_path()
+        if os.environ.get("TEAMWIRE_PROFILE"):
+            names = ", ".join(self.sections) or "none"
+            message = f"TEAMWIRE_PROFILE is {self.section!r}, but {path} has only the sections: "
+            raise TWConfigError(message + names)
+        if "DEFAULT" in self.sections:
+            message = f"the section of {path} must be named [default], in lower case"
+            raise TWConfigError(message)
+        return {}
+
+    def get(self, name: str) -> Setting | None:
+        """Return a setting of the environment, else of the file, or None.
+
+        Raises:
+            TWConfigError: The config file can't be read.
+        """
+        return self.environment.get(name) or self.file.get(name)
 
     def find(self, name: str) -> Setting | None:
-        """Return a setting of the environment, else of the file, or None.
+        """Return the same as `get`, for use.
 
         Raises:
             TWConfigError: The config file can't be read, or the value has quotes or a comment.
         """
-        found = self.environment.get(name)
-        if found is None:
-            found = self.file.get(name)
-            if found is not None and name == "secret" and self._others_read is not None:
-                path = self._others_read
-                warn(
-                    f"other users can read the Secret in {path}; run: chmod 600 {path}",
-                    UserWarning,
-                    stacklevel=_callers_level(),
-                )
-        if found is not None:
-            problem = _problem_of_spelling(found)
-            if problem:
-                raise TWConfigError(problem)
+        found = self.get(name)
+        problem = None if found is None else problem_of_spelling(found)
+        if problem:
+            message = f"{problem} (an argument may have any value)"
+            raise TWConfigError(message)
+        if found is not None and found.is_exposed:
+            path = config_path()
+            warn(
+                f"other users can read the Secret in {path}; run: chmod 600 {path}",
+                UserWarning,
+                stacklevel=_callers_level(),
+            )
         return found
 
-    def transport(self, given: str | None, *, is_http: bool = False) -> str:
-        """Return the transport to use, ``http`` or ``vendor``.
+    def is_vendor(self, given: str | None = None) -> bool:
+        """Return whether to use the vendor's SDK, else HTTP.
 
         Args:
-            given: The argument of the program, or None.
-            is_http: Whether the program passed other arguments, which only HTTP needs.
+            given: The argument *transport* of the program, ``http``, ``vendor`` or None.
 
         Raises:
-            ValueError: *given* is neither ``http`` nor ``vendor``.
             TWConfigError: The setting is neither of them, or credentials are set beside ``vendor``.
         """
-        beside = [each for name, each in self.environment.items() if name in CREDENTIALS]
+        file: dict[str, Setting] = {}
+        chosen = self.environment.get("transport")
         if given is not None:
-            way, source = given, "the argument transport"
-            if way not in _WAYS:
-                # Do not quote the value, which may be the Secret by mistake.
-                message = (
-                    "transport must be 'http', 'vendor' or a transport, such as a VendorTransport"
-                )
-                raise ValueError(message)
-        elif is_http:
-            return HTTP
-        else:
-            chosen = self.environment.get("transport")
-            if chosen is None:
-                chosen = self._transport_of_file()
-                if chosen is None:
-                    return HTTP
-                beside += [each for name, each in self.file.items() if name in CREDENTIALS]
-            way, source = chosen.value.reveal().strip(), chosen.source
-            if way not in _WAYS:
-                message = _problem_of_spelling(chosen) or f"{source} must be http or vendor"
-                raise TWConfigError(message)
-        if way == VENDOR and beside:
-            names = ", ".join(each.source for each in beside)
+            chosen = Setting(Secret(given), "transport", "the arguments")
+        elif chosen is None:
+            file = self._file_unless_needless()
+            chosen = file.get("transport")
+        if chosen is None or chosen.value == HTTP:
+            return False
+        beside = [*self.environment.items(), *file.items()]
+        others = [each.source for name, each in beside if name in CREDENTIALS]
+        if chosen.value != VENDOR:
+            # Do not quote the value, which may be the Secret by mistake.
+            problem = problem_of_spelling(chosen) or f"{chosen.source} must be http or vendor"
+            raise TWConfigError(problem)
+        if others:
+            instead = "set TEAMWIRE_TRANSPORT=http" if given is None else "pass transport='http'"
             message = (
-                f"{source} is vendor, but there are also settings of HTTP: {names}. The vendor's "
-                "SDK does not use them. Remove them, or set TEAMWIRE_TRANSPORT=http; see "
-                "docs/connect.md"
+                f"{chosen.source} is vendor, but there are also settings of HTTP: "
+                f"{', '.join(others)}. They are not passed to the vendor's SDK. Remove them, or "
+                f"{instead}; see docs/connect.md"
             )
             raise TWConfigError(message)
-        return way
+        return True
 
-    def _transport_of_file(self) -> Setting | None:
-        with suppress(TWConfigError):  # HTTP raises it again, unless it needs no file
-            return self.file.get("transport")
-        return None
+    def _file_unless_needless(self) -> dict[str, Setting]:
+        try:
+            return self.file
+        except not_by_signal(TWConfigError):
+            if not CREDENTIALS.keys() <= self.environment.keys():
+                raise
+        return {}
 
-    def how_to_give(self, missing: list[str]) -> str:
-        """Return the text of the error if the credentials *missing* are not set."""
+    def how_to_give(self, missing: list[str], given: list[str]) -> str:
+        """Return the text of the error if credentials are not set.
+
+        Args:
+            missing: The names of the missing credentials.
+            given: The names of the arguments that choose HTTP.
+        """
         arguments = ", ".join(f"{name}=..." for name in missing)
         variables = ", ".join(CREDENTIALS[name] for name in missing)
         path = config_path() or "that TEAMWIRE_CONFIG names"
+        without = f", and do not pass {', '.join(given)}" if given else ""
+        if self.sections and self.section not in self.sections:
+            path = f"{path}, or choose another section ({', '.join(self.sections)}) by "
+            path += "TEAMWIRE_PROFILE"
         return (
             f"{', '.join(missing)} missing: pass Connection({arguments}), or set the environment "
             f"variables {variables}, or add {missing[0]} = ... to the section [{self.section}] of "
-            f"the file {path}. {for_vendor()}"
+            f"the file {path}. {for_vendor(f'set TEAMWIRE_TRANSPORT=vendor{without}')}"
         )
 
 
-def for_vendor(step: str = "set TEAMWIRE_TRANSPORT=vendor") -> str:
+def for_vendor(step: str) -> str:
     """Return the advice for a user who has a Teamwire server without a gateway.
 
     Args:
@@ -201,8 +229,8 @@ def is_vendor_installed() -> bool:
     """Return whether the vendor's SDK, ``teamwire_api``, can be found. It is not imported."""
     try:
         return find_spec("teamwire_api") is not None
-    except not_by_signal(ImportError, ValueError):
-        return False
+    except not_by_signal(ImportError, ValueError):  # ValueError: a module without a spec
+        return "teamwire_api" in sys.modules
 
 
 def config_path() -> Path | None:
@@ -222,15 +250,13 @@ def _asked_for() -> list[str]:
     return [name for name in ("TEAMWIRE_CONFIG", "TEAMWIRE_PROFILE") if os.environ.get(name)]
 
 
-def _read_file(path: Path) -> tuple[dict[str, Setting], Path | None]:
-    """Return the settings of the section, and *path* if other users can read the file."""
-    problem = None
+def _read_file(path: Path) -> dict[str, dict[str, Setting]]:
     try:
-        sections, mode = _parse_file(path)
+        return _parse_file(path)
     except not_by_signal(FileNotFoundError):
         asked_for = _asked_for()
         if not asked_for:
-            return {}, None
+            return {}
         problem = f"{' and '.join(asked_for)} is set, but there is no file {path}"
     except not_by_signal(OSError) as error:
         problem = f"can't read the file {path}: {error.strerror}"
@@ -239,29 +265,11 @@ def _read_file(path: Path) -> tuple[dict[str, Setting], Path | None]:
         lines = [number for number, _ in getattr(error, "errors", ())]
         line = getattr(error, "lineno", None) or (lines[0] if lines else "?")
         problem = f"the file {path} is not an INI file: {type(error).__name__} in line {line}"
-    if problem:
-        raise TWConfigError(problem)
-    is_public = os.name != "nt" and mode & (stat.S_IRGRP | stat.S_IROTH)
-    return _section_in(sections, path), path if is_public else None
+    raise TWConfigError(problem)
 
 
-def _section_in(sections: dict[str, dict[str, Setting]], path: Path) -> dict[str, Setting]:
-    profile = os.environ.get("TEAMWIRE_PROFILE")
-    section = profile or "default"
-    if section in sections:
-        return sections[section]
-    if profile:
-        names = ", ".join(sections) or "none"
-        message = f"TEAMWIRE_PROFILE is {profile!r}, but {path} has only the sections: {names}"
-        raise TWConfigError(message)
-    if "DEFAULT" in sections:
-        message = f"the section of {path} must be named [default], in lower case"
-        raise TWConfigError(message)
-    return {}
-
-
-def _parse_file(path: Path) -> tuple[dict[str, dict[str, Setting]], int]:
-    """Return the settings in each section of the file, and the mode of the file."""
+def _parse_file(path: Path) -> dict[str, dict[str, Setting]]:
+    """Return the settings in each section of the file."""
     # The parser must not be a local variable of _read_file: Sentry shows the content of mappings.
     # No interpolation, because a Secret may contain '%'. No section of defaults, because the values
     # in [DEFAULT] would apply to every profile.
@@ -269,31 +277,35 @@ def _parse_file(path: Path) -> tuple[dict[str, dict[str, Setting]], int]:
     with path.open(encoding="utf-8-sig") as file:
         mode = os.fstat(file.fileno()).st_mode
         parser.read_file(file)
-    sections = {
+    is_public = os.name != "nt" and bool(mode & (stat.S_IRGRP | stat.S_IROTH))
+    return {
         section: {
             name: Setting(
-                Secret(parser[section][name]), name, f"the section [{section}] of the file {path}"
+                Secret(parser[section][name]),
+                name,
+                f"the section [{section}] of the file {path}",
+                is_exposed=is_public and name == "secret",
             )
             for name in VARIABLES
             if parser[section].get(name)
         }
         for section in parser.sections()
     }
-    return sections, mode
 
 
 # This returns the text of the problem, and never raises: a reporter that shows local variables
 # would show the value.
 
 
-def _problem_of_spelling(setting: Setting) -> str | None:
-    text = setting.value.reveal().strip()
+def problem_of_spelling(setting: Setting) -> str | None:
+    """Return what is wrong if the value has quotes or a comment, else None."""
+    text = setting.value.reveal()
     what = None
     if text[:1] + text[-1:] in _QUOTES and len(text) > 1:
         what = "has quotes around it: remove the quotes"
     elif _COMMENT.search(text):
         what = "has a comment behind it: write the comment on a line of its own"
-    return what and f"the value of {setting.source} {what} (an argument may have any value)"
+    return what and f"the value of {setting.source} {what}"
 
 
 def _callers_level() -> int:

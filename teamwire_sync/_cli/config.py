@@ -19,7 +19,7 @@ from teamwire_sync._credentials import Credentials, find_credentials
 from teamwire_sync._internal.secret import Secret
 from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync._internal.validation import require_id
-from teamwire_sync._profiles import CREDENTIALS, NO_HOME, VARIABLES, VENDOR, config_path
+from teamwire_sync._profiles import NO_HOME, VENDOR, Setting, config_path, problem_of_spelling
 from teamwire_sync.exceptions import TWError
 
 
@@ -66,17 +66,17 @@ def init(
         raise_usage_error(NO_HOME)
     if not section.isprintable() or "]" in section:
         raise_usage_error(f"no section can have the name {section!r}")
-    url, is_vendor = url or settings.url, os.environ.get(VARIABLES["transport"]) == VENDOR
-    if is_vendor and (url or app_id):
-        raise_usage_error("--url and --app-id can't be combined with the vendor's SDK")
+    url = url or settings.url
+    is_vendor = _is_vendor(settings, is_http=bool(url or app_id))
     if bot is not None and not is_vendor:
         raise_usage_error("--bot needs the vendor's SDK: teamwire-sync --vendor config init")
     if section in _sections(path) and not force and not _may_replace(path, section):
         return
     if is_vendor:
         way = "through the vendor's SDK, teamwire_api"
-        named = {} if bot is None else {"bot": Secret(require_id(bot, "--bot"))}
-        lines = {"transport": Secret(VENDOR), **named}
+        lines = {"transport": Secret(VENDOR)}
+        if bot is not None:
+            lines["bot"] = Secret(require_id(bot.strip(), "--bot"))
         check = partial(_try_vendor, settings.timeout)
     else:
         credentials = _ask_for_credentials(url, app_id)
@@ -87,21 +87,38 @@ def init(
             "url": Secret(credentials.url),
         }
         check = partial(_try, credentials, settings.timeout)
+    _require_readable(lines, section)
     try:
         found = check()
     except not_by_signal(TWError) as error:
         if force:
             _write(path, section, lines)
-            echo_err(f"Written to the section [{section}] of {path}, but the check failed:")
-            raise
-        echo_err("Nothing was written. To write the settings anyway, pass --force.")
-        raise_failed_check(error, way)
+            done = f"The settings were written to the section [{section}] of {path} all the same."
+        else:
+            done = "Nothing was written. To write the settings anyway, pass --force."
+        raise_failed_check(error, way, done)
     _write(path, section, lines)
     echo_err(f"All settings work: {way}. They were written to the section [{section}] of {path}.")
-    first = [name for name in CREDENTIALS.values() if os.environ.get(name)]
-    if first:
-        echo_err(f"While set, these variables override the file: {', '.join(first)}.")
+    if settings.exported:
+        names = ", ".join(settings.exported)
+        echo_err(f"While set, these variables override the file or conflict with it: {names}.")
     click.echo(found)
+
+
+def _is_vendor(settings: Settings, *, is_http: bool) -> bool:
+    if is_http and settings.vendor:
+        raise_usage_error("--url and --app-id can't be combined with --vendor")
+    # The new section replaces the choice of the file, but not the choice of the environment.
+    is_chosen = settings.vendor or "transport" in settings.profile.environment
+    return not is_http and is_chosen and settings.is_vendor()
+
+
+def _require_readable(lines: dict[str, Secret], section: str) -> None:
+    """Raise a usage error if a program would not read a value as it is written."""
+    for name, value in lines.items():
+        problem = problem_of_spelling(Setting(value, name, f"the section [{section}]"))
+        if problem or not value.reveal().isprintable():
+            raise_usage_error(problem or f"{name} must be printable text")
 
 
 def _ask_for_credentials(url: str | None, app_id: str | None) -> Credentials:
@@ -129,7 +146,7 @@ def _try(credentials: Credentials, timeout: float | None) -> str:
 
 
 def _try_vendor(timeout: float | None) -> str:
-    with without_store(), Connection(transport=VENDOR) as connection:
+    with without_store(), Connection.from_vendor() as connection:
         return f"{len(connection.chats.get_subscriptions(timeout=timeout)):,} chats"
 
 

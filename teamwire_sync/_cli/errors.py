@@ -41,6 +41,26 @@ BROKEN_PIPE = 141
 # The URL may contain a password. If it is in the wrong place, the error of click repeats it.
 _STORE_URL = re.compile(r"\b(rediss?|unix)://.*", re.DOTALL | re.IGNORECASE)
 
+# Calls of Python in the library's errors, and the text for a user of the shell.
+_FOR_THE_SHELL = [
+    (r"^VendorTransport can't", "with the vendor's SDK, teamwire-sync can't"),
+    (r"VendorTransport needs", "teamwire-sync needs"),
+    (r" \(an argument may have any value\)", ""),
+    (r"set (TEAMWIRE_TRANSPORT=vendor)", "pass --vendor or set \\1"),
+    (r"or set (TEAMWIRE_TRANSPORT=http)", "pass --vendor to ignore them, or set \\1"),
+    (r" by TEAMWIRE_PROFILE", " by --profile"),
+    (r"do not pass url", "do not pass --url"),
+    (r"pass Connection\([^)]*\), or set", "set"),
+    (r": Connection\(bot=\.\.\.\), .*, TEAMWIRE_BOT, or", ": TEAMWIRE_BOT, or"),
+    (r"omit store=\.\.\. and set TEAMWIRE_STORE=none", "pass --store none"),
+    (r"connection\.chats\.get_subscriptions\([^)]*\) lists", '"teamwire-sync chats list" lists'),
+    (r"chat\.get_messages\(\) has", '"teamwire-sync messages" shows'),
+    (r"pass (the path of the CA's certificate) to ConnectionConfig\(verify=\.\.\.\)",
+     r"set REQUESTS_CA_BUNDLE to \1"),
+    (r": ConnectionConfig\(cert=\.\.\.\)| \((or )?ConnectionConfig\([^)]*\)\)", ""),
+    (r"the order is Connection\([^)]*\)", "are App ID, Secret and URL in the wrong order?"),
+]  # fmt: skip
+
 # The first match applies. Every other TWError is a failure of the server.
 _CODES: list[tuple[type[BaseException] | tuple[type[BaseException], ...], int]] = [
     (TWDeliveryUnknownError, UNKNOWN),
@@ -91,9 +111,16 @@ def raise_usage_error(text: str) -> NoReturn:
     raise click.UsageError(text) from None
 
 
-def raise_failed_check(error: TWError, way: str) -> NoReturn:
-    """End the command because *error* was raised by the check of the settings."""
-    echo_err(f"Error: {error}; this was {way}")
+def raise_failed_check(error: TWError, way: str, *lines: str) -> NoReturn:
+    """End the command because *error* was raised by the check of the settings.
+
+    Args:
+        error: The error.
+        way: The way to the server that was checked.
+        lines: More lines for stderr.
+    """
+    for line in (f"Error: {_text_of(error)}; this was {way}", *lines):
+        echo_err(line)
     raise SystemExit(exit_code(error)) from None
 
 
@@ -135,7 +162,10 @@ def _text_of(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         place = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
         return f"{place}{error.strerror}"
-    return str(error)
+    text = str(error)
+    for call, instead in _FOR_THE_SHELL:
+        text = re.sub(call, instead, text)
+    return text
 
 
 def _show_candidates(error: TWAmbiguousTitleError) -> None:

@@ -7,6 +7,7 @@ import os
 import shlex
 import warnings
 from contextlib import AbstractContextManager, contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,15 +15,16 @@ import click
 from teamwire_sync._cli.errors import raise_not_found, raise_usage_error, require_extras
 from teamwire_sync._cli.output import count_progress, echo_err, escape_lines
 from teamwire_sync._connection import Connection
-from teamwire_sync._credentials import find_credentials
 from teamwire_sync._internal.log import logger
-from teamwire_sync._internal.signals import not_by_signal, suppress
+from teamwire_sync._internal.secret import Secret
+from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync._internal.validation import check_seconds
 from teamwire_sync._profiles import (
     CREDENTIALS,
+    HTTP,
     VARIABLES,
-    VENDOR,
     Profile,
+    Setting,
     config_path,
     for_vendor,
 )
@@ -34,8 +36,6 @@ if TYPE_CHECKING:
 
     from teamwire_sync._models.chats import Chat, ChatHandle, ChatList
 
-CREDENTIAL_VARIABLES = ("TEAMWIRE_URL", "TEAMWIRE_APP_ID", "TEAMWIRE_SECRET")
-_TRANSPORT = "TEAMWIRE_TRANSPORT"
 _STORE = "TEAMWIRE_STORE"
 
 
@@ -49,6 +49,10 @@ class Settings:
         store: The store that keeps the chats after the run, in the form of ``TEAMWIRE_STORE``.
         vendor: Whether to use the vendor's SDK, whatever the environment and the config file say.
         timeout: The time limit of each call, in seconds.
+
+    Attributes:
+        exported: The variables of the credentials and of the transport in the environment of the
+            process. Some options hide them from the command.
     """
 
     def __init__(
@@ -63,7 +67,8 @@ class Settings:
     ) -> None:
         self.url = url
         self.timeout = timeout
-        self._vendor = vendor
+        self.vendor = vendor
+        self.exported = [name for name in VARIABLES.values() if os.environ.get(name)]
         self._given = {"--profile": profile, "--config": config}
         # The client reads these settings from the environment.
         self.environment = {
@@ -72,7 +77,6 @@ class Settings:
                 ("TEAMWIRE_PROFILE", profile),
                 ("TEAMWIRE_CONFIG", config),
                 (_STORE, store),
-                (_TRANSPORT, VENDOR if vendor else None),
             )
             if value is not None
         }
@@ -81,14 +85,24 @@ class Settings:
         """Return a new Connection."""
         try:
             with require_extras():
+                if self.vendor:
+                    return Connection.from_vendor()
                 return Connection(url=self.url, app_name="teamwire-sync")
         except not_by_signal(TWConfigError) as error:
             text = self._how_to_set_up() or str(error)
         raise TWConfigError(text)
 
+    @cached_property
+    def profile(self) -> Profile:
+        """The settings of the options, the environment and the config file, for this command."""
+        profile = Profile()
+        if self.url is not None:
+            profile.environment["url"] = Setting(Secret(self.url), "--url", "--url")
+        return profile
+
     def is_vendor(self) -> bool:
         """Return whether the vendor's SDK is the way to the server."""
-        return Profile().transport(None, is_http=self.url is not None) == VENDOR
+        return self.vendor or (self.url is None and self.profile.is_vendor())
 
     def way(self) -> str:
         """Return the way to the server, the server, and the places that these settings come from.
@@ -96,34 +110,33 @@ class Settings:
         Raises:
             TWConfigError: A setting is missing or invalid.
         """
-        profile = Profile()
         if self.is_vendor():
-            chosen = None if self._vendor else profile.find("transport")
+            chosen = None if self.vendor else self.profile.get("transport")
             source = "--vendor" if chosen is None else chosen.source
             return f"through the vendor's SDK, teamwire_api ({source})"
-        server = find_credentials(url=self.url, profile=profile).url
-        found = [profile.find(name) for name in CREDENTIALS if name != "url" or not self.url]
-        places = dict.fromkeys(each.place for each in found if each is not None)
+        found = {name: self.profile.get(name) for name in CREDENTIALS}
+        places = dict.fromkeys(each.place for each in found.values() if each is not None)
+        server = "" if found["url"] is None else found["url"].value.reveal()
         return f"over HTTP to {server}, with the settings in {' and '.join(places)}"
 
     def way_of_programs(self) -> str:
         """Return whether programs with the present settings use the vendor's SDK."""
-        with suppress(TWConfigError):
+        if self.vendor:
+            return "used because of --vendor"
+        try:
             if self.is_vendor():
                 return "your settings choose it"
+        except not_by_signal(TWConfigError):  # its text may contain the name of the user
+            return "your settings are wrong, see: teamwire-sync check"
         return "your settings do not choose it yet: teamwire-sync --vendor config init"
 
     def _how_to_set_up(self) -> str | None:
-        missing = [
-            name
-            for name in CREDENTIAL_VARIABLES
-            if not os.environ.get(name) and not (self.url and name == "TEAMWIRE_URL")
-        ]
-        path = config_path()
+        environment, path = self.profile.environment, config_path()
+        missing = [variable for name, variable in CREDENTIALS.items() if name not in environment]
+        chosen = environment.get("transport")
+        is_http = not self.vendor and (chosen is None or chosen.value == HTTP)
         # Unlike os.path.exists, Path.exists may raise if a folder is not readable.
-        if (
-            not missing or os.environ.get(_TRANSPORT) or path is None or os.path.exists(path)  # noqa: PTH110
-        ):
+        if not missing or not is_http or path is None or os.path.exists(path):  # noqa: PTH110
             return None
         words = ["teamwire-sync"]
         for name, value in self._given.items():
@@ -134,10 +147,12 @@ class Settings:
             f"(There is no file {path}, and the environment has no {', no '.join(missing)}.)"
         )
 
-    def list_chats(self, connection: Connection) -> ChatList:
+    def list_chats(self, connection: Connection, *, refresh: bool = False) -> ChatList:
         """Return all chats; on a terminal, show their number while they arrive."""
         with count_progress("Listing the chats") as counted:
-            return connection.chats.get_subscriptions(progress=counted, timeout=self.timeout)
+            return connection.chats.get_subscriptions(
+                refresh=refresh, progress=counted, timeout=self.timeout
+            )
 
     def find_chat(self, connection: Connection, tid: str | None, title: str | None) -> Chat:
         """Return the chat with this thread ID or title; end the command if it does not exist."""
@@ -218,13 +233,11 @@ def require_one_chat(tid: str | None, title: str | None) -> None:
 def process_environment(environment: dict[str, str]) -> Iterator[None]:
     """Set the variables of *environment* in the block, and print each warning as one line.
 
-    The options --config, --profile and --vendor choose a bot. So the block does not have the
-    variables that may choose another bot: those of the credentials, and for --config and --profile
-    those of the transport, too.
+    If *environment* names a config file or a section, the block does not have the variables that
+    may choose another bot: those of the credentials and of the transport.
     """
-    chosen = environment.keys() - {_STORE}
-    others = CREDENTIALS if chosen == {_TRANSPORT} else VARIABLES
-    replaced = {*environment, *(others.values() if chosen else ())}
+    names_a_bot = bool(environment.keys() - {_STORE})
+    replaced = {*environment, *(VARIABLES.values() if names_a_bot else ())}
     before = {name: os.environ.pop(name) for name in replaced if name in os.environ}
     os.environ.update(environment)
     try:

@@ -129,7 +129,8 @@ def vendor_check(
     The command only reads, unless you pass --write. You may pass its output on: it contains no
     title, no name and no text, except with --details.
 
-    The exit code is 1 if a line is WRONG.
+    The exit code is 1 if a line is WRONG. docs/vendor.md explains the lines. See also its section
+    "Not yet run on a real server".
     """
     if write != bool(user):
         raise_usage_error("--write and --user UID go together: the chat needs a user")

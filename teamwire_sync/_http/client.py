@@ -20,11 +20,13 @@ from teamwire_sync._http.contract import (
 )
 from teamwire_sync._http.errors import (
     Response,
+    mark_sender,
     may_pass,
     network_error,
-    one_line,
+    proxy_refusal,
     seconds,
 )
+from teamwire_sync._http.reasons import one_line
 from teamwire_sync._http.retries import FailedAttempt, Retries
 from teamwire_sync._http.sessions import BasicAuth, GivenSession, OwnSession, RawResponse
 from teamwire_sync._internal.fork import on_fork
@@ -81,6 +83,7 @@ class HttpClient:
         pause: Callable[[float], object] | None,
         on_unauthorized: Callable[[], None],
     ) -> None:
+        self._url = credentials.url
         self._prefix = urlsplit(credentials.url).path
         self._server = _host_and_port(credentials.url)
         self._config = config
@@ -184,19 +187,21 @@ class HttpClient:
                         operation,
                         left=prepared is not None,
                         once=prepared is None or not self._session.repeats(prepared),
+                        heard=self._keeps_contract,
                         server=self._server,
                         timeout=at_once if self._clock() < ends_at else left,
+                        names=self._session.names,
                         context=context,
                         redact=self._auth.redact,
                     )
-                    # `read_body` sets it, because an unreadable page may come from a proxy.
-                    shows_contract = vars(error).get("shows_contract", True)
-                    failure._is_foreign = self._keeps_contract and not shows_contract
+                    # The session sets it, because an unreadable page may come from a proxy.
+                    is_own = vars(error).get("shows_contract", True)
+                    mark_sender(failure, is_own=is_own, heard=self._keeps_contract)
                     # A server that keeps the contract does a write only once per Idempotency-Key.
                     unsafe = (
                         isinstance(failure, TWDeliveryUnknownError) and not self._keeps_contract
                     )
-                    again = may_pass(error) and not unsafe and not once
+                    again = may_pass(error, heard=self._keeps_contract) and not unsafe and not once
                 # `close` cuts the connection. If the response has no length, the received part of
                 # it may look like a complete response.
                 if once and self._closed:
@@ -254,7 +259,9 @@ class HttpClient:
         request_id = one_line(redact(raw.headers.get("X-Request-ID", "")), 128)
         request_id = request_id or context["request_id"]
         context = {**context, "status": raw.status, "request_id": request_id}
-        response = Response(operation, raw, self._keeps_contract, context, redact)
+        if raw.status == 407:
+            return FailedAttempt(proxy_refusal("407", self._session.names, context))
+        response = Response(operation, raw, self._keeps_contract, context, redact, self._url)
         passing, writes = raw.status in _PASSING, operation.writes
         if not passing and not (writes and _leaves_open(raw)):
             return response

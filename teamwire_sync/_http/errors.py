@@ -10,7 +10,7 @@ import time
 from datetime import timezone
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
 from attrs import frozen
@@ -39,8 +39,10 @@ from teamwire_sync._http.contract import (
     decode_revision,
     keeps_contract,
 )
+from teamwire_sync._http.reasons import is_page, one_line, reason_of
 from teamwire_sync._http.sockets import is_unsent
 from teamwire_sync._internal.collector import with_fewer_collections
+from teamwire_sync._internal.hosts import is_loopback
 from teamwire_sync._internal.signals import not_by_signal, suppress
 from teamwire_sync._internal.validation import as_unicode
 from teamwire_sync.exceptions import (
@@ -60,8 +62,9 @@ from teamwire_sync.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
+    from teamwire_sync._http.network import SettingNames
     from teamwire_sync._http.sessions import RawResponse
 
 T = TypeVar("T")
@@ -118,14 +121,22 @@ _NOT_MEMBERS = {
     OPERATIONS["edit_admins"]: "not members, or not administrators",
     OPERATIONS["edit_group_members"]: "unknown, not visible to the bot, or not members",
 }
+_NOT_THE_SERVERS = "the answer is not the server's"
 _FROM_BETWEEN = "something between this client and the server sent this response"
 _NO_CONTRACT = (
-    "no server of the REST contract sent this response: check the URL; a Teamwire server needs "
-    "VendorTransport, or a gateway that implements the contract"
+    "no server of the bot contract sent this response: check the URL; if it is a Teamwire server, "
+    "use the vendor's SDK: see docs/connect.md"
 )
-# The error of http.client if a proxy refuses CONNECT has no class of its own.
+# The errors of http.client and PySocks for a refusal of a proxy differ only in their texts.
 _NO_TUNNEL = "Tunnel connection failed: "
-_PROXY_REFUSES = "the proxy refuses this client (407): check user and password in the proxy's URL"
+_NO_LOGIN = re.compile(rf"{_NO_TUNNEL}(407)|(?:SOCKS5|username/password) authentication")
+# Not 408, 425 and 429: after these, a retry may succeed. The server of a web page, which is no
+# proxy, responds to CONNECT with 400, 404, 405 or 501.
+_NO_PASSAGE = re.compile(rf"{_NO_TUNNEL}(?:4(?!08|25|29)..|501)|Connection not allowed by ruleset")
+_NO_SOCKET = "Failed to establish a new connection: "
+_NO_SOCKS = re.compile(f"(?i:socks).*{_NO_SOCKET}")
+# Texts of `requests` and OpenSSL for a file that is missing, or has no certificate or no right key.
+_NO_PEM = re.compile("Could not find .*TLS|NO_CERTIFICATE_OR_CRL_FOUND|KEY_VALUES_MISMATCH|PEM lib")
 
 # The bytes of a character that a program has cut, at the end of a text. Other bytes that are not
 # UTF-8 belong to another encoding, such as Latin-1: with U+FFFD, no title would be found.
@@ -144,6 +155,7 @@ class Response:
         heard: Whether this response or an earlier one has the header of the contract.
         context: The keyword arguments for an error about the response.
         redact: A function that removes the Secret from a text.
+        url: The server's URL.
     """
 
     operation: Operation
@@ -151,6 +163,7 @@ class Response:
     heard: bool
     context: dict[str, Any]
     redact: Callable[[str], str]
+    url: str
 
     def decode(self, decode: Callable[[Any], T]) -> T:
         """Return the result of *decode* for the JSON in the body.
@@ -179,9 +192,12 @@ class Response:
         Raises:
             TWProtocolError: The response does not come from the server.
         """
-        if self._is_foreign:
-            message = f"{self.context['method']} {self.context['path']}: {self._origin()}"
-            raise self._marked(TWProtocolError(message, **self.context))
+        # A server without the header may keep the rest of the contract, but it sends no page.
+        if self._is_foreign or (not self._is_own and is_page(self.raw)):
+            what = f"{self.context['method']} {self.context['path']}: {_NOT_THE_SERVERS}"
+            raise self._marked(
+                TWProtocolError(f"{what}{self._page()}{self._hint()}", **self.context)
+            )
         return self.raw.body
 
     def done(self) -> None:
@@ -193,7 +209,7 @@ class Response:
 
         def check(raw: RawResponse) -> None:
             if self._is_foreign:
-                raise TWProtocolError(_FROM_BETWEEN)
+                raise TWProtocolError(_NOT_THE_SERVERS)
             decode_done(_document(raw.body))
 
         self._checked(check)
@@ -205,10 +221,10 @@ class Response:
             return decode(self.raw)
         except not_by_signal(TWProtocolError) as error:
             text = str(error)
-        what = f"{self.context['method']} {self.context['path']}: {text}"
+        what = f"{self.context['method']} {self.context['path']}: {text}{self._page()}"
         if self.operation.writes:
             message = f"{what}; it may have been done or not; {_how_to_go_on(self.operation)}"
-            raise self._marked(TWDeliveryUnknownError(message, **self.context))
+            raise self._marked(TWDeliveryUnknownError(message + self._hint(), **self.context))
         raise self._marked(TWProtocolError(f"{what}; {self._origin()}", **self.context))
 
     @property
@@ -217,8 +233,7 @@ class Response:
 
     @property
     def _is_foreign(self) -> bool:
-        # A 407 is final: it is about a setting of this client.
-        return self.heard and not self._is_own and self.raw.status != 407
+        return self.heard and not self._is_own
 
     def _marked(self, error: TWError) -> TWError:
         error._is_foreign = self._is_foreign
@@ -230,6 +245,16 @@ class Response:
             return "does this server implement the REST contract?"
         return _FROM_BETWEEN if self.heard else _NO_CONTRACT
 
+    def _hint(self) -> str:
+        """Return the end of a text about a response that does not come from the server."""
+        return "" if self._is_own else f"; {self._origin()}"
+
+    def _page(self) -> str:
+        """Return a text about the page that came instead of an answer; empty if none did."""
+        title = reason_of(self.raw, self.redact)
+        named = f": {title}" if title else " without a title"
+        return f" but a page{named}" if is_page(self.raw) else ""
+
     def error(self) -> TWError:
         """Return the error for a status other than 200."""
         return self._marked(self._error())
@@ -237,15 +262,18 @@ class Response:
     def _error(self) -> TWError:
         status = self.raw.status
         details = decode_error(self.raw.body, self.redact)
-        reason, is_page = "no reason given", "html" in self.raw.headers.get("Content-Type", "")
-        if details.message is not None:
-            reason = one_line(details.message, 300)
-        elif is_page:
-            reason = "an HTML page, so a proxy sent it"
+        is_redirect = 300 <= status < 400 and status != 304
+        if is_redirect and self.raw.location:
+            reason = f"a redirect to {self._target()}"
+        elif status >= 300 and details.message:
+            reason = one_line(details.message, 300 if self._is_own else 200)
+        else:
+            reason = reason_of(self.raw, self.redact)
+        reason = reason or "no reason given"
         code = None if details.code is None else one_line(details.code, 64)
         context = {**self.context, "code": code}
         what = f"{status} for {context['method']} {context['path']}: {reason}"
-        if 300 <= status < 500 and status != 304:
+        if is_redirect or 400 <= status < 500:
             return self._refusal(what, reason, details, context)
         if self._is_own and status == 501 and code == UNSUPPORTED:
             return TWUnsupportedError(what, **context)
@@ -253,8 +281,9 @@ class Response:
         is_refusal = self._is_own and status == 503
         if self.operation.writes and not is_refusal:
             what += f"; the server may have done it or not; {_how_to_go_on(self.operation)}"
-            return TWDeliveryUnknownError(what, **context)
+            return TWDeliveryUnknownError(what + self._hint(), **context)
         if status >= 500:
+            what += self._hint()
             failure = TWServerError(what, retry_after=self._retry_after(), **context)
             failure._is_refusal = is_refusal
             return failure
@@ -264,16 +293,14 @@ class Response:
         self, what: str, reason: str, details: ErrorDetails, context: dict[str, Any]
     ) -> TWError:
         status = self.raw.status
-        if status == 407:
-            return TWConfigError(_PROXY_REFUSES, **context)
         if status == 429:
             wait = self._retry_after()
-            what += "" if wait is None else f"; try again in {wait:g} s"
+            what += self._hint() + ("" if wait is None else f"; try again in {wait:g} s")
             return TWRateLimitError(what, retry_after=wait, **context)
         if self._is_foreign:
             return self._not_done(what, self._origin(), context)
         if status < 400:
-            return self._redirect(context)
+            return TWConfigError(f"{what}; {self._instead()}", **context)
         if status in {401, 403}:
             return self._unauthorized(reason, context)
         if self._is_own:
@@ -283,11 +310,13 @@ class Response:
     def _unauthorized(self, reason: str, context: dict[str, Any]) -> TWError:
         if self.raw.status == 401:
             text = "401: the server does not accept this App ID and Secret"
+            if not self._is_own:
+                text += f" ({reason}){self._hint()}"
             return TWAuthError(text, **context)
         text = "the bot may not do this"
         if context["code"] == CIRCLE_NOT_PUBLIC:
             text = "bots can use only circles that are public"
-        return TWAuthError(f"403: {text} ({reason})", **context)
+        return TWAuthError(f"403: {text} ({reason}){self._hint()}", **context)
 
     def _own_refusal(
         self, what: str, reason: str, details: ErrorDetails, context: dict[str, Any]
@@ -315,18 +344,29 @@ class Response:
         error._is_refusal = True
         return error
 
-    def _redirect(self, context: dict[str, Any]) -> TWError:
+    def _target(self) -> str:
+        """Return the target of a redirect. A path is part of it only on the same server."""
         where = ""
         with suppress(ValueError):
-            target = urlsplit(self.raw.location)
-            if target.hostname:
-                where = f"{target.scheme}://{target.hostname}"
+            target = urlsplit(urljoin(self.url, self.raw.location))
+            if target[:2] == urlsplit(self.url)[:2]:
+                where = target.path.partition(";")[0] or "/"
+            elif target.hostname:
+                host = f"[{target.hostname}]" if ":" in target.hostname else target.hostname
+                where = f"{target.scheme}://{host}"
                 where += f":{target.port}" if target.port else ""
-        where = one_line(self.redact(where), 300) or "another address"
-        message = (
-            f"the server redirects to {where}, but redirects are not followed: correct the URL"
-        )
-        return TWConfigError(message, **context)
+        return one_line(self.redact(where), 300) or "another address"
+
+    def _instead(self) -> str:
+        """Return what to do instead of following a redirect."""
+        here, there = urlsplit(self.url), urlsplit("")
+        with suppress(ValueError):
+            there = urlsplit(self.raw.location)
+        if here[:1] == ("http",) and there[:1] == ("https",) and here.hostname == there.hostname:
+            name = "the host name in the server's certificate"
+            other = f", or {name}" if is_loopback(here.hostname or "") else ""
+            return f"use {self._target()}{other}{self._hint()}"
+        return "redirects are not followed: correct the URL" if self._is_own else _NO_CONTRACT
 
     def _retry_after(self) -> float | None:
         """Return the seconds for which the server asks us to wait, or None.
@@ -342,6 +382,19 @@ class Response:
         until, sent_at = _timestamp(value), _timestamp(self.raw.headers.get("Date", ""))
         # Compare with the server's own clock, because our clock may differ by minutes.
         return None if until is None else max(0.0, until - (sent_at or time.time()))
+
+
+def mark_sender(error: TWError, *, is_own: bool, heard: bool) -> None:
+    """Add a hint at the sender of a response that could not be read, unless it has the header.
+
+    Args:
+        error: The error about the response.
+        is_own: Whether the response has the header of the contract.
+        heard: Whether an earlier response had the header.
+    """
+    if not is_own:
+        error._is_foreign = heard
+        error.args = (f"{error}; {_FROM_BETWEEN if heard else _NO_CONTRACT}",)
 
 
 def _timestamp(value: str) -> float | None:
@@ -372,12 +425,19 @@ def _how_to_go_on(operation: Operation) -> str:
     return f"look before you try again: {_FIND_OUT[operation]}"
 
 
-def may_pass(error: Exception) -> bool:
-    """Return whether a retry may succeed. For example, a wrong certificate would fail again."""
+def may_pass(error: Exception, *, heard: bool) -> bool:
+    """Return whether a retry may succeed. For example, a wrong certificate would fail again.
+
+    Args:
+        error: The exception that was raised instead of a response.
+        heard: Whether an earlier response had the header of the contract. If so, a proxy that
+            refuses the connection now has let this client pass before.
+    """
     return not _is_local(error) and not any(
         isinstance(each, _LASTING)
         or _alert(each) in _NO_CERTIFICATE | _NO_COMMON_TLS
-        or _is_407(each)
+        or _NO_LOGIN.search(str(each))
+        or (not heard and _NO_PASSAGE.search(str(each)))
         for each in _causes(error)
     )
 
@@ -388,8 +448,10 @@ def network_error(
     *,
     left: bool,
     once: bool,
+    heard: bool,
     server: str,
     timeout: float,
+    names: SettingNames,
     context: dict[str, Any],
     redact: Callable[[str], str],
 ) -> TWError:
@@ -401,8 +463,10 @@ def network_error(
         left: Whether the request may have been sent.
         once: Whether the request was sent at most once. If not, *error* says nothing about an
             earlier attempt to send it.
+        heard: Whether an earlier response had the header of the contract.
         server: The server's host and port.
         timeout: The time-out of the request, in seconds.
+        names: The names of the network settings.
         context: The keyword arguments for the returned error.
         redact: A function that removes the Secret from a text. The text of *error* may quote what
             the server sent.
@@ -422,14 +486,34 @@ def network_error(
         return TWProtocolError(message, **context)
     if any(isinstance(each, _TIMEOUTS) for each in causes):
         return TWTimeoutError(f"no answer from {server} within {seconds(timeout)}", **context)
-    if any(map(_is_407, causes)):
-        return TWConfigError(_PROXY_REFUSES, **context)
-    if isinstance(error, requests.exceptions.ProxyError):
-        return TWConnectionError(f"can't reach {server} through the proxy: {text}", **context)
+    no_login = next(filter(None, (_NO_LOGIN.search(str(each)) for each in causes)), None)
+    if no_login:
+        return proxy_refusal(no_login[1] or "SOCKS5 authentication", names, context)
+    if not heard and any(_NO_PASSAGE.search(str(each)) for each in causes):
+        reason = text.replace(_NO_TUNNEL, "")
+        message = (
+            f"the proxy refuses the connection to {server} ({reason}): check {names.proxies}, or "
+            "allow this server in the proxy"
+        )
+        return TWConfigError(message, **context)
+    hint = next(filter(None, (_tls_hint(each, names) for each in causes)), "")
+    by_socks = any(_NO_SOCKS.search(str(each)) for each in causes)
+    if by_socks or isinstance(error, requests.exceptions.ProxyError):
+        return TWConnectionError(f"can't reach {server} through the proxy: {text}{hint}", **context)
     if isinstance(error, requests.exceptions.SSLError):
-        hint = next(filter(None, map(_tls_hint, causes)), "")
         return TWConnectionError(f"no TLS connection to {server}: {text}{hint}", **context)
-    return TWConnectionError(f"can't reach {server}: {text}", **context)
+    return TWConnectionError(f"can't reach {server}: {text}{hint}", **context)
+
+
+def proxy_refusal(reason: str, names: SettingNames, context: Mapping[str, Any]) -> TWError:
+    """Return the error for a proxy that does not accept the user and the password.
+
+    It is final, because each retry would be a failed login, which may lock the account.
+    """
+    message = (
+        f"the proxy refuses this client ({reason}): check user and password in {names.proxies}"
+    )
+    return TWConfigError(message, **context)
 
 
 def _never_left(cause: BaseException) -> bool:
@@ -449,23 +533,22 @@ def _alert(cause: BaseException) -> str:
     return (reason or "").partition("ALERT_")[2]
 
 
-def _is_407(cause: BaseException) -> bool:
-    return str(cause).startswith(f"{_NO_TUNNEL}407")
-
-
-def _tls_hint(cause: BaseException) -> str:
+def _tls_hint(cause: BaseException, names: SettingNames) -> str:
     if getattr(cause, "verify_code", None) in _UNTRUSTED:
         return (
             "; if its certificate comes from a CA of your own, "
-            "pass the path of the CA's certificate to ConnectionConfig(verify=...)"
+            f"pass the path of the CA's certificate to {names.verify}"
         )
     if _alert(cause) in _NO_CERTIFICATE:
         return (
-            "; the server needs a client certificate, or another client certificate: "
-            "ConnectionConfig(cert=...)"
+            f"; the server needs a client certificate, or another client certificate: {names.cert}"
         )
     if _alert(cause) == "HANDSHAKE_FAILURE":
-        return "; does the server need a client certificate (ConnectionConfig(cert=...))?"
+        return f"; does the server need a client certificate ({names.cert})?"
+    if "WRONG_VERSION_NUMBER" in str(cause):
+        return "; this port does not speak TLS: check the port, and http:// or https:// in the URL"
+    if _NO_PEM.search(str(cause)):
+        return f"; check {names.cert} and {names.verify}"
     return ""
 
 
@@ -485,15 +568,6 @@ def seconds(number: float) -> str:
     return f"{round(number, digits):g} s"
 
 
-def one_line(text: str, most: int) -> str:
-    """Return *text* as one line of at most *most* characters.
-
-    Text from a server may control a terminal, so only printable characters stay.
-    """
-    printable = "".join(character if character.isprintable() else " " for character in text)
-    return " ".join(printable.split())[:most]
-
-
 def _causes(error: BaseException) -> Iterator[BaseException]:
     """Yield *error*, then its causes, from the outermost to the innermost."""
     inner: Any = error
@@ -511,4 +585,4 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 def _innermost(causes: list[BaseException]) -> str:
     """Return the text of the innermost system error, or else of the innermost error."""
     texts = [each.strerror for each in causes if isinstance(each, OSError) and each.strerror]
-    return texts[-1] if texts else str(causes[-1])
+    return texts[-1] if texts else str(causes[-1]).rpartition(_NO_SOCKET)[2]

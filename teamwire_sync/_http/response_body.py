@@ -8,11 +8,10 @@ import socket
 import time
 from typing import Callable
 
-from urllib3.exceptions import DecodeError, ProtocolError
+from urllib3.exceptions import ProtocolError
 from urllib3.response import BaseHTTPResponse, HTTPResponse
 
 from teamwire_sync._http.body import AnswerRefusedError
-from teamwire_sync._http.contract import keeps_contract
 from teamwire_sync._internal.signals import not_by_signal
 
 # A group of 100,000 members fits into this limit. The limit also ends an endless response.
@@ -43,14 +42,6 @@ def read_body(
             a way that we did not offer, or the response is interim.
         HTTPError: Reading failed, or the body is malformed.
     """
-    try:
-        return _read(raw, ends_at, write)
-    except not_by_signal(AnswerRefusedError, DecodeError) as error:
-        vars(error)["shows_contract"] = keeps_contract(raw.headers)
-        raise
-
-
-def _read(raw: BaseHTTPResponse, ends_at: float, write: Callable[[bytes], object] | None) -> bytes:
     encoding = raw.headers.get("Content-Encoding", "").strip().lower()
     complete = False
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import queue
 import time
 from typing import TYPE_CHECKING, Any, Callable, cast
@@ -12,13 +13,16 @@ import requests
 from attrs import field, frozen
 from requests.structures import CaseInsensitiveDict
 from urllib3 import connectionpool
+from urllib3.exceptions import DecodeError
 
 from teamwire_sync._http.adapter import DeadlineAdapter
 from teamwire_sync._http.body import AnswerRefusedError, DownloadBody, UploadBody
-from teamwire_sync._http.network import is_usable_proxy, network_settings
+from teamwire_sync._http.contract import keeps_contract
+from teamwire_sync._http.network import Proxy, SettingNames, own_proxy
 from teamwire_sync._http.redaction import Redactor, base64_of
 from teamwire_sync._http.response_body import read_body, take_body
 from teamwire_sync._http.sockets import ending_at
+from teamwire_sync._http.tls import BUNDLE_VARIABLES, ca_bundle, client_certificate
 from teamwire_sync._internal.secret import SecretText
 from teamwire_sync._internal.signals import files_of_stack, not_by_signal
 from teamwire_sync.exceptions import TWConfigError
@@ -111,6 +115,9 @@ class OwnSession:
         auth: The authentication, which adds the Authorization header to a request.
         config: The settings.
 
+    Attributes:
+        names: The names of the network settings.
+
     Raises:
         TWConfigError: A CA bundle, a client certificate or a proxy is unusable.
     """
@@ -118,11 +125,15 @@ class OwnSession:
     def __init__(self, url: str, auth: BasicAuth, config: ConnectionConfig) -> None:
         self._auth = auth
         self._pool_size = config.pool_size
-        self._settings = network_settings(url, config)
-        if not is_usable_proxy(requests.utils.select_proxy(url, self._settings["proxies"])):
-            # Do not quote the URL of the proxy, which may contain a password.
-            message = "the proxy for the server must be like 'http://proxy.example.org:3128'"
-            raise TWConfigError(message)
+        proxy = own_proxy(url, config)
+        self._settings: dict[str, Any] = {
+            "verify": ca_bundle(url, config),
+            "cert": client_certificate(config),
+            "proxies": proxy.proxies,
+        }
+        self.names = SettingNames(
+            "ConnectionConfig(verify=...)", "ConnectionConfig(cert=...)", proxy.setting
+        )
         # The URL as it is sent: the host is in ASCII, and the path is percent-encoded.
         self._base = (requests.Request("GET", url).prepare().url or url).rstrip("/")
         self._headers: dict[str, Any] = dict(requests.utils.default_headers())
@@ -194,7 +205,8 @@ class GivenSession:
 
     Raises:
         TypeError: *session* is not a `requests.Session`.
-        TWConfigError: *config* has settings that belong to the session.
+        TWConfigError: *config* has settings that belong to the session, or the session's proxy is
+            unusable.
     """
 
     def __init__(
@@ -211,7 +223,9 @@ class GivenSession:
         self._url = url
         self._auth = auth
         self._session = session
+        self._allow_insecure_http = config.allow_insecure_http
         self._forked = False
+        self._settings(url)
 
     def after_fork(self) -> None:
         """Refuse further requests: the session's connections belong to the parent process."""
@@ -275,9 +289,7 @@ class GivenSession:
         hooks = _ResponseHooks(download, ends_at)
         # The session's own hooks are in the list already.
         prepared.hooks["response"] = [hooks.first, *prepared.hooks["response"], hooks.last]
-        url = prepared.url or self._url
-        settings = self._session.merge_environment_settings(url, {}, None, None, None)
-        settings["stream"] = True
+        settings = self._settings(prepared.url or self._url)
         try:
             response = self._session.send(
                 prepared, timeout=timeout, allow_redirects=False, **settings
@@ -292,6 +304,35 @@ class GivenSession:
             # socket is closed at once.
             received, hooks.received = hooks.received, None
         return _read(_response_of(response, received), download, ends_at, hooks.location)
+
+    @property
+    def names(self) -> SettingNames:
+        """The names of the network settings."""
+        settings = self._merged(self._url)
+        proxy = Proxy.of(self._url, settings["proxies"], "session.proxies")
+        overriding = [
+            f"{variable}, which overrides session.verify"
+            for variable in BUNDLE_VARIABLES
+            if variable in os.environ and os.environ[variable] == settings["verify"]
+        ]
+        return SettingNames([*overriding, "session.verify"][0], "session.cert", proxy.setting)
+
+    def _settings(self, url: str) -> dict[str, Any]:
+        """Return the settings for a request to *url*.
+
+        Raises:
+            TWConfigError: The proxy is unusable.
+        """
+        settings = self._merged(url)
+        proxy = Proxy.of(url, settings["proxies"], "session.proxies")
+        # Replace the proxies before the check: an error reporter may show local variables.
+        settings["proxies"] = proxy.proxies
+        proxy.check(url, allow_insecure_http=self._allow_insecure_http)
+        return settings
+
+    def _merged(self, url: str) -> dict[str, Any]:
+        """Return the settings of the session and the environment for a request to *url*."""
+        return self._session.merge_environment_settings(url, {}, True, None, None)
 
     def repeats(self, prepared: requests.PreparedRequest) -> bool:
         """Return whether one `send` may send a request more than once."""
@@ -371,11 +412,15 @@ def _read(
     ends_at: float = math.inf,
     location: str = "",
 ) -> RawResponse:
-    if download is None or response.status_code != 200:
-        body = _body(response, ends_at)
-    else:
-        body = _body(response, ends_at, download.write)
-        download.end()
+    try:
+        if download is None or response.status_code != 200:
+            body = _body(response, ends_at)
+        else:
+            body = _body(response, ends_at, download.write)
+            download.end()
+    except not_by_signal(AnswerRefusedError, DecodeError) as error:
+        vars(error)["shows_contract"] = keeps_contract(response.headers)
+        raise
     return RawResponse(
         response.status_code,
         response.headers,
@@ -392,6 +437,11 @@ def _body(
     content: Any = getattr(response, "_content", False)
     if content is not False:
         return take_body(content or b"", write)
+    if response.status_code == 407:
+        # A broken body would look like a network failure, and a retry would send the password of
+        # the proxy again.
+        response.close()
+        return b""
     if getattr(response, "_content_consumed", False):
         message = "a hook or an adapter of the session has read it, and has not kept it"
         raise AnswerRefusedError(message)

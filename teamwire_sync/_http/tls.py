@@ -16,18 +16,22 @@ if TYPE_CHECKING:
 else:
     ssl = LazyModule("ssl")
 
-_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+BUNDLE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+"""The environment variables for a CA bundle. The first one that is set counts."""
 
 
-def ca_bundle(config: ConnectionConfig) -> bool | str:
+def ca_bundle(url: str, config: ConnectionConfig) -> bool | str:
     """Return the CA bundle's path, True for the bundle of `requests`, or False to verify nothing.
+
+    The variables of the environment are for all programs of the user. So they are not read if *url*
+    is ``http://``, which needs no CA bundle. A path in *config* is always checked.
 
     Raises:
         TWConfigError: The CA bundle is unusable.
     """
     name, verify = "ConnectionConfig.verify", config.verify
-    for variable in _VARIABLES:
-        if verify is None and os.environ.get(variable):
+    for variable in BUNDLE_VARIABLES:
+        if verify is None and url.startswith("https:") and os.environ.get(variable):
             name, verify = variable, os.environ[variable]
     if verify is None or isinstance(verify, bool):
         return verify is not False

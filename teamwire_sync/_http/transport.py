@@ -116,7 +116,9 @@ class HttpTransport:
             # macOS may also define proxies outside of the environment. With None, the client looks
             # up these proxies.
             proxies: dict[str, str] | None = None if sys.platform in {"win32", "darwin"} else {}
-            self._config = evolve(config, verify=ca_bundle(config), proxies=proxies)
+            self._config = evolve(
+                config, verify=ca_bundle(credentials.url, config), proxies=proxies
+            )
         else:
             self._open()
 

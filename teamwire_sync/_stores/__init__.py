@@ -54,9 +54,10 @@ def slot_in(store: Store | None, identity: str | None) -> StoreSlot | None:
     if identity is None:
         message = (
             "a store needs the identity of the bot, and this transport has none. With the vendor's "
-            "SDK, choose a text such as 'the App ID and the server': Connection(bot=...) or "
-            "Connection.from_vendor(bot=...), TEAMWIRE_BOT, or bot = ... in the config file. To "
-            "use no store, omit store=... and set TEAMWIRE_STORE=none"
+            "SDK, choose a text such as 'the App ID and the server': Connection(bot=...), "
+            "Connection.from_vendor(bot=...) or VendorTransport(bot=...), TEAMWIRE_BOT, or "
+            "bot = ... in the config file. To use no store, omit store=... and set "
+            "TEAMWIRE_STORE=none"
         )
         raise TWConfigError(message)
     return store._slot(identity)

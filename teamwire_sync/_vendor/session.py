@@ -307,8 +307,8 @@ async def _cancelled(tasks: set[asyncio.Task[Any]]) -> None:
 def _unmade(error: Exception) -> TWConfigError:
     cause = cause_of(error)
     message = (
-        f"the vendor's connection can't be created: {cause}; the vendor's SDK reads its settings "
-        "from the places that the vendor documents"
+        f"the vendor's connection can't be created: {cause}; the vendor's SDK finds its own "
+        "settings: see docs/connect.md"
     )
     return TWConfigError(message, cause=cause)
 

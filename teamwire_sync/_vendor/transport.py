@@ -53,14 +53,15 @@ _MEMBERS_HINT = "connection.groups.get_group(gid) returns the current members"
 class VendorTransport:
     """A transport with blocking calls that uses the vendor's async SDK, ``teamwire_api``.
 
-    It relies only on the vendor's documentation of versions 1.4 to 1.8. The SDK runs on its own
-    thread, which starts with the first call. So a caller may be inside a running event loop.
+    It relies only on the vendor's documentation of versions 1.4 to 1.8. See "Not yet run on a real
+    server" in docs/vendor.md. The SDK runs on its own thread, which starts with the first call. So
+    a caller may be inside a running event loop.
 
     Args:
         connection_factory: A callable that creates the vendor's connection. None means
-            ``teamwire_api.Connection``. See the vendor's documentation for its credentials.
+            ``teamwire_api.Connection``, which finds its credentials itself.
         total_timeout: The seconds that a call without its own time-out may take.
-        bot: A text that identifies the bot in a store; see `Connection.from_vendor`. None means
+        bot: A text that identifies the bot in a store; see `Connection`. None means
             that no store can be used.
 
     Raises:

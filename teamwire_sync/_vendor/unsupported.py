@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
 def unsupported(ability: Ability, hint: str = "") -> TWUnsupportedError:
     """Return the error of a call that needs *ability*; *hint* is added to its text."""
-    why = "the published documentation of the vendor's SDK does not describe how"
+    why = (
+        "the published documentation of the vendor's SDK does not describe how; see docs/vendor.md"
+    )
     return TWUnsupportedError(f"VendorTransport can't {ability.value}: {why}{hint}")
 
 

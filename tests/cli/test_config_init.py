@@ -177,6 +177,7 @@ class TestTrying:
 
         assert (done.code, done.out, path.exists()) == (AUTH, "", False)
         assert done.err.splitlines()[0].startswith("Error: 401")
+        assert done.err.splitlines()[0].endswith(f"; this was over HTTP to {box.url}")
         assert "Nothing was written" in done.err
 
     def test_what_works_already_survives_a_slip(
@@ -208,7 +209,10 @@ class TestTrying:
     def test_what_the_environment_has_is_said_to_go_before_it(self, cli: Cli, box: Sandbox) -> None:
         done = cli("config", "init", stdin=answers(box))
 
-        assert "override the file: TEAMWIRE_URL, TEAMWIRE_APP_ID, TEAMWIRE_SECRET" in done.err
+        assert done.err.splitlines()[-1] == (
+            "While set, these variables override the file or conflict with it: "
+            "TEAMWIRE_APP_ID, TEAMWIRE_SECRET, TEAMWIRE_URL, TEAMWIRE_TRANSPORT."
+        )
 
     def test_a_section_that_is_there_needs_force(
         self, bare_cli: Cli, box: Sandbox, path: Path

@@ -182,14 +182,6 @@ class TestWrongUse:
         assert (done.code, done.out) == (USAGE, "")
         assert text in done.err
 
-    def test_the_vendors_sdk_goes_without_one(
-        self, cli: Cli, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setenv("TEAMWIRE_STORE", "file")
-
-        assert "a store can't be combined with --vendor" in cli("--vendor", "check").err
-        assert "teamwire_api" in cli("--vendor", "--store", "none", "check").err
-
 
 class TestCommandsThatHaveNoUseForOne:
     def test_config_init_does_not_look_for_it(

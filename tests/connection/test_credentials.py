@@ -123,7 +123,8 @@ class TestMissing:
         with pytest.raises(TWConfigError) as caught:
             find_credentials("mine", SECRET)
 
-        assert "app_id" not in str(caught.value).lower()
+        assert str(caught.value).startswith("url missing: pass Connection(url=...), or set ")
+        assert "TEAMWIRE_APP_ID" not in str(caught.value)
         assert_no_secret(caught.value, SECRET, "mine")
 
     def test_the_profile_is_named(

@@ -120,6 +120,7 @@ import sys
 from teamwire_sync import Connection, Message, User
 
 class Transport:
+    iter_chat_pages = None
     def post_message(self, chat, draft, *, deadline):
         return Message(chat, "m1", User("u1", "", ""), 0)
 

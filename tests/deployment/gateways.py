@@ -143,6 +143,18 @@ ProxyPass /v1/ http://{server}/v1/
 )
 GATEWAYS = {each.program: each for each in (HAPROXY, NGINX, VARNISH, LIGHTTPD, APACHE)}
 
+# It asks for a client certificate, and has its own certificate in the folder.
+NGINX_WITH_CERTIFICATES = Gateway(
+    "nginx",
+    NGINX.config.replace(
+        "listen {host}:{port};",
+        "listen {host}:{port} ssl; ssl_certificate {folder}/server.pem; "
+        "ssl_certificate_key {folder}/server.pem; "
+        "ssl_client_certificate {folder}/server.pem; ssl_verify_client on;",
+    ),
+    NGINX.arguments,
+)
+
 
 class GatewayProcess:
     """A gateway that runs.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections import Counter
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any, Callable
@@ -21,8 +22,9 @@ from teamwire_sync import (
 )
 from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, KNOWN_USER
 from teamwire_sync.testing import sandbox
-from tests.deployment.gateways import GATEWAYS, GatewayProcess
+from tests.deployment.gateways import GATEWAYS, NGINX_WITH_CERTIFICATES, GatewayProcess
 from tests.support.processes import SandboxProcess
+from tests.support.transport_calls import NO_CONTRACT
 from tests.support.waiting import Threads, wait_until
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from teamwire_sync.testing import Sandbox
+    from tests.deployment.conftest import Tls
     from tests.deployment.gateways import Gateway
 
 pytestmark = pytest.mark.slow
@@ -68,6 +71,13 @@ def post(connection: Connection, text: str) -> Message | TWError:
         return connection.chats.at(KNOWN_CHAT).post(text)
     except TWError as error:
         return error
+
+
+def text_of_check(connection: Connection) -> str:
+    """The text of the error of `check`, without the number that Varnish gives a request."""
+    with pytest.raises(TWError) as caught:
+        connection.check()
+    return re.sub(r"XID: \d+", "XID: ...", str(caught.value))
 
 
 def arrived(connection: Connection) -> Counter[str]:
@@ -152,6 +162,73 @@ class TestOwnPages:
 
     def test_are_replaced_by_the_last_listing(self, connections: list[Connection]) -> None:
         assert connections[0].chats.get_subscriptions()
+
+
+# The pages for a wrong path, and for a server that is away.
+REASONS = {
+    "haproxy": [
+        "404 for GET /elsewhere/v1/bot/me/: no reason given",
+        (
+            "503 for GET /v1/bot/me/: 503 Service Unavailable No server is available to handle "
+            "this request."
+        ),
+    ],
+    "nginx": [
+        "404 for GET /elsewhere/v1/bot/me/: 404 Not Found",
+        "502 for GET /v1/bot/me/: 502 Bad Gateway",
+    ],
+    "varnish": [
+        "404 for GET /elsewhere/v1/bot/me/: 404 Not Found Guru Meditation: XID: ...",
+        "503 for GET /v1/bot/me/: 503 Backend fetch failed Guru Meditation: XID: ...",
+    ],
+    "lighttpd": [
+        "404 for GET /elsewhere/v1/bot/me/: 404 Not Found",
+        "503 for GET /v1/bot/me/: 503 Service Unavailable",
+    ],
+    "apache2": [
+        (
+            "404 for GET /elsewhere/v1/bot/me/: 404 Not Found The requested URL was not found on "
+            "this server."
+        ),
+        (
+            "503 for GET /v1/bot/me/: 503 Service Unavailable The server is temporarily unable to "
+            "service your request due to maintenance downtime or capacity problems. Please try "
+            "again later."
+        ),
+    ],
+}
+
+
+def test_the_reason_in_a_page_of_a_gateway_is_quoted(kind: Gateway, tmp_path: Path) -> None:
+    texts = []
+    with closing(GatewayProcess(kind, tmp_path, ("127.0.0.1", 1))) as gateway:
+        for url in [f"{gateway.url}/elsewhere", gateway.url]:
+            config = ConnectionConfig(retries=0)
+            with Connection("app", "secret", url, config=config) as connection:
+                texts.append(text_of_check(connection))
+
+    assert texts == [f"{reason}; {NO_CONTRACT}" for reason in REASONS[kind.program]]
+
+
+@pytest.mark.parametrize(
+    ("scheme", "reason"),
+    [
+        ("https", "400 No required SSL certificate was sent"),
+        ("http", "400 The plain HTTP request was sent to HTTPS port"),
+    ],
+)
+def test_a_gateway_that_needs_a_client_certificate_is_quoted(
+    scheme: str, reason: str, tls: Tls, tmp_path: Path
+) -> None:
+    (tmp_path / "server.pem").write_bytes(tls.certificate.read_bytes())
+    with closing(GatewayProcess(NGINX_WITH_CERTIFICATES, tmp_path, ("127.0.0.1", 1))) as gateway:
+        url = gateway.url.replace("http", scheme)
+        # The certificate has another name.
+        config = ConnectionConfig(retries=0, verify=False)
+        with Connection("app", "secret", url, config=config) as connection:
+            text = text_of_check(connection)
+
+    assert text == f"400 for GET /v1/bot/me/: {reason}; {NO_CONTRACT}"
 
 
 @pytest.mark.parametrize("read", READS, ids=["user", "listing"])

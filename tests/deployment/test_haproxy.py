@@ -28,6 +28,7 @@ from teamwire_sync import (
 from teamwire_sync._sandbox.world.seed import KNOWN_USER
 from teamwire_sync.testing import sandbox
 from tests.support.processes import SandboxProcess
+from tests.support.transport_calls import NO_CONTRACT
 from tests.support.waiting import Threads, wait_until
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def read(connection: Connection, uid: str) -> str | None:
 class TestAddress:
     def test_plain_http_is_told_to_use_https(self, box: Sandbox, front: Front) -> None:
         plain = front.connect(url=front.proxy.plain_url)
-        with pytest.raises(TWConfigError, match=r"redirects to https://127\.0\.0\.1"):
+        with pytest.raises(TWConfigError, match=r"; use https://127\.0\.0\.1"):
             plain.check()
 
         assert box.count("GET", "/v1/bot/me/") == 0
@@ -215,13 +216,14 @@ class TestNobodyBehindIt:
         wait_until(lambda: not front.proxy.is_up(0) and not front.proxy.is_up(1))
         return front.connect(retries=1)
 
-    def test_its_page_is_one_line_that_names_a_proxy(self, connection: Connection) -> None:
+    def test_its_page_is_one_line_that_quotes_it(self, connection: Connection) -> None:
         with pytest.raises(TWServerError) as caught:
             connection.check()
 
         assert caught.value.status == 503
         assert str(caught.value) == (
-            "503 for GET /v1/bot/me/: an HTML page, so a proxy sent it (tried 2 times)"
+            "503 for GET /v1/bot/me/: 503 Service Unavailable No server is available to handle "
+            f"this request.; {NO_CONTRACT} (tried 2 times)"
         )
 
     def test_a_write_may_have_been_done_for_all_that_it_says(self, connection: Connection) -> None:
@@ -230,9 +232,10 @@ class TestNobodyBehindIt:
 
         assert caught.value.status == 503
         assert str(caught.value) == (
-            "503 for POST /v1/bot/chats/: an HTML page, so a proxy sent it; the server "
-            "may have done it or not; look before you try again: "
-            "connection.chats.get_subscriptions(refresh=True) lists the chat if it was made"
+            "503 for POST /v1/bot/chats/: 503 Service Unavailable No server is available to handle "
+            "this request.; the server may have done it or not; look before you try again: "
+            "connection.chats.get_subscriptions(refresh=True) lists the chat if it was made; "
+            f"{NO_CONTRACT}"
         )
 
 

@@ -29,17 +29,20 @@ DOCUMENTS = [
 # What the other blocks are, and what proves them instead.
 ELSEWHERE = {
     "make demo\nmake test\n": "the first steps of .ci/run",
-    'pip install ".[cli,sandbox]"\n': "tests/docs/test_installing.py",
-    "teamwire-sync sandbox --chats 1000\n": "tests/cli/test_command_line.py",
-    "[default]\nurl = https://backend.example.org\napp_id = ...\nsecret = ...\n": (
-        "tests/connection/test_config.py"
+    'python3 -m venv .venv\n. .venv/bin/activate\npip install ".[cli,sandbox]"\n': (
+        "tests/docs/test_installing.py"
     ),
+    "teamwire-sync sandbox --chats 1000\n": "tests/cli/test_command_line.py",
     "teamwire-sync vendor-check\n": "tests/vendor/test_vendor_check.py",
 }
 # The same for all the blocks of a page that are in a language.
 PAGES_ELSEWHERE = {
     ("docs/command-line.md", "bash"): "tests/docs/test_command_line_page.py",
     ("docs/command-line.md", "sh"): "tests/docs/test_command_line_page.py",
+    ("docs/connect.md", "ini"): "tests/docs/test_connect_page.py",
+    ("docs/connect.md", "sh"): (
+        "tests/docs/test_connect_page.py and, for pip, tests/docs/test_installing.py"
+    ),
     ("docs/cron.md", "cron"): "tests/docs/test_cron.py",
     ("docs/cron.md", "sh"): "tests/docs/test_cron.py",
     ("docs/flask.md", "py"): "tests/deployment/test_gunicorn.py",
@@ -50,6 +53,8 @@ PAGES_ELSEWHERE = {
         "make demo, tests/docs/test_programs_of_pages.py and tests/docs/test_installing.py"
     ),
 }
+# Their readers have chosen the vendor's SDK.
+VENDOR_PAGES = {"docs/connect.md", "docs/vendor.md"}
 
 
 @pytest.fixture
@@ -62,7 +67,7 @@ def box(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Sandbox]:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
     monkeypatch.syspath_prepend(str(DOUBLE))
     with sandbox(chats=100, seed=7) as box:
-        for name, value in {**box.env, **vendor_env(box)}.items():
+        for name, value in vendor_env(box).items():
             monkeypatch.setenv(name, value)
         yield box
     for name in [name for name in sys.modules if name.partition(".")[0] == "teamwire_api"]:
@@ -78,9 +83,11 @@ def blocks(name: str) -> list[tuple[str, str]]:
 PROGRAMS = {name: sum(kind == "python" for kind, _ in blocks(name)) for name in DOCUMENTS}
 
 
-@pytest.mark.usefixtures("box")
 @pytest.mark.parametrize("name", [name for name in DOCUMENTS if PROGRAMS[name]])
-def test_its_python_blocks_run(name: str) -> None:
+def test_its_python_blocks_run(name: str, box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = {"TEAMWIRE_TRANSPORT": "vendor"} if name in VENDOR_PAGES else box.env
+    for variable, value in settings.items():
+        monkeypatch.setenv(variable, value)
     parser = python.PythonCodeBlockParser()
     examples = list(sybil.Sybil([parser], path=str(ROOT)).parse(ROOT / name).examples())
     for example in examples:

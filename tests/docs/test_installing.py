@@ -44,7 +44,9 @@ def texts() -> Iterator[str]:
 
 
 PIP = re.compile(r"\bpip (?:install|wheel) [^`\n]+")
-LINES = sorted({line for text in texts() for line in PIP.findall(text)})
+# An error names this package, which only some proxies need.
+OTHERS = {"pip install PySocks"}
+LINES = sorted({line for text in texts() for line in PIP.findall(text)} - OTHERS)
 (BUILDS_WHEELS,) = (line for line in LINES if line.startswith("pip wheel "))
 (TAKES_WHEELS,) = (line for line in LINES if "--no-index" in line)
 

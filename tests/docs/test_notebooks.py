@@ -69,7 +69,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
         resources={"metadata": {"path": str(tmp_path_factory.mktemp("notebook"))}},
     )
     with sandbox(chats=100, seed=7) as box:
-        client.execute(env={**os.environ, **box.env, **vendor_env(box), "PYTHONPATH": str(DOUBLE)})
+        client.execute(env={**os.environ, **vendor_env(box), "PYTHONPATH": str(DOUBLE)})
         code = (cell for cell in notebook.cells if cell.cell_type == "code")
         yield Run({cell.id: "".join(map(shown, cell.outputs)) for cell in code}, box)
 

@@ -6,8 +6,10 @@ import importlib.util
 import inspect
 import os
 import re
+import runpy
 import subprocess
 import sys
+from email.message import Message
 from functools import partial
 from html.parser import HTMLParser
 from importlib.resources import files
@@ -155,6 +157,24 @@ def described(pages: dict[str, Page]) -> set[str]:
 
 def test_it_builds_without_a_warning(build: Build) -> None:
     assert build.warnings == ""
+
+
+def test_the_site_shows_the_author_and_the_links_of_the_package(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    package = Message()
+    package["Author"] = "A. Uthor"
+    package["Project-URL"] = "Source, https://example.org/source"
+    package["Project-URL"] = "Issues, https://example.org/issues"
+    monkeypatch.setattr("importlib.metadata.metadata", lambda _: package)
+    conf = runpy.run_path(str(DOCS / "conf.py"))
+    links = {each["name"]: each["url"] for each in conf["html_theme_options"]["footer_icons"]}
+
+    assert conf["author"] == "A. Uthor"
+    assert links == {
+        "Source": "https://example.org/source",
+        "Issues": "https://example.org/issues",
+    }
 
 
 def test_every_link_leads_somewhere(site: Path, pages: dict[str, Page]) -> None:

@@ -9,6 +9,7 @@ import pickle
 import re
 import socket
 import ssl
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable
@@ -30,6 +31,7 @@ from teamwire_sync._http.transport import HttpTransport
 from teamwire_sync._internal.waiting import Ticket
 from tests.support.builders import Clock, chat_doc, make_chat, page_doc, user_doc
 from tests.support.fake_transport import FakeTransport
+from tests.support.foreign_answers import ANSWERS
 from tests.support.provocations import (
     HOST,
     LOGGED,
@@ -40,7 +42,7 @@ from tests.support.provocations import (
     logs,
     shows,
 )
-from tests.support.transport_calls import CONTRACT, call, error_body
+from tests.support.transport_calls import CONTRACT, NO_CONTRACT, call, error_body
 from tests.support.waiting import Threads
 
 if TYPE_CHECKING:
@@ -48,13 +50,21 @@ if TYPE_CHECKING:
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "troubleshooting.md"
 LINES = re.findall(r"^```text\n(.*)\n```$", DOCUMENT.read_text("utf-8"), re.MULTILINE)
-NO_CONTRACT = (
-    "no server of the REST contract sent this response: check the URL; a Teamwire server needs "
-    "VendorTransport, or a gateway that implements the contract"
-)
+BETWEEN = "something between this client and the server sent this response"
 TRIED = "(tried 4 times)"
-HTML = {"body": "<html>down</html>", "headers": {"Content-Type": "text/html"}}
 TWINS = [make_chat(tid, "test") for tid in ("7MQKchz6wsSzmWTVnppGAc", "8NRLdia7xtTanXUWoqqHBd")]
+
+
+def after_an_answer(name: str, **how: Any) -> Any:
+    """The result of the call *name* if the server has answered before, and *how* comes now."""
+    credentials = Credentials("app", "topsecret", URL)
+    transport = HttpTransport(credentials, ConnectionConfig(), pause=lambda _: None)
+    with responses.RequestsMock() as server:
+        server.get(f"{URL}/v1/bot/me/", json={"user": user_doc(is_bot=True)}, headers=CONTRACT)
+        call("get_me", transport)
+        server.reset()
+        server.get(re.compile(f"{URL}/.*"), **how)
+        return call(name, transport)
 
 
 def unreachable(reason: Exception) -> Any:
@@ -69,10 +79,32 @@ def caused_by(error: Exception, cause: OSError) -> Exception:
 @shows(
     "app_id, secret, url missing: pass Connection(app_id=..., secret=..., url=...), or set the "
     "environment variables TEAMWIRE_APP_ID, TEAMWIRE_SECRET, TEAMWIRE_URL, or add app_id = ... to "
-    "the section [default] of the file config.ini"
+    "the section [default] of the file config.ini. For a Teamwire server without a gateway, use "
+    "the vendor's SDK: set TEAMWIRE_TRANSPORT=vendor (teamwire_api is not installed in this "
+    "Python, /usr/bin/python3); see docs/connect.md"
 )
 def _() -> object:
-    return Connection()
+    with (
+        patch.dict(sys.modules, {"teamwire_api": None}),
+        patch.object(sys, "executable", "/usr/bin/python3"),
+    ):
+        return Connection()
+
+
+@shows(
+    "TEAMWIRE_TRANSPORT in the environment is vendor, but there are also settings of HTTP: "
+    "TEAMWIRE_URL in the environment. They are not passed to the vendor's SDK. Remove them, or set "
+    "TEAMWIRE_TRANSPORT=http; see docs/connect.md"
+)
+def _() -> object:
+    with patch.dict(os.environ, TEAMWIRE_TRANSPORT="vendor", TEAMWIRE_URL=URL):
+        return Connection()
+
+
+@shows("TEAMWIRE_TRANSPORT in the environment must be http or vendor")
+def _() -> object:
+    with patch.dict(os.environ, TEAMWIRE_TRANSPORT="sdk"):
+        return Connection()
 
 
 @shows(
@@ -106,7 +138,7 @@ def _() -> object:
         return Connection("app", "secret", "http://127.0.0.1:1").check()
 
 
-@shows("secret must be printable text; copy it again from the dashboard")
+@shows("secret must be printable text; copy it again")
 def _() -> object:
     return Connection("app", "top\tsecret", URL)
 
@@ -120,11 +152,18 @@ def _() -> object:
 
 
 @shows(
-    "the server redirects to https://backend.example.org, but redirects are not followed: "
-    "correct the URL"
+    "301 for GET /v1/bot/me/: a redirect to https://backend.example.org; use "
+    f"https://backend.example.org; {NO_CONTRACT}"
 )
 def _() -> object:
-    return answered("get_me", status=301, headers={"Location": f"{URL}/"})
+    config = ConnectionConfig(allow_insecure_http=True)
+    to = {"Location": f"{URL}/"}
+    return answered("get_me", config, url=f"http://{HOST}", status=301, headers=to)
+
+
+@shows(f"302 for GET /v1/bot/me/: a redirect to /login/; {NO_CONTRACT}")
+def _() -> object:
+    return answered("get_me", status=302, headers={"Location": "/login/?next=/v1/bot/me/"})
 
 
 @shows("REQUESTS_CA_BUNDLE: there is no file or folder '/etc/ssl/ours.pem'")
@@ -142,10 +181,62 @@ def _() -> object:
     return Connection("app", "topsecret", URL, config=config)
 
 
-@shows("the proxy for the server must be like 'http://proxy.example.org:3128'")
+@shows(
+    "the proxy in HTTPS_PROXY must be like 'http://user:password@proxy.example.org:3128'; "
+    "percent-encode special characters in the user and in the password"
+)
 def _() -> object:
-    config = ConnectionConfig(proxies={"https": "user:password@"})
+    with patch.dict(os.environ, HTTPS_PROXY="http://user:pass/word@proxy.example.org:3128"):
+        return Connection("app", "topsecret", URL)
+
+
+@shows(
+    "the proxy in ALL_PROXY is a SOCKS proxy, which needs the package PySocks: pip install PySocks"
+)
+def _() -> object:
+    with (
+        patch.dict(os.environ, ALL_PROXY="socks5h://proxy.example.org:1080"),
+        patch.dict(sys.modules, socks=None),
+    ):
+        return Connection("app", "topsecret", URL)
+
+
+@shows(
+    "the proxy in ConnectionConfig.proxies would receive the Secret in clear text, because url is "
+    "http: use no proxy for localhost, or a proxy on this machine (or "
+    "ConnectionConfig(allow_insecure_http=True))"
+)
+def _() -> object:
+    config = ConnectionConfig(proxies={"http": "http://proxy.example.org:3128"})
+    return Connection("app", "topsecret", "http://localhost:8080", config=config)
+
+
+@shows(
+    f"ConnectionConfig.proxies has no proxy for {URL}: the keys are 'http', 'https' and 'all', by "
+    "the scheme of the server's URL; to use no proxy, pass proxies={}"
+)
+def _() -> object:
+    config = ConnectionConfig(proxies={"http": "http://proxy.example.org:3128"})
     return Connection("app", "topsecret", URL, config=config)
+
+
+def refused_by_proxy(status: str) -> object:
+    cause = OSError(f"Tunnel connection failed: {status}")
+    with patch.dict(os.environ, HTTPS_PROXY="http://proxy.example.org:3128"):
+        return answered("get_me", body=requests.exceptions.ProxyError(cause))
+
+
+@shows("the proxy refuses this client (407): check user and password in HTTPS_PROXY")
+def _() -> object:
+    return refused_by_proxy("407 Proxy Authentication Required")
+
+
+@shows(
+    f"the proxy refuses the connection to {HOST}:443 (403 Forbidden): check HTTPS_PROXY, or allow "
+    "this server in the proxy"
+)
+def _() -> object:
+    return refused_by_proxy("403 Forbidden")
 
 
 @shows(
@@ -161,7 +252,7 @@ def _() -> object:
 
 @shows("401: the server does not accept this App ID and Secret")
 def _() -> object:
-    return answered("get_me", status=401)
+    return answered("get_me", status=401, headers=CONTRACT)
 
 
 @shows("403: bots can use only circles that are public (the circle is not public)")
@@ -172,9 +263,8 @@ def _() -> object:
 
 @shows("403: the bot may not do this (only admins may post)")
 def _() -> object:
-    return answered(
-        "post_message", status=403, json=error_body("forbidden", "only admins may post")
-    )
+    body = error_body("forbidden", "only admins may post")
+    return answered("post_message", status=403, json=body)
 
 
 @shows(f"can't reach {HOST}:443: Name or service not known {TRIED}")
@@ -206,12 +296,6 @@ def _() -> object:
     return answered("get_me", body=requests.exceptions.SSLError(error))
 
 
-@shows("the proxy refuses this client (407): check user and password in the proxy's URL")
-def _() -> object:
-    cause = OSError("Tunnel connection failed: 407 Proxy Authentication Required")
-    return answered("get_me", body=requests.exceptions.ProxyError(cause))
-
-
 @shows(f"no answer from {HOST}:443 within 10 s {TRIED}")
 def _() -> object:
     return answered("get_me", body=requests.ReadTimeout("late"))
@@ -240,9 +324,18 @@ def _() -> object:
     return flight.wait(time.monotonic())
 
 
-@shows(f"503 for GET /v1/bot/chats/: an HTML page, so a proxy sent it {TRIED}")
+@shows(
+    "503 for GET /v1/bot/chats/: 503 Service Unavailable No server is available to handle this "
+    f"request.; {BETWEEN} {TRIED}"
+)
 def _() -> object:
-    return answered("list_chats", status=503, **HTML)
+    page = ANSWERS["HAProxy 503"].body
+    return after_an_answer("list_chats", status=503, body=page, content_type="text/html")
+
+
+@shows(f"404 for GET /v1/bot/chats/: Not found.; {NO_CONTRACT}")
+def _() -> object:
+    return answered("list_chats", status=404, body='{"detail": "Not found."}')
 
 
 @shows("429 for GET /v1/bot/chats/: slow down; try again in 120 s")
@@ -257,27 +350,19 @@ def _() -> object:
     return answered("list_chats", url=f"{URL}/elsewhere", status=404, json=body)
 
 
-@shows(f"GET /v1/bot/me/: the answer is not JSON; {NO_CONTRACT}")
+@shows(f"GET /v1/bot/me/: the answer is not JSON but a page: Teamwire Dashboard; {NO_CONTRACT}")
 def _() -> object:
-    return answered("get_me", body="<html>")
+    return answered("get_me", body="<html><title>Teamwire Dashboard</title>")
 
 
-@shows(
-    "404 for GET /v1/bot/chats/: no reason given; something between this client and the server "
-    "sent this response"
-)
+@shows(f"404 for GET /v1/bot/chats/: default backend - 404; {BETWEEN}")
 def _() -> object:
-    transport = HttpTransport(Credentials("app", "topsecret", URL), ConnectionConfig())
-    with responses.RequestsMock() as server:
-        server.get(f"{URL}/v1/bot/me/", json={"user": user_doc(is_bot=True)}, headers=CONTRACT)
-        server.get(f"{URL}/v1/bot/chats/", status=404, body="default backend - 404")
-        call("get_me", transport)
-        return call("list_chats", transport)
+    return after_an_answer("list_chats", status=404, body="default backend - 404")
 
 
 @shows("the answer to GET /v1/bot/chats/ is refused: it is larger than 32 MiB")
 def _() -> object:
-    return answered("list_chats", body=b" " * (33 * 2**20))
+    return answered("list_chats", body=b" " * (33 * 2**20), headers=CONTRACT)
 
 
 @shows(
@@ -377,7 +462,7 @@ def _() -> object:
     connection = Connection(transport=transport, config=config, clock=clock)
     with responses.RequestsMock() as server:
         server.get(f"{URL}/v1/bot/chats/", json=page_doc(chat_doc("t1")))
-        server.get(f"{URL}/v1/bot/chats/", status=503)
+        server.get(f"{URL}/v1/bot/chats/", status=503, headers=CONTRACT)
         connection.chats.get_subscriptions()
         clock.advance(301)
         return connection.chats.get_by_thread_id("t1")
@@ -400,8 +485,8 @@ def _() -> object:
     )
     transport._client._retries._jitter = lambda: 0.6
     with responses.RequestsMock() as server:
-        server.get(f"{URL}/v1/bot/me/", status=503)
-        server.get(f"{URL}/v1/bot/me/", status=401)
+        server.get(f"{URL}/v1/bot/me/", status=503, headers=CONTRACT)
+        server.get(f"{URL}/v1/bot/me/", status=401, headers=CONTRACT)
         with pytest.raises(TWError):
             transport.get_me(deadline=None)
     return pauses

@@ -97,7 +97,7 @@ class TestCollections:
         assert collections_in(lambda: with_fewer_collections(lambda: page() and None)) <= 1
 
     def test_a_response_is_decoded_with_the_higher_threshold(self, raised: int) -> None:
-        answer = Response(OPERATIONS["get_me"], RawResponse(200, {}, "", b"{}"), True, {}, str)
+        answer = Response(OPERATIONS["get_me"], RawResponse(200, {}, "", b"{}"), True, {}, str, "")
 
         assert answer.decode(lambda _: threshold()) == raised
 

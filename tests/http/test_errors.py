@@ -21,6 +21,7 @@ from tests.support.transport_calls import (
     CHAT,
     CONTRACT,
     FIND_OUT,
+    NO_CONTRACT,
     WRITES,
     Make,
     answer,
@@ -105,12 +106,9 @@ class TestAnswers:
         wrong = []
         for name, (body, what) in product(CALLS, said.items()):
             _, method, path, _ = CALLS[name]
-            end = (
-                "no server of the REST contract sent this response: check the URL; a Teamwire "
-                "server needs VendorTransport, or a gateway that implements the contract"
-            )
+            end = NO_CONTRACT
             if name in WRITES:
-                end = f"it may have been done or not; {FIND_OUT[name]}"
+                end = f"it may have been done or not; {FIND_OUT[name]}; {end}"
             text = f"{method} /v1/bot{path}: .*{what}.*{re.escape(end)}"
             error, _ = outcome(name, transport, server, {"body": body})
             known = type(error), getattr(error, "status", None)

@@ -326,7 +326,8 @@ class TestHookThatRaises:
     def test_another_status_is_the_error_that_it_is(
         self, transport: HttpTransport, server: responses.RequestsMock
     ) -> None:
-        answer(server, "get_me", status=503, json=error_body("busy", "come back later"))
+        body = error_body("busy", "come back later")
+        answer(server, "get_me", status=503, json=body, headers=CONTRACT)
         error = failure("get_me", transport)
 
         assert str(error) == "503 for GET /v1/bot/me/: come back later"

@@ -40,7 +40,6 @@ BY_STATUS: dict[int, type[TWError]] = {
     **dict.fromkeys((400, 405, 409, 410, 413, 415, 418, 422, 499), TWRequestError),
     **dict.fromkeys((401, 403), TWAuthError),
     404: TWProtocolError,
-    407: TWConfigError,
     429: TWRateLimitError,
     **dict.fromkeys((500, 502, 503, 504, 599, 600, 999), TWServerError),
 }
@@ -55,7 +54,9 @@ def failed(status: int, body: bytes, headers: dict[str, str] | None = None) -> T
     headers = {**CONTRACT, **(headers or {})}
     raw = RawResponse(status, headers, headers.get("Location", ""), body)
     context = {"method": "GET", "path": "/v1/bot/me/", "status": status, "request_id": "r1"}
-    return Response(OPERATIONS["get_me"], raw, True, context, str).error()
+    return Response(
+        OPERATIONS["get_me"], raw, True, context, str, "https://teamwire.example"
+    ).error()
 
 
 def is_sound(error: TWError) -> bool:

@@ -186,33 +186,6 @@ class TestOwnSession:
         assert "Cookie" not in sent(server).headers
 
 
-class TestUnusableProxy:
-    @pytest.mark.parametrize(
-        "proxy",
-        [
-            "http://user:passw0rd@proxy.example:99999",
-            "http://user:passw0rd@proxy.example:port",
-            "http://user:pass/w0rd@proxy.example:3128",
-            "ftp://user:passw0rd@proxy.example",
-            "proxy.example:port",
-            "http://pro xy.example",
-        ],
-    )
-    def test_is_refused_at_once_without_an_echo(self, proxy: str, make: Make) -> None:
-        with pytest.raises(TWConfigError) as caught:
-            make(ConnectionConfig(proxies={"https": proxy}))
-
-        assert str(caught.value) == (
-            "the proxy for the server must be like 'http://proxy.example.org:3128'"
-        )
-
-    @pytest.mark.parametrize(
-        "proxy", ["http://proxy.example", "proxy.example:3128", "https://u:p@[::1]:3128"]
-    )
-    def test_another_one_is_taken(self, proxy: str, make: Make) -> None:
-        assert make(ConnectionConfig(proxies={"https": proxy}))
-
-
 def test_an_answer_that_ctrl_c_cut_off_can_be_closed() -> None:
     """Else the garbage collector, which closes it, writes a traceback of its own to stderr."""
     _FinalResponse.__new__(_FinalResponse).close()

@@ -212,7 +212,7 @@ class TestWriteInDoubt:
     def test_tells_of_the_doubt_and_of_the_last_try(
         self, transport: HttpTransport, server: responses.RequestsMock
     ) -> None:
-        answer(server, "post_message", status=429)
+        answer(server, "post_message", status=429, headers=CONTRACT)
         text = str(failure("post_message", transport))
 
         assert "it may have done POST /v1/bot/chats/t1/messages/ or not; look before" in text

@@ -22,6 +22,7 @@ from teamwire_sync._http.retries import FailedAttempt, Retries
 from tests.http.test_network import LASTING, LOST, PASSING
 from tests.support.transport_calls import (
     CALLS,
+    CONTRACT,
     READS,
     Make,
     Patient,
@@ -105,7 +106,7 @@ class TestNumber:
     def test_of_tries_is_told_where_it_is_not_one(
         self, retries: int, end: str, patient: Patient, server: responses.RequestsMock
     ) -> None:
-        answer(server, "get_me", status=503)
+        answer(server, "get_me", status=503, headers=CONTRACT)
 
         assert str(failure("get_me", patient(retries=retries))).endswith(end)
 
@@ -323,7 +324,8 @@ class TestLog:
     def test_has_a_line_for_each_pause(
         self, lines: Lines, patient: Patient, server: responses.RequestsMock
     ) -> None:
-        answer(server, "get_me", status=503, headers={"Retry-After": "2"})
+        headers = {**CONTRACT, "Retry-After": "2"}
+        answer(server, "get_me", status=503, headers=headers)
         failure("get_me", patient(retries=2))
         what = "503 for GET /v1/bot/me/: no reason given; trying again in 2.0 s"
 

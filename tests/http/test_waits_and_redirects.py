@@ -7,16 +7,26 @@ import time
 from email.utils import formatdate
 from itertools import product
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 
-from teamwire_sync import TWConfigError
-from tests.support.transport_calls import CALLS, Make, answer, failure, outcome
+from teamwire_sync import ConnectionConfig, TWConfigError
+from teamwire_sync._credentials import Credentials
+from teamwire_sync._http.transport import HttpTransport
+from tests.support.transport_calls import (
+    CALLS,
+    CONTRACT,
+    NO_CONTRACT,
+    SECRET,
+    Make,
+    answer,
+    failure,
+    outcome,
+)
 
 if TYPE_CHECKING:
     import responses
-
-    from teamwire_sync._http.transport import HttpTransport
 
 GARBAGE = [
     "",
@@ -159,60 +169,116 @@ class TestRetryAfter:
     ) -> None:
         answer(server, "get_me", status=429, headers={"Retry-After": "7"})
 
-        assert str(failure("get_me", transport)).endswith("; try again in 7 s")
+        assert str(failure("get_me", transport)).endswith(f"; {NO_CONTRACT}; try again in 7 s")
 
 
 class TestRedirects:
     def test_are_refused_and_not_followed(
         self, transport: HttpTransport, server: responses.RequestsMock
     ) -> None:
-        text = (
-            "the server redirects to https://login.example, but redirects are not followed: "
-            "correct the URL"
-        )
         headers = {"Location": "https://login.example/sso?next=/v1/bot"}
         wrong = []
         for name, status in product(CALLS, [300, 301, 302, 303, 307, 308]):
             how = {"status": status, "body": "", "headers": headers}
             error, tries = outcome(name, transport, server, how)
-            if (type(error), str(error), tries) != (TWConfigError, text, 1):
+            end = f": a redirect to https://login.example; {NO_CONTRACT}"
+            text = str(error)
+            if (type(error), tries) != (TWConfigError, 1) or not text.endswith(end):
                 wrong.append((name, status, error, tries))
 
         assert wrong == []
 
-    def test_a_password_in_the_target_is_not_shown(
+    def test_of_the_server_itself_is_about_the_url(
         self, transport: HttpTransport, server: responses.RequestsMock
     ) -> None:
-        headers = {"Location": "https://app:passw0rd@login.example/"}
+        headers = {**CONTRACT, "Location": "https://login.example/"}
         answer(server, "get_me", status=302, body="", headers=headers)
 
-        assert "https://login.example," in str(failure("get_me", transport))
-
-    def test_a_target_without_the_name_of_a_host_is_another_address(
-        self, transport: HttpTransport, server: responses.RequestsMock
-    ) -> None:
-        text = (
-            "the server redirects to another address, but redirects are not followed: "
-            "correct the URL"
+        assert str(failure("get_me", transport)) == (
+            "302 for GET /v1/bot/me/: a redirect to https://login.example; redirects are not "
+            "followed: correct the URL"
         )
+
+    @pytest.mark.parametrize(
+        ("url", "to", "text"),
+        [
+            ("http://teamwire.example", "https://teamwire.example/v1/bot/me/", "use {}"),
+            ("http://TEAMWIRE.example:80", "https://teamwire.example:8443/", "use {}:8443"),
+            (
+                "http://127.0.0.1:8080",
+                "https://127.0.0.1/v1/bot/me/",
+                "use https://127.0.0.1, or the host name in the server's certificate",
+            ),
+            (
+                "http://[::1]:8080",
+                "https://[::1]:8443/",
+                "use https://[::1]:8443, or the host name in the server's certificate",
+            ),
+        ],
+    )
+    def test_to_https_says_which_url_to_use(
+        self, url: str, to: str, text: str, make: Make, server: responses.RequestsMock
+    ) -> None:
+        config = ConnectionConfig(allow_insecure_http=True)
+        transport = HttpTransport(Credentials("app", SECRET, url), config)
+        server.get(f"{url}/v1/bot/me/", status=301, headers={"Location": to})
+        error = failure("get_me", transport)
+
+        assert type(error) is TWConfigError
+        step = text.format("https://teamwire.example")
+        assert str(error).endswith(f"; {step}; {NO_CONTRACT}")
+
+    @pytest.mark.parametrize(
+        ("to", "where"),
+        [
+            ("/login/?next=%2Fv1%2Fbot", "/login/"),
+            ("https://teamwire.example/login;jsessionid=1", "/login"),
+            ("?next=1", "/"),
+            ("/login/\xe9\x1b[2J", "/login/é [2J"),
+            ("https://teamwire.example", "/"),
+            ("http://teamwire.example/v1/bot/me/", "http://teamwire.example"),
+            ("//other.example/login", "https://other.example"),
+            ("https://", "/"),
+            ("http://[oops/", "another address"),
+            ("mailto:admin@teamwire.example", "another address"),
+        ],
+    )
+    def test_the_target_is_named_without_its_query(
+        self, to: str, where: str, transport: HttpTransport, server: responses.RequestsMock
+    ) -> None:
         wrong = []
-        targets = [
-            None,
-            "",
-            "/v1/elsewhere/",
-            "?next=1",
-            "/login/\xe9",
-            "https://",
-            "http://[oops/",
-        ]
-        for name, to in product(["get_me", "create_chat"], targets):
-            headers = {} if to is None else {"Location": to}
-            how = {"status": 302, "body": "", "headers": headers}
+        for name in ["get_me", "create_chat"]:
+            how = {"status": 302, "body": "", "headers": {"Location": to}}
             error, _ = outcome(name, transport, server, how)
-            if (type(error), str(error)) != (TWConfigError, text):
-                wrong.append((name, to, error))
+            if f": a redirect to {where}; {NO_CONTRACT}" not in str(error):
+                wrong.append((name, error))
 
         assert wrong == []
+
+    @pytest.mark.parametrize("headers", [{}, {"Location": ""}], ids=str)
+    def test_without_a_target_is_the_reason_of_its_page(
+        self, headers: dict[str, str], transport: HttpTransport, server: responses.RequestsMock
+    ) -> None:
+        answer(server, "get_me", status=302, body="<title>302 Found</title>", headers=headers)
+        error = failure("get_me", transport)
+
+        assert type(error) is TWConfigError
+        assert str(error) == f"302 for GET /v1/bot/me/: 302 Found; {NO_CONTRACT}"
+
+    @pytest.mark.parametrize("user", ["app:passw0rd@", f"app:{quote(SECRET)}@", ""])
+    def test_a_password_or_the_secret_in_the_target_is_not_shown(
+        self, user: str, transport: HttpTransport, server: responses.RequestsMock
+    ) -> None:
+        """`failure` looks for the Secret."""
+        path = f"/{quote(SECRET)}/"
+        for host in ["login.example", "teamwire.example"]:
+            headers = {"Location": f"https://{user}{host}{path}"}
+            error, _ = outcome(
+                "get_me", transport, server, {"status": 302, "body": "", "headers": headers}
+            )
+
+            assert type(error) is TWConfigError
+            assert "passw0rd" not in str(error)
 
     @pytest.mark.parametrize("port", ["port", "99999"])
     def test_a_port_that_is_none_is_not_named(
@@ -221,7 +287,7 @@ class TestRedirects:
         headers = {"Location": f"https://login.example:{port}/"}
         answer(server, "get_me", status=302, body="", headers=headers)
 
-        assert "redirects to https://login.example," in str(failure("get_me", transport))
+        assert "a redirect to https://login.example;" in str(failure("get_me", transport))
 
     def test_the_port_of_the_target_is_named(
         self, make: Make, server: responses.RequestsMock
@@ -230,4 +296,4 @@ class TestRedirects:
         headers = {"Location": "https://teamwire.example:8443/v1/bot/me/"}
         answer(server, "get_me", status=308, body="", headers=headers)
 
-        assert "https://teamwire.example:8443" in str(failure("get_me", make()))
+        assert "a redirect to https://teamwire.example:8443;" in str(failure("get_me", make()))

@@ -16,6 +16,7 @@ _STALE = f"{_UNIT}/test_stale.py"
 _WROTE = "            self.state.wrote(write, unknown=False)\n"
 _WRITES = f"{_UNIT}/test_writes.py"
 _MUST_SHOW = "tests/vendor/test_must_show.py"
+_PROFILES = "tests/connection/test_profiles.py"
 _PROMISES = "tests/promises/test_promises.py::TestPromises"
 _VENDOR = "_vendor"
 _REVISIONS = "tests/sandbox/test_revisions.py"
@@ -27,6 +28,8 @@ _SHARED_CHANGES = "tests/stores/test_shared_changes.py"
 _HANDLERS = "tests/signals/test_handlers.py"
 _NUMBERS = "tests/services/test_revisions.py"
 _MARKS = "tests/stores/test_marks.py"
+_REASONS = "tests/http/test_reasons.py"
+_PROXIES = "tests/http/test_proxies.py"
 _STATUSES = "tests/http/test_statuses.py"
 _SINCE = f"{_UNIT}/test_changes.py"
 _MISFIT = (
@@ -850,8 +853,8 @@ MUTANTS = (
     ),
     _mutant(
         "an answer of anything shows that a chat was left",
-        "            if self._is_foreign:\n                raise TWProtocolError(_FROM_BETWEEN)\n",
-        "",
+        "            if self._is_foreign:\n",
+        "            if False:\n",
         f"{_STATUSES}::TestRefusals::test_a_page_in_place_of_an_answer_is_not_the_servers",
         file="_http/errors.py",
     ),
@@ -862,6 +865,35 @@ MUTANTS = (
         "tests/services/test_faults_over_http.py::TestChanges"
         "::test_if_the_server_itself_fails_all_the_chats_are_listed[{'status': 500}]",
         file="_cache/source.py",
+    ),
+    _mutant(
+        "an answer of a Teamwire server leads nowhere",
+        'return "" if self._is_own else f"; {self._origin()}"',
+        'return ""',
+        f"{_REASONS}::TestTeamwire"
+        "::test_leads_to_the_vendors_sdk_unless_the_server_is_known[HAProxy 503-unheard]",
+        file="_http/errors.py",
+    ),
+    _mutant(
+        "the Secret is removed from a page only after its tags",
+        "text = redact(_beginning(raw))",
+        "text = _beginning(raw)",
+        f"{_REASONS}::TestReason::test_does_not_show_the_secret_without_its_tag_or_spaces[tag]",
+        file="_http/reasons.py",
+    ),
+    _mutant(
+        "the Secret is removed from a text only before its line breaks",
+        "redact(one_line(text, _MOST_CHARACTERS))",
+        "redact(text)",
+        f"{_REASONS}::TestReason::test_does_not_show_the_secret_without_its_tag_or_spaces[spaces]",
+        file="_http/reasons.py",
+    ),
+    _mutant(
+        "an error quotes the message in an answer",
+        "if name in _NESTED or not isinstance(fields.get(name, {}), dict)",
+        "if True",
+        f"{_REASONS}::TestReason::test_is_not_the_message_that_an_answer_contains[400]",
+        file="_http/contract/operations.py",
     ),
     _mutant(
         "a status of anything is the server's",
@@ -953,5 +985,62 @@ MUTANTS = (
         "tests/http/test_collector.py::TestCollections"
         "::test_the_collector_does_not_run_while_a_page_of_containers_is_made",
         file="_internal/collector.py",
+    ),
+    _mutant(
+        "the login at a proxy whose refusal has a broken page is tried again",
+        "    if response.status_code == 407:\n",
+        "    if False:\n",
+        f"{_PROXIES}::TestRefusedLogin::test_with_an_unreadable_page_is_one_too[own-short]",
+        file="_http/sessions.py",
+    ),
+    _mutant(
+        "the login at a SOCKS proxy is tried again",
+        "        or _NO_LOGIN.search(str(each))\n",
+        "",
+        f"{_PROXIES}::TestRefusedLogin::test_of_socks_ends_each_call_at_once[own-wrong password]",
+        file="_http/errors.py",
+    ),
+    _mutant(
+        "a proxy on another machine gets the Secret of an http:// request",
+        'server.scheme == "http" and not',
+        "False and not",
+        f"{_PROXIES}::TestClearText::test_can_not_go_to_another_machine[own-http-localhost]",
+        file="_http/network.py",
+    ),
+    _mutant(
+        "the config file chooses the transport before the environment does",
+        '        chosen = self.environment.get("transport")\n',
+        '        chosen = self.file.get("transport") or self.environment.get("transport")\n',
+        f"{_PROFILES}::TestPrecedence::test_each_combination",
+        file="_profiles.py",
+    ),
+    _mutant(
+        "the vendor's SDK is chosen by itself where it is installed",
+        "        if chosen is None or chosen.value == HTTP:\n            return False\n",
+        "        if chosen is None:\n            return is_vendor_installed()\n"
+        "        if chosen.value == HTTP:\n            return False\n",
+        f"{_PROFILES}::TestPrecedence::test_an_installed_sdk_is_not_chosen_by_itself",
+        file="_profiles.py",
+    ),
+    _mutant(
+        "credentials beside the vendor's SDK are ignored",
+        "        if others:\n",
+        "        if False:\n",
+        f"{_PROFILES}::TestConflicts::test_each_variable_alone[file-url]",
+        file="_profiles.py",
+    ),
+    _mutant(
+        "a broken config file matters although the environment suffices",
+        "            if not CREDENTIALS.keys() <= self.environment.keys():\n",
+        "            if self.environment:\n",
+        f"{_PROFILES}::TestReading::test_a_broken_file_does_not_matter_if_the_environment_suffices[twice]",
+        file="_profiles.py",
+    ),
+    _mutant(
+        "config init writes what is not read back",
+        "    _require_readable(lines, section)\n",
+        "",
+        "tests/cli/test_vendor.py::TestRoundTrip::test_a_bot_is_read_as_it_was_written_or_refused",
+        file="_cli/config.py",
     ),
 )

@@ -256,8 +256,19 @@ class TestCredentials:
             f"[default]\nsecret = {PASSWORD}\nsecret = {PASSWORD}\n",
             f"[default]\nsecret = {PASSWORD}\n{PASSWORD}\n",
             f"[DEFAULT]\nsecret = {PASSWORD}\n",
+            f"[default]\ntransport = vendor\nsecret = {PASSWORD}\n",
+            f"[default]\ntransport = {PASSWORD}\n",
+            f"[default]\nsecret = '{PASSWORD}'\n",
         ],
-        ids=["incomplete", "twice", "no INI file", "another section"],
+        ids=[
+            "incomplete",
+            "twice",
+            "no INI file",
+            "another section",
+            "beside vendor",
+            "as the transport",
+            "quoted",
+        ],
     )
     def test_in_a_file_that_is_wrong(
         self, report: Report, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -268,7 +279,7 @@ class TestCredentials:
         path.chmod(0o600)
         monkeypatch.setenv("TEAMWIRE_CONFIG", str(path))
 
-        assert_hidden(report, Connection, "TWConfigError", "find_credentials", hidden=PASSWORD)
+        assert_hidden(report, Connection, "TWConfigError", "_transport_for", hidden=PASSWORD)
 
 
 class TestPasswords:

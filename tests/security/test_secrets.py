@@ -198,7 +198,7 @@ class TestAnswer:
     @no_leaks
     def test_what_came_back_is_in_no_repr(self, secret: str) -> list[str]:
         raw = RawResponse(400, {"X": secret}, secret, secret.encode())
-        response = Response(OPERATIONS["get_me"], raw, True, {}, str)
+        response = Response(OPERATIONS["get_me"], raw, True, {}, str, "")
         return leaks([("it", f"{response} {raw}")], secret)
 
 

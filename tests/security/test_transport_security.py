@@ -471,7 +471,7 @@ class TestRedirects:
     ) -> None:
         connection = trusting(server.url())
         server.headers = {"Location": "https://other.example:444/x"}
-        pattern = "https://other.example:444, but redirects are not followed: correct the URL"
+        pattern = ": a redirect to https://other.example:444; no server of the bot contract"
         wrong = []
         for status in STATUSES_OF_REDIRECTS:
             server.status = status
@@ -608,11 +608,10 @@ class TestProxies:
         assert "certificate is not valid for 'other.example'" in str(error)
         assert server.requests == []
 
-    def test_that_refuse_are_what_the_error_says(
+    def test_that_fail_are_what_the_error_says(
         self, proxy: Proxy, connect: Connect, pki: Pki
     ) -> None:
         answers = {
-            "HTTP/1.1 403 Forbidden": "403 Forbidden",
             "HTTP/1.1 502 Bad Gateway": "502 Bad Gateway",
             "": "closed connection without response",
             "nonsense": "nonsense",
@@ -627,14 +626,34 @@ class TestProxies:
 
         assert wrong == []
 
-    def test_that_refuse_a_given_session_are_a_failure_of_the_network(
+    def test_that_fail_a_given_session_are_a_failure_of_the_network(
         self, proxy: Proxy, connect: Connect, session: requests.Session, pki: Pki
     ) -> None:
-        proxy.answer = "HTTP/1.1 403 Forbidden"
+        proxy.answer = "HTTP/1.1 502 Bad Gateway"
         session.verify, session.proxies = pki.bundle, {"https": proxy.url}
         connection = connect(f"https://{HOST}", session=session)
 
-        assert other_failures(connection, "through the proxy: .*403 Forbidden") == []
+        assert other_failures(connection, "through the proxy: .*502 Bad Gateway") == []
+
+    @pytest.mark.parametrize("is_given", [False, True], ids=["own session", "given session"])
+    def test_that_refuse_the_server_are_what_the_error_says(
+        self,
+        is_given: bool,
+        proxy: Proxy,
+        connect: Connect,
+        session: requests.Session,
+        pki: Pki,
+    ) -> None:
+        proxy.answer = "HTTP/1.1 403 Forbidden"
+        url = proxy.url.replace("//", f"//user:{PROXY_PASSWORD}@")
+        session.verify, session.proxies = pki.bundle, {"https": url}
+        own = {"verify": pki.bundle, "proxies": session.proxies}
+        settings = {"session": session} if is_given else own
+        connection = connect(f"https://{HOST}", retries=3, **settings)
+        pattern = rf"^the proxy refuses the connection to {HOST}:443 \(403 Forbidden\)"
+
+        assert other_failures(connection, pattern, TWConfigError) == []
+        assert len(proxy.heads) == len(CALLS)
 
     @pytest.mark.parametrize("is_given", [False, True], ids=["own session", "given session"])
     def test_that_do_not_know_the_password_are_asked_once(

@@ -60,7 +60,7 @@ def answered(
         if "json" in answer:
             answer["headers"] = {**CONTRACT, **answer.get("headers", {})}
         for method in ("GET", "POST", "PATCH"):
-            server.add(method, re.compile(f"{URL}/.*"), **answer)
+            server.add(method, re.compile(f"https?://{HOST}/.*"), **answer)
         server.assert_all_requests_are_fired = False
         return call(work, transport) if isinstance(work, str) else work(transport)
 

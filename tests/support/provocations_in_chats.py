@@ -17,7 +17,7 @@ from teamwire_sync._transport import ChatPage, EventPage
 from tests.support.builders import chat_doc, make_chat, make_event, page_doc
 from tests.support.fake_transport import FakeTransport
 from tests.support.provocations import HOST, URL, answered, connected, logs, shows
-from tests.support.transport_calls import CHAT, error_body
+from tests.support.transport_calls import CHAT, CONTRACT, error_body
 
 if TYPE_CHECKING:
     from teamwire_sync import Chat
@@ -146,6 +146,7 @@ def downloaded(size: int) -> object:
     return answered(
         lambda transport: transport.download("a1", Nowhere(), size=size, deadline=None),
         body=b"content",
+        headers=CONTRACT,
     )
 
 
@@ -239,8 +240,8 @@ def _() -> object:
     transport.pause = lambda seconds: None  # type: ignore[method-assign]
     connection = Connection(transport=transport)
     with responses.RequestsMock() as server:
-        server.get(f"{URL}/v1/bot/events/", status=503)
-        server.get(f"{URL}/v1/bot/events/", status=401)
+        server.get(f"{URL}/v1/bot/events/", status=503, headers=CONTRACT)
+        server.get(f"{URL}/v1/bot/events/", status=401, headers=CONTRACT)
         with pytest.raises(TWAuthError):
             next(connection.events(since="c1"))
     return None

@@ -55,8 +55,9 @@ def _() -> object:
 
 @shows(
     "a store needs the identity of the bot, and this transport has none. With the vendor's SDK, "
-    "use Connection.from_vendor(bot='the App ID and the server'). To use no store, omit store=... "
-    "and set TEAMWIRE_STORE=none"
+    "choose a text such as 'the App ID and the server': Connection(bot=...), "
+    "Connection.from_vendor(bot=...) or VendorTransport(bot=...), TEAMWIRE_BOT, or bot = ... in "
+    "the config file. To use no store, omit store=... and set TEAMWIRE_STORE=none"
 )
 def _() -> object:
     return Connection.from_vendor(lambda: None, store=MemoryStore())

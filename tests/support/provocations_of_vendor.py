@@ -32,7 +32,8 @@ def failing(name: str, error: BaseException) -> Connection:
 
 @shows(
     "the vendor's SDK is not installed: VendorTransport needs the package teamwire_api in this "
-    "Python (/usr/bin/python3). It comes from Teamwire, not from PyPI: see https://sdk.teamwire.eu"
+    "Python (/usr/bin/python3). It comes from Teamwire, not from PyPI: see "
+    "https://sdk.teamwire.eu and docs/connect.md"
 )
 def _() -> object:
     with (
@@ -43,8 +44,8 @@ def _() -> object:
 
 
 @shows(
-    "the vendor's connection can't be created: ValueError: no App ID; the vendor's SDK reads its "
-    "settings from the places that the vendor documents"
+    "the vendor's connection can't be created: ValueError: no App ID; the vendor's SDK finds its "
+    "own settings: see docs/connect.md"
 )
 def _() -> object:
     def factory() -> Any:
@@ -69,7 +70,7 @@ def _() -> object:
 
 @shows(
     "VendorTransport can't listen to events: the published documentation of the vendor's SDK does "
-    "not describe how"
+    "not describe how; see docs/vendor.md"
 )
 def _() -> object:
     with connected(FakeSdk()) as connection:

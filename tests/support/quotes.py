@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 from typing import TYPE_CHECKING, Any, Callable
 
@@ -42,6 +43,11 @@ def last(status: str, body: object = b"", *headers: str) -> bytes:
 
 
 # Each ends in an error of a read and a write.
+def _references(text: str) -> str:
+    """*text* with a character reference for each character."""
+    return "".join(f"&#{ord(character)};" for character in text)
+
+
 ECHOES: dict[str, Callable[[str], bytes]] = {
     **{
         f"status {status}": lambda text, status=status: last(  # type: ignore[misc]
@@ -75,6 +81,26 @@ ECHOES: dict[str, Callable[[str], bytes]] = {
         "307 Temporary", b"", f"Location: https://{text.split()[1]}@other.example/{text}"
     ),
     "page": lambda text: last("503 Unavailable", f"<p>{text}".encode(), "Content-Type: text/html"),
+    "escaped page": lambda text: last(
+        "502 Bad",
+        f"<html><title>{html.escape(text)}</title><p>{_references(text)}".encode(),
+        "Content-Type: text/html; charset=utf-8",
+    ),
+    "page without a status": lambda text: last(
+        "200 OK", f"<html><title>{html.escape(text)}</title>{text}".encode()
+    ),
+    "plain text": lambda text: last("403 Forbidden", text.encode(), "Content-Type: text/plain"),
+    "wrapped text": lambda text: last("404 Not Found", text.replace(" ", "\r\n  ").encode()),
+    "text in Latin-1": lambda text: last(
+        "404 Not Found",
+        text.encode("latin-1", "replace"),
+        "Content-Type: text/plain; charset=iso-8859-1",
+    ),
+    "XML": lambda text: last(
+        "500 Failed", f"<a><message>{html.escape(text)}</message></a>".encode()
+    ),
+    "problem": lambda text: last("400 Bad", {"title": text, "detail": text}),
+    "other errors": lambda text: last("422 Bad", {"errors": [{"detail": text}]}),
     "no JSON": lambda text: last("200 OK", text.encode()),
     "other JSON": lambda text: last("200 OK", {text: text}),
     "JSON of a wrong type": lambda text: last("200 OK", {"user": text, "chat": [text]}),

@@ -161,6 +161,11 @@ FIND_OUT = {
 }
 # What a server sends that repeats no write which comes again under its key.
 CONTRACT = {"Teamwire-Bot-Contract": "1"}
+# The end of an error about any other server.
+NO_CONTRACT = (
+    "no server of the bot contract sent this response: check the URL; if it is a Teamwire server, "
+    "use the vendor's SDK: see docs/connect.md"
+)
 
 
 class Pauses:

@@ -40,6 +40,29 @@ NOT_FOUND, NO_AVATAR = "not_found", "no_avatar"
 CIRCLE_NOT_PUBLIC, INVALID_MEMBERS = "circle_not_public", "invalid_members"
 UNKNOWN_REVISION, UNSUPPORTED = "unknown_revision", "unsupported"
 
+# The names of the reason in the JSON of other services, in the order of preference.
+_REASONS = (
+    "detail",
+    "message",
+    "error_description",
+    "error_message",
+    "errormessage",
+    "errormessages",
+    "msg",
+    "reason",
+    "description",
+    "faultstring",
+    "errors",
+    "error",
+    "fault",
+    "title",
+)
+# Of these, the fields whose value may be an object. The object ``message`` of the contract has the
+# text of a person.
+_NESTED = {"detail", "errors", "error", "fault"}
+_MOST_LEVELS = 4
+_MOST_ERRORS = 10
+
 
 @frozen
 class Operation:
@@ -230,13 +253,14 @@ def decode_error(body: bytes, redact: Callable[[str], str]) -> ErrorDetails:
     """Return the details in an error response; a proxy's page, for example, has none.
 
     Args:
-        body: The body of the response.
+        body: The body of the response. JSON of another service has no details but the message.
         redact: A function that removes the Secret from a text.
     """
-    said: Any = None
+    document: Any = None
     if len(body) <= SMALL:
-        with suppress(TWProtocolError, TypeError, KeyError):
-            said = decode_json(body)["error"]
+        with suppress(TWProtocolError):
+            document = decode_json(body)
+    said = document.get("error") if isinstance(document, dict) else None
     if not isinstance(said, dict):
         said = {}
 
@@ -245,9 +269,33 @@ def decode_error(body: bytes, redact: Callable[[str], str]) -> ErrorDetails:
         return tuple(redact(value) for value in listed if isinstance(value, str))
 
     code, message = said.get("code"), said.get("message")
+    if not isinstance(message, str):
+        message = _reason(document, _MOST_LEVELS)
     return ErrorDetails(
         code=redact(code) if isinstance(code, str) else None,
-        message=redact(message) if isinstance(message, str) else None,
+        message=redact(message) if message else None,
         user_ids=texts(said.get("user_ids")),
         group_ids=texts(said.get("group_ids")),
     )
+
+
+def _reason(value: Any, levels: int) -> str:
+    """Return the reason in the JSON of any service; empty if it has no usual name."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and levels:
+        return next(filter(None, (_reason(each, levels - 1) for each in value[:_MOST_ERRORS])), "")
+    if not isinstance(value, dict) or not levels:
+        return ""
+    fields = {name.lower(): field for name, field in value.items()}
+    named = (
+        _reason(fields.get(name), levels - 1)
+        for name in _REASONS
+        if name in _NESTED or not isinstance(fields.get(name, {}), dict)
+    )
+    reason = next(filter(None, named), "")
+    title = fields.get("title")
+    # RFC 9457 has both: the kind of the problem, and what happened.
+    if isinstance(title, str) and title not in reason:
+        return f"{title.rstrip('.')}: {reason}"
+    return reason

@@ -1,0 +1,1 @@
+"""Programs of others read openapi.yaml: generators of clients, and a proxy that validates."""
