@@ -7,22 +7,36 @@ import socket
 import sys
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from cheroot import wsgi
 from cheroot.server import HTTPConnection, HTTPRequest
 
 from teamwire_sync._internal.log import logger
-from teamwire_sync._sandbox.middleware import CONNECTION_KEY
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 _logger = logger.getChild("sandbox")
 
+CONNECTION_KEY = "teamwire_sync.connection"
+"""The WSGI environ key of the `ClientConnection`."""
 
 _THREADS = 16
 """The number of threads at the start, and the number to add when all threads are busy."""
+
+
+class ClientConnection(Protocol):
+    """The connection of a request."""
+
+    def drop(self) -> None:
+        """Close the connection without a response."""
+
+    def break_off(self) -> None:
+        """Close the connection after the part of the response that has been sent."""
+
+    def stream(self) -> None:
+        """Do not wait for the end of the response when the server stops."""
 
 
 class _Request(HTTPRequest):

@@ -156,7 +156,7 @@ class TestSandboxCommand:
             return real(name, *args)
 
         for name in [each for each in sys.modules if each.startswith("teamwire_sync.")]:
-            if name == "teamwire_sync.testing" or "_sandbox" in name:
+            if name.split(".")[1] in {"testing", "_sandbox", "_server"}:
                 monkeypatch.delitem(sys.modules, name)
         monkeypatch.delattr("teamwire_sync.testing", raising=False)
         monkeypatch.setattr(builtins, "__import__", without_flask)

@@ -103,7 +103,7 @@ class TestImport:
         standard = "asyncio datetime logging mimetypes shutil sqlite3 tempfile"
         ours = (
             "_services _internal.log _models.attachments _models.events "
-            "_models.messages _sandbox _http _vendor _stores testing"
+            "_models.messages _sandbox _server _http _vendor _stores testing"
         )
         heavy = f"{others} {standard}".split()
         heavy += [f"teamwire_sync.{name}" for name in ours.split()]

@@ -587,13 +587,10 @@ MUTANTS = (
     ),
     _mutant(
         "a list says a revision that it does not show",
-        "            return "
-        "chats.page(db, g.revision, limit, cursor, since, off_by=off_by), headers\n",
-        "            page = chats.page(db, g.revision, limit, cursor, since, off_by=off_by)\n"
-        "        with self._reading():\n"
-        "            return page, headers\n",
+        "            g.revision = listing.revision\n",
+        "            g.revision = listing.revision + 1\n",
         f"{_REVISIONS}::test_a_list_shows_all_changes_up_to_its_revision_while_others_write",
-        file="_sandbox/app.py",
+        file="_server/app.py",
     ),
     _mutant(
         "the changes of the list are looked for among all chats",
@@ -614,8 +611,8 @@ MUTANTS = (
     ),
     _mutant(
         "a revision of another counter is known",
-        "            if since not in totals:\n",
-        "            if not 0 <= since <= queries.revision(db):\n",
+        "            if since not in totals or",
+        "            if not 0 <= since <= queries.revision(db) or",
         f"{_SERVED}::TestRestart::test_with_a_backup_knows_no_revision_that_came_after_it",
         file="_sandbox/world/bot_chats.py",
     ),
@@ -629,10 +626,11 @@ MUTANTS = (
     ),
     _mutant(
         "a repeated answer shows the present revision",
-        "            known, body, status, revision = row\n",
-        "            known, body, status, _ = row\n            revision = queries.revision(db)\n",
+        "                known, body, status, revision = row\n",
+        "                known, body, status, _ = row\n"
+        "                revision = queries.revision(db)\n",
         f"{_REVISIONS}::test_a_repeated_answer_shows_the_revision_of_the_first",
-        file="_sandbox/idempotency.py",
+        file="_sandbox/world/backend.py",
     ),
     _mutant(
         "the program's own alarm passes for a failure of the network",

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from teamwire_sync._sandbox import app, middleware
 from teamwire_sync._sandbox.world.history import KNOWN_ATTACHMENT
 from teamwire_sync._sandbox.world.seed import KNOWN_CHAT
+from teamwire_sync._server import app, middleware
 from teamwire_sync.testing import Sandbox, sandbox
 from tests.support.sandbox_api import CONTENTS, MESSAGES, UPLOADS, Api, error
 from tests.support.waiting import PATIENCE, wait_until

@@ -14,9 +14,9 @@ import pytest
 
 from teamwire_sync._sandbox.world import queries
 from teamwire_sync._sandbox.world.database import Database
-from teamwire_sync._sandbox.world.files import Files
 from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, KNOWN_USER, PUBLIC_CIRCLE
 from teamwire_sync._sandbox.world.world import World
+from teamwire_sync._server.uploads import Files
 from teamwire_sync.testing import sandbox
 from tests.support.sandbox_api import CHATS, Api, error
 
@@ -457,8 +457,7 @@ class Steps:
         self.world.chat_editor.remove_bot(self.db, tid, None)
 
     def read(self, limit: int, since: int | None = None) -> str:
-        _, seq = self.world.bot_chats.version(self.db, None)
-        return self.world.bot_chats.page(self.db, seq, limit, None, since)
+        return self.world.bot_chats.listing(self.db, None, None).page(limit, None, since)
 
     def _count(self, work: Callable[[Steps], object]) -> int:
         taken = itertools.count()

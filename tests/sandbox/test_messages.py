@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from teamwire_sync._sandbox.world.history import KNOWN_ATTACHMENT, KNOWN_MESSAGE
+from teamwire_sync._sandbox.world.messages import link_preview
 from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, KNOWN_USER
-from teamwire_sync._sandbox.world.serializers import link_preview
 from tests.support.sandbox_api import CHATS, MESSAGES, UPLOADS, Api, error
 
 CALENDAR = {"type": "calendar", "title": "Visite", "start_date": 5, "end_date": 5}

@@ -24,8 +24,8 @@ from teamwire_sync import (
 )
 from teamwire_sync._credentials import Credentials
 from teamwire_sync._http.transport import HttpTransport
-from teamwire_sync._sandbox import app
 from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, KNOWN_USER
+from teamwire_sync._server import app
 from teamwire_sync.testing import sandbox
 from tests.support.raw_server import Peer, RawServer
 

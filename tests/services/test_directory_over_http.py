@@ -26,7 +26,7 @@ from teamwire_sync._sandbox.world.seed import (
     KNOWN_USER,
     PUBLIC_CIRCLE,
 )
-from teamwire_sync._sandbox.world.serializers import dump, user_document
+from teamwire_sync._server.serializers import dump, user_document
 from tests.support.waiting import Threads, wait_until
 
 if TYPE_CHECKING:

@@ -70,7 +70,7 @@ FAULTS: tuple[dict[str, Any], ...] = (
 )
 # What a client is made of, and what it makes for each request.
 CLIENT = ("teamwire_sync.", "requests.", "urllib3.", "http.client.", "http.cookiejar.")
-SERVER = "teamwire_sync._sandbox."
+SERVER = ("teamwire_sync._sandbox.", "teamwire_sync._server.")
 
 
 class Sockets:

@@ -19,8 +19,8 @@ from teamwire_sync import (
     TWRequestError,
 )
 from teamwire_sync._sandbox.world.history import KNOWN_MESSAGE
-from teamwire_sync._sandbox.world.messages import NewMessage
 from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, KNOWN_USER
+from teamwire_sync._server.request_bodies import NewMessage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

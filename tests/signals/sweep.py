@@ -76,7 +76,7 @@ _OURS = str(Path(teamwire_sync.__file__).parent)
 _PACKAGES = tuple(str(Path(one.__file__).parent) for one in (teamwire_sync, urllib3, requests))
 _WATCHED = (*_PACKAGES, threading.__file__, queue.__file__, contextlib.__file__)
 _REST = ("cachetools/__init__.py", "http/client.py", "sqlite3/dbapi2.py", "weakref.py")
-_NOT = (f"{_OURS}/_sandbox", f"{_OURS}/_cli")
+_NOT = (f"{_OURS}/_sandbox", f"{_OURS}/_server", f"{_OURS}/_cli")
 
 # Points at which an exception is lost outside of our code: the end of the file's name, and the
 # function, with the reason why the harm is small.

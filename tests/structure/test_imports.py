@@ -33,12 +33,13 @@ MAY_USE = {
     "_stores": {"_cache", "_models", "_profiles", *_BASE},
     "_http": {"_transport", "_models", "_config", "_credentials", *_BASE},
     "_vendor": {"_transport", "_models", "_config", *_BASE},
+    "_server": {"_transport", "_http", *_BASE},
     # Its pytest plugin uses what any test uses: testing.
-    "_sandbox": {"_connection", "_transport", "_http", "_models", "testing", *_BASE},
+    "_sandbox": {"_server", "_connection", "_transport", "_http", "_models", "testing", *_BASE},
     "testing": {"_sandbox", *_BASE},
 }
 # They put the others together. Nobody but the programs of users knows these.
-_COMPOSED = {*MAY_USE} - {"testing", "_sandbox"}
+_COMPOSED = {*MAY_USE} - {"testing", "_sandbox", "_server"}
 MAY_USE["_connection"] = _COMPOSED
 MAY_USE["_cli"] = {*MAY_USE}
 
@@ -76,11 +77,11 @@ def room_of(module: str) -> str:
     return module.split(".")[1]
 
 
-# All but the command line and the sandbox: those have few threads, and no forks of a program's.
+# All but the command line and the servers: those have few threads, and no forks of a program's.
 _LIBRARY = [
     module
     for module in SOURCES
-    if module == "teamwire_sync" or room_of(module) not in {"_cli", "_sandbox"}
+    if module == "teamwire_sync" or room_of(module) not in {"_cli", "_sandbox", "_server"}
 ]
 
 
@@ -197,15 +198,21 @@ def _run_at_import(tree: ast.AST) -> Iterator[ast.AST]:
 
 
 def test_the_rest_of_a_room_is_behind_its_contract() -> None:
-    """Of the HTTP transport, the sandbox knows only what it serves."""
+    """Of the HTTP transport, the servers know only what they serve."""
     used = {
         name
         for module in IMPORTS
-        if room_of(module) == "_sandbox"
+        if room_of(module) in {"_sandbox", "_server"}
         for name in IMPORTS[module]
         if room_of(name) == "_http"
     }
     assert {name.split(".")[2] for name in used} <= {"contract"}
+
+
+def test_no_backend_knows_the_application() -> None:
+    """Requests go from the application to the backend."""
+    using = {module for module, used in IMPORTS.items() if "teamwire_sync._server.app" in used}
+    assert using == {"teamwire_sync._sandbox.controls.box"}
 
 
 def test_services_and_the_cache_know_nothing_of_json_and_http() -> None:

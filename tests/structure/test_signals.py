@@ -46,7 +46,7 @@ TRANSLATE_ERRORS = {
     "teamwire_sync._stores.folder: Folder.databases",
     "teamwire_sync._vendor.transport: _look_up.<locals>.find",
 }
-MODULES = [module for module in SOURCES if room_of(f"{module}.") != "_sandbox"]
+MODULES = [module for module in SOURCES if room_of(f"{module}.") not in {"_sandbox", "_server"}]
 
 
 def _clauses(node: ast.AST) -> Iterator[ast.ExceptHandler]:

@@ -1,8 +1,8 @@
 """The REST contract: its operations, and the conversion between JSON and models.
 
 No other client code contains the contract's paths and field names. The contract is this project's
-own, because Teamwire's bot protocol is not public. openapi.yaml specifies it. Besides `_http`, the
-sandbox and the CLI's demo use the list of operations, and the sandbox uses the decoder.
+own, because Teamwire's bot protocol is not public. openapi.yaml specifies it. Besides `_http`,
+`_server` and the CLI's demo use the list of operations, and the sandbox uses the decoder.
 """
 
 from __future__ import annotations

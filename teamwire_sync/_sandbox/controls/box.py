@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import threading
 import time
 import warnings
 from contextlib import ExitStack, closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from teamwire_sync._internal.hosts import is_loopback
 from teamwire_sync._internal.validation import plain, require_number
-from teamwire_sync._sandbox.app import create_app
 from teamwire_sync._sandbox.controls.holds import Hold
 from teamwire_sync._sandbox.controls.interceptor import Interceptor
 from teamwire_sync._sandbox.controls.live import LiveActivity
@@ -19,11 +20,11 @@ from teamwire_sync._sandbox.controls.other_users import OtherUsers
 from teamwire_sync._sandbox.controls.request_log import Route, ServedRequest
 from teamwire_sync._sandbox.server import Server
 from teamwire_sync._sandbox.world.database import Database
-from teamwire_sync._sandbox.world.files import Files
 from teamwire_sync._sandbox.world.world import World
+from teamwire_sync._server.app import create_app
+from teamwire_sync._server.uploads import Files
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Mapping
 
     from teamwire_sync._connection import Connection
@@ -69,9 +70,10 @@ class Sandbox(OtherUsers):
         self._advanced = 0.0
         with ExitStack() as exits:
             database = exits.enter_context(closing(Database(path)))
-            files = exits.enter_context(closing(Files(path)))
+            folder = None if path is None else Path(f"{os.fspath(path)}.files")
+            files = exits.enter_context(closing(Files(folder)))
             self._world = World(database, files, self.clock, chats=chats, seed=seed)
-            self._interceptor = Interceptor(create_app(), self._world, files, seed)
+            self._interceptor = Interceptor(create_app("sandbox"), self._world, files, seed)
             self._server = Server(host, port, self._interceptor)
             self._server.start()
             exits.callback(self._server.stop)

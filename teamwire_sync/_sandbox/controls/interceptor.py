@@ -10,17 +10,13 @@ from urllib.parse import parse_qsl
 from werkzeug.wrappers import Response
 from werkzeug.wsgi import ClosingIterator
 
-from teamwire_sync._sandbox.app import LAG_KEY, MAX_BODY, SINCE_KEY, WORLD_KEY
 from teamwire_sync._sandbox.controls.faults import Fault, Faults
 from teamwire_sync._sandbox.controls.request_log import ServedRequest
-from teamwire_sync._sandbox.errors import error_body
-from teamwire_sync._sandbox.middleware import (
-    CONNECTION_KEY,
-    ClientConnection,
-    label,
-    receive_body,
-    request_path,
-)
+from teamwire_sync._sandbox.server import CONNECTION_KEY, ClientConnection
+from teamwire_sync._sandbox.world.backend import WorldBackend
+from teamwire_sync._server.backend import BACKEND_KEY
+from teamwire_sync._server.errors import error_body
+from teamwire_sync._server.middleware import MAX_BODY, label, receive_body, request_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -28,8 +24,9 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
     from teamwire_sync._sandbox.controls.holds import Hold
-    from teamwire_sync._sandbox.world.files import Files
     from teamwire_sync._sandbox.world.world import World
+    from teamwire_sync._server.backend import Backend
+    from teamwire_sync._server.uploads import Files
 
 
 class Interceptor:
@@ -90,9 +87,12 @@ class Interceptor:
             body = error_body(fault.status, message)
             response = Response(body, fault.status, mimetype="application/json")
         else:
-            environ[WORLD_KEY] = self._world
-            environ[LAG_KEY] = applied["lag"].lag if "lag" in applied else None
-            environ[SINCE_KEY] = applied["since"].since if "since" in applied else None
+            backend: Backend = WorldBackend(
+                self._world,
+                lag=applied["lag"].lag if "lag" in applied else None,
+                since_fault=applied["since"].since if "since" in applied else None,
+            )
+            environ[BACKEND_KEY] = backend
             response = Response.from_app(self._app, environ)
             if (response.content_length or 0) <= MAX_BODY:
                 response.make_sequence()

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from teamwire_sync._internal.log import logger
 from teamwire_sync._sandbox.world import queries
-from teamwire_sync._sandbox.world.messages import NewMessage
-from teamwire_sync._sandbox.world.serializers import Document, location_document
+from teamwire_sync._server.request_bodies import NewMessage
+from teamwire_sync._server.serializers import Document, location_document
 
 if TYPE_CHECKING:
     import sqlite3

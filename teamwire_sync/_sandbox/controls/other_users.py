@@ -10,7 +10,7 @@ from teamwire_sync._http.contract import decode_chat, decode_json
 from teamwire_sync._internal.validation import require_bool, require_str
 from teamwire_sync._sandbox.world import queries
 from teamwire_sync._sandbox.world.bot_chats import chat_json, one_to_one_peer
-from teamwire_sync._sandbox.world.messages import ALERT_TYPES, NewMessage
+from teamwire_sync._server.request_bodies import ALERT_TYPES, NewMessage
 
 if TYPE_CHECKING:
     import sqlite3
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from teamwire_sync._models.chats import Chat
     from teamwire_sync._models.people import Group, User
-    from teamwire_sync._sandbox.world.serializers import Document
     from teamwire_sync._sandbox.world.world import World
+    from teamwire_sync._server.serializers import Document
 
 _PROPERTIES = ("title", "allow_sending", "allow_mute_notifications", "is_closed", "is_alert")
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 import io
 from contextlib import closing
 from typing import TYPE_CHECKING
+from wsgiref.util import FileWrapper
 
 import attrs
 
 from teamwire_sync._sandbox.world import queries
-from teamwire_sync._sandbox.world.errors import refuse, require
-from teamwire_sync._sandbox.world.files import Spool
-from teamwire_sync._sandbox.world.serializers import Document, dump, file_document, fresh_id
+from teamwire_sync._sandbox.world.ids import fresh_id
+from teamwire_sync._server.backend import Answer
+from teamwire_sync._server.errors import refuse, require
+from teamwire_sync._server.serializers import Document, dump, file_document
+from teamwire_sync._server.uploads import CHUNK, Spool
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
-    from typing import BinaryIO
 
     from teamwire_sync._sandbox.world.context import Context
 
@@ -26,21 +28,6 @@ _VISIBLE = (
     " (SELECT 1 FROM uses JOIN chats USING (tid)"
     " WHERE uses.attachment_id = attachments.attachment_id AND to_seq IS NULL))"
 )
-
-
-@attrs.frozen
-class Content:
-    """An uploaded content, ready to send.
-
-    Attributes:
-        file: The open file. The caller must close it.
-        size: The size in bytes.
-        content_type: The media type from the upload.
-    """
-
-    file: BinaryIO
-    size: int
-    content_type: str
 
 
 @attrs.frozen
@@ -64,13 +51,14 @@ class AttachmentStore:
             body.receive(io.BytesIO(content), len(content))
             return _keep(db, name, content_type, body, is_own=False)
 
-    def content(self, db: sqlite3.Connection, attachment_id: str) -> Content:
+    def content(self, db: sqlite3.Connection, attachment_id: str) -> Answer:
         """Return a content that the bot may download."""
         query = f"SELECT size, content_type, content{_VISIBLE}"
         row = db.execute(query, (attachment_id,)).fetchone()
         size, content_type, small = require(row, "there is no such attachment")
         file = self._context.files.open(attachment_id) if small is None else io.BytesIO(small)
-        return Content(file, size, content_type)
+        headers = {"Content-Length": str(size)}
+        return Answer(FileWrapper(file, CHUNK), content_type=content_type, headers=headers)
 
     @staticmethod
     def resolve(db: sqlite3.Connection, wanted: Sequence[Document]) -> list[Document]:

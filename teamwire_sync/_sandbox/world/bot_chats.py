@@ -10,9 +10,9 @@ import attrs
 
 from teamwire_sync._http.contract import UNKNOWN_REVISION
 from teamwire_sync._sandbox.world import queries
-from teamwire_sync._sandbox.world.errors import refuse, refuse_members
-from teamwire_sync._sandbox.world.messages import Messages, NewMessage
-from teamwire_sync._sandbox.world.serializers import Document, dump
+from teamwire_sync._server.errors import refuse, refuse_members
+from teamwire_sync._server.request_bodies import NewMessage
+from teamwire_sync._server.serializers import Document, dump
 
 if TYPE_CHECKING:
     import sqlite3
@@ -21,7 +21,59 @@ if TYPE_CHECKING:
 
     from teamwire_sync._sandbox.world.chat_editor import ChatEditor
     from teamwire_sync._sandbox.world.context import Context
+    from teamwire_sync._sandbox.world.messages import Messages
     from teamwire_sync._transport import ChatDraft, MemberEdit
+
+
+@attrs.frozen
+class WorldListing:
+    """The list of a world's chats in one transaction.
+
+    Args:
+        context: The world's context.
+        db: The transaction.
+        revision: The revision of the list to show.
+        since_fault: The name of a fault of the parameter `since`, or None.
+    """
+
+    _context: Context
+    _db: sqlite3.Connection
+    revision: int
+    _since_fault: str | None
+
+    @property
+    def etag(self) -> str:
+        """The list's ETag."""
+        return f'"{self._context.world_id}-{self.revision}"'
+
+    def page(self, limit: int, cursor: str | None, since: int | None) -> str:
+        """Return a page of the list of chats.
+
+        Args:
+            limit: The maximum number of chats.
+            cursor: The cursor of the previous page, or None for the first page.
+            since: The revision after which to show the changes, or None to show all chats.
+        """
+        db, seq = self._db, self.revision
+        after = 0 if cursor is None else self._context.decode_number("chat", cursor, least=1)
+        if since is None or self._since_fault == "ignored":
+            found = queries.listed_chats(db, seq, after, limit + 1)
+            changes = ""
+        else:
+            totals = queries.totals(db, since, seq)
+            if since not in totals or self._since_fault == "unknown":
+                refuse("the changes after this revision are not known", UNKNOWN_REVISION)
+            found = queries.changed_chats(db, since, seq, after, limit + 1)
+            gone = queries.gone_chats(db, since, seq) if cursor is None else []
+            total = totals[seq] + (self._since_fault == "wrong_total")
+            changes = f'"gone":{dump(gone)},"total":{total},'
+        chats = f"[{','.join(document for _, document in found[:limit])}]"
+        users, groups = queries.named_by(db, json.loads(chats))
+        following = self._context.next_cursor("chat", found, limit)
+        return (
+            f'{{"chats":{chats},"users":{users},"groups":{groups},{changes}'
+            f'"next_cursor":{following}}}'
+        )
 
 
 @attrs.frozen
@@ -38,50 +90,12 @@ class BotChats:
     _chat_editor: ChatEditor
     _messages: Messages
 
-    def version(self, db: sqlite3.Connection, lag: float | None) -> tuple[str, int]:
-        """Return the ETag and the revision of the list of chats, now or `lag` seconds ago."""
+    def listing(
+        self, db: sqlite3.Connection, lag: float | None, since_fault: str | None
+    ) -> WorldListing:
+        """Return the list of chats, now or `lag` seconds ago."""
         latest = math.inf if lag is None else self._context.clock() - lag
-        (seq,) = db.execute("SELECT MAX(seq) FROM log WHERE at <= ?", (latest,)).fetchone()
-        return f'"{self._context.world_id}-{seq}"', seq
-
-    def page(
-        self,
-        db: sqlite3.Connection,
-        seq: int,
-        limit: int,
-        cursor: str | None,
-        since: int | None = None,
-        *,
-        off_by: int = 0,
-    ) -> str:
-        """Return a page of the list of chats.
-
-        Args:
-            db: The transaction.
-            seq: The revision of the list to show.
-            limit: The maximum number of chats.
-            cursor: The cursor of the previous page, or None for the first page.
-            since: The revision after which to show the changes, or None to show all chats.
-            off_by: A number that a fault adds to the number of chats.
-        """
-        after = 0 if cursor is None else self._context.decode_number("chat", cursor, least=1)
-        if since is None:
-            found = queries.listed_chats(db, seq, after, limit + 1)
-            changes = ""
-        else:
-            totals = queries.totals(db, since, seq)
-            if since not in totals:
-                refuse("the changes after this revision are not known", UNKNOWN_REVISION)
-            found = queries.changed_chats(db, since, seq, after, limit + 1)
-            gone = queries.gone_chats(db, since, seq) if cursor is None else []
-            changes = f'"gone":{dump(gone)},"total":{totals[seq] + off_by},'
-        chats = f"[{','.join(document for _, document in found[:limit])}]"
-        users, groups = queries.named_by(db, json.loads(chats))
-        following = self._context.next_cursor("chat", found, limit)
-        return (
-            f'{{"chats":{chats},"users":{users},"groups":{groups},{changes}'
-            f'"next_cursor":{following}}}'
-        )
+        return WorldListing(self._context, db, queries.revision(db, latest), since_fault)
 
     def create(self, db: sqlite3.Connection, draft: ChatDraft) -> str:
         """Create a chat or reuse an existing one-to-one chat, and post the first message."""

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import attrs
 
 from teamwire_sync._sandbox.world import queries
-from teamwire_sync._sandbox.world.serializers import Document, chat_document, fresh_id
+from teamwire_sync._sandbox.world.ids import fresh_id
+from teamwire_sync._server.serializers import Document, chat_document
 
 if TYPE_CHECKING:
     import sqlite3

@@ -11,8 +11,8 @@ from teamwire_sync._sandbox.world import queries
 from teamwire_sync._sandbox.world.avatars import avatar
 from teamwire_sync._sandbox.world.bot_chats import require_visible
 from teamwire_sync._sandbox.world.context import Context, refuse_cursor
-from teamwire_sync._sandbox.world.errors import refuse, require
-from teamwire_sync._sandbox.world.serializers import dump
+from teamwire_sync._server.errors import refuse, require
+from teamwire_sync._server.serializers import dump
 
 if TYPE_CHECKING:
     import sqlite3

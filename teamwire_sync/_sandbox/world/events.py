@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from teamwire_sync._sandbox.world import queries
 from teamwire_sync._sandbox.world.context import Context, refuse_cursor
-from teamwire_sync._sandbox.world.serializers import dump
+from teamwire_sync._server.serializers import dump
 
 if TYPE_CHECKING:
     import sqlite3

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from teamwire_sync._sandbox.world import queries
-from teamwire_sync._sandbox.world.serializers import (
+from teamwire_sync._sandbox.world.ids import new_id
+from teamwire_sync._sandbox.world.messages import link_preview
+from teamwire_sync._server.serializers import (
     Document,
     calendar_document,
     deleted_message,
     file_document,
     location_document,
     message_document,
-    new_id,
 )
 
 if TYPE_CHECKING:
@@ -86,7 +87,15 @@ class _Talk:
         self._now += self._rng.randint(1, 20) * _MINUTE
         author = self._rng.choice(self._chat["user_ids"])
         tid = self._chat["tid"]
-        message = message_document(mid or self._id(), tid, author, self._now, text, **properties)
+        message = message_document(
+            mid or self._id(),
+            tid,
+            author,
+            self._now,
+            text,
+            link_preview=link_preview(text),
+            **properties,
+        )
         queries.add_message(self._db, message)
         return message
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import attrs
 
 from teamwire_sync._sandbox.world import queries
-from teamwire_sync._sandbox.world.errors import refuse
-from teamwire_sync._sandbox.world.serializers import (
-    Document,
-    deleted_message,
-    dump,
-    fresh_id,
-    message_document,
-)
+from teamwire_sync._sandbox.world.ids import fresh_id
+from teamwire_sync._server.errors import refuse
+from teamwire_sync._server.serializers import Document, deleted_message, dump, message_document
 
 if TYPE_CHECKING:
     import sqlite3
@@ -23,30 +20,10 @@ if TYPE_CHECKING:
     from teamwire_sync._sandbox.world.attachments import AttachmentStore
     from teamwire_sync._sandbox.world.context import Context
     from teamwire_sync._sandbox.world.events import EventLog
+    from teamwire_sync._server.request_bodies import NewMessage
 
-
-ALERT_TYPES = ("alert", "announcement", "note")
-
-
-@attrs.frozen(kw_only=True)
-class NewMessage:
-    """A message to post.
-
-    Attributes:
-        message: The text, or None.
-        attachments: The attachments, in the format of the contract's requests.
-        is_alert: Whether the message is an alert.
-        alert_type: A value of ALERT_TYPES. None makes an alert an "alert".
-        reply_to: The ID of the message that this message replies to, or None.
-        sender_display_name: The name to show instead of the author's name, or None.
-    """
-
-    message: str | None
-    attachments: Sequence[Document] = ()
-    is_alert: bool = False
-    alert_type: str | None = None
-    reply_to: str | None = None
-    sender_display_name: str | None = None
+_LINK = re.compile(r"https?://[^\s<>\"]+", re.IGNORECASE)
+_BEHIND_LINKS = ".,;:!?)]}'*"
 
 
 @attrs.frozen
@@ -97,6 +74,7 @@ class Messages:
             alert_type=(new.alert_type or "alert") if new.is_alert else None,
             reply_to=new.reply_to,
             sender_display_name=new.sender_display_name,
+            link_preview=link_preview(new.message),
         )
         queries.add_message(db, posted)
         self._events.add(
@@ -127,3 +105,16 @@ class Messages:
         users = queries.users_json(db, [message["from_user_id"] for message in messages])
         following = messages[-1]["mid"] if len(found) > limit else None
         return f'{{"messages":{dump(messages)},"users":{users},"next_before":{dump(following)}}}'
+
+
+def link_preview(text: str | None) -> Document | None:
+    """Return a preview of the first link in a text, without a request to that link."""
+    for match in _LINK.finditer(text or ""):
+        url = match[0].rstrip(_BEHIND_LINKS)
+        try:
+            host = urlsplit(url).hostname
+        except ValueError:
+            continue
+        if host:
+            return {"url": url, "title": host, "description": None, "image": None, "domain": host}
+    return None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING, cast
 
 from teamwire_sync._internal.validation import as_unicode
-from teamwire_sync._sandbox.world.errors import require
-from teamwire_sync._sandbox.world.serializers import Document, dump
+from teamwire_sync._server.errors import require
+from teamwire_sync._server.serializers import Document, dump
 
 if TYPE_CHECKING:
     import sqlite3
@@ -213,9 +214,10 @@ def start_revisions(db: sqlite3.Connection, now: int) -> int:
     return cast("int", added.lastrowid)
 
 
-def revision(db: sqlite3.Connection) -> int:
-    """Return the revision of the last change of a chat."""
-    return cast("int", db.execute("SELECT MAX(seq) FROM log").fetchone()[0])
+def revision(db: sqlite3.Connection, latest: float = math.inf) -> int:
+    """Return the revision of the last change of a chat, up to the time `latest`."""
+    row = db.execute("SELECT MAX(seq) FROM log WHERE at <= ?", (latest,)).fetchone()
+    return cast("int", row[0])
 
 
 def totals(db: sqlite3.Connection, since: int, seq: int) -> dict[int, int]:

@@ -10,12 +10,12 @@ import unicodedata
 from typing import TYPE_CHECKING, Any
 
 from teamwire_sync._sandbox.world.history import write_busy_history, write_short_history
-from teamwire_sync._sandbox.world.serializers import (
+from teamwire_sync._sandbox.world.ids import new_id
+from teamwire_sync._server.serializers import (
     Document,
     chat_document,
     dump,
     group_document,
-    new_id,
     user_document,
 )
 

@@ -1,12 +1,9 @@
-"""The contract's JSON objects, as the sandbox builds and stores them."""
+"""The contract's JSON objects."""
 
 from __future__ import annotations
 
 import json
-import re
-import secrets
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from teamwire_sync._internal.validation import is_unicode
 
@@ -14,26 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Document = dict[str, Any]
-
-_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
-_ID_LENGTH = 22
-
-_LINK = re.compile(r"https?://[^\s<>\"]+", re.IGNORECASE)
-_BEHIND_LINKS = ".,;:!?)]}'*"
-
-
-def new_id(bits: int) -> str:
-    """Return an ID of 22 characters for a number of up to 128 bits."""
-    characters = []
-    for _ in range(_ID_LENGTH):
-        bits, digit = divmod(bits, len(_ALPHABET))
-        characters.append(_ALPHABET[digit])
-    return "".join(characters)
-
-
-def fresh_id() -> str:
-    """Return a new unique ID."""
-    return new_id(secrets.randbits(128))
 
 
 def dump(document: Any) -> str:
@@ -117,8 +94,9 @@ def message_document(
     alert_type: str | None = None,
     reply_to: str | None = None,
     sender_display_name: str | None = None,
+    link_preview: Document | None = None,
 ) -> Document:
-    """Return a Message of the contract, with a preview of the first link in its text."""
+    """Return a Message of the contract that is not deleted."""
     return {
         "mid": mid,
         "tid": tid,
@@ -131,7 +109,7 @@ def message_document(
         "sender_display_name": sender_display_name,
         "deleted": False,
         "attachments": list(attachments),
-        "link_preview": None if text is None else link_preview(text),
+        "link_preview": link_preview,
     }
 
 
@@ -139,19 +117,6 @@ def deleted_message(message: Document) -> Document:
     """Return a Message as it is after its deletion."""
     nothing: Document = {"message": None, "attachments": [], "link_preview": None}
     return {**message, **nothing, "deleted": True}
-
-
-def link_preview(text: str) -> Document | None:
-    """Return a preview of the first link in a text, without a request to that link."""
-    for match in _LINK.finditer(text):
-        url = match[0].rstrip(_BEHIND_LINKS)
-        try:
-            host = urlsplit(url).hostname
-        except ValueError:
-            continue
-        if host:
-            return {"url": url, "title": host, "description": None, "image": None, "domain": host}
-    return None
 
 
 def file_document(kind: str, attachment_id: str, name: str, size: int, media: str) -> Document:

@@ -1,10 +1,9 @@
-"""Contents that are too large for memory: bodies while they are received, and attachments."""
+"""Bodies that are too large for memory, and the folder for them."""
 
 from __future__ import annotations
 
 import hashlib
 import io
-import os
 import tempfile
 import threading
 import uuid
@@ -79,27 +78,25 @@ class Spool:
 
 
 class Files:
-    """The folder of a world's large contents, created on first use.
+    """The folder of large contents, created on first use.
 
     Args:
-        world: The world's file. The folder is next to this file, or is temporary if *world* is
-            None.
+        path: The folder; None for a temporary folder.
     """
 
-    def __init__(self, world: str | os.PathLike[str] | None) -> None:
-        self._world = world
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
         self._lock = threading.Lock()
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
 
     def folder(self) -> Path:
         """Return the folder."""
-        if self._world is not None:
-            folder = Path(f"{os.fspath(self._world)}.files")
-            folder.mkdir(exist_ok=True)
-            return folder
+        if self._path is not None:
+            self._path.mkdir(exist_ok=True)
+            return self._path
         with self._lock:
             if self._temporary is None:
-                self._temporary = tempfile.TemporaryDirectory(prefix="teamwire-sandbox-")
+                self._temporary = tempfile.TemporaryDirectory(prefix="teamwire-")
             return Path(self._temporary.name)
 
     def open(self, name: str) -> BinaryIO:

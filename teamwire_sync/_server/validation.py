@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from teamwire_sync._internal.strict_json import parse_json
 from teamwire_sync._internal.validation import is_unicode
-from teamwire_sync._sandbox.world.errors import refuse
+from teamwire_sync._server.errors import refuse
 
 if TYPE_CHECKING:
     from collections.abc import Container
 
-    from teamwire_sync._sandbox.world.serializers import Document
+    from teamwire_sync._server.serializers import Document
 
 DEFAULT_LIMIT = 500
 MAX_LIMIT = 1_000

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from teamwire_sync._sandbox.validation import (
+from teamwire_sync._server.errors import refuse
+from teamwire_sync._server.serializers import Document, calendar_document, location_document
+from teamwire_sync._server.validation import (
     parse_flag,
     parse_ids,
     parse_integer,
@@ -16,16 +18,17 @@ from teamwire_sync._sandbox.validation import (
     parse_text,
     required_text,
 )
-from teamwire_sync._sandbox.world.errors import refuse
-from teamwire_sync._sandbox.world.messages import ALERT_TYPES, NewMessage
-from teamwire_sync._sandbox.world.serializers import Document, calendar_document, location_document
 from teamwire_sync._transport import ChatDraft, MemberEdit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MAX_TITLE = 255
 MAX_NAME = 100
 MAX_MESSAGE = 20_000
 MAX_LINE = 1_000
 MAX_ATTACHMENTS = 20
+ALERT_TYPES = ("alert", "announcement", "note")
 
 _FLAGS = ("allow_sending", "allow_mute_notifications", "is_closed")
 _NEW_CHAT = (
@@ -46,6 +49,27 @@ _MEMBER_EDIT = {
 _UPLOADED = ("file", "gallery", "sound", "video")
 # The years 1 to 9999, in milliseconds since 1970.
 _EARLIEST, _LATEST = -62_135_596_800_000, 253_402_300_799_999
+
+
+@attrs.frozen(kw_only=True)
+class NewMessage:
+    """A message to post.
+
+    Attributes:
+        message: The text, or None.
+        attachments: The attachments, in the format of the contract's requests.
+        is_alert: Whether the message is an alert.
+        alert_type: A value of ALERT_TYPES. None makes an alert an "alert".
+        reply_to: The ID of the message that this message replies to, or None.
+        sender_display_name: The name to show instead of the author's name, or None.
+    """
+
+    message: str | None
+    attachments: Sequence[Document] = ()
+    is_alert: bool = False
+    alert_type: str | None = None
+    reply_to: str | None = None
+    sender_display_name: str | None = None
 
 
 def parse_chat_draft(body: bytes) -> ChatDraft:

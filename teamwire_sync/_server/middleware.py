@@ -5,12 +5,11 @@ from __future__ import annotations
 import io
 import uuid
 from contextlib import closing
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from teamwire_sync._http.contract import NO_STORE, OPERATIONS
-from teamwire_sync._sandbox.app import MAX_BODY, MAX_UPLOAD, SPOOL_KEY
-from teamwire_sync._sandbox.validation import is_printable
-from teamwire_sync._sandbox.world.files import CHUNK, Files, Spool, read_body
+from teamwire_sync._server.uploads import CHUNK, Files, Spool, read_body
+from teamwire_sync._server.validation import is_printable
 
 if TYPE_CHECKING:
     from contextlib import ExitStack
@@ -18,25 +17,14 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
     from werkzeug.wrappers import Response
 
+SPOOL_KEY = "teamwire_sync.spool"
+"""The WSGI environ key of an upload's body, a `Spool`."""
 
-CONNECTION_KEY = "teamwire_sync.connection"
-"""The WSGI environ key of the `ClientConnection`."""
+MAX_BODY = 1024 * 1024
+MAX_UPLOAD = 2 * 1024**3
 
 _UPLOADS = OPERATIONS["upload_attachment"].path
 _DRAIN_LIMIT = 64 * 1024 * 1024
-
-
-class ClientConnection(Protocol):
-    """The connection of a request."""
-
-    def drop(self) -> None:
-        """Close the connection without a response."""
-
-    def break_off(self) -> None:
-        """Close the connection after the part of the response that has been sent."""
-
-    def stream(self) -> None:
-        """Do not wait for the end of the response when the server stops."""
 
 
 def request_path(environ: WSGIEnvironment) -> str:
