@@ -51,6 +51,7 @@ class World:
             "TEAMWIRE_URL": self.url,
             "TEAMWIRE_APP_ID": self.app_id,
             "TEAMWIRE_SECRET": self.secret,
+            "TEAMWIRE_TRANSPORT": "http",
         }
 
     def connect(

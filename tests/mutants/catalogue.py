@@ -1028,14 +1028,15 @@ MUTANTS = (
         "credentials beside the vendor's SDK are ignored",
         "        if others:\n",
         "        if False:\n",
-        f"{_PROFILES}::TestConflicts::test_each_variable_alone",
+        f"{_PROFILES}::TestConflicts::test_each_variable_alone[environment-url]",
         file="_profiles.py",
     ),
     _mutant(
         "a broken config file matters although the environment suffices",
         "            if not CREDENTIALS.keys() <= self.environment.keys():\n",
         "            if self.environment:\n",
-        f"{_PROFILES}::TestReading::test_a_broken_file_does_not_matter_if_the_environment_suffices",
+        f"{_PROFILES}::TestReading"
+        "::test_a_broken_file_does_not_matter_if_the_environment_suffices[no section\\n]",
         file="_profiles.py",
     ),
     _mutant(
