@@ -82,7 +82,9 @@ def _after_fork_in_parent() -> None:
 
 def _after_fork_in_child() -> None:
     global _in_use  # noqa: PLW0603
-    # If Ctrl-C has ended the wait, a thread of the parent holds the lock.
+    # As long as something refers to the old lock, `is_inside` counts it.
+    with suppress(RuntimeError):  # Ctrl-C has ended the wait, and a thread of the parent holds it
+        _in_use.release()
     _in_use = new_lock()
 
 
