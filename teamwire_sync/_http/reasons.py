@@ -48,8 +48,9 @@ _TAG = re.compile(r"<[^<>]*>?")
 
 
 def reason_of(raw: RawResponse, redact: Callable[[str], str]) -> str:
-    """Return the reason in the body of *raw*, as one line; empty if there is none or it is JSON.
+    """Return the reason in the body of *raw* as one line, or an empty text.
 
+    The function `decode_error` reads the reasons in JSON, so the result is empty for JSON.
     The body of a success may have texts of people. So only the title of a page is returned then.
 
     Args:

@@ -64,7 +64,7 @@ class Reader:
         self.config = home / ".config" / "teamwire_sync" / "config.ini"
 
     def run(self, *command: str, **environment: str) -> str:
-        """What a command shows that has to work."""
+        """Return the output of a command that must succeed."""
         path = os.pathsep.join([str(BIN), os.environ["PATH"]])
         done = subprocess.run(
             command,
@@ -206,7 +206,7 @@ def test_the_errors_are_those_of_troubleshooting_and_of_the_command_line() -> No
 
 
 def sources() -> Iterator[tuple[str, str]]:
-    """What a reader may see: the pages, the notebooks, the examples and the package."""
+    """Yield the texts for readers: the pages, the notebooks, the examples and the package."""
     for pattern in ("README.md", "docs/**/*.md", "docs/**/*.ipynb", "examples/*.py"):
         for path in sorted(ROOT.glob(pattern)):
             yield path.relative_to(ROOT).as_posix(), path.read_text("utf-8")

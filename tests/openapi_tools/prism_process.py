@@ -54,7 +54,7 @@ class Prism:
             raise
 
     def faults(self) -> list[str]:
-        """What it has found in requests and responses, since this was asked last."""
+        """Return the violations in requests and responses since the last call."""
         # The log may be behind: it has the line of this request last.
         before = self._answered()
         requests.get(f"{self.url}/health", timeout=PATIENCE).raise_for_status()

@@ -136,7 +136,7 @@ def _generate(generator: Generator, programs: Path, folder: Path) -> str:
 
 
 def _warnings(generator: Generator, said: str) -> list[str]:
-    """What the generator warns of, but for its known warnings."""
+    """Return the generator's warnings without the known ones."""
     # A paragraph may say more about the warning before it.
     found = re.findall(r".*\b(?:WARN|WARNING|ERROR)\b.*(?:\n\n.+)?", said)
     return [
@@ -150,7 +150,7 @@ def _warnings(generator: Generator, said: str) -> list[str]:
 def _run(
     generator: Generator, programs: Path, folder: Path, given: dict[str, str]
 ) -> dict[str, Any]:
-    """What the program has got by the client."""
+    """Return the results of the program, which uses the client."""
     name = generator.name.replace("-", "_")
     done = subprocess.run(
         [programs / "python", HERE / "programs" / f"{name}.py"],
@@ -167,7 +167,7 @@ def _run(
 
 
 def _what_the_server_sends(box: Sandbox) -> tuple[dict[str, str], dict[str, Any]]:
-    """What the program needs, and what it has to read, by the name that it has there."""
+    """Return the values that the program needs, by their names in the program."""
     with box.connect() as connection:
         cursor = connection.events().cursor
         with_avatar = next(user.uid for user in connection.users.iter_all() if user.has_avatar)

@@ -228,7 +228,7 @@ def test_a_file_of_any_media_type_conforms(name: str, connection: Connection, pr
 
     assert prism.faults() == []
     assert (file.name, file.content_type) == (name, media_type)
-    # Prism reads each body as text, and so changes what is none.
+    # Prism reads each body as text, and so changes the bytes of other bodies.
     is_text = content.decode(errors="replace").encode() == content
     assert (received.getvalue() == content) is is_text
 

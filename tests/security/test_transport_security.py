@@ -635,43 +635,38 @@ class TestProxies:
 
         assert other_failures(connection, "through the proxy: .*502 Bad Gateway") == []
 
-    @pytest.mark.parametrize("is_given", [False, True], ids=["own session", "given session"])
-    def test_that_refuse_the_server_are_what_the_error_says(
+    @pytest.fixture(params=[False, True], ids=["own session", "given session"])
+    def proxied(
         self,
-        is_given: bool,
+        request: pytest.FixtureRequest,
         proxy: Proxy,
         connect: Connect,
         session: requests.Session,
         pki: Pki,
-    ) -> None:
-        proxy.answer = "HTTP/1.1 403 Forbidden"
+    ) -> Connection:
+        """A Connection through the proxy, with a password for it."""
         url = proxy.url.replace("//", f"//user:{PROXY_PASSWORD}@")
         session.verify, session.proxies = pki.bundle, {"https": url}
         own = {"verify": pki.bundle, "proxies": session.proxies}
-        settings = {"session": session} if is_given else own
-        connection = connect(f"https://{HOST}", retries=3, **settings)
+        settings = {"session": session} if request.param else own
+        return connect(f"https://{HOST}", retries=3, **settings)
+
+    def test_that_refuse_the_server_are_what_the_error_says(
+        self, proxy: Proxy, proxied: Connection
+    ) -> None:
+        proxy.answer = "HTTP/1.1 403 Forbidden"
         pattern = rf"^the proxy refuses the connection to {HOST}:443 \(403 Forbidden\)"
 
-        assert other_failures(connection, pattern, TWConfigError) == []
+        assert other_failures(proxied, pattern, TWConfigError) == []
         assert len(proxy.heads) == len(CALLS)
 
-    @pytest.mark.parametrize("is_given", [False, True], ids=["own session", "given session"])
     def test_that_do_not_know_the_password_are_asked_once(
-        self,
-        is_given: bool,
-        proxy: Proxy,
-        connect: Connect,
-        session: requests.Session,
-        pki: Pki,
+        self, proxy: Proxy, proxied: Connection
     ) -> None:
         proxy.answer = "HTTP/1.1 407 Proxy Authentication Required"
-        session.verify, session.proxies = pki.bundle, {"https": proxy.url}
-        own = {"verify": pki.bundle, "proxies": session.proxies}
-        settings = {"session": session} if is_given else own
-        connection = connect(f"https://{HOST}", retries=3, **settings)
         for call in CALLS.values():
             before = len(proxy.heads)
-            error = failure(call, connection)
+            error = failure(call, proxied)
 
             assert type(error) is TWConfigError
             assert "the proxy refuses this client (407)" in str(error)

@@ -1,4 +1,4 @@
-"""What a backend gets and what becomes of its answers: a small one, which is no world, shows it."""
+"""The application calls a backend, and sends its answers. The backend here has no world."""
 
 from __future__ import annotations
 

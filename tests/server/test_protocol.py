@@ -68,7 +68,7 @@ def test_every_answer_names_the_contract(room: Room, method: str, path: str) -> 
 
 @pytest.mark.parametrize("path", ["/v1/bot/nothing/", "/v1/bot/me", "/v1/bot//me/", "/v1/bot/me/x"])
 def test_unknown_path_is_not_found(room: Room, path: str) -> None:
-    """A path without its slash is none of the contract, and nothing redirects."""
+    """A path without its slash is not in the contract, and the server does not redirect it."""
     assert error(room.get(path)) == (404, "no_such_path")
 
 
@@ -94,7 +94,7 @@ def test_wrong_method_names_the_right_ones(room: Room) -> None:
     ],
 )
 def test_malformed_json_is_a_bad_request(room: Room, text: bytes) -> None:
-    """What is not JSON in UTF-8 is refused as such."""
+    """A body that is not JSON in UTF-8 has a code of its own."""
     assert error(room.send_json(MESSAGES, text)) == (400, "bad_request")
 
 

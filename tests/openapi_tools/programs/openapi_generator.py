@@ -132,7 +132,7 @@ got["own_events"] = [type(each.actual_instance).__name__ for each in found]
 
 
 def refusal(operation, *arguments):
-    """What the server answers to a request that it refuses."""
+    """Return the response of the server to a request that it refuses."""
     try:
         operation(*arguments)
     except ApiException as error:
