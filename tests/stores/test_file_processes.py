@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
 
+from teamwire_sync._internal.waiting import is_inside
 from teamwire_sync._stores import database
 from teamwire_sync._stores.base import StoreError
 from tests.support.builders import make_chat
@@ -368,6 +369,16 @@ class TestSideBySide(OnFiles):
         side_by_side(4, work)
 
         assert len({each.read_text() for each in path.glob("seen-*")}) == 1
+
+    def test_a_forked_child_does_not_count_the_lock_of_its_parent(self) -> None:
+        """Otherwise, each wait of the child would be refused as a wait within a lock."""
+        old = database._in_use
+
+        def check() -> None:
+            assert database._in_use is not old
+            assert not is_inside()
+
+        assert exit_status(in_child(check)) == 0
 
     def test_ctrl_c_while_a_fork_waits_for_another_thread_leaves_the_store_free(
         self, store: FileStore, monkeypatch: pytest.MonkeyPatch
