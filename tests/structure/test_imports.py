@@ -34,12 +34,13 @@ MAY_USE = {
     "_http": {"_transport", "_models", "_config", "_credentials", *_BASE},
     "_vendor": {"_transport", "_models", "_config", *_BASE},
     "_server": {"_transport", "_http", *_BASE},
+    "_gateway": {"_server", "_stores", "_http", *_BASE},
     # Its pytest plugin uses what any test uses: testing.
     "_sandbox": {"_server", "_connection", "_transport", "_http", "_models", "testing", *_BASE},
     "testing": {"_sandbox", *_BASE},
 }
 # They put the others together. Nobody but the programs of users knows these.
-_COMPOSED = {*MAY_USE} - {"testing", "_sandbox", "_server"}
+_COMPOSED = {*MAY_USE} - {"testing", "_sandbox", "_server", "_gateway"}
 MAY_USE["_connection"] = _COMPOSED
 MAY_USE["_cli"] = {*MAY_USE}
 
@@ -77,11 +78,12 @@ def room_of(module: str) -> str:
     return module.split(".")[1]
 
 
+SERVERS = {"_sandbox", "_server", "_gateway"}
 # All but the command line and the servers: those have few threads, and no forks of a program's.
 _LIBRARY = [
     module
     for module in SOURCES
-    if module == "teamwire_sync" or room_of(module) not in {"_cli", "_sandbox", "_server"}
+    if module == "teamwire_sync" or room_of(module) not in {"_cli", *SERVERS}
 ]
 
 
