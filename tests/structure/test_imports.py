@@ -34,13 +34,15 @@ MAY_USE = {
     "_http": {"_transport", "_models", "_config", "_credentials", *_BASE},
     "_vendor": {"_transport", "_models", "_config", *_BASE},
     "_server": {"_transport", "_http", *_BASE},
+    "_gateway": {"_server", "_connection", "_config", "_services", "_cache", "_stores"},
     # Its pytest plugin uses what any test uses: testing.
     "_sandbox": {"_server", "_connection", "_transport", "_http", "_models", "testing", *_BASE},
     "testing": {"_sandbox", *_BASE},
 }
 # They put the others together. Nobody but the programs of users knows these.
-_COMPOSED = {*MAY_USE} - {"testing", "_sandbox", "_server"}
+_COMPOSED = {*MAY_USE} - {"testing", "_sandbox", "_server", "_gateway"}
 MAY_USE["_connection"] = _COMPOSED
+MAY_USE["_gateway"] |= MAY_USE["_sandbox"] - {"testing"}
 MAY_USE["_cli"] = {*MAY_USE}
 
 
@@ -78,10 +80,9 @@ def room_of(module: str) -> str:
 
 
 # All but the command line and the servers: those have few threads, and no forks of a program's.
+_PROGRAMS = {"_cli", "_sandbox", "_server", "_gateway"}
 _LIBRARY = [
-    module
-    for module in SOURCES
-    if module == "teamwire_sync" or room_of(module) not in {"_cli", "_sandbox", "_server"}
+    module for module in SOURCES if module == "teamwire_sync" or room_of(module) not in _PROGRAMS
 ]
 
 

@@ -46,7 +46,8 @@ TRANSLATE_ERRORS = {
     "teamwire_sync._stores.folder: Folder.databases",
     "teamwire_sync._vendor.transport: _look_up.<locals>.find",
 }
-MODULES = [module for module in SOURCES if room_of(f"{module}.") not in {"_sandbox", "_server"}]
+_SERVERS = {"_sandbox", "_server", "_gateway"}
+MODULES = [module for module in SOURCES if room_of(f"{module}.") not in _SERVERS]
 
 
 def _clauses(node: ast.AST) -> Iterator[ast.ExceptHandler]:

@@ -1,0 +1,47 @@
+"""A sandbox, a transport to it, a gateway over the transport, and clients of the gateway."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from teamwire_sync import Connection, ConnectionConfig
+from tests.support.gateways import ServedGateway
+from tests.vendor.conftest import playing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from teamwire_sync._transport import Transport
+    from teamwire_sync.testing import Sandbox
+    from tests.support.builders import Clock
+
+
+@pytest.fixture
+def over_http(box: Sandbox, clock: Clock) -> Iterator[ServedGateway]:
+    """A gateway over HTTP to `box`; its cache follows `clock`."""
+    with closing(ServedGateway(http_to(box), clock=clock)) as gateway:
+        yield gateway
+
+
+@pytest.fixture(params=["http", "vendor-1.4", "vendor-1.8"])
+def gateway(
+    request: pytest.FixtureRequest, box: Sandbox, monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> Iterator[ServedGateway]:
+    """A gateway over each transport to `box`; its cache follows `clock`."""
+    kind, _, version = request.param.partition("-")
+    with ExitStack() as exits:
+        if kind == "http":
+            upstream = http_to(box)
+        else:
+            exits.enter_context(playing(version, box, monkeypatch))
+            upstream = Connection.from_vendor()._transport
+        yield exits.enter_context(closing(ServedGateway(upstream, clock=clock)))
+
+
+def http_to(box: Sandbox) -> Transport:
+    """A transport to *box*, which retries nothing."""
+    config = ConnectionConfig(retries=0)
+    return Connection(box.app_id, box.secret, box.url, config=config)._transport
