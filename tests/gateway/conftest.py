@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from teamwire_sync import Connection, ConnectionConfig
-from tests.support.gateways import ServedGateway
+from teamwire_sync import Connection
+from tests.support.gateways import ServedGateway, upstream_to
 from tests.vendor.conftest import playing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from teamwire_sync._transport import Transport
     from teamwire_sync.testing import Sandbox
     from tests.support.builders import Clock
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def over_http(box: Sandbox, clock: Clock) -> Iterator[ServedGateway]:
     """A gateway over HTTP to `box`; its cache follows `clock`."""
-    with closing(ServedGateway(http_to(box), clock=clock)) as gateway:
+    with closing(ServedGateway(upstream_to(box), clock=clock)) as gateway:
         yield gateway
 
 
@@ -34,14 +33,8 @@ def gateway(
     kind, _, version = request.param.partition("-")
     with ExitStack() as exits:
         if kind == "http":
-            upstream = http_to(box)
+            upstream = upstream_to(box)
         else:
             exits.enter_context(playing(version, box, monkeypatch))
             upstream = Connection.from_vendor()._transport
         yield exits.enter_context(closing(ServedGateway(upstream, clock=clock)))
-
-
-def http_to(box: Sandbox) -> Transport:
-    """A transport to *box*, which retries nothing."""
-    config = ConnectionConfig(retries=0)
-    return Connection(box.app_id, box.secret, box.url, config=config)._transport

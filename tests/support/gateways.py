@@ -28,18 +28,16 @@ if TYPE_CHECKING:
 
     from teamwire_sync._server.backend import Backend
     from teamwire_sync._transport import Transport
+    from teamwire_sync.testing import Sandbox
 
 APP_ID, SECRET = "gateway-client", "gateway-secret"
 _HEADER = "Basic " + base64.b64encode(f"{APP_ID}:{SECRET}".encode()).decode()
 
 
-class OneClient:
-    """There is one client."""
-
-    def admit(self, authorization: str | None, address: str) -> str:
-        if authorization != _HEADER:
-            refuse("who is there?", "unauthorized")
-        return APP_ID
+def upstream_to(box: Sandbox) -> Transport:
+    """A transport to *box* over HTTP, which retries nothing."""
+    config = ConnectionConfig(retries=0)
+    return Connection(box.app_id, box.secret, box.url, config=config)._transport
 
 
 class OutcomesInMemory:
@@ -76,6 +74,7 @@ class ServedGateway:
 
     Attributes:
         upstream: The gateway's own Connection to its upstream.
+        refuses: The code of the error for each client; None for no error.
         served: The methods, paths, queries and statuses so far.
     """
 
@@ -88,9 +87,8 @@ class ServedGateway:
     ) -> None:
         self.log = ChatLog(Revisions(None))
         self.outcomes = OutcomesInMemory()
-        self.gateway = Gateway(
-            upstream, self.log, self.outcomes, OneClient(), config=config, clock=clock
-        )
+        self.refuses: str | None = None
+        self.gateway = Gateway(upstream, self.log, self.outcomes, self, config=config, clock=clock)
         self.upstream = self.gateway._connection
         self.served: list[tuple[str, str, str, int]] = []
         self._exits = ExitStack()
@@ -132,6 +130,12 @@ class ServedGateway:
         if not response.is_sequence:
             environ[CONNECTION_KEY].stream()
         return response(environ, start_response)
+
+    def admit(self, authorization: str | None, address: str) -> str:
+        """Let the one client in."""
+        if authorization != _HEADER or self.refuses is not None:
+            refuse("who is there?", self.refuses or "unauthorized")
+        return APP_ID
 
     def statuses(self, method: str, path: str) -> list[int]:
         """The statuses of the requests with this method and path."""
