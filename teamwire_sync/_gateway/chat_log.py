@@ -164,17 +164,23 @@ class ChatLog:
         with self._lock:
             if listing.number <= self._taken:
                 return self.state
-            chats = {chat.tid: chat for chat in listing.chats}
+            # Also the chat that stands for chats that can't be decoded: clients must know of it.
+            chats = listing.by_tid.copy()
             known = self.state.chats
             for tid, number in self._written.items():
                 if number > writes:
                     chats.pop(tid, None)
                     if tid in known:
                         chats[tid] = known[tid].chat
-            self._change(chats.values(), [tid for tid in known if tid not in chats])
-            self._taken = listing.number
-            if self.state.first == sys.maxsize:
+            is_first = self._taken < 0
+            if is_first:
+                # The list is not known before. The written chats have their places in its order.
+                number = self._revisions.next()
+                self.state = LogState(self._etag(number), number)
+            self._change(chats.values(), [tid for tid in self.state.chats if tid not in chats])
+            if is_first:
                 self.state = evolve(self.state, first=self.state.revision)
+            self._taken = listing.number
             return self.state
 
     def wrote(self, tid: str, chat: Chat | None) -> LogState:

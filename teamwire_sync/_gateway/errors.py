@@ -59,7 +59,10 @@ def refusal_for(error: TWError, *, writes: bool) -> RefusedError:
     if code is None and _is_about_request(error):
         default = "forbidden" if isinstance(error, TWAuthError) else "invalid_request"
         code = contract_code(error.status, error.code) or default
-    refusal = RefusedError(str(error), code, **details) if code else _failure(error, writes=writes)
+    # The client adds its own method and path to the text.
+    text = str(error)
+    text = text.partition(f"{error.path}: ")[2] or text
+    refusal = RefusedError(text, code, **details) if code else _failure(error, writes=writes)
     wait = getattr(error, "retry_after", None)
     refusal.retry_after = None if wait is None else math.ceil(wait)
     return refusal

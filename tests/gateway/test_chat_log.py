@@ -168,6 +168,15 @@ class TestWrites:
         assert titles(after, since=before.revision) == ["A"]
         assert after.chats["1"].revision == after.revision > before.revision
 
+    def test_a_chat_that_is_written_before_the_first_listing_has_its_place_in_the_listing(
+        self, log: ChatLog
+    ) -> None:
+        written = log.wrote("2", chat("2", "b")).revision
+        state = log.take_in(listing(1, [chat("1", "a"), chat("2", "b")]), log.writes)
+
+        assert titles(state) == ["a", "b"]
+        assert state.chats["2"].revision > written
+
     def test_a_write_that_changes_nothing_takes_no_number(self, log: ChatLog) -> None:
         before = log.take_in(listing(1, [chat("1", "a")]), 0)
 

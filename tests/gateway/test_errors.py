@@ -77,6 +77,12 @@ def test_each_error_is_one_of_the_contract(
         assert SECRET not in str(answer.body)
 
 
+def test_a_client_reads_the_upstreams_reason_once() -> None:
+    error = TWRequestError("409 for POST /x/: closed", status=409, method="POST", path="/x/")
+
+    assert str(refusal_for(error, writes=True)) == "closed"
+
+
 def test_who_is_no_member_is_named() -> None:
     error = TWInvalidMembersError("x", user_ids=["u1"], group_ids=["g1"])
     told = json.loads(str(refusal_answer(refusal_for(error, writes=True)).body))["error"]
