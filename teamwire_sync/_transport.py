@@ -294,8 +294,13 @@ class Transport(Protocol):
     def upload(self, source: UploadSource, *, deadline: float | None) -> str:
         """Upload a file for an attachment and return its ID. Errors of *source* are re-raised."""
 
-    def download(self, aid: str, sink: DownloadSink, *, size: int, deadline: float | None) -> None:
-        """Download an attachment of *size* bytes into *sink*. Errors of *sink* are re-raised."""
+    def download(
+        self, aid: str, sink: DownloadSink, *, size: int | None, deadline: float | None
+    ) -> None:
+        """Download an attachment into *sink*. Errors of *sink* are re-raised.
+
+        The attachment must have *size* bytes, unless the caller does not know its size (None).
+        """
 
     # The directory
 

@@ -563,6 +563,7 @@ class CacheState:
             self.changes += 1
             self._drop()
             self._cool_down = None
+            self._forced_after = self._started
             self._expire()
 
     def on_unauthorized(self) -> None:

@@ -71,10 +71,10 @@ class DownloadBody:
 
     Args:
         sink: The destination of the bytes.
-        size: The exact number of bytes that must arrive.
+        size: The exact number of bytes that must arrive; None if it is unknown.
     """
 
-    def __init__(self, sink: DownloadSink, size: int) -> None:
+    def __init__(self, sink: DownloadSink, size: int | None) -> None:
         self._sink = sink
         self._size = size
         self._count = 0
@@ -87,7 +87,7 @@ class DownloadBody:
             LocalFailure: The sink failed.
         """
         self._count += len(piece)
-        if self._count > self._size:
+        if self._size is not None and self._count > self._size:
             message = f"it is larger than the {self._size:,} bytes that it should have"
             raise AnswerRefusedError(message)
         with _local():
@@ -99,7 +99,7 @@ class DownloadBody:
         Raises:
             AnswerRefusedError: Fewer than the expected bytes have arrived.
         """
-        if self._count < self._size:
+        if self._size is not None and self._count < self._size:
             message = f"it ended after {self._count:,} of {self._size:,} bytes"
             raise AnswerRefusedError(message)
 

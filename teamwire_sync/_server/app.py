@@ -127,7 +127,10 @@ class _Api:
         since = parse_since(request.args.get("since"))
         cursor = request.args.get("cursor")
         known = request.if_none_match
-        is_fresh = "no-cache" in request.headers.get("Cache-Control", "").lower()
+        # The other pages belong to the list of the first page.
+        is_fresh = cursor is None and (
+            "no-cache" in request.headers.get("Cache-Control", "").lower()
+        )
         with self._backend.listing(is_fresh=is_fresh) as listing:
             # Also for a page that the backend refuses.
             g.revision = listing.revision

@@ -75,6 +75,12 @@ class RefusedError(Exception):
         self.retry_after: int | None = None
 
 
+def contract_code(status: int | None, code: str | None) -> str | None:
+    """Return *code* if the contract has it with this status, or else the code of the status."""
+    known = code is not None and _STATUSES.get(code) == status
+    return code if known else _CODES.get(status or 0)
+
+
 def refuse(message: str, code: str = "invalid_request", **details: Any) -> NoReturn:
     """Refuse a request."""
     raise RefusedError(message, code, **details) from None

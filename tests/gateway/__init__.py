@@ -1,1 +1,1 @@
-"""The gateway, in parts."""
+"""The gateway, and its parts."""

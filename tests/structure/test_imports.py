@@ -34,7 +34,7 @@ MAY_USE = {
     "_http": {"_transport", "_models", "_config", "_credentials", *_BASE},
     "_vendor": {"_transport", "_models", "_config", *_BASE},
     "_server": {"_transport", "_http", *_BASE},
-    "_gateway": {"_server", "_stores", "_http", *_BASE},
+    "_gateway": {"_server", "_connection", "_config", "_services", "_cache", "_stores"},
     # Its pytest plugin uses what any test uses: testing.
     "_sandbox": {"_server", "_connection", "_transport", "_http", "_models", "testing", *_BASE},
     "testing": {"_sandbox", *_BASE},
@@ -42,6 +42,7 @@ MAY_USE = {
 # They put the others together. Nobody but the programs of users knows these.
 _COMPOSED = {*MAY_USE} - {"testing", "_sandbox", "_server", "_gateway"}
 MAY_USE["_connection"] = _COMPOSED
+MAY_USE["_gateway"] |= MAY_USE["_sandbox"] - {"testing"}
 MAY_USE["_cli"] = {*MAY_USE}
 
 
