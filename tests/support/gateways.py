@@ -13,13 +13,13 @@ from teamwire_sync import Connection, ConnectionConfig
 from teamwire_sync._gateway.backend import Gateway, GatewayBackend
 from teamwire_sync._gateway.chat_log import ChatLog
 from teamwire_sync._gateway.revisions import Revisions
-from teamwire_sync._sandbox.server import CONNECTION_KEY, Server
 from teamwire_sync._server.app import create_app
 from teamwire_sync._server.backend import BACKEND_KEY, Answer
 from teamwire_sync._server.errors import RefusedError, refusal_answer, refuse
 from teamwire_sync._server.idempotency import require_same_request
 from teamwire_sync._server.middleware import label, receive_body
 from teamwire_sync._server.uploads import Files
+from teamwire_sync._server.web_server import CONNECTION_KEY, Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
