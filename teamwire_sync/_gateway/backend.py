@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+import threading
 from contextlib import contextmanager
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any, Callable, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, Literal, Protocol, TypeVar
 
 import attrs
 
@@ -15,6 +16,8 @@ from teamwire_sync._gateway.downloads import Download
 from teamwire_sync._gateway.errors import refusal_for
 from teamwire_sync._http.contract import NOT_FOUND, OPERATIONS
 from teamwire_sync._internal.dates import date_of
+from teamwire_sync._internal.log import logger
+from teamwire_sync._internal.waiting import Gate
 from teamwire_sync._models.attachments import (
     Attachment,
     AttachmentType,
@@ -27,7 +30,7 @@ from teamwire_sync._models.events import Events
 from teamwire_sync._models.messages import AlertType
 from teamwire_sync._models.people import known_members
 from teamwire_sync._server.backend import Answer
-from teamwire_sync._server.errors import refuse, require
+from teamwire_sync._server.errors import RefusedError, refuse, require
 from teamwire_sync._server.serializers import Document, dump
 from teamwire_sync._services.events import changes_in
 from teamwire_sync._transport import MessageDraft
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     from teamwire_sync._cache.facts import Write
     from teamwire_sync._config import ConnectionConfig
     from teamwire_sync._gateway.chat_log import ChatLog, LogState
+    from teamwire_sync._gateway.clients import Client
     from teamwire_sync._models.chats import Chat
     from teamwire_sync._models.people import Group
     from teamwire_sync._server.backend import WriteRequest
@@ -48,6 +52,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# Seconds. Those who supervise a server wait only a short time, too.
+_READY_WITHIN = 5.0
 _PNG = b"\x89PNG"
 # The number of items of an upstream's page to skip, and the upstream's cursor of this page.
 _CURSOR = re.compile(r"([0-9]{1,9}):(.*)", re.ASCII | re.DOTALL)
@@ -58,8 +64,8 @@ _NO_IDS = {".", ".."}
 class ClientList(Protocol):
     """The clients of a gateway."""
 
-    def admit(self, authorization: str | None, address: str) -> str:
-        """Return the App ID of a client; refuse a client without valid credentials."""
+    def admit(self, authorization: str | None, address: str) -> Client:
+        """Return a client; refuse a client without valid credentials."""
 
 
 class OutcomeStore(Protocol):
@@ -77,7 +83,7 @@ class Gateway:
     Its Connection caches the chats: one listing of the upstream serves all clients.
 
     Args:
-        transport: The upstream.
+        transport: The upstream, or "http" for the server in the environment or the config file.
         log: The states of the list of chats.
         outcomes: The outcomes of the requests with an Idempotency-Key.
         clients: The clients.
@@ -87,7 +93,7 @@ class Gateway:
 
     def __init__(
         self,
-        transport: Transport,
+        transport: Transport | Literal["http"],
         log: ChatLog,
         outcomes: OutcomeStore,
         clients: ClientList,
@@ -95,12 +101,14 @@ class Gateway:
         config: ConnectionConfig | None = None,
         clock: Callable[[], float] | None = None,
     ) -> None:
-        self.transport = transport
         self.log = log
         self.outcomes = outcomes
         self.clients = clients
         self._connection = Connection(transport=transport, config=config, clock=clock)
+        self.transport = self._connection._transport
         self.cache = self._connection._cache
+        self._lock = threading.Lock()
+        self._probe: _Probe | None = None
 
     def listed(self, *, is_fresh: bool = False) -> LogState:
         """Return a state of the list of chats that shows all that its clients have written.
@@ -111,9 +119,47 @@ class Gateway:
         writes = self.log.writes
         return self.log.take_in(self.cache.snapshot(None, refresh=is_fresh), writes)
 
+    def require_upstream(self) -> None:
+        """Refuse if the upstream can't be reached, or does not respond in a few seconds.
+
+        Strangers may call this often. One thread at a time asks the upstream, at most once per
+        listing, and each caller waits only a short time.
+        """
+        with self._lock:
+            probe = self._probe
+            if probe is None or probe.ended.is_open:
+                probe = self._probe = _Probe(self)
+                threading.Thread(target=probe.run, name="teamwire-gateway-ready").start()
+        if not probe.ended.wait(_READY_WITHIN) or not probe.is_ready:
+            refuse("the upstream can't be reached now", "service_unavailable")
+
     def close(self) -> None:
         """End all requests to the upstream. Idempotent."""
         self._connection.close()
+
+
+@attrs.define(eq=False)
+class _Probe:
+    """One check of the upstream.
+
+    Attributes:
+        ended: A gate that opens at the end of the check.
+        is_ready: Whether the upstream has responded.
+    """
+
+    _gateway: Gateway
+    ended: Gate = attrs.field(factory=Gate, init=False)
+    is_ready: bool = attrs.field(default=False, init=False)
+
+    def run(self) -> None:
+        """Ask the upstream, unless the list of chats is valid."""
+        try:
+            self._gateway.listed()
+            self.is_ready = True
+        except TWError as error:
+            logger.warning("the gateway's upstream is not ready: %s", type(error).__name__)
+        finally:
+            self.ended.open()
 
 
 @attrs.define
@@ -122,14 +168,27 @@ class GatewayBackend:
 
     Args:
         gateway: The gateway.
+
+    Attributes:
+        client: The client; None until it is admitted.
     """
 
     _gateway: Gateway
-    _client: str = attrs.field(default="", init=False)
+    client: Client | None = attrs.field(default=None, init=False)
 
-    def admit(self, authorization: str | None, address: str) -> None:
-        """Refuse a client without valid credentials."""
-        self._client = self._gateway.clients.admit(authorization, address)
+    def ready(self) -> None:
+        """Refuse if the upstream can't be reached."""
+        self._gateway.require_upstream()
+
+    def admit(self, authorization: str | None, address: str, operation: str | None) -> None:
+        """Refuse a client without valid credentials, or without permission for the operation."""
+        self.client = self._gateway.clients.admit(authorization, address)
+        try:
+            if operation is not None:
+                self.client.require(operation)
+        except RefusedError as refusal:
+            refusal.revision = self.revision()
+            raise
 
     def revision(self) -> int:
         """Return the present revision."""
@@ -274,7 +333,8 @@ class GatewayBackend:
             with _translated(write.operation, *ids):
                 return work(*write.args)
 
-        return self._gateway.outcomes.perform(self._client, key, fingerprint, translated)
+        assert self.client is not None  # noqa: S101  `admit` comes first
+        return self._gateway.outcomes.perform(self.client.app_id, key, fingerprint, translated)
 
     def _create_chat(self, draft: ChatDraft) -> Answer:
         # Two requests for a one-to-one chat return the same chat.

@@ -11,7 +11,13 @@ from werkzeug.routing import RequestRedirect
 
 from teamwire_sync._http.contract import IDEMPOTENCY_KEY, OPERATIONS, REVISION_HEADER
 from teamwire_sync._internal.log import logger
-from teamwire_sync._server.backend import BACKEND_KEY, Answer, WriteRequest
+from teamwire_sync._server.backend import (
+    BACKEND_KEY,
+    OPERATION_KEY,
+    RECEIVE_KEY,
+    Answer,
+    WriteRequest,
+)
 from teamwire_sync._server.errors import RefusedError, error_body, refusal_answer, refuse
 from teamwire_sync._server.idempotency import fingerprint_of
 from teamwire_sync._server.middleware import MAX_BODY, MAX_UPLOAD, SPOOL_KEY
@@ -40,6 +46,9 @@ _MESSAGES_LIMITS = (50, 200)
 _EVENTS_LIMITS = (100, 100)
 # Not "not_found": a client with a wrong URL would treat each user and chat as missing.
 _NO_PATH = "no_such_path"
+# Operations without credentials and without a body, for the supervision of the server.
+_OPEN = {"health": ("GET", "/health"), "ready": ("GET", "/ready")}
+_OPEN_PATHS = {path for _, path in _OPEN.values()}
 
 
 @cache
@@ -62,7 +71,7 @@ def create_app(name: str) -> Flask:
     ):
         app.register_error_handler(kind, _responding(answer_to))
     paths = {name: (each.method, each.path) for name, each in OPERATIONS.items()}
-    for operation, (method, path) in {**paths, "health": ("GET", "/health")}.items():
+    for operation, (method, path) in {**paths, **_OPEN}.items():
         app.add_url_rule(
             path.replace("{", "<").replace("}", ">"),
             endpoint=operation,
@@ -99,14 +108,23 @@ class _Api:
         return cast("Backend", request.environ[BACKEND_KEY])
 
     def admit(self) -> None:
-        """Refuse a request without valid credentials or without the path's final slash."""
-        if request.path == "/health":
+        """Refuse a request without valid credentials or without the path's final slash.
+
+        The body is read only then, so that strangers can't fill the memory or the disk.
+        """
+        operation = request.environ[OPERATION_KEY] = request.endpoint
+        if request.path in _OPEN_PATHS:
             return
-        self._backend.admit(request.headers.get("Authorization"), request.remote_addr or "")
+        self._backend.admit(
+            request.headers.get("Authorization"), request.remote_addr or "", operation
+        )
         # Before the work: a refusal must not promise more than what it has seen.
         g.revision = self._backend.revision()
         if isinstance(request.routing_exception, RequestRedirect):
             refuse("every path of the contract ends with a slash", _NO_PATH)
+        receive: Callable[[], bool] | None = request.environ.get(RECEIVE_KEY)
+        if receive is not None and not receive():
+            refuse("the body of the request is incomplete", "bad_request")
 
     @staticmethod
     def show_revision(response: Response) -> Response:
@@ -117,6 +135,10 @@ class _Api:
 
     @staticmethod
     def health() -> Answer:
+        return Answer(dump({"status": "ok"}))
+
+    def ready(self) -> Answer:
+        self._backend.ready()
         return Answer(dump({"status": "ok"}))
 
     def get_me(self) -> Answer:

@@ -13,6 +13,15 @@ if TYPE_CHECKING:
 BACKEND_KEY = "teamwire_sync.backend"
 """The WSGI environ key of the request's `Backend`."""
 
+RECEIVE_KEY = "teamwire_sync.receive"
+"""The WSGI environ key of a function that reads the request's body; see `receive_body`.
+
+The application calls the function when the client is admitted. Without it, the body has been read.
+"""
+
+OPERATION_KEY = "teamwire_sync.operation"
+"""The WSGI environ key under which the application stores the name of the operation, or None."""
+
 
 @attrs.frozen
 class Answer:
@@ -76,12 +85,18 @@ class Backend(Protocol):
     error.
     """
 
-    def admit(self, authorization: str | None, address: str) -> None:
-        """Refuse a client without valid credentials. All other methods are called after this one.
+    def ready(self) -> None:
+        """Refuse if the backend can't serve requests now. Called without `admit`."""
+
+    def admit(self, authorization: str | None, address: str, operation: str | None) -> None:
+        """Refuse a client without valid credentials, or without permission for the operation.
+
+        All other methods except `ready` are called after this one.
 
         Args:
             authorization: The header Authorization.
             address: The IP address of the client; empty if unknown.
+            operation: The name of the contract's operation; None if the path is unknown.
         """
 
     def revision(self) -> int | None:

@@ -35,12 +35,13 @@ class GuardedBackend(SmallBackend):
         self._clients, self._kept = clients, outcomes
         self._client: Client | None = None
 
-    def admit(self, authorization: str | None, address: str) -> None:
+    def admit(self, authorization: str | None, address: str, operation: str | None) -> None:
         self._client = self._clients.admit(authorization, address)
+        if operation is not None:
+            self._client.require(operation)
 
     def perform(self, write: WriteRequest, key: str | None, fingerprint: str) -> Answer:
         assert self._client is not None
-        self._client.require(write.operation)
         return self._kept.perform(
             self._client.app_id, key, fingerprint, lambda: self._called(write.operation)
         )

@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response
 from teamwire_sync import Connection, ConnectionConfig
 from teamwire_sync._gateway.backend import Gateway, GatewayBackend
 from teamwire_sync._gateway.chat_log import ChatLog
+from teamwire_sync._gateway.clients import Client
 from teamwire_sync._gateway.revisions import Revisions
 from teamwire_sync._server.app import create_app
 from teamwire_sync._server.backend import BACKEND_KEY, Answer
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from teamwire_sync.testing import Sandbox
 
 APP_ID, SECRET = "gateway-client", "gateway-secret"
+_CLIENT = Client(APP_ID, "program", False, None, b"", b"")
 _HEADER = "Basic " + base64.b64encode(f"{APP_ID}:{SECRET}".encode()).decode()
 
 
@@ -131,11 +133,11 @@ class ServedGateway:
             environ[CONNECTION_KEY].stream()
         return response(environ, start_response)
 
-    def admit(self, authorization: str | None, address: str) -> str:
+    def admit(self, authorization: str | None, address: str) -> Client:
         """Let the one client in."""
         if authorization != _HEADER or self.refuses is not None:
             refuse("who is there?", self.refuses or "unauthorized")
-        return APP_ID
+        return _CLIENT
 
     def statuses(self, method: str, path: str) -> list[int]:
         """The statuses of the requests with this method and path."""
