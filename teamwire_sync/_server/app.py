@@ -13,8 +13,7 @@ from teamwire_sync._http.contract import IDEMPOTENCY_KEY, OPERATIONS, REVISION_H
 from teamwire_sync._internal.log import logger
 from teamwire_sync._server.backend import (
     BACKEND_KEY,
-    OPERATION_KEY,
-    RECEIVE_KEY,
+    INCOMING_KEY,
     Answer,
     WriteRequest,
 )
@@ -39,7 +38,7 @@ from teamwire_sync._server.validation import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from teamwire_sync._server.backend import Backend
+    from teamwire_sync._server.backend import Backend, Incoming
     from teamwire_sync._server.uploads import Spool
 
 _MESSAGES_LIMITS = (50, 200)
@@ -112,18 +111,19 @@ class _Api:
 
         The body is read only then, so that strangers can't fill the memory or the disk.
         """
-        operation = request.environ[OPERATION_KEY] = request.endpoint
+        incoming: Incoming | None = request.environ.get(INCOMING_KEY)
+        if incoming is not None:
+            incoming.operation = request.endpoint
         if request.path in _OPEN_PATHS:
             return
         self._backend.admit(
-            request.headers.get("Authorization"), request.remote_addr or "", operation
+            request.headers.get("Authorization"), request.remote_addr or "", request.endpoint
         )
         # Before the work: a refusal must not promise more than what it has seen.
         g.revision = self._backend.revision()
         if isinstance(request.routing_exception, RequestRedirect):
             refuse("every path of the contract ends with a slash", _NO_PATH)
-        receive: Callable[[], bool] | None = request.environ.get(RECEIVE_KEY)
-        if receive is not None and not receive():
+        if incoming is not None and not incoming.receive(request.environ):
             refuse("the body of the request is incomplete", "bad_request")
 
     @staticmethod

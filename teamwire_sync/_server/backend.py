@@ -10,17 +10,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from contextlib import AbstractContextManager
 
+    from _typeshed.wsgi import WSGIEnvironment
+
 BACKEND_KEY = "teamwire_sync.backend"
 """The WSGI environ key of the request's `Backend`."""
 
-RECEIVE_KEY = "teamwire_sync.receive"
-"""The WSGI environ key of a function that reads the request's body; see `receive_body`.
-
-The application calls the function when the client is admitted. Without it, the body has been read.
-"""
-
-OPERATION_KEY = "teamwire_sync.operation"
-"""The WSGI environ key under which the application stores the name of the operation, or None."""
+INCOMING_KEY = "teamwire_sync.incoming"
+"""The WSGI environ key of the request's `Incoming`. Without it, the body has been read."""
 
 
 @attrs.frozen
@@ -60,6 +56,19 @@ class WriteRequest:
 
     operation: str
     args: tuple[Any, ...]
+
+
+class Incoming(Protocol):
+    """A request whose body is not read yet.
+
+    Attributes:
+        operation: The name of the operation; None if the path is unknown. The application sets it.
+    """
+
+    operation: str | None
+
+    def receive(self, environ: WSGIEnvironment) -> bool:
+        """Read the body, as `receive_body` does. Called when the client is admitted."""
 
 
 class ChatListing(Protocol):

@@ -31,6 +31,7 @@ ALLOWED = {
     "teamwire_sync._internal.signals": 1,
     # They run while the module is imported.
     "teamwire_sync._cli": 1,
+    "teamwire_sync.gateway": 1,
     "teamwire_sync.testing": 1,
     # Signal handlers run in the main thread only, and these run in other threads.
     "teamwire_sync._internal.waiting": 1,
