@@ -1,1 +1,1 @@
-"""The gateway."""
+"""The gateway, in parts."""

@@ -1,4 +1,4 @@
-"""A sandbox, a transport to it, a gateway over the transport, and clients of the gateway."""
+"""A gateway over each transport to a sandbox, and the folder of a gateway's state."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from teamwire_sync import Connection
+from teamwire_sync._gateway.state import StateFolder
 from tests.support.gateways import ServedGateway, upstream_to
 from tests.vendor.conftest import playing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from teamwire_sync.testing import Sandbox
     from tests.support.builders import Clock
@@ -38,3 +40,15 @@ def gateway(
             exits.enter_context(playing(version, box, monkeypatch))
             upstream = Connection.from_vendor()._transport
         yield exits.enter_context(closing(ServedGateway(upstream, clock=clock)))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A folder that does not exist yet."""
+    return tmp_path / "state"
+
+
+@pytest.fixture
+def state(path: Path) -> Iterator[StateFolder]:
+    with closing(StateFolder(path)) as state:
+        yield state

@@ -28,6 +28,8 @@ _SHARED_CHANGES = "tests/stores/test_shared_changes.py"
 _HANDLERS = "tests/signals/test_handlers.py"
 _NUMBERS = "tests/services/test_revisions.py"
 _MARKS = "tests/stores/test_marks.py"
+_OUTCOMES = "tests/gateway/test_outcomes.py"
+_CLIENTS = "tests/gateway/test_clients.py"
 _REASONS = "tests/http/test_reasons.py"
 _PROXIES = "tests/http/test_proxies.py"
 _STATUSES = "tests/http/test_statuses.py"
@@ -1042,5 +1044,48 @@ MUTANTS = (
         "",
         "tests/cli/test_vendor.py::TestRoundTrip::test_a_bot_is_read_as_it_was_written_or_refused",
         file="_cli/config.py",
+    ),
+    _mutant(
+        "a request of unknown outcome is executed again",
+        "        if status is None:\n",
+        "        if status is None:\n            return None\n        if not status:\n",
+        f"{_OUTCOMES}::TestStatuses::test_an_unknown_outcome_survives_a_restart",
+        file="_gateway/outcomes.py",
+    ),
+    _mutant(
+        "a power cut may lose the record of a request that was executed",
+        'synchronous="FULL"',
+        'synchronous="NORMAL"',
+        f"{_OUTCOMES}::TestFile::test_a_request_is_on_disk_before_it_is_executed",
+        file="_gateway/outcomes.py",
+    ),
+    _mutant(
+        "a request that was not done keeps its key",
+        "                    self._run(_FORGET, client, key)\n",
+        "                    pass\n",
+        f"{_OUTCOMES}::TestStatuses::test_a_request_that_was_not_done_frees_its_key_for_another_one",
+        file="_gateway/outcomes.py",
+    ),
+    _mutant(
+        "failed logins block a right one from the same address",
+        "        if client is None:\n",
+        "        if client is None or self._failures.add(address):\n",
+        f"{_CLIENTS}::TestFailures::test_a_right_login_is_never_blocked_by_failures_from_the_same_address",
+        file="_gateway/clients.py",
+    ),
+    _mutant(
+        "an unknown App ID is refused sooner than a wrong Secret",
+        "        client = self._clients.get(app_id, _NOBODY)\n",
+        "        if app_id not in self._clients:\n            return None\n"
+        "        client = self._clients[app_id]\n",
+        f"{_CLIENTS}::TestChecking::test_an_unknown_app_id_is_compared_as_a_known_one_is",
+        file="_gateway/clients.py",
+    ),
+    _mutant(
+        "a write that the server still executes is told as refused",
+        "(400 <= status < 500 and not is_open)",
+        "400 <= status < 500",
+        "tests/http/test_repeated_writes.py::TestWrite::test_that_stays_under_way_is_in_doubt",
+        file="_http/errors.py",
     ),
 )

@@ -79,10 +79,12 @@ def room_of(module: str) -> str:
     return module.split(".")[1]
 
 
+SERVERS = {"_sandbox", "_server", "_gateway"}
 # All but the command line and the servers: those have few threads, and no forks of a program's.
-_PROGRAMS = {"_cli", "_sandbox", "_server", "_gateway"}
 _LIBRARY = [
-    module for module in SOURCES if module == "teamwire_sync" or room_of(module) not in _PROGRAMS
+    module
+    for module in SOURCES
+    if module == "teamwire_sync" or room_of(module) not in {"_cli", *SERVERS}
 ]
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.structure.test_imports import SOURCES, room_of
+from tests.structure.test_imports import SERVERS, SOURCES, room_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,8 +46,7 @@ TRANSLATE_ERRORS = {
     "teamwire_sync._stores.folder: Folder.databases",
     "teamwire_sync._vendor.transport: _look_up.<locals>.find",
 }
-_SERVERS = {"_sandbox", "_server", "_gateway"}
-MODULES = [module for module in SOURCES if room_of(f"{module}.") not in _SERVERS]
+MODULES = [module for module in SOURCES if room_of(f"{module}.") not in SERVERS]
 
 
 def _clauses(node: ast.AST) -> Iterator[ast.ExceptHandler]:
