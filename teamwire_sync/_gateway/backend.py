@@ -6,7 +6,7 @@ import re
 import threading
 from contextlib import contextmanager
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any, Callable, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, Literal, TypeVar, cast
 
 import attrs
 
@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     from teamwire_sync._cache.facts import Write
     from teamwire_sync._config import ConnectionConfig
     from teamwire_sync._gateway.chat_log import ChatLog, LogState
-    from teamwire_sync._gateway.clients import Client
+    from teamwire_sync._gateway.clients import Client, Clients
+    from teamwire_sync._gateway.outcomes import Outcomes
     from teamwire_sync._models.chats import Chat
     from teamwire_sync._models.people import Group
     from teamwire_sync._server.backend import WriteRequest
@@ -59,22 +60,6 @@ _PNG = b"\x89PNG"
 _CURSOR = re.compile(r"([0-9]{1,9}):(.*)", re.ASCII | re.DOTALL)
 # Clients and proxies resolve these path segments, so no transport can ask for such an ID.
 _NO_IDS = {".", ".."}
-
-
-class ClientList(Protocol):
-    """The clients of a gateway."""
-
-    def admit(self, authorization: str | None, address: str) -> Client:
-        """Return a client; refuse a client without valid credentials."""
-
-
-class OutcomeStore(Protocol):
-    """The outcomes of the requests with an Idempotency-Key."""
-
-    def perform(
-        self, client: str, key: str | None, fingerprint: str, work: Callable[[], Answer]
-    ) -> Answer:
-        """Execute a write, or return the outcome of the request with the same key."""
 
 
 class Gateway:
@@ -95,8 +80,8 @@ class Gateway:
         self,
         transport: Transport | Literal["http"],
         log: ChatLog,
-        outcomes: OutcomeStore,
-        clients: ClientList,
+        outcomes: Outcomes,
+        clients: Clients,
         *,
         config: ConnectionConfig | None = None,
         clock: Callable[[], float] | None = None,
@@ -197,7 +182,7 @@ class GatewayBackend:
     @contextmanager
     def listing(self, *, is_fresh: bool) -> Iterator[LogState]:
         """Return the list of chats."""
-        with _translated("list_chats"):
+        with self._asking("list_chats"):
             state = self._gateway.listed(is_fresh=is_fresh)
         yield state
 
@@ -205,13 +190,13 @@ class GatewayBackend:
 
     def get_me(self) -> Answer:
         """Return the bot's own user."""
-        with _translated("get_me"):
+        with self._asking("get_me"):
             me = self._gateway.transport.get_me(deadline=None)
         return Answer(dump({"user": user_of(me)}))
 
     def list_messages(self, tid: str, limit: int, before: str | None) -> Answer:
         """Return messages of a chat."""
-        with _translated("list_messages", tid), self._in(tid):
+        with self._asking("list_messages", tid), self._in(tid):
             page = self._gateway.transport.get_messages(
                 ChatHandle(tid), before=before, limit=limit, deadline=None
             )
@@ -229,13 +214,13 @@ class GatewayBackend:
 
     def download_attachment(self, aid: str) -> Answer:
         """Return an uploaded content."""
-        with _translated("download_attachment", aid):
+        with self._asking("download_attachment", aid):
             body = Download(self._gateway.transport, aid)
         return Answer(body, content_type="application/octet-stream")
 
     def list_users(self, part: str, limit: int, cursor: str | None) -> Answer:
         """Return users whose name contains *part*."""
-        with _translated("list_users"):
+        with self._asking("list_users"):
             users, following = _part_of(
                 lambda theirs: self._gateway.transport.get_users(
                     text=part or None, cursor=theirs, deadline=None
@@ -247,20 +232,20 @@ class GatewayBackend:
 
     def get_user(self, uid: str) -> Answer:
         """Return a user."""
-        with _translated("get_user", uid):
+        with self._asking("get_user", uid):
             user = self._gateway.transport.get_user(uid, deadline=None)
         return Answer(dump({"user": user_of(require(user, "there is no such user"))}))
 
     def get_avatar(self, uid: str) -> Answer:
         """Return a user's avatar."""
-        with _translated("get_avatar", uid):
+        with self._asking("get_avatar", uid):
             image = self._gateway.transport.get_avatar(uid, deadline=None)
         kind = "image/png" if image.startswith(_PNG) else "image/jpeg"
         return Answer(image, content_type=kind)
 
     def list_groups(self, limit: int, cursor: str | None) -> Answer:
         """Return groups without their members."""
-        with _translated("list_groups"):
+        with self._asking("list_groups"):
             groups, following = _part_of(
                 lambda theirs: self._gateway.transport.get_groups(cursor=theirs, deadline=None),
                 limit,
@@ -280,14 +265,14 @@ class GatewayBackend:
 
     def get_group(self, gid: str) -> Answer:
         """Return a group with its members."""
-        with _translated("get_group", gid):
+        with self._asking("get_group", gid):
             group = self._gateway.transport.get_group(gid, deadline=None)
             return Answer(_group_json(require(group, "there is no such group")))
 
     def list_events(self, cursor: str | None, wait: float, limit: int) -> Answer:
         """Return events. Their revisions are those of the list of chats after the events."""
         gateway = self._gateway
-        with _translated("list_events"):
+        with self._asking("list_events"):
             page = gateway.transport.get_events(cursor=cursor, wait=wait, deadline=None)
             events = list(page.events)[:limit]
             if not events:
@@ -329,12 +314,31 @@ class GatewayBackend:
         work: Callable[..., Answer] = getattr(self, f"_{write.operation}")
         ids = write.args[:1] if "{" in OPERATIONS[write.operation].path else ()
 
-        def translated() -> Answer:
-            with _translated(write.operation, *ids):
+        def perform() -> Answer:
+            with self._asking(write.operation, *ids):
                 return work(*write.args)
 
-        assert self.client is not None  # noqa: S101  `admit` comes first
-        return self._gateway.outcomes.perform(self.client.app_id, key, fingerprint, translated)
+        client = cast("Client", self.client)
+        return self._gateway.outcomes.perform(client.app_id, key, fingerprint, perform)
+
+    @contextmanager
+    def _asking(self, operation: str, *ids: str) -> Iterator[None]:
+        """Refuse the request if the upstream fails.
+
+        Args:
+            operation: The name of the contract's operation.
+            ids: The IDs in the path.
+        """
+        if not _NO_IDS.isdisjoint(ids):
+            refuse("there is no such thing", NOT_FOUND)
+        try:
+            yield
+        except TWError as error:
+            refusal = refusal_for(error, writes=OPERATIONS[operation].writes)
+        else:
+            return
+        # Outside of the except block: a log of the refusal must not show the error as its context.
+        raise refusal
 
     def _create_chat(self, draft: ChatDraft) -> Answer:
         # Two requests for a one-to-one chat return the same chat.
@@ -425,26 +429,6 @@ class GatewayBackend:
 
 
 _NO_EVENTS: Document = {"events": [], "chats": [], "users": [], "groups": []}
-
-
-@contextmanager
-def _translated(operation: str, *ids: str) -> Iterator[None]:
-    """Refuse the request if the upstream raises an error.
-
-    Args:
-        operation: The name of the contract's operation.
-        ids: The IDs in the path.
-    """
-    if not _NO_IDS.isdisjoint(ids):
-        refuse("there is no such thing", NOT_FOUND)
-    try:
-        yield
-    except TWError as error:
-        refusal = refusal_for(error, writes=OPERATIONS[operation].writes)
-    else:
-        return
-    # Outside of the except block: the error must not be the context of the refusal in a log.
-    raise refusal
 
 
 def _part_of(

@@ -1,1 +1,1 @@
-"""The gateway, and its parts."""
+"""The gateway, in parts."""

@@ -1,4 +1,4 @@
-"""A sandbox, a transport to it, a gateway over the transport, its state, and its clients."""
+"""A gateway over each transport to a sandbox, and the folder of a gateway's state."""
 
 from __future__ import annotations
 
@@ -21,18 +21,6 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """A folder that does not exist yet."""
-    return tmp_path / "state"
-
-
-@pytest.fixture
-def state(path: Path) -> Iterator[StateFolder]:
-    with closing(StateFolder(path)) as state:
-        yield state
-
-
-@pytest.fixture
 def over_http(box: Sandbox, clock: Clock) -> Iterator[ServedGateway]:
     """A gateway over HTTP to `box`; its cache follows `clock`."""
     with closing(ServedGateway(upstream_to(box), clock=clock)) as gateway:
@@ -52,3 +40,15 @@ def gateway(
             exits.enter_context(playing(version, box, monkeypatch))
             upstream = Connection.from_vendor()._transport
         yield exits.enter_context(closing(ServedGateway(upstream, clock=clock)))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A folder that does not exist yet."""
+    return tmp_path / "state"
+
+
+@pytest.fixture
+def state(path: Path) -> Iterator[StateFolder]:
+    with closing(StateFolder(path)) as state:
+        yield state

@@ -23,7 +23,7 @@ from teamwire_sync._models.chats import UNREADABLE
 from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, KNOWN_USER
 from tests.support.builders import make_chat, make_file, make_group, make_user
 from tests.support.fake_transport import FakeTransport
-from tests.support.gateways import APP_ID, SECRET, ServedGateway
+from tests.support.gateways import ServedGateway
 from tests.vendor.conftest import playing
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class TestOddUpstreams:
 
     def test_an_id_that_no_path_can_have_is_not_found(self, gateway: ServedGateway) -> None:
         session = requests.Session()
-        request = requests.Request("GET", gateway.url, auth=(APP_ID, SECRET))
+        request = requests.Request("GET", gateway.url, auth=gateway.login)
         prepared = session.prepare_request(request)
         prepared.url = f"{gateway.url}/v1/bot/users/%2E%2E/"
         answer = session.send(prepared, timeout=60)

@@ -24,7 +24,6 @@ from teamwire_sync import (
 )
 from teamwire_sync._sandbox.world.seed import BOT_LIST, KNOWN_CHAT, KNOWN_USER
 from tests.support.builders import make_file
-from tests.support.gateways import APP_ID, SECRET
 from tests.support.waiting import PATIENCE, Threads, wait_until
 
 if TYPE_CHECKING:
@@ -105,7 +104,7 @@ class TestDirectory:
         url, cursor, found = f"{over_http.url}/v1/bot/users/", None, []
         while True:
             answer = requests.get(
-                url, params={"limit": limit, "cursor": cursor}, auth=(APP_ID, SECRET), timeout=60
+                url, params={"limit": limit, "cursor": cursor}, auth=over_http.login, timeout=60
             ).json()
             assert 0 < len(answer["users"]) <= limit
             found += [user["uid"] for user in answer["users"]]
@@ -248,7 +247,7 @@ class TestChanges:
                 url,
                 json={"message": "only once"},
                 headers={"Idempotency-Key": "k"},
-                auth=(APP_ID, SECRET),
+                auth=over_http.login,
                 timeout=60,
             )
             for _ in range(2)

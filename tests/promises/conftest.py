@@ -151,7 +151,7 @@ class GatewayWorld(World):
     def fail_listings(self, status: int, *, times: int | None = None) -> Fault:
         """Who may not come in is the gateway's own business."""
         if status in {401, 403}:
-            self._gateway.refuses = {401: "unauthorized", 403: "forbidden"}[status]
+            self._gateway.clients.refuses = {401: "unauthorized", 403: "forbidden"}[status]
         return super().fail_listings(status, times=times)
 
 

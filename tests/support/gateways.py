@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import base64
 from contextlib import ExitStack, closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from attrs import evolve
 from werkzeug.wrappers import Response
 
 from teamwire_sync import Connection, ConnectionConfig
 from teamwire_sync._gateway.backend import Gateway, GatewayBackend
 from teamwire_sync._gateway.chat_log import ChatLog
-from teamwire_sync._gateway.clients import Client
+from teamwire_sync._gateway.clients import Client, Clients
+from teamwire_sync._gateway.outcomes import Outcomes
 from teamwire_sync._gateway.revisions import Revisions
+from teamwire_sync._gateway.state import StateFolder
 from teamwire_sync._server.app import create_app
-from teamwire_sync._server.backend import BACKEND_KEY, Answer
-from teamwire_sync._server.errors import RefusedError, refusal_answer, refuse
-from teamwire_sync._server.idempotency import require_same_request
+from teamwire_sync._server.backend import BACKEND_KEY
+from teamwire_sync._server.errors import refuse
 from teamwire_sync._server.middleware import label, receive_body
 from teamwire_sync._server.uploads import Files
 from teamwire_sync._server.web_server import CONNECTION_KEY, Server
@@ -31,10 +32,6 @@ if TYPE_CHECKING:
     from teamwire_sync._transport import Transport
     from teamwire_sync.testing import Sandbox
 
-APP_ID, SECRET = "gateway-client", "gateway-secret"
-_CLIENT = Client(APP_ID, "program", False, None, b"", b"")
-_HEADER = "Basic " + base64.b64encode(f"{APP_ID}:{SECRET}".encode()).decode()
-
 
 def upstream_to(box: Sandbox) -> Transport:
     """A transport to *box* over HTTP, which retries nothing."""
@@ -42,28 +39,19 @@ def upstream_to(box: Sandbox) -> Transport:
     return Connection(box.app_id, box.secret, box.url, config=config)._transport
 
 
-class OutcomesInMemory:
-    """The outcomes of requests, while nothing crashes and no key is under way twice."""
+class GuardedClients(Clients):
+    """The clients of a gateway.
 
-    def __init__(self) -> None:
-        self.kept: dict[tuple[str, str], tuple[str, Answer]] = {}
+    Attributes:
+        refuses: The code of the error for each of them; None for no error.
+    """
 
-    def perform(
-        self, client: str, key: str | None, fingerprint: str, work: Callable[[], Answer]
-    ) -> Answer:
-        if key is None:
-            return work()
-        if (client, key) in self.kept:
-            known, answer = self.kept[client, key]
-            require_same_request(known, fingerprint)
-            return evolve(answer, is_replay=True)
-        try:
-            answer = work()
-        except RefusedError as refusal:
-            answer = refusal_answer(refusal)
-        if answer.status not in {429, 501, 503}:
-            self.kept[client, key] = fingerprint, answer
-        return answer
+    refuses: str | None = None
+
+    def admit(self, authorization: Any, address: str) -> Client:
+        if self.refuses is not None:
+            refuse("not now", self.refuses)
+        return super().admit(authorization, address)
 
 
 class ServedGateway:
@@ -76,7 +64,8 @@ class ServedGateway:
 
     Attributes:
         upstream: The gateway's own Connection to its upstream.
-        refuses: The code of the error for each client; None for no error.
+        clients: Its clients.
+        login: The App ID and the Secret of one of them.
         served: The methods, paths, queries and statuses so far.
     """
 
@@ -87,13 +76,19 @@ class ServedGateway:
         config: ConnectionConfig | None = None,
         clock: Callable[[], float] | None = None,
     ) -> None:
-        self.log = ChatLog(Revisions(None))
-        self.outcomes = OutcomesInMemory()
-        self.refuses: str | None = None
-        self.gateway = Gateway(upstream, self.log, self.outcomes, self, config=config, clock=clock)
+        self._exits = ExitStack()
+        folder = self._exits.enter_context(TemporaryDirectory())
+        state = self._exits.enter_context(closing(StateFolder(folder)))
+        outcomes = self._exits.enter_context(closing(Outcomes(state)))
+        app_id, secret = Clients(folder).add("test")
+        self.clients = GuardedClients(folder)
+        self.login = app_id, secret.reveal()
+        self.log = ChatLog(Revisions(Path(state.path_of("revision"))))
+        self.gateway = Gateway(
+            upstream, self.log, outcomes, self.clients, config=config, clock=clock
+        )
         self.upstream = self.gateway._connection
         self.served: list[tuple[str, str, str, int]] = []
-        self._exits = ExitStack()
         self._app = create_app("gateway")
         self._files = self._exits.enter_context(closing(Files(None)))
         server = Server("127.0.0.1", 0, self._serve)
@@ -104,7 +99,7 @@ class ServedGateway:
 
     def connect(self, **kwargs: Any) -> Connection:
         """A client; keyword arguments are Connection's."""
-        connection = Connection(APP_ID, SECRET, self.url, **kwargs)
+        connection = Connection(*self.login, self.url, **kwargs)
         self._exits.callback(connection.close)
         return connection
 
@@ -132,12 +127,6 @@ class ServedGateway:
         if not response.is_sequence:
             environ[CONNECTION_KEY].stream()
         return response(environ, start_response)
-
-    def admit(self, authorization: str | None, address: str) -> Client:
-        """Let the one client in."""
-        if authorization != _HEADER or self.refuses is not None:
-            refuse("who is there?", self.refuses or "unauthorized")
-        return _CLIENT
 
     def statuses(self, method: str, path: str) -> list[int]:
         """The statuses of the requests with this method and path."""
