@@ -24,7 +24,7 @@ from teamwire_sync._internal.log import logger
 from teamwire_sync._server.app import create_app as create_server_app
 from teamwire_sync._server.backend import BACKEND_KEY, INCOMING_KEY
 from teamwire_sync._server.errors import error_body
-from teamwire_sync._server.middleware import label, receive_body
+from teamwire_sync._server.middleware import CONNECTION_KEY, label, receive_body
 from teamwire_sync._server.uploads import Files
 from teamwire_sync.exceptions import TWConfigError
 
@@ -65,6 +65,9 @@ class UnreadRequest:
 
     def receive(self, environ: WSGIEnvironment) -> bool:
         """Read the body."""
+        if self.operation == "list_events" and CONNECTION_KEY in environ:
+            # A client that waits for events waits for minutes, and continues at the next gateway.
+            environ[CONNECTION_KEY].stream()
         return receive_body(environ, self._files, self._exits)
 
 

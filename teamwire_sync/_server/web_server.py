@@ -14,7 +14,7 @@ import threading
 import time
 from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 from cheroot import wsgi
@@ -25,15 +25,13 @@ from cheroot.server import HTTPConnection, HTTPRequest, KnownLengthRFile
 
 from teamwire_sync._internal.log import logger
 from teamwire_sync._server.errors import error_body
+from teamwire_sync._server.middleware import CONNECTION_KEY
 from teamwire_sync._server.strict_http import ChunkedBody, StrictHeaderReader
 
 if TYPE_CHECKING:
     import os
 
     from _typeshed.wsgi import WSGIApplication
-
-CONNECTION_KEY = "teamwire_sync.connection"
-"""The WSGI environ key of the `ClientConnection`."""
 
 _THREADS = 16
 """The number of threads at the start, and the number to add when all threads are busy."""
@@ -64,19 +62,6 @@ class Limits:
     header_timeout: float = 120.0
     timeout: float = 120.0
     check_interval: float = 0.02
-
-
-class ClientConnection(Protocol):
-    """The connection of a request."""
-
-    def drop(self) -> None:
-        """Close the connection without a response."""
-
-    def break_off(self) -> None:
-        """Close the connection after the part of the response that has been sent."""
-
-    def stream(self) -> None:
-        """Do not wait for the end of the response when the server stops."""
 
 
 class _Request(HTTPRequest):

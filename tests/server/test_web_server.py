@@ -13,7 +13,8 @@ import pytest
 import requests
 import trustme
 
-from teamwire_sync._server.web_server import CONNECTION_KEY, Limits, Server, Tls
+from teamwire_sync._server.middleware import CONNECTION_KEY
+from teamwire_sync._server.web_server import Limits, Server, Tls
 from tests.support.waiting import PATIENCE, Gate, Threads, wait_until
 
 if TYPE_CHECKING:

@@ -19,9 +19,9 @@ from teamwire_sync._gateway.state import StateFolder
 from teamwire_sync._server.app import create_app
 from teamwire_sync._server.backend import BACKEND_KEY
 from teamwire_sync._server.errors import refuse
-from teamwire_sync._server.middleware import label, receive_body
+from teamwire_sync._server.middleware import CONNECTION_KEY, label, receive_body
 from teamwire_sync._server.uploads import Files
-from teamwire_sync._server.web_server import CONNECTION_KEY, Server
+from teamwire_sync._server.web_server import Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
