@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sys
 import threading
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,7 @@ from teamwire_sync._gateway.clients import Clients
 from teamwire_sync._internal.home import user_folder
 from teamwire_sync._internal.hosts import is_loopback
 from teamwire_sync._internal.log import logger
-from teamwire_sync._internal.signals import not_by_signal
+from teamwire_sync._internal.signals import not_by_signal, suppress
 from teamwire_sync._internal.version import VERSION
 
 if TYPE_CHECKING:
@@ -34,8 +35,9 @@ if TYPE_CHECKING:
     from teamwire_sync._server.web_server import Server
 
 _PORT = 8480
-# Seconds after the grace time in which the threads must end.
-_LAST_RESORT = 15.0
+# Seconds after the grace time in which the threads must end. One that waits for the upstream may
+# not end for a minute. The record of its write then says that the outcome is unknown.
+_LAST_RESORT = 3.0
 
 _state = click.option(
     "--state",
@@ -197,12 +199,19 @@ def _serve(server: Server, app: GatewayApp, grace: float) -> None:
             left = server.under_way()
             logger.warning("the gateway ends during %d requests: --grace is too short", left)
     finally:
-        end = threading.Timer(_LAST_RESORT, os._exit, [1])
+        end = threading.Timer(_LAST_RESORT, _leave)
         end.daemon = True
         end.start()
         app.end_upstream()
         server.stop()
         end.cancel()
+
+
+def _leave() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(0)
 
 
 def _check(
