@@ -28,6 +28,11 @@ from teamwire_sync._internal.log import logger
 from teamwire_sync._internal.signals import not_by_signal, suppress
 from teamwire_sync._internal.version import VERSION
 
+if sys.platform == "win32":
+    resource = None
+else:
+    import resource
+
 if TYPE_CHECKING:
     from types import ModuleType
 
@@ -169,7 +174,7 @@ def _run(
             connections=options["connections"],
             header_timeout=10.0,
             timeout=60.0,
-            check_interval=0.1,
+            check_interval=0.05,
         )
         server = server_module.Server(host, port, app, limits=limits, tls=tls, name="gateway")
         _serve(server, app, options["grace"])
@@ -177,6 +182,7 @@ def _run(
 
 def _serve(server: Server, app: GatewayApp, grace: float) -> None:
     host, port = server.bind_addr
+    _allow_files(4 * server.limits.connections)
     # Both signals end the wait in the same way.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # Each request is one line, whatever --verbose says.
@@ -205,6 +211,15 @@ def _serve(server: Server, app: GatewayApp, grace: float) -> None:
         app.end_upstream()
         server.stop()
         end.cancel()
+
+
+def _allow_files(number: int) -> None:
+    """Raise the limit on open files and sockets of this process, as far as the system allows."""
+    if resource is not None:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft < number:
+            wanted = number if hard == resource.RLIM_INFINITY else min(number, hard)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _leave() -> None:

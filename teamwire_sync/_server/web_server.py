@@ -14,7 +14,8 @@ import threading
 import time
 from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Callable
 
 from attrs import frozen
 from cheroot import wsgi
@@ -144,6 +145,14 @@ class _TrackedConnection(HTTPConnection):
         with suppress(OSError):
             self.socket.shutdown(socket.SHUT_RDWR if self.is_streaming else socket.SHUT_RD)
 
+    def discard_input(self) -> None:
+        """Discard what has arrived: unread bytes would reset the connection."""
+        with suppress(OSError, ValueError):
+            self.socket.settimeout(0)
+            for _ in range(16):
+                if not self.socket.recv(64 * 1024):
+                    break
+
     def close(self) -> None:
         """Close the connection; a client that is sending has time to read the response."""
         if self.has_unread_input:
@@ -184,7 +193,28 @@ class _WsgiGateway(wsgi.Gateway_10):
 class _Connections(ConnectionManager):
     """The connections that wait for a request, and checks of all connections."""
 
+    # Missing in the types of cheroot.
     _selector: Any
+    _stop_requested: bool
+    _from_server_socket: Callable[[socket.socket], _TrackedConnection | None]
+
+    def _run(self, expiration_interval: float) -> None:
+        """Accept connections and requests until the stop, as cheroot does."""
+        checked_at = time.time()
+        while not self._stop_requested:
+            active = self._selector.select(timeout=expiration_interval)
+            # The new connection last: it may close an idle one, and the active ones are not idle.
+            for number, conn in sorted(active, key=lambda each: each[1] is self.server):
+                if conn is self.server:
+                    new = self._from_server_socket(self.server.socket)
+                    if new is not None:
+                        self.server.process_conn(new)
+                else:
+                    self._selector.unregister(number)
+                    self.server.process_conn(conn)
+            if time.time() - checked_at > expiration_interval:
+                checked_at = time.time()
+                self._expire(checked_at - self.server.timeout)
 
     def _expire(self, threshold: float) -> None:
         super()._expire(  # type: ignore[misc]  # missing in the types of cheroot
@@ -200,7 +230,7 @@ class _Connections(ConnectionManager):
             if conn is not self.server
         ]
         if idle:
-            _, number, conn = min(idle)
+            _, number, conn = min(idle, key=itemgetter(0))
             self._selector.unregister(number)
             conn.close()
         return bool(idle)
@@ -437,7 +467,9 @@ class Server(wsgi.Server):
         while self._lingering and (
             self._lingering[0][0] < now or len(self._lingering) > _MOST_LINGERING
         ):
-            self._lingering.popleft()[1].close()
+            _, connection = self._lingering.popleft()
+            connection.discard_input()
+            connection.close()
         with self._lock:
             connections = self._open.copy()
         for connection in connections:
