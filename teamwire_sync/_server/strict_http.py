@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from cheroot.server import HeaderReader
 
-_NAME = re.compile(rb"[A-Za-z0-9!#$%&'*+.^`|~-]+")
+_NAME = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?\r\n")
 _LONGEST_LINE = 4096
@@ -31,7 +31,7 @@ class StrictHeaderReader(HeaderReader):
     """A reader of headers that refuses what the standard forbids or leaves open.
 
     WSGI does not distinguish "-" and "_" in names. So a name with "_" could replace a header that a
-    proxy sets, and is refused.
+    proxy sets. Such a header is ignored.
     """
 
     def __call__(  # type: ignore[override]  # cheroot has no types
@@ -52,6 +52,8 @@ class StrictHeaderReader(HeaderReader):
             if not (colon and is_whole and _NAME.fullmatch(name) and _VALUE.fullmatch(value)):
                 message = "Illegal header line."
                 raise ValueError(message)
+            if b"_" in name:
+                continue
             name = name.title()
             if name in hdict:
                 if name in _SINGLE:
