@@ -65,8 +65,10 @@ class Programs:
             "Authorization": self._headers.get(program, "Basic x"),
             **kwargs.pop("headers", {}),
         }
-        base = {"REMOTE_ADDR": "127.0.0.1", **kwargs.pop("environ", {})}
-        return self.client.open(path, method=method, headers=headers, environ_base=base, **kwargs)
+        environ = {"REMOTE_ADDR": "127.0.0.1", **kwargs.pop("environ", {})}
+        return self.client.open(
+            path, method=method, headers=headers, environ_overrides=environ, **kwargs
+        )
 
     def post(self, program: str) -> TestResponse:
         return self(program, "POST", POSTS, json={"message": "hello"})

@@ -30,6 +30,7 @@ _NUMBERS = "tests/services/test_revisions.py"
 _MARKS = "tests/stores/test_marks.py"
 _OUTCOMES = "tests/gateway/test_outcomes.py"
 _CLIENTS = "tests/gateway/test_clients.py"
+_APP = "tests/gateway/test_app.py"
 _REASONS = "tests/http/test_reasons.py"
 _PROXIES = "tests/http/test_proxies.py"
 _STATUSES = "tests/http/test_statuses.py"
@@ -1087,5 +1088,36 @@ MUTANTS = (
         "400 <= status < 500",
         "tests/http/test_repeated_writes.py::TestWrite::test_that_stays_under_way_is_in_doubt",
         file="_http/errors.py",
+    ),
+    _mutant(
+        "the body of a stranger is read",
+        "        self._backend.admit(\n",
+        "        if incoming is not None:\n            incoming.receive(request.environ)\n"
+        "        self._backend.admit(\n",
+        f"{_APP}::TestWhoMayComeIn::test_of_a_stranger_no_body_is_read",
+        file="_server/app.py",
+    ),
+    _mutant(
+        "a client behind a proxy says from where it comes",
+        '.rpartition(",")[2]',
+        '.partition(",")[0]',
+        f"{_APP}::TestProxies::test_failures_count_for_the_address_that_the_proxy_has_seen",
+        file="_gateway/app.py",
+    ),
+    _mutant(
+        "a request with two hosts is served",
+        "                if name in _SINGLE:\n",
+        "                if not name:\n",
+        "tests/server/test_web_server.py"
+        "::test_a_hostile_request_is_refused_and_ends_the_connection[two hosts]",
+        file="_server/strict_http.py",
+    ),
+    _mutant(
+        "a request may be hidden behind chunks",
+        "            self.rfile = ChunkedBody(self.conn.rfile)\n"
+        "            self.close_connection = True\n",
+        "            self.rfile = ChunkedBody(self.conn.rfile)\n",
+        "tests/server/test_web_server.py::test_chunks_are_one_body_and_end_the_connection",
+        file="_server/web_server.py",
     ),
 )
