@@ -54,7 +54,7 @@ _PNG = b"\x89PNG"
 # The name of the list, the number of items of an upstream's page to skip, and the upstream's cursor
 # of this page.
 _CURSOR = re.compile(r"(users|groups):([0-9]{1,9}):(.*)", re.ASCII | re.DOTALL)
-# Clients and proxies resolve these path segments, so no transport can ask for such an ID.
+# Clients and proxies resolve these path segments, so no request can contain such an ID.
 _NO_IDS = {".", ".."}
 
 
@@ -368,7 +368,7 @@ class GatewayBackend:
 
     @contextmanager
     def _in(self, tid: str) -> Iterator[None]:
-        """Record that a chat is gone, if the upstream says so."""
+        """Record that a chat is gone, if the upstream does not find it."""
         try:
             yield
         except TWNotFoundError as error:
@@ -420,7 +420,7 @@ def _group_json(group: Group) -> str:
 
 
 def _attachment_of(document: Document) -> Attachment:
-    """Return an attachment of a `NewMessage`. The upstream knows the content of an upload."""
+    """Return an attachment of a `NewMessage`. For an upload, a transport sends only its ID."""
     kind = AttachmentType(document["type"])
     if kind is AttachmentType.CALENDAR:
         return CalendarAttachment(
