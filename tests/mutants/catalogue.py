@@ -1140,4 +1140,12 @@ MUTANTS = (
         "test_invalidated_chats_are_listed_by_the_upstream[http]",
         file="_cache/state.py",
     ),
+    _mutant(
+        "after a lost create, the list of a gateway says that the chat does not exist",
+        " or now < self.doubt_until\n                led.losses",
+        "\n                led.losses",
+        "tests/gateway/test_limits.py::TestOddUpstreams::"
+        "test_a_chat_whose_creation_was_lost_is_found_as_soon_as_it_is_there",
+        file="_cache/state.py",
+    ),
 )
