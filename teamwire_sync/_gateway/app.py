@@ -101,7 +101,11 @@ class GatewayApp:
         self._exits = ExitStack()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Process one request and return its response."""
+        """Process one request and return the body of its response."""
+        return self.answer(environ)(environ, start_response)
+
+    def answer(self, environ: WSGIEnvironment) -> Response:
+        """Process one request, and return its response."""
         started = time.monotonic()
         with ExitStack() as exits:
             environ[BACKEND_KEY] = backend = GatewayBackend(self._gateway)
@@ -127,7 +131,7 @@ class GatewayApp:
         )
         if self._observer is not None:
             self._observer.observe(incoming.operation or "none", response.status_code, seconds)
-        return response(environ, start_response)
+        return response
 
     def end_upstream(self) -> None:
         """End all requests to the upstream, so that the requests to the gateway end. Idempotent."""

@@ -56,9 +56,10 @@ T = TypeVar("T")
 # Seconds. Those who supervise a server wait only a short time, too.
 _READY_WITHIN = 5.0
 _PNG = b"\x89PNG"
-# The number of items of an upstream's page to skip, and the upstream's cursor of this page.
-_CURSOR = re.compile(r"([0-9]{1,9}):(.*)", re.ASCII | re.DOTALL)
-# Clients and proxies resolve these path segments, so no transport can ask for such an ID.
+# The name of the list, the number of items of an upstream's page to skip, and the upstream's cursor
+# of this page.
+_CURSOR = re.compile(r"(users|groups):([0-9]{1,9}):(.*)", re.ASCII | re.DOTALL)
+# Clients and proxies resolve these path segments, so no request can contain such an ID.
 _NO_IDS = {".", ".."}
 
 
@@ -222,6 +223,7 @@ class GatewayBackend:
         """Return users whose name contains *part*."""
         with self._asking("list_users"):
             users, following = _part_of(
+                "users",
                 lambda theirs: self._gateway.transport.get_users(
                     text=part or None, cursor=theirs, deadline=None
                 ),
@@ -247,6 +249,7 @@ class GatewayBackend:
         """Return groups without their members."""
         with self._asking("list_groups"):
             groups, following = _part_of(
+                "groups",
                 lambda theirs: self._gateway.transport.get_groups(cursor=theirs, deadline=None),
                 limit,
                 cursor,
@@ -315,8 +318,15 @@ class GatewayBackend:
         ids = write.args[:1] if "{" in OPERATIONS[write.operation].path else ()
 
         def perform() -> Answer:
-            with self._asking(write.operation, *ids):
-                return work(*write.args)
+            revision = self.revision()
+            try:
+                with self._asking(write.operation, *ids):
+                    answer = work(*write.args)
+            except RefusedError as refusal:
+                refusal.revision = refusal.revision or revision
+                raise
+            # A repeated response has the revision of the first one.
+            return attrs.evolve(answer, revision=answer.revision or revision)
 
         client = cast("Client", self.client)
         return self._gateway.outcomes.perform(client.app_id, key, fingerprint, perform)
@@ -414,7 +424,7 @@ class GatewayBackend:
 
     @contextmanager
     def _in(self, tid: str) -> Iterator[None]:
-        """Record that a chat is gone, if the upstream says so."""
+        """Record that a chat is gone, if the upstream does not find it."""
         try:
             yield
         except TWNotFoundError as error:
@@ -432,18 +442,18 @@ _NO_EVENTS: Document = {"events": [], "chats": [], "users": [], "groups": []}
 
 
 def _part_of(
-    read: Callable[[str | None], Page[T]], limit: int, cursor: str | None
+    name: str, read: Callable[[str | None], Page[T]], limit: int, cursor: str | None
 ) -> tuple[list[T], str | None]:
     """Return at most *limit* items of an upstream's page, and the cursor of the next items."""
-    place = _CURSOR.fullmatch("0:" if cursor is None else cursor)
-    if place is None:
+    place = _CURSOR.fullmatch(f"{name}:0:" if cursor is None else cursor)
+    if place is None or place[1] != name:
         refuse("this is no cursor of this list", "invalid_cursor")
-    skipped, theirs = int(place[1]), place[2]
+    skipped, theirs = int(place[2]), place[3]
     page = read(theirs or None)
     end = skipped + limit
-    following = None if page.next_cursor is None else f"0:{page.next_cursor}"
+    following = None if page.next_cursor is None else f"{name}:0:{page.next_cursor}"
     if end < len(page.items):
-        following = f"{end}:{theirs}"
+        following = f"{name}:{end}:{theirs}"
     return list(page.items[skipped:end]), following
 
 
@@ -466,7 +476,7 @@ def _group_json(group: Group) -> str:
 
 
 def _attachment_of(document: Document) -> Attachment:
-    """Return an attachment of a `NewMessage`. The upstream knows the content of an upload."""
+    """Return an attachment of a `NewMessage`. For an upload, a transport sends only its ID."""
     kind = AttachmentType(document["type"])
     if kind is AttachmentType.CALENDAR:
         return CalendarAttachment(

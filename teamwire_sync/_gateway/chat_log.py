@@ -3,15 +3,14 @@
 The upstream may only list all its chats again. So the log compares each listing with the state
 before. Each difference is a change and gets a number.
 
-A number stands for one state. A response shows this state or a later one, so that the number is the
-floor that the contract requires. Three rules keep it true:
+A number identifies one state. A response with the number shows this state or a later one, as the
+contract requires. Three rules make this true:
 
-- Listings are taken in the order in which they were requested. A listing that arrives late, behind
-  one that was requested after it, changes nothing.
-- A write of the gateway is a change when its response arrives. A listing whose request may be older
-  than that does not count for the written chat.
-- Numbers also grow when only the name of a user or a group changes. Such a change is in no page of
-  changes, so revisions before it are refused.
+- If a listing arrives after a listing that was requested later, it changes nothing.
+- A write of the gateway is a change when its response arrives. A listing that may have been
+  requested before that moment does not change the written chat.
+- A new name of a user or a group takes a number, too. No page of changes shows it, so revisions
+  before it are refused.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
     from teamwire_sync._models.chats import Chat
 
 _MOST_GONE = 10_000
-# The written chats whose writes are remembered. More than there can be writes during one listing.
+# The number of written chats to remember. There are fewer writes during one listing.
 _MOST_WRITTEN = 10_000
 _CURSOR = re.compile(r"[0-9]{1,18}", re.ASCII)
 
@@ -164,7 +163,8 @@ class ChatLog:
         with self._lock:
             if listing.number <= self._taken:
                 return self.state
-            # Also the chat that stands for chats that can't be decoded: clients must know of it.
+            # This includes the chat that stands for chats that can't be decoded. Without it, a
+            # client would create such a chat again.
             chats = listing.by_tid.copy()
             known = self.state.chats
             for tid, number in self._written.items():

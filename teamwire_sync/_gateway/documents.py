@@ -76,7 +76,7 @@ class Documents:
             is_closed=chat.is_closed,
             one_to_one=chat.type is ChatType.ONE_TO_ONE,
         )
-        # The type may be one that only the upstream knows.
+        # The upstream may have types that this release does not have.
         return {**chat.extra, **document, "type": chat.type.value}
 
     def message(self, message: Message) -> Document:
@@ -156,8 +156,8 @@ def user_of(user: User) -> Document:
         user.last_name,
         user.organisation,
         is_bot=user.is_bot,
-        # The vendor's SDK does not tell. A false answer would hide the avatars that exist, and a
-        # client that loads an avatar must expect that there is none.
+        # The vendor's SDK does not return this. With False, clients would not load the avatars that
+        # exist. With True, a client that loads a missing avatar gets the error for it.
         has_avatar=user._has_avatar is not False,
     )
     return {**user.extra, **document}

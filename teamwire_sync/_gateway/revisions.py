@@ -11,7 +11,7 @@ from teamwire_sync.exceptions import TWConfigError
 if TYPE_CHECKING:
     from pathlib import Path
 
-# The numbers to reserve at once: a number costs no write to the disk.
+# The number of revisions for which one write to the disk suffices.
 _BLOCK = 10_000
 
 

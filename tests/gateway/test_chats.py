@@ -62,6 +62,16 @@ class TestLookUps:
         assert len(chats.get_subscriptions(refresh=True)) == 100
         assert len(chats.get_by_title("renamed")) == 1
 
+    def test_invalidated_chats_are_listed_by_the_upstream(
+        self, gateway: ServedGateway, box: Sandbox
+    ) -> None:
+        chats = gateway.connect().chats
+        chats.get_subscriptions()
+        box.rename_chat(KNOWN_CHAT, "renamed")
+        chats.invalidate()
+
+        assert len(chats.get_by_title("renamed")) == 1
+
     def test_unchanged_chats_are_not_sent_again(self, gateway: ServedGateway, clock: Clock) -> None:
         clients = [gateway.connect(clock=clock).chats for _ in range(3)]
         for chats in clients:

@@ -14,6 +14,7 @@ from teamwire_sync import (
     Chat,
     Connection,
     ConnectionConfig,
+    TWDeliveryUnknownError,
     TWNotFoundError,
     TWProtocolError,
     TWServerError,
@@ -98,6 +99,19 @@ class TestOddUpstreams:
         made = maker.create_chat(title="new", users=["u1"])
         for chats in (maker, other):
             assert chats.get_subscriptions(refresh=True)[-1].tid == made.tid
+
+    def test_a_chat_whose_creation_was_lost_is_found_as_soon_as_it_is_there(
+        self, upstream: FakeTransport, gateway: ServedGateway
+    ) -> None:
+        """Else a program that makes missing chats would make it twice."""
+        upstream.errors["create_chat"] = TWDeliveryUnknownError("lost")
+        chats = gateway.connect().chats
+        with pytest.raises(TWDeliveryUnknownError):
+            chats.create_chat(title="late", users=["u1"])
+        assert chats.get_by_title("late") == []
+        upstream.chats.append(make_chat("t3", "late"))
+
+        assert [chat.tid for chat in chats.get_by_title("late")] == ["t3"]
 
     def test_an_id_that_no_path_can_have_is_not_found(self, gateway: ServedGateway) -> None:
         session = requests.Session()

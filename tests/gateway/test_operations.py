@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from tests.support.builders import Clock
     from tests.support.gateways import ServedGateway
 
+REVISION = "Teamwire-Revision"
 _LISTING = ("GET", "/v1/bot/chats/")
 
 
@@ -242,18 +243,20 @@ class TestChanges:
     def test_a_repeated_write_is_done_once(self, over_http: ServedGateway, box: Sandbox) -> None:
 
         url = f"{over_http.url}/v1/bot/chats/{KNOWN_CHAT}/messages/"
-        first, second = (
-            requests.post(
-                url,
-                json={"message": "only once"},
-                headers={"Idempotency-Key": "k"},
-                auth=over_http.login,
-                timeout=60,
+
+        def post() -> requests.Response:
+            headers = {"Idempotency-Key": "k"}
+            body = {"message": "only once"}
+            return requests.post(
+                url, json=body, headers=headers, auth=over_http.login, timeout=PATIENCE
             )
-            for _ in range(2)
-        )
+
+        first = post()
+        over_http.connect().chats.at(KNOWN_CHAT).set_title("changed between them")
+        second = post()
 
         assert first.content == second.content
+        assert first.headers[REVISION] == second.headers[REVISION]
         assert second.headers["Idempotency-Replayed"] == "true"
         assert box.count("POST", f"/v1/bot/chats/{KNOWN_CHAT}/messages/") == 1
 

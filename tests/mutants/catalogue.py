@@ -31,6 +31,7 @@ _MARKS = "tests/stores/test_marks.py"
 _OUTCOMES = "tests/gateway/test_outcomes.py"
 _CLIENTS = "tests/gateway/test_clients.py"
 _APP = "tests/gateway/test_app.py"
+_LOG = "tests/gateway/test_chat_log.py"
 _REASONS = "tests/http/test_reasons.py"
 _PROXIES = "tests/http/test_proxies.py"
 _STATUSES = "tests/http/test_statuses.py"
@@ -961,8 +962,8 @@ MUTANTS = (
     ),
     _mutant(
         "a flight that a forced refresh joins is not forced",
-        "            self._forced_after = self._started\n",
-        "",
+        "joins it.\n            self._forced_after = self._started\n",
+        "joins it.\n",
         f"{_FLIGHTS}::TestForcedRefresh"
         "::test_no_cache_in_between_may_answer_a_flight_that_it_joins",
     ),
@@ -1119,5 +1120,64 @@ MUTANTS = (
         "            self.rfile = ChunkedBody(self.conn.rfile)\n",
         "tests/server/test_web_server.py::test_chunks_are_one_body_and_end_the_connection",
         file="_server/web_server.py",
+    ),
+    _mutant(
+        "a listing from before a write hides the write from clients of a gateway",
+        "                if number > writes:\n",
+        "                if number < writes:\n",
+        f"{_LOG}::TestWrites::test_a_listing_from_before_a_write_does_not_count_for_the_chat",
+        file="_gateway/chat_log.py",
+    ),
+    _mutant(
+        "a listing that arrives late takes a gateway's list back",
+        "            if listing.number <= self._taken:\n",
+        "            if listing.number == self._taken:\n",
+        f"{_LOG}::TestStates::test_a_listing_that_arrives_behind_a_later_one_changes_nothing",
+        file="_gateway/chat_log.py",
+    ),
+    _mutant(
+        "a new name of a user never reaches who reads a gateway's changes",
+        "        first = revision if is_renamed and",
+        "        first = revision if not is_renamed and",
+        f"{_LOG}::TestStates::test_a_new_name_of_a_user_is_a_state_whose_changes_are_not_known",
+        file="_gateway/chat_log.py",
+    ),
+    _mutant(
+        "a gateway sends changes though it has forgotten some",
+        "            first = max(first, forgotten[-1][0])\n",
+        "            first = max(first, forgotten[0][0] - 1)\n",
+        f"{_LOG}::TestSince::test_forgotten_chats_end_what_is_known",
+        file="_gateway/chat_log.py",
+    ),
+    _mutant(
+        "the numbers of a gateway begin again when its clock was set back",
+        "max(stored + 1, int(now * 1000))",
+        "int(now * 1000)",
+        "tests/gateway/test_revisions.py::test_after_a_restart_they_are_higher_than_all_before[0]",
+        file="_gateway/revisions.py",
+    ),
+    _mutant(
+        "a gateway tells its clients that its own credentials are theirs",
+        '        return error.status != 401 and error.code != "unauthorized"\n',
+        "        return True\n",
+        "tests/gateway/test_operations.py::TestFailures::"
+        "test_credentials_that_the_upstream_refuses_are_not_the_clients",
+        file="_gateway/errors.py",
+    ),
+    _mutant(
+        "invalidate() is answered from the list of a gateway",
+        "            self._cool_down = None\n            self._forced_after = self._started\n",
+        "            self._cool_down = None\n",
+        "tests/gateway/test_chats.py::TestLookUps::"
+        "test_invalidated_chats_are_listed_by_the_upstream[http]",
+        file="_cache/state.py",
+    ),
+    _mutant(
+        "after a lost create, the list of a gateway says that the chat does not exist",
+        " or now < self.doubt_until\n                led.losses",
+        "\n                led.losses",
+        "tests/gateway/test_limits.py::TestOddUpstreams::"
+        "test_a_chat_whose_creation_was_lost_is_found_as_soon_as_it_is_there",
+        file="_cache/state.py",
     ),
 )

@@ -7,28 +7,25 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from werkzeug.wrappers import Response
-
 from teamwire_sync import Connection, ConnectionConfig
-from teamwire_sync._gateway.backend import Gateway, GatewayBackend
+from teamwire_sync._gateway.app import GatewayApp
+from teamwire_sync._gateway.backend import Gateway
 from teamwire_sync._gateway.chat_log import ChatLog
 from teamwire_sync._gateway.clients import Client, Clients
 from teamwire_sync._gateway.outcomes import Outcomes
 from teamwire_sync._gateway.revisions import Revisions
 from teamwire_sync._gateway.state import StateFolder
-from teamwire_sync._server.app import create_app
-from teamwire_sync._server.backend import BACKEND_KEY
 from teamwire_sync._server.errors import refuse
-from teamwire_sync._server.middleware import CONNECTION_KEY, label, receive_body
+from teamwire_sync._server.middleware import CONNECTION_KEY
 from teamwire_sync._server.uploads import Files
 from teamwire_sync._server.web_server import Server
+from tests.contract.schemas import faults_of_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-    from teamwire_sync._server.backend import Backend
     from teamwire_sync._transport import Transport
     from teamwire_sync.testing import Sandbox
 
@@ -66,6 +63,7 @@ class ServedGateway:
         upstream: The gateway's own Connection to its upstream.
         clients: Its clients.
         login: The App ID and the Secret of one of them.
+        faults: Where its answers are not as the contract says.
         served: The methods, paths, queries and statuses so far.
     """
 
@@ -89,8 +87,9 @@ class ServedGateway:
         )
         self.upstream = self.gateway._connection
         self.served: list[tuple[str, str, str, int]] = []
-        self._app = create_app("gateway")
-        self._files = self._exits.enter_context(closing(Files(None)))
+        files = self._exits.enter_context(closing(Files(None)))
+        self._app = GatewayApp(self.gateway, files)
+        self.faults: list[str] = []
         server = Server("127.0.0.1", 0, self._serve)
         server.start()
         self._exits.callback(self.gateway.close)
@@ -104,28 +103,19 @@ class ServedGateway:
         return connection
 
     def close(self) -> None:
-        """Stop everything."""
+        """Stop everything. Each answer was one of the contract."""
         self._exits.close()
+        assert self.faults == []
 
     def _serve(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        backend: Backend = GatewayBackend(self.gateway)
-        with ExitStack() as exits:
-            if not receive_body(environ, self._files, exits):
-                environ[CONNECTION_KEY].drop()
-                return []
-            environ[BACKEND_KEY] = backend
-            response = Response.from_app(self._app, environ)
-        label(response, environ)
-        self.served.append(
-            (
-                environ["REQUEST_METHOD"],
-                environ["PATH_INFO"],
-                environ["QUERY_STRING"],
-                response.status_code,
-            )
-        )
-        if not response.is_sequence:
+        response = self._app.answer(environ)
+        asked = environ["REQUEST_METHOD"], environ["PATH_INFO"], environ["QUERY_STRING"]
+        self.served.append((*asked, response.status_code))
+        if response.content_length is None and response.status_code != 304:
             environ[CONNECTION_KEY].stream()
+        else:
+            body = response.get_data()
+            self.faults += faults_of_answer(*asked[:2], response.status_code, body)
         return response(environ, start_response)
 
     def statuses(self, method: str, path: str) -> list[int]:
