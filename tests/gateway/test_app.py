@@ -18,7 +18,7 @@ from teamwire_sync._sandbox.world.seed import KNOWN_CHAT
 from teamwire_sync.gateway import create_app
 from tests.server.small_backend import REVISION, error
 from tests.support.gateways import upstream_to
-from tests.support.waiting import PATIENCE, Threads
+from tests.support.waiting import PATIENCE, Threads, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -283,7 +283,7 @@ class TestState:
         before = set(threading.enumerate())
         with closing(create_app(upstream_to(box), state=path)) as app:
             Client(app).get("/ready")
-        assert set(threading.enumerate()) <= before
+        wait_until(lambda: set(threading.enumerate()) <= before)
 
 
 def test_figures_are_on_a_port_of_their_own(box: Sandbox, path: Path) -> None:
