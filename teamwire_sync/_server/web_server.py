@@ -12,6 +12,7 @@ import ssl
 import sys
 import threading
 import time
+import uuid
 from collections import deque
 from contextlib import suppress
 from operator import itemgetter
@@ -39,7 +40,8 @@ _THREADS = 16
 
 _LONGEST_HEADERS = 64 * 1024
 # Seconds for which a connection stays open after a response to an incomplete request. Without them,
-# the unread bytes would reset the connection, and the client would not see the response.
+# the unread bytes would reset the connection, and the client would not see the response. At the
+# end of the server, they are the seconds for which headers may be incomplete.
 _LINGER = 1.0
 _MOST_LINGERING = 256
 _WARNING_INTERVAL = 60.0
@@ -129,7 +131,6 @@ class _TrackedConnection(HTTPConnection):
 
     def communicate(self) -> bool:
         """Serve one request; return whether the connection stays open."""
-        self.headers_due_at = time.monotonic() + self.server.limits.header_timeout
         self.server.make_room()
         if self._has_tls:
             # Here, and not when the connection is accepted: a slow client would stop all others.
@@ -368,6 +369,10 @@ class Server(wsgi.Server):
         """
         with self._lock:
             self.is_draining = True
+            for connection in self._open:
+                # Of a request of which only the beginning has arrived, the rest may not come.
+                if connection.headers_due_at is not None:
+                    connection.headers_due_at = min(connection.headers_due_at, _soon())
         ends_at = time.monotonic() + seconds
         while self.socket is not None or self.under_way():
             if time.monotonic() > ends_at:
@@ -404,6 +409,8 @@ class Server(wsgi.Server):
     def process_conn(self, conn: _TrackedConnection) -> None:
         """Let a thread serve a request; let a new connection wait for its first byte."""
         if conn.last_used is not None:
+            allowed = _LINGER if self.is_draining else self.limits.header_timeout
+            conn.headers_due_at = time.monotonic() + allowed
             conn.is_busy = True
             super().process_conn(conn)
         elif len(self._open) <= self.limits.connections or self._connections.close_oldest():
@@ -419,7 +426,7 @@ class Server(wsgi.Server):
             self._logger.warning("the %s has too many connections: some get 503", self._name)
         if self.ssl_adapter is None:
             with suppress(OSError):
-                conn.socket.send(_BUSY)
+                conn.socket.send(_busy())
         conn.has_unread_input = True
         conn.close()
 
@@ -455,7 +462,7 @@ class Server(wsgi.Server):
         with suppress(OSError):
             connection.socket.shutdown(socket.SHUT_WR)
         self.closed(connection)
-        self._lingering.append((time.monotonic() + _LINGER, connection))
+        self._lingering.append((_soon(), connection))
 
     def check_limits(self) -> None:
         """End what has taken too long. The connection loop calls this again and again."""
@@ -490,8 +497,9 @@ def _busy() -> bytes:
     return (
         "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 1\r\n"
         "Teamwire-Bot-Contract: 1\r\nCache-Control: no-store\r\nConnection: close\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n{body}"
+        f"X-Request-ID: {uuid.uuid4().hex}\r\nContent-Length: {len(body)}\r\n\r\n{body}"
     ).encode()
 
 
-_BUSY = _busy()
+def _soon() -> float:
+    return time.monotonic() + _LINGER

@@ -317,6 +317,13 @@ class TestDrain:
             assert room.server.drain(PATIENCE)
             assert client.recv(1) == b""
 
+    def test_it_does_not_wait_for_headers_that_do_not_come(self) -> None:
+        with room_with() as room, room.connect() as client:
+            client.sendall(GET[:20])
+            wait_until(lambda: room.server.under_way() == 1)
+            assert room.server.drain(PATIENCE)
+            assert statuses(all_of(client)) == [408]
+
     def test_it_waits_no_longer_than_it_may(self) -> None:
         gate = Gate()
         with room_with() as room, Threads() as threads:
