@@ -161,12 +161,13 @@ def _run(
         _check(settings, app_module, state, proxies, options["upstream"])
         return
     with ExitStack() as exits:
-        observer = None
+        observe = None
         if options["metrics_port"] is not None:
-            observer = _metrics(options["metrics_host"], options["metrics_port"])
-            exits.callback(observer.close)
+            metrics = _metrics(options["metrics_host"], options["metrics_port"])
+            exits.callback(metrics.close)
+            observe = metrics.observe
         transport = _upstream(settings, options["upstream"])
-        app = app_module.create_app(transport, state=state, proxies=proxies, observer=observer)
+        app = app_module.create_app(transport, state=state, proxies=proxies, observe=observe)
         exits.enter_context(closing(app))
         if not Clients(state).all():
             echo_err("No program may use the gateway yet: teamwire-sync gateway add-client NAME")
@@ -176,6 +177,12 @@ def _run(
             timeout=60.0,
             check_interval=0.05,
         )
+        if proxies:
+            shown = ", ".join(proxies)
+            click.echo(
+                f"The proxy at {shown} terminates TLS. Its X-Forwarded-For is believed, and "
+                "requests from other addresses are refused."
+            )
         server = server_module.Server(host, port, app, limits=limits, tls=tls, name="gateway")
         _serve(server, app, options["grace"])
 

@@ -7,7 +7,7 @@ import time
 from contextlib import ExitStack, closing, suppress
 from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable, Literal, Protocol
+from typing import TYPE_CHECKING, Callable, Literal
 
 import attrs
 from werkzeug.wrappers import Response
@@ -48,13 +48,6 @@ _FORKED = "the gateway was created before a fork: create it in the worker, witho
 _FOREIGN = "connect to the proxy of this gateway, not to the gateway itself"
 
 
-class Observer(Protocol):
-    """A recipient of figures about requests."""
-
-    def observe(self, operation: str, status: int, seconds: float) -> None:
-        """Count a request."""
-
-
 @attrs.define
 class UnreadRequest:
     """A request whose body is not read yet."""
@@ -78,7 +71,7 @@ class GatewayApp:
         gateway: The gateway.
         files: The folder for long bodies.
         proxies: The addresses and networks of the proxies in front; empty for no proxy.
-        observer: The recipient of the figures, or None.
+        observe: As for `create_app`.
 
     Raises:
         ValueError: An item of *proxies* is not an address.
@@ -90,12 +83,12 @@ class GatewayApp:
         files: Files,
         *,
         proxies: Collection[str] = (),
-        observer: Observer | None = None,
+        observe: Callable[[str, int, float], object] | None = None,
     ) -> None:
         self._gateway = gateway
         self._files = files
         self._proxies = networks(proxies)
-        self._observer = observer
+        self._observe = observe
         self._app = create_server_app("gateway")
         self._process = os.getpid()
         self._exits = ExitStack()
@@ -129,8 +122,8 @@ class GatewayApp:
             seconds * 1000,
             response.headers["X-Request-ID"],
         )
-        if self._observer is not None:
-            self._observer.observe(incoming.operation or "none", response.status_code, seconds)
+        if self._observe is not None:
+            self._observe(incoming.operation or "none", response.status_code, seconds)
         return response
 
     def end_upstream(self) -> None:
@@ -193,13 +186,14 @@ def create_app(
     state: str | os.PathLike[str],
     config: ConnectionConfig | None = None,
     proxies: Collection[str] = (),
-    observer: Observer | None = None,
+    observe: Callable[[str, int, float], object] | None = None,
     clock: Callable[[], float] | None = None,
 ) -> GatewayApp:
     """Return a gateway as a WSGI application, for a server with one process and many threads.
 
     Create it in the process that serves the requests: no other process can use the same state.
-    Its method ``close`` frees the state.
+    Its method ``close`` frees the state. The logger ``teamwire_sync.gateway.access`` has a line of
+    level INFO for each request.
 
     Args:
         transport: The upstream: ``"vendor"`` for the vendor's SDK, ``"http"`` for another server of
@@ -212,7 +206,8 @@ def create_app(
         proxies: The addresses and networks of the proxies in front, for example ``["127.0.0.1"]``.
             The gateway then believes their header ``X-Forwarded-For``, and refuses requests from
             other addresses. Default: no proxy.
-        observer: A recipient of figures about the requests, such as a `Metrics`. Default: none.
+        observe: A function that is called after each request, with the name of its operation, the
+            status and the seconds until the response began. Default: none.
         clock: The clock of the cache, for tests.
 
     Raises:
@@ -237,6 +232,6 @@ def create_app(
         )
         exits.callback(gateway.close)
         files = exits.enter_context(closing(Files(None)))
-        app = GatewayApp(gateway, files, proxies=proxies, observer=observer)
+        app = GatewayApp(gateway, files, proxies=proxies, observe=observe)
         app._exits = exits.pop_all()
     return app

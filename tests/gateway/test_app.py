@@ -292,7 +292,7 @@ def test_figures_are_on_a_port_of_their_own(box: Sandbox, path: Path) -> None:
     from teamwire_sync._gateway.metrics import Metrics  # noqa: PLC0415  needs an extra
 
     with closing(Metrics("127.0.0.1", 0)) as metrics:
-        app, programs = programs_of(box, path, observer=metrics)
+        app, programs = programs_of(box, path, observe=metrics.observe)
         with closing(app):
             for program in ("writer", "writer", "stranger"):
                 programs(program, "GET", ME)

@@ -55,6 +55,8 @@ class GatewayProcess:
         self._reader.start()
         assert self._process.stdout is not None
         first = self._process.stdout.readline()
+        if first.startswith("The proxy at "):
+            first = self._process.stdout.readline()
         if not first.startswith("The gateway runs at "):
             self.end(signal.SIGKILL)
             pytest.fail(f"the gateway did not start: {self.lines}")
