@@ -38,8 +38,9 @@ def vendor_rows(world: World, scale: Scale) -> list[Row]:
 @contextmanager
 def _double(world: World) -> Iterator[Callable[[], Any]]:
     """Makes connections of the double to *world*."""
+    own = {"DOUBLE_URL": world.url, "DOUBLE_APP_ID": world.app_id, "DOUBLE_SECRET": world.secret}
     with (
-        patch.dict(os.environ, world.environment_of_double),
+        patch.dict(os.environ, own),
         patch.object(sys, "path", [str(_DOUBLE), *sys.path]),
     ):
         yield importlib.import_module("teamwire_api").Connection

@@ -51,15 +51,7 @@ class World:
             "TEAMWIRE_URL": self.url,
             "TEAMWIRE_APP_ID": self.app_id,
             "TEAMWIRE_SECRET": self.secret,
-        }
-
-    @property
-    def environment_of_double(self) -> dict[str, str]:
-        """Where the double of the vendor's SDK finds it."""
-        return {
-            "DOUBLE_URL": self.url,
-            "DOUBLE_APP_ID": self.app_id,
-            "DOUBLE_SECRET": self.secret,
+            "TEAMWIRE_TRANSPORT": "http",
         }
 
     def connect(

@@ -10,7 +10,7 @@ from teamwire_sync._internal.extras import install_command
 try:
     from teamwire_sync._sandbox.controls.box import Sandbox
 except ModuleNotFoundError as error:
-    if error.name not in {"cheroot", "flask"}:
+    if error.name not in {"cheroot", "flask", "werkzeug"}:
         raise
     message = f"the sandbox needs {error.name}: {install_command('sandbox')}"
     raise ImportError(message, name=error.name) from error

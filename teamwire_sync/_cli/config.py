@@ -66,6 +66,7 @@ def init(
         raise_usage_error(NO_HOME)
     if not section.isprintable() or "]" in section:
         raise_usage_error(f"no section can have the name {section!r}")
+    where = f"the section [{section}] of {path}"
     url = url or settings.url
     is_vendor = _is_vendor(settings, is_http=bool(url or app_id))
     if bot is not None and not is_vendor:
@@ -93,12 +94,12 @@ def init(
     except not_by_signal(TWError) as error:
         if force:
             _write(path, section, lines)
-            done = f"The settings were written to the section [{section}] of {path} all the same."
+            done = f"The settings were written to {where} all the same."
         else:
-            done = "Nothing was written. To write the settings anyway, pass --force."
+            done = f"Nothing was written to {where}. To write the settings anyway, pass --force."
         raise_failed_check(error, way, done)
     _write(path, section, lines)
-    echo_err(f"All settings work: {way}. They were written to the section [{section}] of {path}.")
+    echo_err(f"All settings work: {way}. They were written to {where}.")
     if settings.exported:
         names = ", ".join(settings.exported)
         echo_err(f"While set, these variables override the file or conflict with it: {names}.")

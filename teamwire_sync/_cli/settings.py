@@ -90,6 +90,8 @@ class Settings:
                 return Connection(url=self.url, app_name="teamwire-sync")
         except not_by_signal(TWConfigError) as error:
             text = self._how_to_set_up() or str(error)
+        if self.exported and any(self._given.values()):
+            text += f"; --profile and --config ignore these variables: {', '.join(self.exported)}"
         raise TWConfigError(text)
 
     @cached_property
@@ -111,24 +113,28 @@ class Settings:
             TWConfigError: A setting is missing or invalid.
         """
         if self.is_vendor():
-            chosen = None if self.vendor else self.profile.get("transport")
-            source = "--vendor" if chosen is None else chosen.source
-            return f"through the vendor's SDK, teamwire_api ({source})"
+            return f"through the vendor's SDK, teamwire_api ({self._chosen_by()})"
         found = {name: self.profile.get(name) for name in CREDENTIALS}
         places = dict.fromkeys(each.place for each in found.values() if each is not None)
         server = "" if found["url"] is None else found["url"].value.reveal()
         return f"over HTTP to {server}, with the settings in {' and '.join(places)}"
 
     def way_of_programs(self) -> str:
-        """Return whether programs with the present settings use the vendor's SDK."""
-        if self.vendor:
-            return "used because of --vendor"
+        """Return whether programs with the present settings use the vendor's SDK.
+
+        The text has no path, which may contain the name of the user.
+        """
         try:
             if self.is_vendor():
-                return "your settings choose it"
-        except not_by_signal(TWConfigError):  # its text may contain the name of the user
+                return f"chosen by {self._chosen_by().partition(' of the file ')[0]}"
+        except not_by_signal(TWConfigError):
             return "your settings are wrong, see: teamwire-sync check"
         return "your settings do not choose it yet: teamwire-sync --vendor config init"
+
+    def _chosen_by(self) -> str:
+        """Return the setting that chooses the vendor's SDK."""
+        chosen = None if self.vendor else self.profile.get("transport")
+        return "--vendor" if chosen is None else chosen.source
 
     def _how_to_set_up(self) -> str | None:
         environment, path = self.profile.environment, config_path()

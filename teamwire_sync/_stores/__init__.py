@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from teamwire_sync._internal.imports import LazyModule
 from teamwire_sync._internal.secret import Secret
 from teamwire_sync._internal.signals import not_by_signal
+from teamwire_sync._profiles import Setting, problem_of_spelling
 from teamwire_sync._stores.sharing import SharedListing
 from teamwire_sync._stores.source import StoreSource
 from teamwire_sync.exceptions import TWConfigError
@@ -43,7 +44,10 @@ def slot_in(store: Store | None, identity: str | None) -> StoreSlot | None:
     if store is None:
         # Not one statement: IPython shows the value of each name and attribute in a statement that
         # raises, and os.environ may contain passwords.
-        named = Secret(os.environ.get("TEAMWIRE_STORE", ""))
+        named = Secret(os.environ.get("TEAMWIRE_STORE", "").strip())
+        problem = problem_of_spelling(Setting(named, "TEAMWIRE_STORE", "the environment"))
+        if problem:
+            raise TWConfigError(problem)
         store = find_store(named, "TEAMWIRE_STORE")
         if store is None:
             return None

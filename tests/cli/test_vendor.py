@@ -349,11 +349,24 @@ class TestStores:
         done = bare_cli("--store", "file", *choose(way, path, monkeypatch), "check")
 
         assert (done.code, done.out) == (USAGE, "")
-        assert done.err == (
+        assert done.err.startswith(
             "Error: a store needs the identity of the bot, and this transport has none. With the "
             "vendor's SDK, choose a text such as 'the App ID and the server': TEAMWIRE_BOT, or "
-            "bot = ... in the config file. To use no store, pass --store none\n"
+            "bot = ... in the config file. To use no store, pass --store none"
         )
+
+    @pytest.mark.usefixtures("vendor")
+    @pytest.mark.parametrize("option", ["--profile", "--config"])
+    def test_a_variable_that_an_option_ignores_is_named(
+        self, bare_cli: Cli, option: str, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write(path, "[onprem]\ntransport = vendor\n[default]\ntransport = vendor\n")
+        monkeypatch.setenv("TEAMWIRE_BOT", "me")
+        value = "onprem" if option == "--profile" else str(path)
+        done = bare_cli("--store", "file", option, value, "check")
+
+        assert done.code == USAGE
+        assert done.err.endswith("; --profile and --config ignore these variables: TEAMWIRE_BOT\n")
 
     @pytest.mark.usefixtures("vendor")
     def test_none_needs_no_bot(self, bare_cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -558,13 +571,22 @@ class TestVendorCheck:
     def line(self, cli: Cli, *options: str) -> str:
         return cli(*options, "vendor-check").lines[0]
 
-    @pytest.mark.parametrize("way", ["environment", "profile", "--profile"])
-    def test_says_that_the_settings_choose_it(
-        self, bare_cli: Cli, way: str, path: Path, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize(
+        ("way", "setting"),
+        [
+            ("environment", "TEAMWIRE_TRANSPORT in the environment"),
+            ("profile", "transport in the section [onprem]"),
+            ("--profile", "transport in the section [onprem]"),
+            ("--vendor", "--vendor"),
+        ],
+    )
+    def test_says_which_setting_chooses_it(
+        self, bare_cli: Cli, way: str, setting: str, path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        """The output may be passed on, so it has no path, which may contain a name."""
         options = choose(way, path, monkeypatch)
 
-        assert self.line(bare_cli, *options).endswith(", your settings choose it")
+        assert self.line(bare_cli, *options).endswith(f", chosen by {setting}")
 
     def test_says_how_to_choose_it(self, bare_cli: Cli) -> None:
         assert self.line(bare_cli).endswith(
@@ -574,11 +596,7 @@ class TestVendorCheck:
     def test_says_that_they_choose_http(self, cli: Cli) -> None:
         assert ", your settings do not choose it yet: " in self.line(cli)
 
-    def test_says_that_an_option_chose_it(self, bare_cli: Cli) -> None:
-        assert self.line(bare_cli, "--vendor").endswith(", used because of --vendor")
-
     def test_says_who_knows_why_they_are_wrong(self, bare_cli: Cli, path: Path) -> None:
-        """The output may be passed on, so it has no path, which may contain a name."""
         write(path, "[default]\ntransport = vendor\nurl = https://x\n")
 
         assert self.line(bare_cli).endswith(", your settings are wrong, see: teamwire-sync check")

@@ -470,6 +470,21 @@ class TestSpelling:
                 wrong.append((spelled, text))
         assert wrong == []
 
+    @pytest.mark.parametrize("value", ["file:/folder", "redis://user:passw0rd@host"])
+    def test_the_variable_of_the_store_is_checked_too(
+        self, monkeypatch: pytest.MonkeyPatch, value: str
+    ) -> None:
+        """Else a comment would become a part of the folder's name."""
+        for spelled in (*QUOTED, *COMMENTED):
+            what = "quotes around it: remove" if spelled in QUOTED else "a comment behind it: write"
+            monkeypatch.setenv("TEAMWIRE_STORE", spelled.format(value))
+            with pytest.raises(TWConfigError) as caught:
+                Connection(**CREDENTIALS)
+            text = str(caught.value)
+
+            assert text.startswith(f"the value of TEAMWIRE_STORE in the environment has {what} ")
+            assert "passw0rd" not in text
+
     @pytest.mark.parametrize(
         ("name", "value"), [(name, value) for name in LEGITIMATE for value in LEGITIMATE[name]]
     )

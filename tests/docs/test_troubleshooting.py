@@ -101,6 +101,15 @@ def _() -> object:
         return Connection()
 
 
+@shows(
+    "the value of TEAMWIRE_URL in the environment has quotes around it: remove the quotes (an "
+    "argument may have any value)"
+)
+def _() -> object:
+    with patch.dict(os.environ, TEAMWIRE_URL=f'"{URL}"'):
+        return Connection()
+
+
 @shows("TEAMWIRE_TRANSPORT in the environment must be http or vendor")
 def _() -> object:
     with patch.dict(os.environ, TEAMWIRE_TRANSPORT="sdk"):

@@ -590,6 +590,13 @@ MUTANTS = (
         file="_sandbox/world/events.py",
     ),
     _mutant(
+        "a refusal shows the revision before the work",
+        "            g.revision = answer.revision\n",
+        "            pass\n",
+        "tests/server/test_backend.py::TestRefusal::test_may_have_a_revision[8-8]",
+        file="_server/app.py",
+    ),
+    _mutant(
         "a list says a revision that it does not show",
         "            g.revision = listing.revision\n",
         "            g.revision = listing.revision + 1\n",

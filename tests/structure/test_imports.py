@@ -30,7 +30,7 @@ MAY_USE = {
     "_config": _BASE,
     "_profiles": _BASE,
     "_credentials": {"_profiles", *_BASE},
-    "_stores": {"_cache", "_models", *_BASE},
+    "_stores": {"_cache", "_models", "_profiles", *_BASE},
     "_http": {"_transport", "_models", "_config", "_credentials", *_BASE},
     "_vendor": {"_transport", "_models", "_config", *_BASE},
     "_server": {"_transport", "_http", *_BASE},
