@@ -22,6 +22,7 @@ from teamwire_sync._cli.errors import (
 from teamwire_sync._cli.output import echo_err
 from teamwire_sync._cli.settings import Settings, validate_seconds, without_store
 from teamwire_sync._gateway.clients import Clients
+from teamwire_sync._internal.extras import install_command
 from teamwire_sync._internal.home import user_folder
 from teamwire_sync._internal.hosts import is_loopback
 from teamwire_sync._internal.log import logger
@@ -256,10 +257,13 @@ def _upstream(settings: Settings, upstream: str) -> Any:
 
 
 def _modules() -> tuple[ModuleType, ModuleType]:
-    with require_extras():
-        from teamwire_sync import gateway as _  # noqa: F401, PLC0415  names what to install
+    try:
         from teamwire_sync._gateway import app  # noqa: PLC0415  needs an extra
         from teamwire_sync._server import web_server  # noqa: PLC0415  needs an extra
+    except not_by_signal(ModuleNotFoundError) as error:
+        package = str(error.name).partition(".")[0]
+        text = f"the gateway needs {package}: {install_command('gateway')}"
+        raise UnusableError(text) from None
     return app, web_server
 
 

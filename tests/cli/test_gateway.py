@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +12,7 @@ import trustme
 from teamwire_sync._cli.errors import USAGE
 from teamwire_sync._gateway.clients import Clients
 from teamwire_sync._internal.version import VERSION
+from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -133,6 +136,20 @@ class TestCheck:
         done = bare_cli("gateway", "--check", "--upstream", "http")
         assert done.code == USAGE
         assert "no credentials yet" in done.err
+
+
+@pytest.mark.parametrize("package", ["cheroot", "flask", "werkzeug"])
+def test_a_missing_package_is_named_with_the_command_that_installs_it(package: str) -> None:
+    code = (
+        f"import sys; sys.modules['{package}'] = None; from teamwire_sync._cli import main;"
+        "main(['gateway', '--upstream', 'http'])"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(
+        command, capture_output=True, encoding="utf-8", timeout=PATIENCE, check=False
+    )
+    assert done.returncode == USAGE
+    assert done.stderr.startswith(f"Error: the gateway needs {package}: pip install ")
 
 
 def test_it_has_a_version(bare_cli: Cli) -> None:
