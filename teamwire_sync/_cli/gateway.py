@@ -196,11 +196,11 @@ def _serve(server: Server, app: GatewayApp, grace: float) -> None:
     # Each request is one line, whatever --verbose says.
     logger.getChild("gateway.access").setLevel(logging.INFO)
     try:
-        server.start()
-    except not_by_signal(OSError) as error:
-        text = f"can't listen on {host}:{port}: {error.strerror or error}"
-        raise UnusableError(text) from None
-    try:
+        try:
+            server.start()
+        except not_by_signal(OSError) as error:
+            text = f"can't listen on {host}:{port}: {error.strerror or error}"
+            raise UnusableError(text) from None
         scheme = "http" if server.ssl_adapter is None else "https"
         shown = f"[{host}]" if ":" in str(host) else host
         click.echo(f"The gateway runs at {scheme}://{shown}:{server.bind_addr[1]}.")
@@ -209,7 +209,7 @@ def _serve(server: Server, app: GatewayApp, grace: float) -> None:
     except KeyboardInterrupt:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         click.echo("The gateway ends.")
-        if not server.drain(grace):
+        if server.ready and not server.drain(grace):
             left = server.under_way()
             logger.warning("the gateway ends during %d requests: --grace is too short", left)
     finally:

@@ -393,7 +393,8 @@ class Server(wsgi.Server):
         for connection in connections:
             connection.end_input()
         super().stop()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
         for connection in [*self._open, *(each for _, each in self._lingering)]:
             connection.has_unread_input = False
             connection.close()

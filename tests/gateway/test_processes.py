@@ -112,6 +112,20 @@ class TestStart:
         assert "another gateway uses it" in line
         assert gateway.connect().check()
 
+    def test_a_port_that_is_in_use_is_one_line(self, box: Sandbox, path: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as used:
+            port = str(used.getsockname()[1])
+            done = subprocess.run(
+                [*COMMAND, "--port", port, "--state", path],
+                env={**os.environ, **box.env},
+                capture_output=True,
+                encoding="utf-8",
+                timeout=PATIENCE,
+                check=False,
+            )
+        assert done.returncode == 2
+        assert f"can't listen on 127.0.0.1:{port}" in done.stderr.splitlines()[-1]
+
     def test_a_client_is_let_in_and_out_without_a_restart(
         self, gateway: GatewayProcess, path: Path
     ) -> None:
