@@ -208,6 +208,13 @@ class DownloadSink(Protocol):
         """Append *piece*."""
 
 
+class UnsizedSink(DownloadSink, Protocol):
+    """The destination of a download whose size the caller does not know."""
+
+    def begin(self, size: int | None, content_type: str | None) -> None:
+        """Receive the size and the media type before the first bytes; None if they are unknown."""
+
+
 class Transport(Protocol):
     """Access to a Teamwire server. Many threads may use it concurrently.
 
@@ -299,7 +306,7 @@ class Transport(Protocol):
     ) -> None:
         """Download an attachment into *sink*. Errors of *sink* are re-raised.
 
-        The attachment must have *size* bytes, unless the caller does not know its size (None).
+        The attachment must have *size* bytes. If the size is None, *sink* is an `UnsizedSink`.
         """
 
     # The directory

@@ -217,7 +217,8 @@ class GatewayBackend:
         """Return an uploaded content."""
         with self._asking("download_attachment", aid):
             body = Download(self._gateway.transport, aid)
-        return Answer(body, content_type="application/octet-stream")
+        headers = {} if body.size is None else {"Content-Length": str(body.size)}
+        return Answer(body, content_type=body.content_type, headers=headers)
 
     def list_users(self, part: str, limit: int, cursor: str | None) -> Answer:
         """Return users whose name contains *part*."""

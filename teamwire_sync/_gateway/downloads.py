@@ -27,6 +27,10 @@ class Download:
         transport: The upstream.
         aid: The attachment ID.
 
+    Attributes:
+        size: The number of bytes; None if the upstream does not send it.
+        content_type: The media type.
+
     Raises:
         TWError: The download failed before its first byte.
     """
@@ -35,6 +39,8 @@ class Download:
         self._transport = transport
         self._items: Queue[_Item] = Queue(_MOST_PIECES)
         self._has_begun = self._is_closed = False
+        self.size: int | None = None
+        self.content_type = "application/octet-stream"
         threading.Thread(
             target=self._run, args=(aid,), name="teamwire-gateway-download", daemon=True
         ).start()
@@ -55,6 +61,11 @@ class Download:
         self._is_closed = True
         while not self._items.empty():
             self._items.get()
+
+    def begin(self, size: int | None, content_type: str | None) -> None:
+        """Store what the upstream sends about the content."""
+        self.size = size
+        self.content_type = content_type or self.content_type
 
     def restart(self) -> bool:
         """Return whether a download may begin again: the client has received nothing."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-    from teamwire_sync._transport import DownloadSink, UploadSource
+    from teamwire_sync._transport import DownloadSink, UnsizedSink, UploadSource
 
 
 class AnswerRefusedError(Exception):
@@ -78,6 +78,13 @@ class DownloadBody:
         self._sink = sink
         self._size = size
         self._count = 0
+
+    def begin(self, headers: Mapping[str, str]) -> None:
+        """Pass the size and the media type in *headers* to an `UnsizedSink`."""
+        if self._size is None:
+            length = headers.get("Content-Length", "")
+            size = int(length) if length.isdecimal() and len(length) < 20 else None
+            cast("UnsizedSink", self._sink).begin(size, headers.get("Content-Type"))
 
     def write(self, piece: bytes) -> None:
         """Pass *piece* to the sink.

@@ -37,10 +37,17 @@ def get(gateway: ServedGateway, path: str) -> requests.Response:
 def test_what_breaks_off_at_the_upstream_breaks_off(
     over_http: ServedGateway, box: Sandbox, path: str
 ) -> None:
-    """It has no length, and must not look as if it were whole."""
+    """It must not look as if it were whole."""
     box.fault("GET", path, cut=SIZE // 2)
-    with pytest.raises(requests.exceptions.ChunkedEncodingError):
+    with pytest.raises(requests.exceptions.RequestException):
         get(over_http, path).content  # noqa: B018
+
+
+def test_size_and_media_type_are_those_of_the_upstream(over_http: ServedGateway, path: str) -> None:
+    headers = get(over_http, path).headers
+
+    assert headers["Content-Length"] == str(SIZE)
+    assert headers["Content-Type"] == "application/octet-stream"
 
 
 def test_what_fails_before_its_first_byte_is_an_error(

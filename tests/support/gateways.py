@@ -111,11 +111,11 @@ class ServedGateway:
         response = self._app.answer(environ)
         asked = environ["REQUEST_METHOD"], environ["PATH_INFO"], environ["QUERY_STRING"]
         self.served.append((*asked, response.status_code))
-        if response.content_length is None and response.status_code != 304:
-            environ[CONNECTION_KEY].stream()
-        else:
+        if response.mimetype == "application/json" and response.status_code != 304:
             body = response.get_data()
             self.faults += faults_of_answer(*asked[:2], response.status_code, body)
+        else:
+            environ[CONNECTION_KEY].stream()
         return response(environ, start_response)
 
     def statuses(self, method: str, path: str) -> list[int]:
