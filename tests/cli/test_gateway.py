@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from tests.support.waiting import PATIENCE
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from teamwire_sync.testing import Sandbox
     from tests.cli.conftest import Cli
 
 
@@ -136,6 +138,29 @@ class TestCheck:
         done = bare_cli("gateway", "--check", "--upstream", "http")
         assert done.code == USAGE
         assert "no credentials yet" in done.err
+
+
+class TestChecksOfAClient:
+    """A gateway over the vendor's SDK can't say who the bot is."""
+
+    @pytest.fixture(autouse=True)
+    def _unknown_bot(self, box: Sandbox) -> None:
+        box.fault("GET", "/v1/bot/me/", status=501)
+
+    def test_check_counts_the_chats(self, cli: Cli, box: Sandbox) -> None:
+        done = cli("check", "--json")
+        assert json.loads(done.out) == {"chats": len(box.connect().chats.get_subscriptions())}
+        assert "All settings work: over HTTP" in done.err
+
+    def test_config_init_counts_the_chats(
+        self, bare_cli: Cli, box: Sandbox, tmp_path: Path
+    ) -> None:
+        values = f"{box.url}\n{box.app_id}\n{box.secret}\n"
+        config = tmp_path / "config.ini"
+        done = bare_cli("--config", str(config), "config", "init", stdin=values)
+        assert done.code == 0
+        assert done.out.endswith(" chats\n")
+        assert config.exists()
 
 
 @pytest.mark.parametrize("package", ["cheroot", "flask", "werkzeug"])
