@@ -15,7 +15,8 @@ _NAME = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?\r\n")
 _LONGEST_LINE = 4096
-# A second one of these would change the meaning of the request, or say who sends it.
+# A second one of these would change the meaning of the request. X-Forwarded-For is a list: HAProxy
+# appends a line, and not a value.
 _SINGLE = {
     b"Authorization",
     b"Content-Length",
@@ -23,7 +24,6 @@ _SINGLE = {
     b"Host",
     b"Idempotency-Key",
     b"Transfer-Encoding",
-    b"X-Forwarded-For",
 }
 
 
