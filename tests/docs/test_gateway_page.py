@@ -12,9 +12,10 @@ import re
 import shlex
 import signal
 import socket
+import ssl
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable
 
@@ -47,6 +48,8 @@ TEXT = (DOCS / PAGE).read_text("utf-8")
 BIN = Path(sys.executable).parent
 HOST, PORT = "gateway.example.org", "8480"
 STATE = "/var/lib/teamwire-gateway"
+OPTIONS = {each.name: each.default for each in gateway_command.params}
+MOST_CONNECTIONS = OPTIONS["connections"]
 # Characters of a block on a telephone with 390 pixels.
 NARROW = 40
 
@@ -337,6 +340,7 @@ class TestBehindProxy:
         with Connection(*login, url, config=ConnectionConfig(verify=verify)) as connection:
             assert len(connection.chats.get_subscriptions()) == 100
             connection.chats.at(KNOWN_CHAT).post("hello")
+        self.hold_many(port, login, authority)
         found = [
             requests.get(
                 f"{url}/v1/bot/chats/",
@@ -348,6 +352,20 @@ class TestBehindProxy:
         ]
         assert [each.status_code for each in found] == [401] * MOST_FAILURES + [429]
         assert {each.headers["Teamwire-Bot-Contract"] for each in found} == {"1"}
+
+    @staticmethod
+    def hold_many(port: int, login: tuple[str, str], authority: Path) -> None:
+        """More slow clients than the gateway has connections stop nobody."""
+        context = ssl.create_default_context(cafile=str(authority))
+        head = f"POST /v1/bot/chats/{KNOWN_CHAT}/messages/ HTTP/1.1\r\nHost: x\r\n"
+        config = ConnectionConfig(verify=str(authority), retries=0)
+        with ExitStack() as exits:
+            for _ in range(MOST_CONNECTIONS + 8):
+                plain = socket.create_connection(("127.0.0.1", port), PATIENCE)
+                slow = exits.enter_context(context.wrap_socket(plain, server_hostname="127.0.0.1"))
+                slow.sendall(f"{head}Content-Length: 1000\r\n\r\nx".encode())
+            with Connection(*login, f"https://127.0.0.1:{port}", config=config) as connection:
+                assert connection.chats.get_subscriptions(refresh=True)
 
     def test_nginx(
         self, served: Served, login: tuple[str, str], authority: Path, tmp_path: Path
@@ -468,9 +486,8 @@ class TestUnit:
 
     def test_it_gets_more_time_to_end_than_the_requests(self, unit: str) -> None:
         (seconds,) = re.findall(r"^TimeoutStopSec=(\d+)$", unit, re.MULTILINE)
-        (grace,) = (each.default for each in gateway_command.params if each.name == "grace")
 
-        assert int(seconds) >= grace + 5
+        assert int(seconds) >= OPTIONS["grace"] + 5
 
 
 def test_the_picture_fits_on_a_telephone() -> None:
@@ -480,14 +497,13 @@ def test_the_picture_fits_on_a_telephone() -> None:
 
 
 def test_the_figures_are_those_of_the_program() -> None:
-    options = {each.name: each.default for each in gateway_command.params}
     page = " ".join(TEXT.split())
 
-    assert f"{options['connections']} connections (`--connections`;" in page
-    assert f"`--grace` seconds ({options['grace']:.0f})" in page
+    assert f"{OPTIONS['connections']} connections (`--connections`;" in page
+    assert f"`--grace` seconds ({OPTIONS['grace']:.0f})" in page
     assert f"more than {MOST_FAILURES} failed logins in a minute" in page
     assert FAILURE_PERIOD == 60
     assert f"for {KEPT / 3600:.0f} hours" in page
     assert f"{MAX_BODY // 1024**2} MiB for a JSON body, {MAX_UPLOAD // 1024**3} GiB" in page
     assert f"for {ConnectionConfig().own_write_grace:.0f} seconds while the listing" in page
-    assert f"127.0.0.1:{options['port']};" in page
+    assert f"127.0.0.1:{OPTIONS['port']};" in page
