@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import socket
 import ssl
@@ -14,6 +15,7 @@ import requests
 import trustme
 
 from teamwire_sync._server.middleware import CONNECTION_KEY
+from teamwire_sync._server.strict_http import StrictHeaderReader
 from teamwire_sync._server.web_server import Limits, Server, Tls
 from tests.support.waiting import PATIENCE, Gate, Threads, wait_until
 
@@ -136,6 +138,13 @@ def test_a_header_with_an_underscore_is_ignored(room: Room) -> None:
         client.sendall(POST + LENGTH + b"Connection: close\r\nContent_Length: 6\r\n\r\nhello")
         assert statuses(all_of(client)) == [200]
     assert room.seen == [("POST", b"hello")]
+
+
+def test_addresses_in_two_lines_are_one_list_whose_last_is_the_proxys() -> None:
+    """HAProxy adds a line below that of the client."""
+    lines = b"X-Forwarded-For: 1.1.1.1\r\nx-forwarded-for: 9.9.9.9\r\n\r\n"
+    headers = StrictHeaderReader()(io.BytesIO(lines), {})
+    assert headers == {b"X-Forwarded-For": b"1.1.1.1, 9.9.9.9"}
 
 
 TOO_LARGE = {
