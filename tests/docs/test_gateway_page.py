@@ -507,3 +507,13 @@ def test_the_figures_are_those_of_the_program() -> None:
     assert f"{MAX_BODY // 1024**2} MiB for a JSON body, {MAX_UPLOAD // 1024**3} GiB" in page
     assert f"for {ConnectionConfig().own_write_grace:.0f} seconds while the listing" in page
     assert f"127.0.0.1:{OPTIONS['port']};" in page
+
+
+def test_each_block_for_a_shell_is_run() -> None:
+    source = Path(__file__).read_text("utf-8")
+    run = re.findall(r'shell\("(.+?)"\)|block_with\(PAGE, "sh", "(.+?)"\)', source)
+    parts = [first or second for first, second in run]
+    # Pip's lines are run in test_installing.py.
+    own = [block for block in blocks(PAGE, "sh") if "pip install" not in block]
+
+    assert [block for block in own if not any(part in block for part in parts)] == []
