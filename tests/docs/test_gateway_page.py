@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import socket
 import ssl
@@ -463,7 +464,9 @@ class TestUnit:
 
     @pytest.mark.slow
     def test_systemd_has_nothing_to_complain_of(self, unit: str, tmp_path: Path) -> None:
-        analyze = needed_program("systemd-analyze")
+        analyze = shutil.which("systemd-analyze")
+        if analyze is None:
+            pytest.skip("this system has no systemd")
         file = tmp_path / "teamwire-gateway.service"
         file.write_text(unit)
         done = subprocess.run(
