@@ -158,13 +158,14 @@ def _run(
         text = f"can't use {certfile} and {keyfile}: {error.strerror or error}"
         raise UnusableError(text) from None
     state = _folder(options["state"])
+    metrics_module = None if options["metrics_port"] is None else _metrics_module()
     if check:
         _check(settings, app_module, state, proxies, options["upstream"])
         return
     with ExitStack() as exits:
         observe = None
-        if options["metrics_port"] is not None:
-            metrics = _metrics(options["metrics_host"], options["metrics_port"])
+        if metrics_module is not None:
+            metrics = _metrics(metrics_module, options["metrics_host"], options["metrics_port"])
             exits.callback(metrics.close)
             observe = metrics.observe
         transport = _upstream(settings, options["upstream"])
@@ -267,11 +268,15 @@ def _modules() -> tuple[ModuleType, ModuleType]:
     return app, web_server
 
 
-def _metrics(host: str, port: int) -> Any:
+def _metrics_module() -> ModuleType:
     with require_extras():
-        from teamwire_sync._gateway.metrics import Metrics  # noqa: PLC0415  needs an extra
+        from teamwire_sync._gateway import metrics  # noqa: PLC0415  needs an extra
+    return metrics
+
+
+def _metrics(module: ModuleType, host: str, port: int) -> Any:
     try:
-        return Metrics(host, port)
+        return module.Metrics(host, port)
     except not_by_signal(OSError) as error:
         text = f"can't listen on {host}:{port}: {error.strerror or error}"
         raise UnusableError(text) from None

@@ -129,6 +129,16 @@ class TestCheck:
             done = cli("gateway", "--upstream", "http", "--check", "--host", "::", *options)
             assert (done.code, done.err) == (0, "")
 
+    def test_a_missing_package_for_the_metrics_is_an_error(
+        self, cli: Cli, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delitem(sys.modules, "teamwire_sync._gateway.metrics", raising=False)
+        monkeypatch.delattr("teamwire_sync._gateway.metrics", raising=False)
+        monkeypatch.setitem(sys.modules, "prometheus_client", None)
+        done = cli("gateway", "--upstream", "http", "--check", "--metrics-port", "9480")
+        assert done.code == USAGE
+        assert "pip install" in done.err
+
     def test_a_missing_sdk_is_an_error(self, bare_cli: Cli) -> None:
         done = bare_cli("gateway", "--check")
         assert done.code == USAGE
