@@ -208,6 +208,13 @@ class DownloadSink(Protocol):
         """Append *piece*."""
 
 
+class UnsizedSink(DownloadSink, Protocol):
+    """The destination of a download whose size the caller does not know."""
+
+    def begin(self, size: int | None, content_type: str | None) -> None:
+        """Receive the size and the media type before the first bytes; None if they are unknown."""
+
+
 class Transport(Protocol):
     """Access to a Teamwire server. Many threads may use it concurrently.
 
@@ -294,8 +301,13 @@ class Transport(Protocol):
     def upload(self, source: UploadSource, *, deadline: float | None) -> str:
         """Upload a file for an attachment and return its ID. Errors of *source* are re-raised."""
 
-    def download(self, aid: str, sink: DownloadSink, *, size: int, deadline: float | None) -> None:
-        """Download an attachment of *size* bytes into *sink*. Errors of *sink* are re-raised."""
+    def download(
+        self, aid: str, sink: DownloadSink, *, size: int | None, deadline: float | None
+    ) -> None:
+        """Download an attachment into *sink*. Errors of *sink* are re-raised.
+
+        The attachment must have *size* bytes. If the size is None, *sink* is an `UnsizedSink`.
+        """
 
     # The directory
 

@@ -47,7 +47,15 @@ _NETWORK_VARIABLES = {
     "SSL_CERT_DIR",
     "SSL_CERT_FILE",
 }
-_HOMES = ("HOME", "USERPROFILE", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "APPDATA", "LOCALAPPDATA")
+_HOMES = (
+    "HOME",
+    "USERPROFILE",
+    "XDG_CONFIG_HOME",
+    "XDG_CACHE_HOME",
+    "XDG_STATE_HOME",
+    "APPDATA",
+    "LOCALAPPDATA",
+)
 
 
 @pytest.fixture(autouse=True)

@@ -92,7 +92,13 @@ class ChatCache:
     def all(
         self, deadline: float | None, *, refresh: bool = False, progress: Progress | None = None
     ) -> tuple[Chat, ...]:
-        """Return all the chats.
+        """Return all the chats; see `snapshot`."""
+        return self.snapshot(deadline, refresh=refresh, progress=progress).chats
+
+    def snapshot(
+        self, deadline: float | None, *, refresh: bool = False, progress: Progress | None = None
+    ) -> ChatSnapshot:
+        """Return the view of all the chats.
 
         Args:
             deadline: The moment of `time.monotonic` at which this has to end, or None.
@@ -107,16 +113,15 @@ class ChatCache:
             # The refresh does not make the view expire: if the refresh fails, look-ups still use
             # the old view.
             seen, need = state.view, state.require_newer()
-            chats = self.refresher.refresh(seen, deadline, progress, need=need).chats
+            found = self.refresher.refresh(seen, deadline, progress, need=need)
         else:
             now, view = self._current()
             if now < view.fresh_until:
                 next(state.tries)
-                return view.chats
-            found = self._find_after_refresh(lambda new: new.chats, view, deadline, progress)
-            chats = found or ()
+                return view
+            found = self._find_after_refresh(lambda new: new, view, deadline, progress) or view
         state.count("misses")
-        return chats
+        return found
 
     def _current(self) -> tuple[float, ChatSnapshot]:
         now, view = self.state.clock(), self.state.view

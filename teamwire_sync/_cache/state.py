@@ -54,8 +54,8 @@ class CacheState:
     unknown outcome. For example, thread A's write times out. Then thread B lists the chats. After
     that, the server completes A's write. Without the doubt, B's listing would hide the write for
     the whole TTL. In doubt, a listing lasts for `recheck_after` at most, requests are
-    unconditional, and no stored listing is new enough. A look-up that finds nothing lists the
-    chats.
+    unconditional, no cache in front of the server may answer, and no stored listing is new enough.
+    A look-up that finds nothing lists the chats.
 
     Args:
         clock: A function that returns seconds; only differences between its results matter.
@@ -184,7 +184,7 @@ class CacheState:
                 self._started += 1
                 self._started_at = now
                 led.number, led.epoch = self._started, self.epoch
-                led.is_forced = led.number > self._forced_after
+                led.is_forced = led.number > self._forced_after or now < self.doubt_until
                 led.losses = self.losses
                 self._flight = led
                 return led
@@ -563,6 +563,7 @@ class CacheState:
             self.changes += 1
             self._drop()
             self._cool_down = None
+            self._forced_after = self._started
             self._expire()
 
     def on_unauthorized(self) -> None:

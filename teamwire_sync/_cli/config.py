@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from teamwire_sync._cli.directory import own_user
 from teamwire_sync._cli.errors import CommandGroup, raise_failed_check, raise_usage_error
 from teamwire_sync._cli.output import echo_err, echo_status, escape, is_terminal
 from teamwire_sync._cli.settings import Settings, pass_settings, without_store
@@ -142,13 +143,19 @@ def _try(credentials: Credentials, timeout: float | None) -> str:
             app_name="teamwire-sync",
         )
     with connection:
-        me = connection.check(timeout=timeout)
-    return f"{escape(me.uid)}\t{escape(me.full_name())}"
+        return _found(connection, timeout)
 
 
 def _try_vendor(timeout: float | None) -> str:
     with without_store(), Connection.from_vendor() as connection:
+        return _found(connection, timeout)
+
+
+def _found(connection: Connection, timeout: float | None) -> str:
+    me = own_user(connection, timeout)
+    if me is None:
         return f"{len(connection.chats.get_subscriptions(timeout=timeout)):,} chats"
+    return f"{escape(me.uid)}\t{escape(me.full_name())}"
 
 
 def _may_replace(path: Path, section: str) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from teamwire_sync._cli.errors import (
@@ -14,8 +16,19 @@ from teamwire_sync._cli.errors import (
 from teamwire_sync._cli.output import echo_err, print_list, print_result
 from teamwire_sync._cli.serializers import serialize_group, serialize_user
 from teamwire_sync._cli.settings import Settings, json_option, pass_settings
-from teamwire_sync._internal.signals import not_by_signal
-from teamwire_sync.exceptions import TWError
+from teamwire_sync._internal.signals import not_by_signal, suppress
+from teamwire_sync.exceptions import TWError, TWUnsupportedError
+
+if TYPE_CHECKING:
+    from teamwire_sync._connection import Connection
+    from teamwire_sync._models.people import User
+
+
+def own_user(connection: Connection, timeout: float | None) -> User | None:
+    """Return the bot's own user; None if the server can't say who the bot is."""
+    with suppress(TWUnsupportedError):
+        return connection.check(timeout=timeout)
+    return None
 
 
 @click.command(cls=Command)
@@ -25,17 +38,18 @@ def check(settings: Settings, *, as_json: bool) -> None:
     """Check all settings, and ask the server who the bot is.
 
     On stderr, the command says which server it checked, and which settings. The vendor's SDK can't
-    say who the bot is. With it, the command prints the number of the bot's chats.
+    say who the bot is. With it, also behind a gateway, the command prints the number of the bot's
+    chats.
     """
     with settings.connect() as connection:
         way = settings.way()
         try:
-            if settings.is_vendor():
+            me = own_user(connection, settings.timeout)
+            if me is None:
                 # A stored listing would prove nothing.
                 number = len(settings.list_chats(connection, refresh=True))
                 print_result({"chats": number}, f"{number:,} chats", as_json=as_json)
             else:
-                me = connection.check(timeout=settings.timeout)
                 print_result(serialize_user(me), me.uid, me.full_name(), as_json=as_json)
         except not_by_signal(TWError) as error:
             raise_failed_check(error, way)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-    from teamwire_sync._transport import DownloadSink, UploadSource
+    from teamwire_sync._transport import DownloadSink, UnsizedSink, UploadSource
 
 
 class AnswerRefusedError(Exception):
@@ -71,13 +71,20 @@ class DownloadBody:
 
     Args:
         sink: The destination of the bytes.
-        size: The exact number of bytes that must arrive.
+        size: The exact number of bytes that must arrive; None if it is unknown.
     """
 
-    def __init__(self, sink: DownloadSink, size: int) -> None:
+    def __init__(self, sink: DownloadSink, size: int | None) -> None:
         self._sink = sink
         self._size = size
         self._count = 0
+
+    def begin(self, headers: Mapping[str, str]) -> None:
+        """Pass the size and the media type in *headers* to an `UnsizedSink`."""
+        if self._size is None:
+            length = headers.get("Content-Length", "")
+            size = int(length) if length.isdecimal() and len(length) < 20 else None
+            cast("UnsizedSink", self._sink).begin(size, headers.get("Content-Type"))
 
     def write(self, piece: bytes) -> None:
         """Pass *piece* to the sink.
@@ -87,7 +94,7 @@ class DownloadBody:
             LocalFailure: The sink failed.
         """
         self._count += len(piece)
-        if self._count > self._size:
+        if self._size is not None and self._count > self._size:
             message = f"it is larger than the {self._size:,} bytes that it should have"
             raise AnswerRefusedError(message)
         with _local():
@@ -99,7 +106,7 @@ class DownloadBody:
         Raises:
             AnswerRefusedError: Fewer than the expected bytes have arrived.
         """
-        if self._count < self._size:
+        if self._size is not None and self._count < self._size:
             message = f"it ended after {self._count:,} of {self._size:,} bytes"
             raise AnswerRefusedError(message)
 

@@ -12,7 +12,9 @@ from urllib3.exceptions import HTTPError
 from teamwire_sync._http.body import AnswerRefusedError, DownloadBody, LocalFailure, UploadBody
 from teamwire_sync._http.canceller import Canceller
 from teamwire_sync._http.contract import (
+    DELIVERY_UNKNOWN,
     IDEMPOTENCY_KEY,
+    IN_PROGRESS,
     NO_STORE,
     OPERATIONS,
     Operation,
@@ -262,7 +264,9 @@ class HttpClient:
         if raw.status == 407:
             return FailedAttempt(proxy_refusal("407", self._session.names, context))
         response = Response(operation, raw, self._keeps_contract, context, redact, self._url)
-        passing, writes = raw.status in _PASSING, operation.writes
+        code, writes = response.code() if raw.status >= 400 else None, operation.writes
+        # A server that does not know an outcome repeats this response.
+        passing = code == IN_PROGRESS or (raw.status in _PASSING and code != DELIVERY_UNKNOWN)
         if not passing and not (writes and _leaves_open(raw)):
             return response
         again = passing and (self._keeps_contract or not writes)

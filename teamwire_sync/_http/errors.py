@@ -26,6 +26,7 @@ from urllib3.exceptions import (
 from teamwire_sync._http.body import AnswerRefusedError
 from teamwire_sync._http.contract import (
     CIRCLE_NOT_PUBLIC,
+    IN_PROGRESS,
     INVALID_MEMBERS,
     NO_AVATAR,
     NOT_FOUND,
@@ -255,6 +256,10 @@ class Response:
         named = f": {title}" if title else " without a title"
         return f" but a page{named}" if is_page(self.raw) else ""
 
+    def code(self) -> str | None:
+        """Return the error code of the server; None if something else sent the response."""
+        return decode_error(self.raw.body, self.redact).code if self._is_own else None
+
     def error(self) -> TWError:
         """Return the error for a status other than 200."""
         return self._marked(self._error())
@@ -273,7 +278,9 @@ class Response:
         code = None if details.code is None else one_line(details.code, 64)
         context = {**self.context, "code": code}
         what = f"{status} for {context['method']} {context['path']}: {reason}"
-        if is_redirect or 400 <= status < 500:
+        # An earlier try of this write is under way.
+        is_open = self._is_own and code == IN_PROGRESS
+        if is_redirect or (400 <= status < 500 and not is_open):
             return self._refusal(what, reason, details, context)
         if self._is_own and status == 501 and code == UNSUPPORTED:
             return TWUnsupportedError(what, **context)

@@ -416,6 +416,7 @@ def _read(
         if download is None or response.status_code != 200:
             body = _body(response, ends_at)
         else:
+            download.begin(response.headers)
             body = _body(response, ends_at, download.write)
             download.end()
     except not_by_signal(AnswerRefusedError, DecodeError) as error:

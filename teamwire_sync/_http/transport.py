@@ -292,7 +292,9 @@ class HttpTransport:
             total=math.inf,
         )
 
-    def download(self, aid: str, sink: DownloadSink, *, size: int, deadline: float | None) -> None:
+    def download(
+        self, aid: str, sink: DownloadSink, *, size: int | None, deadline: float | None
+    ) -> None:
         """Write the content of an attached file to *sink*."""
         response = self._client.ask(
             "download_attachment",

@@ -6,6 +6,8 @@ from __future__ import annotations
 # older than setup.cfg.
 REQUIREMENTS = {
     "cli": ("click>=8.1.7", "rich>=13.0"),
+    "gateway": ("flask>=3.0", "cheroot>=10.0"),
+    "metrics": ("prometheus-client>=0.20",),
     "notebook": ("ipywidgets>=8.0", "pandas>=2.0", "tqdm>=4.64"),
     "redis": ("redis>=5.1",),
     "sandbox": ("flask>=3.0", "cheroot>=10.0"),

@@ -11,7 +11,12 @@ from werkzeug.routing import RequestRedirect
 
 from teamwire_sync._http.contract import IDEMPOTENCY_KEY, OPERATIONS, REVISION_HEADER
 from teamwire_sync._internal.log import logger
-from teamwire_sync._server.backend import BACKEND_KEY, Answer, WriteRequest
+from teamwire_sync._server.backend import (
+    BACKEND_KEY,
+    INCOMING_KEY,
+    Answer,
+    WriteRequest,
+)
 from teamwire_sync._server.errors import RefusedError, error_body, refusal_answer, refuse
 from teamwire_sync._server.idempotency import fingerprint_of
 from teamwire_sync._server.middleware import MAX_BODY, MAX_UPLOAD, SPOOL_KEY
@@ -33,13 +38,16 @@ from teamwire_sync._server.validation import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from teamwire_sync._server.backend import Backend
+    from teamwire_sync._server.backend import Backend, Incoming
     from teamwire_sync._server.uploads import Spool
 
 _MESSAGES_LIMITS = (50, 200)
 _EVENTS_LIMITS = (100, 100)
 # Not "not_found": a client with a wrong URL would treat each user and chat as missing.
 _NO_PATH = "no_such_path"
+# Operations without credentials and without a body, for the supervision of the server.
+_OPEN = {"health": ("GET", "/health"), "ready": ("GET", "/ready")}
+_OPEN_PATHS = {path for _, path in _OPEN.values()}
 
 
 @cache
@@ -62,7 +70,7 @@ def create_app(name: str) -> Flask:
     ):
         app.register_error_handler(kind, _responding(answer_to))
     paths = {name: (each.method, each.path) for name, each in OPERATIONS.items()}
-    for operation, (method, path) in {**paths, "health": ("GET", "/health")}.items():
+    for operation, (method, path) in {**paths, **_OPEN}.items():
         app.add_url_rule(
             path.replace("{", "<").replace("}", ">"),
             endpoint=operation,
@@ -99,14 +107,24 @@ class _Api:
         return cast("Backend", request.environ[BACKEND_KEY])
 
     def admit(self) -> None:
-        """Refuse a request without valid credentials or without the path's final slash."""
-        if request.path == "/health":
+        """Refuse a request without valid credentials or without the path's final slash.
+
+        The body is read only then, so that strangers can't fill the memory or the disk.
+        """
+        incoming: Incoming | None = request.environ.get(INCOMING_KEY)
+        if incoming is not None:
+            incoming.operation = request.endpoint
+        if request.path in _OPEN_PATHS:
             return
-        self._backend.admit(request.headers.get("Authorization"), request.remote_addr or "")
+        self._backend.admit(
+            request.headers.get("Authorization"), request.remote_addr or "", request.endpoint
+        )
         # Before the work: a refusal must not promise more than what it has seen.
         g.revision = self._backend.revision()
         if isinstance(request.routing_exception, RequestRedirect):
             refuse("every path of the contract ends with a slash", _NO_PATH)
+        if incoming is not None and not incoming.receive(request.environ):
+            refuse("the body of the request is incomplete", "bad_request")
 
     @staticmethod
     def show_revision(response: Response) -> Response:
@@ -119,6 +137,10 @@ class _Api:
     def health() -> Answer:
         return Answer(dump({"status": "ok"}))
 
+    def ready(self) -> Answer:
+        self._backend.ready()
+        return Answer(dump({"status": "ok"}))
+
     def get_me(self) -> Answer:
         return self._backend.get_me()
 
@@ -127,7 +149,10 @@ class _Api:
         since = parse_since(request.args.get("since"))
         cursor = request.args.get("cursor")
         known = request.if_none_match
-        is_fresh = "no-cache" in request.headers.get("Cache-Control", "").lower()
+        # The other pages belong to the list of the first page.
+        is_fresh = cursor is None and (
+            "no-cache" in request.headers.get("Cache-Control", "").lower()
+        )
         with self._backend.listing(is_fresh=is_fresh) as listing:
             # Also for a page that the backend refuses.
             g.revision = listing.revision

@@ -10,8 +10,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from contextlib import AbstractContextManager
 
+    from _typeshed.wsgi import WSGIEnvironment
+
 BACKEND_KEY = "teamwire_sync.backend"
 """The WSGI environ key of the request's `Backend`."""
+
+INCOMING_KEY = "teamwire_sync.incoming"
+"""The WSGI environ key of the request's `Incoming`. Without it, the body has been read."""
 
 
 @attrs.frozen
@@ -53,6 +58,19 @@ class WriteRequest:
     args: tuple[Any, ...]
 
 
+class Incoming(Protocol):
+    """A request whose body is not read yet.
+
+    Attributes:
+        operation: The name of the operation; None if the path is unknown. The application sets it.
+    """
+
+    operation: str | None
+
+    def receive(self, environ: WSGIEnvironment) -> bool:
+        """Read the body, as `receive_body` does. Called when the client is admitted."""
+
+
 class ChatListing(Protocol):
     """One state of the list of chats."""
 
@@ -76,12 +94,18 @@ class Backend(Protocol):
     error.
     """
 
-    def admit(self, authorization: str | None, address: str) -> None:
-        """Refuse a client without valid credentials. All other methods are called after this one.
+    def ready(self) -> None:
+        """Refuse if the backend can't serve requests now. Called without `admit`."""
+
+    def admit(self, authorization: str | None, address: str, operation: str | None) -> None:
+        """Refuse a client without valid credentials, or without permission for the operation.
+
+        All other methods except `ready` are called after this one.
 
         Args:
             authorization: The header Authorization.
             address: The IP address of the client; empty if unknown.
+            operation: The name of the contract's operation; None if the path is unknown.
         """
 
     def revision(self) -> int | None:

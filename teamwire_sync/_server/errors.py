@@ -41,6 +41,7 @@ _STATUSES = {
     "no_such_path": 404,
     "chat_closed": 409,
     "one_to_one": 409,
+    "in_progress": 409,
     "idempotency_mismatch": 422,
     "invalid_attachments": 422,
     "invalid_cursor": 422,
@@ -63,6 +64,7 @@ class RefusedError(Exception):
 
     Attributes:
         revision: The revision of the response, as in `Answer`.
+        retry_after: The seconds after which the client may try again, or None.
     """
 
     def __init__(self, message: str, code: str, **details: Any) -> None:
@@ -70,11 +72,25 @@ class RefusedError(Exception):
         self.code = code
         self.details = details
         self.revision: int | None = None
+        self.retry_after: int | None = None
+
+
+def contract_code(status: int | None, code: str | None) -> str | None:
+    """Return *code* if the contract has it with this status, or else the code of the status."""
+    known = code is not None and _STATUSES.get(code) == status
+    return code if known else _CODES.get(status or 0)
 
 
 def refuse(message: str, code: str = "invalid_request", **details: Any) -> NoReturn:
     """Refuse a request."""
     raise RefusedError(message, code, **details) from None
+
+
+def refuse_for_now(message: str, code: str, seconds: int) -> NoReturn:
+    """Refuse a request that may succeed after this number of seconds."""
+    refusal = RefusedError(message, code)
+    refusal.retry_after = seconds
+    raise refusal from None
 
 
 def require(thing: T | None, message: str) -> T:
@@ -98,7 +114,9 @@ def refusal_answer(refusal: RefusedError) -> Answer:
     """Return the response to a refused request."""
     status = _STATUSES[refusal.code]
     body = error_body(status, str(refusal), refusal.code, **refusal.details)
-    return Answer(body, refusal.revision, status=status)
+    wait = refusal.retry_after
+    headers = {} if wait is None else {"Retry-After": str(wait)}
+    return Answer(body, refusal.revision, status=status, headers=headers)
 
 
 def error_body(status: int, message: str, code: str | None = None, **details: Any) -> str:

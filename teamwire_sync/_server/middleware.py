@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import uuid
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from teamwire_sync._http.contract import NO_STORE, OPERATIONS
 from teamwire_sync._server.uploads import CHUNK, Files, Spool, read_body
@@ -20,11 +20,27 @@ if TYPE_CHECKING:
 SPOOL_KEY = "teamwire_sync.spool"
 """The WSGI environ key of an upload's body, a `Spool`."""
 
+CONNECTION_KEY = "teamwire_sync.connection"
+"""The WSGI environ key of the `ClientConnection`."""
+
 MAX_BODY = 1024 * 1024
 MAX_UPLOAD = 2 * 1024**3
 
 _UPLOADS = OPERATIONS["upload_attachment"].path
 _DRAIN_LIMIT = 64 * 1024 * 1024
+
+
+class ClientConnection(Protocol):
+    """The connection of a request."""
+
+    def drop(self) -> None:
+        """Close the connection without a response."""
+
+    def break_off(self) -> None:
+        """Close the connection after the part of the response that has been sent."""
+
+    def stream(self) -> None:
+        """Do not wait for the end of the response when the server stops."""
 
 
 def request_path(environ: WSGIEnvironment) -> str:

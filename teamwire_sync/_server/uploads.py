@@ -62,6 +62,12 @@ class Spool:
                 self.digest.update(chunk)
                 target.write(chunk)
 
+    def open(self) -> BinaryIO:
+        """Open the content for reading."""
+        if self._path is None:
+            return io.BytesIO(self._memory.getvalue())
+        return self._path.open("rb")
+
     def keep(self, name: str) -> bytes | None:
         """Return a small content; keep a large content's file for `Files.open` and return None."""
         if self._path is None:

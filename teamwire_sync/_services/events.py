@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Callable, NoReturn
+from typing import TYPE_CHECKING, Callable, NoReturn, Optional
 
 from attrs import define
 
@@ -23,9 +23,13 @@ from teamwire_sync.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
+    from teamwire_sync._models.chats import Chat
     from teamwire_sync._transport import EventPage, Transport
+
+    # The arguments of `CacheState.on_state`.
+    _Said = tuple[Optional[str], Optional[Chat], Optional[int]]
 
 # Seconds that one request waits at the server. Proxies close a connection that is silent for 30 s,
 # the value in HAProxy's examples.
@@ -66,6 +70,25 @@ class _Batch:
     events: Sequence[Event]
     cursor: str
     given: int = 0
+
+
+def changes_in(
+    events: Iterable[tuple[Event, int | None]], vague: Collection[str]
+) -> Iterator[_Said]:
+    """Yield what events say about the chats that have changed.
+
+    Args:
+        events: The events and their revisions.
+        vague: See `EventPage.vague`.
+
+    Yields:
+        The thread ID, or None if the state of the chat is unknown; the chat, or None if the bot is
+        no longer in it; and the revision of the chat's last change, or None.
+    """
+    for event, revision in events:
+        if event.type in _CHANGES:
+            chat = None if event.type is Events.CHAT_DELETED else event.chat
+            yield None if event.chat.tid in vague else event.chat.tid, chat, revision
 
 
 class _Use:
@@ -227,11 +250,8 @@ class EventStream:
             for event, revision in zip_longest(page.events, page.revisions)
             if event.cursor not in self._seen
         ]
-        for event, revision in new:
-            if event.type in _CHANGES:
-                chat = None if event.type is Events.CHAT_DELETED else event.chat
-                is_vague = event.chat.tid in page.vague
-                self._on_event(None if is_vague else event.chat.tid, chat, revision)
+        for said in changes_in(new, page.vague):
+            self._on_event(*said)
         is_repeated = bool(page.events) and not new
         if is_repeated and not self._repeats:
             logger.warning("the server repeats %d events; they are left out", len(page.events))

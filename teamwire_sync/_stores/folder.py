@@ -65,14 +65,16 @@ def _default_folder() -> str:
 
 
 class Folder:
-    """The folder of a `FileStore`.
+    """A folder that only this user can open.
 
     Args:
         path: The absolute path of the folder.
+        content: The content of the folder, for texts of errors.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, content: str = "the store") -> None:
         self.path = path
+        self._content = content
 
     @contextmanager
     def opened(self) -> Iterator[None]:
@@ -106,7 +108,7 @@ class Folder:
 
     def error(self, why: str, kind: type[StoreError] = StoreError) -> StoreError:
         """Return an error with this reason and the path of the folder."""
-        return kind(f"the store in {str(self.path)!r}: {why}")
+        return kind(f"{self._content} in {str(self.path)!r}: {why}")
 
     def refused(self, name: str) -> StoreError:
         """Remove this database, which no store can use; return an error with the reason."""

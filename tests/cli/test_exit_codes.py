@@ -105,7 +105,6 @@ FOREIGN = {"headers": {"Teamwire-Bot-Contract": None}}
         ({"status": 404}, NOT_FOUND),
         ({"status": 404, **FOREIGN}, SERVER),
         ({"status": 407, **FOREIGN}, USAGE),
-        ({"status": 501}, USAGE),
         ({"status": 409}, USAGE),
         ({"status": 503, "retry_after": 0}, SERVER),
         ({"status": 429, "retry_after": 0}, SERVER),
@@ -120,6 +119,15 @@ def test_what_the_server_answers_has_a_code(
     done = cli("check")
 
     assert (done.code, done.out) == (code, "")
+    assert len(done.err.splitlines()) == 1
+
+
+def test_what_the_server_does_not_support_has_a_code(cli: Cli, box: Sandbox) -> None:
+    """But check counts the chats then."""
+    box.fault("GET", "/v1/bot/users/", status=501)
+    done = cli("users", "find", "koch")
+
+    assert (done.code, done.out) == (USAGE, "")
     assert len(done.err.splitlines()) == 1
 
 

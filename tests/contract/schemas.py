@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from importlib.resources import files
 from typing import Any
 
@@ -72,3 +74,21 @@ def _faults_of_object(value: dict[str, Any], schema: Any, path: str) -> list[str
     if len(value) < schema.get("minProperties", 0):
         found.append(f"{path} is empty")
     return found
+
+
+def faults_of_answer(method: str, path: str, status: int, body: bytes) -> list[str]:
+    """Where an answer is not as the contract says for its operation and status."""
+    for template, operations in CONTRACT["paths"].items():
+        pattern = re.sub(r"\\{[a-z_]+\\}", "[^/]+", re.escape(template))
+        if re.fullmatch(pattern, path) and method.lower() in operations:
+            break
+    else:
+        return []
+    what = f"{method} {template} {status}"
+    answer = operations[method.lower()]["responses"].get(str(status))
+    if answer is None:
+        return [f"{what} is not documented"]
+    if "$ref" in answer:
+        answer = CONTRACT["components"]["responses"][answer["$ref"].rpartition("/")[2]]
+    schema = answer.get("content", {}).get("application/json", {}).get("schema")
+    return [] if schema is None else faults(json.loads(body), schema, what)

@@ -28,7 +28,8 @@ KINDS = {
 }
 # What a page lists, and does not describe beside something else.
 SUBJECTS = {("UserPage", "users"), ("GroupPage", "groups")}
-del OPERATIONS["health"]  # for whoever watches the server; the client has no use for it
+for _name in ("health", "ready"):
+    del OPERATIONS[_name]  # for whoever watches the server; the client has no use for it
 
 
 def test_every_operation_has_the_path_of_the_contract() -> None:

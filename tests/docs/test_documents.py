@@ -46,6 +46,13 @@ PAGES_ELSEWHERE = {
     ("docs/cron.md", "cron"): "tests/docs/test_cron.py",
     ("docs/cron.md", "sh"): "tests/docs/test_cron.py",
     ("docs/flask.md", "py"): "tests/deployment/test_gunicorn.py",
+    **{
+        ("docs/gateway.md", language): "tests/docs/test_gateway_page.py"
+        for language in ("docker", "ini", "nginx", "py")
+    },
+    ("docs/gateway.md", "sh"): (
+        "tests/docs/test_gateway_page.py and, for pip, tests/docs/test_installing.py"
+    ),
     ("docs/porting.md", "py"): "the vendor's documentation, which it quotes",
     ("docs/scaling.md", "py"): "tests/docs/test_scaling_page.py",
     ("docs/scaling.md", "sh"): "tests/docs/test_scaling_page.py",

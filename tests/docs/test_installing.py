@@ -57,6 +57,8 @@ OF_OTHERS = {"pip install PySocks": "pysocks"}
 NEED_EXTRAS = {
     "import teamwire_sync._cli": {"click", "rich"},
     "import teamwire_sync.testing": {"flask", "cheroot"},
+    "import teamwire_sync.gateway": {"flask", "cheroot"},
+    "import teamwire_sync._gateway.metrics": {"prometheus_client"},
     "from teamwire_sync import RedisStore; RedisStore('redis://localhost')": {"redis"},
     "from teamwire_sync import ChatList; ChatList().to_pandas()": {"pandas", "tqdm", "ipywidgets"},
 }

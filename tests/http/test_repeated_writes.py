@@ -13,6 +13,7 @@ from teamwire_sync import (
     TWDeliveryUnknownError,
     TWError,
     TWNotFoundError,
+    TWProtocolError,
     TWRequestError,
 )
 from tests.http.test_network import LOST, NEVER_LEFT, PASSING
@@ -41,6 +42,11 @@ if TYPE_CHECKING:
     from tests.support.builders import Clock
 
 BUSY = [429, 502, 503, 504]
+UNDER_WAY = {
+    "status": 409,
+    "json": error_body("in_progress"),
+    "headers": {**CONTRACT, "Retry-After": "1"},
+}
 
 
 class TestKeys:
@@ -135,6 +141,39 @@ class TestWrite:
 
         assert failure("post_message", transport)._is_refusal is is_refusal
 
+    def test_that_is_under_way_is_tried_again_with_the_contract(
+        self, patient: Patient, server: responses.RequestsMock
+    ) -> None:
+        wrong = wrong_outcomes(WRITES, {409: UNDER_WAY}, patient, server, kind=None, tries=2)
+        assert wrong == []
+
+    def test_that_stays_under_way_is_in_doubt(
+        self, patient: Patient, server: responses.RequestsMock
+    ) -> None:
+        for _ in range(3):
+            answer(server, "post_message", **UNDER_WAY)
+        error = failure("post_message", patient(retries=2))
+
+        assert (type(error), error.code) == (TWDeliveryUnknownError, "in_progress")
+        assert len(server.calls) == 3
+
+    def test_is_refused_if_something_else_says_that_it_is_under_way(
+        self, patient: Patient, server: responses.RequestsMock
+    ) -> None:
+        foreign = {**UNDER_WAY, "headers": {}}
+        answer(server, "post_message", **foreign)
+
+        assert type(failure("post_message", patient())) is TWProtocolError
+
+    def test_whose_outcome_the_server_does_not_know_is_not_tried_again(
+        self, patient: Patient, server: responses.RequestsMock
+    ) -> None:
+        body = error_body("delivery_unknown")
+        firsts = {502: {"status": 502, "json": body, "headers": CONTRACT}}
+        kind = TWDeliveryUnknownError
+
+        assert wrong_outcomes(WRITES, firsts, patient, server, kind=kind, tries=1) == []
+
     @pytest.mark.parametrize("value", ["", "0", "2", "true", "1, 1"])
     def test_is_not_tried_again_with_another_contract(
         self, value: str, patient: Patient, server: responses.RequestsMock
@@ -191,8 +230,9 @@ class TestWriteInDoubt:
             {"status": 500},
             {"status": 502},
             {"status": 503},
+            UNDER_WAY,
         ],
-        ids=["refused", "certificate", "302", "401", "429", "500", "502", "503"],
+        ids=["refused", "certificate", "302", "401", "429", "500", "502", "503", "under way"],
     )
     def test_stays_so_when_a_later_try_says_nothing_of_it(
         self, later: dict[str, Any], transport: HttpTransport, server: responses.RequestsMock

@@ -28,6 +28,10 @@ _SHARED_CHANGES = "tests/stores/test_shared_changes.py"
 _HANDLERS = "tests/signals/test_handlers.py"
 _NUMBERS = "tests/services/test_revisions.py"
 _MARKS = "tests/stores/test_marks.py"
+_OUTCOMES = "tests/gateway/test_outcomes.py"
+_CLIENTS = "tests/gateway/test_clients.py"
+_APP = "tests/gateway/test_app.py"
+_LOG = "tests/gateway/test_chat_log.py"
 _REASONS = "tests/http/test_reasons.py"
 _PROXIES = "tests/http/test_proxies.py"
 _STATUSES = "tests/http/test_statuses.py"
@@ -965,8 +969,8 @@ MUTANTS = (
     ),
     _mutant(
         "a flight that a forced refresh joins is not forced",
-        "            self._forced_after = self._started\n",
-        "",
+        "joins it.\n            self._forced_after = self._started\n",
+        "joins it.\n",
         f"{_FLIGHTS}::TestForcedRefresh"
         "::test_no_cache_in_between_may_answer_a_flight_that_it_joins",
     ),
@@ -1049,5 +1053,138 @@ MUTANTS = (
         "",
         "tests/cli/test_vendor.py::TestRoundTrip::test_a_bot_is_read_as_it_was_written_or_refused",
         file="_cli/config.py",
+    ),
+    _mutant(
+        "a request of unknown outcome is executed again",
+        "        if status is None:\n",
+        "        if status is None:\n            return None\n        if not status:\n",
+        f"{_OUTCOMES}::TestStatuses::test_an_unknown_outcome_survives_a_restart",
+        file="_gateway/outcomes.py",
+    ),
+    _mutant(
+        "a power cut may lose the record of a request that was executed",
+        'synchronous="FULL"',
+        'synchronous="NORMAL"',
+        f"{_OUTCOMES}::TestFile::test_a_request_is_on_disk_before_it_is_executed",
+        file="_gateway/outcomes.py",
+    ),
+    _mutant(
+        "a request that was not done keeps its key",
+        "                    self._run(_FORGET, client, key)\n",
+        "                    pass\n",
+        f"{_OUTCOMES}::TestStatuses::test_a_request_that_was_not_done_frees_its_key_for_another_one",
+        file="_gateway/outcomes.py",
+    ),
+    _mutant(
+        "failed logins block a right one from the same address",
+        "        if client is None:\n",
+        "        if client is None or self._failures.add(address):\n",
+        f"{_CLIENTS}::TestFailures::test_a_right_login_is_never_blocked_by_failures_from_the_same_address",
+        file="_gateway/clients.py",
+    ),
+    _mutant(
+        "an unknown App ID is refused sooner than a wrong Secret",
+        "        client = self._clients.get(app_id, _NOBODY)\n",
+        "        if app_id not in self._clients:\n            return None\n"
+        "        client = self._clients[app_id]\n",
+        f"{_CLIENTS}::TestChecking::test_an_unknown_app_id_is_compared_as_a_known_one_is",
+        file="_gateway/clients.py",
+    ),
+    _mutant(
+        "a write that the server still executes is told as refused",
+        "(400 <= status < 500 and not is_open)",
+        "400 <= status < 500",
+        "tests/http/test_repeated_writes.py::TestWrite::test_that_stays_under_way_is_in_doubt",
+        file="_http/errors.py",
+    ),
+    _mutant(
+        "the body of a stranger is read",
+        "        self._backend.admit(\n",
+        "        if incoming is not None:\n            incoming.receive(request.environ)\n"
+        "        self._backend.admit(\n",
+        f"{_APP}::TestWhoMayComeIn::test_of_a_stranger_no_body_is_read",
+        file="_server/app.py",
+    ),
+    _mutant(
+        "a client behind a proxy says from where it comes",
+        '.rpartition(",")[2]',
+        '.partition(",")[0]',
+        f"{_APP}::TestProxies::test_failures_count_for_the_address_that_the_proxy_has_seen",
+        file="_gateway/app.py",
+    ),
+    _mutant(
+        "a request with two hosts is served",
+        "                if name in _SINGLE:\n",
+        "                if not name:\n",
+        "tests/server/test_web_server.py"
+        "::test_a_hostile_request_is_refused_and_ends_the_connection[two hosts]",
+        file="_server/strict_http.py",
+    ),
+    _mutant(
+        "a request may be hidden behind chunks",
+        "            self.rfile = ChunkedBody(self.conn.rfile)\n"
+        "            self.close_connection = True\n",
+        "            self.rfile = ChunkedBody(self.conn.rfile)\n",
+        "tests/server/test_web_server.py::test_chunks_are_one_body_and_end_the_connection",
+        file="_server/web_server.py",
+    ),
+    _mutant(
+        "a listing from before a write hides the write from clients of a gateway",
+        "                if number > writes:\n",
+        "                if number < writes:\n",
+        f"{_LOG}::TestWrites::test_a_listing_from_before_a_write_does_not_count_for_the_chat",
+        file="_gateway/chat_log.py",
+    ),
+    _mutant(
+        "a listing that arrives late takes a gateway's list back",
+        "            if listing.number <= self._taken:\n",
+        "            if listing.number == self._taken:\n",
+        f"{_LOG}::TestStates::test_a_listing_that_arrives_behind_a_later_one_changes_nothing",
+        file="_gateway/chat_log.py",
+    ),
+    _mutant(
+        "a new name of a user never reaches who reads a gateway's changes",
+        "        first = revision if is_renamed and",
+        "        first = revision if not is_renamed and",
+        f"{_LOG}::TestStates::test_a_new_name_of_a_user_is_a_state_whose_changes_are_not_known",
+        file="_gateway/chat_log.py",
+    ),
+    _mutant(
+        "a gateway sends changes though it has forgotten some",
+        "            first = max(first, forgotten[-1][0])\n",
+        "            first = max(first, forgotten[0][0] - 1)\n",
+        f"{_LOG}::TestSince::test_forgotten_chats_end_what_is_known",
+        file="_gateway/chat_log.py",
+    ),
+    _mutant(
+        "the numbers of a gateway begin again when its clock was set back",
+        "max(stored + 1, int(now * 1000))",
+        "int(now * 1000)",
+        "tests/gateway/test_revisions.py::test_after_a_restart_they_are_higher_than_all_before[0]",
+        file="_gateway/revisions.py",
+    ),
+    _mutant(
+        "a gateway tells its clients that its own credentials are theirs",
+        '        return error.status != 401 and error.code != "unauthorized"\n',
+        "        return True\n",
+        "tests/gateway/test_operations.py::TestFailures::"
+        "test_credentials_that_the_upstream_refuses_are_not_the_clients",
+        file="_gateway/errors.py",
+    ),
+    _mutant(
+        "invalidate() is answered from the list of a gateway",
+        "            self._cool_down = None\n            self._forced_after = self._started\n",
+        "            self._cool_down = None\n",
+        "tests/gateway/test_chats.py::TestLookUps::"
+        "test_invalidated_chats_are_listed_by_the_upstream[http]",
+        file="_cache/state.py",
+    ),
+    _mutant(
+        "after a lost create, the list of a gateway says that the chat does not exist",
+        " or now < self.doubt_until\n                led.losses",
+        "\n                led.losses",
+        "tests/gateway/test_limits.py::TestOddUpstreams::"
+        "test_a_chat_whose_creation_was_lost_is_found_as_soon_as_it_is_there",
+        file="_cache/state.py",
     ),
 )

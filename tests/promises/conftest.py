@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from teamwire_sync import Connection
+from teamwire_sync import Connection, ConnectionConfig
+from tests.support.gateways import ServedGateway, upstream_to
 from tests.vendor.conftest import playing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from teamwire_sync._sandbox.controls.faults import Fault
     from teamwire_sync._sandbox.controls.holds import Hold
+    from teamwire_sync._transport import Transport
     from teamwire_sync.testing import Sandbox
     from tests.vendor.conftest import Vendor
 
@@ -29,9 +32,12 @@ class World(ABC):
     Attributes:
         box: The server, for what others do there.
         validates: Whether the transport can ask whether the chats have changed.
+        shares: Whether a cache lies in between, whose listings are for all its clients. Its list
+            does not lag for who has made a chat.
     """
 
     validates: bool
+    shares = False
 
     def __init__(self, box: Sandbox) -> None:
         self.box = box
@@ -103,6 +109,52 @@ class HttpWorld(World):
         return self.box.count(*_LISTING)
 
 
+class GatewayWorld(World):
+    """Over HTTP to a gateway, which has its chats over another transport and keeps none of them.
+
+    What goes wrong does so behind the gateway.
+    """
+
+    validates = True
+    shares = True
+
+    def __init__(self, box: Sandbox, upstream: Transport) -> None:
+        super().__init__(box)
+        self._clock: Callable[[], float] = time.monotonic
+        # The clock is that of the clients, whenever they come.
+        self._gateway = ServedGateway(
+            upstream,
+            config=ConnectionConfig(cache_ttl=0),
+            clock=lambda: self._clock(),  # noqa: PLW0108
+        )
+
+    def _connect(self, **kwargs: Any) -> Connection:
+        self._clock = kwargs.get("clock", self._clock)
+        return self._gateway.connect(**kwargs)
+
+    def close(self) -> None:
+        super().close()
+        self._gateway.close()
+
+    @property
+    def calls(self) -> int:
+        return len(self._gateway.served)
+
+    @property
+    def listings(self) -> int:
+        return len(self._gateway.statuses(*_LISTING))
+
+    @property
+    def statuses(self) -> list[int | None]:
+        return [*self._gateway.statuses(*_LISTING)]
+
+    def fail_listings(self, status: int, *, times: int | None = None) -> Fault:
+        """Who may not come in is the gateway's own business."""
+        if status in {401, 403}:
+            self._gateway.clients.refuses = {401: "unauthorized", 403: "forbidden"}[status]
+        return super().fail_listings(status, times=times)
+
+
 class VendorWorld(World):
     """Over the vendor's SDK; what that makes of a call does not count."""
 
@@ -125,7 +177,7 @@ class VendorWorld(World):
         return self._vendor.calls["get_subscriptions"]
 
 
-@pytest.fixture(params=["http", "vendor-1.4", "vendor-1.8"])
+@pytest.fixture(params=["http", "vendor-1.4", "vendor-1.8", "gateway-http", "gateway-vendor"])
 def world(
     request: pytest.FixtureRequest, box: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[World]:
@@ -135,6 +187,11 @@ def world(
         world: World
         if kind == "http":
             world = HttpWorld(box)
+        elif request.param == "gateway-http":
+            world = GatewayWorld(box, upstream_to(box))
+        elif kind == "gateway":
+            exits.enter_context(playing("1.8", box, monkeypatch))
+            world = GatewayWorld(box, Connection.from_vendor()._transport)
         else:
             world = VendorWorld(box, exits.enter_context(playing(version, box, monkeypatch)))
         exits.callback(world.close)

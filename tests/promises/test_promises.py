@@ -105,7 +105,8 @@ class TestPromises:
             else:
                 chats.invalidate()
             late = threads.start(lambda: chats.get_by_thread_id(KNOWN_CHAT))
-            held.wait_arrived(2)  # it does not wait for the first
+            if write == "create" or not world.shares:
+                held.wait_arrived(2)  # it does not wait for the first
             held.release()
 
         assert early.result().tid == KNOWN_CHAT
@@ -125,7 +126,7 @@ class TestPromises:
             assert chats.get_by_title("new") == [created]
             assert chats.get_by_thread_id(created.tid) == created
         world.box.remove_chat(created)
-        world.box.advance(31)
+        world.box.advance(301 if world.shares else 31)
 
         assert chats.get_by_thread_id(created.tid) is None
         assert (304 in world.statuses) == world.validates
@@ -194,7 +195,8 @@ class TestPromises:
             strict.get_by_thread_id(KNOWN_CHAT)
         assert lenient.get_by_thread_id(KNOWN_CHAT) is not None
         assert lenient.cache_info().stale_serves == 1
-        assert [record.levelno for record in caplog.records] == [logging.WARNING]
+        told = [record.levelno for record in caplog.records if record.name == "teamwire_sync"]
+        assert told == [logging.WARNING]
         with pytest.raises(TWServerError):
             lenient.get_by_thread_id("ghost")
 

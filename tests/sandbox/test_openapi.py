@@ -134,6 +134,7 @@ def test_each_operation_has_the_name_that_the_clients_use() -> None:
     names = {operation.definition.raw["operationId"] for operation in OPERATIONS}
     assert names == {
         "health",
+        "ready",
         "get_me",
         "list_chats",
         "create_chat",

@@ -19,7 +19,8 @@ NEW = {"title": "new", "user_ids": [KNOWN_USER]}
 def test_health_needs_no_credentials(api: Api) -> None:
     """Whether the server is up is no secret."""
     api.auth = None
-    assert api.get("/health").json() == {"status": "ok"}
+    for path in ("/health", "/ready"):
+        assert api.get(path).json() == {"status": "ok"}
 
 
 @pytest.mark.parametrize("path", [CHATS, "/v1/bot/me/", "/v1/bot/nothing/", "/"])

@@ -65,7 +65,11 @@ class SmallBackend:
             raise self.refusal
         return self.answer
 
-    def admit(self, authorization: str | None, address: str) -> None:
+    def ready(self) -> None:
+        if self.refusal is not None:
+            raise self.refusal
+
+    def admit(self, authorization: str | None, address: str, operation: str | None) -> None:
         if authorization != "Basic good" or address != "127.0.0.1":
             refuse("who is there?", "unauthorized")
 

@@ -126,6 +126,10 @@ class TestListing:
         room.get(LISTING, headers={"Cache-Control": header})
         assert room.backend.calls[0] == ("listing", is_fresh)
 
+    def test_the_later_pages_are_of_the_list_of_the_first(self, room: Room) -> None:
+        room.get(f"{LISTING}?cursor=c", headers={"Cache-Control": "no-cache"})
+        assert room.backend.calls[0] == ("listing", False)
+
 
 class TestWriting:
     def post(self, room: Room, text: str, key: str = "k") -> Any:

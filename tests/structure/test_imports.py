@@ -34,13 +34,16 @@ MAY_USE = {
     "_http": {"_transport", "_models", "_config", "_credentials", *_BASE},
     "_vendor": {"_transport", "_models", "_config", *_BASE},
     "_server": {"_transport", "_http", *_BASE},
+    "_gateway": {"_server", "_connection", "_config", "_services", "_cache", "_stores"},
     # Its pytest plugin uses what any test uses: testing.
     "_sandbox": {"_server", "_connection", "_transport", "_http", "_models", "testing", *_BASE},
     "testing": {"_sandbox", *_BASE},
+    "gateway": {"_gateway", *_BASE},
 }
 # They put the others together. Nobody but the programs of users knows these.
-_COMPOSED = {*MAY_USE} - {"testing", "_sandbox", "_server"}
+_COMPOSED = {*MAY_USE} - {"testing", "gateway", "_sandbox", "_server", "_gateway"}
 MAY_USE["_connection"] = _COMPOSED
+MAY_USE["_gateway"] |= MAY_USE["_sandbox"] - {"testing"}
 MAY_USE["_cli"] = {*MAY_USE}
 
 
@@ -77,11 +80,12 @@ def room_of(module: str) -> str:
     return module.split(".")[1]
 
 
+SERVERS = {"_sandbox", "_server", "_gateway"}
 # All but the command line and the servers: those have few threads, and no forks of a program's.
 _LIBRARY = [
     module
     for module in SOURCES
-    if module == "teamwire_sync" or room_of(module) not in {"_cli", "_sandbox", "_server"}
+    if module == "teamwire_sync" or room_of(module) not in {"_cli", *SERVERS}
 ]
 
 
@@ -212,7 +216,7 @@ def test_the_rest_of_a_room_is_behind_its_contract() -> None:
 def test_no_backend_knows_the_application() -> None:
     """Requests go from the application to the backend."""
     using = {module for module, used in IMPORTS.items() if "teamwire_sync._server.app" in used}
-    assert using == {"teamwire_sync._sandbox.controls.box"}
+    assert using == {"teamwire_sync._sandbox.controls.box", "teamwire_sync._gateway.app"}
 
 
 def test_services_and_the_cache_know_nothing_of_json_and_http() -> None:

@@ -16,7 +16,9 @@ from teamwire_sync._http.contract.decoder import (
 from teamwire_sync._http.contract.events import decode_events
 from teamwire_sync._http.contract.operations import (
     CIRCLE_NOT_PUBLIC,
+    DELIVERY_UNKNOWN,
     IDEMPOTENCY_KEY,
+    IN_PROGRESS,
     INVALID_MEMBERS,
     NO_AVATAR,
     NO_STORE,
@@ -41,8 +43,10 @@ from teamwire_sync._internal.strict_json import decode_json
 
 __all__ = [
     "CIRCLE_NOT_PUBLIC",
+    "DELIVERY_UNKNOWN",
     "IDEMPOTENCY_KEY",
     "INVALID_MEMBERS",
+    "IN_PROGRESS",
     "NOT_FOUND",
     "NO_AVATAR",
     "NO_STORE",

@@ -39,6 +39,7 @@ UNCACHED = {"Cache-Control": "no-cache, no-store"}
 NOT_FOUND, NO_AVATAR = "not_found", "no_avatar"
 CIRCLE_NOT_PUBLIC, INVALID_MEMBERS = "circle_not_public", "invalid_members"
 UNKNOWN_REVISION, UNSUPPORTED = "unknown_revision", "unsupported"
+DELIVERY_UNKNOWN, IN_PROGRESS = "delivery_unknown", "in_progress"
 
 # The names of the reason in the JSON of other services, in the order of preference.
 _REASONS = (

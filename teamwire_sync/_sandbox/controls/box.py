@@ -18,11 +18,11 @@ from teamwire_sync._sandbox.controls.interceptor import Interceptor
 from teamwire_sync._sandbox.controls.live import LiveActivity
 from teamwire_sync._sandbox.controls.other_users import OtherUsers
 from teamwire_sync._sandbox.controls.request_log import Route, ServedRequest
-from teamwire_sync._sandbox.server import Server
 from teamwire_sync._sandbox.world.database import Database
 from teamwire_sync._sandbox.world.world import World
 from teamwire_sync._server.app import create_app
 from teamwire_sync._server.uploads import Files
+from teamwire_sync._server.web_server import Server
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

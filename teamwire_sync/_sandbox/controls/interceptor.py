@@ -12,11 +12,17 @@ from werkzeug.wsgi import ClosingIterator
 
 from teamwire_sync._sandbox.controls.faults import Fault, Faults
 from teamwire_sync._sandbox.controls.request_log import ServedRequest
-from teamwire_sync._sandbox.server import CONNECTION_KEY, ClientConnection
 from teamwire_sync._sandbox.world.backend import WorldBackend
 from teamwire_sync._server.backend import BACKEND_KEY
 from teamwire_sync._server.errors import error_body
-from teamwire_sync._server.middleware import MAX_BODY, label, receive_body, request_path
+from teamwire_sync._server.middleware import (
+    CONNECTION_KEY,
+    MAX_BODY,
+    ClientConnection,
+    label,
+    receive_body,
+    request_path,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -50,7 +50,15 @@ class WorldBackend:
     _lag: float | None = None
     _since_fault: str | None = None
 
-    def admit(self, authorization: str | None, address: str) -> None:  # noqa: ARG002
+    def ready(self) -> None:
+        """Do nothing: a world can always be served."""
+
+    def admit(
+        self,
+        authorization: str | None,
+        address: str,  # noqa: ARG002
+        operation: str | None,  # noqa: ARG002
+    ) -> None:
         """Refuse a client without the bot's credentials."""
         known = base64.b64encode(f"{self._world.app_id}:{self._world.secret}".encode())
         scheme, _, credentials = (authorization or "").partition(" ")

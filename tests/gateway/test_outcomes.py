@@ -1,0 +1,415 @@
+"""A request with an Idempotency-Key is executed once, and its outcome is repeated."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Callable
+
+import pytest
+
+from teamwire_sync import TWConfigError
+from teamwire_sync._gateway.outcomes import KEPT, Outcomes
+from teamwire_sync._server.backend import Answer
+from teamwire_sync._server.errors import RefusedError, refusal_answer, refuse
+from tests.support.waiting import PATIENCE, Gate, Threads
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from teamwire_sync._gateway.state import StateFolder
+    from tests.support.builders import Clock
+
+FILE = "outcomes.sqlite3"
+DONE = Answer('{"mid":"m1"}', 7)
+
+
+class Upstream:
+    """It counts what it executes, and answers each with the same.
+
+    Attributes:
+        executed: The number of executions.
+        answer: The answer.
+        failure: An exception in its place.
+    """
+
+    def __init__(self) -> None:
+        self.executed = 0
+        self.answer = DONE
+        self.failure: BaseException | None = None
+
+    def __call__(self) -> Answer:
+        self.executed += 1
+        if self.failure is not None:
+            raise self.failure
+        return self.answer
+
+
+@pytest.fixture
+def upstream() -> Upstream:
+    return Upstream()
+
+
+@pytest.fixture
+def outcomes(state: StateFolder, clock: Clock) -> Iterator[Outcomes]:
+    with closing(Outcomes(state, clock=clock)) as outcomes:
+        yield outcomes
+
+
+def restarted(state: StateFolder, **kwargs: Any) -> closing[Outcomes]:
+    return closing(Outcomes(state, **kwargs))
+
+
+def post(
+    outcomes: Outcomes,
+    upstream: Callable[[], Answer],
+    key: str | None = "k",
+    *,
+    client: str = "app",
+    fingerprint: str = "f",
+) -> Answer:
+    return outcomes.perform(client, key, fingerprint, upstream)
+
+
+def code_of(call: Callable[..., Any], *args: Any, **kwargs: Any) -> str:
+    with pytest.raises(RefusedError) as refused:
+        call(*args, **kwargs)
+    return refused.value.code
+
+
+class TestRepeating:
+    def test_a_new_request_is_executed(self, outcomes: Outcomes, upstream: Upstream) -> None:
+        assert post(outcomes, upstream) == DONE
+
+    def test_a_repeated_request_gets_the_first_outcome(
+        self, outcomes: Outcomes, upstream: Upstream
+    ) -> None:
+        upstream.answer = Answer("{}", 9, headers={"X-Reason": "ü"})
+        first = post(outcomes, upstream)
+        repeated = post(outcomes, upstream)
+
+        assert (repeated.body, repeated.revision, repeated.status) == ("{}", 9, 200)
+        assert repeated.headers == first.headers
+        assert (repeated.is_replay, upstream.executed) == (True, 1)
+
+    def test_an_outcome_survives_a_restart(
+        self, state: StateFolder, outcomes: Outcomes, upstream: Upstream, clock: Clock
+    ) -> None:
+        post(outcomes, upstream)
+        outcomes.close()
+        with restarted(state, clock=clock) as again:
+            assert post(again, upstream).body == DONE.body
+        assert upstream.executed == 1
+
+    def test_an_answer_without_a_revision_has_none_when_it_is_repeated(
+        self, outcomes: Outcomes, upstream: Upstream
+    ) -> None:
+        upstream.answer = Answer("{}")
+        post(outcomes, upstream)
+        assert post(outcomes, upstream).revision is None
+
+    def test_a_request_without_a_key_is_executed_each_time(
+        self, outcomes: Outcomes, upstream: Upstream
+    ) -> None:
+        post(outcomes, upstream, None)
+        post(outcomes, upstream, None)
+        assert upstream.executed == 2
+
+    def test_another_request_with_the_same_key_is_refused(
+        self, outcomes: Outcomes, upstream: Upstream
+    ) -> None:
+        post(outcomes, upstream)
+        assert code_of(post, outcomes, upstream, fingerprint="other") == "idempotency_mismatch"
+        assert upstream.executed == 1
+
+    def test_each_client_has_its_own_keys(self, outcomes: Outcomes, upstream: Upstream) -> None:
+        post(outcomes, upstream)
+        post(outcomes, upstream, client="other", fingerprint="other")
+        assert upstream.executed == 2
+
+
+class TestStatuses:
+    @pytest.mark.parametrize("code", ["invalid_members", "chat_closed", "forbidden", "not_found"])
+    def test_a_refusal_by_the_upstream_is_repeated(
+        self, outcomes: Outcomes, upstream: Upstream, code: str
+    ) -> None:
+        upstream.failure = refusal = RefusedError("no", code, user_ids=["u1"])
+        first = post(outcomes, upstream)
+        repeated = post(outcomes, upstream)
+
+        assert first == refusal_answer(refusal)
+        assert (repeated.body, repeated.status) == (first.body, first.status)
+        assert (repeated.is_replay, upstream.executed) == (True, 1)
+
+    @pytest.mark.parametrize("code", ["rate_limited", "unsupported", "service_unavailable"])
+    def test_a_request_that_was_not_done_is_executed_again(
+        self, outcomes: Outcomes, upstream: Upstream, code: str
+    ) -> None:
+        upstream.failure = RefusedError("not now", code)
+        assert post(outcomes, upstream).status in {429, 501, 503}
+        upstream.failure = None
+        assert post(outcomes, upstream) == DONE
+
+    def test_a_request_that_was_not_done_frees_its_key_for_another_one(
+        self, outcomes: Outcomes, upstream: Upstream
+    ) -> None:
+        upstream.failure = RefusedError("not now", "service_unavailable")
+        post(outcomes, upstream)
+        upstream.failure = None
+        assert post(outcomes, upstream, fingerprint="other") == DONE
+
+    @pytest.mark.parametrize("code", ["delivery_unknown", "gateway_timeout", "internal_error"])
+    def test_an_unknown_outcome_is_told_and_then_repeated_as_unknown(
+        self, outcomes: Outcomes, upstream: Upstream, code: str
+    ) -> None:
+        upstream.failure = RefusedError("lost", code)
+        assert post(outcomes, upstream).status >= 500
+        assert code_of(post, outcomes, upstream) == "delivery_unknown"
+        assert upstream.executed == 1
+
+    @pytest.mark.parametrize("kind", [ValueError, KeyboardInterrupt, SystemExit])
+    def test_after_any_other_exception_the_outcome_is_unknown(
+        self, outcomes: Outcomes, upstream: Upstream, kind: type[BaseException]
+    ) -> None:
+        upstream.failure = kind()
+        with pytest.raises(kind):
+            post(outcomes, upstream)
+        assert code_of(post, outcomes, upstream) == "delivery_unknown"
+        assert upstream.executed == 1
+
+    def test_an_unknown_outcome_survives_a_restart(
+        self, state: StateFolder, outcomes: Outcomes, upstream: Upstream, clock: Clock
+    ) -> None:
+        upstream.failure = RefusedError("lost", "delivery_unknown")
+        post(outcomes, upstream)
+        outcomes.close()
+        with restarted(state, clock=clock) as again:
+            assert code_of(post, again, upstream) == "delivery_unknown"
+        assert upstream.executed == 1
+
+    def test_another_request_with_a_key_of_unknown_outcome_is_refused(
+        self, outcomes: Outcomes, upstream: Upstream
+    ) -> None:
+        upstream.failure = RefusedError("lost", "delivery_unknown")
+        post(outcomes, upstream)
+        assert code_of(post, outcomes, upstream, fingerprint="other") == "idempotency_mismatch"
+
+
+def after(gate: Gate, upstream: Upstream) -> Callable[[], Answer]:
+    def work() -> Answer:
+        gate()
+        return upstream()
+
+    return work
+
+
+class TestThreads:
+    @pytest.fixture
+    def gate(self) -> Iterator[Gate]:
+        gate = Gate()
+        yield gate
+        gate.open()
+
+    def test_a_request_waits_for_one_with_the_same_key(
+        self, state: StateFolder, upstream: Upstream, gate: Gate
+    ) -> None:
+        held = after(gate, upstream)
+        with restarted(state, wait=PATIENCE) as outcomes, Threads() as threads:
+            first = threads.start(post, outcomes, held)
+            gate.wait_arrived()
+            others = [threads.start(post, outcomes, held) for _ in range(8)]
+            gate.open()
+            answers = [each.result(PATIENCE) for each in [first, *others]]
+        assert [each.is_replay for each in answers] == [False] + [True] * 8
+        assert upstream.executed == 1
+
+    def test_a_request_that_waited_too_long_is_told_to_come_back(
+        self, state: StateFolder, upstream: Upstream, gate: Gate
+    ) -> None:
+        with restarted(state, wait=0.0) as outcomes, Threads() as threads:
+            first = threads.start(post, outcomes, after(gate, upstream))
+            gate.wait_arrived()
+            with pytest.raises(RefusedError) as refused:
+                post(outcomes, upstream)
+            gate.open()
+            assert first.result(PATIENCE) == DONE
+            assert post(outcomes, upstream).is_replay
+        answer = refusal_answer(refused.value)
+        assert (answer.status, answer.headers) == (409, {"Retry-After": "1"})
+        assert upstream.executed == 1
+
+    def test_another_request_with_a_key_under_way_is_refused_at_once(
+        self, state: StateFolder, upstream: Upstream, gate: Gate
+    ) -> None:
+        with restarted(state, wait=PATIENCE) as outcomes, Threads() as threads:
+            threads.start(post, outcomes, after(gate, upstream))
+            gate.wait_arrived()
+            code = code_of(post, outcomes, upstream, fingerprint="other")
+            gate.open()
+        assert code == "idempotency_mismatch"
+
+    def test_one_of_the_waiting_requests_is_executed_if_the_first_one_was_not_done(
+        self, state: StateFolder, upstream: Upstream, gate: Gate
+    ) -> None:
+        def refused() -> Answer:
+            gate()
+            refuse("not now", "service_unavailable")
+
+        with restarted(state, wait=PATIENCE) as outcomes, Threads() as threads:
+            first = threads.start(post, outcomes, refused)
+            gate.wait_arrived()
+            others = [threads.start(post, outcomes, upstream) for _ in range(8)]
+            gate.open()
+            assert first.result(PATIENCE).status == 503
+            assert {each.result(PATIENCE).body for each in others} == {DONE.body}
+        assert upstream.executed == 1
+
+    def test_requests_with_other_keys_do_not_wait(
+        self, outcomes: Outcomes, upstream: Upstream, gate: Gate
+    ) -> None:
+        with Threads() as threads:
+            threads.start(post, outcomes, after(gate, upstream))
+            gate.wait_arrived()
+            assert post(outcomes, upstream, "other") == DONE
+            assert post(outcomes, upstream, client="other") == DONE
+            gate.open()
+
+    def test_ended_requests_leave_nothing_in_memory(
+        self, outcomes: Outcomes, upstream: Upstream
+    ) -> None:
+        for number in range(20):
+            post(outcomes, upstream, str(number))
+        assert outcomes._executions == {}
+
+
+class TestAge:
+    def test_an_outcome_is_kept_for_24_hours(
+        self, outcomes: Outcomes, upstream: Upstream, clock: Clock
+    ) -> None:
+        post(outcomes, upstream)
+        clock.advance(KEPT)
+        post(outcomes, upstream, "another")
+        assert post(outcomes, upstream).is_replay
+
+    def test_an_outcome_is_removed_after_24_hours(
+        self, outcomes: Outcomes, upstream: Upstream, clock: Clock
+    ) -> None:
+        post(outcomes, upstream)
+        clock.advance(KEPT + 1)
+        assert not post(outcomes, upstream).is_replay
+
+    def test_old_outcomes_are_removed_in_small_batches(
+        self, state: StateFolder, outcomes: Outcomes, upstream: Upstream, clock: Clock
+    ) -> None:
+        for number in range(50):
+            post(outcomes, upstream, str(number))
+        clock.advance(KEPT + 1)
+        found = []
+        for number in range(4):
+            post(outcomes, upstream, f"new {number}")
+            found.append(count_in(state))
+        assert found == [31, 12, 3, 4]
+
+    def test_a_full_database_refuses_new_requests_before_they_are_executed(
+        self, state: StateFolder, upstream: Upstream, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        upstream.answer = Answer("x" * 4000, 1)
+        with restarted(state, max_bytes=100_000) as outcomes:
+            assert code_of(fill, outcomes, upstream) == "service_unavailable"
+            executed = upstream.executed
+            assert code_of(fill, outcomes, upstream) == "service_unavailable"
+            replayed = [post(outcomes, upstream, f"{key}").is_replay for key in range(executed)]
+        assert upstream.executed == executed > 0
+        assert all(replayed)
+        assert "the gateway can't record a request: the database is full" in caplog.text
+
+    def test_a_full_database_accepts_new_requests_when_old_ones_expire(
+        self, state: StateFolder, upstream: Upstream, clock: Clock
+    ) -> None:
+        upstream.answer = Answer("x" * 4000, 1)
+        with restarted(state, max_bytes=100_000, clock=clock) as outcomes:
+            assert code_of(fill, outcomes, upstream) == "service_unavailable"
+            clock.advance(KEPT + 1)
+            assert post(outcomes, upstream, "new") == upstream.answer
+
+    def test_an_outcome_that_cannot_be_recorded_is_told_and_then_unknown(
+        self, outcomes: Outcomes, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def executed_without_a_disk() -> Answer:
+            outcomes._database.execute("PRAGMA query_only = ON")
+            return DONE
+
+        assert post(outcomes, executed_without_a_disk).status == 200
+        assert "can't record an outcome, which is now unknown: attempt to write" in caplog.text
+        outcomes._database.execute("PRAGMA query_only = OFF")
+        assert code_of(post, outcomes, executed_without_a_disk) == "delivery_unknown"
+
+
+def fill(outcomes: Outcomes, upstream: Upstream) -> None:
+    for number in range(100):
+        post(outcomes, upstream, f"{number}")
+
+
+def count_in(state: StateFolder) -> int:
+    with closing(sqlite3.connect(state.path_of(FILE))) as database:
+        (count,) = database.execute("SELECT count(*) FROM outcomes").fetchone()
+    return int(count)
+
+
+class TestFile:
+    def test_a_request_is_on_disk_before_it_is_executed(
+        self, state: StateFolder, outcomes: Outcomes
+    ) -> None:
+        found = []
+
+        def look() -> Answer:
+            found.append(outcomes._database.execute("PRAGMA synchronous").fetchone()[0])
+            found.append(count_in(state))
+            return DONE
+
+        post(outcomes, look)
+        full = 2
+        assert found == [full, 1]
+
+    @pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+    def test_the_files_are_for_this_user_alone(
+        self, state: StateFolder, outcomes: Outcomes, upstream: Upstream
+    ) -> None:
+        post(outcomes, upstream)
+        folder = Path(state.path_of(FILE)).parent
+        modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in folder.glob(f"{FILE}*")}
+        assert modes == {FILE: 0o600, f"{FILE}-wal": 0o600, f"{FILE}-shm": 0o600}
+
+    def test_a_damaged_file_is_refused_and_stays(self, state: StateFolder) -> None:
+        path = Path(state.make(FILE))
+        path.write_bytes(b"no database at all, and so on")
+        with pytest.raises(TWConfigError, match="file is not a database") as raised:
+            Outcomes(state)
+        assert "a request from before may be executed twice" in str(raised.value)
+        assert path.read_bytes() == b"no database at all, and so on"
+
+    def test_a_file_of_another_release_is_refused(self, state: StateFolder) -> None:
+        with closing(sqlite3.connect(state.make(FILE))) as database:
+            database.execute("PRAGMA user_version = 99")
+        with pytest.raises(TWConfigError, match="another release"):
+            Outcomes(state)
+
+    def test_after_close_a_request_is_refused_before_it_is_executed(
+        self, outcomes: Outcomes, upstream: Upstream
+    ) -> None:
+        outcomes.close()
+        outcomes.close()
+        assert code_of(post, outcomes, upstream) == "service_unavailable"
+        assert upstream.executed == 0
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
+    def test_a_forked_process_is_refused(
+        self, outcomes: Outcomes, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(os, "getpid", lambda: -1)
+        with pytest.raises(RuntimeError, match="before a fork"):
+            post(outcomes, upstream)
+        assert upstream.executed == 0
