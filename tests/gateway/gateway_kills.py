@@ -46,6 +46,8 @@ _LONGEST = 0.03
 # Seconds until a client sends its next post, if the servers may be away. Otherwise, most posts
 # would meet no server.
 _AWAY = 0.5
+# Seconds within which few posts end.
+_IMPATIENCE = 0.01
 _PAUSE = threading.Event()
 
 
@@ -187,10 +189,15 @@ def post_by_key(posts: Posts, url: str, login: tuple[str, str]) -> None:
 def send(
     url: str, login: tuple[str, str], text: str, headers: dict[str, str]
 ) -> tuple[int | None, str]:
-    """Send a post once; return the status, or None for no response, and the body."""
+    """Send a post once; return the status, or None for no response, and the body.
+
+    The client often does not wait for the response. The next request with the key then comes during
+    the first one.
+    """
+    timeout = random.choice([_IMPATIENCE, PATIENCE])
     try:
         answer = requests.post(
-            url + _PATH, json={"message": text}, auth=login, headers=headers, timeout=PATIENCE
+            url + _PATH, json={"message": text}, auth=login, headers=headers, timeout=timeout
         )
     except requests.RequestException:
         return None, ""
