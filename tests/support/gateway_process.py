@@ -18,16 +18,23 @@ from teamwire_sync._gateway.clients import Clients
 from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
-    from teamwire_sync.testing import Sandbox
+    from typing import Protocol
+
+    class HasEnv(Protocol):
+        """A server whose clients need these variables."""
+
+        @property
+        def env(self) -> dict[str, str]: ...
+
 
 COMMAND = [sys.executable, "-m", "teamwire_sync._cli", "gateway", "--upstream", "http"]
 
 
 class GatewayProcess:
-    """A gateway over HTTP to a sandbox.
+    """A gateway, over HTTP to a sandbox unless the options say otherwise.
 
     Args:
-        box: The upstream.
+        box: The upstream, which has the variables that lead to it.
         state: The folder of the state.
         options: Options of the command.
 
@@ -38,7 +45,7 @@ class GatewayProcess:
         lines: The lines on stderr: the log.
     """
 
-    def __init__(self, box: Sandbox, state: Path, *options: str) -> None:
+    def __init__(self, box: HasEnv, state: Path, *options: str) -> None:
         clients = Clients(state)
         name = f"client{len(clients.all())}"
         self.app_id, secret = clients.add(name)
@@ -75,6 +82,11 @@ class GatewayProcess:
     def open_files(self) -> int:
         """The number of its open files and sockets."""
         return len([*Path(f"/proc/{self._process.pid}/fd").iterdir()])
+
+    def memory(self) -> int:
+        """Its resident memory in kB."""
+        text = Path(f"/proc/{self._process.pid}/status").read_text(encoding="utf-8")
+        return int(text.partition("VmRSS:")[2].split()[0])
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal."""

@@ -1,0 +1,210 @@
+"""A program that measures a gateway process and the sandbox behind it, each with the same clients.
+
+Usage: gateway_load.py refreshes FOLDER, for 304s to 50 clients in 10 processes, or
+gateway_load.py mixed FOLDER SECONDS, for reads and writes of 32 clients in 4 processes.
+It prints JSON; latencies are milliseconds.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import random
+import subprocess
+import sys
+import time
+from base64 import b64encode
+from collections import Counter, defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Callable
+from urllib.parse import urlsplit
+
+from attrs import frozen
+
+from teamwire_sync import Connection, ConnectionConfig, TWError
+from teamwire_sync._gateway.clients import Clients
+from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, KNOWN_USER
+from tests.support.gateway_process import GatewayProcess
+from tests.support.processes import SandboxProcess
+
+_LISTING = "/v1/bot/chats/"
+_ROUNDS = 3
+_REQUESTS = 20
+
+
+@frozen
+class Server:
+    """A server, and the credentials of each process of clients."""
+
+    url: str
+    logins: list[tuple[str, str]]
+
+
+def run(kind: str, server: Server, threads: int, amount: float) -> list[dict[str, Any]]:
+    """Run processes of clients, and return what each prints."""
+    command = [sys.executable, "-m", "tests.gateway.gateway_load", "clients", kind, server.url]
+    processes = [
+        subprocess.Popen(
+            [*command, *login, str(threads), str(amount)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+        )
+        for login in server.logins
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    # All begin when all are ready.
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    return [json.loads(process.communicate()[0]) for process in processes]
+
+
+def clients(kind: str, url: str, login: tuple[str, str], threads: int, amount: float) -> None:
+    """Run some clients in this process, and print what they have measured."""
+    times: dict[str, list[float]] = defaultdict(list)
+    errors: Counter[str] = Counter()
+    work = {"refreshes": refreshing, "mixed": mixed}[kind]
+    tasks = [work(url, login, amount, times, errors) for _ in range(threads)]
+    print("ready", flush=True)
+    sys.stdin.readline()
+    with ThreadPoolExecutor(threads) as pool:
+        for future in [pool.submit(task) for task in tasks]:
+            future.result()
+    print(json.dumps({"times": times, "errors": errors}))
+
+
+Times = dict[str, list[float]]
+
+
+def refreshing(
+    url: str, login: tuple[str, str], amount: float, times: Times, errors: Counter[str]
+) -> Callable[[], None]:
+    """Return a client that asks whether the list of chats has changed. It is as cheap as can be."""
+    connection = http.client.HTTPConnection(urlsplit(url).netloc)
+    headers = {"Authorization": f"Basic {b64encode(':'.join(login).encode()).decode()}"}
+    connection.request("GET", _LISTING, headers=headers)
+    response = connection.getresponse()
+    response.read()
+    headers["If-None-Match"] = response.headers["ETag"]
+
+    def work() -> None:
+        for _ in range(int(amount)):
+            began = time.perf_counter()
+            connection.request("GET", _LISTING, headers=headers)
+            answer = connection.getresponse()
+            answer.read()
+            times["304"].append(time.perf_counter() - began)
+            errors[str(answer.status)] += answer.status != 304
+
+    return work
+
+
+def mixed(
+    url: str, login: tuple[str, str], amount: float, times: Times, errors: Counter[str]
+) -> Callable[[], None]:
+    """Return a client that reads and writes for some seconds."""
+    connection = Connection(*login, url, config=ConnectionConfig(cache_ttl=0.001))
+    chat = connection.chats.at(KNOWN_CHAT)
+    own = connection.chats.create_chat(title=f"load {random.random()}", users=[KNOWN_USER])
+    steps: list[tuple[str, Callable[[], object]]] = [
+        ("list (304 or changes)", connection.chats.get_subscriptions),
+        ("list (refresh)", lambda: connection.chats.get_subscriptions(refresh=True)),
+        ("post", lambda: chat.post("load")),
+        ("messages", lambda: chat.get_messages(limit=20)),
+        ("user", lambda: connection.users.get_user(KNOWN_USER)),
+        ("edit", lambda: own.set_title(f"load {random.random()}")),
+    ]
+    weights = [40, 2, 20, 20, 12, 6]
+
+    def work() -> None:
+        ends_at = time.monotonic() + amount
+        while time.monotonic() < ends_at:
+            ((name, step),) = random.choices(steps, weights)
+            began = time.perf_counter()
+            try:
+                step()
+            except TWError as error:
+                errors[f"{name}: {type(error).__name__} {error.status} {error.code}"] += 1
+            times[name].append(time.perf_counter() - began)
+        connection.close()
+
+    return work
+
+
+def joined(found: list[dict[str, Any]]) -> tuple[Times, Counter[str]]:
+    """Return the times and errors of all processes."""
+    times: Times = defaultdict(list)
+    errors: Counter[str] = Counter()
+    for each in found:
+        errors += Counter(each["errors"])
+        for name, some in each["times"].items():
+            times[name] += some
+    return times, errors
+
+
+def shown(times: list[float]) -> dict[str, float]:
+    """Return the number of some times, their median, 99th percentile and maximum."""
+    ordered = sorted(times)
+    places = {"p50": len(ordered) // 2, "p99": len(ordered) * 99 // 100, "max": -1}
+    figures = {name: round(ordered[place] * 1000, 1) for name, place in places.items()}
+    return {"count": len(ordered), **figures}
+
+
+def refreshes(servers: dict[str, Server]) -> dict[str, Any]:
+    """Measure 304s of both servers in turns."""
+    all_times: Times = defaultdict(list)
+    errors: Counter[str] = Counter()
+    for _ in range(_ROUNDS):
+        for name, server in servers.items():
+            times, wrong = joined(run("refreshes", server, 5, _REQUESTS))
+            all_times[name] += times["304"]
+            errors += wrong
+    figures = {name: shown(times) for name, times in all_times.items()}
+    ratio = figures["gateway"]["p50"] / figures["sandbox"]["p50"]
+    return {"304": figures, "ratio": round(ratio, 2), "errors": errors}
+
+
+def loaded(servers: dict[str, Server], gateway: GatewayProcess, seconds: float) -> dict[str, Any]:
+    """Put load on each server; measure what the gateway uses before and after."""
+    latencies: dict[str, Any] = {}
+    errors: dict[str, Counter[str]] = {}
+    used = []
+    # The first load fills caches and pools.
+    lengths = {"warm-up": seconds / 4, "gateway": seconds, "again": seconds, "sandbox": seconds}
+    for name, length in lengths.items():
+        server = servers["sandbox" if name == "sandbox" else "gateway"]
+        times, errors[name] = joined(run("mixed", server, 8, length))
+        latencies[name] = {step: shown(some) for step, some in sorted(times.items())}
+        used.append({"after": name, "files": gateway.open_files(), "kB": gateway.memory()})
+    return {"used": used, "latencies": latencies, "errors": errors}
+
+
+def main(kind: str, folder: Path, seconds: float) -> None:
+    """Start both servers, and print the findings."""
+    processes = {"refreshes": 10, "mixed": 4}[kind]
+    with closing(SandboxProcess(folder / "world")) as box:
+        box.start()
+        login = box.env["TEAMWIRE_APP_ID"], box.env["TEAMWIRE_SECRET"]
+        own = [Clients(folder / "state").add(f"program{each}") for each in range(processes)]
+        with closing(GatewayProcess(box, folder / "state")) as gateway:
+            servers = {
+                "gateway": Server(gateway.url, [(name, key.reveal()) for name, key in own]),
+                "sandbox": Server(box.env["TEAMWIRE_URL"], [login] * processes),
+            }
+            found = refreshes(servers) if kind == "refreshes" else loaded(servers, gateway, seconds)
+            code = gateway.end()
+    print(json.dumps({**found, "exit code": code}))
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "clients":
+        how, where, app_id, secret, count, size = sys.argv[2:]
+        clients(how, where, (app_id, secret), int(count), float(size))
+    else:
+        main(sys.argv[1], Path(sys.argv[2]), float(sys.argv[3]) if sys.argv[3:] else 60.0)
