@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import threading
 from contextlib import contextmanager
@@ -119,6 +120,22 @@ class Gateway:
         if not probe.ended.wait(_READY_WITHIN) or not probe.is_ready:
             refuse("the upstream can't be reached now", "service_unavailable")
 
+    @property
+    def keeps_keys(self) -> bool | None:
+        """Whether the upstream has promised to do a write only once per key.
+
+        None if the transport takes no keys.
+        """
+        return getattr(self.transport, "keeps_keys", None)
+
+    def require_keys(self) -> None:
+        """Refuse unless the upstream does a write only once per key."""
+        if self.keeps_keys is False:
+            # Its first response promises it.
+            self.require_upstream()
+        if not self.keeps_keys:
+            refuse("the request with this key may have been done or not", "delivery_unknown")
+
     def close(self) -> None:
         """End all requests to the upstream. Idempotent."""
         self._connection.close()
@@ -161,6 +178,8 @@ class GatewayBackend:
 
     _gateway: Gateway
     client: Client | None = attrs.field(default=None, init=False)
+    # The keyword arguments of a write of the transport.
+    _keys: dict[str, Any] = attrs.field(factory=dict, init=False)
 
     def ready(self) -> None:
         """Refuse if the upstream can't be reached."""
@@ -318,7 +337,15 @@ class GatewayBackend:
         work: Callable[..., Answer] = getattr(self, f"_{write.operation}")
         ids = write.args[:1] if "{" in OPERATIONS[write.operation].path else ()
 
-        def perform() -> Answer:
+        client = cast("Client", self.client)
+        if key is not None and self._gateway.keeps_keys is not None:
+            # Each client has its own keys. The upstream gets the same key after a restart.
+            own = f"{client.app_id} {key}".encode()
+            self._keys = {"key": hashlib.sha256(own).hexdigest()}
+
+        def perform(may_be_done: bool) -> Answer:
+            if may_be_done:
+                self._gateway.require_keys()
             revision = self.revision()
             try:
                 with self._asking(write.operation, *ids):
@@ -329,7 +356,6 @@ class GatewayBackend:
             # A repeated response has the revision of the first one.
             return attrs.evolve(answer, revision=answer.revision or revision)
 
-        client = cast("Client", self.client)
         return self._gateway.outcomes.perform(client.app_id, key, fingerprint, perform)
 
     @contextmanager
@@ -355,7 +381,7 @@ class GatewayBackend:
         # Two requests for a one-to-one chat return the same chat.
         is_one_to_one = not draft.title and len(draft.user_ids) == 1 and not draft.group_ids
         with self._gateway.cache.writing(in_doubt=not is_one_to_one) as write:
-            state = self._gateway.transport.create_chat(draft, deadline=None)
+            state = self._gateway.transport.create_chat(draft, deadline=None, **self._keys)
             chat = _chat_of(state)
             write.created(chat, state.revision)
         return self._wrote(chat)
@@ -371,7 +397,7 @@ class GatewayBackend:
 
     def _leave_chat(self, tid: str) -> Answer:
         with self._writing(tid) as write:
-            state = self._gateway.transport.leave_chat(tid, deadline=None)
+            state = self._gateway.transport.leave_chat(tid, deadline=None, **self._keys)
             write.left(tid, state.revision)
         return Answer("{}", self._gateway.log.wrote(tid, None).revision)
 
@@ -385,7 +411,9 @@ class GatewayBackend:
             sender_display_name=new.sender_display_name,
         )
         with self._in(tid):
-            posted = self._gateway.transport.post_message(ChatHandle(tid), draft, deadline=None)
+            posted = self._gateway.transport.post_message(
+                ChatHandle(tid), draft, deadline=None, **self._keys
+            )
         documents = Documents()
         message = documents.message(posted)
         return Answer(dump({"message": message, "users": documents.users()}))
@@ -393,7 +421,7 @@ class GatewayBackend:
     def _upload_attachment(self, name: str, content_type: str, body: Spool) -> Answer:
         source = SpooledSource(name, content_type, body)
         try:
-            aid = self._gateway.transport.upload(source, deadline=None)
+            aid = self._gateway.transport.upload(source, deadline=None, **self._keys)
         finally:
             source.close()
         return Answer(dump({"attachment_id": aid}))
@@ -401,12 +429,14 @@ class GatewayBackend:
     def _edit_group_members(self, gid: str, edit: MemberEdit) -> Answer:
         # A new member of a circle may make chats visible.
         with self._gateway.cache.writing():
-            group = self._gateway.transport.edit_group_members(gid, edit, deadline=None)
+            group = self._gateway.transport.edit_group_members(
+                gid, edit, deadline=None, **self._keys
+            )
         return Answer(_group_json(group))
 
     def _changed(self, tid: str, change: Callable[..., ChatState], edit: Any) -> Answer:
         with self._writing(tid) as write:
-            state = change(tid, edit, deadline=None)
+            state = change(tid, edit, deadline=None, **self._keys)
             chat = _chat_of(state)
             write.changed(chat, state.revision)
         return self._wrote(chat)
