@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import threading
 from contextlib import contextmanager
@@ -11,11 +12,12 @@ from typing import TYPE_CHECKING, Any, Callable, Literal, TypeVar, cast
 
 import attrs
 
+from teamwire_sync._config import ConnectionConfig
 from teamwire_sync._connection import Connection
 from teamwire_sync._gateway.documents import Documents, group_of, user_of
 from teamwire_sync._gateway.downloads import Download
 from teamwire_sync._gateway.errors import refusal_for
-from teamwire_sync._http.contract import NOT_FOUND, OPERATIONS
+from teamwire_sync._http.contract import NOT_FOUND, OPERATIONS, Decoder
 from teamwire_sync._internal.dates import date_of
 from teamwire_sync._internal.log import logger
 from teamwire_sync._internal.waiting import Gate
@@ -32,6 +34,7 @@ from teamwire_sync._models.messages import AlertType
 from teamwire_sync._models.people import known_members
 from teamwire_sync._server.backend import Answer
 from teamwire_sync._server.errors import RefusedError, refuse, require
+from teamwire_sync._server.idempotency import fingerprint_of
 from teamwire_sync._server.serializers import Document, dump
 from teamwire_sync._services.events import changes_in
 from teamwire_sync._transport import MessageDraft
@@ -41,7 +44,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from teamwire_sync._cache.facts import Write
-    from teamwire_sync._config import ConnectionConfig
     from teamwire_sync._gateway.chat_log import ChatLog, LogState
     from teamwire_sync._gateway.clients import Client, Clients
     from teamwire_sync._gateway.outcomes import Outcomes
@@ -96,6 +98,25 @@ class Gateway:
         self.cache = self._connection._cache
         self._lock = threading.Lock()
         self._probe: _Probe | None = None
+        config = config or ConnectionConfig()
+        self._keep_visible(outcomes.recent(config.total_timeout + config.own_write_grace))
+
+    def _keep_visible(self, recent: Mapping[str, str]) -> None:
+        """Keep the chats visible that were written before a restart: a listing may lack them.
+
+        Args:
+            recent: The result of `Outcomes.recent`.
+        """
+        leave = OPERATIONS["leave_chat"]
+        for body in recent.values():
+            document = json.loads(body)
+            if "chat" not in document:
+                continue
+            state = Decoder().chat(document)
+            path = leave.path.format(tid=state.tid)
+            if fingerprint_of(leave.method, path, b"") not in recent:
+                with self.cache.writing(in_doubt=False) as write:
+                    write.created(_chat_of(state), None)
 
     def listed(self, *, is_fresh: bool = False) -> LogState:
         """Return a state of the list of chats that shows all that its clients have written.

@@ -97,6 +97,9 @@ _FINISH = (
     "UPDATE outcomes SET status = ?, body = ?, revision = ?, headers = ?"
     " WHERE client = ? AND key = ?"
 )
+_RECENT = (
+    "SELECT fingerprint, body FROM outcomes WHERE begun_at > ? AND status = 200 ORDER BY begun_at"
+)
 _FORGET = "DELETE FROM outcomes WHERE client = ? AND key = ?"
 
 
@@ -203,6 +206,13 @@ class Outcomes:
         finally:
             del self._executions[client, key]
             execution.ended.open()
+
+    def recent(self, seconds: float) -> dict[str, str]:
+        """Return the last response to each write of the last *seconds* seconds, by fingerprint.
+
+        Only successful writes count.
+        """
+        return dict(self._database.execute(_RECENT, (self._clock() - seconds,)))
 
     def close(self) -> None:
         """Close the database. Idempotent."""

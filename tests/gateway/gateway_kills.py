@@ -4,7 +4,8 @@ Usage: gateway_kills.py http|vendor FOLDER POSTS [SEED]
 
 The gateway and the sandbox behind it are processes. The world of the sandbox is a file, so that the
 sandbox keeps its promises when it is killed. Half of the clients are Connections, which retry as
-usual. The others send each post with an Idempotency-Key until they have two definite responses.
+usual. The others send each post with an Idempotency-Key until they have two definite responses. An
+upstream over HTTP knows keys. So an unknown outcome is no definite response.
 """
 
 from __future__ import annotations
@@ -32,9 +33,9 @@ from tests.support.processes import SandboxProcess
 from tests.support.sdk_double import DOUBLE
 from tests.support.waiting import PATIENCE
 
-NOTHING_DONE = {409, 503}
-"""Statuses after which a post is sent again: the gateway executes it, or nothing was done."""
 UNKNOWN = 502
+AGAIN = {"http": {409, 503, UNKNOWN}, "vendor": {409, 503}}
+"""Statuses after which a post is sent again: nothing was done, or its outcome is not known yet."""
 
 _CLIENTS = 8
 # Nobody connects from here, so that no connection takes the port while the gateway is away.
@@ -163,7 +164,7 @@ def posted(posts: Posts, connection: Connection, text: str) -> str:
     return "done"
 
 
-def post_by_key(posts: Posts, url: str, login: tuple[str, str]) -> None:
+def post_by_key(posts: Posts, url: str, login: tuple[str, str], again: set[int]) -> None:
     """Send each post until there are two definite responses, until no post is left."""
     while (number := posts.take()) is not None:
         headers = {"Idempotency-Key": uuid.uuid4().hex}
@@ -174,7 +175,7 @@ def post_by_key(posts: Posts, url: str, login: tuple[str, str]) -> None:
                 posts.wrong.append(f"post {number} got no second response: {answers}")
                 break
             status, text = send(url, login, f"post {number}", headers)
-            if status is None or status in NOTHING_DONE:
+            if status is None or status in again:
                 _PAUSE.wait(0.05)
             else:
                 answers.append((status, "" if status == UNKNOWN else text))
@@ -236,7 +237,7 @@ def findings(kind: str, folder: Path, count: int, seed: int) -> dict[str, Any]:
         for number, (app_id, secret) in enumerate(logins):
             if number % 2:
                 login = app_id, secret.reveal()
-                threads.append(thread(post_by_key, posts, servers.url, login))
+                threads.append(thread(post_by_key, posts, servers.url, login, AGAIN[kind]))
                 continue
             config = ConnectionConfig(retries=number)
             connection = Connection(app_id, secret.reveal(), servers.url, config=config)
