@@ -24,6 +24,7 @@ from teamwire_sync._cli.settings import Settings, validate_seconds, without_stor
 from teamwire_sync._config import ConnectionConfig
 from teamwire_sync._gateway import CACHE_TTL, CONNECTIONS
 from teamwire_sync._gateway.clients import Clients
+from teamwire_sync._http.contract import OPERATIONS
 from teamwire_sync._internal.extras import install_command
 from teamwire_sync._internal.home import user_folder
 from teamwire_sync._internal.hosts import is_loopback
@@ -322,8 +323,8 @@ def _folder(state: str | None) -> str:
     "operations",
     multiple=True,
     metavar="OPERATION",
-    help="An operation of the contract that the program may use, such as post_message. You may "
-    "pass the option several times. Default: all operations.",
+    help="An operation that the program may use. You may pass the option several times. Default: "
+    f"all operations. There are: {', '.join(OPERATIONS)}.",
 )
 @click.option(
     "--url",
