@@ -259,11 +259,16 @@ def _check(app_module: ModuleType, state: str, proxies: tuple[str, ...], transpo
     app_module.networks(proxies)
     clients = Clients(state)
     if transport == VENDOR:
-        transport = app_module.vendor_transport()
+        transport, upstream = app_module.vendor_transport(), "the vendor's SDK"
+    else:
+        upstream = transport._credentials.url
     transport.close()
     app_module.refuse_itself(transport, clients)
     count = len(clients.all())
-    click.echo(f"The settings are valid. The number of programs that may use it is {count}.")
+    click.echo(
+        f"The settings are valid. The upstream is {upstream}. The number of programs that may use "
+        f"the gateway is {count}."
+    )
 
 
 def _upstream(settings: Settings, upstream: str | None, config: ConnectionConfig) -> Any:

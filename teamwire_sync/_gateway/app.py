@@ -45,7 +45,10 @@ _PATHS = {name: each.path for name, each in OPERATIONS.items()} | {
 }
 # The log shows no other method: its text comes from a stranger.
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
-_FORKED = "the gateway was created before a fork: create it in the worker, without preloading"
+_FORKED = (
+    "the gateway was created before a fork: create it in the worker (gunicorn without --preload, "
+    "uWSGI with --lazy-apps)"
+)
 _FOREIGN = "connect to the proxy of this gateway, not to the gateway itself"
 
 
@@ -221,7 +224,7 @@ def create_app(
             a transport such as `VendorTransport`.
         state: The folder of the clients, the numbers and the outcomes, which only this user can
             open. It is created if it is missing.
-        config: The settings of the upstream and of the cache. With ``"http"``, its `pool_size`
+        config: The settings of the upstream and of the cache. With ``"http"``, its ``pool_size``
             limits the requests under way, and each program that waits for events needs one. None
             (default): ``ConnectionConfig(cache_ttl=5, pool_size=256)``.
         proxies: The addresses and networks of the proxies in front, for example ``["127.0.0.1"]``.

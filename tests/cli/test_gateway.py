@@ -97,10 +97,11 @@ class TestClients:
 
 
 class TestCheck:
-    def test_valid_settings_are_valid(self, cli: Cli) -> None:
+    def test_valid_settings_are_valid(self, cli: Cli, box: Sandbox) -> None:
         cli("gateway", "add-client", "reports")
         done = cli("gateway", "--upstream", "http", "--check")
         assert (done.code, done.err) == (0, "")
+        assert f"The upstream is {box.url}." in done.out
         assert done.out.endswith("is 1.\n")
 
     @pytest.mark.parametrize(
