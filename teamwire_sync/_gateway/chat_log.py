@@ -85,6 +85,11 @@ class LogState:
     users: Mapping[str, str] = field(factory=dict)
     groups: Mapping[str, tuple[str, str | None]] = field(factory=dict)
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether it shows all chats of a listing, and not only written ones."""
+        return self.first != sys.maxsize
+
     def page(self, limit: int, cursor: str | None, since: int | None) -> str:
         """Return a page of all chats, or of the changes after the revision *since*."""
         if cursor is not None and not _CURSOR.fullmatch(cursor):

@@ -51,6 +51,16 @@ class TestLookUps:
 
         assert box.count(*_LISTING) == 1
 
+    def test_its_pages_cost_one_listing_even_if_that_is_slower_than_the_ttl(
+        self, gateway: ServedGateway, box: Sandbox, clock: Clock
+    ) -> None:
+        chats = gateway.connect(config=ConnectionConfig(page_size=10)).chats
+        listed = chats.get_subscriptions(progress=lambda *_: clock.advance(301))
+
+        assert len(listed) == 100
+        assert len(gateway.served) == 10
+        assert box.count(*_LISTING) == 1
+
     def test_a_refresh_that_a_client_demands_is_a_new_listing_of_the_upstream(
         self, gateway: ServedGateway, box: Sandbox
     ) -> None:

@@ -34,6 +34,7 @@ pytestmark = [
 ]
 
 LISTING = ("GET", "/v1/bot/chats/")
+LISTENERS = 100
 POSTS = ("POST", f"/v1/bot/chats/{KNOWN_CHAT}/messages/")
 
 
@@ -161,6 +162,23 @@ class TestStart:
 
 
 class TestManyConnections:
+    def test_a_hundred_programs_that_listen_stop_no_post(
+        self, gateway: GatewayProcess, box: Sandbox
+    ) -> None:
+        """Each of them needs a connection to the upstream, too."""
+        with ExitStack() as exits:
+            threads = exits.enter_context(Threads(LISTENERS))
+            listening = [
+                exits.enter_context(gateway.connect(config=ConnectionConfig(default_timeout=60)))
+                for _ in range(LISTENERS)
+            ]
+            streams = [each.events(timeout=PATIENCE, own=True) for each in listening]
+            found = [threads.start(next, stream) for stream in streams]
+            wait_until(lambda: box.waiting == LISTENERS)
+            with gateway.connect() as connection:
+                connection.chats.at(KNOWN_CHAT).post("hello", timeout=10)
+            assert {each.result(PATIENCE).message.msg for each in found} == {"hello"}
+
     @pytest.mark.skipif(sys.platform != "linux", reason="it looks into /proc")
     def test_a_good_request_comes_through_a_thousand_open_connections(
         self, gateway: GatewayProcess

@@ -1129,6 +1129,28 @@ MUTANTS = (
         file="_server/web_server.py",
     ),
     _mutant(
+        "each page of the chats needs a listing while a listing is slower than the TTL",
+        "        if is_continued and self.log.state.is_whole:\n",
+        "        if False:\n",
+        "tests/gateway/test_chats.py::TestLookUps"
+        "::test_its_pages_cost_one_listing_even_if_that_is_slower_than_the_ttl",
+        file="_gateway/backend.py",
+    ),
+    _mutant(
+        "each stranger who asks whether a gateway is ready costs a request to the upstream",
+        "            if self._clock() >= self._check_at:\n",
+        "            if True:\n",
+        f"{_APP}::TestReady::test_it_is_not_ready_while_the_upstream_fails",
+        file="_gateway/backend.py",
+    ),
+    _mutant(
+        "a gateway uses itself",
+        "        refuse_itself(gateway.transport, clients)\n",
+        "",
+        f"{_APP}::TestState::test_an_upstream_that_is_the_gateway_itself_is_refused",
+        file="_gateway/app.py",
+    ),
+    _mutant(
         "a listing from before a write hides the write from clients of a gateway",
         "                if number > writes:\n",
         "                if number < writes:\n",
