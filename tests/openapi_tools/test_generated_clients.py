@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, Callable, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 import requests
@@ -26,10 +26,8 @@ from tests.support.waiting import PATIENCE
 from tests.vendor.conftest import playing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
-
-    from teamwire_sync.testing import ServedRequest
 
 pytestmark = pytest.mark.slow
 
@@ -115,19 +113,6 @@ class Client:
     said: str
 
 
-@frozen
-class Server:
-    """A server of the contract.
-
-    Attributes:
-        box: The sandbox, as the clients of the server see it.
-        requests: The requests to the server so far.
-    """
-
-    box: Sandbox
-    requests: Callable[[], Sequence[ServedRequest]]
-
-
 @pytest.fixture
 def box() -> Iterator[Sandbox]:
     with sandbox(chats=100, seed=7) as running:
@@ -145,12 +130,13 @@ def client(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture(params=["sandbox", "gateway"])
-def server(request: pytest.FixtureRequest, box: Sandbox) -> Iterator[Server]:
+def server(request: pytest.FixtureRequest, box: Sandbox) -> Iterator[Sandbox]:
+    """A sandbox, or a gateway to it in its place."""
     if request.param == "sandbox":
-        yield Server(box, lambda: box.requests)
+        yield box
     else:
         with closing(ServedGateway(upstream_to(box))) as gateway:
-            yield Server(cast("Sandbox", BehindGateway(box, gateway)), gateway.requests)
+            yield cast("Sandbox", BehindGateway(box, gateway))
 
 
 def test_a_generator_warns_of_nothing(client: Client) -> None:
@@ -158,15 +144,15 @@ def test_a_generator_warns_of_nothing(client: Client) -> None:
 
 
 def test_a_generated_client_reads_and_writes_what_the_contract_says(
-    client: Client, server: Server
+    client: Client, server: Sandbox
 ) -> None:
-    given, sent = _what_the_server_sends(server.box)
-    before = len(server.requests())
+    given, sent = _what_the_server_sends(server)
+    before = len(server.requests)
     got = _run(client, "everything", given)
-    served = operations_of(server.requests()[before:])
+    served = operations_of(server.requests[before:])
 
     _assert_all_is_read(got, sent)
-    _assert_all_is_written(got, server.box)
+    _assert_all_is_written(got, server)
     assert {name for name, status in served if status == 200} == set(OPERATIONS)
 
 

@@ -49,10 +49,18 @@ class BehindGateway:
     """
 
     def __init__(self, box: Sandbox, gateway: ServedGateway) -> None:
-        self._box = box
+        self._box, self._gateway = box, gateway
         self.url = gateway.url
         self.app_id, self.secret = gateway.login
         self.connect = gateway.connect
+
+    @property
+    def requests(self) -> list[ServedRequest]:
+        """The requests to the gateway so far."""
+        return [
+            ServedRequest(method, path, dict(parse_qsl(query)), status)
+            for method, path, query, status in self._gateway.served
+        ]
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._box, name)
@@ -139,13 +147,6 @@ class ServedGateway:
         else:
             environ[CONNECTION_KEY].stream()
         return response(environ, start_response)
-
-    def requests(self) -> list[ServedRequest]:
-        """Return the requests so far, as those of a sandbox."""
-        return [
-            ServedRequest(method, path, dict(parse_qsl(query)), status)
-            for method, path, query, status in self.served
-        ]
 
     def statuses(self, method: str, path: str) -> list[int]:
         """The statuses of the requests with this method and path."""
