@@ -125,6 +125,7 @@ class TestLookUps:
         assert chats.cache_info().pages == 15
 
 
+@pytest.mark.parametrize("gateway", ["http", "vendor-1.4", "vendor-1.8"], indirect=True)
 class TestWrites:
     def test_a_chat_is_at_once_there_for_its_creator_and_for_others(
         self, gateway: ServedGateway

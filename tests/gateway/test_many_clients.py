@@ -39,7 +39,6 @@ with ThreadPoolExecutor({THREADS}) as pool:
 """
 
 
-@pytest.mark.parametrize("gateway", ["http", "vendor-1.8"], indirect=True)
 def test_50_clients_in_10_processes_cost_one_upstream_listing_per_ttl(
     gateway: ServedGateway, box: Sandbox, clock: Clock
 ) -> None:
