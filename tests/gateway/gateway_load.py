@@ -114,11 +114,11 @@ def everything(
 ) -> Callable[[], None]:
     """Return a client that reads and writes for some seconds."""
     connection = Connection(*login, url, config=ConnectionConfig(cache_ttl=0.001))
-    own = connection.chats.create_chat(title=f"load {random.random()}", users=[KNOWN_USER])
+    chat = connection.chats.at(KNOWN_CHAT)
     steps: Steps = [
         *common_steps(connection),
-        ("messages", 20, lambda: own.get_messages(limit=20)),
-        ("edit", 6, lambda: own.set_title(f"load {random.random()}")),
+        ("messages", 20, lambda: chat.get_messages(limit=20)),
+        ("edit", 6, lambda: chat.set_title(f"load {random.random()}")),
     ]
     return working(connection, steps, amount, times, errors)
 
@@ -126,7 +126,7 @@ def everything(
 def chats_and_people(
     url: str, login: tuple[str, str], amount: float, times: Times, errors: Counter[str]
 ) -> Callable[[], None]:
-    """Return a client that does only what the vendor's SDK can do. The chats remain as they are."""
+    """Return a client that does only what the vendor's SDK can do."""
     connection = Connection(*login, url, config=ConnectionConfig(cache_ttl=0.001))
     group = connection.groups.get_group(BOT_LIST)
     assert group is not None
