@@ -45,8 +45,9 @@ if TYPE_CHECKING:
     from teamwire_sync._server.web_server import Server
 
 _PORT = 8480
-# Seconds after the grace time in which the threads must end. One that waits for the upstream may
-# not end for a minute. The record of its write then says that the outcome is unknown.
+# Seconds after the grace time in which the process must end. A thread that waits for the upstream,
+# also one of the vendor's SDK, may not end for a minute. The record of its write then says that the
+# outcome is unknown.
 _LAST_RESORT = 3.0
 
 _state = click.option(
@@ -235,7 +236,6 @@ def _serve(server: Server, app: GatewayApp, grace: float) -> None:
         end.start()
         app.end_upstream()
         server.stop()
-        end.cancel()
 
 
 def _allow_files(number: int) -> None:
