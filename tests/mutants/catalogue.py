@@ -1126,7 +1126,7 @@ MUTANTS = (
         "            self.close_connection = True\n",
         "            self.rfile = ChunkedBody(self.conn.rfile)\n",
         "tests/server/test_web_server.py::test_chunks_are_one_body_and_end_the_connection",
-        file="_server/web_server.py",
+        file="_server/http_connection.py",
     ),
     _mutant(
         "a listing from before a write hides the write from clients of a gateway",
