@@ -263,7 +263,7 @@ class Response:
     def error(self) -> TWError:
         """Return the error for a status other than 200."""
         details = decode_error(self.raw.body, self.redact)
-        reason = self._reason(details)
+        reason = self._reason(details) or "no reason given"
         error = self._marked(self._error(reason, details))
         error._reason = reason
         return error
@@ -278,7 +278,7 @@ class Response:
             return f"a redirect to {self._target()}"
         if status >= 300 and details.message:
             return one_line(details.message, 300 if self._is_own else 200)
-        return reason_of(self.raw, self.redact) or "no reason given"
+        return reason_of(self.raw, self.redact)
 
     def _error(self, reason: str, details: ErrorDetails) -> TWError:
         status = self.raw.status

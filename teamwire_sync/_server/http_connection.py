@@ -13,7 +13,7 @@ from cheroot.server import HTTPConnection, HTTPRequest, KnownLengthRFile
 
 from teamwire_sync._server.limits import ClientSocket
 from teamwire_sync._server.middleware import CONNECTION_KEY
-from teamwire_sync._server.strict_http import ChunkedBody, StrictHeaderReader
+from teamwire_sync._server.strict_http import REQUEST_LINE, ChunkedBody, StrictHeaderReader
 
 
 class _Request(HTTPRequest):
@@ -25,6 +25,16 @@ class _Request(HTTPRequest):
         """Read the headers."""
         super().parse_request()
         self.conn.client.headers_due_at = None
+
+    def read_request_line(self) -> bool:
+        """Read the first line; return whether it is valid."""
+        if not super().read_request_line():
+            return False
+        line = b" ".join((self.method, self.uri, self.request_protocol))
+        is_valid = REQUEST_LINE.fullmatch(line) is not None
+        if not is_valid:
+            self.simple_response("400 Bad Request", "Malformed Request-Line")
+        return is_valid
 
     def respond(self) -> None:
         """Call the application, and send its response."""

@@ -1129,6 +1129,21 @@ MUTANTS = (
         file="_server/http_connection.py",
     ),
     _mutant(
+        "a client that sends a byte from time to time keeps a thread for ever",
+        "            self._left = left - (",
+        "            self._left = self._limits.timeout - 0 * (",
+        "tests/server/test_limits.py::test_single_bytes_do_not_keep_the_server_busy[59]",
+        file="_server/limits.py",
+    ),
+    _mutant(
+        "at the end of the server, the rest of a response is sent without TLS",
+        "            socket.socket.shutdown(self.socket, how)\n",
+        "            self.socket.shutdown(how)\n",
+        "tests/server/test_web_server.py"
+        "::TestTls::test_the_end_of_the_server_sends_nothing_without_tls",
+        file="_server/http_connection.py",
+    ),
+    _mutant(
         "a listing from before a write hides the write from clients of a gateway",
         "                if number > writes:\n",
         "                if number < writes:\n",
