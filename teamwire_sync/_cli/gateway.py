@@ -165,9 +165,9 @@ def _run(
             f"--host {host}: everyone on that network could read Secrets and chats. Pass "
             "--certfile and --keyfile, or --behind-proxy ADDRESS if a proxy terminates TLS"
         )
-    app_module, server_module = _modules()
+    app_module, server_module, tls_module = _modules()
     try:
-        tls = server_module.Tls(certfile, keyfile) if certfile else None
+        tls = tls_module.Tls(certfile, keyfile) if certfile else None
     except not_by_signal(OSError) as error:
         text = f"can't use {certfile} and {keyfile}: {error.strerror or error}"
         raise UnusableError(text) from None
@@ -202,7 +202,9 @@ def _run(
                 f"The proxy at {shown} terminates TLS. Its X-Forwarded-For is believed, and "
                 "requests from other addresses are refused."
             )
-        server = server_module.Server(host, port, app, limits=limits, tls=tls, name="gateway")
+        server = server_module.Server(
+            host, port, app, limits=limits, tls=tls, name="gateway", refused=app.refused
+        )
         _serve(server, app, options["grace"])
 
 
@@ -283,15 +285,15 @@ def _upstream(settings: Settings, upstream: str | None, config: ConnectionConfig
     return VENDOR if upstream == VENDOR else settings.connect(config, HTTP)._transport
 
 
-def _modules() -> tuple[ModuleType, ModuleType]:
+def _modules() -> tuple[ModuleType, ModuleType, ModuleType]:
     try:
         from teamwire_sync._gateway import app  # noqa: PLC0415  needs an extra
-        from teamwire_sync._server import web_server  # noqa: PLC0415  needs an extra
+        from teamwire_sync._server import tls, web_server  # noqa: PLC0415  needs an extra
     except not_by_signal(ModuleNotFoundError) as error:
         package = str(error.name).partition(".")[0]
         text = f"the gateway needs {package}: {install_command('gateway')}"
         raise UnusableError(text) from None
-    return app, web_server
+    return app, web_server, tls
 
 
 def _metrics_module() -> ModuleType:

@@ -1126,7 +1126,22 @@ MUTANTS = (
         "            self.close_connection = True\n",
         "            self.rfile = ChunkedBody(self.conn.rfile)\n",
         "tests/server/test_web_server.py::test_chunks_are_one_body_and_end_the_connection",
-        file="_server/web_server.py",
+        file="_server/http_connection.py",
+    ),
+    _mutant(
+        "a client that sends a byte from time to time keeps a thread for ever",
+        "            self._left = left - (",
+        "            self._left = self._limits.timeout - 0 * (",
+        "tests/server/test_limits.py::test_single_bytes_do_not_keep_the_server_busy[59]",
+        file="_server/limits.py",
+    ),
+    _mutant(
+        "at the end of the server, the rest of a response is sent without TLS",
+        "            socket.socket.shutdown(self.socket, how)\n",
+        "            self.socket.shutdown(how)\n",
+        "tests/server/test_web_server.py"
+        "::TestTls::test_the_end_of_the_server_sends_nothing_without_tls",
+        file="_server/http_connection.py",
     ),
     _mutant(
         "each page of the chats needs a listing while a listing is slower than the TTL",
