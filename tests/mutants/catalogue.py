@@ -1174,8 +1174,8 @@ MUTANTS = (
     ),
     _mutant(
         "a listing that arrives late takes a gateway's list back",
-        "            if listing.number <= self._taken:\n",
-        "            if listing.number == self._taken:\n",
+        "            if taken <= self._taken:\n",
+        "            if taken == self._taken:\n",
         f"{_LOG}::TestStates::test_a_listing_that_arrives_behind_a_later_one_changes_nothing",
         file="_gateway/chat_log.py",
     ),
