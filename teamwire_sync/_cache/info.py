@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from attrs import asdict, frozen
 
 from teamwire_sync._display.html import html_table
@@ -57,10 +59,12 @@ class CacheInfo:
         """The number of look-ups minus the number of refreshes."""
         return self.lookups - self.refreshes
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the counters as a dict of numbers, for JSON."""
+        return {"lookups": self.lookups, **asdict(self), "requests_saved": self.requests_saved}
+
     def _rows(self) -> list[tuple[str, str]]:
-        rows = [("lookups", self.lookups), *asdict(self).items()]
-        rows.append(("requests_saved", self.requests_saved))
-        return [(name, _shown(value)) for name, value in rows]
+        return [(name, _shown(value)) for name, value in self.to_dict().items()]
 
     def __str__(self) -> str:
         return "\n".join(f"{name:<16}{value:>12}" for name, value in self._rows())

@@ -19,7 +19,6 @@ from teamwire_sync._cli.output import (
     print_list,
     print_result,
 )
-from teamwire_sync._cli.serializers import serialize_chat, serialize_user
 from teamwire_sync._cli.settings import (
     Settings,
     json_option,
@@ -83,7 +82,7 @@ def show(settings: Settings, *, tid: str | None, title: str | None, as_json: boo
     with settings.connect() as connection:
         chat = settings.find_chat(connection, tid, title)
         if as_json:
-            print_json(serialize_chat(chat))
+            print_json(chat.to_dict())
             return
         print_fields(
             [
@@ -148,7 +147,7 @@ def create(
             allow_mute_notifications=not no_muting,
             timeout=settings.timeout,
         )
-        print_result(serialize_chat(chat), chat.tid, as_json=as_json)
+        print_result(chat.to_dict(), chat.tid, as_json=as_json)
 
 
 @chats.command()
@@ -222,7 +221,6 @@ def members(
                 chat = chat.remove_members(remove, remove_group, timeout=settings.timeout)
         print_list(
             chat.users,
-            serialize_user,
             ("user ID", "name"),
             lambda user: (user.uid, user.full_name()),
             as_json=as_json,
@@ -232,7 +230,6 @@ def members(
 def _print(chats: Iterable[Chat], *, as_json: bool) -> None:
     print_list(
         chats,
-        serialize_chat,
         ("thread ID", "title", "type", "users", "groups"),
         lambda chat: (
             chat.tid,

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-T = TypeVar("T")
+    from teamwire_sync._models.base import Extensible
+
+T = TypeVar("T", bound="Extensible")
 
 _JOINERS = {"\u200c", "\u200d"}
 _SELECTORS = {"\ufe0e", "\ufe0f"}
@@ -80,7 +82,6 @@ def print_result(document: Mapping[str, Any], *texts: str, as_json: bool) -> Non
 
 def print_list(
     items: Iterable[T],
-    serialize: Callable[[T], Mapping[str, Any]],
     head: Sequence[str],
     row: Callable[[T], Sequence[str]],
     *,
@@ -92,7 +93,6 @@ def print_list(
 
     Args:
         items: The items to print.
-        serialize: A function that returns the JSON document of an item.
         head: The names of the table's columns.
         row: A function that returns the cells of an item; the first cell is an ID.
         as_json: Whether to print the documents.
@@ -100,7 +100,7 @@ def print_list(
     width = shutil.get_terminal_size().columns
     if as_json:
         for item in items:
-            print_json(serialize(item))
+            print_json(item.to_dict())
     elif not is_terminal(sys.stdout):
         for cells in map(row, items):
             click.echo("\t".join(map(escape, cells)))
