@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import teamwire_sync
-from teamwire_sync import exceptions
+from teamwire_sync import (
+    attachments,
+    chats,
+    connection,
+    events,
+    exceptions,
+    groups,
+    message,
+    users,
+)
 from teamwire_sync._http.transport import HttpTransport
 from teamwire_sync._transport import Transport
 from tests.support.fake_transport import FakeTransport
@@ -23,6 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import ModuleType
 
+# The modules that the vendor documents.
+VENDORS = [attachments, chats, connection, events, groups, message, users]
 # These are no classes, but names for annotations.
 ALIASES = {"Progress"}
 
@@ -60,7 +71,9 @@ def own_annotations(kind: type) -> Iterator[tuple[str, str]]:
 
 
 class TestNames:
-    @pytest.mark.parametrize("module", [teamwire_sync, exceptions], ids=lambda one: one.__name__)
+    @pytest.mark.parametrize(
+        "module", [teamwire_sync, exceptions, *VENDORS], ids=lambda one: one.__name__
+    )
     def test_all_is_sorted_and_has_no_name_twice(self, module: ModuleType) -> None:
         assert list(module.__all__) == sorted(set(module.__all__))
 
@@ -123,6 +136,20 @@ class TestNames:
         errors = {name: value for name, value in vars(exceptions).items() if name.startswith("TW")}
 
         assert {name: getattr(teamwire_sync, name, None) for name in errors} == errors
+
+    @pytest.mark.parametrize("module", VENDORS, ids=lambda one: one.__name__)
+    def test_a_module_of_the_vendor_has_names_of_ours(self, module: ModuleType) -> None:
+        ours = {name: getattr(teamwire_sync, name) for name in module.__all__}
+
+        assert {name: getattr(module, name) for name in module.__all__} == ours
+        assert {name for name in vars(module) if name[0].isupper()} == set(ours)
+
+    def test_each_module_of_the_vendor_brings_only_what_it_names(self) -> None:
+        code = "import sys, teamwire_sync.{0}; print('requests' in sys.modules)"
+
+        assert {python(code.format(each.__name__.rpartition(".")[2])) for each in VENDORS} == {
+            "False"
+        }
 
     def test_exceptions_exports_its_classes_and_nothing_else(self) -> None:
         assert set(exceptions.__all__) == {
