@@ -54,15 +54,11 @@ def list_chats(settings: Settings, *, as_json: bool) -> None:
 @pass_settings
 def find(settings: Settings, *, text: str, as_json: bool) -> None:
     """List the chats whose title contains TEXT, ignoring case."""
-    wanted = text.casefold()
-    if not wanted:
+    if not text.strip():
         raise_usage_error("TEXT is empty")
     with settings.connect() as connection:
-        found = [
-            chat
-            for chat in settings.list_chats(connection)
-            if chat.title and wanted in chat.title.casefold()
-        ]
+        settings.list_chats(connection)
+        found = connection.chats.find(text, timeout=settings.timeout)
         if not found:
             raise_not_found(f"no chat has {text!r} in its title")
         _print(found, as_json=as_json)

@@ -66,7 +66,7 @@ def users() -> None:
 @pass_settings
 def find(settings: Settings, *, text: str, as_json: bool) -> None:
     """List the users whose name contains TEXT, ignoring case."""
-    if not text:
+    if not text.strip():
         raise_usage_error("TEXT is empty")
     with settings.connect() as connection:
         found = connection.users.find(text, timeout=settings.timeout)
