@@ -7,10 +7,11 @@ from typing import Any
 from attrs import asdict, frozen
 
 from teamwire_sync._display.html import html_table
+from teamwire_sync._internal.immutable import Immutable
 
 
 @frozen
-class CacheInfo:
+class CacheInfo(Immutable):
     """The counters of the chat cache since the Connection was made, and the age of the cache.
 
     Attributes:

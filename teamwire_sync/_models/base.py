@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from attrs import field, fields
 
 from teamwire_sync._internal.dates import utc_text
+from teamwire_sync._internal.immutable import Immutable
 from teamwire_sync._models.tables import html_of
 from teamwire_sync.exceptions import TWClosedError
 
@@ -60,7 +61,7 @@ def extra_field() -> Any:
     return field(default=(), repr=False, hash=False)
 
 
-class Extensible:
+class Extensible(Immutable):
     """A model that keeps the fields that the server sent beyond the contract."""
 
     __slots__ = ()
@@ -95,7 +96,7 @@ def plain_value(value: Any) -> Any:
     return utc_text(value) if hasattr(value, "astimezone") else value
 
 
-class Bound(Generic[_ServiceT]):
+class Bound(Immutable, Generic[_ServiceT]):
     """A model whose methods call a service. The type variable is the protocol of the service."""
 
     # With __weakref__ here, the slots of a subclass are its fields only; `fillable` needs that.
