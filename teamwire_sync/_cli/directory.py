@@ -13,7 +13,7 @@ from teamwire_sync._cli.errors import (
     raise_not_found,
     raise_usage_error,
 )
-from teamwire_sync._cli.output import echo_err, print_list, print_result
+from teamwire_sync._cli.output import count_of, echo_err, print_list, print_result
 from teamwire_sync._cli.settings import Settings, json_option, pass_settings
 from teamwire_sync._internal.signals import not_by_signal, suppress
 from teamwire_sync.exceptions import TWError, TWUnsupportedError
@@ -47,7 +47,7 @@ def check(settings: Settings, *, as_json: bool) -> None:
             if me is None:
                 # A stored listing would prove nothing.
                 number = len(settings.list_chats(connection, refresh=True))
-                print_result({"chats": number}, f"{number:,} chats", as_json=as_json)
+                print_result({"chats": number}, count_of(number, "chat"), as_json=as_json)
             else:
                 print_result(me.to_dict(), me.uid, me.full_name(), as_json=as_json)
         except not_by_signal(TWError) as error:
