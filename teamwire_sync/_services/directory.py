@@ -62,7 +62,7 @@ class Users:
         Raises:
             TWError: A request failed.
         """
-        return list(self._directory.find(None, deadline_of(timeout)))
+        return list(self._directory.find("", deadline_of(timeout)))
 
     def find(self, text: str, *, timeout: float | None = None) -> list[User]:
         """Return the users whose name contains *text*, or an empty list.
@@ -135,9 +135,9 @@ class UserDirectory:
         """Return the user with the ID *uid*, or None."""
         return self._kept.get(require_id(uid, "uid"), deadline_of(timeout))
 
-    def find(self, text: str | None, deadline: float | None) -> tuple[User, ...]:
-        """Return the users whose name contains *text*, or all users."""
-        return self._found.get(text or "", deadline) or ()
+    def find(self, text: str, deadline: float | None) -> tuple[User, ...]:
+        """Return the users whose name contains *text*; all users if *text* is empty."""
+        return self._found.get(text, deadline) or ()
 
     def pages(self, text: str | None, deadline: Callable[[], float | None]) -> Pages[User]:
         """Return the users whose name contains *text*, or all users. Each page has a *deadline*."""
@@ -223,10 +223,7 @@ class Groups:
             TWError: A request failed.
         """
         part = folded(search_text(text))
-        return self._directory.find(
-            lambda listed: [each for each in listed.groups if part in folded(each.title)],
-            deadline_of(timeout),
-        )
+        return self._directory.find(lambda group: part in folded(group.title), deadline_of(timeout))
 
     def get_by_title(self, title: str, *, timeout: float | None = None) -> list[Group]:
         """Return the groups whose title is exactly *title*, or an empty list.
@@ -241,10 +238,7 @@ class Groups:
             TWError: A request failed.
         """
         require_str(title, "title")
-        return self._directory.find(
-            lambda listed: [each for each in listed.groups if each.title == title],
-            deadline_of(timeout),
-        )
+        return self._directory.find(lambda group: group.title == title, deadline_of(timeout))
 
 
 @frozen(eq=False, repr=False)
@@ -316,10 +310,11 @@ class GroupDirectory:
         assert listed is not None  # noqa: S101  _list never returns None
         return listed
 
-    def find(self, pick: Callable[[AllGroups], list[Group]], deadline: float | None) -> list[Group]:
-        """Return the groups that *pick* finds in the listing."""
+    def find(self, matches: Callable[[Group], bool], deadline: float | None) -> list[Group]:
+        """Return the groups for which *matches* returns True."""
         listed = self.all(deadline)
-        if not pick(listed) and self._clock() - listed.asked_at > self._recheck_after:
+        is_old = self._clock() - listed.asked_at > self._recheck_after
+        if is_old and not any(map(matches, listed.groups)):
             try:
                 listed = self.all(deadline, other_than=listed)
             except (TWAuthError, TWClosedError):
@@ -329,7 +324,7 @@ class GroupDirectory:
                     raise
                 # The listing is within its TTL, so its "not found" still counts.
                 logger.warning("groups are looked up in their last listing: %s", error)
-        return pick(listed)
+        return [group for group in listed.groups if matches(group)]
 
     def get_members(self, gid: str, *, timeout: float | None) -> list[User]:
         """Return the members of the group *gid*.
