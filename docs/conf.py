@@ -71,12 +71,13 @@ nitpick_ignore_regex = [
     (r"py:class", r"enum\.Enum|collections\.abc\..*|typing\..*|datetime\.datetime"),
     # those of requests and urllib3
     (r"py:class|any", r"requests\.Session"),
-    # what the signature of Connection names and the reference does not have
-    (r"py:class", r"(Transport|Progress|Store|ShownList|Attachable)"),
+    # what the signatures name and the reference does not have
+    (r"py:class", r"(Progress|ShownList)"),
 ]
 
 # Made by the package alone: how is nobody's business.
 MADE_BY_US = {
+    "Attachable",
     "Bot",
     "CacheInfo",
     "CalendarAttachment",
@@ -105,6 +106,7 @@ MADE_BY_US = {
     "OtherAttachment",
     "Sandbox",
     "ServedRequest",
+    "Store",
     "User",
     "Users",
 }

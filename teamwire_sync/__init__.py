@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from teamwire_sync._cache.info import CacheInfo
 from teamwire_sync._config import ConnectionConfig
@@ -38,7 +38,9 @@ from teamwire_sync.exceptions import (
 )
 
 if TYPE_CHECKING:
+    from teamwire_sync._display.progress import Progress
     from teamwire_sync._models.attachments import (
+        Attachable,
         Attachment,
         AttachmentType,
         CalendarAttachment,
@@ -58,14 +60,19 @@ if TYPE_CHECKING:
     )
     from teamwire_sync._models.messages import AlertType, LinkPreview
     from teamwire_sync._services.attachments import Attachments
+    from teamwire_sync._services.chats import Chats
+    from teamwire_sync._services.directory import Groups, Users
     from teamwire_sync._services.events import EventStream
+    from teamwire_sync._stores.base import Store
     from teamwire_sync._stores.file import FileStore
     from teamwire_sync._stores.memory import MemoryStore
     from teamwire_sync._stores.redis import RedisStore
+    from teamwire_sync._transport import Transport
     from teamwire_sync._vendor import VendorTransport
 
 __all__ = [
     "AlertType",
+    "Attachable",
     "Attachment",
     "AttachmentType",
     "Attachments",
@@ -79,6 +86,7 @@ __all__ = [
     "ChatList",
     "ChatMemberChangeInfo",
     "ChatType",
+    "Chats",
     "Connection",
     "ConnectionConfig",
     "Event",
@@ -87,6 +95,7 @@ __all__ = [
     "FileAttachment",
     "FileStore",
     "Group",
+    "Groups",
     "LinkPreview",
     "LocationAttachment",
     "LoggedInUser",
@@ -97,7 +106,9 @@ __all__ = [
     "MessageReadInfo",
     "NewMessageInfo",
     "OtherAttachment",
+    "Progress",
     "RedisStore",
+    "Store",
     "TWAmbiguousTitleError",
     "TWAuthError",
     "TWClosedError",
@@ -114,7 +125,9 @@ __all__ = [
     "TWServerError",
     "TWTimeoutError",
     "TWUnsupportedError",
+    "Transport",
     "User",
+    "Users",
     "VendorTransport",
 ]
 
@@ -122,9 +135,13 @@ __version__ = _version.VERSION
 
 # A program that only looks up chats needs none of these names. Each is imported at its first use.
 _LATER = {
+    "_display.progress": ["Progress"],
     "_services.attachments": ["Attachments"],
+    "_services.chats": ["Chats"],
+    "_services.directory": ["Groups", "Users"],
     "_services.events": ["EventStream"],
     "_models.attachments": [
+        "Attachable",
         "Attachment",
         "AttachmentType",
         "CalendarAttachment",
@@ -143,22 +160,27 @@ _LATER = {
         "NewMessageInfo",
     ],
     "_models.messages": ["AlertType", "LinkPreview"],
+    "_stores.base": ["Store"],
     "_stores.file": ["FileStore"],
     "_stores.memory": ["MemoryStore"],
     "_stores.redis": ["RedisStore"],
+    "_transport": ["Transport"],
     "_vendor": ["VendorTransport"],
 }
 
 
-def __getattr__(name: str) -> Any:
-    for module, names in _LATER.items():
-        if name in names:
-            value = getattr(_imports.import_whole(f"teamwire_sync.{module}"), name)
-            globals()[name] = value
-            return value
-    message = f"module 'teamwire_sync' has no attribute {name!r}"
-    raise AttributeError(message)
+if not TYPE_CHECKING:
+    # With this function, a type checker would accept any name.
+    def __getattr__(name: str) -> object:
+        for module, names in _LATER.items():
+            if name in names:
+                value = getattr(_imports.import_whole(f"teamwire_sync.{module}"), name)
+                globals()[name] = value
+                return value
+        message = f"module 'teamwire_sync' has no attribute {name!r}"
+        raise AttributeError(message)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    names = {*globals(), *__all__} - {"TYPE_CHECKING", "annotations"}
+    return [name for name in names if name[0] != "_" or name[:2] == "__"]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import Attribute, field, frozen
 
+from teamwire_sync._internal.immutable import Immutable
 from teamwire_sync._internal.validation import check_seconds, plain, require_bool, require_count
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def _check_proxies(value: Any, name: str) -> None:
 
 
 @frozen
-class ConnectionConfig:
+class ConnectionConfig(Immutable):
     """The settings of a Connection. All times are in seconds.
 
     Each value is checked when the object is created.

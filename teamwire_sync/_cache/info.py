@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from attrs import asdict, frozen
 
 from teamwire_sync._display.html import html_table
+from teamwire_sync._internal.immutable import Immutable
 
 
 @frozen
-class CacheInfo:
+class CacheInfo(Immutable):
     """The counters of the chat cache since the Connection was made, and the age of the cache.
 
     Attributes:
@@ -57,10 +60,12 @@ class CacheInfo:
         """The number of look-ups minus the number of refreshes."""
         return self.lookups - self.refreshes
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the counters as a dict of numbers, for JSON."""
+        return {"lookups": self.lookups, **asdict(self), "requests_saved": self.requests_saved}
+
     def _rows(self) -> list[tuple[str, str]]:
-        rows = [("lookups", self.lookups), *asdict(self).items()]
-        rows.append(("requests_saved", self.requests_saved))
-        return [(name, _shown(value)) for name, value in rows]
+        return [(name, _shown(value)) for name, value in self.to_dict().items()]
 
     def __str__(self) -> str:
         return "\n".join(f"{name:<16}{value:>12}" for name, value in self._rows())

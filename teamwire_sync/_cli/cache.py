@@ -7,7 +7,7 @@ import os
 import click
 
 from teamwire_sync._cli.errors import CommandGroup, raise_usage_error, require_extras
-from teamwire_sync._cli.output import print_result
+from teamwire_sync._cli.output import count_of, print_result
 from teamwire_sync._cli.settings import json_option
 from teamwire_sync._stores import find_store
 
@@ -33,5 +33,5 @@ def clear(*, as_json: bool) -> None:
             "teamwire-sync --store file cache clear"
         )
     count = store.clear()
-    text = f"{count:,} {'snapshot' if count == 1 else 'snapshots'} removed"
+    text = f"{count_of(count, 'snapshot')} removed"
     print_result({"removed": count}, text, as_json=as_json)

@@ -19,7 +19,6 @@ from teamwire_sync._cli.output import (
     print_list,
     print_result,
 )
-from teamwire_sync._cli.serializers import serialize_chat, serialize_user
 from teamwire_sync._cli.settings import (
     Settings,
     json_option,
@@ -55,15 +54,11 @@ def list_chats(settings: Settings, *, as_json: bool) -> None:
 @pass_settings
 def find(settings: Settings, *, text: str, as_json: bool) -> None:
     """List the chats whose title contains TEXT, ignoring case."""
-    wanted = text.casefold()
-    if not wanted:
+    if not text.strip():
         raise_usage_error("TEXT is empty")
     with settings.connect() as connection:
-        found = [
-            chat
-            for chat in settings.list_chats(connection)
-            if chat.title and wanted in chat.title.casefold()
-        ]
+        settings.list_chats(connection)
+        found = connection.chats.find(text, timeout=settings.timeout)
         if not found:
             raise_not_found(f"no chat has {text!r} in its title")
         _print(found, as_json=as_json)
@@ -83,7 +78,7 @@ def show(settings: Settings, *, tid: str | None, title: str | None, as_json: boo
     with settings.connect() as connection:
         chat = settings.find_chat(connection, tid, title)
         if as_json:
-            print_json(serialize_chat(chat))
+            print_json(chat.to_dict())
             return
         print_fields(
             [
@@ -148,7 +143,7 @@ def create(
             allow_mute_notifications=not no_muting,
             timeout=settings.timeout,
         )
-        print_result(serialize_chat(chat), chat.tid, as_json=as_json)
+        print_result(chat.to_dict(), chat.tid, as_json=as_json)
 
 
 @chats.command()
@@ -222,7 +217,6 @@ def members(
                 chat = chat.remove_members(remove, remove_group, timeout=settings.timeout)
         print_list(
             chat.users,
-            serialize_user,
             ("user ID", "name"),
             lambda user: (user.uid, user.full_name()),
             as_json=as_json,
@@ -232,7 +226,6 @@ def members(
 def _print(chats: Iterable[Chat], *, as_json: bool) -> None:
     print_list(
         chats,
-        serialize_chat,
         ("thread ID", "title", "type", "users", "groups"),
         lambda chat: (
             chat.tid,

@@ -13,7 +13,7 @@ import click
 
 from teamwire_sync._cli.directory import own_user
 from teamwire_sync._cli.errors import CommandGroup, raise_failed_check, raise_usage_error
-from teamwire_sync._cli.output import echo_err, echo_status, escape, is_terminal
+from teamwire_sync._cli.output import count_of, echo_err, echo_status, escape, is_terminal
 from teamwire_sync._cli.settings import Settings, pass_settings, without_store
 from teamwire_sync._connection import Connection
 from teamwire_sync._credentials import Credentials, find_credentials
@@ -154,7 +154,7 @@ def _try_vendor(timeout: float | None) -> str:
 def _found(connection: Connection, timeout: float | None) -> str:
     me = own_user(connection, timeout)
     if me is None:
-        return f"{len(connection.chats.get_subscriptions(timeout=timeout)):,} chats"
+        return count_of(len(connection.chats.get_subscriptions(timeout=timeout)), "chat")
     return f"{escape(me.uid)}\t{escape(me.full_name())}"
 
 

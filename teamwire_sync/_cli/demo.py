@@ -7,6 +7,7 @@ import random
 import time
 from typing import TYPE_CHECKING, Callable, TypeVar
 
+from teamwire_sync._cli.output import count_of
 from teamwire_sync._http.contract import OPERATIONS
 from teamwire_sync._sandbox.world.seed import KNOWN_USER, PUBLIC_CIRCLE
 from teamwire_sync._services.attachments import Attachments
@@ -62,7 +63,7 @@ class Demo:
         chats = connection.chats
         everything = self._step("list the chats", chats.get_subscriptions)
         untitled = sum(not chat.title for chat in everything)
-        self._echo(f"    {_counted(len(everything), 'chat')}, {untitled:,} of them untitled")
+        self._echo(f"    {count_of(len(everything), 'chat')}, {untitled:,} of them untitled")
         known = everything[0]
         chat = self._step("find a chat by thread ID", lambda: chats.get_by_thread_id(known.tid))
         self._echo(f"    {chat!r}")
@@ -107,7 +108,7 @@ class Demo:
         result = do()
         seconds = time.perf_counter() - started
         requests = len(self._box.requests) - before
-        self._echo(f"  {what:<26}{_duration(seconds):>10}  {_counted(requests, 'request')}")
+        self._echo(f"  {what:<26}{_duration(seconds):>10}  {count_of(requests, 'request')}")
         return result
 
     def _look_up(
@@ -127,15 +128,11 @@ class Demo:
         seconds = time.perf_counter() - started
         asked = self._listings() - asked
         self._echo(f"\n{count:,} look-ups by thread ID and {count:,} by title, {how}")
-        self._echo(f"  {_duration(seconds)} in total, {_counted(asked, 'request')} for the chats")
+        self._echo(f"  {_duration(seconds)} in total, {count_of(asked, 'request')} for the chats")
         return seconds / (2 * count)
 
     def _listings(self) -> int:
         return self._box.count(_LISTING.method, _LISTING.path)
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _duration(seconds: float) -> str:

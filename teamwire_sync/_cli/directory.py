@@ -13,8 +13,7 @@ from teamwire_sync._cli.errors import (
     raise_not_found,
     raise_usage_error,
 )
-from teamwire_sync._cli.output import echo_err, print_list, print_result
-from teamwire_sync._cli.serializers import serialize_group, serialize_user
+from teamwire_sync._cli.output import count_of, echo_err, print_list, print_result
 from teamwire_sync._cli.settings import Settings, json_option, pass_settings
 from teamwire_sync._internal.signals import not_by_signal, suppress
 from teamwire_sync.exceptions import TWError, TWUnsupportedError
@@ -48,9 +47,9 @@ def check(settings: Settings, *, as_json: bool) -> None:
             if me is None:
                 # A stored listing would prove nothing.
                 number = len(settings.list_chats(connection, refresh=True))
-                print_result({"chats": number}, f"{number:,} chats", as_json=as_json)
+                print_result({"chats": number}, count_of(number, "chat"), as_json=as_json)
             else:
-                print_result(serialize_user(me), me.uid, me.full_name(), as_json=as_json)
+                print_result(me.to_dict(), me.uid, me.full_name(), as_json=as_json)
         except not_by_signal(TWError) as error:
             raise_failed_check(error, way)
         echo_err(f"All settings work: {way}.")
@@ -67,7 +66,7 @@ def users() -> None:
 @pass_settings
 def find(settings: Settings, *, text: str, as_json: bool) -> None:
     """List the users whose name contains TEXT, ignoring case."""
-    if not text:
+    if not text.strip():
         raise_usage_error("TEXT is empty")
     with settings.connect() as connection:
         found = connection.users.find(text, timeout=settings.timeout)
@@ -75,7 +74,6 @@ def find(settings: Settings, *, text: str, as_json: bool) -> None:
             raise_not_found(f"no user has {text!r} in the name")
         print_list(
             found,
-            serialize_user,
             ("user ID", "name", "organisation"),
             lambda user: (user.uid, user.full_name(), user.organisation or ""),
             as_json=as_json,
@@ -95,7 +93,6 @@ def list_groups(settings: Settings, *, as_json: bool) -> None:
     with settings.connect() as connection:
         print_list(
             connection.groups.get_all(timeout=settings.timeout),
-            serialize_group,
             ("group ID", "title", "kind", "public"),
             lambda group: (
                 group.gid,

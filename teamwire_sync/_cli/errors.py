@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from teamwire_sync._cli.output import echo_err, echo_status, escape_lines
+from teamwire_sync._cli.output import count_of, echo_err, echo_status, escape_lines
 from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync.exceptions import (
     TWAmbiguousTitleError,
@@ -171,7 +171,7 @@ def _text_of(error: Exception) -> str:
 def _show_candidates(error: TWAmbiguousTitleError) -> None:
     echo_err(f"Error: {len(error.candidates)} chats have the title {error.title!r}:")
     for chat in error.candidates:
-        members = f"{len(chat.users):,} users"
+        members = count_of(len(chat.users), "user")
         groups = ", ".join(" ".join(group.title.split()) for group in chat.groups)
         echo_err(f"  {chat.tid}  {chat.type}, {members}{f', {groups}' if groups else ''}")
     echo_err("Name the chat by its thread ID.")

@@ -19,7 +19,6 @@ from teamwire_sync._cli.output import (
     print_result,
     set_error_handler,
 )
-from teamwire_sync._cli.serializers import serialize_event, serialize_message
 from teamwire_sync._cli.settings import (
     Settings,
     json_option,
@@ -97,7 +96,7 @@ def post(
                 progress=moved,
                 timeout=settings.timeout,
             )
-        print_result(serialize_message(posted), posted.mid, as_json=as_json)
+        print_result(posted.to_dict(), posted.mid, as_json=as_json)
 
 
 def _text(words: tuple[str, ...], *, has_files: bool) -> str:
@@ -155,7 +154,7 @@ def messages(
         newest = chat.get_messages(limit, timeout=settings.timeout)
         for message in reversed(newest):
             if as_json:
-                print_json(serialize_message(message))
+                print_json(message.to_dict())
             else:
                 click.echo(_line(message, message.mid if ids else ""))
 
@@ -231,7 +230,7 @@ def listen(
         echo_status("Listening; press Ctrl-C to stop.")
         for event in events:
             if as_json:
-                print_json(serialize_event(event))
+                print_json(event.to_dict())
             else:
                 click.echo(_line_of_event(event))
 

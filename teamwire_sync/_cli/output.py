@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-T = TypeVar("T")
+    from teamwire_sync._models.base import Extensible
+
+T = TypeVar("T", bound="Extensible")
 
 _JOINERS = {"\u200c", "\u200d"}
 _SELECTORS = {"\ufe0e", "\ufe0f"}
@@ -65,6 +67,11 @@ def escape_lines(text: str) -> str:
     return "\n".join(escape(line) for line in text.translate(_SPACES).splitlines())
 
 
+def count_of(number: int, noun: str) -> str:
+    """Return *number* with *noun*, in the singular or the plural."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def print_json(document: Mapping[str, Any]) -> None:
     """Print *document* on one line, and escape all control and non-ASCII characters."""
     click.echo(json.dumps(document))
@@ -80,7 +87,6 @@ def print_result(document: Mapping[str, Any], *texts: str, as_json: bool) -> Non
 
 def print_list(
     items: Iterable[T],
-    serialize: Callable[[T], Mapping[str, Any]],
     head: Sequence[str],
     row: Callable[[T], Sequence[str]],
     *,
@@ -92,7 +98,6 @@ def print_list(
 
     Args:
         items: The items to print.
-        serialize: A function that returns the JSON document of an item.
         head: The names of the table's columns.
         row: A function that returns the cells of an item; the first cell is an ID.
         as_json: Whether to print the documents.
@@ -100,7 +105,7 @@ def print_list(
     width = shutil.get_terminal_size().columns
     if as_json:
         for item in items:
-            print_json(serialize(item))
+            print_json(item.to_dict())
     elif not is_terminal(sys.stdout):
         for cells in map(row, items):
             click.echo("\t".join(map(escape, cells)))

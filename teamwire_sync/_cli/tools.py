@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from teamwire_sync._cli.errors import Command, UnusableError, raise_usage_error, require_extras
+from teamwire_sync._cli.output import count_of
 from teamwire_sync._cli.settings import Settings, pass_settings, validate_seconds, without_store
 from teamwire_sync._config import ConnectionConfig
 from teamwire_sync._connection import Connection
@@ -101,7 +102,7 @@ def demo(chats: int, seed: int, lookups: int) -> None:
     from teamwire_sync._cli.demo import Demo  # noqa: PLC0415  only this command needs it
 
     with without_store(), testing.sandbox(chats=chats, seed=seed) as box:
-        click.echo(f"A sandbox with {chats:,} chats runs at {box.url}.\n")
+        click.echo(f"A sandbox with {count_of(chats, 'chat')} runs at {box.url}.\n")
         Demo(box, click.echo).run(lookups)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 from attrs import define, field, frozen
 
+from teamwire_sync._cli.output import count_of
 from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync._internal.version import VERSION
 from teamwire_sync._vendor.transport import VendorTransport, ask_vendor
@@ -124,7 +125,7 @@ class VendorCheck:
 
     def _list(self) -> str:
         self._chats = self._opened().chats.get_subscriptions()
-        return f"ok, {len(self._chats):,} chats"
+        return f"ok, {count_of(len(self._chats), 'chat')}"
 
     def _attributes(self) -> str:
         chat = self._listed()[0]
@@ -182,7 +183,7 @@ class VendorCheck:
         found = self._opened().groups.get_group(group.gid)
         if found is None or found.gid != group.gid:
             return "WRONG: it did not return the group that the chat has"
-        return f"ok, {len(found.get_members()):,} members"
+        return f"ok, {count_of(len(found.get_members()), 'member')}"
 
     def _create(self) -> str:
         recipient = _needed(self._recipient, "needs --write")

@@ -19,6 +19,7 @@ else:
     dataframes = LazyModule("teamwire_sync._display.dataframes")
 
 T = TypeVar("T")
+_ListT = TypeVar("_ListT", bound="ShownList[Any]")
 
 # The text of a cell, or a list of names in it.
 Cell = Union[str, "Sequence[str]"]
@@ -73,7 +74,7 @@ class ShownList(list[T]):
     def __getitem__(self, index: SupportsIndex) -> T: ...
 
     @overload
-    def __getitem__(self, index: slice) -> ShownList[T]: ...
+    def __getitem__(self: _ListT, index: slice) -> _ListT: ...
 
     def __getitem__(self, index: SupportsIndex | slice) -> T | ShownList[T]:
         if isinstance(index, slice):

@@ -27,6 +27,11 @@ def milliseconds_of(moment: datetime.datetime) -> int:
     return (moment - epoch) // datetime.timedelta(milliseconds=1)
 
 
+def utc_text(moment: datetime.datetime) -> str:
+    """Return *moment* in UTC as text in the format of ISO 8601."""
+    return moment.astimezone(datetime.timezone.utc).isoformat()
+
+
 def instant_of(moment: datetime.datetime) -> float:
     """Return *moment* in seconds since 1970-01-01 UTC, for comparisons.
 

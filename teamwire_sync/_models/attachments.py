@@ -190,3 +190,7 @@ class OtherAttachment(Attachment):
 
     type: AttachmentType
     _extra: tuple[tuple[str, Any], ...] = extra_field()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the type and the extra fields as a dict of plain values, for JSON."""
+        return {"type": self.type.value, "extra": self.extra}

@@ -11,8 +11,10 @@ from enum import Enum
 from reprlib import Repr
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from attrs import field
+from attrs import field, fields
 
+from teamwire_sync._internal.dates import utc_text
+from teamwire_sync._internal.immutable import Immutable
 from teamwire_sync._models.tables import html_of
 from teamwire_sync.exceptions import TWClosedError
 
@@ -59,7 +61,7 @@ def extra_field() -> Any:
     return field(default=(), repr=False, hash=False)
 
 
-class Extensible:
+class Extensible(Immutable):
     """A model that keeps the fields that the server sent beyond the contract."""
 
     __slots__ = ()
@@ -70,11 +72,31 @@ class Extensible:
         """The fields of the response that this release does not know, by name."""
         return dict(self._extra)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the attributes as a dict of plain values, for JSON.
+
+        The names and types of the values are stable; docs/chats.md lists them. No request is made.
+        """
+        kind: Any = type(self)
+        names = [each.name for each in fields(kind) if not each.name.startswith("_")]
+        return {name: plain_value(getattr(self, name)) for name in names}
+
     def _repr_html_(self) -> str:
         return html_of(self)
 
 
-class Bound(Generic[_ServiceT]):
+def plain_value(value: Any) -> Any:
+    """Return *value*, an attribute of a model, as a value of JSON."""
+    if isinstance(value, tuple):
+        return [plain_value(each) for each in value]
+    if isinstance(value, Extensible):
+        return value.to_dict()
+    if isinstance(value, Enum):
+        return value.value
+    return utc_text(value) if hasattr(value, "astimezone") else value
+
+
+class Bound(Immutable, Generic[_ServiceT]):
     """A model whose methods call a service. The type variable is the protocol of the service."""
 
     # With __weakref__ here, the slots of a subclass are its fields only; `fillable` needs that.

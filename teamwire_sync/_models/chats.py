@@ -15,6 +15,7 @@ from teamwire_sync._models.base import (
     OpenEnum,
     extra_field,
     fillable,
+    plain_value,
     text_repr,
 )
 from teamwire_sync._models.tables import CHAT_CELLS, CHAT_COLUMNS, MESSAGE_CELLS, MESSAGE_COLUMNS
@@ -310,6 +311,10 @@ class ChatHandle(BoundChat):
 
     tid: str = field(repr=text_repr)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return a dict with the thread ID."""
+        return {"tid": self.tid}
+
 
 @frozen
 class Chat(Extensible, BoundChat):
@@ -354,6 +359,25 @@ class Chat(Extensible, BoundChat):
     def lists(self) -> tuple[Group, ...]:
         """The distribution lists among the groups."""
         return tuple(group for group in self.groups if group.is_list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the attributes as a dict of plain values, for JSON.
+
+        The dict contains the IDs of users and groups. The names and types of the values are stable;
+        docs/chats.md lists them.
+        """
+        return {
+            "tid": self.tid,
+            "title": self.title,
+            "type": self.type.value,
+            "user_ids": [user.uid for user in self.users],
+            "group_ids": [group.gid for group in self.groups],
+            "admin_ids": [user.uid for user in self.admins],
+            "is_alert": self.is_alert,
+            "allow_sending": self.allow_sending,
+            "allow_mute_notifications": self.allow_mute_notifications,
+            "is_closed": self.is_closed,
+        }
 
 
 FillableChat = fillable(Chat)
@@ -426,6 +450,27 @@ class Message(Extensible):
     def tstamp_date(self) -> datetime:
         """The time of posting, as an aware datetime in UTC."""
         return date_of(self.timestamp)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the attributes as a dict of plain values, for JSON.
+
+        The names and types of the values are stable; docs/chats.md lists them.
+        """
+        return {
+            "mid": self.mid,
+            "tid": self.chat.tid,
+            "from_user": self.from_user.to_dict(),
+            "timestamp": self.timestamp,
+            "date": plain_value(self.tstamp_date),
+            "message": self.msg,
+            "is_alert": self.is_alert,
+            "alert_type": plain_value(self.alert_type),
+            "reply_to": self.reply_to,
+            "sender_display_name": self.sender_display_name,
+            "deleted": self.deleted,
+            "attachments": plain_value(self._attachments),
+            "link_preview": plain_value(self.link_preview),
+        }
 
     def reply(
         self,

@@ -5,10 +5,16 @@ from __future__ import annotations
 from reprlib import repr as short_repr
 from typing import TYPE_CHECKING, Any
 
-from attrs import field, frozen
+from attrs import field, fields, fields_dict, frozen
 
 from teamwire_sync._internal.dates import date_of
-from teamwire_sync._models.base import Extensible, OpenEnum, extra_field, text_repr
+from teamwire_sync._models.base import (
+    Extensible,
+    OpenEnum,
+    extra_field,
+    plain_value,
+    text_repr,
+)
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -63,6 +69,26 @@ class Event(Extensible):
     def date(self) -> datetime:
         """The time of the event, as an aware datetime in UTC."""
         return date_of(self.timestamp)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the attributes as a dict of plain values, for JSON.
+
+        ``details`` contains the own attributes of the event's class. The names and types of the
+        values are stable; docs/chats.md lists them.
+        """
+        of_all = fields_dict(Event)
+        own = [each.name for each in fields(type(self)) if each.name not in of_all]
+        return {
+            "type": self.type.value,
+            "tid": self.chat.tid,
+            "title": self.chat.title,
+            "cursor": self.cursor,
+            "timestamp": self.timestamp,
+            "date": plain_value(self.date),
+            "is_own": self.is_own,
+            "editor_id": None if self.editor is None else self.editor.uid,
+            "details": {name: plain_value(getattr(self, name)) for name in own},
+        }
 
 
 @frozen(kw_only=True)

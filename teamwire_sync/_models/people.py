@@ -161,6 +161,20 @@ class Group(Extensible, Bound[GroupService]):
     def __hash__(self) -> int:
         return hash(self.gid)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the attributes, except the members, as a dict of plain values, for JSON.
+
+        The names and types of the values are stable; docs/chats.md lists them. No request is made.
+        """
+        return {
+            "gid": self.gid,
+            "title": self.title,
+            "is_circle": self.is_circle,
+            "is_list": self.is_list,
+            "is_public": self.is_public,
+            "owner_id": None if self.owner is None else self.owner.uid,
+        }
+
     @property
     def members(self) -> list[User]:
         """The members; see `get_members`."""

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from teamwire_sync._display.progress import Progress, counted
 from teamwire_sync._internal.deadlines import deadline_of
+from teamwire_sync._internal.folding import folded
 from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync._internal.validation import require_bool, require_id, require_str, require_text
 from teamwire_sync._models.base import text_repr
 from teamwire_sync._models.chats import UNREADABLE, Chat, ChatHandle, ChatList
 from teamwire_sync._services.similar_titles import TitleIndex, not_found_text
-from teamwire_sync._services.validation import group_ids, user_ids
+from teamwire_sync._services.validation import group_ids, search_text, user_ids
 from teamwire_sync._transport import ChatDraft, Transport
 from teamwire_sync.exceptions import TWAmbiguousTitleError, TWNotFoundError, TWProtocolError
 
@@ -178,6 +179,25 @@ class Chats:
         if index.titles is not titles:
             self._title_index = index = TitleIndex(titles)
         return index.similar(title)
+
+    def find(self, text: str, *, timeout: float | None = None) -> ChatList:
+        """Return the chats whose title contains *text*, or an empty list.
+
+        Upper and lower case, Unicode forms of a letter, and repeated spaces make no difference.
+
+        Args:
+            text: A part of a title. It must not be empty.
+            timeout: A limit for the call in seconds. If None, only `ConnectionConfig` sets limits.
+
+        Raises:
+            TWError: The listing of the chats failed.
+        """
+        part = folded(search_text(text))
+        found = self._find(
+            lambda view: [chat for chat in view.chats if part in folded(chat.title or "")] or None,
+            timeout,
+        )
+        return ChatList(found or ())
 
     def at(self, tid: str) -> ChatHandle:
         """Return a handle on the chat with the thread ID *tid*, without a request.

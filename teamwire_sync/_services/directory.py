@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Callable
+from warnings import warn
 
 from attrs import frozen
 
 from teamwire_sync._cache.expiring_cache import ExpiringCache
 from teamwire_sync._internal.deadlines import deadline_of, within
+from teamwire_sync._internal.folding import folded
 from teamwire_sync._internal.log import logger
 from teamwire_sync._internal.signals import not_by_signal
-from teamwire_sync._internal.validation import require_id, require_str, require_text
+from teamwire_sync._internal.validation import require_id, require_str
 from teamwire_sync._models.base import attach
 from teamwire_sync._models.people import Group, User, known_members
 from teamwire_sync._services.paging import Pages
-from teamwire_sync._services.validation import require_members, user_ids
+from teamwire_sync._services.validation import require_members, search_text, user_ids
 from teamwire_sync._transport import MemberEdit, Page, Transport
 from teamwire_sync.exceptions import (
     TWAuthError,
@@ -25,7 +27,7 @@ from teamwire_sync.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from contextlib import AbstractContextManager
 
 
@@ -49,10 +51,24 @@ class Users:
         """
         return self._directory.get(uid, timeout)
 
-    def find(self, text: str, *, timeout: float | None = None) -> list[User]:
-        """Return the users whose name contains *text*, ignoring case.
+    def get_all(self, *, timeout: float | None = None) -> list[User]:
+        """Return all users.
 
-        The server does the search. A result is cached for ``cache_ttl`` seconds, an empty result
+        The result is cached for ``cache_ttl`` seconds.
+
+        Args:
+            timeout: A limit for the call in seconds. If None, only `ConnectionConfig` sets limits.
+
+        Raises:
+            TWError: A request failed.
+        """
+        return list(self._directory.find("", deadline_of(timeout)))
+
+    def find(self, text: str, *, timeout: float | None = None) -> list[User]:
+        """Return the users whose name contains *text*, or an empty list.
+
+        The server does the search, and ignores case. Unicode forms of a letter and repeated spaces
+        in *text* make no difference. A result is cached for ``cache_ttl`` seconds, an empty result
         for ``recheck_after`` seconds.
 
         Args:
@@ -62,14 +78,12 @@ class Users:
         Raises:
             TWError: A request failed.
         """
-        require_text(text, "text", empty=False)
-        return list(self._directory.find(text, deadline_of(timeout)))
+        return list(self._directory.find(search_text(text), deadline_of(timeout)))
 
     def iter_all(self, *, timeout: float | None = None) -> Iterable[User]:
-        """Return an iterable over all users.
+        """Return an iterable over all users. It is deprecated: use `get_all`.
 
-        Each loop reads the pages again, when it needs them. The users that a loop reads are cached
-        for `get_user`.
+        Each loop reads the pages again, when it needs them.
 
         Args:
             timeout: A limit for each page in seconds. If None, only `ConnectionConfig` sets limits.
@@ -77,6 +91,7 @@ class Users:
         Raises:
             TWError: A request failed. The loop raises it.
         """
+        warn("users.iter_all() is now users.get_all()", DeprecationWarning, stacklevel=2)
         deadline_of(timeout)  # a wrong timeout must raise here, not in the loop
         return self._directory.pages(None, lambda: deadline_of(timeout))
 
@@ -121,7 +136,7 @@ class UserDirectory:
         return self._kept.get(require_id(uid, "uid"), deadline_of(timeout))
 
     def find(self, text: str, deadline: float | None) -> tuple[User, ...]:
-        """Return the users whose name contains *text*."""
+        """Return the users whose name contains *text*; all users if *text* is empty."""
         return self._found.get(text, deadline) or ()
 
     def pages(self, text: str | None, deadline: Callable[[], float | None]) -> Pages[User]:
@@ -151,7 +166,7 @@ class UserDirectory:
 
     def _search(self, text: str, deadline: float | None) -> tuple[User, ...] | None:
         deadline = within(deadline, self._listing_timeout)
-        return tuple(self.pages(text, lambda: deadline)) or None
+        return tuple(self.pages(text or None, lambda: deadline)) or None
 
     def _load(self, uid: str, deadline: float | None) -> User | None:
         user = self._transport.get_user(uid, deadline=deadline)
@@ -193,11 +208,27 @@ class Groups:
         """
         return list(self._directory.all(deadline_of(timeout)).groups)
 
-    def find(self, title: str, *, timeout: float | None = None) -> list[Group]:
+    def find(self, text: str, *, timeout: float | None = None) -> list[Group]:
+        """Return the groups whose title contains *text*, or an empty list.
+
+        Upper and lower case, Unicode forms of a letter, and repeated spaces make no difference. The
+        search uses the cached result of `get_all`. If nothing is found and the result is older than
+        ``recheck_after`` seconds, the groups are listed again.
+
+        Args:
+            text: A part of a title. It must not be empty.
+            timeout: A limit for the call in seconds. If None, only `ConnectionConfig` sets limits.
+
+        Raises:
+            TWError: A request failed.
+        """
+        part = folded(search_text(text))
+        return self._directory.find(lambda group: part in folded(group.title), deadline_of(timeout))
+
+    def get_by_title(self, title: str, *, timeout: float | None = None) -> list[Group]:
         """Return the groups whose title is exactly *title*, or an empty list.
 
-        The search uses the cached result of `get_all`. If nothing is found and the result is older
-        than ``recheck_after`` seconds, the groups are listed again.
+        The search is that of `find`.
 
         Args:
             title: The title.
@@ -207,7 +238,7 @@ class Groups:
             TWError: A request failed.
         """
         require_str(title, "title")
-        return list(self._directory.find(title, deadline_of(timeout)))
+        return self._directory.find(lambda group: group.title == title, deadline_of(timeout))
 
 
 @frozen(eq=False, repr=False)
@@ -216,12 +247,10 @@ class AllGroups:
 
     Attributes:
         groups: The groups, without their members.
-        by_title: The same groups by title.
         asked_at: The time of the first request, on the cache's clock.
     """
 
     groups: Sequence[Group]
-    by_title: Mapping[str, Sequence[Group]]
     asked_at: float
 
 
@@ -281,10 +310,11 @@ class GroupDirectory:
         assert listed is not None  # noqa: S101  _list never returns None
         return listed
 
-    def find(self, title: str, deadline: float | None) -> Sequence[Group]:
-        """Return the groups whose title is exactly *title*."""
+    def find(self, matches: Callable[[Group], bool], deadline: float | None) -> list[Group]:
+        """Return the groups for which *matches* returns True."""
         listed = self.all(deadline)
-        if title not in listed.by_title and self._clock() - listed.asked_at > self._recheck_after:
+        is_old = self._clock() - listed.asked_at > self._recheck_after
+        if is_old and not any(map(matches, listed.groups)):
             try:
                 listed = self.all(deadline, other_than=listed)
             except (TWAuthError, TWClosedError):
@@ -294,7 +324,7 @@ class GroupDirectory:
                     raise
                 # The listing is within its TTL, so its "not found" still counts.
                 logger.warning("groups are looked up in their last listing: %s", error)
-        return listed.by_title.get(title, ())
+        return [group for group in listed.groups if matches(group)]
 
     def get_members(self, gid: str, *, timeout: float | None) -> list[User]:
         """Return the members of the group *gid*.
@@ -356,10 +386,7 @@ class GroupDirectory:
             )
         )
         self.attach(groups)
-        by_title: dict[str, list[Group]] = {}
-        for group in groups:
-            by_title.setdefault(group.title, []).append(group)
-        return AllGroups(groups, by_title, asked_at)
+        return AllGroups(groups, asked_at)
 
     def _load(self, gid: str, deadline: float | None) -> Group | None:
         group = self._transport.get_group(gid, deadline=deadline)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import unicodedata
 from bisect import bisect
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from teamwire_sync._internal.folding import folded
 from teamwire_sync._internal.imports import LazyModule
 from teamwire_sync._models.base import text_repr
 
@@ -42,7 +42,7 @@ class TitleIndex:
         self.titles = titles
         self._spellings: dict[str, list[str]] = {}
         for known in islice(titles, _MOST_TITLES):
-            self._spellings.setdefault(_folded(_cut(known)), []).append(known)
+            self._spellings.setdefault(folded(_cut(known)), []).append(known)
         # Sorted, the titles with the same beginning are neighbours. Reversed, those with the same
         # end are.
         self._forward = sorted(self._spellings)
@@ -50,16 +50,16 @@ class TitleIndex:
 
     def similar(self, title: str) -> tuple[str, tuple[str, ...]]:
         """Return the text for a title that no chat has, and similar titles, the closest first."""
-        text, wanted = not_found_text(title), _folded(_cut(title))
+        text, wanted = not_found_text(title), folded(_cut(title))
         near = _neighbours(self._forward, wanted)
         near += [each[::-1] for each in _neighbours(self._backward, wanted[::-1])]
         # Without duplicates. An empty title has no similar titles.
         near = list(dict.fromkeys(near)) if wanted else []
-        folded = difflib.get_close_matches(wanted, near, n=3, cutoff=0.6)
-        close = tuple([known for each in folded for known in self._spellings[each]][:5])
+        close_ones = difflib.get_close_matches(wanted, near, n=3, cutoff=0.6)
+        close = tuple([known for each in close_ones for known in self._spellings[each]][:5])
         if not close:
             return text, ()
-        if _folded(close[0]) == _folded(title):
+        if folded(close[0]) == folded(title):
             text += f"; {text_repr(close[0])} differs in case, spaces or Unicode form only"
         else:
             text += f"; similar titles: {', '.join(map(text_repr, close))}"
@@ -75,7 +75,3 @@ def _neighbours(ordered: list[str], wanted: str) -> list[str]:
 def _cut(title: str) -> str:
     half = _MOST_CHARACTERS // 2
     return title if len(title) <= _MOST_CHARACTERS else title[:half] + title[-half:]
-
-
-def _folded(title: str) -> str:
-    return " ".join(unicodedata.normalize("NFC", title).casefold().split())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Callable
 
+from teamwire_sync._internal.folding import composed
 from teamwire_sync._internal.validation import require_text
 from teamwire_sync._models.people import Group, User
 from teamwire_sync._transport import MemberEdit
@@ -28,6 +29,19 @@ def group_ids(given: Iterable[Group | str], name: str) -> tuple[str, ...]:
         ValueError: An ID is empty.
     """
     return _ids(given, name, Group, lambda group: group.gid)
+
+
+def search_text(text: str) -> str:
+    """Return the `composed` form of *text*, a part of a name.
+
+    Raises:
+        TypeError: *text* is not a str.
+        ValueError: *text* is empty or has only spaces, or is not valid Unicode.
+    """
+    require_text(text, "text")
+    part = composed(text)
+    require_text(part, "text", empty=False)
+    return part
 
 
 def require_members(edit: MemberEdit, message: str) -> None:

@@ -167,7 +167,7 @@ class TestChats:
         assert not chat.title
 
     def test_members_are_listed_after_the_change(self, cli: Cli, plan: str, box: Sandbox) -> None:
-        other = next(user.uid for user in box.connect().users.iter_all() if user.uid != KNOWN_USER)
+        other = next(user.uid for user in box.connect().users.get_all() if user.uid != KNOWN_USER)
         done = cli("chats", "members", plan, "--add", other, "--remove", KNOWN_USER)
 
         assert [line.split("\t")[0] for line in done.lines] == [other]

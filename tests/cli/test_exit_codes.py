@@ -157,6 +157,16 @@ def test_the_candidates_of_an_ambiguous_title_are_listed(cli: Cli, box: Sandbox)
     assert box.count("POST", "/v1/bot/chats/*/messages/") == 0
 
 
+def test_the_candidates_are_told_apart_by_their_members(cli: Cli, box: Sandbox) -> None:
+    for count in (1, 2):
+        users = [user.uid for user in box.connect().users.get_all()[:count]]
+        box.add_chat("twice", users=users)
+    done = cli("post", "--title", "twice", "hello")
+
+    ends = [line.partition("  group, ")[2] for line in done.err.splitlines()[1:-1]]
+    assert ends == ["1 user", "2 users"]
+
+
 def test_close_titles_are_named(cli: Cli, box: Sandbox) -> None:
     box.add_chat("Operations", users=[KNOWN_USER])
 

@@ -7,54 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from teamwire_sync import AttachmentType, OtherAttachment
-from teamwire_sync._cli.serializers import serialize_message
 from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, KNOWN_USER, PUBLIC_CIRCLE
-from tests.support.builders import make_message
+from tests.models.test_to_dict import CHAT, EVENT, GROUP, MESSAGE, USER
 
 if TYPE_CHECKING:
     from teamwire_sync.testing import Sandbox
     from tests.cli.conftest import Cli
-
-USER = ["uid", "first_name", "last_name", "organisation", "is_bot"]
-CHAT = [
-    "tid",
-    "title",
-    "type",
-    "user_ids",
-    "group_ids",
-    "admin_ids",
-    "is_alert",
-    "allow_sending",
-    "allow_mute_notifications",
-    "is_closed",
-]
-GROUP = ["gid", "title", "is_circle", "is_list", "is_public", "owner_id"]
-MESSAGE = [
-    "mid",
-    "tid",
-    "from_user",
-    "timestamp",
-    "date",
-    "message",
-    "is_alert",
-    "alert_type",
-    "reply_to",
-    "sender_display_name",
-    "deleted",
-    "attachments",
-]
-EVENT = [
-    "type",
-    "tid",
-    "title",
-    "cursor",
-    "timestamp",
-    "date",
-    "is_own",
-    "editor_id",
-    "details",
-]
 
 
 @pytest.mark.parametrize(
@@ -148,10 +106,3 @@ def test_the_moments_have_a_time_zone(cli: Cli) -> None:
     first = cli("messages", KNOWN_CHAT, "--json").lines[0]
 
     assert json.loads(first)["date"].endswith("+00:00")
-
-
-def test_an_attachment_that_is_only_passed_on_has_all_that_is_said_of_it() -> None:
-    poll = OtherAttachment(AttachmentType.POLL, extra=(("question", "tea?"),))
-    document = serialize_message(make_message(attachments=(poll,)))
-
-    assert document["attachments"] == [{"type": "poll", "extra": {"question": "tea?"}}]

@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from configparser import ConfigParser
 from importlib import metadata, resources
-from inspect import signature
+from inspect import isfunction, signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import teamwire_sync
-from teamwire_sync import exceptions
+from teamwire_sync import (
+    attachments,
+    chats,
+    connection,
+    events,
+    exceptions,
+    groups,
+    message,
+    users,
+)
 from teamwire_sync._http.transport import HttpTransport
 from teamwire_sync._transport import Transport
 from tests.support.fake_transport import FakeTransport
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import ModuleType
+
+# The modules that the vendor documents.
+VENDORS = [attachments, chats, connection, events, groups, message, users]
+# These are no classes, but names for annotations.
+ALIASES = {"Progress"}
 
 
 def python(code: str) -> str:
@@ -35,8 +51,29 @@ def python(code: str) -> str:
     return done.stdout.strip()
 
 
+def annotations(public: type) -> Iterator[str]:
+    """The annotations of the attributes, methods and properties that *public* offers."""
+    is_made_by_us = public.__name__ in {"Chats", "EventStream", "Groups", "Users"}
+    for kind in public.__mro__:
+        if not kind.__module__.startswith("teamwire_sync"):
+            continue
+        yield from (text for name, text in own_annotations(kind) if name[0] != "_")
+        for name, value in vars(kind).items():
+            function = getattr(value, "fget", None) or getattr(value, "__func__", value)
+            if isfunction(function) and (
+                name[0] != "_" or (name == "__init__" and not is_made_by_us)
+            ):
+                yield from map(str, function.__annotations__.values())
+
+
+def own_annotations(kind: type) -> Iterator[tuple[str, str]]:
+    return ((name, str(each)) for name, each in vars(kind).get("__annotations__", {}).items())
+
+
 class TestNames:
-    @pytest.mark.parametrize("module", [teamwire_sync, exceptions], ids=lambda one: one.__name__)
+    @pytest.mark.parametrize(
+        "module", [teamwire_sync, exceptions, *VENDORS], ids=lambda one: one.__name__
+    )
     def test_all_is_sorted_and_has_no_name_twice(self, module: ModuleType) -> None:
         assert list(module.__all__) == sorted(set(module.__all__))
 
@@ -50,17 +87,37 @@ class TestNames:
             and getattr(value, "__module__", "").startswith("teamwire_sync")
         }
 
-        assert set(teamwire_sync.__all__) == public
+        assert set(teamwire_sync.__all__) - ALIASES == public
 
     def test_every_name_is_there(self) -> None:
-        assert teamwire_sync.__all__ == [
-            getattr(teamwire_sync, name).__name__ for name in teamwire_sync.__all__
-        ]
+        named = [name for name in teamwire_sync.__all__ if name not in ALIASES]
+
+        assert named == [getattr(teamwire_sync, name).__name__ for name in named]
 
     def test_dir_has_every_name_before_it_is_asked_for(self) -> None:
         printed = python("import teamwire_sync; print(*dir(teamwire_sync))")
 
         assert set(teamwire_sync.__all__) <= set(printed.split())
+
+    def test_dir_has_no_name_that_is_not_public(self) -> None:
+        printed = python("import teamwire_sync.testing; print(*dir(teamwire_sync))")
+        names = {name for name in printed.split() if not name.startswith("__")}
+
+        assert names == {*teamwire_sync.__all__, "exceptions", "testing"}
+
+    def test_what_stands_in_a_public_signature_is_a_public_name(self) -> None:
+        """Programs never call the methods of a transport."""
+        standard = {"Any", "BinaryIO", "Callable", "Iterable", "Literal", "None", "Path"}
+        named = {
+            (name, word)
+            for name in teamwire_sync.__all__
+            if name not in {"Transport", "VendorTransport", *ALIASES}
+            for text in annotations(getattr(teamwire_sync, name))
+            for word in re.findall(r"(?<![.\w])[A-Z]\w*", text)
+            if word not in {*teamwire_sync.__all__, *standard, "DataFrame"}
+        }
+
+        assert named == set()
 
     def test_a_name_that_comes_later_is_the_same_each_time(self) -> None:
         later = [name for names in teamwire_sync._LATER.values() for name in names]
@@ -80,6 +137,20 @@ class TestNames:
 
         assert {name: getattr(teamwire_sync, name, None) for name in errors} == errors
 
+    @pytest.mark.parametrize("module", VENDORS, ids=lambda one: one.__name__)
+    def test_a_module_of_the_vendor_has_names_of_ours(self, module: ModuleType) -> None:
+        ours = {name: getattr(teamwire_sync, name) for name in module.__all__}
+
+        assert {name: getattr(module, name) for name in module.__all__} == ours
+        assert {name for name in vars(module) if name[0].isupper()} == set(ours)
+
+    def test_each_module_of_the_vendor_brings_only_what_it_names(self) -> None:
+        code = "import sys, teamwire_sync.{0}; print('requests' in sys.modules)"
+
+        assert {python(code.format(each.__name__.rpartition(".")[2])) for each in VENDORS} == {
+            "False"
+        }
+
     def test_exceptions_exports_its_classes_and_nothing_else(self) -> None:
         assert set(exceptions.__all__) == {
             name for name in vars(exceptions) if name.startswith("TW")
@@ -87,7 +158,9 @@ class TestNames:
 
     def test_every_name_is_documented(self) -> None:
         texts = {
-            name: vars(getattr(teamwire_sync, name))["__doc__"] for name in teamwire_sync.__all__
+            name: vars(getattr(teamwire_sync, name))["__doc__"]
+            for name in teamwire_sync.__all__
+            if name not in ALIASES
         }
 
         assert [name for name, text in texts.items() if not (text or "").strip()] == []

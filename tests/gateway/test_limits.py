@@ -46,7 +46,7 @@ UNABLE: dict[str, Callable[[Connection], Any]] = {
     "download": lambda one: one._actions.download(
         make_file(), io.BytesIO(), progress=None, timeout=None
     ),
-    "list_users": lambda one: list(one.users.iter_all()),
+    "list_users": lambda one: one.users.get_all(),
     "list_groups": lambda one: one.groups.get_all(),
     "list_events": lambda one: one.events(),
 }

@@ -69,7 +69,7 @@ class TestDirectory:
         assert client.groups.get_group("nothing") is None
 
     def test_an_avatar_is_that_of_the_upstream(self, client: Connection, box: Sandbox) -> None:
-        users = {user.has_avatar(): user for user in client.users.iter_all()}
+        users = {user.has_avatar(): user for user in client.users.get_all()}
 
         assert users[True].load_avatar().startswith(b"\x89PNG")
         with pytest.raises(TWImageLoadError):
@@ -89,7 +89,7 @@ class TestDirectory:
         assert group is not None
         uid = next(
             user.uid
-            for user in client.users.iter_all()
+            for user in client.users.get_all()
             if user.uid not in {each.uid for each in group.members}
         )
         members = group.add_members([uid]).members
@@ -113,7 +113,7 @@ class TestDirectory:
             if cursor is None or len(found) > 10:
                 break
 
-        assert found == [user.uid for user in client.users.iter_all()][: len(found)]
+        assert found == [user.uid for user in client.users.get_all()][: len(found)]
 
 
 class TestMessages:
@@ -194,7 +194,7 @@ class TestChanges:
     def test_each_change_is_one_at_the_upstream(self, chat: Chat, box: Sandbox) -> None:
         uid = next(
             user.uid
-            for user in box.connect().users.iter_all()
+            for user in box.connect().users.get_all()
             if user.uid not in {each.uid for each in chat.users}
         )
         chat.set_title("new title")

@@ -7,6 +7,7 @@ import json
 import pickle
 import weakref
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import Any, Callable
 
 import attrs
@@ -16,6 +17,7 @@ from teamwire_sync import (
     AlertType,
     AttachmentType,
     Bot,
+    CacheInfo,
     CalendarAttachment,
     ChatHandle,
     ChatMemberChangeInfo,
@@ -105,7 +107,7 @@ class TestEach:
         assert those(lambda value: hash(copy.deepcopy(value)) != hash(value)) == []
 
     def test_is_frozen(self) -> None:
-        rows = [(one, attrs.exceptions.FrozenInstanceError, "") for one in VALUES.values()]
+        rows = [(one, AttributeError, " is read-only") for one in VALUES.values()]
 
         assert unlike(lambda one: setattr(one, attrs.fields(type(one))[0].name, "x"), rows) == []
 
@@ -119,6 +121,35 @@ class TestEach:
 
     def test_its_repr_is_short(self) -> None:
         assert those(lambda value: len(repr(value)) >= 400) == []
+
+
+IS_CHANGED_BY = {
+    "Chat.title": "set_title()",
+    "Chat.allow_sending": "set_allow_sending()",
+    "Chat.allow_mute_notifications": "set_allow_mute_notifications()",
+    "Chat.is_closed": "set_closed()",
+    "Chat.admins": "add_admins() or remove_admins()",
+    **dict.fromkeys(
+        ("Chat.users", "Chat.groups", "Chat.circles", "Chat.lists", "Group.members"),
+        "add_members() or remove_members()",
+    ),
+    "ChatHandle.title": "set_title()",
+}
+
+
+@pytest.mark.parametrize(
+    "value", [*VALUES.values(), CacheInfo()], ids=lambda each: type(each).__name__
+)
+def test_an_attribute_that_is_set_names_its_method_or_is_read_only(value: Any) -> None:
+    kind = type(value).__name__
+    names = {name for name in (*dir(value), "title") if name[0] != "_"}
+    for name in names:
+        way = IS_CHANGED_BY.get(f"{kind}.{name}")
+        end = f": to change it on the server, call {way}" if way else ""
+        for change in (partial(setattr, value, name, "x"), partial(delattr, value, name)):
+            with pytest.raises(AttributeError) as caught:
+                change()
+            assert str(caught.value) == f"{kind}.{name} is read-only{end}"
 
 
 def test_repr() -> None:

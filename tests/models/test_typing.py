@@ -1,7 +1,8 @@
-"""What mypy sees of what values do: a program with right calls, and one with wrong ones."""
+"""What type checkers see: a program with right calls, and one with wrong ones."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -11,17 +12,33 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.openapi_tools.installed import node_programs
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
 RIGHT = """
 from pathlib import Path
-from typing import List, Optional, Union
+from typing import Any, Dict, List, Optional, Union
 
-from teamwire_sync import Attachments, Chat, ChatHandle, ChatList, Connection, FileAttachment
-from teamwire_sync import Group, Message, MessageList, User
+from teamwire_sync import Attachable, Attachments, Chat, ChatHandle, ChatList, Chats, Connection
+from teamwire_sync import FileAttachment, FileStore, Group, Groups, Message, MessageList, Progress
+from teamwire_sync import Store, Transport, User, Users, VendorTransport
+from teamwire_sync.exceptions import TWError
 
-connection = Connection()
+def connect(store: Optional[Store] = None, transport: Optional[Transport] = None) -> Connection:
+    return Connection(store=store, transport=transport)
+
+def total(chats: Chats, users: Users, groups: Groups, progress: Progress = None) -> int:
+    found = len(chats.get_subscriptions(progress=progress))
+    return found + len(users.find("a")) + len(groups.find("b"))
+
+connection = connect(FileStore(), VendorTransport())
+number: int = total(connection.chats, connection.users, connection.groups, lambda x, y: None)
 chats: ChatList = connection.chats.get_subscriptions()
+first: ChatList = chats[:3]
+frame = first.to_pandas()
 chat: Chat = chats[0]
+document: Dict[str, Any] = chat.to_dict()
 message: Message = chat.post("x", Attachments().add_file(Path("p")).add_image("q"), progress=True)
 posted: Union[Chat, ChatHandle] = message.chat
 attached = [each for each in message.attachments or () if isinstance(each, FileAttachment)]
@@ -31,6 +48,9 @@ answer: Message = message.reply("y", Attachments().add_location("z", 1, 2), is_a
 connection.chats.at("t1").post(attachments=[*attached, *(answer.attachments or ())])
 path: Optional[Path] = attached[0].download("folder", progress=print)
 messages: MessageList = chat.get_messages(before=answer)
+newest = messages[:5].to_pandas()
+files: List[Attachable] = []
+chat.post("x", files)
 texts = [each.msg for each in chat.iter_messages()]
 renamed: Chat = chat.set_title(None).set_closed(True).add_members(["u1"], chat.groups)
 user: User = renamed.users[0]
@@ -40,13 +60,24 @@ members: List[User] = group.get_members()
 admins: Chat = connection.chats.at("t1").add_admins(members)
 """
 SETUP = """from teamwire_sync import (
-    Attachments, Chat, ChatHandle, FileAttachment, Group, Message, User
+    Attachments, Chat, ChatHandle, ChatList, FileAttachment, Group, Message, User
 )
+import teamwire_sync
 def work(
-    chat: Chat, handle: ChatHandle, message: Message, file: FileAttachment, user: User, group: Group
+    chat: Chat, handle: ChatHandle, message: Message, file: FileAttachment, user: User,
+    group: Group, chats: ChatList
 ) -> None:
 """
 MISTAKES = """\
+from teamwire_sync import Connektion
+from teamwire_sync import Chatlist
+teamwire_sync.Connektion
+teamwire_sync.TWEror
+chats[:3].to_panda()
+chats[0].to_pandas()
+chats[:3].post("x")
+chat.to_dict().tid
+chat.title = "x"
 chat.post(5)
 chat.post("x", "report.pdf")
 chat.post("x", ["report.pdf"])
@@ -75,23 +106,53 @@ group.remove_members([chat])
 group.add_members([user]).tid
 Attachments().add_file(5)
 """
+FIRST = SETUP.count("\n") + 1
+EXPECTED = {("wrong", number) for number in range(FIRST, FIRST + MISTAKES.count("\n"))}
 
 
-def test_a_right_program_has_no_error_and_each_mistake_is_one(tmp_path: Path) -> None:
-    pytest.importorskip("mypy", reason="mypy is what is asked")
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with the two programs."""
     (tmp_path / "right.py").write_text(RIGHT)
     (tmp_path / "wrong.py").write_text(SETUP + textwrap.indent(MISTAKES, "    "))
+    return tmp_path
 
+
+def run(folder: Path, *command: str) -> str:
+    """The output of a type checker that has found errors."""
     done = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "right.py", "wrong.py"],
-        cwd=tmp_path,
+        command,
+        cwd=folder,
         env={**os.environ, "MYPYPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=False,
     )
+    assert done.returncode == 1, done.stdout + done.stderr
+    return done.stdout
 
-    places = re.findall(r"^(\w+)\.py:(\d+): error: ", done.stdout, re.MULTILINE)
-    first = SETUP.count("\n") + 1
-    expected = {("wrong", str(number)) for number in range(first, first + MISTAKES.count("\n"))}
-    assert set(places) == expected, done.stdout + done.stderr
+
+def test_mypy_finds_each_mistake_and_nothing_else(folder: Path) -> None:
+    pytest.importorskip("mypy", reason="mypy is what is asked")
+
+    output = run(folder, sys.executable, "-m", "mypy", "--strict", "right.py", "wrong.py")
+
+    places = re.findall(r"^(\w+)\.py:(\d+): error: ", output, re.MULTILINE)
+    assert {(name, int(number)) for name, number in places} == EXPECTED, output
+
+
+@pytest.mark.slow
+def test_pyright_finds_each_mistake_and_nothing_else(folder: Path) -> None:
+    pyright = node_programs("pyright", HERE) / "pyright"
+    settings = {"extraPaths": [str(ROOT)], "reportAttributeAccessIssue": "error"}
+    (folder / "pyrightconfig.json").write_text(json.dumps(settings))
+
+    output = run(folder, str(pyright), "--pythonpath", sys.executable, "--outputjson")
+
+    errors = json.loads(output)["generalDiagnostics"]
+    places = {
+        (Path(each["file"]).stem, each["range"]["start"]["line"] + 1)
+        for each in errors
+        if each["severity"] == "error"
+    }
+    assert places == EXPECTED, output

@@ -1224,4 +1224,11 @@ MUTANTS = (
         "test_a_chat_whose_creation_was_lost_is_found_as_soon_as_it_is_there",
         file="_cache/state.py",
     ),
+    _mutant(
+        "find compares the code points of a letter",
+        'unicodedata.normalize("NFC", text)',
+        "text",
+        "tests/services/test_finding.py::test_a_title_in_any_spelling_is_found",
+        file="_internal/folding.py",
+    ),
 )

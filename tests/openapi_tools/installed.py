@@ -40,12 +40,12 @@ def python_environment(name: str, *requirements: str) -> Path:
     return programs
 
 
-def node_programs(name: str) -> Path:
-    """The programs of the packages of ``name/package-lock.json``."""
+def node_programs(name: str, where: Path = HERE) -> Path:
+    """The programs of the packages of ``name/package-lock.json`` in the folder *where*."""
     npm = shutil.which("npm")
     if npm is None:
         missing("npm")
-    listed = [HERE / name / file for file in ("package.json", "package-lock.json")]
+    listed = [where / name / file for file in ("package.json", "package-lock.json")]
     with _folder(name, listed) as (folder, is_new):
         if is_new:
             folder.mkdir()

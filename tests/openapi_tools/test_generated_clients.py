@@ -237,7 +237,7 @@ def _what_the_server_sends(box: Sandbox) -> tuple[dict[str, str], dict[str, Any]
     """Return the values that the program needs, and what the server sends."""
     with box.connect() as connection:
         cursor = connection.events().cursor
-        with_avatar = next(user.uid for user in connection.users.iter_all() if user.has_avatar)
+        with_avatar = next(user.uid for user in connection.users.get_all() if user.has_avatar)
     _do_all_that_others_do(box)
 
     def get(path: str, **query: Any) -> Any:

@@ -101,7 +101,7 @@ def _use_the_directory(connection: Connection) -> None:
     known = connection.users.get_user(KNOWN_USER)
     assert known is not None
     assert known in connection.users.find(known.full_name())
-    with_avatar = next(user for user in connection.users.iter_all() if user.has_avatar)
+    with_avatar = next(user for user in connection.users.get_all() if user.has_avatar)
     # Prism changes the bytes.
     with suppress(TWImageLoadError):
         with_avatar.load_avatar()
@@ -113,7 +113,7 @@ def _use_the_directory(connection: Connection) -> None:
 
 
 def _use_a_chat(connection: Connection, box: Sandbox) -> None:
-    users = list(connection.users.iter_all())[:3]
+    users = connection.users.get_all()[:3]
     chat = connection.chats.create_chat(
         title=UNICODE, users=users, groups=[PUBLIC_CIRCLE, SECOND_LIST], message=UNICODE
     )

@@ -88,7 +88,7 @@ OTHERS: dict[str, tuple[Call, type, str]] = {
         MessageList,
         "read",
     ),
-    "users": (lambda one, **how: list(one.users.iter_all(**how)), list, "read"),
+    "users": (lambda one, **how: one.users.get_all(**how), list, "read"),
     "groups": (lambda one, **how: one.groups.get_all(**how), list, "read"),
     "events": (lambda one, **_: list(one.events(timeout=0.001, since="c1")), list, "read"),
     "upload": (

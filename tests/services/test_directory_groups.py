@@ -113,12 +113,29 @@ class TestAllGroups:
 
 
 class TestFindGroups:
-    def test_gives_those_with_exactly_this_title(self, connection: Connection) -> None:
+    def test_gives_those_whose_title_contains_the_text(self, connection: Connection) -> None:
         connection.groups.find("Engines").clear()
 
         assert gids(connection.groups.find("Engines")) == ["g1", "g3"]
-        assert connection.groups.find("engines") == []
-        assert connection.groups.find("") == []
+        assert gids(connection.groups.find("  gin")) == ["g1", "g3"]
+        assert gids(connection.groups.find("O")) == ["g2"]
+
+    def test_a_title_gives_those_with_exactly_this_title(self, connection: Connection) -> None:
+        connection.groups.get_by_title("Engines").clear()
+
+        assert gids(connection.groups.get_by_title("Engines")) == ["g1", "g3"]
+        assert connection.groups.get_by_title("engines") == []
+        assert connection.groups.get_by_title("") == []
+
+    def test_a_title_that_is_new_is_found_after_some_seconds(
+        self, connection: Connection, transport: FakeTransport, clock: Clock
+    ) -> None:
+        connection.groups.get_all()
+        transport.groups.append(make_group("g4", title="Engines, night"))
+        clock.advance(5.001)
+
+        assert gids(connection.groups.find("Engines")) == ["g1", "g3"]
+        assert gids(connection.groups.get_by_title("Engines, night")) == ["g4"]
 
     def test_looks_into_the_list_of_all(
         self, connection: Connection, transport: FakeTransport
@@ -182,7 +199,7 @@ class TestFindGroups:
 
     def test_title_has_to_be_a_text(self, connection: Connection, transport: FakeTransport) -> None:
         with pytest.raises(TypeError, match=r"^title must be a str, not NoneType$"):
-            connection.groups.find(None)  # type: ignore[arg-type]
+            connection.groups.get_by_title(None)  # type: ignore[arg-type]
         assert transport.calls == []
 
 

@@ -63,7 +63,7 @@ def retitle_group(box: Sandbox, gid: str, title: str) -> None:
 
 class TestFindingUsers:
     def test_a_part_of_a_name_finds_them_whatever_its_case(self, connection: Connection) -> None:
-        everybody = list(connection.users.iter_all())
+        everybody = connection.users.get_all()
         text = everybody[0].last_name[1:].upper()
         wanted = [user for user in everybody if text.casefold() in user.full_name().casefold()]
 
@@ -109,7 +109,7 @@ class TestFindingUsers:
         assert box.count(*USERS) == 3
 
     def test_whom_the_bot_cannot_see_is_not_found(self, connection: Connection) -> None:
-        assert INVISIBLE_USER not in {user.uid for user in connection.users.iter_all()}
+        assert INVISIBLE_USER not in {user.uid for user in connection.users.get_all()}
 
     @pytest.mark.parametrize(("text", "error"), [("", ValueError), (None, TypeError)])
     def test_a_bad_text_costs_no_request(
@@ -121,6 +121,10 @@ class TestFindingUsers:
         assert box.requests == []
 
 
+DEPRECATED = pytest.mark.filterwarnings("ignore:users.iter_all:DeprecationWarning")
+
+
+@DEPRECATED
 class TestAllUsers:
     def test_each_comes_once_by_name(self, box: Sandbox, connection: Connection) -> None:
         add_users(box, 1200)
@@ -199,7 +203,7 @@ class TestPictures:
 
     def test_it_can_be_loaded_wherever_the_user_comes_from(self, connection: Connection) -> None:
         owners = [group.owner for group in connection.groups.get_all() if group.owner]
-        users = [*connection.users.iter_all(), *connection.users.find("a"), *owners]
+        users = [*connection.users.get_all(), *connection.users.find("a"), *owners]
         with_picture = {id(user): user for user in users if user.has_avatar()}
         images = [user.load_avatar() for user in list(with_picture.values())[-5:]]
 
@@ -272,15 +276,16 @@ class TestGroups:
     ) -> None:
         retitle_group(box, PUBLIC_CIRCLE, "Rufbereitschaft")
 
-        assert {group.gid for group in connection.groups.find("Rufbereitschaft")} == {
+        groups = connection.groups
+        assert {group.gid for group in groups.get_by_title("Rufbereitschaft")} == {
             PUBLIC_CIRCLE,
             BOT_LIST,
         }
-        assert connection.groups.find("rufbereitschaft") == connection.groups.find("Ruf") == []
+        assert groups.get_by_title("rufbereitschaft") == groups.get_by_title("Ruf") == []
 
     def test_titles_are_looked_up_in_one_list(self, box: Sandbox, connection: Connection) -> None:
         for group in connection.groups.get_all():
-            assert connection.groups.find(group.title) == [group]
+            assert connection.groups.get_by_title(group.title) == [group]
 
         assert box.count(*GROUPS) == 1
 
@@ -313,7 +318,7 @@ class TestMembersOfLists:
     @pytest.fixture
     def outsider(self, connection: Connection, group: Group) -> User:
         """Somebody who is not in it."""
-        return next(user for user in connection.users.iter_all() if not group.is_member(user))
+        return next(user for user in connection.users.get_all() if not group.is_member(user))
 
     def test_they_are_in_the_list_that_is_returned(self, group: Group, outsider: User) -> None:
         before = group.members

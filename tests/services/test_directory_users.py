@@ -37,6 +37,36 @@ def uids(users: Any) -> list[str]:
     return [user.uid for user in users]
 
 
+class TestAll:
+    def test_gives_all_of_them_and_asks_once(
+        self, connection: Connection, transport: FakeTransport
+    ) -> None:
+        connection.users.get_all().clear()
+
+        assert uids(connection.users.get_all()) == ["u1", "u2", "u3"]
+        assert [asked["cursor"] for asked in transport.asked] == [None, "2"]
+        assert [asked["text"] for asked in transport.asked] == [None, None]
+
+    def test_get_user_knows_them(self, connection: Connection, transport: FakeTransport) -> None:
+        users = connection.users.get_all()
+
+        assert [connection.users.get_user(user.uid) for user in users] == users
+        assert transport.calls == ["get_users"] * 2
+
+    def test_the_timeout_is_that_of_all_pages(
+        self, connection: Connection, transport: FakeTransport, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(time, "monotonic", lambda: 100.0)
+        connection.users.get_all(timeout=5)
+
+        assert transport.deadlines == [105.0, 105.0]
+
+    def test_the_old_name_warns(self, connection: Connection) -> None:
+        with pytest.warns(DeprecationWarning, match=r"^users\.iter_all\(\) is now users\.get_all"):
+            assert uids(connection.users.iter_all()) == ["u1", "u2", "u3"]
+
+
+@pytest.mark.filterwarnings("ignore:users.iter_all:DeprecationWarning")
 class TestIterAll:
     def test_gives_all_of_them_page_by_page(
         self, connection: Connection, transport: FakeTransport

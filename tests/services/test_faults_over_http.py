@@ -205,7 +205,7 @@ class TestDirectory:
         users = [user_doc("u1", last_name=5), {}, user_doc("u2")]
         box.fault("GET", "/v1/bot/users/", body={"users": users, "next_cursor": None})
 
-        assert [user.uid for user in connection.users.iter_all()] == ["u1", "u2"]
+        assert [user.uid for user in connection.users.get_all()] == ["u1", "u2"]
 
     def test_one_group_blocks_no_other(self, box: Sandbox, connection: Connection) -> None:
         groups = [group_doc("g1", owner_id=PEOPLE), group_doc("g2", title="two")]

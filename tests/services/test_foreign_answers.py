@@ -126,7 +126,7 @@ READS: dict[str, tuple[str, Callable[[Connection], object]]] = {
     "a group": ("/v1/bot/groups/*/", lambda one: one.groups.get_group("g0")),
     "messages": ("/v1/bot/chats/*/messages/", lambda one: one.chats.at("t0").get_messages()),
     "events": ("/v1/bot/events/", lambda one: one.events()),
-    "users": ("/v1/bot/users/", lambda one: list(one.users.iter_all())),
+    "users": ("/v1/bot/users/", lambda one: one.users.get_all()),
     "groups": ("/v1/bot/groups/", lambda one: one.groups.get_all()),
     "me": ("/v1/bot/me/", lambda one: one.check()),
 }

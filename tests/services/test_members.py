@@ -47,7 +47,7 @@ CHANGES: dict[str, Callable[[Chat | ChatHandle], object]] = {
 def strangers(connection: Connection, chat: Chat) -> list[User]:
     """Some who are not in the chat."""
     members = set(chat.users)
-    return [user for user in connection.users.iter_all() if user not in members][:3]
+    return [user for user in connection.users.get_all() if user not in members][:3]
 
 
 @pytest.fixture

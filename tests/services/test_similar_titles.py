@@ -52,7 +52,7 @@ def many(chats: Chats, transport: FakeTransport) -> Chats:
 
 class TestCost:
     def test_a_miss_compares_no_titles(self, many: Chats, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.delattr(similar_titles, "_folded")
+        monkeypatch.delattr(similar_titles, "folded")
 
         assert type(missing(many, "Station 17, Dienst")) is TWNotFoundError
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from typing import TYPE_CHECKING, Any, Callable
 
 from teamwire_sync import (
@@ -39,7 +40,8 @@ def check_text(error: TWError) -> None:
 
 
 def check_value(value: Any) -> None:
-    """It can be compared, hashed, shown, copied and pickled."""
+    """It can be compared, hashed, shown, copied and pickled, and sent as JSON."""
+    assert json.loads(json.dumps(value.to_dict())) == value.to_dict()
     again = pickled(value)
     assert again == value
     assert hash(again) == hash(value)

@@ -120,11 +120,15 @@ ASKED: dict[str, tuple[Ability, Callable[[Connection, Any], object]]] = {
     ),
     "download": (Ability.ATTACHMENTS, lambda _, chat: downloaded(chat, Nowhere())),
     "users.find": (Ability.DIRECTORY, lambda connection, _: connection.users.find("Ada")),
-    "iter_all": (Ability.DIRECTORY, lambda connection, _: list(connection.users.iter_all())),
-    "get_all": (Ability.DIRECTORY, lambda connection, _: connection.groups.get_all()),
+    "users.get_all": (Ability.DIRECTORY, lambda connection, _: connection.users.get_all()),
+    "groups.get_all": (Ability.DIRECTORY, lambda connection, _: connection.groups.get_all()),
     "groups.find": (
         Ability.DIRECTORY,
         lambda connection, _: connection.groups.find("Engines"),
+    ),
+    "groups.get_by_title": (
+        Ability.DIRECTORY,
+        lambda connection, _: connection.groups.get_by_title("Engines"),
     ),
     "events": (Ability.EVENTS, lambda connection, _: connection.events()),
     "events since": (Ability.EVENTS, lambda connection, _: next(connection.events(since="c1"))),

@@ -32,7 +32,12 @@ def with_async(name: str) -> str:
 
 def without_async(name: str) -> str:
     """The same minus async, await and exec_async, over HTTP."""
-    text = with_async(name).replace("teamwire_api", "teamwire_sync")
+    return ported(with_async(name))
+
+
+def ported(text: str) -> str:
+    """A program with the three changes of docs/porting.md."""
+    text = text.replace("teamwire_api", "teamwire_sync")
     text = text.replace("async def", "def").replace("await ", "")
     return re.sub(r"connection\.exec_async\((.*)\)", r"\1", text)
 
@@ -89,6 +94,13 @@ def test_our_examples_are_the_programs_minus_async(name: str) -> None:
 
     assert statements(example) == statements(without_async(name))
     assert not re.search("async|await", over_vendor(name))
+
+
+def test_a_program_that_imports_from_modules_prints_the_same(vendor: Vendor) -> None:
+    """Over the vendor's SDK, our classes are those of our modules."""
+    lines = output_of(over_vendor("alert"))
+
+    assert lines == output_of_async(with_async("alert")) == output_of(without_async("alert"))
 
 
 @pytest.mark.parametrize("name", READING)
