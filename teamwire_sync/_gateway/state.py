@@ -19,6 +19,7 @@ else:
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from io import FileIO
 
 _LOCK = "gateway.lock"
 
@@ -122,3 +123,12 @@ def locked(path: str, *, waits: bool) -> Iterator[None]:
         yield
     finally:
         os.close(lock)
+
+
+def force(file: FileIO) -> None:
+    """Force the content of a file onto the disk."""
+    if sys.platform == "darwin":
+        # A usual fsync leaves the data in the cache of the disk.
+        fcntl.fcntl(file, fcntl.F_FULLFSYNC)
+    else:
+        getattr(os, "fdatasync", os.fsync)(file.fileno())
