@@ -195,7 +195,6 @@ def _run(
             connections=options["connections"],
             header_timeout=10.0,
             timeout=60.0,
-            check_interval=0.05,
         )
         if proxies:
             shown = ", ".join(proxies)

@@ -82,7 +82,7 @@ class Room:
 
 @contextmanager
 def room_with(**limits: Any) -> Iterator[Room]:
-    with closing(Room(Limits(check_interval=0.01, **limits))) as room:
+    with closing(Room(Limits(**limits))) as room:
         yield room
 
 
@@ -279,7 +279,7 @@ class TestSlow:
 
     @contextmanager
     def room(self, has_tls: bool, tls: tuple[Tls, ssl.SSLContext], **limits: Any) -> Iterator[Room]:
-        limits = {"header_timeout": 0.4, "timeout": 0.4, "check_interval": 0.01, **limits}
+        limits = {"header_timeout": 0.4, "timeout": 0.4, **limits}
         with closing(Room(Limits(**limits), tls[0] if has_tls else None)) as room:
             room.connect = lambda: self.connect(room, tls[1] if has_tls else None)  # type: ignore[method-assign]
             yield room
@@ -398,7 +398,7 @@ class TestTls:
     def test_a_slow_handshake_ends_with_the_time_of_headers(
         self, tls: tuple[Tls, ssl.SSLContext]
     ) -> None:
-        limits = Limits(header_timeout=0.2, check_interval=0.01)
+        limits = Limits(header_timeout=0.2)
         with closing(Room(limits, tls[0])) as room, room.connect() as client:
             client.sendall(b"\x16\x03\x01")
             assert b"HTTP" not in all_of(client)
