@@ -59,15 +59,24 @@ class _Connections(ConnectionManager):
             # The new connection last: it may close an idle one, and the active ones are not idle.
             for number, conn in sorted(active, key=lambda each: each[1] is self.server):
                 if conn is self.server:
-                    new = self._from_server_socket(self.server.socket)
-                    if new is not None:
-                        self.server.process_conn(new)
+                    self._accept()
                 else:
                     self._selector.unregister(number)
                     self.server.process_conn(conn)
             if time.time() - checked_at > expiration_interval:
                 checked_at = time.time()
                 self._expire(checked_at - self.server.timeout)
+
+    def _accept(self) -> None:
+        try:
+            new = self._from_server_socket(self.server.socket)
+        except OSError as error:  # probably, too many files are open
+            if not self.close_oldest():
+                self.server.error_log(f"can't accept connections: {error}", logging.ERROR)
+                time.sleep(_LINGER)
+        else:
+            if new is not None:
+                self.server.process_conn(new)
 
     def _expire(self, threshold: float) -> None:
         super()._expire(  # type: ignore[misc]  # missing in the types of cheroot
