@@ -35,7 +35,8 @@ class _Page:
 
     def _operation(self, method: str, path: str, item: Node) -> Iterator[str]:
         operation = item[method]
-        yield from (f"### {operation['summary']}", "", f"`{method.upper()} {path}`", "")
+        name = f"The operation `{operation['operationId']}`: `{method.upper()} {path}`"
+        yield from (f"### {operation['summary']}", "", name, "")
         yield from _paragraphs(operation.get("description", ""))
         # The headers of all requests are in the text at the beginning.
         shared = [each for each in map(self._resolved, item["parameters"]) if each["in"] == "path"]

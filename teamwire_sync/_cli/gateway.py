@@ -21,13 +21,17 @@ from teamwire_sync._cli.errors import (
 )
 from teamwire_sync._cli.output import echo_err
 from teamwire_sync._cli.settings import Settings, validate_seconds, without_store
+from teamwire_sync._config import ConnectionConfig
+from teamwire_sync._gateway import CACHE_TTL, CONNECTIONS
 from teamwire_sync._gateway.clients import Clients
+from teamwire_sync._http.contract import OPERATIONS
 from teamwire_sync._internal.extras import install_command
 from teamwire_sync._internal.home import user_folder
 from teamwire_sync._internal.hosts import is_loopback
 from teamwire_sync._internal.log import logger
 from teamwire_sync._internal.signals import not_by_signal, suppress
 from teamwire_sync._internal.version import VERSION
+from teamwire_sync._profiles import CREDENTIALS, HTTP, VENDOR
 
 if sys.platform == "win32":
     resource = None
@@ -41,8 +45,9 @@ if TYPE_CHECKING:
     from teamwire_sync._server.web_server import Server
 
 _PORT = 8480
-# Seconds after the grace time in which the threads must end. One that waits for the upstream may
-# not end for a minute. The record of its write then says that the outcome is unknown.
+# Seconds after the grace time in which the process must end. A thread that waits for the upstream,
+# also one of the vendor's SDK, may not end for a minute. The record of its write then says that the
+# outcome is unknown.
 _LAST_RESORT = 3.0
 
 _state = click.option(
@@ -66,10 +71,19 @@ _state = click.option(
 @_state
 @click.option(
     "--upstream",
-    type=click.Choice(["vendor", "http"]),
-    default="vendor",
+    type=click.Choice([VENDOR, HTTP]),
+    help="The way to Teamwire: the vendor's SDK, or another server of the contract. Default: as "
+    "for the other commands (TEAMWIRE_TRANSPORT, or the config file), or vendor if nothing is set.",
+)
+@click.option(
+    "--cache-ttl",
+    default=CACHE_TTL,
     show_default=True,
-    help="The way to Teamwire: the vendor's SDK, or another server of the contract.",
+    type=float,
+    callback=validate_seconds,
+    metavar="SECONDS",
+    help="The time for which a listing of the chats serves all programs. It must be longer than "
+    "a listing takes.",
 )
 @click.option(
     "--certfile",
@@ -92,7 +106,7 @@ _state = click.option(
 )
 @click.option(
     "--connections",
-    default=256,
+    default=CONNECTIONS,
     show_default=True,
     type=click.IntRange(8),
     help="The maximum number of connections. Each that is not idle needs a thread; so does each "
@@ -151,16 +165,18 @@ def _run(
             f"--host {host}: everyone on that network could read Secrets and chats. Pass "
             "--certfile and --keyfile, or --behind-proxy ADDRESS if a proxy terminates TLS"
         )
-    app_module, server_module = _modules()
+    app_module, server_module, tls_module = _modules()
     try:
-        tls = server_module.Tls(certfile, keyfile) if certfile else None
+        tls = tls_module.Tls(certfile, keyfile) if certfile else None
     except not_by_signal(OSError) as error:
         text = f"can't use {certfile} and {keyfile}: {error.strerror or error}"
         raise UnusableError(text) from None
     state = _folder(options["state"])
+    config = ConnectionConfig(cache_ttl=options["cache_ttl"], pool_size=options["connections"])
+    transport = _upstream(settings, options["upstream"], config)
     metrics_module = None if options["metrics_port"] is None else _metrics_module()
     if check:
-        _check(settings, app_module, state, proxies, options["upstream"])
+        _check(app_module, state, proxies, transport)
         return
     with ExitStack() as exits:
         observe = None
@@ -168,8 +184,9 @@ def _run(
             metrics = _metrics(metrics_module, options["metrics_host"], options["metrics_port"])
             exits.callback(metrics.close)
             observe = metrics.observe
-        transport = _upstream(settings, options["upstream"])
-        app = app_module.create_app(transport, state=state, proxies=proxies, observe=observe)
+        app = app_module.create_app(
+            transport, state=state, config=config, proxies=proxies, observe=observe
+        )
         exits.enter_context(closing(app))
         if not Clients(state).all():
             echo_err("No program may use the gateway yet: teamwire-sync gateway add-client NAME")
@@ -185,7 +202,9 @@ def _run(
                 f"The proxy at {shown} terminates TLS. Its X-Forwarded-For is believed, and "
                 "requests from other addresses are refused."
             )
-        server = server_module.Server(host, port, app, limits=limits, tls=tls, name="gateway")
+        server = server_module.Server(
+            host, port, app, limits=limits, tls=tls, name="gateway", refused=app.refused
+        )
         _serve(server, app, options["grace"])
 
 
@@ -219,7 +238,6 @@ def _serve(server: Server, app: GatewayApp, grace: float) -> None:
         end.start()
         app.end_upstream()
         server.stop()
-        end.cancel()
 
 
 def _allow_files(number: int) -> None:
@@ -238,34 +256,44 @@ def _leave() -> None:
     os._exit(0)
 
 
-def _check(
-    settings: Settings, app_module: ModuleType, state: str, proxies: tuple[str, ...], upstream: str
-) -> None:
+def _check(app_module: ModuleType, state: str, proxies: tuple[str, ...], transport: Any) -> None:
     """Check everything except the upstream's answers. A gateway may be running meanwhile."""
     app_module.networks(proxies)
-    count = len(Clients(state).all())
-    transport = _upstream(settings, upstream)
-    if transport == "vendor":
-        transport = app_module.vendor_transport()
+    clients = Clients(state)
+    if transport == VENDOR:
+        transport, upstream = app_module.vendor_transport(), "the vendor's SDK"
+    else:
+        upstream = transport._credentials.url
     transport.close()
-    click.echo(f"The settings are valid. The number of programs that may use it is {count}.")
+    app_module.refuse_itself(transport, clients)
+    count = len(clients.all())
+    click.echo(
+        f"The settings are valid. The upstream is {upstream}. The number of programs that may use "
+        f"the gateway is {count}."
+    )
 
 
-def _upstream(settings: Settings, upstream: str) -> Any:
-    if upstream == "vendor" or settings.vendor:
-        return "vendor"
-    return settings.connect()._transport
+def _upstream(settings: Settings, upstream: str | None, config: ConnectionConfig) -> Any:
+    """Return the upstream as `create_app` takes it."""
+    others = [HTTP, "--vendor"] if settings.vendor else [VENDOR, "--url"] if settings.url else []
+    if upstream in others:
+        raise_usage_error(f"--upstream {upstream} can't be combined with {others[1]}")
+    if upstream is None:
+        profile = settings.profile
+        is_set = settings.url is not None or any(map(profile.get, [*CREDENTIALS, "transport"]))
+        upstream = VENDOR if settings.is_vendor() or not is_set else HTTP
+    return VENDOR if upstream == VENDOR else settings.connect(config, HTTP)._transport
 
 
-def _modules() -> tuple[ModuleType, ModuleType]:
+def _modules() -> tuple[ModuleType, ModuleType, ModuleType]:
     try:
         from teamwire_sync._gateway import app  # noqa: PLC0415  needs an extra
-        from teamwire_sync._server import web_server  # noqa: PLC0415  needs an extra
+        from teamwire_sync._server import tls, web_server  # noqa: PLC0415  needs an extra
     except not_by_signal(ModuleNotFoundError) as error:
         package = str(error.name).partition(".")[0]
         text = f"the gateway needs {package}: {install_command('gateway')}"
         raise UnusableError(text) from None
-    return app, web_server
+    return app, web_server, tls
 
 
 def _metrics_module() -> ModuleType:
@@ -302,8 +330,8 @@ def _folder(state: str | None) -> str:
     "operations",
     multiple=True,
     metavar="OPERATION",
-    help="An operation of the contract that the program may use, such as post_message. You may "
-    "pass the option several times. Default: all operations.",
+    help="An operation that the program may use. You may pass the option several times. Default: "
+    f"all operations. There are: {', '.join(OPERATIONS)}.",
 )
 @click.option(
     "--url",

@@ -8,7 +8,7 @@ import shlex
 import warnings
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -34,6 +34,7 @@ from teamwire_sync.exceptions import TWConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from teamwire_sync._config import ConnectionConfig
     from teamwire_sync._models.chats import Chat, ChatHandle, ChatList
 
 _STORE = "TEAMWIRE_STORE"
@@ -81,13 +82,24 @@ class Settings:
             if value is not None
         }
 
-    def connect(self) -> Connection:
-        """Return a new Connection."""
+    def connect(
+        self,
+        config: ConnectionConfig | None = None,
+        transport: Literal["http"] | None = None,
+    ) -> Connection:
+        """Return a new Connection.
+
+        Args:
+            config: The settings of the Connection.
+            transport: ``http`` to use HTTP, whatever the environment and the config file say.
+        """
         try:
             with require_extras():
                 if self.vendor:
-                    return Connection.from_vendor()
-                return Connection(url=self.url, app_name="teamwire-sync")
+                    return Connection.from_vendor(config=config)
+                return Connection(
+                    url=self.url, config=config, transport=transport, app_name="teamwire-sync"
+                )
         except not_by_signal(TWConfigError) as error:
             text = self._how_to_set_up() or str(error)
         if self.exported and any(self._given.values()):

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Callable, Literal
 import attrs
 from werkzeug.wrappers import Response
 
+from teamwire_sync._config import ConnectionConfig
 from teamwire_sync._connection import Connection
+from teamwire_sync._gateway import CACHE_TTL, CONNECTIONS
 from teamwire_sync._gateway.backend import Gateway, GatewayBackend
 from teamwire_sync._gateway.chat_log import ChatLog
 from teamwire_sync._gateway.clients import Clients
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-    from teamwire_sync._config import ConnectionConfig
     from teamwire_sync._transport import Transport
 
 _access = logger.getChild("gateway.access")
@@ -44,7 +45,10 @@ _PATHS = {name: each.path for name, each in OPERATIONS.items()} | {
 }
 # The log shows no other method: its text comes from a stranger.
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
-_FORKED = "the gateway was created before a fork: create it in the worker, without preloading"
+_FORKED = (
+    "the gateway was created before a fork: create it in the worker (gunicorn without --preload, "
+    "uWSGI with --lazy-apps)"
+)
 _FOREIGN = "connect to the proxy of this gateway, not to the gateway itself"
 
 
@@ -110,21 +114,40 @@ class GatewayApp:
             else:
                 response = Response.from_app(self._app, environ)
         label(response, environ)
-        seconds = time.monotonic() - started
-        method = environ["REQUEST_METHOD"]
         # Before the first byte is sent: who has a response finds its line.
+        self._record(
+            response,
+            client=backend.client.name if backend.client is not None else "-",
+            method=environ["REQUEST_METHOD"],
+            operation=incoming.operation,
+            seconds=time.monotonic() - started,
+        )
+        return response
+
+    def refused(self, response: Response) -> None:
+        """Record the response to a request that the web server has refused."""
+        self._record(response)
+
+    def _record(
+        self,
+        response: Response,
+        *,
+        client: str = "-",
+        method: str = "-",
+        operation: str | None = None,
+        seconds: float = 0.0,
+    ) -> None:
         _access.info(
             "%s %s %s %d %d ms %s",
-            backend.client.name if backend.client is not None else "-",
+            client,
             method if method in _METHODS else "-",
-            _PATHS.get(incoming.operation or "", "-"),
+            _PATHS.get(operation or "", "-"),
             response.status_code,
             seconds * 1000,
             response.headers["X-Request-ID"],
         )
         if self._observe is not None:
-            self._observe(incoming.operation or "none", response.status_code, seconds)
-        return response
+            self._observe(operation or "none", response.status_code, seconds)
 
     def end_upstream(self) -> None:
         """End all requests to the upstream, so that the requests to the gateway end. Idempotent."""
@@ -176,6 +199,25 @@ def vendor_transport(config: ConnectionConfig | None = None) -> Transport:
     return Connection.from_vendor(config=config)._transport
 
 
+def refuse_itself(transport: Transport, clients: Clients) -> None:
+    """Raise if the upstream of a gateway is this gateway.
+
+    A proxy in front may hide that from its URL, but the App ID can't be of another server.
+
+    Raises:
+        TWConfigError: The transport has the App ID of one of the clients.
+    """
+    credentials = getattr(transport, "_credentials", None)
+    app_id = getattr(credentials, "app_id", None)
+    name = next((each.name for each in clients.all() if each.app_id == app_id), None)
+    if name is not None:
+        message = (
+            f"the upstream is this gateway itself: the App ID is that of its client {name}. Use "
+            "the App ID, the Secret and the URL of the upstream, or unset them"
+        )
+        raise TWConfigError(message)
+
+
 def _refusal(status: int, message: str) -> Response:
     return Response(error_body(status, message), status, mimetype="application/json")
 
@@ -201,8 +243,9 @@ def create_app(
             a transport such as `VendorTransport`.
         state: The folder of the clients, the numbers and the outcomes, which only this user can
             open. It is created if it is missing.
-        config: The settings of the upstream and of the cache. None (default):
-            ``ConnectionConfig()``.
+        config: The settings of the upstream and of the cache. With ``"http"``, its ``pool_size``
+            limits the requests under way, and each program that waits for events needs one. None
+            (default): ``ConnectionConfig(cache_ttl=5, pool_size=256)``.
         proxies: The addresses and networks of the proxies in front, for example ``["127.0.0.1"]``.
             The gateway then believes their header ``X-Forwarded-For``, and refuses requests from
             other addresses. Default: no proxy.
@@ -220,6 +263,8 @@ def create_app(
     if os.environ.get("TEAMWIRE_STORE", "").strip() not in {"", "none"}:
         message = "a gateway keeps the chats itself: unset TEAMWIRE_STORE"
         raise TWConfigError(message)
+    if config is None:
+        config = ConnectionConfig(cache_ttl=CACHE_TTL, pool_size=CONNECTIONS)
     with ExitStack() as exits:
         folder = exits.enter_context(closing(StateFolder(state)))
         outcomes = exits.enter_context(closing(Outcomes(folder)))
@@ -231,6 +276,7 @@ def create_app(
             transport, ChatLog(revisions), outcomes, clients, config=config, clock=clock
         )
         exits.callback(gateway.close)
+        refuse_itself(gateway.transport, clients)
         files = exits.enter_context(closing(Files(None)))
         app = GatewayApp(gateway, files, proxies=proxies, observe=observe)
         app._exits = exits.pop_all()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 import threading
+import time
 from contextlib import contextmanager
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Callable, Literal, TypeVar, cast
@@ -19,8 +21,8 @@ from teamwire_sync._gateway.downloads import Download
 from teamwire_sync._gateway.errors import refusal_for
 from teamwire_sync._http.contract import NOT_FOUND, OPERATIONS, Decoder
 from teamwire_sync._internal.dates import date_of
+from teamwire_sync._internal.deadlines import deadline_of
 from teamwire_sync._internal.log import logger
-from teamwire_sync._internal.waiting import Gate
 from teamwire_sync._models.attachments import (
     Attachment,
     AttachmentType,
@@ -58,6 +60,8 @@ T = TypeVar("T")
 
 # Seconds. Those who supervise a server wait only a short time, too.
 _READY_WITHIN = 5.0
+_READY_FOR = 5.0
+_NOBODY = "nobody"
 _PNG = b"\x89PNG"
 # The name of the list, the number of items of an upstream's page to skip, and the upstream's cursor
 # of this page.
@@ -96,8 +100,10 @@ class Gateway:
         self._connection = Connection(transport=transport, config=config, clock=clock)
         self.transport = self._connection._transport
         self.cache = self._connection._cache
+        self._clock = clock or time.monotonic
         self._lock = threading.Lock()
-        self._probe: _Probe | None = None
+        self._check_at = -math.inf
+        self._is_ready = False
         config = config or ConnectionConfig()
         self._keep_visible(outcomes.recent(config.total_timeout + config.own_write_grace))
 
@@ -118,27 +124,30 @@ class Gateway:
                 with self.cache.writing(in_doubt=False) as write:
                     write.created(_chat_of(state), None)
 
-    def listed(self, *, is_fresh: bool = False) -> LogState:
+    def listed(self, *, is_fresh: bool = False, is_continued: bool = False) -> LogState:
         """Return a state of the list of chats that shows all that its clients have written.
 
         Args:
             is_fresh: Whether the upstream must be asked.
+            is_continued: Whether an old state is enough. Otherwise, each page would need a listing
+                if a listing takes longer than the TTL.
         """
+        if is_continued and self.log.state.is_whole:
+            return self.log.state
         writes = self.log.writes
         return self.log.take_in(self.cache.snapshot(None, refresh=is_fresh), writes)
 
     def require_upstream(self) -> None:
         """Refuse if the upstream can't be reached, or does not respond in a few seconds.
 
-        Strangers may call this often. One thread at a time asks the upstream, at most once per
-        listing, and each caller waits only a short time.
+        Strangers may call this often: the result, also a bad one, counts for a few seconds.
         """
         with self._lock:
-            probe = self._probe
-            if probe is None or probe.ended.is_open:
-                probe = self._probe = _Probe(self)
-                threading.Thread(target=probe.run, name="teamwire-gateway-ready").start()
-        if not probe.ended.wait(_READY_WITHIN) or not probe.is_ready:
+            if self._clock() >= self._check_at:
+                self._is_ready = self._responds()
+                self._check_at = self._clock() + _READY_FOR
+            is_ready = self._is_ready
+        if not is_ready:
             refuse("the upstream can't be reached now", "service_unavailable")
 
     @property
@@ -157,33 +166,21 @@ class Gateway:
         if not self.keeps_keys:
             refuse("the request with this key may have been done or not", "delivery_unknown")
 
+    def _responds(self) -> bool:
+        """Return whether the upstream responds, and accepts the credentials.
+
+        A listing would be the only other request that each upstream can answer, and can be large.
+        """
+        try:
+            self.transport.get_user(_NOBODY, deadline=deadline_of(_READY_WITHIN))
+        except TWError as error:
+            logger.warning("the gateway's upstream is not ready: %s", type(error).__name__)
+            return error.code == "forbidden"
+        return True
+
     def close(self) -> None:
         """End all requests to the upstream. Idempotent."""
         self._connection.close()
-
-
-@attrs.define(eq=False)
-class _Probe:
-    """One check of the upstream.
-
-    Attributes:
-        ended: A gate that opens at the end of the check.
-        is_ready: Whether the upstream has responded.
-    """
-
-    _gateway: Gateway
-    ended: Gate = attrs.field(factory=Gate, init=False)
-    is_ready: bool = attrs.field(default=False, init=False)
-
-    def run(self) -> None:
-        """Ask the upstream, unless the list of chats is valid."""
-        try:
-            self._gateway.listed()
-            self.is_ready = True
-        except TWError as error:
-            logger.warning("the gateway's upstream is not ready: %s", type(error).__name__)
-        finally:
-            self.ended.open()
 
 
 @attrs.define
@@ -221,10 +218,10 @@ class GatewayBackend:
         return self._gateway.log.state.revision
 
     @contextmanager
-    def listing(self, *, is_fresh: bool) -> Iterator[LogState]:
+    def listing(self, *, is_fresh: bool, is_continued: bool) -> Iterator[LogState]:
         """Return the list of chats."""
         with self._asking("list_chats"):
-            state = self._gateway.listed(is_fresh=is_fresh)
+            state = self._gateway.listed(is_fresh=is_fresh, is_continued=is_continued)
         yield state
 
     # Reads

@@ -85,6 +85,11 @@ class LogState:
     users: Mapping[str, str] = field(factory=dict)
     groups: Mapping[str, tuple[str, str | None]] = field(factory=dict)
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether it shows all chats of a listing, and not only written ones."""
+        return self.first != sys.maxsize
+
     def page(self, limit: int, cursor: str | None, since: int | None) -> str:
         """Return a page of all chats, or of the changes after the revision *since*."""
         if cursor is not None and not _CURSOR.fullmatch(cursor):
@@ -146,7 +151,8 @@ class ChatLog:
         self._token = uuid.uuid4().hex[:8]
         self._lock = threading.Lock()
         self._positions = count(1)
-        self._taken = -1
+        # The number of the last listing that was taken in, and the number of writes before it.
+        self._taken = (-1, 0)
         # The number of the last write of each chat, the oldest first.
         self._written: dict[str, int] = {}
         self.writes = 0
@@ -161,7 +167,9 @@ class ChatLog:
                 from a cache that each write empties.
         """
         with self._lock:
-            if listing.number <= self._taken:
+            taken = listing.number, writes
+            # A request that began after more writes may trust the same listing for more chats.
+            if taken <= self._taken:
                 return self.state
             # This includes the chat that stands for chats that can't be decoded. Without it, a
             # client would create such a chat again.
@@ -172,7 +180,7 @@ class ChatLog:
                     chats.pop(tid, None)
                     if tid in known:
                         chats[tid] = known[tid].chat
-            is_first = self._taken < 0
+            is_first = self._taken[0] < 0
             if is_first:
                 # The list is not known before. The written chats have their places in its order.
                 number = self._revisions.next()
@@ -180,7 +188,7 @@ class ChatLog:
             self._change(chats.values(), [tid for tid in self.state.chats if tid not in chats])
             if is_first:
                 self.state = evolve(self.state, first=self.state.revision)
-            self._taken = listing.number
+            self._taken = taken
             return self.state
 
     def wrote(self, tid: str, chat: Chat | None) -> LogState:

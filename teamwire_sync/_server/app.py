@@ -153,7 +153,7 @@ class _Api:
         is_fresh = cursor is None and (
             "no-cache" in request.headers.get("Cache-Control", "").lower()
         )
-        with self._backend.listing(is_fresh=is_fresh) as listing:
+        with self._backend.listing(is_fresh=is_fresh, is_continued=cursor is not None) as listing:
             # Also for a page that the backend refuses.
             g.revision = listing.revision
             headers = {"ETag": listing.etag}

@@ -114,11 +114,12 @@ class Backend(Protocol):
         Called before each operation, for a response that has no revision of its own.
         """
 
-    def listing(self, *, is_fresh: bool) -> AbstractContextManager[ChatListing]:
+    def listing(self, *, is_fresh: bool, is_continued: bool) -> AbstractContextManager[ChatListing]:
         """Return the list of chats, which does not change inside the ``with`` block.
 
         Args:
             is_fresh: Whether a list from a cache does not suffice.
+            is_continued: Whether an earlier page came from the present list, or an older one.
         """
 
     def get_me(self) -> Answer:

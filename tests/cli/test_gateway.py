@@ -97,10 +97,11 @@ class TestClients:
 
 
 class TestCheck:
-    def test_valid_settings_are_valid(self, cli: Cli) -> None:
+    def test_valid_settings_are_valid(self, cli: Cli, box: Sandbox) -> None:
         cli("gateway", "add-client", "reports")
         done = cli("gateway", "--upstream", "http", "--check")
         assert (done.code, done.err) == (0, "")
+        assert f"The upstream is {box.url}." in done.out
         assert done.out.endswith("is 1.\n")
 
     @pytest.mark.parametrize(
@@ -144,10 +145,85 @@ class TestCheck:
         assert done.code == USAGE
         assert "the vendor's SDK" in done.err
 
+    def test_a_gateway_that_would_use_itself_is_an_error(
+        self, bare_cli: Cli, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for name, value in exported(bare_cli("gateway", "add-client", "reports").lines).items():
+            monkeypatch.setenv(name, value)
+        done = bare_cli("gateway", "--check")
+        assert done.code == USAGE
+        assert "this gateway itself" in done.err
+
     def test_missing_credentials_of_the_upstream_are_an_error(self, bare_cli: Cli) -> None:
         done = bare_cli("gateway", "--check", "--upstream", "http")
         assert done.code == USAGE
         assert "no credentials yet" in done.err
+
+
+class TestUpstream:
+    """The way to Teamwire. Here is no SDK, so the vendor's way is an error that names it."""
+
+    @pytest.fixture
+    def credentials(self, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Cli:
+        monkeypatch.delenv("TEAMWIRE_TRANSPORT", raising=False)
+        return cli
+
+    @pytest.fixture
+    def http(self, credentials: Cli, monkeypatch: pytest.MonkeyPatch) -> Cli:
+        monkeypatch.setenv("TEAMWIRE_TRANSPORT", "http")
+        return credentials
+
+    @pytest.fixture
+    def vendor(self, bare_cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Cli:
+        monkeypatch.setenv("TEAMWIRE_TRANSPORT", "vendor")
+        return bare_cli
+
+    @pytest.mark.parametrize(
+        ("settings", "before", "after", "is_vendor"),
+        [
+            ("bare_cli", [], [], True),
+            ("credentials", [], [], False),
+            ("http", [], [], False),
+            ("http", [], ["--upstream", "vendor"], True),
+            ("http", ["--vendor"], [], True),
+            ("vendor", [], [], True),
+        ],
+    )
+    def test_it_is_that_of_the_settings_else_the_vendors(
+        self,
+        request: pytest.FixtureRequest,
+        settings: str,
+        before: list[str],
+        after: list[str],
+        is_vendor: bool,
+    ) -> None:
+        done = request.getfixturevalue(settings)(*before, "gateway", "--check", *after)
+        assert ("the vendor's SDK is not installed" in done.err) == is_vendor
+        assert (done.code == 0) != is_vendor
+
+    def test_http_is_http_whatever_the_settings_say(
+        self, credentials: Cli, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("TEAMWIRE_TRANSPORT", "vendor")
+        assert credentials("gateway", "--check", "--upstream", "http").code == 0
+
+    def test_a_contradiction_in_the_settings_is_an_error(
+        self, credentials: Cli, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("TEAMWIRE_TRANSPORT", "vendor")
+        done = credentials("gateway", "--check")
+        assert done.code == USAGE
+        assert "there are also settings of HTTP" in done.err
+
+    @pytest.mark.parametrize(
+        ("before", "upstream"), [(["--vendor"], "http"), (["--url", "http://localhost"], "vendor")]
+    )
+    def test_a_contradiction_in_the_options_is_an_error(
+        self, bare_cli: Cli, before: list[str], upstream: str
+    ) -> None:
+        done = bare_cli(*before, "gateway", "--check", "--upstream", upstream)
+        assert done.code == USAGE
+        assert f"--upstream {upstream} can't be combined with {before[0]}" in done.err
 
 
 class TestChecksOfAClient:

@@ -27,8 +27,10 @@ from attrs import field, frozen
 
 from teamwire_sync import Attachments, Connection, ConnectionConfig, TWUnsupportedError
 from teamwire_sync._cli.gateway import gateway as gateway_command
+from teamwire_sync._gateway import CACHE_TTL
 from teamwire_sync._gateway.clients import FAILURE_PERIOD, MOST_FAILURES, Clients
 from teamwire_sync._gateway.outcomes import KEPT
+from teamwire_sync._http.contract import OPERATIONS
 from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, KNOWN_USER
 from teamwire_sync._server.middleware import MAX_BODY, MAX_UPLOAD
 from teamwire_sync.testing import sandbox
@@ -510,6 +512,17 @@ def test_the_figures_are_those_of_the_program() -> None:
     assert f"{MAX_BODY // 1024**2} MiB for a JSON body, {MAX_UPLOAD // 1024**3} GiB" in page
     assert f"for {ConnectionConfig().own_write_grace:.0f} seconds while the listing" in page
     assert f"127.0.0.1:{OPTIONS['port']};" in page
+    listed, kept = f"{CACHE_TTL:.0f} seconds", f"{ConnectionConfig().cache_ttl // 60} minutes"
+    assert f"serves all programs for {listed}" in page
+    assert f"become visible after {kept} and {listed} at most" in page
+
+
+@pytest.mark.parametrize(("text", "is_read"), [("nothing", True), ("something", False)])
+def test_the_operations_for_allow_are_those_of_the_contract(text: str, is_read: bool) -> None:
+    (names,) = re.findall(rf"These change {text}: (.+?)\.\n", TEXT, re.DOTALL)
+
+    found = [name for name, each in OPERATIONS.items() if (each.method == "GET") == is_read]
+    assert re.findall("`(.+?)`", names) == found
 
 
 def test_each_block_for_a_shell_is_run() -> None:

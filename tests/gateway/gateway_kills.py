@@ -11,7 +11,6 @@ upstream over HTTP knows keys. So an unknown outcome is no definite response.
 from __future__ import annotations
 
 import json
-import os
 import random
 import socket
 import sys
@@ -23,14 +22,12 @@ from pathlib import Path
 from typing import Any, Callable
 
 import requests
-from attrs import frozen
 
 from teamwire_sync import Connection, ConnectionConfig, TWDeliveryUnknownError, TWError
 from teamwire_sync._gateway.clients import Clients
 from teamwire_sync._sandbox.world.seed import KNOWN_CHAT
 from tests.support.gateway_process import GatewayProcess
 from tests.support.processes import SandboxProcess
-from tests.support.sdk_double import DOUBLE
 from tests.support.waiting import PATIENCE
 
 UNKNOWN = 502
@@ -52,13 +49,6 @@ _IMPATIENCE = 0.01
 _PAUSE = threading.Event()
 
 
-@frozen
-class Upstream:
-    """The variables that lead a gateway to its upstream."""
-
-    env: dict[str, str]
-
-
 class Servers:
     """A gateway and its upstream, which are killed and started again.
 
@@ -76,14 +66,15 @@ class Servers:
         self.kills: Counter[str] = Counter()
         with socket.create_server((_HOST, 0)) as unused:
             port = unused.getsockname()[1]
-        self._options = "--upstream", kind, "--host", _HOST, "--port", str(port)
+        self._kind = kind
+        self._options = "--host", _HOST, "--port", str(port)
         self._start_gateway()
         self.url = self._gateway.url
 
     def connect_to_upstream(self) -> Connection:
         """A Connection to the upstream itself."""
         env = self._sandbox.env
-        return Connection(*self._login(), env["TEAMWIRE_URL"])
+        return Connection(env["TEAMWIRE_APP_ID"], env["TEAMWIRE_SECRET"], env["TEAMWIRE_URL"])
 
     def kill_one_or_both(self) -> None:
         """Kill the gateway, the upstream or both, and start them again in any order."""
@@ -108,18 +99,9 @@ class Servers:
         self._sandbox.close()
 
     def _start_gateway(self) -> None:
-        self._gateway = GatewayProcess(self._upstream(), self._state, *self._options)
-
-    def _login(self) -> tuple[str, str]:
-        env = self._sandbox.env
-        return env["TEAMWIRE_APP_ID"], env["TEAMWIRE_SECRET"]
-
-    def _upstream(self) -> Upstream:
-        app_id, secret = self._login()
-        path = os.pathsep.join([str(DOUBLE), os.environ.get("PYTHONPATH", "")])
-        double = {"DOUBLE_URL": self._sandbox.env["TEAMWIRE_URL"], "PYTHONPATH": path}
-        double |= {"DOUBLE_APP_ID": app_id, "DOUBLE_SECRET": secret}
-        return Upstream({**self._sandbox.env, **double})
+        self._gateway = GatewayProcess(
+            self._sandbox, self._state, *self._options, upstream=self._kind
+        )
 
 
 class Posts:

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from werkzeug.test import Client, TestResponse
+from werkzeug.wrappers import Response
 
 from teamwire_sync import TWConfigError
+from teamwire_sync._gateway import CONNECTIONS
 from teamwire_sync._gateway.clients import Clients
 from teamwire_sync._sandbox.world.seed import KNOWN_CHAT
 from teamwire_sync.gateway import create_app
@@ -26,10 +28,13 @@ if TYPE_CHECKING:
 
     from teamwire_sync._gateway.app import GatewayApp
     from teamwire_sync.testing import Sandbox
+    from tests.support.builders import Clock
 
 POSTS = f"/v1/bot/chats/{KNOWN_CHAT}/messages/"
 UPLOADS = "/v1/bot/attachments/?name=x"
 ME = "/v1/bot/me/"
+LISTING = "/v1/bot/chats/"
+NOBODY = "/v1/bot/users/nobody/"
 
 
 class Body:
@@ -136,28 +141,42 @@ class TestWhoMayComeIn:
 
 
 class TestReady:
-    def test_it_is_ready_when_the_upstream_has_responded(
+    def test_the_upstream_is_asked_for_a_user_that_does_not_exist_and_for_no_listing(
         self, programs: Programs, box: Sandbox
     ) -> None:
         assert [programs("", "GET", "/ready").status_code for _ in range(5)] == [200] * 5
-        assert box.count("GET", "/v1/bot/chats/") == 1
+        assert [(each.path, each.status) for each in box.requests] == [(NOBODY, 404)]
 
+    @pytest.mark.parametrize("status", [401, 500])
     def test_it_is_not_ready_while_the_upstream_fails(
+        self, box: Sandbox, path: Path, clock: Clock, status: int
+    ) -> None:
+        app, programs = programs_of(box, path, clock=clock)
+        with closing(app):
+            box.fault("GET", NOBODY, status=status, times=2)
+            for _ in range(2):
+                for _ in range(3):
+                    assert error(programs("", "GET", "/ready")) == (503, "service_unavailable")
+                clock.advance(5)
+            assert programs("", "GET", "/health").status_code == 200
+            assert programs("", "GET", "/ready").status_code == 200
+            assert box.count("GET", NOBODY) == 3
+
+    def test_an_upstream_that_forbids_only_this_is_ready(
         self, programs: Programs, box: Sandbox
     ) -> None:
-        box.fault("GET", "/v1/bot/chats/", status=500, times=None)
-        assert error(programs("", "GET", "/ready")) == (503, "service_unavailable")
-        assert programs("", "GET", "/health").status_code == 200
+        box.fault("GET", NOBODY, status=403)
+        assert programs("", "GET", "/ready").status_code == 200
 
     def test_many_who_ask_are_one_request_to_the_upstream(
         self, programs: Programs, box: Sandbox
     ) -> None:
-        with Threads() as threads, box.hold("GET", "/v1/bot/chats/") as held:
+        with Threads() as threads, box.hold("GET", NOBODY) as held:
             asked = [threads.start(programs, "", "GET", "/ready") for _ in range(8)]
             held.wait_arrived(timeout=PATIENCE)
             held.release()
             assert {each.result(PATIENCE).status_code for each in asked} == {200}
-        assert box.count("GET", "/v1/bot/chats/") == 1
+        assert box.count("GET", NOBODY) == 1
 
 
 class TestLog:
@@ -269,6 +288,17 @@ class TestState:
         with closing(create_app("http", state=path)) as app:
             assert Client(app).get("/ready").status_code == 200
 
+    def test_an_upstream_that_is_the_gateway_itself_is_refused(
+        self, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A shell has the lines of a client, and a proxy has the URL."""
+        app_id, secret = Clients(path).add("reports")
+        monkeypatch.setenv("TEAMWIRE_APP_ID", app_id)
+        monkeypatch.setenv("TEAMWIRE_SECRET", secret.reveal())
+        monkeypatch.setenv("TEAMWIRE_URL", "https://gateway.example.org")
+        with pytest.raises(TWConfigError, match=r"this gateway itself.* of its client reports"):
+            create_app("http", state=path)
+
     @pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
     def test_a_forked_process_refuses_requests(
         self, programs: Programs, monkeypatch: pytest.MonkeyPatch, box: Sandbox
@@ -296,7 +326,31 @@ def test_figures_are_on_a_port_of_their_own(box: Sandbox, path: Path) -> None:
         with closing(app):
             for program in ("writer", "writer", "stranger"):
                 programs(program, "GET", ME)
+            app.refused(Response(status=408, headers={"X-Request-ID": "x"}))
         text = requests.get(f"http://127.0.0.1:{metrics.port}/metrics", timeout=PATIENCE).text
     name = "teamwire_gateway_requests_total"
     assert f'{name}{{operation="get_me",status="200"}} 2.0' in text
     assert f'{name}{{operation="get_me",status="401"}} 1.0' in text
+    assert f'{name}{{operation="none",status="408"}} 1.0' in text
+
+
+class TestDefaults:
+    """Without a `config`, the settings are those of ``teamwire-sync gateway``."""
+
+    def test_a_listing_serves_the_programs_for_five_seconds(
+        self, box: Sandbox, path: Path, clock: Clock
+    ) -> None:
+        app, programs = programs_of(box, path, clock=clock)
+        with closing(app):
+            for seconds in (0, 4.9, 0.2):
+                clock.advance(seconds)
+                assert programs("reader", "GET", LISTING).status_code == 200
+        assert box.count("GET", LISTING) == 2
+
+    def test_each_connection_of_the_server_can_have_one_to_the_upstream(
+        self, box: Sandbox, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for name, value in box.env.items():
+            monkeypatch.setenv(name, value)
+        with closing(create_app("http", state=path)) as app:
+            assert app._gateway.transport._config.pool_size == CONNECTIONS  # type: ignore[attr-defined]

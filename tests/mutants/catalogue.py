@@ -1148,7 +1148,44 @@ MUTANTS = (
         "            self.close_connection = True\n",
         "            self.rfile = ChunkedBody(self.conn.rfile)\n",
         "tests/server/test_web_server.py::test_chunks_are_one_body_and_end_the_connection",
-        file="_server/web_server.py",
+        file="_server/http_connection.py",
+    ),
+    _mutant(
+        "a client that sends a byte from time to time keeps a thread for ever",
+        "            self._left = left - (",
+        "            self._left = self._limits.timeout - 0 * (",
+        "tests/server/test_limits.py::test_single_bytes_do_not_keep_the_server_busy[59]",
+        file="_server/limits.py",
+    ),
+    _mutant(
+        "at the end of the server, the rest of a response is sent without TLS",
+        "            socket.socket.shutdown(self.socket, how)\n",
+        "            self.socket.shutdown(how)\n",
+        "tests/server/test_web_server.py"
+        "::TestTls::test_the_end_of_the_server_sends_nothing_without_tls",
+        file="_server/http_connection.py",
+    ),
+    _mutant(
+        "each page of the chats needs a listing while a listing is slower than the TTL",
+        "        if is_continued and self.log.state.is_whole:\n",
+        "        if False:\n",
+        "tests/gateway/test_chats.py::TestLookUps"
+        "::test_its_pages_cost_one_listing_even_if_that_is_slower_than_the_ttl",
+        file="_gateway/backend.py",
+    ),
+    _mutant(
+        "each stranger who asks whether a gateway is ready costs a request to the upstream",
+        "            if self._clock() >= self._check_at:\n",
+        "            if True:\n",
+        f"{_APP}::TestReady::test_it_is_not_ready_while_the_upstream_fails",
+        file="_gateway/backend.py",
+    ),
+    _mutant(
+        "a gateway uses itself",
+        "        refuse_itself(gateway.transport, clients)\n",
+        "",
+        f"{_APP}::TestState::test_an_upstream_that_is_the_gateway_itself_is_refused",
+        file="_gateway/app.py",
     ),
     _mutant(
         "a listing from before a write hides the write from clients of a gateway",
@@ -1159,8 +1196,8 @@ MUTANTS = (
     ),
     _mutant(
         "a listing that arrives late takes a gateway's list back",
-        "            if listing.number <= self._taken:\n",
-        "            if listing.number == self._taken:\n",
+        "            if taken <= self._taken:\n",
+        "            if taken == self._taken:\n",
         f"{_LOG}::TestStates::test_a_listing_that_arrives_behind_a_later_one_changes_nothing",
         file="_gateway/chat_log.py",
     ),

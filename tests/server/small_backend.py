@@ -77,7 +77,7 @@ class SmallBackend:
         return self.floor
 
     @contextmanager
-    def listing(self, *, is_fresh: bool) -> Iterator[FixedListing]:
+    def listing(self, *, is_fresh: bool, is_continued: bool) -> Iterator[FixedListing]:
         self._called("listing", is_fresh)
         yield FixedListing(self.calls)
 

@@ -74,7 +74,7 @@ class WorldBackend:
             return queries.revision(db)
 
     @contextmanager
-    def listing(self, *, is_fresh: bool) -> Iterator[WorldListing]:  # noqa: ARG002
+    def listing(self, **_: bool) -> Iterator[WorldListing]:
         """Return the list of chats."""
         with self._world.database.reading() as db:
             yield self._world.bot_chats.listing(db, self._lag, self._since_fault)
