@@ -116,13 +116,12 @@ class Gateway:
         leave = OPERATIONS["leave_chat"]
         for body in recent.values():
             document = json.loads(body)
-            if "chat" not in document:
-                continue
-            state = Decoder().chat(document)
-            path = leave.path.format(tid=state.tid)
-            if fingerprint_of(leave.method, path, b"") not in recent:
-                with self.cache.writing(in_doubt=False) as write:
-                    write.created(_chat_of(state), None)
+            if "chat" in document:
+                chat = _chat_of(Decoder().chat(document))
+                path = leave.path.format(tid=chat.tid)
+                if fingerprint_of(leave.method, path, b"") not in recent:
+                    with self.cache.writing(in_doubt=False) as write:
+                        write.created(chat, None)
 
     def listed(self, *, is_fresh: bool = False, is_continued: bool = False) -> LogState:
         """Return a state of the list of chats that shows all that its clients have written.
