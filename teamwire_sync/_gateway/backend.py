@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import threading
 import time
@@ -99,7 +98,7 @@ class Gateway:
         self.cache = self._connection._cache
         self._clock = clock or time.monotonic
         self._lock = threading.Lock()
-        self._check_at = -math.inf
+        self._check_at = 0.0
         self._is_ready = False
 
     def listed(self, *, is_fresh: bool = False, is_continued: bool = False) -> LogState:
