@@ -227,6 +227,11 @@ class Transport(Protocol):
     the changes of the chats: each change gets a higher revision. The error then has the private
     attribute ``_revision``: the lowest revision at which the object can be missing.
 
+    A server may know the keys of writes: it does a write only once, however often it is sent with
+    the same key. The transport then has the attribute ``keeps_keys``, and its writes have the
+    keyword argument ``key``: a str of at most 255 printable ASCII characters, or None.
+    ``keeps_keys`` is whether a response of the server has promised this.
+
     Attributes:
         abilities: The optional abilities of the transport. A method that needs another ability
             raises `TWUnsupportedError`.

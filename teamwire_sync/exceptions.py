@@ -72,6 +72,8 @@ class TWError(Exception):
     _is_refusal = False
     # Whether something between this client and the server sent the response.
     _is_foreign = False
+    # The server's own text, which a gateway passes on.
+    _reason: str | None = None
 
     def __init__(
         self,

@@ -45,8 +45,9 @@ if TYPE_CHECKING:
     from teamwire_sync._server.web_server import Server
 
 _PORT = 8480
-# Seconds after the grace time in which the threads must end. One that waits for the upstream may
-# not end for a minute. The record of its write then says that the outcome is unknown.
+# Seconds after the grace time in which the process must end. A thread that waits for the upstream,
+# also one of the vendor's SDK, may not end for a minute. The record of its write then says that the
+# outcome is unknown.
 _LAST_RESORT = 3.0
 
 _state = click.option(
@@ -164,9 +165,9 @@ def _run(
             f"--host {host}: everyone on that network could read Secrets and chats. Pass "
             "--certfile and --keyfile, or --behind-proxy ADDRESS if a proxy terminates TLS"
         )
-    app_module, server_module = _modules()
+    app_module, server_module, tls_module = _modules()
     try:
-        tls = server_module.Tls(certfile, keyfile) if certfile else None
+        tls = tls_module.Tls(certfile, keyfile) if certfile else None
     except not_by_signal(OSError) as error:
         text = f"can't use {certfile} and {keyfile}: {error.strerror or error}"
         raise UnusableError(text) from None
@@ -201,7 +202,9 @@ def _run(
                 f"The proxy at {shown} terminates TLS. Its X-Forwarded-For is believed, and "
                 "requests from other addresses are refused."
             )
-        server = server_module.Server(host, port, app, limits=limits, tls=tls, name="gateway")
+        server = server_module.Server(
+            host, port, app, limits=limits, tls=tls, name="gateway", refused=app.refused
+        )
         _serve(server, app, options["grace"])
 
 
@@ -235,7 +238,6 @@ def _serve(server: Server, app: GatewayApp, grace: float) -> None:
         end.start()
         app.end_upstream()
         server.stop()
-        end.cancel()
 
 
 def _allow_files(number: int) -> None:
@@ -283,15 +285,15 @@ def _upstream(settings: Settings, upstream: str | None, config: ConnectionConfig
     return VENDOR if upstream == VENDOR else settings.connect(config, HTTP)._transport
 
 
-def _modules() -> tuple[ModuleType, ModuleType]:
+def _modules() -> tuple[ModuleType, ModuleType, ModuleType]:
     try:
         from teamwire_sync._gateway import app  # noqa: PLC0415  needs an extra
-        from teamwire_sync._server import web_server  # noqa: PLC0415  needs an extra
+        from teamwire_sync._server import tls, web_server  # noqa: PLC0415  needs an extra
     except not_by_signal(ModuleNotFoundError) as error:
         package = str(error.name).partition(".")[0]
         text = f"the gateway needs {package}: {install_command('gateway')}"
         raise UnusableError(text) from None
-    return app, web_server
+    return app, web_server, tls
 
 
 def _metrics_module() -> ModuleType:

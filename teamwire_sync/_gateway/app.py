@@ -114,21 +114,40 @@ class GatewayApp:
             else:
                 response = Response.from_app(self._app, environ)
         label(response, environ)
-        seconds = time.monotonic() - started
-        method = environ["REQUEST_METHOD"]
         # Before the first byte is sent: who has a response finds its line.
+        self._record(
+            response,
+            client=backend.client.name if backend.client is not None else "-",
+            method=environ["REQUEST_METHOD"],
+            operation=incoming.operation,
+            seconds=time.monotonic() - started,
+        )
+        return response
+
+    def refused(self, response: Response) -> None:
+        """Record the response to a request that the web server has refused."""
+        self._record(response)
+
+    def _record(
+        self,
+        response: Response,
+        *,
+        client: str = "-",
+        method: str = "-",
+        operation: str | None = None,
+        seconds: float = 0.0,
+    ) -> None:
         _access.info(
             "%s %s %s %d %d ms %s",
-            backend.client.name if backend.client is not None else "-",
+            client,
             method if method in _METHODS else "-",
-            _PATHS.get(incoming.operation or "", "-"),
+            _PATHS.get(operation or "", "-"),
             response.status_code,
             seconds * 1000,
             response.headers["X-Request-ID"],
         )
         if self._observe is not None:
-            self._observe(incoming.operation or "none", response.status_code, seconds)
-        return response
+            self._observe(operation or "none", response.status_code, seconds)
 
     def end_upstream(self) -> None:
         """End all requests to the upstream, so that the requests to the gateway end. Idempotent."""

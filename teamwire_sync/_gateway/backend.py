@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import threading
 import time
@@ -11,11 +13,12 @@ from typing import TYPE_CHECKING, Any, Callable, Literal, TypeVar, cast
 
 import attrs
 
+from teamwire_sync._config import ConnectionConfig
 from teamwire_sync._connection import Connection
 from teamwire_sync._gateway.documents import Documents, group_of, user_of
 from teamwire_sync._gateway.downloads import Download
 from teamwire_sync._gateway.errors import refusal_for
-from teamwire_sync._http.contract import NOT_FOUND, OPERATIONS
+from teamwire_sync._http.contract import NOT_FOUND, OPERATIONS, Decoder
 from teamwire_sync._internal.dates import date_of
 from teamwire_sync._internal.deadlines import deadline_of
 from teamwire_sync._internal.log import logger
@@ -32,6 +35,7 @@ from teamwire_sync._models.messages import AlertType
 from teamwire_sync._models.people import known_members
 from teamwire_sync._server.backend import Answer
 from teamwire_sync._server.errors import RefusedError, refuse, require
+from teamwire_sync._server.idempotency import fingerprint_of
 from teamwire_sync._server.serializers import Document, dump
 from teamwire_sync._services.events import changes_in
 from teamwire_sync._transport import MessageDraft
@@ -41,7 +45,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from teamwire_sync._cache.facts import Write
-    from teamwire_sync._config import ConnectionConfig
     from teamwire_sync._gateway.chat_log import ChatLog, LogState
     from teamwire_sync._gateway.clients import Client, Clients
     from teamwire_sync._gateway.outcomes import Outcomes
@@ -100,6 +103,25 @@ class Gateway:
         self._lock = threading.Lock()
         self._check_at = 0.0
         self._is_ready = False
+        config = config or ConnectionConfig()
+        self._keep_visible(outcomes.recent(config.total_timeout + config.own_write_grace))
+
+    def _keep_visible(self, recent: Mapping[str, str]) -> None:
+        """Keep the chats visible that were written before a restart: a listing may lack them.
+
+        Args:
+            recent: The result of `Outcomes.recent`.
+        """
+        leave = OPERATIONS["leave_chat"]
+        for body in recent.values():
+            document = json.loads(body)
+            if "chat" not in document:
+                continue
+            state = Decoder().chat(document)
+            path = leave.path.format(tid=state.tid)
+            if fingerprint_of(leave.method, path, b"") not in recent:
+                with self.cache.writing(in_doubt=False) as write:
+                    write.created(_chat_of(state), None)
 
     def listed(self, *, is_fresh: bool = False, is_continued: bool = False) -> LogState:
         """Return a state of the list of chats that shows all that its clients have written.
@@ -126,6 +148,22 @@ class Gateway:
             is_ready = self._is_ready
         if not is_ready:
             refuse("the upstream can't be reached now", "service_unavailable")
+
+    @property
+    def keeps_keys(self) -> bool | None:
+        """Whether the upstream has promised to do a write only once per key.
+
+        None if the transport takes no keys.
+        """
+        return getattr(self.transport, "keeps_keys", None)
+
+    def require_keys(self) -> None:
+        """Refuse unless the upstream does a write only once per key."""
+        if self.keeps_keys is False:
+            # Its first response promises it.
+            self.require_upstream()
+        if not self.keeps_keys:
+            refuse("the request with this key may have been done or not", "delivery_unknown")
 
     def _responds(self) -> bool:
         """Return whether the upstream responds, and accepts the credentials.
@@ -157,6 +195,8 @@ class GatewayBackend:
 
     _gateway: Gateway
     client: Client | None = attrs.field(default=None, init=False)
+    # The keyword arguments of a write of the transport.
+    _keys: dict[str, Any] = attrs.field(factory=dict, init=False)
 
     def ready(self) -> None:
         """Refuse if the upstream can't be reached."""
@@ -314,7 +354,15 @@ class GatewayBackend:
         work: Callable[..., Answer] = getattr(self, f"_{write.operation}")
         ids = write.args[:1] if "{" in OPERATIONS[write.operation].path else ()
 
-        def perform() -> Answer:
+        client = cast("Client", self.client)
+        if key is not None and self._gateway.keeps_keys is not None:
+            # Each client has its own keys. The upstream gets the same key after a restart.
+            own = f"{client.app_id} {key}".encode()
+            self._keys = {"key": hashlib.sha256(own).hexdigest()}
+
+        def perform(may_be_done: bool) -> Answer:
+            if may_be_done:
+                self._gateway.require_keys()
             revision = self.revision()
             try:
                 with self._asking(write.operation, *ids):
@@ -325,7 +373,6 @@ class GatewayBackend:
             # A repeated response has the revision of the first one.
             return attrs.evolve(answer, revision=answer.revision or revision)
 
-        client = cast("Client", self.client)
         return self._gateway.outcomes.perform(client.app_id, key, fingerprint, perform)
 
     @contextmanager
@@ -351,7 +398,7 @@ class GatewayBackend:
         # Two requests for a one-to-one chat return the same chat.
         is_one_to_one = not draft.title and len(draft.user_ids) == 1 and not draft.group_ids
         with self._gateway.cache.writing(in_doubt=not is_one_to_one) as write:
-            state = self._gateway.transport.create_chat(draft, deadline=None)
+            state = self._gateway.transport.create_chat(draft, deadline=None, **self._keys)
             chat = _chat_of(state)
             write.created(chat, state.revision)
         return self._wrote(chat)
@@ -367,7 +414,7 @@ class GatewayBackend:
 
     def _leave_chat(self, tid: str) -> Answer:
         with self._writing(tid) as write:
-            state = self._gateway.transport.leave_chat(tid, deadline=None)
+            state = self._gateway.transport.leave_chat(tid, deadline=None, **self._keys)
             write.left(tid, state.revision)
         return Answer("{}", self._gateway.log.wrote(tid, None).revision)
 
@@ -381,7 +428,9 @@ class GatewayBackend:
             sender_display_name=new.sender_display_name,
         )
         with self._in(tid):
-            posted = self._gateway.transport.post_message(ChatHandle(tid), draft, deadline=None)
+            posted = self._gateway.transport.post_message(
+                ChatHandle(tid), draft, deadline=None, **self._keys
+            )
         documents = Documents()
         message = documents.message(posted)
         return Answer(dump({"message": message, "users": documents.users()}))
@@ -389,7 +438,7 @@ class GatewayBackend:
     def _upload_attachment(self, name: str, content_type: str, body: Spool) -> Answer:
         source = SpooledSource(name, content_type, body)
         try:
-            aid = self._gateway.transport.upload(source, deadline=None)
+            aid = self._gateway.transport.upload(source, deadline=None, **self._keys)
         finally:
             source.close()
         return Answer(dump({"attachment_id": aid}))
@@ -397,12 +446,14 @@ class GatewayBackend:
     def _edit_group_members(self, gid: str, edit: MemberEdit) -> Answer:
         # A new member of a circle may make chats visible.
         with self._gateway.cache.writing():
-            group = self._gateway.transport.edit_group_members(gid, edit, deadline=None)
+            group = self._gateway.transport.edit_group_members(
+                gid, edit, deadline=None, **self._keys
+            )
         return Answer(_group_json(group))
 
     def _changed(self, tid: str, change: Callable[..., ChatState], edit: Any) -> Answer:
         with self._writing(tid) as write:
-            state = change(tid, edit, deadline=None)
+            state = change(tid, edit, deadline=None, **self._keys)
             chat = _chat_of(state)
             write.changed(chat, state.revision)
         return self._wrote(chat)

@@ -151,7 +151,8 @@ class ChatLog:
         self._token = uuid.uuid4().hex[:8]
         self._lock = threading.Lock()
         self._positions = count(1)
-        self._taken = -1
+        # The number of the last listing that was taken in, and the number of writes before it.
+        self._taken = (-1, 0)
         # The number of the last write of each chat, the oldest first.
         self._written: dict[str, int] = {}
         self.writes = 0
@@ -166,7 +167,9 @@ class ChatLog:
                 from a cache that each write empties.
         """
         with self._lock:
-            if listing.number <= self._taken:
+            taken = listing.number, writes
+            # A request that began after more writes may trust the same listing for more chats.
+            if taken <= self._taken:
                 return self.state
             # This includes the chat that stands for chats that can't be decoded. Without it, a
             # client would create such a chat again.
@@ -177,7 +180,7 @@ class ChatLog:
                     chats.pop(tid, None)
                     if tid in known:
                         chats[tid] = known[tid].chat
-            is_first = self._taken < 0
+            is_first = self._taken[0] < 0
             if is_first:
                 # The list is not known before. The written chats have their places in its order.
                 number = self._revisions.next()
@@ -185,7 +188,7 @@ class ChatLog:
             self._change(chats.values(), [tid for tid in self.state.chats if tid not in chats])
             if is_first:
                 self.state = evolve(self.state, first=self.state.revision)
-            self._taken = listing.number
+            self._taken = taken
             return self.state
 
     def wrote(self, tid: str, chat: Chat | None) -> LogState:

@@ -14,10 +14,8 @@ import base64
 import hashlib
 import hmac
 import json
-import os
 import re
 import secrets
-import sys
 import time
 from contextlib import contextmanager, suppress
 from ipaddress import IPv6Address, ip_address
@@ -28,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Callable
 from attrs import define, field, frozen
 from cachetools import TTLCache
 
-from teamwire_sync._gateway.state import locked, private_folder
+from teamwire_sync._gateway.state import locked, private_folder, replace_file
 from teamwire_sync._http.contract import OPERATIONS
 from teamwire_sync._internal.log import logger
 from teamwire_sync._internal.secret import Secret
@@ -38,6 +36,7 @@ from teamwire_sync._server.errors import refuse, refuse_for_now
 from teamwire_sync.exceptions import TWConfigError
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Collection, Iterator
 
 MOST_FAILURES = 10
@@ -233,20 +232,8 @@ class Clients:
             "version": _VERSION,
             "clients": {app_id: client.document() for app_id, client in clients.items()},
         }
-        new = Path(f"{self._path}.new")
-        number = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(number, "w", encoding="utf-8") as file:
-            json.dump(document, file, indent=2)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(self._path)
-        if sys.platform != "win32":
-            # A power cut must not bring back a client that was removed.
-            number = os.open(self._path.parent, os.O_RDONLY)
-            try:
-                os.fsync(number)
-            finally:
-                os.close(number)
+        # A power cut must not bring back a client that was removed.
+        replace_file(self._path, json.dumps(document, indent=2))
 
     def _read(self) -> dict[str, Client]:
         try:

@@ -40,7 +40,7 @@ _CODES = (
 # Errors of the gateway itself: the client can't do anything about its credentials and settings.
 _OWN = (TWAuthError, TWConfigError, TWClosedError)
 _UNAVAILABLE = "the gateway can't use its upstream now"
-_UNKNOWN = "the upstream did not confirm the request: it may have been done or not"
+_UNKNOWN = "the upstream did not confirm the request"
 _FAILED = "the upstream failed, or its response can't be used"
 _LATE = "the upstream did not respond in time"
 
@@ -59,9 +59,8 @@ def refusal_for(error: TWError, *, writes: bool) -> RefusedError:
     if code is None and _is_about_request(error):
         default = "forbidden" if isinstance(error, TWAuthError) else "invalid_request"
         code = contract_code(error.status, error.code) or default
-    # The client adds its own method and path to the text.
-    text = str(error)
-    text = text.partition(f"{error.path}: ")[2] or text
+    # The client adds all that an error's text has around the reason.
+    text = error._reason or str(error)
     refusal = RefusedError(text, code, **details) if code else _failure(error, writes=writes)
     wait = getattr(error, "retry_after", None)
     refusal.retry_after = None if wait is None else math.ceil(wait)
@@ -88,8 +87,8 @@ def _failure(error: TWError, *, writes: bool) -> RefusedError:
         return RefusedError(_UNAVAILABLE, "service_unavailable")
     if writes:
         return RefusedError(_UNKNOWN, "delivery_unknown")
-    if isinstance(error, TWTimeoutError):
+    if isinstance(error, TWTimeoutError) or error.status == 504:
         return RefusedError(_LATE, "gateway_timeout")
-    if is_network:
+    if is_network or error.status == 503:
         return RefusedError(_UNAVAILABLE, "service_unavailable")
     return RefusedError(_FAILED, "bad_gateway")

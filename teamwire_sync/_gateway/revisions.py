@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import time
 from typing import TYPE_CHECKING
 
+from teamwire_sync._gateway.state import replace_file
 from teamwire_sync.exceptions import TWConfigError
 
 if TYPE_CHECKING:
@@ -56,10 +56,5 @@ class Revisions:
     def _reserve(self) -> None:
         reserved = self.last + _BLOCK
         if self._path is not None:
-            new = self._path.with_suffix(".new")
-            with new.open("w", encoding="ascii") as file:
-                file.write(str(reserved))
-                file.flush()
-                os.fsync(file.fileno())
-            new.replace(self._path)
+            replace_file(self._path, str(reserved))
         self._reserved = reserved

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from teamwire_sync._stores.base import StoreError
@@ -18,6 +19,7 @@ else:
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from io import FileIO
 
 _LOCK = "gateway.lock"
 
@@ -77,6 +79,26 @@ def private_folder(path: str | os.PathLike[str]) -> Folder:
     raise TWConfigError(problem)
 
 
+def replace_file(path: Path, text: str) -> None:
+    """Write a file of the state, which only this user can read.
+
+    After a power cut, the file has the old or the new content. After the call, it has the new one.
+    """
+    new = Path(f"{path}.new")
+    number = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(number, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
+    if sys.platform != "win32":
+        number = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
+
+
 @contextmanager
 def locked(path: str, *, waits: bool) -> Iterator[None]:
     """Hold the lock of a file in the ``with`` block. The file stays.
@@ -101,3 +123,12 @@ def locked(path: str, *, waits: bool) -> Iterator[None]:
         yield
     finally:
         os.close(lock)
+
+
+def force(file: FileIO) -> None:
+    """Force the content of a file onto the disk."""
+    if sys.platform == "darwin":
+        # A usual fsync leaves the data in the cache of the disk.
+        fcntl.fcntl(file, fcntl.F_FULLFSYNC)
+    else:
+        getattr(os, "fdatasync", os.fsync)(file.fileno())

@@ -72,6 +72,9 @@ class HttpClient:
         ValueError: *app_name* is not printable ASCII.
         TWConfigError: The CA bundle, the client certificate or a proxy is unusable, or *config* has
             settings that belong to the caller's *session*.
+
+    Attributes:
+        keeps_contract: Whether a response of the server has promised the whole contract.
     """
 
     def __init__(
@@ -106,7 +109,7 @@ class HttpClient:
         self._clock = clock
         self._retries = Retries(config.retries, clock=clock, pause=pause or self.pause)
         self._on_unauthorized = on_unauthorized
-        self._keeps_contract = False
+        self.keeps_contract = False
         self._closed = False
         self._limit = Limit(config.pool_size)
         self._cancellers: set[Canceller] = set()
@@ -131,6 +134,7 @@ class HttpClient:
         headers: Mapping[str, str] | None = None,
         download: DownloadBody | None = None,
         once: bool = False,
+        key: str | None = None,
     ) -> Response:
         """Send a request, with retries, and return the response.
 
@@ -147,6 +151,7 @@ class HttpClient:
             download: The destination of the response's body. Without it, the body is part of the
                 response.
             once: Whether to try only once, and to let `close` end the request at once.
+            key: The Idempotency-Key of a write. If it is None, the request gets a new key.
 
         Returns:
             A response with the status 200, or 304 after a request with If-None-Match.
@@ -159,8 +164,8 @@ class HttpClient:
         target = f"{path}?{urlencode(query)}" if query else path
         request_id = uuid.uuid4().hex
         sent = {**self._headers, "X-Request-ID": request_id, **(headers or {})}
-        if operation.writes:
-            sent[IDEMPOTENCY_KEY] = uuid.uuid4().hex
+        if operation.writes or key is not None:
+            sent[IDEMPOTENCY_KEY] = key or uuid.uuid4().hex
         context: dict[str, Any] = {
             "method": operation.method,
             "path": self._prefix + path,
@@ -189,7 +194,7 @@ class HttpClient:
                         operation,
                         left=prepared is not None,
                         once=prepared is None or not self._session.repeats(prepared),
-                        heard=self._keeps_contract,
+                        heard=self.keeps_contract,
                         server=self._server,
                         timeout=at_once if self._clock() < ends_at else left,
                         names=self._session.names,
@@ -198,12 +203,10 @@ class HttpClient:
                     )
                     # The session sets it, because an unreadable page may come from a proxy.
                     is_own = vars(error).get("shows_contract", True)
-                    mark_sender(failure, is_own=is_own, heard=self._keeps_contract)
+                    mark_sender(failure, is_own=is_own, heard=self.keeps_contract)
                     # A server that keeps the contract does a write only once per Idempotency-Key.
-                    unsafe = (
-                        isinstance(failure, TWDeliveryUnknownError) and not self._keeps_contract
-                    )
-                    again = may_pass(error, heard=self._keeps_contract) and not unsafe and not once
+                    unsafe = isinstance(failure, TWDeliveryUnknownError) and not self.keeps_contract
+                    again = may_pass(error, heard=self.keeps_contract) and not unsafe and not once
                 # `close` cuts the connection. If the response has no length, the received part of
                 # it may look like a complete response.
                 if once and self._closed:
@@ -254,7 +257,7 @@ class HttpClient:
         self, operation: Operation, raw: RawResponse, context: dict[str, Any], *, once: bool
     ) -> Response | FailedAttempt:
         if keeps_contract(raw.headers):
-            self._keeps_contract = True
+            self.keeps_contract = True
         if raw.status == 401:
             self._on_unauthorized()
         redact = self._auth.redact
@@ -263,13 +266,13 @@ class HttpClient:
         context = {**context, "status": raw.status, "request_id": request_id}
         if raw.status == 407:
             return FailedAttempt(proxy_refusal("407", self._session.names, context))
-        response = Response(operation, raw, self._keeps_contract, context, redact, self._url)
+        response = Response(operation, raw, self.keeps_contract, context, redact, self._url)
         code, writes = response.code() if raw.status >= 400 else None, operation.writes
         # A server that does not know an outcome repeats this response.
         passing = code == IN_PROGRESS or (raw.status in _PASSING and code != DELIVERY_UNKNOWN)
         if not passing and not (writes and _leaves_open(raw)):
             return response
-        again = passing and (self._keeps_contract or not writes)
+        again = passing and (self.keeps_contract or not writes)
         return FailedAttempt(response.error(), again=again and not once)
 
     def _begin(

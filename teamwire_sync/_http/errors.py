@@ -262,25 +262,32 @@ class Response:
 
     def error(self) -> TWError:
         """Return the error for a status other than 200."""
-        return self._marked(self._error())
-
-    def _error(self) -> TWError:
-        status = self.raw.status
         details = decode_error(self.raw.body, self.redact)
-        is_redirect = 300 <= status < 400 and status != 304
-        if is_redirect and self.raw.location:
-            reason = f"a redirect to {self._target()}"
-        elif status >= 300 and details.message:
-            reason = one_line(details.message, 300 if self._is_own else 200)
-        else:
-            reason = reason_of(self.raw, self.redact)
-        reason = reason or "no reason given"
+        reason = self._reason(details) or "no reason given"
+        error = self._marked(self._error(reason, details))
+        error._reason = reason
+        return error
+
+    @property
+    def _is_redirect(self) -> bool:
+        return 300 <= self.raw.status < 400 and self.raw.status != 304
+
+    def _reason(self, details: ErrorDetails) -> str:
+        status = self.raw.status
+        if self._is_redirect and self.raw.location:
+            return f"a redirect to {self._target()}"
+        if status >= 300 and details.message:
+            return one_line(details.message, 300 if self._is_own else 200)
+        return reason_of(self.raw, self.redact)
+
+    def _error(self, reason: str, details: ErrorDetails) -> TWError:
+        status = self.raw.status
         code = None if details.code is None else one_line(details.code, 64)
         context = {**self.context, "code": code}
         what = f"{status} for {context['method']} {context['path']}: {reason}"
         # An earlier try of this write is under way.
         is_open = self._is_own and code == IN_PROGRESS
-        if is_redirect or (400 <= status < 500 and not is_open):
+        if self._is_redirect or (400 <= status < 500 and not is_open):
             return self._refusal(what, reason, details, context)
         if self._is_own and status == 501 and code == UNSUPPORTED:
             return TWUnsupportedError(what, **context)

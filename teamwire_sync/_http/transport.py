@@ -152,6 +152,11 @@ class HttpTransport:
                     self._opened.close()
                 return self._opened
 
+    @property
+    def keeps_keys(self) -> bool:
+        """Whether the server has promised to do a write only once per key."""
+        return self._opened is not None and self._opened.keeps_contract
+
     def get_me(self, *, deadline: float | None) -> LoggedInUser:
         """Return the bot's own user."""
         return self._ask("get_me", contract.Decoder(self._tell).me, deadline)
@@ -219,37 +224,50 @@ class HttpTransport:
             seen.add(cursor)
             headers = always
 
-    def create_chat(self, draft: ChatDraft, *, deadline: float | None) -> ChatState:
+    def create_chat(
+        self, draft: ChatDraft, *, deadline: float | None, key: str | None = None
+    ) -> ChatState:
         """Create a chat, or return the existing one-to-one chat."""
         body = contract.encode_draft(draft)
-        return self._ask("create_chat", contract.Decoder(self._tell).chat, deadline, body=body)
+        decode = contract.Decoder(self._tell).chat
+        return self._ask("create_chat", decode, deadline, body=body, key=key)
 
     def edit_chat(
-        self, tid: str, properties: Mapping[str, Any], *, deadline: float | None
+        self,
+        tid: str,
+        properties: Mapping[str, Any],
+        *,
+        deadline: float | None,
+        key: str | None = None,
     ) -> ChatState:
         """Change properties of a chat."""
-        return self._edit_chat("edit_chat", tid, contract.encode_properties(properties), deadline)
-
-    def edit_members(self, tid: str, edit: MemberEdit, *, deadline: float | None) -> ChatState:
-        """Change the members of a chat."""
-        return self._edit_chat("edit_members", tid, contract.encode_edit(edit), deadline)
-
-    def edit_admins(self, tid: str, edit: MemberEdit, *, deadline: float | None) -> ChatState:
-        """Change the administrators of a chat."""
-        return self._edit_chat("edit_admins", tid, contract.encode_edit(edit), deadline)
-
-    def _edit_chat(
-        self, name: str, tid: str, body: dict[str, Any], deadline: float | None
-    ) -> ChatState:
-        return self._ask(
-            name, contract.Decoder(self._tell).chat, deadline, ids={"tid": tid}, body=body
+        return self._edit_chat(
+            "edit_chat", tid, contract.encode_properties(properties), deadline, key
         )
 
-    def leave_chat(self, tid: str, *, deadline: float | None) -> ChatState:
+    def edit_members(
+        self, tid: str, edit: MemberEdit, *, deadline: float | None, key: str | None = None
+    ) -> ChatState:
+        """Change the members of a chat."""
+        return self._edit_chat("edit_members", tid, contract.encode_edit(edit), deadline, key)
+
+    def edit_admins(
+        self, tid: str, edit: MemberEdit, *, deadline: float | None, key: str | None = None
+    ) -> ChatState:
+        """Change the administrators of a chat."""
+        return self._edit_chat("edit_admins", tid, contract.encode_edit(edit), deadline, key)
+
+    def _edit_chat(
+        self, name: str, tid: str, body: dict[str, Any], deadline: float | None, key: str | None
+    ) -> ChatState:
+        decode = contract.Decoder(self._tell).chat
+        return self._ask(name, decode, deadline, ids={"tid": tid}, body=body, key=key)
+
+    def leave_chat(self, tid: str, *, deadline: float | None, key: str | None = None) -> ChatState:
         """Remove the bot from a chat."""
         timeout = self._config.default_timeout
         response = self._client.ask(
-            "leave_chat", ids={"tid": tid}, timeout=timeout, deadline=deadline
+            "leave_chat", ids={"tid": tid}, timeout=timeout, deadline=deadline, key=key
         )
         response.done()
         return ChatState(tid, None, response.revision())
@@ -269,7 +287,12 @@ class HttpTransport:
         )
 
     def post_message(
-        self, chat: Chat | ChatHandle, draft: MessageDraft, *, deadline: float | None
+        self,
+        chat: Chat | ChatHandle,
+        draft: MessageDraft,
+        *,
+        deadline: float | None,
+        key: str | None = None,
     ) -> Message:
         """Post a message in a chat."""
         return self._ask(
@@ -278,9 +301,12 @@ class HttpTransport:
             deadline,
             ids={"tid": chat.tid},
             body=contract.encode_message(draft),
+            key=key,
         )
 
-    def upload(self, source: UploadSource, *, deadline: float | None) -> str:
+    def upload(
+        self, source: UploadSource, *, deadline: float | None, key: str | None = None
+    ) -> str:
         """Upload a file for an attachment, and return the attachment ID."""
         return self._ask(
             "upload_attachment",
@@ -288,6 +314,7 @@ class HttpTransport:
             deadline,
             query=contract.encode_query(name=source.name),
             body=UploadBody(source),
+            key=key,
             timeout=self._config.assets_timeout,
             total=math.inf,
         )
@@ -352,10 +379,13 @@ class HttpTransport:
             "get_group", {"gid": gid}, contract.Decoder(self._tell).group, deadline
         )
 
-    def edit_group_members(self, gid: str, edit: MemberEdit, *, deadline: float | None) -> Group:
+    def edit_group_members(
+        self, gid: str, edit: MemberEdit, *, deadline: float | None, key: str | None = None
+    ) -> Group:
         """Change the members of a distribution list."""
         body, decode = contract.encode_edit(edit), contract.Decoder(self._tell).group
-        return self._ask("edit_group_members", decode, deadline, ids={"gid": gid}, body=body)
+        ids = {"gid": gid}
+        return self._ask("edit_group_members", decode, deadline, ids=ids, body=body, key=key)
 
     # Events
 

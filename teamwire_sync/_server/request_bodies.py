@@ -75,10 +75,13 @@ class NewMessage:
 def parse_chat_draft(body: bytes) -> ChatDraft:
     """Read a NewChat; empty texts become None."""
     document = parse_object(body, _NEW_CHAT)
+    user_ids, group_ids = parse_ids(document, "user_ids"), parse_ids(document, "group_ids")
+    if not user_ids and not group_ids:
+        refuse("a chat needs at least one recipient", "no_recipient")
     return ChatDraft(
         title=parse_text(document, "title", MAX_TITLE) or None,
-        user_ids=parse_ids(document, "user_ids"),
-        group_ids=parse_ids(document, "group_ids"),
+        user_ids=user_ids,
+        group_ids=group_ids,
         message=parse_text(document, "message", MAX_MESSAGE) or None,
         allow_sending=parse_flag(document, "allow_sending", default=True),
         allow_mute_notifications=parse_flag(document, "allow_mute_notifications", default=True),

@@ -11,6 +11,10 @@ from typing import BinaryIO
 
 from cheroot.server import HeaderReader
 
+# cheroot removes tabs inside a URL, and accepts numbers such as 1.01.
+REQUEST_LINE = re.compile(rb"[A-Z0-9!#$%&'*+.^_`|~-]+ [\x21-\x7e]+ HTTP/1\.[01]")
+"""A request line with a method, a URL and a version that have only one meaning."""
+
 _NAME = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?\r\n")

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import io
+import shutil
 import tempfile
 import threading
-import uuid
-from contextlib import ExitStack
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 CHUNK = 64 * 1024
 IN_MEMORY = 64 * 1024
@@ -25,10 +23,12 @@ def read_body(source: BinaryIO, size: int) -> bytes | None:
 
 
 class Spool:
-    """A body while it is received: in memory while it is small, then in a file.
+    """A body while it is received: in memory while it is small, then in a file without a name.
+
+    Such a file is gone when the process ends, also after ``kill -9``.
 
     Args:
-        files: The folder for the file.
+        files: The folder for `keep`.
 
     Attributes:
         digest: The SHA-256 hash of the content.
@@ -38,49 +38,39 @@ class Spool:
 
     def __init__(self, files: Files) -> None:
         self._files = files
-        self._path: Path | None = None
-        self._memory = io.BytesIO()
+        self._file = cast("BinaryIO", tempfile.SpooledTemporaryFile(IN_MEMORY))  # noqa: SIM115
         self.digest = hashlib.sha256()
         self.size = 0
         self.is_broken = False
 
     def receive(self, source: BinaryIO, longest: int) -> None:
         """Read a body; stop after more than `longest` bytes."""
-        with ExitStack() as exits:
-            target: BinaryIO = self._memory
-            while self.size <= longest:
-                if self._path is None and self.size > IN_MEMORY:
-                    self._path = self._files.folder() / f"body-{uuid.uuid4().hex}"
-                    target = exits.enter_context(self._path.open("xb"))
-                    target.write(self._memory.getbuffer())
-                    self._memory = io.BytesIO()
-                chunk = read_body(source, CHUNK)
-                if not chunk:
-                    self.is_broken = chunk is None
-                    return
-                self.size += len(chunk)
-                self.digest.update(chunk)
-                target.write(chunk)
+        while self.size <= longest:
+            chunk = read_body(source, CHUNK)
+            if not chunk:
+                self.is_broken = chunk is None
+                return
+            self.size += len(chunk)
+            self.digest.update(chunk)
+            self._file.write(chunk)
 
     def open(self) -> BinaryIO:
-        """Open the content for reading."""
-        if self._path is None:
-            return io.BytesIO(self._memory.getvalue())
-        return self._path.open("rb")
+        """Return the file of the content, at its first byte."""
+        self._file.seek(0)
+        return self._file
 
     def keep(self, name: str) -> bytes | None:
-        """Return a small content; keep a large content's file for `Files.open` and return None."""
-        if self._path is None:
-            return self._memory.getvalue()
-        self._path.replace(self._files.folder() / name)
-        self._path = None
+        """Return a small content; copy a large one for `Files.open` and return None."""
+        content = self.open()
+        if self.size <= IN_MEMORY:
+            return content.read()
+        with (self._files.folder() / name).open("xb") as kept:
+            shutil.copyfileobj(content, kept, CHUNK)
         return None
 
     def close(self) -> None:
-        """Remove the file, unless `keep` has kept it."""
-        if self._path is not None:
-            self._path.unlink()
-            self._path = None
+        """Remove the content. Idempotent."""
+        self._file.close()
 
 
 class Files:

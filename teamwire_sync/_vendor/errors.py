@@ -96,7 +96,9 @@ def translate(error: BaseException, name: str, *, sent: bool, hint: str) -> TWEr
         text = f"{name}: the vendor's SDK failed with {cause}"
     if sent and kind is TWServerError:
         text = f"{text}; it may have been done or not; {hint}"
-    return kind(text, cause=cause)
+    translated = kind(text, cause=cause)
+    translated._reason = cause.partition(": ")[2] or None
+    return translated
 
 
 def delivery_unknown(text: str, hint: str, cause: str | None = None) -> TWDeliveryUnknownError:

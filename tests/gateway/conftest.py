@@ -27,7 +27,7 @@ def over_http(box: Sandbox, clock: Clock) -> Iterator[ServedGateway]:
         yield gateway
 
 
-@pytest.fixture(params=["http", "vendor-1.4", "vendor-1.8"])
+@pytest.fixture(params=["http", "vendor-1.8"])
 def gateway(
     request: pytest.FixtureRequest, box: Sandbox, monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> Iterator[ServedGateway]:

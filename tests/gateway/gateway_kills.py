@@ -4,13 +4,13 @@ Usage: gateway_kills.py http|vendor FOLDER POSTS [SEED]
 
 The gateway and the sandbox behind it are processes. The world of the sandbox is a file, so that the
 sandbox keeps its promises when it is killed. Half of the clients are Connections, which retry as
-usual. The others send each post with an Idempotency-Key until they have two definite responses.
+usual. The others send each post with an Idempotency-Key until they have two definite responses. An
+upstream over HTTP knows keys. So an unknown outcome is no definite response.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import random
 import socket
 import sys
@@ -22,19 +22,17 @@ from pathlib import Path
 from typing import Any, Callable
 
 import requests
-from attrs import frozen
 
 from teamwire_sync import Connection, ConnectionConfig, TWDeliveryUnknownError, TWError
 from teamwire_sync._gateway.clients import Clients
 from teamwire_sync._sandbox.world.seed import KNOWN_CHAT
 from tests.support.gateway_process import GatewayProcess
 from tests.support.processes import SandboxProcess
-from tests.support.sdk_double import DOUBLE
 from tests.support.waiting import PATIENCE
 
-NOTHING_DONE = {409, 503}
-"""Statuses after which a post is sent again: the gateway executes it, or nothing was done."""
 UNKNOWN = 502
+AGAIN = {"http": {409, 503, UNKNOWN}, "vendor": {409, 503}}
+"""Statuses after which a post is sent again: nothing was done, or its outcome is not known yet."""
 
 _CLIENTS = 8
 # Nobody connects from here, so that no connection takes the port while the gateway is away.
@@ -49,13 +47,6 @@ _AWAY = 0.5
 # Seconds within which few posts end.
 _IMPATIENCE = 0.01
 _PAUSE = threading.Event()
-
-
-@frozen
-class Upstream:
-    """The variables that lead a gateway to its upstream."""
-
-    env: dict[str, str]
 
 
 class Servers:
@@ -75,14 +66,15 @@ class Servers:
         self.kills: Counter[str] = Counter()
         with socket.create_server((_HOST, 0)) as unused:
             port = unused.getsockname()[1]
-        self._options = "--upstream", kind, "--host", _HOST, "--port", str(port)
+        self._kind = kind
+        self._options = "--host", _HOST, "--port", str(port)
         self._start_gateway()
         self.url = self._gateway.url
 
     def connect_to_upstream(self) -> Connection:
         """A Connection to the upstream itself."""
         env = self._sandbox.env
-        return Connection(*self._login(), env["TEAMWIRE_URL"])
+        return Connection(env["TEAMWIRE_APP_ID"], env["TEAMWIRE_SECRET"], env["TEAMWIRE_URL"])
 
     def kill_one_or_both(self) -> None:
         """Kill the gateway, the upstream or both, and start them again in any order."""
@@ -107,18 +99,9 @@ class Servers:
         self._sandbox.close()
 
     def _start_gateway(self) -> None:
-        self._gateway = GatewayProcess(self._upstream(), self._state, *self._options)
-
-    def _login(self) -> tuple[str, str]:
-        env = self._sandbox.env
-        return env["TEAMWIRE_APP_ID"], env["TEAMWIRE_SECRET"]
-
-    def _upstream(self) -> Upstream:
-        app_id, secret = self._login()
-        path = os.pathsep.join([str(DOUBLE), os.environ.get("PYTHONPATH", "")])
-        double = {"DOUBLE_URL": self._sandbox.env["TEAMWIRE_URL"], "PYTHONPATH": path}
-        double |= {"DOUBLE_APP_ID": app_id, "DOUBLE_SECRET": secret}
-        return Upstream({**self._sandbox.env, **double})
+        self._gateway = GatewayProcess(
+            self._sandbox, self._state, *self._options, upstream=self._kind
+        )
 
 
 class Posts:
@@ -163,7 +146,7 @@ def posted(posts: Posts, connection: Connection, text: str) -> str:
     return "done"
 
 
-def post_by_key(posts: Posts, url: str, login: tuple[str, str]) -> None:
+def post_by_key(posts: Posts, url: str, login: tuple[str, str], again: set[int]) -> None:
     """Send each post until there are two definite responses, until no post is left."""
     while (number := posts.take()) is not None:
         headers = {"Idempotency-Key": uuid.uuid4().hex}
@@ -174,7 +157,7 @@ def post_by_key(posts: Posts, url: str, login: tuple[str, str]) -> None:
                 posts.wrong.append(f"post {number} got no second response: {answers}")
                 break
             status, text = send(url, login, f"post {number}", headers)
-            if status is None or status in NOTHING_DONE:
+            if status is None or status in again:
                 _PAUSE.wait(0.05)
             else:
                 answers.append((status, "" if status == UNKNOWN else text))
@@ -236,7 +219,7 @@ def findings(kind: str, folder: Path, count: int, seed: int) -> dict[str, Any]:
         for number, (app_id, secret) in enumerate(logins):
             if number % 2:
                 login = app_id, secret.reveal()
-                threads.append(thread(post_by_key, posts, servers.url, login))
+                threads.append(thread(post_by_key, posts, servers.url, login, AGAIN[kind]))
                 continue
             config = ConnectionConfig(retries=number)
             connection = Connection(app_id, secret.reveal(), servers.url, config=config)

@@ -1,7 +1,8 @@
 """A program that measures a gateway process and the sandbox behind it, each with the same clients.
 
-Usage: gateway_load.py refreshes FOLDER, for 304s to 50 clients in 10 processes, or
-gateway_load.py mixed FOLDER SECONDS, for reads and writes of 32 clients in 4 processes.
+Usage: gateway_load.py refreshes http|vendor FOLDER, for 304s to 50 clients in 10 processes, or
+gateway_load.py mixed http|vendor FOLDER SECONDS, for reads and writes of 32 clients in 4 processes.
+The upstream of the gateway is the sandbox, over HTTP or through the double of the vendor's SDK.
 It prints JSON; latencies are milliseconds.
 """
 
@@ -25,7 +26,7 @@ from attrs import frozen
 
 from teamwire_sync import Connection, ConnectionConfig, TWError
 from teamwire_sync._gateway.clients import Clients
-from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, KNOWN_USER
+from teamwire_sync._sandbox.world.seed import BOT_LIST, KNOWN_CHAT, KNOWN_USER, PUBLIC_CIRCLE
 from tests.support.gateway_process import GatewayProcess
 from tests.support.processes import SandboxProcess
 
@@ -69,7 +70,7 @@ def clients(kind: str, url: str, login: tuple[str, str], threads: int, amount: f
     """Run some clients in this process, and print what they have measured."""
     times: dict[str, list[float]] = defaultdict(list)
     errors: Counter[str] = Counter()
-    work = {"refreshes": refreshing, "mixed": mixed}[kind]
+    work = {"refreshes": refreshing, "http": everything, "vendor": chats_and_people}[kind]
     tasks = [work(url, login, amount, times, errors) for _ in range(threads)]
     print("ready", flush=True)
     sys.stdin.readline()
@@ -105,27 +106,60 @@ def refreshing(
     return work
 
 
-def mixed(
+Steps = list[tuple[str, int, Callable[[], object]]]
+
+
+def everything(
     url: str, login: tuple[str, str], amount: float, times: Times, errors: Counter[str]
 ) -> Callable[[], None]:
     """Return a client that reads and writes for some seconds."""
     connection = Connection(*login, url, config=ConnectionConfig(cache_ttl=0.001))
     chat = connection.chats.at(KNOWN_CHAT)
-    own = connection.chats.create_chat(title=f"load {random.random()}", users=[KNOWN_USER])
-    steps: list[tuple[str, Callable[[], object]]] = [
-        ("list (304 or changes)", connection.chats.get_subscriptions),
-        ("list (refresh)", lambda: connection.chats.get_subscriptions(refresh=True)),
-        ("post", lambda: chat.post("load")),
-        ("messages", lambda: chat.get_messages(limit=20)),
-        ("user", lambda: connection.users.get_user(KNOWN_USER)),
-        ("edit", lambda: own.set_title(f"load {random.random()}")),
+    steps: Steps = [
+        *common_steps(connection),
+        ("messages", 20, lambda: chat.get_messages(limit=20)),
+        ("edit", 6, lambda: chat.set_title(f"load {random.random()}")),
     ]
-    weights = [40, 2, 20, 20, 12, 6]
+    return working(connection, steps, amount, times, errors)
+
+
+def chats_and_people(
+    url: str, login: tuple[str, str], amount: float, times: Times, errors: Counter[str]
+) -> Callable[[], None]:
+    """Return a client that does only what the vendor's SDK can do."""
+    connection = Connection(*login, url, config=ConnectionConfig(cache_ttl=0.001))
+    group = connection.groups.get_group(BOT_LIST)
+    assert group is not None
+    steps: Steps = [
+        *common_steps(connection),
+        ("create (existing)", 10, lambda: connection.chats.create_chat(users=[KNOWN_USER])),
+        ("group", 8, lambda: connection.groups.get_group(PUBLIC_CIRCLE)),
+        ("edit group", 8, lambda: group.add_members([KNOWN_USER])),
+    ]
+    return working(connection, steps, amount, times, errors)
+
+
+def common_steps(connection: Connection) -> Steps:
+    """Return the steps of all clients: name, weight and function."""
+    chat = connection.chats.at(KNOWN_CHAT)
+    return [
+        ("list (304 or changes)", 40, connection.chats.get_subscriptions),
+        ("list (refresh)", 2, lambda: connection.chats.get_subscriptions(refresh=True)),
+        ("post", 20, lambda: chat.post("load")),
+        ("user", 12, lambda: connection.users.get_user(KNOWN_USER)),
+    ]
+
+
+def working(
+    connection: Connection, steps: Steps, amount: float, times: Times, errors: Counter[str]
+) -> Callable[[], None]:
+    """Return a function that takes some of the steps for some seconds."""
+    weights = [weight for _, weight, _ in steps]
 
     def work() -> None:
         ends_at = time.monotonic() + amount
         while time.monotonic() < ends_at:
-            ((name, step),) = random.choices(steps, weights)
+            ((name, _, step),) = random.choices(steps, weights)
             began = time.perf_counter()
             try:
                 step()
@@ -170,7 +204,9 @@ def refreshes(servers: dict[str, Server]) -> dict[str, Any]:
     return {"304": figures, "ratio": round(ratio, 2), "errors": errors}
 
 
-def loaded(servers: dict[str, Server], gateway: GatewayProcess, seconds: float) -> dict[str, Any]:
+def loaded(
+    servers: dict[str, Server], gateway: GatewayProcess, upstream: str, seconds: float
+) -> dict[str, Any]:
     """Put load on each server; measure what the gateway uses before and after."""
     latencies: dict[str, Any] = {}
     errors: dict[str, Counter[str]] = {}
@@ -179,25 +215,28 @@ def loaded(servers: dict[str, Server], gateway: GatewayProcess, seconds: float) 
     lengths = {"warm-up": seconds / 4, "gateway": seconds, "again": seconds, "sandbox": seconds}
     for name, length in lengths.items():
         server = servers["sandbox" if name == "sandbox" else "gateway"]
-        times, errors[name] = joined(run("mixed", server, 8, length))
+        times, errors[name] = joined(run(upstream, server, 8, length))
         latencies[name] = {step: shown(some) for step, some in sorted(times.items())}
         used.append({"after": name, "files": gateway.open_files(), "kB": gateway.memory()})
     return {"used": used, "latencies": latencies, "errors": errors}
 
 
-def main(kind: str, folder: Path, seconds: float) -> None:
+def main(kind: str, upstream: str, folder: Path, seconds: float) -> None:
     """Start both servers, and print the findings."""
     processes = {"refreshes": 10, "mixed": 4}[kind]
     with closing(SandboxProcess(folder / "world")) as box:
         box.start()
         login = box.env["TEAMWIRE_APP_ID"], box.env["TEAMWIRE_SECRET"]
         own = [Clients(folder / "state").add(f"program{each}") for each in range(processes)]
-        with closing(GatewayProcess(box, folder / "state")) as gateway:
+        with closing(GatewayProcess(box, folder / "state", upstream=upstream)) as gateway:
             servers = {
                 "gateway": Server(gateway.url, [(name, key.reveal()) for name, key in own]),
                 "sandbox": Server(box.env["TEAMWIRE_URL"], [login] * processes),
             }
-            found = refreshes(servers) if kind == "refreshes" else loaded(servers, gateway, seconds)
+            if kind == "refreshes":
+                found = refreshes(servers)
+            else:
+                found = loaded(servers, gateway, upstream, seconds)
             code = gateway.end()
     print(json.dumps({**found, "exit code": code}))
 
@@ -207,4 +246,4 @@ if __name__ == "__main__":
         how, where, app_id, secret, count, size = sys.argv[2:]
         clients(how, where, (app_id, secret), int(count), float(size))
     else:
-        main(sys.argv[1], Path(sys.argv[2]), float(sys.argv[3]) if sys.argv[3:] else 60.0)
+        main(*sys.argv[1:3], Path(sys.argv[3]), float(sys.argv[4]) if sys.argv[4:] else 60.0)

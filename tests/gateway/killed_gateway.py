@@ -55,8 +55,10 @@ class Upstream:
         self._path = path
         self._random = random.Random()
 
-    def execute(self, number: int) -> Answer:
+    def execute(self, number: int, *, may_be_done: bool) -> Answer:
         kind = number % 10
+        if may_be_done:
+            refuse("it knows no keys", "delivery_unknown")
         if kind == self.REFUSED:
             refuse(f"{number} is refused", "invalid_request")
         if kind == self.NOT_NOW and self._random.random() < 0.7:
@@ -77,7 +79,12 @@ def post(outcomes: Outcomes, upstream: Upstream, number: int) -> dict[str, Any]:
     """Execute a post, or have its outcome repeated; return the response."""
     key, fingerprint = f"key {number}", f"fingerprint {number}"
     try:
-        answer = outcomes.perform("app", key, fingerprint, lambda: upstream.execute(number))
+        answer = outcomes.perform(
+            "app",
+            key,
+            fingerprint,
+            lambda may_be_done: upstream.execute(number, may_be_done=may_be_done),
+        )
     except RefusedError as refusal:
         answer = refusal_answer(refusal)
     # The text of an unknown outcome may differ.

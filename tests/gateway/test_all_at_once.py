@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
+import pytest
+
 from teamwire_sync import ConnectionConfig
 from teamwire_sync._sandbox.world.seed import KNOWN_USER
 from tests.support.waiting import Threads
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
     from tests.support.gateways import ServedGateway
 
 
+@pytest.mark.parametrize(
+    "gateway", ["http", pytest.param("vendor-1.8", marks=pytest.mark.slow)], indirect=True
+)
 def test_each_client_sees_its_own_writes_and_in_the_end_everything(
     gateway: ServedGateway, box: Sandbox
 ) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from werkzeug.test import Client, TestResponse
+from werkzeug.wrappers import Response
 
 from teamwire_sync import TWConfigError
 from teamwire_sync._gateway import CONNECTIONS
@@ -325,10 +326,12 @@ def test_figures_are_on_a_port_of_their_own(box: Sandbox, path: Path) -> None:
         with closing(app):
             for program in ("writer", "writer", "stranger"):
                 programs(program, "GET", ME)
+            app.refused(Response(status=408, headers={"X-Request-ID": "x"}))
         text = requests.get(f"http://127.0.0.1:{metrics.port}/metrics", timeout=PATIENCE).text
     name = "teamwire_gateway_requests_total"
     assert f'{name}{{operation="get_me",status="200"}} 2.0' in text
     assert f'{name}{{operation="get_me",status="401"}} 1.0' in text
+    assert f'{name}{{operation="none",status="408"}} 1.0' in text
 
 
 class TestDefaults:

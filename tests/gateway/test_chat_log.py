@@ -201,6 +201,16 @@ class TestWrites:
             "of others"
         ]
 
+    def test_a_listing_counts_whole_for_a_request_from_after_the_write(self, log: ChatLog) -> None:
+        """Also if a request from before the write has taken the same listing in."""
+        log.take_in(listing(1, [chat("1", "a")]), 0)
+        writes = log.writes
+        log.wrote("1", chat("1", "A"))
+        later = listing(2, [chat("1", "of others")])
+
+        assert titles(log.take_in(later, writes)) == ["A"]
+        assert titles(log.take_in(later, log.writes)) == ["of others"]
+
     def test_leaving_an_unknown_chat_changes_nothing(self, log: ChatLog) -> None:
         before = log.take_in(listing(1, []), 0)
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import threading
 from typing import TYPE_CHECKING
 
 import pytest
 import requests
 
-from teamwire_sync import Attachments, FileAttachment
+from teamwire_sync import FileAttachment
 from teamwire_sync._sandbox.world.seed import KNOWN_CHAT
 from tests.support.waiting import PATIENCE, wait_until
 
@@ -22,10 +21,11 @@ SIZE = 30_000_000
 
 
 @pytest.fixture
-def path(over_http: ServedGateway) -> str:
+def path(box: Sandbox) -> str:
     """The path of a long content."""
-    content = Attachments().add_file(io.BytesIO(bytes(SIZE)), "long.bin")
-    (attachment,) = over_http.connect().chats.at(KNOWN_CHAT).post("", content).attachments or ()
+    box.post_message(KNOWN_CHAT, "", files={"long.bin": bytes(SIZE)})
+    (message,) = box.connect().chats.at(KNOWN_CHAT).get_messages(1)
+    (attachment,) = message.attachments
     assert isinstance(attachment, FileAttachment)
     return f"/v1/bot/attachments/{attachment.aid}/content/"
 

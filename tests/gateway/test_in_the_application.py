@@ -10,7 +10,7 @@ import pytest
 
 from teamwire_sync._gateway.clients import MOST_FAILURES, Clients
 from teamwire_sync._gateway.outcomes import Outcomes
-from teamwire_sync._server.errors import RefusedError
+from teamwire_sync._server.errors import RefusedError, refuse
 from teamwire_sync._server.uploads import Files
 from tests.server.small_backend import REVISION, Room, SmallBackend, error
 
@@ -42,9 +42,13 @@ class GuardedBackend(SmallBackend):
 
     def perform(self, write: WriteRequest, key: str | None, fingerprint: str) -> Answer:
         assert self._client is not None
-        return self._kept.perform(
-            self._client.app_id, key, fingerprint, lambda: self._called(write.operation)
-        )
+
+        def work(may_be_done: bool) -> Answer:
+            if may_be_done:
+                refuse("nobody knows", "delivery_unknown")
+            return self._called(write.operation)
+
+        return self._kept.perform(self._client.app_id, key, fingerprint, work)
 
 
 class Gateway(Room):

@@ -40,12 +40,12 @@ with ThreadPoolExecutor({THREADS}) as pool:
 
 
 def test_50_clients_in_10_processes_cost_one_upstream_listing_per_ttl(
-    over_http: ServedGateway, box: Sandbox, clock: Clock
+    gateway: ServedGateway, box: Sandbox, clock: Clock
 ) -> None:
     with ExitStack() as exits:
         processes = []
         for _ in range(PROCESSES):
-            command = [sys.executable, "-c", REFRESHES, *over_http.login, over_http.url]
+            command = [sys.executable, "-c", REFRESHES, *gateway.login, gateway.url]
             process = subprocess.Popen(command, stdin=PIPE, stdout=PIPE, encoding="utf-8")
             exits.enter_context(process)
             exits.callback(process.kill)
@@ -63,14 +63,17 @@ def test_50_clients_in_10_processes_cost_one_upstream_listing_per_ttl(
             listed.append(box.count(*LISTING) - before)
             clock.advance(301)
     assert listed == [1] * TTLS
-    statuses = over_http.statuses(*LISTING)
+    statuses = gateway.statuses(*LISTING)
     assert statuses.count(304) == PROCESSES * THREADS * (TTLS - 1)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has all of 127.0.0.0/8")
-def test_a_304_of_the_gateway_takes_about_as_long_as_one_of_the_sandbox(tmp_path: Path) -> None:
+@pytest.mark.parametrize("upstream", ["http", "vendor"])
+def test_a_304_of_the_gateway_takes_about_as_long_as_one_of_the_sandbox(
+    tmp_path: Path, upstream: str
+) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "tests.gateway.gateway_load", "refreshes", tmp_path],
+        [sys.executable, "-m", "tests.gateway.gateway_load", "refreshes", upstream, tmp_path],
         capture_output=True,
         check=True,
         timeout=9 * PATIENCE,

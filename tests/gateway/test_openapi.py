@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
-from contextlib import closing
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from attrs import frozen
 
+from teamwire_sync import Connection
 from teamwire_sync._gateway import clients as clients_module
 from teamwire_sync._gateway.clients import Clients
 from teamwire_sync._server.web_server import Server
@@ -16,6 +17,7 @@ from teamwire_sync.gateway import create_app
 from teamwire_sync.testing import sandbox
 from tests.contract.schemas import CONTRACT as DOCUMENT
 from tests.support.gateways import upstream_to
+from tests.vendor.conftest import playing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,22 +44,27 @@ class Served:
     headers: dict[str, str]
 
 
-@pytest.fixture
-def served(path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+@pytest.fixture(params=["http", "vendor"])
+def served(
+    request: pytest.FixtureRequest, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Served]:
     # Wrong credentials are checked in each request, and must stay a 401.
     monkeypatch.setattr(clients_module, "MOST_FAILURES", 1_000_000)
     app_id, secret = Clients(path).add("client")
     login = base64.b64encode(f"{app_id}:{secret.reveal()}".encode()).decode()
-    with sandbox(chats=30) as box, closing(create_app(upstream_to(box), state=path)) as app:
+    with ExitStack() as exits:
+        box = exits.enter_context(sandbox(chats=30))
+        if request.param == "http":
+            upstream = upstream_to(box)
+        else:
+            exits.enter_context(playing("1.8", box, monkeypatch))
+            upstream = Connection.from_vendor()._transport
+        app = exits.enter_context(closing(create_app(upstream, state=path)))
         server = Server("127.0.0.1", 0, app, name="gateway")
         server.start()
-        try:
-            yield Served(
-                f"http://127.0.0.1:{server.bind_addr[1]}", {"Authorization": f"Basic {login}"}
-            )
-        finally:
-            app.end_upstream()
-            server.stop()
+        exits.callback(server.stop)
+        exits.callback(app.end_upstream)
+        yield Served(f"http://127.0.0.1:{server.bind_addr[1]}", {"Authorization": f"Basic {login}"})
 
 
 @pytest.mark.slow
@@ -71,8 +78,10 @@ def served(path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
 )
 def test_every_answer_conforms_to_the_contract(case: Any, served: Served) -> None:
     """Status, headers and body of each answer are documented, whatever was sent."""
-    case.call_and_validate(
+    answer = case.call_and_validate(
         served.url,
         headers=served.headers,
-        excluded_checks=[checks.positive_data_acceptance],
+        excluded_checks=[checks.positive_data_acceptance, schemathesis.checks.not_a_server_error],
     )
+    # The vendor's SDK can't do everything.
+    assert answer.status_code < 500 or answer.status_code == 501, answer.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import stat
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Callable
 import pytest
 
 from teamwire_sync import TWConfigError
+from teamwire_sync._gateway import outcomes as module
 from teamwire_sync._gateway.outcomes import KEPT, Outcomes
 from teamwire_sync._server.backend import Answer
 from teamwire_sync._server.errors import RefusedError, refusal_answer, refuse
@@ -19,11 +21,13 @@ from tests.support.waiting import PATIENCE, Gate, Threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from io import FileIO
 
     from teamwire_sync._gateway.state import StateFolder
     from tests.support.builders import Clock
 
 FILE = "outcomes.sqlite3"
+UNKNOWN = 502
 DONE = Answer('{"mid":"m1"}', 7)
 
 
@@ -32,17 +36,23 @@ class Upstream:
 
     Attributes:
         executed: The number of executions.
+        asked: The number of questions what has become of an execution.
+        knows: Whether it knows the answer.
         answer: The answer.
         failure: An exception in its place.
     """
 
     def __init__(self) -> None:
-        self.executed = 0
+        self.executed = self.asked = 0
+        self.knows = False
         self.answer = DONE
         self.failure: BaseException | None = None
 
-    def __call__(self) -> Answer:
-        self.executed += 1
+    def __call__(self, may_be_done: bool) -> Answer:
+        self.executed += not may_be_done
+        self.asked += may_be_done
+        if may_be_done and not self.knows:
+            refuse("nobody knows", "delivery_unknown")
         if self.failure is not None:
             raise self.failure
         return self.answer
@@ -65,7 +75,7 @@ def restarted(state: StateFolder, **kwargs: Any) -> closing[Outcomes]:
 
 def post(
     outcomes: Outcomes,
-    upstream: Callable[[], Answer],
+    upstream: Callable[[bool], Answer],
     key: str | None = "k",
     *,
     client: str = "app",
@@ -167,7 +177,7 @@ class TestStatuses:
     ) -> None:
         upstream.failure = RefusedError("lost", code)
         assert post(outcomes, upstream).status >= 500
-        assert code_of(post, outcomes, upstream) == "delivery_unknown"
+        assert post(outcomes, upstream).status == UNKNOWN
         assert upstream.executed == 1
 
     @pytest.mark.parametrize("kind", [ValueError, KeyboardInterrupt, SystemExit])
@@ -177,7 +187,7 @@ class TestStatuses:
         upstream.failure = kind()
         with pytest.raises(kind):
             post(outcomes, upstream)
-        assert code_of(post, outcomes, upstream) == "delivery_unknown"
+        assert post(outcomes, upstream).status == UNKNOWN
         assert upstream.executed == 1
 
     def test_an_unknown_outcome_survives_a_restart(
@@ -187,7 +197,7 @@ class TestStatuses:
         post(outcomes, upstream)
         outcomes.close()
         with restarted(state, clock=clock) as again:
-            assert code_of(post, again, upstream) == "delivery_unknown"
+            assert post(again, upstream).status == UNKNOWN
         assert upstream.executed == 1
 
     def test_another_request_with_a_key_of_unknown_outcome_is_refused(
@@ -198,10 +208,69 @@ class TestStatuses:
         assert code_of(post, outcomes, upstream, fingerprint="other") == "idempotency_mismatch"
 
 
-def after(gate: Gate, upstream: Upstream) -> Callable[[], Answer]:
-    def work() -> Answer:
+class TestUnknown:
+    """A request whose outcome is unknown, and an upstream that may know it."""
+
+    @pytest.fixture(autouse=True)
+    def lost(self, outcomes: Outcomes, upstream: Upstream) -> None:
+        upstream.failure = RefusedError("lost", "delivery_unknown")
+        post(outcomes, upstream)
+        upstream.failure = None
+        upstream.knows = True
+
+    def test_the_upstream_is_asked_for_the_outcome(
+        self, outcomes: Outcomes, upstream: Upstream
+    ) -> None:
+        assert post(outcomes, upstream) == DONE
+        assert (upstream.executed, upstream.asked) == (1, 1)
+
+    def test_the_outcome_is_recorded(self, outcomes: Outcomes, upstream: Upstream) -> None:
+        post(outcomes, upstream)
+        assert post(outcomes, upstream).is_replay
+        assert upstream.asked == 1
+
+    def test_a_refusal_of_the_upstream_is_the_outcome(
+        self, outcomes: Outcomes, upstream: Upstream
+    ) -> None:
+        upstream.failure = RefusedError("no", "chat_closed")
+        post(outcomes, upstream)
+        repeated = post(outcomes, upstream)
+        assert (repeated.status, repeated.is_replay) == (409, True)
+
+    @pytest.mark.parametrize(
+        "code", ["rate_limited", "unsupported", "service_unavailable", "idempotency_mismatch"]
+    )
+    def test_a_refusal_of_the_question_is_no_outcome(
+        self, outcomes: Outcomes, upstream: Upstream, code: str
+    ) -> None:
+        upstream.failure = RefusedError("not now", code)
+        with pytest.raises(RefusedError) as refused:
+            post(outcomes, upstream)
+        assert (refused.value.code, refused.value.retry_after) == ("in_progress", 1)
+        upstream.failure = None
+        assert post(outcomes, upstream) == DONE
+        assert (upstream.executed, upstream.asked) == (1, 2)
+
+    def test_an_upstream_that_does_not_know_either_is_asked_again(
+        self, outcomes: Outcomes, upstream: Upstream
+    ) -> None:
+        upstream.knows = False
+        assert post(outcomes, upstream).status == UNKNOWN
+        upstream.knows = True
+        assert post(outcomes, upstream) == DONE
+
+    def test_an_upstream_that_may_have_forgotten_the_key_is_not_asked(
+        self, outcomes: Outcomes, upstream: Upstream, clock: Clock
+    ) -> None:
+        clock.advance(KEPT - 3599)
+        assert code_of(post, outcomes, upstream) == "delivery_unknown"
+        assert (upstream.executed, upstream.asked) == (1, 0)
+
+
+def after(gate: Gate, upstream: Upstream) -> Callable[[bool], Answer]:
+    def work(may_be_done: bool) -> Answer:
         gate()
-        return upstream()
+        return upstream(may_be_done)
 
     return work
 
@@ -254,7 +323,7 @@ class TestThreads:
     def test_one_of_the_waiting_requests_is_executed_if_the_first_one_was_not_done(
         self, state: StateFolder, upstream: Upstream, gate: Gate
     ) -> None:
-        def refused() -> Answer:
+        def refused(may_be_done: bool) -> Answer:
             gate()
             refuse("not now", "service_unavailable")
 
@@ -304,20 +373,21 @@ class TestAge:
     def test_old_outcomes_are_removed_in_small_batches(
         self, state: StateFolder, outcomes: Outcomes, upstream: Upstream, clock: Clock
     ) -> None:
-        for number in range(50):
+        for number in range(120):
             post(outcomes, upstream, str(number))
         clock.advance(KEPT + 1)
         found = []
         for number in range(4):
             post(outcomes, upstream, f"new {number}")
             found.append(count_in(state))
-        assert found == [31, 12, 3, 4]
+            clock.advance(0.1)
+        assert found == [71, 22, 3, 4]
 
     def test_a_full_database_refuses_new_requests_before_they_are_executed(
         self, state: StateFolder, upstream: Upstream, caplog: pytest.LogCaptureFixture
     ) -> None:
         upstream.answer = Answer("x" * 4000, 1)
-        with restarted(state, max_bytes=100_000) as outcomes:
+        with restarted(state, max_bytes=100_000, most=1) as outcomes:
             assert code_of(fill, outcomes, upstream) == "service_unavailable"
             executed = upstream.executed
             assert code_of(fill, outcomes, upstream) == "service_unavailable"
@@ -330,22 +400,44 @@ class TestAge:
         self, state: StateFolder, upstream: Upstream, clock: Clock
     ) -> None:
         upstream.answer = Answer("x" * 4000, 1)
-        with restarted(state, max_bytes=100_000, clock=clock) as outcomes:
+        with restarted(state, max_bytes=100_000, most=1, clock=clock) as outcomes:
             assert code_of(fill, outcomes, upstream) == "service_unavailable"
             clock.advance(KEPT + 1)
             assert post(outcomes, upstream, "new") == upstream.answer
 
+    def test_a_client_that_fills_the_database_does_not_fill_it_for_others(
+        self, state: StateFolder, upstream: Upstream
+    ) -> None:
+        upstream.answer = Answer("x" * 4000, 1)
+        with restarted(state, max_bytes=100_000, most=3) as outcomes:
+            assert code_of(fill, outcomes, upstream) == "service_unavailable"
+            for key in "abc":
+                assert post(outcomes, upstream, key, client="other") == upstream.answer
+            assert code_of(post, outcomes, upstream, "d", client="other") == "service_unavailable"
+
+    def test_many_clients_do_not_fill_more_than_the_double_size(
+        self, state: StateFolder, upstream: Upstream
+    ) -> None:
+        upstream.answer = Answer("x" * 4000, 1)
+        with restarted(state, max_bytes=100_000, most=99) as outcomes:
+            assert code_of(fill, outcomes, upstream) == "service_unavailable"
+            code = code_of(post, outcomes, upstream, client="other")
+        assert code == "service_unavailable"
+        assert 1 / 2 < upstream.executed * 4000 / 200_000 < 1
+
     def test_an_outcome_that_cannot_be_recorded_is_told_and_then_unknown(
         self, outcomes: Outcomes, caplog: pytest.LogCaptureFixture
     ) -> None:
-        def executed_without_a_disk() -> Answer:
+        def executed_without_a_disk(may_be_done: bool) -> Answer:
+            if may_be_done:
+                refuse("nobody knows", "delivery_unknown")
             outcomes._database.execute("PRAGMA query_only = ON")
             return DONE
 
         assert post(outcomes, executed_without_a_disk).status == 200
         assert "can't record an outcome, which is now unknown: attempt to write" in caplog.text
         outcomes._database.execute("PRAGMA query_only = OFF")
-        assert code_of(post, outcomes, executed_without_a_disk) == "delivery_unknown"
+        assert post(outcomes, executed_without_a_disk).status == UNKNOWN
 
 
 def fill(outcomes: Outcomes, upstream: Upstream) -> None:
@@ -361,18 +453,31 @@ def count_in(state: StateFolder) -> int:
 
 class TestFile:
     def test_a_request_is_on_disk_before_it_is_executed(
-        self, state: StateFolder, outcomes: Outcomes
+        self,
+        state: StateFolder,
+        outcomes: Outcomes,
+        upstream: Upstream,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        found = []
+        forced = []
 
-        def look() -> Answer:
-            found.append(outcomes._database.execute("PRAGMA synchronous").fetchone()[0])
-            found.append(count_in(state))
-            return DONE
+        def force(file: FileIO) -> None:
+            os.fsync(file.fileno())
+            forced.append((file.name, count_in(state), upstream.executed))
 
-        post(outcomes, look)
-        full = 2
-        assert found == [full, 1]
+        monkeypatch.setattr(module, "force", force)
+        post(outcomes, upstream)
+        assert forced == [(state.path_of(f"{FILE}-wal"), 1, 0)]
+
+    def test_a_request_that_can_not_be_forced_onto_the_disk_is_not_executed(
+        self, outcomes: Outcomes, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(file: FileIO) -> None:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+        monkeypatch.setattr(module, "force", fail)
+        assert code_of(post, outcomes, upstream) == "service_unavailable"
+        assert upstream.executed == 0
 
     @pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
     def test_the_files_are_for_this_user_alone(

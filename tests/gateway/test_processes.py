@@ -45,11 +45,12 @@ def gateway(box: Sandbox, path: Path) -> Iterator[GatewayProcess]:
 
 
 class TestEnd:
+    @pytest.mark.parametrize("upstream", ["http", "vendor"])
     def test_sigterm_finishes_a_write_under_way_and_ends_with_0(
-        self, gateway: GatewayProcess, box: Sandbox
+        self, box: Sandbox, path: Path, upstream: str
     ) -> None:
-        with gateway.connect() as connection, Threads() as threads:
-            connection.check()
+        gateway = GatewayProcess(box, path, upstream=upstream)
+        with closing(gateway), gateway.connect() as connection, Threads() as threads:
             with box.hold(*POSTS) as held:
                 post = threads.start(connection.chats.at(KNOWN_CHAT).post, "hello")
                 held.wait_arrived(timeout=PATIENCE)
@@ -57,7 +58,7 @@ class TestEnd:
                 wait_until(lambda: not self.is_listening(gateway))
                 held.release()
                 assert post.result(PATIENCE).msg == "hello"
-        assert gateway.wait() == 0
+            assert gateway.wait() == 0
 
     def test_it_does_not_wait_for_a_program_that_waits_for_events(
         self, gateway: GatewayProcess, box: Sandbox
@@ -69,8 +70,11 @@ class TestEnd:
             connection.close()
             assert isinstance(events.exception(PATIENCE), Exception)
 
-    def test_after_the_grace_time_it_ends_anyway(self, box: Sandbox, path: Path) -> None:
-        gateway = GatewayProcess(box, path, "--grace", "0.1")
+    @pytest.mark.parametrize("upstream", ["http", "vendor"])
+    def test_after_the_grace_time_it_ends_anyway(
+        self, box: Sandbox, path: Path, upstream: str
+    ) -> None:
+        gateway = GatewayProcess(box, path, "--grace", "0.1", upstream=upstream)
         config = ConnectionConfig(retries=0)
         with closing(gateway), gateway.connect(config=config) as connection, Threads() as threads:
             with box.hold(*POSTS) as held:
@@ -79,6 +83,16 @@ class TestEnd:
                 assert gateway.end() == 0
             assert post.exception(PATIENCE) is not None
         assert any("--grace is too short" in line for line in gateway.lines)
+
+    def test_it_does_not_wait_for_a_thread_of_the_sdk(
+        self, box: Sandbox, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Python waits for all threads at its end, however long the SDK waits for its server."""
+        thread = "import threading; threading.Thread(target=threading.Event().wait).start()"
+        (tmp_path / "sitecustomize.py").write_text(thread)
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+        with closing(GatewayProcess(box, path)) as gateway:
+            assert gateway.end() == 0
 
     def test_ctrl_c_ends_it_in_the_same_way(self, gateway: GatewayProcess) -> None:
         assert gateway.end(signal.SIGINT) == 0

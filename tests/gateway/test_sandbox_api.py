@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from teamwire_sync import ConnectionConfig
 from tests.sandbox import test_directory, test_domain, test_edits, test_messages
-from tests.support.gateways import ServedGateway, upstream_to
+from tests.support.gateways import BehindGateway, ServedGateway, upstream_to
 from tests.support.sandbox_api import Api
 
 if TYPE_CHECKING:
@@ -26,19 +26,6 @@ for _module in (test_directory, test_domain, test_edits, test_messages):
     for _name, _value in vars(_module).items():
         if _name.startswith("test_") and _name not in _NOT_TOLD:
             globals()[f"{_name}__{_module.__name__.rpartition('_')[2]}"] = _value
-
-
-class BehindGateway:
-    """A sandbox, and a gateway to it, which its clients see in its place."""
-
-    def __init__(self, box: Sandbox, gateway: ServedGateway) -> None:
-        self._box = box
-        self.url = gateway.url
-        self.app_id, self.secret = gateway.login
-        self.connect = gateway.connect
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._box, name)
 
 
 @pytest.fixture

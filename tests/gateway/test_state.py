@@ -5,12 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
 from teamwire_sync import TWConfigError
+from teamwire_sync._gateway.clients import Clients
 from teamwire_sync._gateway.state import StateFolder, locked
+from teamwire_sync._server.backend import Answer
+from teamwire_sync.gateway import create_app
+from tests.support.fake_transport import FakeTransport
 from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
@@ -39,6 +44,23 @@ def test_a_folder_that_others_can_open_is_refused(path: Path) -> None:
     path.chmod(0o755)
     with pytest.raises(TWConfigError, match=r"the gateway's state in .* is open to other users"):
         StateFolder(path)
+
+
+@needs_modes
+def test_every_file_of_it_is_for_this_user_alone(path: Path) -> None:
+    """Also while nothing else hides it: the umask is 0."""
+    before = os.umask(0)
+    try:
+        with closing(create_app(FakeTransport(), state=path)) as app:
+            Clients(path).add("test")
+            key = "0" * 32
+            app._gateway.outcomes.perform("client", key, "fingerprint", lambda: Answer("{}"))
+            modes = {each.name: each.stat().st_mode & 0o777 for each in path.iterdir()}
+    finally:
+        os.umask(before)
+
+    assert {"clients.json", "outcomes.sqlite3", "revision"} < set(modes)
+    assert set(modes.values()) == {0o600}
 
 
 def test_a_file_in_place_of_the_folder_is_refused(path: Path) -> None:

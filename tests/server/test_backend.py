@@ -25,7 +25,10 @@ MEMBERS = {"add_user_ids": ["u"]}
 # What is sent, and what the backend is asked.
 CALLS: dict[str, tuple[dict[str, Any], tuple[Any, ...]]] = {
     "get_me": ({}, ()),
-    "create_chat": ({"json": {"title": "x"}}, (ChatDraft("x", [], []),)),
+    "create_chat": (
+        {"json": {"title": "x", "user_ids": ["u"]}},
+        (ChatDraft("x", ["u"], []),),
+    ),
     "edit_chat": ({"json": {"is_closed": True}}, ("tü 1", {"is_closed": True})),
     "edit_members": (
         {"json": {**MEMBERS, "remove_group_ids": ["g"]}},
@@ -72,6 +75,12 @@ def test_the_backend_gets_parsed_values(room: Room, name: str) -> None:
     request, args = CALLS[name]
     assert send(room, name, **request).json == {"fixed": True}
     assert room.backend.calls == [(name, *args)]
+
+
+def test_a_chat_without_a_recipient_is_refused_without_the_backend(room: Room) -> None:
+    """An upstream that refuses it in its own way would leave the outcome unknown."""
+    assert error(send(room, "create_chat", json={"title": "x"})) == (422, "no_recipient")
+    assert room.backend.calls == []
 
 
 @pytest.mark.parametrize("name", CALLS)

@@ -14,14 +14,18 @@ import pytest
 import requests
 import trustme
 
+from teamwire_sync._server.limits import Limits
 from teamwire_sync._server.middleware import CONNECTION_KEY
 from teamwire_sync._server.strict_http import StrictHeaderReader
-from teamwire_sync._server.web_server import Limits, Server, Tls
+from teamwire_sync._server.tls import Tls
+from teamwire_sync._server.web_server import Server
 from tests.support.waiting import PATIENCE, Gate, Threads, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
+
+    from werkzeug.wrappers import Response
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: x\r\n"
@@ -35,13 +39,19 @@ class Room:
         seen: The methods and bodies so far.
         gates: A gate in which the requests to a path wait.
         is_unread: Whether the application reads no body.
+        size: The size of the response; None for that of the body.
+        refused: The responses to requests that the application has not seen.
     """
 
     def __init__(self, limits: Limits | None = None, tls: Tls | None = None) -> None:
         self.seen: list[tuple[str, bytes]] = []
         self.gates: dict[str, Gate] = {}
         self.is_unread = False
-        self.server = Server("127.0.0.1", 0, self._serve, limits=limits, tls=tls)
+        self.size: int | None = None
+        self.refused: list[Response] = []
+        self.server = Server(
+            "127.0.0.1", 0, self._serve, limits=limits, tls=tls, refused=self.refused.append
+        )
         self.server.start()
         self.address: tuple[str, int] = self.server.bind_addr
 
@@ -53,6 +63,7 @@ class Room:
             environ[CONNECTION_KEY].stream()
         if path in self.gates:
             self.gates[path]()
+        body = body if self.size is None else bytes(self.size)
         start_response("200 OK", [("Content-Length", str(len(body)))])
         return [body]
 
@@ -128,7 +139,7 @@ HOSTILE = {
 def test_a_hostile_request_is_refused_and_ends_the_connection(room: Room, request_: bytes) -> None:
     with room.connect() as client:
         client.sendall(request_ + GET)
-        assert statuses(all_of(client)) in ([400], [501])
+        assert statuses(all_of(client)) == [400]
     assert room.seen == []
 
 
@@ -160,6 +171,35 @@ def test_huge_headers_are_refused(room: Room, request_: bytes) -> None:
         client.sendall(request_)
         assert statuses(all_of(client)) in ([413], [414])
     assert room.seen == []
+
+
+REFUSED = {
+    "400 bad_request": POST + LENGTH + LENGTH + b"\r\nhello",
+    "405 method_not_allowed": b"CONNECT x:80 HTTP/1.1\r\n\r\n",
+    "408 http_408": GET[:20],
+    "413 payload_too_large": POST + b"X: " + b"x" * 70_000 + b"\r\n\r\n",
+    "414 http_414": b"GET /" + b"x" * 70_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+    "505 http_505": b"GET / HTTP/2.0\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize(("expected", "request_"), REFUSED.items())
+def test_what_the_application_does_not_see_gets_an_error_of_the_contract(
+    expected: str, request_: bytes
+) -> None:
+    with room_with(header_timeout=0.2) as room, room.connect() as client:
+        client.sendall(request_)
+        head, _, body = all_of(client).partition(b"\r\n\r\n")
+        (refused,) = room.refused
+    status, code = expected.split()
+    assert head.split()[1].decode() == status
+    assert json.loads(body)["error"]["code"] == code
+    headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n")[1:])
+    assert headers["Content-Length"] == str(len(body))
+    assert headers["Teamwire-Bot-Contract"] == "1"
+    assert headers["Cache-Control"] == "no-store"
+    assert headers["Connection"] == "close"
+    assert headers["X-Request-ID"] == refused.headers["X-Request-ID"]
 
 
 def test_chunks_are_one_body_and_end_the_connection(room: Room) -> None:
@@ -233,6 +273,71 @@ def test_a_request_may_take_longer_than_its_headers() -> None:
         assert answer.result(PATIENCE).status_code == 200
 
 
+@pytest.mark.parametrize("has_tls", [False, True], ids=["HTTP", "TLS"])
+class TestSlow:
+    """Each client moves a byte from time to time, so that no single wait is long."""
+
+    @contextmanager
+    def room(self, has_tls: bool, tls: tuple[Tls, ssl.SSLContext], **limits: Any) -> Iterator[Room]:
+        limits = {"header_timeout": 0.4, "timeout": 0.4, "check_interval": 0.01, **limits}
+        with closing(Room(Limits(**limits), tls[0] if has_tls else None)) as room:
+            room.connect = lambda: self.connect(room, tls[1] if has_tls else None)  # type: ignore[method-assign]
+            yield room
+
+    @staticmethod
+    def connect(room: Room, context: ssl.SSLContext | None) -> socket.socket:
+        client = socket.socket()
+        # A short response fills it.
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.settimeout(PATIENCE)
+        client.connect(room.address)
+        if context is None:
+            return client
+        return context.wrap_socket(client, server_hostname="127.0.0.1")
+
+    def test_a_body_that_drips_ends(self, has_tls: bool, tls: tuple[Tls, ssl.SSLContext]) -> None:
+        with self.room(has_tls, tls) as room, room.connect() as client:
+            client.sendall(POST + b"Content-Length: 100000\r\n\r\n")
+            wait_until(lambda: room.server.under_way() == 1)
+            client.settimeout(0.01)
+            while room.server.under_way():
+                with suppress(OSError):
+                    client.sendall(b"x")
+                with suppress(OSError):
+                    client.recv(1)
+
+    def test_a_reader_that_sips_ends(self, has_tls: bool, tls: tuple[Tls, ssl.SSLContext]) -> None:
+        with self.room(has_tls, tls) as room, room.connect() as client:
+            room.size = 50_000_000
+            client.sendall(GET)
+            client.recv(1)
+            wait_until(lambda: client.recv(1) != b"" and room.server.under_way() == 0)
+
+    def test_with_all_but_one_slow_clients_a_good_request_comes_through(
+        self, has_tls: bool, tls: tuple[Tls, ssl.SSLContext]
+    ) -> None:
+        beginnings = {
+            "headers": GET[:20],
+            "body": POST + b"Content-Length: 100000\r\n\r\nx",
+            "response": GET,
+        }
+        with (
+            self.room(has_tls, tls, connections=20, header_timeout=30, timeout=30) as room,
+            ExitStack() as exits,
+        ):
+            room.size = 50_000_000
+            for number in range(18):
+                client = exits.enter_context(room.connect())
+                client.sendall([*beginnings.values()][number % 3])
+            plain = exits.enter_context(socket.create_connection(room.address))
+            plain.sendall(b"\x16\x03\x01" if has_tls else b"P")
+            wait_until(lambda: room.server.under_way() == 19)
+            room.size = None
+            with room.connect() as client:
+                client.sendall(GET)
+                assert client.recv(15) == b"HTTP/1.1 200 OK"
+
+
 def test_with_all_but_one_slow_connections_a_good_request_comes_through() -> None:
     with room_with(connections=20) as room, ExitStack() as exits:
         for _ in range(19):
@@ -254,8 +359,10 @@ def test_a_connection_above_the_limit_gets_503() -> None:
             exits.enter_context(room.connect()).sendall(GET[:20])
         wait_until(lambda: room.server.under_way() == 5)
         answer = room.get()
+        (refused,) = room.refused
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
     assert json.loads(answer.content)["error"]["code"] == "service_unavailable"
+    assert refused.status_code == 503
 
 
 @pytest.fixture
@@ -302,6 +409,28 @@ class TestTls:
             assert b"HTTP" not in all_of(client)
         assert room.seen == []
 
+    def test_the_end_of_the_server_sends_nothing_without_tls(
+        self, tls: tuple[Tls, ssl.SSLContext]
+    ) -> None:
+        gate = Gate()
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        with closing(Room(tls=tls[0])) as room, room.connect() as client:
+            room.gates["/slow"] = gate
+            session = tls[1].wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")
+            while True:
+                try:
+                    session.do_handshake()
+                    break
+                except ssl.SSLWantReadError:
+                    client.sendall(outgoing.read())
+                    incoming.write(client.recv(65_536))
+            session.write(GET.replace(b"/ ", b"/slow ", 1))
+            client.sendall(outgoing.read())
+            gate.wait_arrived()
+            threading.Timer(0.05, gate.open).start()
+            room.server.stop()
+            assert b"HTTP" not in all_of(client)
+
 
 class TestDrain:
     def test_it_waits_for_requests_under_way_and_lets_nobody_in(self) -> None:
@@ -331,7 +460,7 @@ class TestDrain:
             client.sendall(GET[:20])
             wait_until(lambda: room.server.under_way() == 1)
             assert room.server.drain(PATIENCE)
-            assert statuses(all_of(client)) == [408]
+            assert statuses(all_of(client)) == [503]
 
     def test_it_waits_no_longer_than_it_may(self) -> None:
         gate = Gate()

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from subprocess import PIPE
 from typing import TYPE_CHECKING
@@ -15,28 +16,25 @@ import pytest
 
 from teamwire_sync import Connection
 from teamwire_sync._gateway.clients import Clients
+from tests.support.sdk_double import process_env
 from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
-    from typing import Protocol
-
-    class HasEnv(Protocol):
-        """A server whose clients need these variables."""
-
-        @property
-        def env(self) -> dict[str, str]: ...
+    from tests.support.sdk_double import HasEnv
 
 
-COMMAND = [sys.executable, "-m", "teamwire_sync._cli", "gateway", "--upstream", "http"]
+_COMMAND = [sys.executable, "-m", "teamwire_sync._cli", "gateway", "--upstream"]
+COMMAND = [*_COMMAND, "http"]
 
 
 class GatewayProcess:
-    """A gateway, over HTTP to a sandbox unless the options say otherwise.
+    """A gateway to a sandbox.
 
     Args:
-        box: The upstream, which has the variables that lead to it.
+        box: The sandbox.
         state: The folder of the state.
         options: Options of the command.
+        upstream: The way to the sandbox: "http", or "vendor" for the double of the vendor's SDK.
 
     Attributes:
         url: The URL.
@@ -45,15 +43,15 @@ class GatewayProcess:
         lines: The lines on stderr: the log.
     """
 
-    def __init__(self, box: HasEnv, state: Path, *options: str) -> None:
+    def __init__(self, box: HasEnv, state: Path, *options: str, upstream: str = "http") -> None:
         clients = Clients(state)
         name = f"client{len(clients.all())}"
         self.app_id, secret = clients.add(name)
         self.secret = secret.reveal()
         self.lines: list[str] = []
         self._process = subprocess.Popen(
-            [*COMMAND, "--port", "0", "--state", state, *options],
-            env={**os.environ, **box.env},
+            [*_COMMAND, upstream, "--port", "0", "--state", state, *options],
+            env={**os.environ, **(box.env if upstream == "http" else process_env(box))},
             stdout=PIPE,
             stderr=PIPE,
             encoding="utf-8",
@@ -82,6 +80,15 @@ class GatewayProcess:
     def open_files(self) -> int:
         """The number of its open files and sockets."""
         return len([*Path(f"/proc/{self._process.pid}/fd").iterdir()])
+
+    def open_paths(self) -> list[str]:
+        """The paths of its open files, also of those that have no name any more."""
+        found = []
+        for each in Path(f"/proc/{self._process.pid}/fd").iterdir():
+            # It may be closed now.
+            with suppress(FileNotFoundError):
+                found.append(str(each.readlink()))
+        return found
 
     def memory(self) -> int:
         """Its resident memory in kB."""

@@ -6,6 +6,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
 from teamwire_sync import Connection, ConnectionConfig
 from teamwire_sync._gateway.app import GatewayApp
@@ -19,6 +20,7 @@ from teamwire_sync._server.errors import refuse
 from teamwire_sync._server.middleware import CONNECTION_KEY
 from teamwire_sync._server.uploads import Files
 from teamwire_sync._server.web_server import Server
+from teamwire_sync.testing import ServedRequest
 from tests.contract.schemas import faults_of_answer
 
 if TYPE_CHECKING:
@@ -34,6 +36,34 @@ def upstream_to(box: Sandbox) -> Transport:
     """A transport to *box* over HTTP, which retries nothing."""
     config = ConnectionConfig(retries=0)
     return Connection(box.app_id, box.secret, box.url, config=config)._transport
+
+
+class BehindGateway:
+    """A sandbox, and a gateway to it, which its clients see in its place.
+
+    Attributes:
+        url: The URL of the gateway.
+        app_id: The App ID of a client of the gateway.
+        secret: Its Secret.
+        connect: As that of a sandbox.
+    """
+
+    def __init__(self, box: Sandbox, gateway: ServedGateway) -> None:
+        self._box, self._gateway = box, gateway
+        self.url = gateway.url
+        self.app_id, self.secret = gateway.login
+        self.connect = gateway.connect
+
+    @property
+    def requests(self) -> list[ServedRequest]:
+        """The requests to the gateway so far."""
+        return [
+            ServedRequest(method, path, dict(parse_qsl(query)), status)
+            for method, path, query, status in self._gateway.served
+        ]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._box, name)
 
 
 class GuardedClients(Clients):
