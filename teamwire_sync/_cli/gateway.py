@@ -24,6 +24,7 @@ from teamwire_sync._cli.settings import Settings, validate_seconds, without_stor
 from teamwire_sync._config import ConnectionConfig
 from teamwire_sync._gateway import CACHE_TTL, CONNECTIONS
 from teamwire_sync._gateway.clients import Clients
+from teamwire_sync._gateway.log import QueuedLog
 from teamwire_sync._http.contract import OPERATIONS
 from teamwire_sync._internal.extras import install_command
 from teamwire_sync._internal.home import user_folder
@@ -215,6 +216,7 @@ def _serve(server: Server, app: GatewayApp, grace: float) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # Each request is one line, whatever --verbose says.
     logger.getChild("gateway.access").setLevel(logging.INFO)
+    log = QueuedLog()
     try:
         try:
             server.start()
@@ -238,6 +240,7 @@ def _serve(server: Server, app: GatewayApp, grace: float) -> None:
         end.start()
         app.end_upstream()
         server.stop()
+        log.close()
 
 
 def _allow_files(number: int) -> None:
@@ -250,9 +253,9 @@ def _allow_files(number: int) -> None:
 
 
 def _leave() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):
-            stream.flush()
+    # Not stderr: nobody may be reading it.
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
     os._exit(0)
 
 

@@ -28,7 +28,7 @@ class _Request(HTTPRequest):
 
     def read_request_line(self) -> bool:
         """Read the first line; return whether it is valid."""
-        if not super().read_request_line():
+        if not super().read_request_line():  # type: ignore[no-untyped-call]
             return False
         line = b" ".join((self.method, self.uri, self.request_protocol))
         is_valid = REQUEST_LINE.fullmatch(line) is not None
