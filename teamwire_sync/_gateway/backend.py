@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import re
 import threading
 import time
@@ -102,7 +101,7 @@ class Gateway:
         self.cache = self._connection._cache
         self._clock = clock or time.monotonic
         self._lock = threading.Lock()
-        self._check_at = -math.inf
+        self._check_at = 0.0
         self._is_ready = False
         config = config or ConnectionConfig()
         self._keep_visible(outcomes.recent(config.total_timeout + config.own_write_grace))
