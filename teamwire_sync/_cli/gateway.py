@@ -140,7 +140,7 @@ def gateway(context: click.Context, /, **options: Any) -> None:
     """Let programs on other machines use a Teamwire through this machine.
 
     The gateway serves the REST contract. It runs until SIGTERM or Ctrl-C. Only the programs that
-    you add with add-client may use it. It needs no credentials for them: it uses its own.
+    you add with add-client may use it. They need no credentials of Teamwire.
     """
     context.meta[__name__] = options["state"]
     if context.invoked_subcommand is None:
@@ -347,7 +347,7 @@ def add_client(
 ) -> None:
     """Let a program use the gateway, and print the lines to export for it.
 
-    The Secret is shown only now: the gateway keeps a hash of it. A running gateway knows the
+    The Secret is shown only now: the gateway keeps a hash of it. A running gateway accepts the
     program after a second.
     """
     clients = Clients(_folder(state))
