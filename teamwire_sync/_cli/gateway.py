@@ -203,7 +203,7 @@ def _run(
                 "requests from other addresses are refused."
             )
         server = server_module.Server(
-            host, port, app, limits=limits, tls=tls, name="gateway", refused=app.refused
+            host, port, app, limits=limits, tls=tls, name="gateway", refused=app.record
         )
         _serve(server, app, options["grace"])
 
@@ -239,7 +239,7 @@ def _serve(server: Server, app: GatewayApp, grace: float) -> None:
         end.start()
         app.end_upstream()
         server.stop()
-        log.close()
+        log.end()
 
 
 def _allow_files(number: int) -> None:

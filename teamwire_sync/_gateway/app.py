@@ -115,7 +115,7 @@ class GatewayApp:
                 response = Response.from_app(self._app, environ)
         label(response, environ)
         # Before the first byte is sent: who has a response finds its line.
-        self._record(
+        self.record(
             response,
             client=backend.client.name if backend.client is not None else "-",
             method=environ["REQUEST_METHOD"],
@@ -124,11 +124,7 @@ class GatewayApp:
         )
         return response
 
-    def refused(self, response: Response) -> None:
-        """Record the response to a request that the web server has refused."""
-        self._record(response)
-
-    def _record(
+    def record(
         self,
         response: Response,
         *,
@@ -137,6 +133,7 @@ class GatewayApp:
         operation: str | None = None,
         seconds: float = 0.0,
     ) -> None:
+        """Log and count a request. The defaults are for one that the web server has refused."""
         _access.info(
             "%s %s %s %d %d ms %s",
             client,

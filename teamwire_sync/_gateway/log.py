@@ -40,9 +40,9 @@ class QueuedLog(QueueHandler):
         """Count a record that has no place. By default, the reason would be printed on stderr."""
         self._lost += 1
 
-    def close(self) -> None:
+    # Not `close`: logging calls that again at the end of the process.
+    def end(self) -> None:
         """Restore the handlers when they have the records. That may take for ever."""
         logger.handlers[:] = self._handlers
         self._records.join()
         self._listener.stop()
-        super().close()

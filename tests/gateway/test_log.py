@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -50,8 +50,16 @@ def stuck(monkeypatch: pytest.MonkeyPatch) -> Iterator[StuckHandler]:
     handler.gate.open()
 
 
+@contextmanager
+def ending(log: QueuedLog) -> Iterator[QueuedLog]:
+    try:
+        yield log
+    finally:
+        log.end()
+
+
 def test_lines_wait_in_their_order(stuck: StuckHandler) -> None:
-    with closing(QueuedLog()):
+    with ending(QueuedLog()):
         for number in range(5):
             logger.error("line %d", number)
         assert stuck.lines == []
@@ -61,7 +69,7 @@ def test_lines_wait_in_their_order(stuck: StuckHandler) -> None:
 
 
 def test_nobody_waits_for_a_log_that_is_not_read(stuck: StuckHandler) -> None:
-    with closing(QueuedLog()) as log:
+    with ending(QueuedLog()) as log:
         logger.error("first")
         stuck.gate.wait_arrived()
         for number in range(25):
