@@ -22,7 +22,7 @@ from werkzeug.wrappers import Response
 from teamwire_sync._internal.log import logger
 from teamwire_sync._server.errors import error_body
 from teamwire_sync._server.http_connection import TrackedConnection, WsgiGateway
-from teamwire_sync._server.limits import Limits
+from teamwire_sync._server.limits import ENDED, Limits
 from teamwire_sync._server.middleware import label
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ _LONGEST_HEADERS = 64 * 1024
 # end of the server, they are the seconds for which headers may be incomplete.
 _LINGER = 1.0
 _MOST_LINGERING = 256
+# Seconds in which most clients can send the headers of a request.
+_SHORT = 0.1
 
 
 class _Connections(ConnectionManager):
@@ -195,22 +197,34 @@ class Server(wsgi.Server):
         """
         with self._lock:
             self.is_draining = True
-        headers_until = _soon()
         ends_at = time.monotonic() + seconds
         while self.socket is not None or self.under_way():
             if time.monotonic() > ends_at:
                 return False
-            if time.monotonic() > headers_until:
-                self._end_headers()
+            self._end_headers(_LINGER)
             time.sleep(self.expiration_interval)
         return True
 
-    def _end_headers(self) -> None:
-        """End requests of which only the beginning has arrived: the rest may not come."""
+    def _end_headers(self, seconds: float, most: int | None = None) -> bool:
+        """End requests of which only the beginning has arrived.
+
+        Args:
+            seconds: The minimum time since the beginning arrived.
+            most: The maximum number of requests to end, the oldest first; None for all.
+
+        Returns:
+            Whether there was one.
+        """
+        late = time.monotonic() - seconds + self.limits.header_timeout
         with self._lock:
-            for connection in self._open:
-                if connection.client.headers_due_at is not None:
-                    connection.end_input()
+            waiting = [(each.client.headers_due_at, each) for each in self._open]
+            slow = sorted(
+                (pair for pair in waiting if pair[0] and pair[0] < late), key=itemgetter(0)
+            )[:most]
+            for _, connection in slow:
+                connection.client.headers_due_at = ENDED
+                connection.end_input()
+        return bool(slow)
 
     def under_way(self) -> int:
         """Return the number of requests under way for whose end the server waits."""
@@ -245,7 +259,11 @@ class Server(wsgi.Server):
             conn.client.headers_due_at = time.monotonic() + self.limits.header_timeout
             conn.is_busy = True
             super().process_conn(conn)
-        elif len(self._open) <= self.limits.connections or self._connections.close_oldest():
+        elif (
+            len(self._open) <= self.limits.connections
+            or self._connections.close_oldest()
+            or self._end_headers(_SHORT, 1)
+        ):
             self.put_conn(conn)
             # A connection without a request is closed earlier than one that has had requests.
             conn.last_used = time.time() - self.limits.timeout + self.limits.header_timeout

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import signal
@@ -80,6 +79,8 @@ def test_nobody_waits_for_a_log_that_is_not_read(stuck: StuckHandler) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="pipes have other sizes")
 def test_a_gateway_whose_stderr_nobody_reads_serves_and_ends(box: Sandbox, path: Path) -> None:
+    import fcntl  # noqa: PLC0415  not on Windows
+
     app_id, secret = Clients(path).add("program")
     reading, writing = os.pipe()
     fcntl.fcntl(writing, 1031, 4096)  # F_SETPIPE_SZ, since Python 3.10 in fcntl

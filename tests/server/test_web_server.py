@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import json
+import select
 import socket
 import ssl
 import threading
@@ -356,11 +357,23 @@ def test_a_new_connection_is_preferred_to_an_idle_one() -> None:
         assert clients[0].recv(1) == b""
 
 
+def test_slow_headers_make_room_for_a_good_request() -> None:
+    with room_with(connections=5, header_timeout=PATIENCE) as room, ExitStack() as exits:
+        clients = [exits.enter_context(room.connect()) for _ in range(5)]
+        for client in clients:
+            client.sendall(GET[:20])
+        wait_until(lambda: room.server.under_way() == 5)
+        wait_until(lambda: room.get().status_code == 200)
+        ended = next(iter(select.select(clients, [], [], PATIENCE)[0]))
+        assert statuses(all_of(ended)) == [408]
+
+
 def test_a_connection_above_the_limit_gets_503() -> None:
     with room_with(connections=5) as room, ExitStack() as exits:
+        room.gates["/slow"] = Gate()
         for _ in range(5):
-            exits.enter_context(room.connect()).sendall(GET[:20])
-        wait_until(lambda: room.server.under_way() == 5)
+            exits.enter_context(room.connect()).sendall(GET.replace(b"/ ", b"/slow ", 1))
+        wait_until(lambda: len(room.seen) == 5)
         answer = room.get()
         (refused,) = room.refused
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
