@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import re
 import threading
 import time
@@ -102,7 +101,7 @@ class Gateway:
         self.cache = self._connection._cache
         self._clock = clock or time.monotonic
         self._lock = threading.Lock()
-        self._check_at = -math.inf
+        self._check_at = 0.0
         self._is_ready = False
         config = config or ConnectionConfig()
         self._keep_visible(outcomes.recent(config.total_timeout + config.own_write_grace))
@@ -116,13 +115,12 @@ class Gateway:
         leave = OPERATIONS["leave_chat"]
         for body in recent.values():
             document = json.loads(body)
-            if "chat" not in document:
-                continue
-            state = Decoder().chat(document)
-            path = leave.path.format(tid=state.tid)
-            if fingerprint_of(leave.method, path, b"") not in recent:
-                with self.cache.writing(in_doubt=False) as write:
-                    write.created(_chat_of(state), None)
+            if "chat" in document:
+                chat = _chat_of(Decoder().chat(document))
+                path = leave.path.format(tid=chat.tid)
+                if fingerprint_of(leave.method, path, b"") not in recent:
+                    with self.cache.writing(in_doubt=False) as write:
+                        write.created(chat, None)
 
     def listed(self, *, is_fresh: bool = False, is_continued: bool = False) -> LogState:
         """Return a state of the list of chats that shows all that its clients have written.

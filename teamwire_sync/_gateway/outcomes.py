@@ -261,17 +261,16 @@ class Outcomes:
                     "most": self._most,
                 }
                 is_new = self._database.execute(_BEGIN, values).rowcount
+                row = None if is_new else self._database.execute(_FIND, (client, key)).fetchone()
             if is_new:
                 force(self._log)
-                return None
-            row = self._database.execute(_FIND, (client, key)).fetchone()
-            problem = None if row else "the database is full"
+            problem = None if is_new or row else "the database is full"
         except (sqlite3.Error, OSError, ValueError) as error:
             problem = str(error)
         if problem:
             logger.error("the gateway can't record a request: %s", problem)
             refuse("the gateway can't record this request now", "service_unavailable")
-        return cast("tuple[Any, ...]", row)
+        return cast("tuple[Any, ...] | None", row)
 
     def _execute(
         self, client: str, key: str, work: Callable[[bool], Answer], *, may_be_done: bool

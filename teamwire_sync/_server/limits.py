@@ -30,14 +30,12 @@ class Limits:
             or response, and by which it may be later than the minimum rate. They are also the
             seconds for which an idle connection stays open.
         rate: The minimum rate of a body in bytes per second, in both directions.
-        check_interval: The seconds between two checks of the connections.
     """
 
     connections: int = sys.maxsize
     header_timeout: float = 120.0
     timeout: float = 120.0
     rate: float = 1024.0
-    check_interval: float = 0.02
 
 
 class ClientSocket:

@@ -12,6 +12,7 @@ import time
 from collections import deque
 from contextlib import suppress
 from operator import itemgetter
+from socket import SHUT_WR
 from typing import TYPE_CHECKING, Any, Callable
 
 from cheroot import wsgi
@@ -40,7 +41,6 @@ _LONGEST_HEADERS = 64 * 1024
 # end of the server, they are the seconds for which headers may be incomplete.
 _LINGER = 1.0
 _MOST_LINGERING = 256
-_WARNING_INTERVAL = 60.0
 
 
 class _Connections(ConnectionManager):
@@ -59,15 +59,24 @@ class _Connections(ConnectionManager):
             # The new connection last: it may close an idle one, and the active ones are not idle.
             for number, conn in sorted(active, key=lambda each: each[1] is self.server):
                 if conn is self.server:
-                    new = self._from_server_socket(self.server.socket)
-                    if new is not None:
-                        self.server.process_conn(new)
+                    self._accept()
                 else:
                     self._selector.unregister(number)
                     self.server.process_conn(conn)
             if time.time() - checked_at > expiration_interval:
                 checked_at = time.time()
                 self._expire(checked_at - self.server.timeout)
+
+    def _accept(self) -> None:
+        try:
+            new = self._from_server_socket(self.server.socket)
+        except OSError as error:  # probably, too many files are open
+            if not self.close_oldest():
+                self.server.error_log(f"can't accept connections: {error}", logging.ERROR)
+                time.sleep(_LINGER)
+        else:
+            if new is not None:
+                self.server.process_conn(new)
 
     def _expire(self, threshold: float) -> None:
         super()._expire(  # type: ignore[misc]  # missing in the types of cheroot
@@ -107,6 +116,9 @@ class Server(wsgi.Server):
             does not see. Default: none.
     """
 
+    # In seconds; also the longest time that `stop` waits for the connection loop.
+    expiration_interval = 0.02
+
     def __init__(
         self,
         host: str,
@@ -133,8 +145,6 @@ class Server(wsgi.Server):
         self.ConnectionClass = TrackedConnection
         self.keep_alive_conn_limit = sys.maxsize
         self.max_request_header_size = _LONGEST_HEADERS
-        # In seconds; also the longest time that `stop` waits for the connection loop.
-        self.expiration_interval = self.limits.check_interval
         self._name = name
         self._refused = refused
         self._logger = logger.getChild(name)
@@ -144,7 +154,6 @@ class Server(wsgi.Server):
         self._lingering: deque[tuple[float, TrackedConnection]] = deque()
         self.is_stopping = self.is_draining = False
         self.accepted = 0
-        self._warn_at = 0.0
         self._thread = threading.Thread(target=self.serve, name=f"teamwire-{name}", daemon=True)
 
     def start(self) -> None:
@@ -244,9 +253,6 @@ class Server(wsgi.Server):
             self._refuse(conn)
 
     def _refuse(self, conn: TrackedConnection) -> None:
-        if time.monotonic() > self._warn_at:
-            self._warn_at = time.monotonic() + _WARNING_INTERVAL
-            self._logger.warning("the %s has too many connections: some get 503", self._name)
         response = self.refusal(503, "the server has too many connections")
         if self.ssl_adapter is None:
             with suppress(OSError):
@@ -258,11 +264,10 @@ class Server(wsgi.Server):
         """Return a response to a request that the application does not see, and report it."""
         if self.is_draining:
             status, message = 503, f"the {self._name} ends"
-        response = Response(error_body(status, message), status, mimetype="application/json")
+        wait = {"Retry-After": "1"} if status == 503 else {}
+        body, headers = error_body(status, message), {"Connection": "close", **wait}
+        response = Response(body, status, headers, mimetype="application/json")
         label(response, {})
-        response.headers["Connection"] = "close"
-        if status == 503:
-            response.headers["Retry-After"] = "1"
         self._refused(response)
         head = f"HTTP/1.1 {response.status}\r\n{response.headers}"
         return head.encode("latin-1") + response.get_data()
@@ -296,7 +301,7 @@ class Server(wsgi.Server):
 
     def linger(self, connection: TrackedConnection) -> None:
         """Close a connection a moment later, so that the client can read the response."""
-        connection.end_output()
+        connection.shut_down(SHUT_WR)
         self.closed(connection)
         self._lingering.append((_soon(), connection))
 
