@@ -207,12 +207,12 @@ class Outcomes:
             del self._executions[client, key]
             execution.ended.open()
 
-    def recent(self, seconds: float) -> dict[str, str]:
-        """Return the last response to each write of the last *seconds* seconds, by fingerprint.
+    def recent(self, seconds: float) -> list[tuple[str, str]]:
+        """Return the fingerprints and responses of the last *seconds* seconds, the oldest first.
 
         Only successful writes count.
         """
-        return dict(self._database.execute(_RECENT, (self._clock() - seconds,)))
+        return self._database.execute(_RECENT, (self._clock() - seconds,)).fetchall()
 
     def close(self) -> None:
         """Close the database. Idempotent."""
