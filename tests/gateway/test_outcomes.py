@@ -506,6 +506,16 @@ class TestFile:
         assert "a request from before may be executed twice" in str(raised.value)
         assert path.read_bytes() == b"no database at all, and so on"
 
+    def test_a_file_that_is_damaged_after_its_beginning_is_refused(
+        self, state: StateFolder, outcomes: Outcomes, upstream: Upstream
+    ) -> None:
+        fill(outcomes, upstream)
+        outcomes.close()
+        path = Path(state.path_of(FILE))
+        path.write_bytes(path.read_bytes()[:4096] + b"x" * 65536)
+        with closing(Outcomes(state)) as damaged, pytest.raises(TWConfigError, match="malformed"):
+            damaged.recent(60)
+
     def test_a_file_of_another_release_is_refused(self, state: StateFolder) -> None:
         with closing(sqlite3.connect(state.make(FILE))) as database:
             database.execute("PRAGMA user_version = 99")

@@ -1064,7 +1064,7 @@ MUTANTS = (
     _mutant(
         "a power cut may lose the record of a request that was executed",
         "                force(self._log)\n",
-        "",
+        "                pass\n",
         f"{_OUTCOMES}::TestFile::test_a_request_is_on_disk_before_it_is_executed",
         file="_gateway/outcomes.py",
     ),
