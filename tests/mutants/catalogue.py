@@ -1064,8 +1064,30 @@ MUTANTS = (
     _mutant(
         "a power cut may lose the record of a request that was executed",
         "                force(self._log)\n",
-        "",
+        "                pass\n",
         f"{_OUTCOMES}::TestFile::test_a_request_is_on_disk_before_it_is_executed",
+        file="_gateway/outcomes.py",
+    ),
+    _mutant(
+        "two clients of a gateway share their keys",
+        '            own = f"{client.app_id} {key}".encode()\n',
+        '            own = f"{key}".encode()\n',
+        "tests/gateway/test_keys.py::TestKnown::test_two_clients_with_the_same_key_are_two_clients",
+        file="_gateway/backend.py",
+    ),
+    _mutant(
+        "a write is sent again to an upstream that does not know keys",
+        "        if not self.keeps_keys:\n",
+        "        if self.keeps_keys is None:\n",
+        "tests/gateway/test_keys.py::TestUnknown::"
+        "test_a_transport_without_keys_or_promise_gets_the_write_once",
+        file="_gateway/backend.py",
+    ),
+    _mutant(
+        "an upstream that is away makes a write of unknown outcome a new one",
+        "            if may_be_done and is_no_result:\n",
+        "            if False:\n",
+        f"{_OUTCOMES}::TestUnknown::test_a_refusal_of_the_question_is_no_outcome",
         file="_gateway/outcomes.py",
     ),
     _mutant(
