@@ -18,8 +18,8 @@ import time
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+import urllib3.connection
 import urllib3.util.connection
-from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import (
     ConnectTimeoutError,
     LocationParseError,
@@ -32,7 +32,20 @@ from teamwire_sync._http.body import LocalFailure
 from teamwire_sync._internal.signals import is_by_signal, not_by_signal, suppress
 
 if TYPE_CHECKING:
+    from urllib3.connection import HTTPConnection as HTTPConnection  # noqa: PLC0414  exported
+    from urllib3.connection import HTTPSConnection
+
     from teamwire_sync._http.canceller import Canceller
+else:
+
+    def _by_urllib3(kind: Any) -> Any:
+        bases = [base for base in kind.__mro__ if base.__module__ == "urllib3.connection"]
+        return (bases or [kind])[0]
+
+    # While vcrpy uses a cassette, these names are subclasses that record and replay. A class that
+    # derives from them would do so for the rest of the process.
+    HTTPConnection = _by_urllib3(urllib3.connection.HTTPConnection)
+    HTTPSConnection = _by_urllib3(urllib3.connection.HTTPSConnection)
 
 _TIMED_OUT = "timed out"
 # In seconds. The value must not be 0, because 0 makes a socket not wait at all.
