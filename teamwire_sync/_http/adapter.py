@@ -14,7 +14,7 @@ import urllib3.util.connection
 from requests.adapters import HTTPAdapter
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from teamwire_sync._http.idle_connections import IdleConnections, OwnClass
+from teamwire_sync._http.idle_connections import IdleConnections, is_replaced, own_class
 from teamwire_sync._http.sockets import (
     NO_HOST,
     DeadlineConnection,
@@ -65,12 +65,12 @@ UNDOCUMENTED = {
 
 
 class _Pool(HTTPConnectionPool):
-    ConnectionCls: Any = OwnClass(DeadlineConnection)
+    ConnectionCls: Any = own_class(DeadlineConnection, HTTPConnectionPool)
     QueueCls = IdleConnections
 
 
 class _TlsPool(HTTPSConnectionPool):
-    ConnectionCls: Any = OwnClass(DeadlineTlsConnection)
+    ConnectionCls: Any = own_class(DeadlineTlsConnection, HTTPSConnectionPool)
     QueueCls = IdleConnections
 
 
@@ -113,7 +113,7 @@ class DeadlineAdapter(HTTPAdapter):
         Raises:
             TWConfigError: urllib3 would use its own connections.
         """
-        if not self._is_checked and _Pool.ConnectionCls is DeadlineConnection:
+        if not self._is_checked and not is_replaced(HTTPConnectionPool):
             _require_own_connections()
             self._is_checked = True
         super().add_headers(request, **kwargs)

@@ -9,24 +9,14 @@ from typing import Any
 from teamwire_sync._internal.signals import not_by_signal
 
 
-class OwnClass:
-    """A class of connections, unless a test library has replaced urllib3's class in its pools.
+def is_replaced(pool: Any) -> bool:
+    """Return whether a test library has replaced the connections of *pool*, a class of urllib3."""
+    return not pool.ConnectionCls.__module__.startswith("urllib3")
 
-    Only attributes of the class `HTTPConnectionPool` are replaced, which our pools would hide.
 
-    Args:
-        kind: The class of our connections.
-    """
-
-    def __init__(self, kind: Any) -> None:
-        self._kind = kind
-
-    def __set_name__(self, owner: Any, _name: str) -> None:
-        self._base = owner.__base__
-
-    def __get__(self, _pool: object, _owner: object) -> Any:
-        found = self._base.ConnectionCls
-        return self._kind if found.__module__.startswith("urllib3") else found
+def own_class(kind: Any, pool: Any) -> Any:
+    """Return an attribute for subclasses of *pool*: *kind*, unless `is_replaced`."""
+    return property(lambda _: pool.ConnectionCls if is_replaced(pool) else kind)
 
 
 class IdleConnections(queue.LifoQueue[Any]):

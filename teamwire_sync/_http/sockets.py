@@ -37,15 +37,12 @@ if TYPE_CHECKING:
 
     from teamwire_sync._http.canceller import Canceller
 else:
-
-    def _by_urllib3(kind: Any) -> Any:
-        bases = [base for base in kind.__mro__ if base.__module__ == "urllib3.connection"]
-        return (bases or [kind])[0]
-
     # While vcrpy uses a cassette, these names are subclasses that record and replay. A class that
     # derives from them would do so for the rest of the process.
-    HTTPConnection = _by_urllib3(urllib3.connection.HTTPConnection)
-    HTTPSConnection = _by_urllib3(urllib3.connection.HTTPSConnection)
+    HTTPConnection, HTTPSConnection = (
+        next((base for base in kind.__mro__ if base.__module__ == "urllib3.connection"), kind)
+        for kind in (urllib3.connection.HTTPConnection, urllib3.connection.HTTPSConnection)
+    )
 
 _TIMED_OUT = "timed out"
 # In seconds. The value must not be 0, because 0 makes a socket not wait at all.

@@ -12,7 +12,7 @@ from urllib3.contrib.socks import (
     SOCKSHTTPSConnectionPool,
 )
 
-from teamwire_sync._http.idle_connections import IdleConnections, OwnClass
+from teamwire_sync._http.idle_connections import IdleConnections, own_class
 from teamwire_sync._http.sockets import (
     DeadlineConnection,
     DeadlineTlsConnection,
@@ -34,12 +34,12 @@ class _SocksTlsConnection(DeadlineTlsConnection, SOCKSHTTPSConnection):
 
 
 class _SocksPool(SOCKSHTTPConnectionPool):
-    ConnectionCls: Any = OwnClass(_SocksConnection)
+    ConnectionCls: Any = own_class(_SocksConnection, SOCKSHTTPConnectionPool)
     QueueCls = IdleConnections
 
 
 class _SocksTlsPool(SOCKSHTTPSConnectionPool):
-    ConnectionCls: Any = OwnClass(_SocksTlsConnection)
+    ConnectionCls: Any = own_class(_SocksTlsConnection, SOCKSHTTPSConnectionPool)
     QueueCls = IdleConnections
 
 
