@@ -13,6 +13,7 @@ from unittest import mock
 import pytest
 import requests
 import requests_mock
+import urllib3
 from httmock import HTTMock, all_requests
 from pytest_httpserver import HTTPServer
 
@@ -108,6 +109,48 @@ class TestHttpServer:
                 assert connection.check().uid == "u1"
 
 
+class TestReplacedConnections:
+    """As vcrpy and wsgi-intercept replace them: see test_vcrpy.py for the first one."""
+
+    def test_are_used(self, connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+        class NoConnection(urllib3.connection.HTTPSConnection):
+            def connect(self) -> None:
+                message = "not recorded"
+                raise LookupError(message)
+
+        for pool in (urllib3.HTTPConnectionPool, urllib3.HTTPSConnectionPool):
+            monkeypatch.setattr(pool, "ConnectionCls", NoConnection)
+        with pytest.raises(LookupError, match="not recorded"):
+            connection.check()
+
+    def test_that_are_there_at_the_import_of_ours_are_not_derived_from(self) -> None:
+        program = """
+from unittest import mock
+import urllib3
+
+class Replaced(urllib3.connection.HTTPConnection):
+    pass
+
+with mock.patch("urllib3.connection.HTTPConnection", Replaced):
+    from teamwire_sync._http.sockets import DeadlineConnection
+print(DeadlineConnection.__mro__[1] is urllib3.connection.HTTPConnection)
+"""
+        assert output_of(program) == "True\n"
+
+
+def output_of(program: str, **environment: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.stderr == ""
+    return done.stdout
+
+
 def test_opentelemetry_sees_each_request_and_its_response(box: Sandbox) -> None:
     if importlib.util.find_spec("opentelemetry") is None:
         missing("opentelemetry-instrumentation-requests")
@@ -124,13 +167,4 @@ with Connection() as connection:
     connection.check()
 print(*seen)
 """
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        env={**os.environ, **box.env},
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-
-    assert (done.stdout, done.stderr) == ("/v1/bot/me/ 200\n", "")
+    assert output_of(program, **box.env) == "/v1/bot/me/ 200\n"

@@ -32,6 +32,7 @@ _OUTCOMES = "tests/gateway/test_outcomes.py"
 _CLIENTS = "tests/gateway/test_clients.py"
 _APP = "tests/gateway/test_app.py"
 _LOG = "tests/gateway/test_chat_log.py"
+_LIBRARIES = "tests/http/test_mock_libraries.py"
 _REASONS = "tests/http/test_reasons.py"
 _PROXIES = "tests/http/test_proxies.py"
 _STATUSES = "tests/http/test_statuses.py"
@@ -1186,5 +1187,20 @@ MUTANTS = (
         "tests/gateway/test_limits.py::TestOddUpstreams::"
         "test_a_chat_whose_creation_was_lost_is_found_as_soon_as_it_is_there",
         file="_cache/state.py",
+    ),
+    _mutant(
+        "a library that replaces the connections of urllib3 does not see our requests",
+        '    return not pool.ConnectionCls.__module__.startswith("urllib3")\n',
+        "    return False\n",
+        f"{_LIBRARIES}::TestReplacedConnections::test_are_used",
+        file="_http/idle_connections.py",
+    ),
+    _mutant(
+        "a connection that is first made in a cassette replays for the rest of the process",
+        ' if base.__module__ == "urllib3.connection"), kind)\n',
+        "), kind)\n",
+        f"{_LIBRARIES}::TestReplacedConnections"
+        "::test_that_are_there_at_the_import_of_ours_are_not_derived_from",
+        file="_http/sockets.py",
     ),
 )
