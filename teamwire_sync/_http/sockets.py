@@ -29,6 +29,7 @@ from urllib3.exceptions import (
 )
 
 from teamwire_sync._http.body import LocalFailure
+from teamwire_sync._internal.secret import SecretBytes
 from teamwire_sync._internal.signals import is_by_signal, not_by_signal, suppress
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ class _ResponseReads(io.RawIOBase):
         self._sock = sock
         self._timeout = timeout
         self._is_connected = is_connected
-        self._raw = sock.makefile("rb", buffering=0)
+        self._raw = sock.makefile("rb", 0)
         self._canceller = _current.get()[1]
 
     def readable(self) -> bool:
@@ -279,7 +280,7 @@ class DeadlineConnection(HTTPConnection):
     """A connection whose socket is a `DeadlineSocket`."""
 
     response_class = _FinalResponse
-    _head: list[memoryview] | None = None
+    _head: list[SecretBytes] | None = None
 
     def __init__(self, *, host: str, **kwargs: Any) -> None:
         super().__init__(host=host, **kwargs)
@@ -306,7 +307,7 @@ class DeadlineConnection(HTTPConnection):
         """Connect if necessary, and send the head of the request."""
         # http.client keeps the head in local variables while it connects and sends. On Ctrl-C, an
         # error reporter that shows local variables would show the Secret. So connect first, and let
-        # `send` only collect the head. The repr of a memoryview does not show its content.
+        # `send` only collect the head.
         if self.sock is None:
             self.connect()
         self._head = []
@@ -320,7 +321,7 @@ class DeadlineConnection(HTTPConnection):
     def send(self, data: Any) -> None:
         """Send *data*. If *data* is part of the head of the request, only collect it."""
         if self._head is not None:
-            self._head.append(memoryview(data))
+            self._head.append(SecretBytes(data))
             return
         # `connect` sends CONNECT over TLS to an HTTPS proxy. This write needs a deadline, too.
         if self.sock is not None:

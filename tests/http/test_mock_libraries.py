@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import json
 import os
+import socket
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -136,6 +138,37 @@ with mock.patch("urllib3.connection.HTTPConnection", Replaced):
 print(DeadlineConnection.__mro__[1] is urllib3.connection.HTTPConnection)
 """
         assert output_of(program) == "True\n"
+
+
+class TestReplacedSockets:
+    """As mocket replaces them."""
+
+    def test_get_bytes_and_are_asked_for_the_response(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        sent: list[bytes] = []
+        body = json.dumps(ME).encode()
+        response = io.BytesIO(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+
+        class FakeSocket:
+            def __init__(self, *_: int) -> None:
+                self.recv_into = response.readinto
+
+            def sendall(self, data: bytes) -> None:
+                sent.append(data.upper())
+
+            def makefile(self, mode: str = "r", bufsize: int = -1) -> io.BytesIO:
+                return io.BytesIO()
+
+            def connect(self, _address: object) -> None:
+                """Connect to nothing."""
+
+            setsockopt = settimeout = close = fileno = lambda *_: None
+
+        monkeypatch.setattr(socket, "socket", FakeSocket)
+        with Connection("app", SECRET, "http://127.0.0.1:1") as connection:
+            assert connection.check().uid == "u1"
+        assert sent[0].startswith(b"GET /V1/BOT/ME/ HTTP/1.1\r\n")
 
 
 def output_of(program: str, **environment: str) -> str:
