@@ -48,10 +48,11 @@ def run(
     program: str, box: Sandbox, folder: Path, *options: str
 ) -> subprocess.CompletedProcess[str]:
     (folder / "test_program.py").write_text(program, "utf-8")
+    paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
     return subprocess.run(
         [sys.executable, "-W", "error", *options, "test_program.py"],
         cwd=folder,
-        env={**os.environ, **box.env, "PYTHONPATH": str(Path(__file__).parents[2])},
+        env={**os.environ, **box.env, "PYTHONPATH": os.pathsep.join(paths)},
         capture_output=True,
         text=True,
         timeout=PATIENCE,
