@@ -19,7 +19,8 @@ def own_class(kind: Any, pool: Any) -> Any:
     return property(lambda _: pool.ConnectionCls if is_replaced(pool) else kind)
 
 
-class IdleConnections(queue.LifoQueue[Any]):
+# Not LifoQueue[Any]: the class of older releases of eventlet, which replaces this one, refuses it.
+class IdleConnections(queue.LifoQueue):  # type: ignore[type-arg]
     """The idle connections of a pool, the last one first.
 
     urllib3 uses `queue.LifoQueue`, which is written in Python: Ctrl-C at the wrong moment leaves
