@@ -32,6 +32,7 @@ _OUTCOMES = "tests/gateway/test_outcomes.py"
 _CLIENTS = "tests/gateway/test_clients.py"
 _APP = "tests/gateway/test_app.py"
 _LOG = "tests/gateway/test_chat_log.py"
+_LIBRARIES = "tests/http/test_mock_libraries.py"
 _REASONS = "tests/http/test_reasons.py"
 _PROXIES = "tests/http/test_proxies.py"
 _STATUSES = "tests/http/test_statuses.py"
@@ -1252,5 +1253,20 @@ MUTANTS = (
         "text",
         "tests/services/test_finding.py::test_a_title_in_any_spelling_is_found",
         file="_internal/folding.py",
+    ),
+    _mutant(
+        "a library that replaces the connections of urllib3 does not see our requests",
+        '    return not pool.ConnectionCls.__module__.startswith("urllib3")\n',
+        "    return False\n",
+        f"{_LIBRARIES}::TestReplacedConnections::test_are_used",
+        file="_http/idle_connections.py",
+    ),
+    _mutant(
+        "a connection that is first made in a cassette replays for the rest of the process",
+        ' if base.__module__ == "urllib3.connection"), kind)\n',
+        "), kind)\n",
+        f"{_LIBRARIES}::TestReplacedConnections"
+        "::test_that_are_there_at_the_import_of_ours_are_not_derived_from",
+        file="_http/sockets.py",
     ),
 )
