@@ -103,7 +103,7 @@ class Gateway:
         self._check_at = 0.0
         self._is_ready = False
         config = config or ConnectionConfig()
-        self._keep_visible(outcomes.recent(config.total_timeout + config.own_write_grace))
+        self._keep_visible(outcomes.recent(config.own_write_grace))
 
     def _keep_visible(self, recent: Iterable[tuple[str, str]]) -> None:
         """Keep the chats visible that were created before a restart: a listing may lack them.
