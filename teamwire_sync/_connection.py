@@ -135,11 +135,11 @@ class Connection:
             raise TypeError(message)
         if bot is not None:
             require_id(bot, "bot")
-        has_store = _has_store(store)
+        stored = has_store(store)
         _check_transport(transport)
         if transport is None or isinstance(transport, str):
             transport = _transport_for(
-                given, session, transport, config, app_name=app_name, bot=bot, has_store=has_store
+                given, session, transport, config, app_name=app_name, bot=bot, has_store=stored
             )
         elif not all(one is None for one in (*given, session, app_name, bot)):
             message = (
@@ -147,7 +147,7 @@ class Connection:
             )
             raise TypeError(message)
         slot = None
-        if has_store:
+        if stored:
             slot = _stores.slot_in(store, getattr(transport, "identity", None))
         self._transport = transport
         ttls: dict[str, Any] = {
@@ -245,7 +245,7 @@ class Connection:
             ImportError: The store needs a package that is not installed.
         """
         total_timeout = getattr(config, "total_timeout", ConnectionConfig().total_timeout)
-        profile = _profiles.Profile() if _has_store(store) else None
+        profile = _profiles.Profile() if has_store(store) else None
         transport = _vendor_transport(connection_factory, total_timeout, bot, profile)
         return cls(config=config, transport=transport, store=store, clock=clock)
 
@@ -363,7 +363,8 @@ class Connection:
         raise TypeError(message)
 
 
-def _has_store(store: Store | None) -> bool:
+def has_store(store: Store | None = None) -> bool:
+    """Return whether there is a store: *store*, or that of ``TEAMWIRE_STORE``."""
     # No local variable: the value may contain a password.
     return store is not None or os.environ.get("TEAMWIRE_STORE", "").strip() not in {"", "none"}
 

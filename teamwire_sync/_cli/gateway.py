@@ -278,11 +278,12 @@ def _upstream(settings: Settings, upstream: str | None, config: ConnectionConfig
     others = [HTTP, "--vendor"] if settings.vendor else [VENDOR, "--url"] if settings.url else []
     if upstream in others:
         raise_usage_error(f"--upstream {upstream} can't be combined with {others[1]}")
+    http_by = upstream and f"--upstream {upstream}"
     if upstream is None:
         profile = settings.profile
         is_set = settings.url is not None or any(map(profile.get, [*CREDENTIALS, "transport"]))
         upstream = VENDOR if settings.is_vendor() or not is_set else HTTP
-    return VENDOR if upstream == VENDOR else settings.connect(config, HTTP)._transport
+    return VENDOR if upstream == VENDOR else settings.connect(config, http_by)._transport
 
 
 def _modules() -> tuple[ModuleType, ModuleType, ModuleType]:

@@ -94,7 +94,7 @@ class TestDemo:
 
 class TestSandboxCommand:
     def test_it_serves_at_the_address_that_it_prints_until_interrupted(self) -> None:
-        command = [sys.executable, "-m", "teamwire_sync._cli", "sandbox", "--chats", "20"]
+        command = [sys.executable, "-m", "teamwire_sync", "sandbox", "--chats", "20"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8") as process:
             assert process.stdout is not None
             environment = {}

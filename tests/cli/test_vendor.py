@@ -222,7 +222,7 @@ class TestCheck:
         found = [done.code, bare_cli("--profile", "onprem", "check").code]
         found.append(bare_cli("--profile", "onprem", "--vendor", "check").code)
 
-        assert "Remove them, pass --vendor to ignore them, or set" in done.err
+        assert "Remove them, pass --vendor to ignore them, or write transport = http" in done.err
         assert found == [USAGE, USAGE, 0]
 
     def test_the_sdk_sees_the_environment_that_the_option_ignores(
@@ -288,7 +288,12 @@ class TestErrors:
                 "pass the path of the CA's certificate to ConnectionConfig(verify=...)",
                 "set REQUESTS_CA_BUNDLE to the path of the CA's certificate",
             ),
-            ("https://x (or ConnectionConfig(allow_insecure_http=True))", "https://x"),
+            (
+                "https://x (or ConnectionConfig(allow_insecure_http=True), or "
+                "TEAMWIRE_ALLOW_INSECURE_HTTP=1)",
+                "https://x (or, in a network that you trust, pass --allow-insecure-http or set "
+                "TEAMWIRE_ALLOW_INSECURE_HTTP=1)",
+            ),
             ("a client certificate (ConnectionConfig(cert=...))?", "a client certificate?"),
             (
                 "another client certificate: ConnectionConfig(cert=...)",
@@ -297,7 +302,7 @@ class TestErrors:
         ],
     )
     def test_a_hint_names_the_command(self, text: str, shown: str) -> None:
-        assert errors._text_of(TWConnectionError(text)) == shown
+        assert errors.text_of(TWConnectionError(text)) == shown
 
     def test_after_an_unknown_outcome_it_names_the_command(self, cli: Cli, box: Sandbox) -> None:
         box.fault("POST", "/v1/bot/chats/", drop="after", times=9)
@@ -348,11 +353,13 @@ class TestStores:
     ) -> None:
         done = bare_cli("--store", "file", *choose(way, path, monkeypatch), "check")
 
+        variable = "" if way == "--profile" else "TEAMWIRE_BOT, or "
+
         assert (done.code, done.out) == (USAGE, "")
-        assert done.err.startswith(
+        assert done.err == (
             "Error: a store needs the identity of the bot, and this transport has none. With the "
-            "vendor's SDK, choose a text such as 'the App ID and the server': TEAMWIRE_BOT, or "
-            "bot = ... in the config file. To use no store, pass --store none"
+            f"vendor's SDK, choose a text such as 'the App ID and the server': {variable}"
+            "bot = ... in the config file. To use no store, pass --store none\n"
         )
 
     @pytest.mark.usefixtures("vendor")
@@ -366,7 +373,10 @@ class TestStores:
         done = bare_cli("--store", "file", option, value, "check")
 
         assert done.code == USAGE
-        assert done.err.endswith("; --profile and --config ignore these variables: TEAMWIRE_BOT\n")
+        assert done.err.endswith(
+            f". With {option}, these variables of the environment do not count: TEAMWIRE_BOT\n"
+        )
+        assert "choose a text such as 'the App ID and the server': bot = ... in the" in done.err
 
     @pytest.mark.usefixtures("vendor")
     def test_none_needs_no_bot(self, bare_cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

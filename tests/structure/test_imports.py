@@ -29,7 +29,7 @@ MAY_USE = {
     "_services": {"_cache", "_models", "_transport", "_display", *_BASE},
     "_config": _BASE,
     "_profiles": _BASE,
-    "_credentials": {"_profiles", *_BASE},
+    "_credentials": {"_config", "_profiles", *_BASE},
     "_stores": {"_cache", "_models", "_profiles", *_BASE},
     "_http": {"_transport", "_models", "_config", "_credentials", *_BASE},
     "_vendor": {"_transport", "_models", "_config", *_BASE},
@@ -47,6 +47,7 @@ _COMPOSED = {*MAY_USE} - {"testing", "gateway", "_sandbox", "_server", "_gateway
 MAY_USE["_connection"] = _COMPOSED
 MAY_USE["_gateway"] |= MAY_USE["_sandbox"] - {"testing"}
 MAY_USE["_cli"] = {*MAY_USE}
+MAY_USE["__main__"] = {"_cli"}
 MAY_USE |= {name: {"_models", "_services", "_config", "_connection"} for name in VENDORS}
 
 

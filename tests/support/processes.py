@@ -201,7 +201,7 @@ class SandboxProcess:
     def start(self) -> None:
         """Start it; it answers when this returns."""
         host, port = self.address
-        command = [sys.executable, "-m", "teamwire_sync._cli", "sandbox", "--path", self._path]
+        command = [sys.executable, "-m", "teamwire_sync", "sandbox", "--path", self._path]
         self._process = subprocess.Popen(
             [*command, "--host", host, "--port", str(port)], stdout=PIPE, encoding="utf-8"
         )
