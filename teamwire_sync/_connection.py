@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Literal, NoReturn
 
 from teamwire_sync._config import ConnectionConfig
-from teamwire_sync._display.html import html_table
+from teamwire_sync._display.html import count_of, html_table
 from teamwire_sync._internal.deadlines import deadline_of
 from teamwire_sync._internal.imports import LazyModule
 from teamwire_sync._internal.secret import as_secrets
@@ -352,7 +352,9 @@ class Connection:
         ]
         info = self.chats.cache_info() if hasattr(self, "chats") else None
         if info is not None and info.chats:
-            rows.append(("in memory", f"{info.chats:,} chats, for {info.expires_in:,.0f} s"))
+            rows.append(
+                ("in memory", f"{count_of(info.chats, 'chat')}, for {info.expires_in:,.0f} s")
+            )
         return html_table(("Connection", ""), rows)
 
     def __reduce__(self) -> NoReturn:

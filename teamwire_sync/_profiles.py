@@ -65,8 +65,8 @@ class Setting:
 
     @property
     def source(self) -> str:
-        """The name and the place."""
-        return f"{self.name} in {self.place}"
+        """The name and the place; an option of the shell is both."""
+        return self.name if self.name == self.place else f"{self.name} in {self.place}"
 
 
 class Profile:

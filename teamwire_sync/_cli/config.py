@@ -15,24 +15,17 @@ from attrs import frozen
 
 from teamwire_sync._cli.directory import own_user
 from teamwire_sync._cli.errors import CommandGroup, raise_failed_check, raise_usage_error, text_of
-from teamwire_sync._cli.output import (
-    count_of,
-    echo_err,
-    echo_status,
-    escape,
-    is_terminal,
-    print_fields,
-)
+from teamwire_sync._cli.output import echo_err, echo_status, escape, is_terminal, print_fields
 from teamwire_sync._cli.settings import Settings, pass_settings, without_store
 from teamwire_sync._config import ConnectionConfig
 from teamwire_sync._connection import Connection
 from teamwire_sync._credentials import Credentials, find_credentials
+from teamwire_sync._display.html import count_of
 from teamwire_sync._internal.secret import Secret
 from teamwire_sync._internal.signals import not_by_signal, suppress
 from teamwire_sync._internal.validation import require_id
 from teamwire_sync._profiles import (
     CREDENTIALS,
-    HTTP,
     NO_HOME,
     VARIABLES,
     VENDOR,
@@ -147,13 +140,12 @@ def show(settings: Settings) -> None:
     fields = [("config file", str(profile.path or "none")), ("section", profile.section)]
     problem = None
     try:
-        is_vendor = settings.find_credentials() is None
-        fields.append(("transport", VENDOR if is_vendor else HTTP))
+        settings.find_credentials()
     except not_by_signal(TWConfigError) as error:
         problem = error
     with suppress(TWConfigError):  # that the file can't be read is the problem already
         for name in VARIABLES:
-            setting = profile.get(name)
+            setting = settings.transport() if name == "transport" else profile.get(name)
             if setting is not None:
                 shown = "..." if problem else _shown(name, setting.value)
                 fields.append((name, f"{shown} ({setting.source})"))

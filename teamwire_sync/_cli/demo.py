@@ -7,7 +7,7 @@ import random
 import time
 from typing import TYPE_CHECKING, Callable, TypeVar
 
-from teamwire_sync._cli.output import count_of
+from teamwire_sync._display.html import count_of
 from teamwire_sync._http.contract import OPERATIONS
 from teamwire_sync._sandbox.world.seed import KNOWN_USER, PUBLIC_CIRCLE
 from teamwire_sync._services.attachments import Attachments

@@ -13,15 +13,9 @@ from teamwire_sync._cli.errors import (
     raise_not_found,
     raise_usage_error,
 )
-from teamwire_sync._cli.output import (
-    count_of,
-    echo_err,
-    print_fields,
-    print_json,
-    print_list,
-    print_result,
-)
+from teamwire_sync._cli.output import echo_err, print_fields, print_json, print_list, print_result
 from teamwire_sync._cli.settings import Settings, json_option, pass_settings
+from teamwire_sync._display.html import count_of
 from teamwire_sync._internal.signals import not_by_signal, suppress
 from teamwire_sync.exceptions import TWError, TWUnsupportedError
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from teamwire_sync._cli.output import count_of, echo_err, echo_status, escape_lines
+from teamwire_sync._cli.output import echo_err, echo_status, escape_lines
+from teamwire_sync._display.html import count_of
 from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync.exceptions import (
     TWAmbiguousTitleError,

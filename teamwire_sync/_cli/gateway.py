@@ -22,6 +22,7 @@ from teamwire_sync._cli.errors import (
 from teamwire_sync._cli.output import echo_err
 from teamwire_sync._cli.settings import Settings, validate_seconds, without_store
 from teamwire_sync._config import ConnectionConfig
+from teamwire_sync._display.html import count_of
 from teamwire_sync._gateway import CACHE_TTL, CONNECTIONS
 from teamwire_sync._gateway.clients import Clients
 from teamwire_sync._http.contract import OPERATIONS
@@ -231,7 +232,8 @@ def _serve(server: Server, app: GatewayApp, grace: float) -> None:
         click.echo("The gateway ends.")
         if server.ready and not server.drain(grace):
             left = server.under_way()
-            logger.warning("the gateway ends during %d requests: --grace is too short", left)
+            under_way = count_of(left, "request")
+            logger.warning("the gateway ends during %s: --grace is too short", under_way)
     finally:
         end = threading.Timer(_LAST_RESORT, _leave)
         end.daemon = True

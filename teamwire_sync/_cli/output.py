@@ -68,11 +68,6 @@ def escape_lines(text: str) -> str:
     return "\n".join(escape(line) for line in text.translate(_SPACES).splitlines())
 
 
-def count_of(number: int, noun: str) -> str:
-    """Return *number* with *noun*, in the singular or the plural."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def print_json(document: Mapping[str, Any]) -> None:
     """Print *document* on one line.
 

@@ -31,6 +31,7 @@ from teamwire_sync._profiles import (
     CREDENTIALS,
     HTTP,
     VARIABLES,
+    VENDOR,
     Profile,
     Setting,
     for_vendor,
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from teamwire_sync._models.chats import Chat, ChatHandle, ChatList
     from teamwire_sync._models.people import User
 
-_STORE = "TEAMWIRE_STORE"
+_STORE, _DEFAULT = "TEAMWIRE_STORE", "the default"
 
 
 class Settings:
@@ -162,7 +163,7 @@ class Settings:
             TWConfigError: A setting is missing or invalid.
         """
         if self.is_vendor():
-            return f"through the vendor's SDK, teamwire_api ({self._chosen_by()})"
+            return f"through the vendor's SDK, teamwire_api ({self.transport().source})"
         found = {name: self.profile.get(name) for name in CREDENTIALS}
         places = dict.fromkeys(each.place for each in found.values() if each is not None)
         server = "" if found["url"] is None else found["url"].value.reveal()
@@ -175,15 +176,18 @@ class Settings:
         """
         try:
             if self.is_vendor():
-                return f"chosen by {self._chosen_by().partition(' of the file ')[0]}"
+                return f"chosen by {self.transport().source.partition(' of the file ')[0]}"
         except not_by_signal(TWConfigError):
             return "your settings are wrong, see: teamwire-sync check"
         return "your settings do not choose it yet: teamwire-sync --vendor config init"
 
-    def _chosen_by(self) -> str:
-        """Return the setting that chooses the vendor's SDK."""
-        chosen = None if self.vendor else self.profile.get("transport")
-        return "--vendor" if chosen is None else chosen.source
+    def transport(self) -> Setting:
+        """Return the setting that chooses the way to the server."""
+        if self.vendor:
+            return Setting(Secret(VENDOR), "--vendor", "--vendor")
+        if self.url is not None:
+            return Setting(Secret(HTTP), "--url", "--url")
+        return self.profile.get("transport") or Setting(Secret(HTTP), _DEFAULT, _DEFAULT)
 
     def _how_to_set_up(self) -> str | None:
         environment, path = self.profile.environment, self.profile.path

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from teamwire_sync._cli.errors import Command, UnusableError, raise_usage_error, require_extras
-from teamwire_sync._cli.output import count_of
 from teamwire_sync._cli.settings import Settings, pass_settings, validate_seconds, without_store
 from teamwire_sync._config import ConnectionConfig
 from teamwire_sync._connection import Connection
+from teamwire_sync._display.html import count_of
 from teamwire_sync._internal.signals import not_by_signal
 
 if TYPE_CHECKING:
@@ -167,6 +167,12 @@ def contract(*, as_json: bool) -> None:
     click.echo(files("teamwire_sync._http.contract").joinpath(name).read_bytes(), nl=False)
 
 
+_HINT = (
+    "    print -u2 'teamwire-sync: to complete with the Tab key, put this line before it into "
+    "~/.zshrc: autoload -Uz compinit && compinit'"
+)
+
+
 def _testing() -> ModuleType:
     with require_extras():
         from teamwire_sync import testing  # noqa: PLC0415  needs an extra
@@ -183,7 +189,8 @@ def completion(context: click.Context, *, shell: str) -> None:
 
     \b
     bash, in ~/.bashrc:  eval "$(teamwire-sync completion bash)"
-    zsh, in ~/.zshrc:    eval "$(teamwire-sync completion zsh)"
+    zsh, in ~/.zshrc, after "autoload -Uz compinit && compinit":
+        eval "$(teamwire-sync completion zsh)"
     fish, in ~/.config/fish/config.fish:
         teamwire-sync completion fish | source
     """  # noqa: D301  click needs \b as one character, to keep the line breaks
@@ -192,4 +199,9 @@ def completion(context: click.Context, *, shell: str) -> None:
     kind = get_completion_class(shell)
     assert kind is not None  # noqa: S101  click supports each of the choices
     name = "teamwire-sync"
-    click.echo(kind(context.find_root().command, {}, name, "_TEAMWIRE_SYNC_COMPLETE").source())
+    script = kind(context.find_root().command, {}, name, "_TEAMWIRE_SYNC_COMPLETE").source()
+    if shell == "zsh":
+        # Without compinit, zsh would report an unknown command at each start.
+        head, _, rest = script.partition("\n")
+        script = f"{head}\nif ! whence compdef >/dev/null; then\n{_HINT}\nelse\n{rest}fi\n"
+    click.echo(script)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable, TypeVar
 from attrs import define, field, frozen
 
 from teamwire_sync._cli.errors import text_of
-from teamwire_sync._cli.output import count_of
+from teamwire_sync._display.html import count_of
 from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync._internal.version import VERSION
 from teamwire_sync._vendor.transport import VendorTransport, ask_vendor

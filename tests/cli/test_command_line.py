@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -211,6 +212,45 @@ class TestTools:
             found[words] = [line.split(",")[1] for line in bare_cli().lines]
 
         assert found == offered
+
+    def test_completion_offers_sections_and_stores_but_asks_no_server(
+        self, cli: Cli, box: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ini = tmp_path / "it.ini"
+        ini.write_text("[default]\n[night]\n[nurse]\n")
+        monkeypatch.setenv("TEAMWIRE_CONFIG", str(ini))
+        offered = {
+            "--profile n": ["night", "nurse"],
+            f"--config {tmp_path}/none.ini --profile n": [],
+            "--store f": ["file"],
+            "chats show --title t": [],
+            "post --title t": [],
+            "users find k": [],
+        }
+        monkeypatch.setenv("_TEAMWIRE_SYNC_COMPLETE", "bash_complete")
+        found = {}
+        for words in offered:
+            monkeypatch.setenv("COMP_WORDS", f"teamwire-sync {words}")
+            monkeypatch.setenv("COMP_CWORD", str(len(words.split())))
+            found[words] = [line.split(",")[1] for line in cli().lines if line]
+
+        assert (found, box.requests) == (offered, [])
+
+    def test_zsh_without_completion_gets_a_hint(self, bare_cli: Cli) -> None:
+        zsh = shutil.which("zsh")
+        if zsh is None:
+            pytest.skip("there is no zsh")
+        script = bare_cli("completion", "zsh").out
+        for before, hint in (("", "autoload -Uz compinit && compinit"), ("compdef() :;", "")):
+            done = subprocess.run(
+                [zsh, "-f", "-c", before + 'eval "$1"', "zsh", script],
+                capture_output=True,
+                encoding="utf-8",
+                check=False,
+            )
+
+            assert (done.returncode, done.stdout) == (0, "")
+            assert (hint in done.stderr, done.stderr == "") == (True, not hint)
 
     @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
     def test_each_shell_has_a_script(self, bare_cli: Cli, shell: str) -> None:

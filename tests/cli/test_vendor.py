@@ -16,6 +16,7 @@ import pytest
 from teamwire_sync import Connection, MemoryStore, TWConnectionError
 from teamwire_sync._cli import errors
 from teamwire_sync._cli.errors import AUTH, UNKNOWN, USAGE
+from teamwire_sync._config import INSECURE_HTTP
 from teamwire_sync._profiles import Profile
 from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, KNOWN_USER
 from tests.cli.conftest import COMMAND, environment_of
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Cli
     from tests.vendor.conftest import Vendor
 
+TRUSTED, VARIABLE = "in a network that you trust,", "TEAMWIRE_ALLOW_INSECURE_HTTP"
 LISTING = ("GET", "/v1/bot/chats/")
 WORKS = "All settings work: through the vendor's SDK, teamwire_api "
 on_posix = pytest.mark.skipif(os.name == "nt", reason="there is neither a pty nor such modes")
@@ -289,10 +291,8 @@ class TestErrors:
                 "set REQUESTS_CA_BUNDLE to the path of the CA's certificate",
             ),
             (
-                "https://x (or ConnectionConfig(allow_insecure_http=True), or "
-                "TEAMWIRE_ALLOW_INSECURE_HTTP=1)",
-                "https://x (or, in a network that you trust, pass --allow-insecure-http or set "
-                "TEAMWIRE_ALLOW_INSECURE_HTTP=1)",
+                f"https://x (or {INSECURE_HTTP})",
+                f"https://x (or, {TRUSTED} pass --allow-insecure-http or set {VARIABLE}=1)",
             ),
             ("a client certificate (ConnectionConfig(cert=...))?", "a client certificate?"),
             (
