@@ -29,6 +29,7 @@ from teamwire_sync._profiles import (
     NO_HOME,
     VARIABLES,
     VENDOR,
+    WAYS,
     Setting,
     problem_of_spelling,
 )
@@ -74,6 +75,8 @@ def init(
     server without a gateway, run "teamwire-sync --vendor config init". It asks for nothing, checks
     the vendor's SDK, and writes "transport = vendor". See docs/connect.md.
 
+    If the check fails on a terminal, the command asks again for what may be wrong.
+
     Only you can read the file. The prompt does not show the Secret. No option takes the Secret,
     because other users can see the options of a process. If stdin is not a terminal, the command
     reads each value that you do not pass as an option from stdin, one on each line: server, App ID,
@@ -109,6 +112,7 @@ def init(
             if is_vendor or force or not is_terminal(sys.stdin):
                 _fail(error, new, where, partial(_write, path, section) if force else None)
             echo_err(f"Error: {text_of(error)}{'' if new is None else f'; this was {new.way}'}")
+            echo_err("Nothing is written yet. Correct the input, or press Ctrl-C.")
             wrong = _wrong(error)
     _write(path, section, new.lines)
     echo_err(f"All settings work: {new.way}. They were written to {where}.")
@@ -146,8 +150,10 @@ def show(settings: Settings) -> None:
     with suppress(TWConfigError):  # that the file can't be read is the problem already
         for name in VARIABLES:
             setting = settings.transport() if name == "transport" else profile.get(name)
-            if setting is not None:
-                shown = "..." if problem else _shown(name, setting.value)
+            is_used = not settings.vendor or name not in CREDENTIALS
+            if setting is not None and is_used:
+                is_wrong = problem is not None and setting.value not in WAYS
+                shown = "..." if is_wrong else _shown(name, setting.value)
                 fields.append((name, f"{shown} ({setting.source})"))
     print_fields(fields)
     if problem is not None:

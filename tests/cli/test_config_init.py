@@ -386,6 +386,9 @@ class TestShow:
             f"transport\tvendor (transport in the section [night] of the file {path})",
         ]
 
+    def test_credentials_that_an_option_ignores_are_not_shown(self, cli: Cli) -> None:
+        assert cli("--vendor", "config", "show").lines[2:] == ["transport\tvendor (--vendor)"]
+
     def test_the_server_of_an_option_is_shown(self, cli: Cli) -> None:
         assert "url\thttps://x (--url)" in cli("--url", "https://x", "config", "show").lines
 
@@ -406,7 +409,7 @@ class TestShow:
 
         assert (done.code, done.lines) == (
             USAGE,
-            [f"config file\t{path}", "section\tdefault", "transport\t... (the default)"],
+            [f"config file\t{path}", "section\tdefault", "transport\thttp (the default)"],
         )
         assert "To set them up, run: teamwire-sync config init\n" in done.err
 

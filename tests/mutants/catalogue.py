@@ -1049,7 +1049,7 @@ MUTANTS = (
     ),
     _mutant(
         "config init writes what is not read back",
-        "    _require_readable(lines, section)\n",
+        "            _require_readable(new.lines, section)\n",
         "",
         "tests/cli/test_vendor.py::TestRoundTrip::test_a_bot_is_read_as_it_was_written_or_refused",
         file="_cli/config.py",
