@@ -90,6 +90,8 @@ def show_user(settings: Settings, *, user: str, as_json: bool) -> None:
 
     Name the user by the full name, or by UID, the user ID.
     """
+    if not user.strip():
+        raise_usage_error("NAME is empty")
     with settings.connect() as connection:
         found = settings.find_user(connection, user)
         if as_json:

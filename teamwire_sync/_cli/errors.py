@@ -208,7 +208,7 @@ class Command(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the arguments."""
         try:
-            return super().parse_args(ctx, args)
+            rest = super().parse_args(ctx, args)
         except click.NoSuchOption as error:
             root = ctx.find_root()
             own = ctx.command_path[len(root.command_path) :]
@@ -224,7 +224,19 @@ class Command(click.Command):
                 )
             else:
                 raise
+        else:
+            self._refuse_empty_options(ctx)
+            return rest
         raise click.UsageError(text, ctx)
+
+    def _refuse_empty_options(self, ctx: click.Context) -> None:
+        """Raise a usage error if the value of an option is empty, as an unset variable is."""
+        for each in self.params:
+            value = ctx.params.get(each.name or "")
+            may_be_empty = isinstance(each, click.Argument) or each.name in {"title", "message"}
+            if not may_be_empty and (value == "" or (isinstance(value, tuple) and "" in value)):
+                text = "it is empty"
+                raise click.BadParameter(text, ctx, each)
 
 
 class CommandGroup(click.Group):

@@ -341,7 +341,7 @@ def complete_store(_context: click.Context, _parameter: click.Parameter, text: s
 
 def require_one_chat(tid: str | None, title: str | None) -> None:
     """Raise a usage error unless exactly one of *tid* and *title* is given."""
-    if tid is None and title is None:
+    if not tid and title is None:
         raise_usage_error("name the chat: by its thread ID, or by --title")
     if tid is not None and title is not None:
         raise_usage_error("name the chat by its thread ID or by --title, and not by both")

@@ -88,6 +88,8 @@ CAN = [
     f"chats members {KNOWN_CHAT}",
     f"chats create --title plan --user {KNOWN_USER} --message hello",
     f"post {KNOWN_CHAT} hello",
+    f"post --user {KNOWN_USER} hello",
+    f"users show {KNOWN_USER}",
 ]
 CANT = {
     f"chats rename {KNOWN_CHAT} x": "change or leave chats",
@@ -97,6 +99,8 @@ CANT = {
     f"post {KNOWN_CHAT} x --file {__file__}": "post or download attachments",
     "users find a": "list or search users and groups",
     "groups list": "list or search users and groups",
+    "groups find a": "list or search users and groups",
+    "users show nobody": "list or search users and groups",
     "listen --for 1": "listen to events",
 }
 
@@ -522,7 +526,7 @@ class TestConfigInit:
             ("--vendor config init --app-id x", "--url and --app-id can't be combined with"),
             ("--vendor config init --bot 'me'", "the value of bot in the section [default] has"),
             ("--vendor config init --bot a\tb", "bot must be printable text"),
-            ("--vendor config init --bot ", "--bot is empty"),
+            ("--vendor config init --bot ", "Invalid value for '--bot': it is empty"),
         ],
     )
     def test_wrong_options(self, bare_cli: Cli, path: Path, command: str, text: str) -> None:
