@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from teamwire_sync._sandbox.controls.holds import Hold
     from teamwire_sync._sandbox.world.world import World
     from teamwire_sync._server.backend import Backend
-    from teamwire_sync._server.uploads import Files
 
 
 class Interceptor:
@@ -41,14 +40,12 @@ class Interceptor:
     Args:
         app: The application that processes the requests.
         world: The world that the application serves.
-        files: The folder for long bodies.
         seed: The seed of the random decisions of faults with a chance.
     """
 
-    def __init__(self, app: WSGIApplication, world: World, files: Files, seed: int) -> None:
+    def __init__(self, app: WSGIApplication, world: World, seed: int) -> None:
         self._app = app
         self._world = world
-        self._files = files
         self._closing = threading.Event()
         self.faults = Faults(seed)
         self.holds: set[Hold] = set()
@@ -63,7 +60,7 @@ class Interceptor:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Process one request and return its response."""
         with ExitStack() as exits:
-            is_complete = receive_body(environ, self._files, exits)
+            is_complete = receive_body(environ, exits)
             method = environ["REQUEST_METHOD"]
             path = request_path(environ)
             query = dict(parse_qsl(environ["QUERY_STRING"], keep_blank_values=True))
