@@ -25,6 +25,7 @@ from teamwire_sync._cli.settings import (
     json_option,
     pass_settings,
     require_one_chat,
+    text_argument,
     tid_argument,
     title_option,
 )
@@ -51,13 +52,11 @@ def list_chats(settings: Settings, *, limit: int | None, as_json: bool) -> None:
 
 
 @chats.command()
-@click.argument("text")
+@text_argument
 @json_option
 @pass_settings
 def find(settings: Settings, *, text: str, as_json: bool) -> None:
     """List the chats whose title contains TEXT, ignoring case."""
-    if not text.strip():
-        raise_usage_error("TEXT is empty")
     with settings.connect() as connection:
         settings.list_chats(connection)
         found = connection.chats.find(text, timeout=settings.timeout)

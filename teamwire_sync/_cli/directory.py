@@ -11,10 +11,15 @@ from teamwire_sync._cli.errors import (
     CommandGroup,
     raise_failed_check,
     raise_not_found,
-    raise_usage_error,
 )
 from teamwire_sync._cli.output import echo_err, print_fields, print_json, print_list, print_result
-from teamwire_sync._cli.settings import Settings, json_option, pass_settings
+from teamwire_sync._cli.settings import (
+    Settings,
+    json_option,
+    pass_settings,
+    text_argument,
+    validate_text,
+)
 from teamwire_sync._display.html import count_of
 from teamwire_sync._internal.signals import not_by_signal, suppress
 from teamwire_sync.exceptions import TWError, TWUnsupportedError
@@ -62,13 +67,11 @@ def users() -> None:
 
 
 @users.command()
-@click.argument("text")
+@text_argument
 @json_option
 @pass_settings
 def find(settings: Settings, *, text: str, as_json: bool) -> None:
     """List the users whose name contains TEXT, ignoring case."""
-    if not text.strip():
-        raise_usage_error("TEXT is empty")
     with settings.connect() as connection:
         found = connection.users.find(text, timeout=settings.timeout)
         if not found:
@@ -82,7 +85,7 @@ def find(settings: Settings, *, text: str, as_json: bool) -> None:
 
 
 @users.command("show")
-@click.argument("user", metavar="NAME|UID")
+@click.argument("user", metavar="NAME|UID", callback=validate_text)
 @json_option
 @pass_settings
 def show_user(settings: Settings, *, user: str, as_json: bool) -> None:
@@ -90,8 +93,6 @@ def show_user(settings: Settings, *, user: str, as_json: bool) -> None:
 
     Name the user by the full name, or by UID, the user ID.
     """
-    if not user.strip():
-        raise_usage_error("NAME is empty")
     with settings.connect() as connection:
         found = settings.find_user(connection, user)
         if as_json:
@@ -122,13 +123,11 @@ def list_groups(settings: Settings, *, as_json: bool) -> None:
 
 
 @groups.command("find")
-@click.argument("text")
+@text_argument
 @json_option
 @pass_settings
 def find_groups(settings: Settings, *, text: str, as_json: bool) -> None:
     """List the circles and distribution lists whose title contains TEXT, ignoring case."""
-    if not text.strip():
-        raise_usage_error("TEXT is empty")
     with settings.connect() as connection:
         found = connection.groups.find(text, timeout=settings.timeout)
         if not found:

@@ -288,6 +288,13 @@ def validate_seconds(
     return value
 
 
+def validate_text(_context: click.Context, parameter: click.Parameter, value: str) -> str:
+    """Check that an argument is not empty, as a callback of click."""
+    if not value.strip():
+        raise_usage_error(f"{parameter.human_readable_name} is empty")
+    return value
+
+
 def validate_store(_context: click.Context, parameter: click.Parameter, value: str | None) -> Any:
     """Check the value of ``--store``. It may contain a password, so no error shows the value."""
     if value is not None:
@@ -305,6 +312,7 @@ json_option = click.option(
 )
 title_option = click.option("--title", help="The title of the chat, instead of its thread ID.")
 tid_argument = click.argument("tid", required=False)
+text_argument = click.argument("text", callback=validate_text)
 
 
 def raise_no_chat(tid: str | None) -> NoReturn:
