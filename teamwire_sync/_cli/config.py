@@ -109,11 +109,11 @@ def init(
             found = new.check(settings.timeout)
             break
         except not_by_signal(TWError) as error:
-            if is_vendor or force or not is_terminal(sys.stdin):
+            wrong = _wrong(error, is_checked=new is not None)
+            if is_vendor or force or not wrong or not is_terminal(sys.stdin):
                 _fail(error, new, where, partial(_write, path, section) if force else None)
             echo_err(f"Error: {text_of(error)}{'' if new is None else f'; this was {new.way}'}")
             echo_err("Nothing is written yet. Correct the input, or press Ctrl-C.")
-            wrong = _wrong(error)
     _write(path, section, new.lines)
     echo_err(f"All settings work: {new.way}. They were written to {where}.")
     exported = [name for name in VARIABLES.values() if os.environ.get(name)]
@@ -234,13 +234,18 @@ def _over_http(given: dict[str, Secret | None], wrong: list[str]) -> _NewSection
     return _NewSection(f"over HTTP to {credentials.url}", lines, partial(_try, credentials))
 
 
-def _wrong(error: TWError) -> list[str]:
-    """Return the names of the values to ask for again after *error*."""
-    if error.status == 401:
-        return ["app_id", "secret"]
+def _wrong(error: TWError, *, is_checked: bool) -> list[str]:
+    """Return the names of the values to ask for again after *error*.
+
+    Args:
+        error: The error.
+        is_checked: Whether the server was asked.
+    """
+    if is_checked:
+        # A bot that may not do this (403) has the right credentials.
+        return {401: ["app_id", "secret"], 403: []}.get(error.status or 0, ["url"])
     # The text about a malformed value begins with its name.
-    name = str(error).partition(" ")[0]
-    return [name if name in CREDENTIALS else "url"]
+    return [name for name in CREDENTIALS if str(error).startswith(f"{name} ")]
 
 
 def _fail(

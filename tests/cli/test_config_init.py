@@ -337,6 +337,19 @@ class TestTerminal:
         assert box.secret in path.read_text("utf-8")
         assert not [each for each in spellings(box.secret) if each in terminal.shown]
 
+    @pytest.mark.parametrize("why", ["forbidden", "a variable"])
+    def test_what_no_input_mends_ends_it(self, box: Sandbox, path: Path, why: str) -> None:
+        more = {"TEAMWIRE_ALLOW_INSECURE_HTTP": "maybe"} if why == "a variable" else {}
+        if why == "forbidden":
+            box.fault("GET", "/v1/bot/me/", status=403)
+        options = ("--url", box.url, "--app-id", box.app_id)
+        with Terminal("config", "init", *options, box=None, **more) as terminal:
+            terminal.wait_for("shown): ")
+            terminal.type(f"{box.secret}\n")
+
+            assert terminal.finish() == (USAGE if more else AUTH)
+        assert not path.exists()
+
     @pytest.mark.parametrize("key", [CTRL_C, "\x04"])
     @pytest.mark.parametrize("options", [[], ["--url", "https://a.example", "--app-id", "a"]])
     def test_a_question_can_be_left(self, options: list[str], key: str, path: Path) -> None:

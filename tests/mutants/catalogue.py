@@ -1049,6 +1049,14 @@ MUTANTS = (
         file="_profiles.py",
     ),
     _mutant(
+        "an option that names the bot lets the environment count",
+        "            self.environment = {}\n",
+        "",
+        "tests/cli/test_usage.py::TestFirstRun::"
+        "test_what_a_file_lacks_does_not_come_from_the_environment",
+        file="_profiles.py",
+    ),
+    _mutant(
         "config init writes what is not read back",
         "            _require_readable(new.lines, section)\n",
         "",
