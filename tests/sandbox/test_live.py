@@ -50,6 +50,19 @@ def test_people_send_files_places_and_alerts() -> None:
     assert any(message["is_alert"] for message in messages)
 
 
+def test_people_talk_to_the_bot_of_the_examples() -> None:
+    with sandbox(chats=20, live=0.0005) as box, Api(box) as api:
+        said = {each["message"]["message"] for each in happened(api, 400) if "message" in each}
+    assert {"hello", "messages", "follow up"} <= said
+
+
+def test_a_bot_that_watches_one_of_the_first_chats_has_work_soon() -> None:
+    with sandbox(chats=200, live=0.0005) as box, Api(box) as api:
+        first = {chat["tid"] for chat in api.chats()[:10]}
+        events = happened(api, 400)
+    assert sum(event["tid"] in first for event in events) > len(events) / 3
+
+
 def test_people_are_not_the_bot() -> None:
     """Nothing of it is the bot's own doing."""
     with sandbox(chats=20, live=0.0005) as box, Api(box) as api:
