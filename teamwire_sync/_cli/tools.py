@@ -99,9 +99,7 @@ def sandbox(
             click.echo(f"The sandbox runs at {box.url}. In each shell that will use it, run:\n")
             for name, value in box.env.items():
                 click.echo(f"export {name}={value}")
-            click.echo(
-                "\nThere, another user posts by: teamwire-sync sandbox say --title TITLE TEXT"
-            )
+            click.echo("\nTo talk to your bot, run: teamwire-sync sandbox say --title TITLE TEXT")
             click.echo("Ctrl-C stops the sandbox.")
             threading.Event().wait()
     except not_by_signal(OSError) as error:
@@ -115,7 +113,7 @@ def sandbox(
 
 
 @sandbox.command()
-@click.argument("words", nargs=-1, metavar="[TID] TEXT...", required=True)
+@click.argument("text", nargs=-1, metavar="[TID] TEXT...", required=True)
 @title_option
 @click.option(
     "--as",
@@ -124,13 +122,13 @@ def sandbox(
     help="A part of a member's name, or the user ID. Default: an administrator of the chat.",
 )
 @pass_settings
-def say(settings: Settings, *, words: tuple[str, ...], title: str | None, name: str | None) -> None:
+def say(settings: Settings, *, text: tuple[str, ...], title: str | None, name: str | None) -> None:
     """Post in a chat of the running sandbox as another user.
 
     Pass TID TEXT..., or --title TITLE TEXT... The command prints the message ID. Your bot receives
     the message as an event.
     """
-    tid, text = (words[0], words[1:]) if title is None else (None, words)
+    tid, text = (text[0], text[1:]) if title is None else (None, text)
     if not text:
         raise_usage_error("pass TID TEXT..., or --title TITLE TEXT...")
     from teamwire_sync._cli.say import say_as_other_user  # noqa: PLC0415  only this command needs it

@@ -10,7 +10,7 @@ import pytest
 from teamwire_sync._sandbox.controls.live import LiveActivity
 from teamwire_sync._sandbox.world.messages import Messages
 from teamwire_sync.testing import sandbox
-from tests.support.sandbox_api import EVENTS, Api
+from tests.support.sandbox_api import EVENTS, MESSAGES, Api
 
 KINDS = {
     "chat_created",
@@ -61,6 +61,15 @@ def test_a_bot_that_watches_one_of_the_first_chats_has_work_soon() -> None:
         first = {chat["tid"] for chat in api.chats()[:10]}
         events = happened(api, 400)
     assert sum(event["tid"] in first for event in events) > len(events) / 3
+
+
+def test_people_do_not_delete_what_the_bot_says() -> None:
+    with sandbox(chats=5, live=0.0005) as box, Api(box) as api:
+        said = [api.post(MESSAGES, json={"message": "reply"}).json()["message"] for _ in range(10)]
+        assert "message_deleted" in {event["type"] for event in happened(api, 400)}
+        every = api.get(MESSAGES, params={"limit": 200}).json()["messages"]
+    deleted = {message["mid"] for message in every if message["deleted"]}
+    assert deleted.isdisjoint(message["mid"] for message in said)
 
 
 def test_people_are_not_the_bot() -> None:

@@ -113,7 +113,9 @@ class LiveActivity:
         self._other_users.mark_read(chat["tid"], mid, self._member(db, chat))
 
     def _delete(self, db: sqlite3.Connection, chat: Document) -> None:
-        self._other_users.delete_message(chat["tid"], self._message(db, chat)["mid"])
+        message = self._message(db, chat)
+        if message["from_user_id"] != self._world.bot_uid:
+            self._other_users.delete_message(chat["tid"], message["mid"])
 
     def _rename(self, _db: sqlite3.Connection, chat: Document) -> None:
         self._other_users.rename_chat(chat["tid"], self._rng.choice(_TITLES))
