@@ -644,6 +644,20 @@ MUTANTS = (
         file="_sandbox/world/backend.py",
     ),
     _mutant(
+        "a web page speaks as another user in a sandbox",
+        "request.origin is not None or ",
+        "",
+        "tests/sandbox/test_door.py::test_a_web_page_says_nothing[null]",
+        file="_sandbox/controls/door.py",
+    ),
+    _mutant(
+        "another machine speaks as another user in a sandbox",
+        ' or not is_loopback(request.remote_addr or "")',
+        "",
+        "tests/sandbox/test_door.py::test_other_machines_say_nothing",
+        file="_sandbox/controls/door.py",
+    ),
+    _mutant(
         "the program's own alarm passes for a failure of the network",
         "    return () if traceback and traceback.tb_next and is_by_signal(error) else kinds\n",
         "    return kinds\n",
