@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from abc import ABCMeta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Literal, NoReturn
 
@@ -45,7 +46,22 @@ else:
     _vendor = LazyModule("teamwire_sync._vendor")
 
 
-class Connection:
+class _ConnectionType(ABCMeta):
+    """The type of `Connection`. On the class, the services are their classes.
+
+    `unittest.mock.create_autospec` needs this. Attributes of `Connection` itself would make each
+    `connection.chats` slower. It is an ABCMeta so that a subclass may have `ABC` as a second base.
+    """
+
+    chats = property(lambda _: parts.Chats)
+    users = property(lambda _: parts.Users)
+    groups = property(lambda _: parts.Groups)
+
+    def __dir__(cls) -> list[str]:
+        return [*super().__dir__(), "chats", "groups", "users"]
+
+
+class Connection(metaclass=_ConnectionType):
     """A bot's connection to a Teamwire server. Many threads may share a Connection.
 
     Creating a Connection sends no request. The first call that needs the server sends one. A

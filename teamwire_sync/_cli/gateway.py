@@ -24,6 +24,7 @@ from teamwire_sync._cli.settings import Settings, validate_seconds, without_stor
 from teamwire_sync._config import ConnectionConfig
 from teamwire_sync._gateway import CACHE_TTL, CONNECTIONS
 from teamwire_sync._gateway.clients import Clients
+from teamwire_sync._gateway.log import QueuedLog
 from teamwire_sync._http.contract import OPERATIONS
 from teamwire_sync._internal.extras import install_command
 from teamwire_sync._internal.home import user_folder
@@ -139,7 +140,7 @@ def gateway(context: click.Context, /, **options: Any) -> None:
     """Let programs on other machines use a Teamwire through this machine.
 
     The gateway serves the REST contract. It runs until SIGTERM or Ctrl-C. Only the programs that
-    you add with add-client may use it. It needs no credentials for them: it uses its own.
+    you add with add-client may use it. They need no credentials of Teamwire.
     """
     context.meta[__name__] = options["state"]
     if context.invoked_subcommand is None:
@@ -194,7 +195,6 @@ def _run(
             connections=options["connections"],
             header_timeout=10.0,
             timeout=60.0,
-            check_interval=0.05,
         )
         if proxies:
             shown = ", ".join(proxies)
@@ -203,7 +203,7 @@ def _run(
                 "requests from other addresses are refused."
             )
         server = server_module.Server(
-            host, port, app, limits=limits, tls=tls, name="gateway", refused=app.refused
+            host, port, app, limits=limits, tls=tls, name="gateway", refused=app.record
         )
         _serve(server, app, options["grace"])
 
@@ -215,6 +215,7 @@ def _serve(server: Server, app: GatewayApp, grace: float) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # Each request is one line, whatever --verbose says.
     logger.getChild("gateway.access").setLevel(logging.INFO)
+    log = QueuedLog()
     try:
         try:
             server.start()
@@ -238,6 +239,7 @@ def _serve(server: Server, app: GatewayApp, grace: float) -> None:
         end.start()
         app.end_upstream()
         server.stop()
+        log.end()
 
 
 def _allow_files(number: int) -> None:
@@ -250,9 +252,9 @@ def _allow_files(number: int) -> None:
 
 
 def _leave() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):
-            stream.flush()
+    # Not stderr: nobody may be reading it.
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
     os._exit(0)
 
 
@@ -345,7 +347,7 @@ def add_client(
 ) -> None:
     """Let a program use the gateway, and print the lines to export for it.
 
-    The Secret is shown only now: the gateway keeps a hash of it. A running gateway knows the
+    The Secret is shown only now: the gateway keeps a hash of it. A running gateway accepts the
     program after a second.
     """
     clients = Clients(_folder(state))

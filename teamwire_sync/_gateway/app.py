@@ -27,7 +27,6 @@ from teamwire_sync._server.app import create_app as create_server_app
 from teamwire_sync._server.backend import BACKEND_KEY, INCOMING_KEY
 from teamwire_sync._server.errors import error_body
 from teamwire_sync._server.middleware import CONNECTION_KEY, label, receive_body
-from teamwire_sync._server.uploads import Files
 from teamwire_sync.exceptions import TWConfigError
 
 if TYPE_CHECKING:
@@ -56,7 +55,6 @@ _FOREIGN = "connect to the proxy of this gateway, not to the gateway itself"
 class UnreadRequest:
     """A request whose body is not read yet."""
 
-    _files: Files
     _exits: ExitStack
     operation: str | None = attrs.field(default=None, init=False)
 
@@ -65,7 +63,7 @@ class UnreadRequest:
         if self.operation == "list_events" and CONNECTION_KEY in environ:
             # A client that waits for events waits for minutes, and continues at the next gateway.
             environ[CONNECTION_KEY].stream()
-        return receive_body(environ, self._files, self._exits)
+        return receive_body(environ, self._exits)
 
 
 class GatewayApp:
@@ -73,7 +71,6 @@ class GatewayApp:
 
     Args:
         gateway: The gateway.
-        files: The folder for long bodies.
         proxies: The addresses and networks of the proxies in front; empty for no proxy.
         observe: As for `create_app`.
 
@@ -84,13 +81,11 @@ class GatewayApp:
     def __init__(
         self,
         gateway: Gateway,
-        files: Files,
         *,
         proxies: Collection[str] = (),
         observe: Callable[[str, int, float], object] | None = None,
     ) -> None:
         self._gateway = gateway
-        self._files = files
         self._proxies = networks(proxies)
         self._observe = observe
         self._app = create_server_app("gateway")
@@ -106,7 +101,7 @@ class GatewayApp:
         started = time.monotonic()
         with ExitStack() as exits:
             environ[BACKEND_KEY] = backend = GatewayBackend(self._gateway)
-            environ[INCOMING_KEY] = incoming = UnreadRequest(self._files, exits)
+            environ[INCOMING_KEY] = incoming = UnreadRequest(exits)
             if os.getpid() != self._process:
                 response = _refusal(500, _FORKED)
             elif not self._take_address(environ):
@@ -115,7 +110,7 @@ class GatewayApp:
                 response = Response.from_app(self._app, environ)
         label(response, environ)
         # Before the first byte is sent: who has a response finds its line.
-        self._record(
+        self.record(
             response,
             client=backend.client.name if backend.client is not None else "-",
             method=environ["REQUEST_METHOD"],
@@ -124,11 +119,7 @@ class GatewayApp:
         )
         return response
 
-    def refused(self, response: Response) -> None:
-        """Record the response to a request that the web server has refused."""
-        self._record(response)
-
-    def _record(
+    def record(
         self,
         response: Response,
         *,
@@ -137,6 +128,7 @@ class GatewayApp:
         operation: str | None = None,
         seconds: float = 0.0,
     ) -> None:
+        """Log and count a request. The defaults are for one that the web server has refused."""
         _access.info(
             "%s %s %s %d %d ms %s",
             client,
@@ -277,7 +269,6 @@ def create_app(
         )
         exits.callback(gateway.close)
         refuse_itself(gateway.transport, clients)
-        files = exits.enter_context(closing(Files(None)))
-        app = GatewayApp(gateway, files, proxies=proxies, observe=observe)
+        app = GatewayApp(gateway, proxies=proxies, observe=observe)
         app._exits = exits.pop_all()
     return app

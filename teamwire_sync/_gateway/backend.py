@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import re
 import threading
 import time
@@ -36,14 +35,13 @@ from teamwire_sync._models.messages import AlertType
 from teamwire_sync._models.people import known_members
 from teamwire_sync._server.backend import Answer
 from teamwire_sync._server.errors import RefusedError, refuse, require
-from teamwire_sync._server.idempotency import fingerprint_of
 from teamwire_sync._server.serializers import Document, dump
 from teamwire_sync._services.events import changes_in
 from teamwire_sync._transport import MessageDraft
 from teamwire_sync.exceptions import TWError, TWNotFoundError, TWProtocolError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from teamwire_sync._cache.facts import Write
     from teamwire_sync._gateway.chat_log import ChatLog, LogState
@@ -102,27 +100,29 @@ class Gateway:
         self.cache = self._connection._cache
         self._clock = clock or time.monotonic
         self._lock = threading.Lock()
-        self._check_at = -math.inf
+        self._check_at = 0.0
         self._is_ready = False
         config = config or ConnectionConfig()
         self._keep_visible(outcomes.recent(config.total_timeout + config.own_write_grace))
 
-    def _keep_visible(self, recent: Mapping[str, str]) -> None:
-        """Keep the chats visible that were written before a restart: a listing may lack them.
+    def _keep_visible(self, recent: Iterable[tuple[str, str]]) -> None:
+        """Keep the chats visible that were created before a restart: a listing may lack them.
 
         Args:
             recent: The result of `Outcomes.recent`.
         """
-        leave = OPERATIONS["leave_chat"]
-        for body in recent.values():
-            document = json.loads(body)
-            if "chat" not in document:
-                continue
-            state = Decoder().chat(document)
-            path = leave.path.format(tid=state.tid)
-            if fingerprint_of(leave.method, path, b"") not in recent:
-                with self.cache.writing(in_doubt=False) as write:
-                    write.created(_chat_of(state), None)
+        create, leave = OPERATIONS["create_chat"], OPERATIONS["leave_chat"]
+        created = {}
+        for fingerprint, body in recent:
+            request = fingerprint.rpartition(" ")[0]
+            if request == f"{create.method} {create.path}":
+                chat = _chat_of(Decoder().chat(json.loads(body)))
+                created[f"{leave.method} {leave.path.format(tid=chat.tid)}"] = chat
+            else:
+                created.pop(request, None)
+        for chat in created.values():
+            with self.cache.writing(in_doubt=False) as write:
+                write.created(chat, None)
 
     def listed(self, *, is_fresh: bool = False, is_continued: bool = False) -> LogState:
         """Return a state of the list of chats that shows all that its clients have written.

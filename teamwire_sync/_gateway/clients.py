@@ -33,6 +33,7 @@ from teamwire_sync._internal.secret import Secret
 from teamwire_sync._internal.strict_json import parse_json
 from teamwire_sync._internal.waiting import new_lock
 from teamwire_sync._server.errors import refuse, refuse_for_now
+from teamwire_sync._server.watched_files import WatchedFiles
 from teamwire_sync.exceptions import TWConfigError
 
 if TYPE_CHECKING:
@@ -48,7 +49,6 @@ MOST_ADDRESSES = 10_000
 
 _NAME = "clients.json"
 _VERSION = 1
-_CHECK_INTERVAL = 1.0
 _VALID_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _SALT_BYTES, _DIGEST_BYTES = 16, 32
 
@@ -118,12 +118,10 @@ class Clients:
         self, path: str | os.PathLike[str], *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._path = Path(private_folder(path).path_of(_NAME))
-        self._clock = clock
         self._failures = FailureLimit(clock)
         self._lock = new_lock()
-        self._status = self._file_status()
+        self._watched = WatchedFiles(self._path, clock=clock)
         self._clients = self._read()
-        self._check_at = clock() + _CHECK_INTERVAL
 
     def add(
         self, name: str, *, read_only: bool = False, operations: Collection[str] | None = None
@@ -245,29 +243,14 @@ class Clients:
         message = f"the clients in {str(self._path)!r}: {problem}"
         raise TWConfigError(message)
 
-    def _file_status(self) -> tuple[int, ...]:
-        """Return numbers that differ after a change of the file."""
-        with suppress(OSError):
-            status = self._path.stat()
-            return status.st_ino, status.st_size, status.st_mtime_ns
-        return ()
-
     def _refresh(self) -> None:
         """Read the file if it has changed."""
         with self._lock:
-            now = self._clock()
-            if now < self._check_at:
-                return
-            self._check_at = now + _CHECK_INTERVAL
-            # Before the file is read: a change during the reading shows at the next check.
-            status = self._file_status()
-            if status == self._status:
-                return
-            self._status = status
-            try:
-                self._clients = self._read()
-            except TWConfigError as error:
-                logger.error("%s; the clients from before stay valid", error)
+            if self._watched.have_changed():
+                try:
+                    self._clients = self._read()
+                except TWConfigError as error:
+                    logger.error("%s; the clients from before stay valid", error)
 
 
 @define

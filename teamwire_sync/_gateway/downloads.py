@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 from queue import Queue
 from typing import TYPE_CHECKING, Union
+
+from teamwire_sync._internal.log import logger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,8 +17,9 @@ if TYPE_CHECKING:
     # The last item is the error that ended the download, or None.
     _Item = Union[bytes, BaseException, None]
 
-# The pieces in memory while the client reads slowly.
-_MOST_PIECES = 8
+# The pieces of up to 1 MiB in memory while the client reads slowly. Two are needed, because nobody
+# takes the last piece and the end after `close`.
+_MOST_PIECES = 2
 
 
 class Download:
@@ -52,7 +56,9 @@ class Download:
         """Yield the pieces. An error in the middle ends the connection before its end."""
         while self._next is not None:
             if isinstance(self._next, BaseException):
-                raise self._next
+                logger.warning("a download broke off: %s", type(self._next).__name__)
+                # Servers close the connection for this error, and log no traceback.
+                raise ConnectionResetError(errno.ECONNRESET, "the upstream has ended the download")
             yield self._next
             self._next = self._items.get()
 

@@ -148,20 +148,18 @@ class Outcomes:
         self._process = os.getpid()
         self._executions: dict[tuple[str, str], _Execution] = {}
         self._lock = new_lock()
-        path = state.make(_NAME)
-        self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._path = state.make(_NAME)
+        self._database = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
         self._max_pages = 0
         self._expires_at = -math.inf
         try:
-            problem = self._open(path, max_bytes)
+            self._open(max_bytes)
         except (sqlite3.Error, OSError) as error:
-            problem = str(error)
-        if problem:
             self._database.close()
-            message = (
-                f"{path}: {problem}; without this file, a request from before may be executed twice"
-            )
-            raise TWConfigError(message)
+            problem = str(error)
+        else:
+            return
+        raise self._unusable(problem)
 
     def perform(
         self, client: str, key: str | None, fingerprint: str, work: Callable[[bool], Answer]
@@ -207,30 +205,42 @@ class Outcomes:
             del self._executions[client, key]
             execution.ended.open()
 
-    def recent(self, seconds: float) -> dict[str, str]:
-        """Return the last response to each write of the last *seconds* seconds, by fingerprint.
+    def recent(self, seconds: float) -> list[tuple[str, str]]:
+        """Return the fingerprints and responses of the last *seconds* seconds, the oldest first.
 
         Only successful writes count.
+
+        Raises:
+            TWConfigError: The database is damaged.
         """
-        return dict(self._database.execute(_RECENT, (self._clock() - seconds,)))
+        try:
+            return self._database.execute(_RECENT, (self._clock() - seconds,)).fetchall()
+        except sqlite3.Error as error:
+            problem = str(error)
+        raise self._unusable(problem)
 
     def close(self) -> None:
         """Close the database. Idempotent."""
         self._database.close()
         self._log.close()
 
-    def _open(self, path: str, max_bytes: int) -> str | None:
-        """Create the tables, and return what is wrong with the database, or None."""
+    def _unusable(self, problem: str) -> TWConfigError:
+        return TWConfigError(
+            f"{self._path}: {problem}; without this file, a request from before may be executed "
+            "twice"
+        )
+
+    def _open(self, max_bytes: int) -> None:
         (version,) = self._database.execute("PRAGMA user_version").fetchone()
         if version not in {0, _VERSION}:
-            return "another release of teamwire_sync wrote it"
+            message = "another release of teamwire_sync wrote it"
+            raise sqlite3.DatabaseError(message)
         (page_size,) = self._database.execute("PRAGMA page_size").fetchone()
         self._max_pages = max_bytes // page_size
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.executescript(_OPEN)
         # SQLite keeps this file as long as the connection is open, and has no lock on it.
-        self._log = Path(f"{path}-wal").open("rb+", buffering=0)  # noqa: SIM115
-        return None
+        self._log = Path(f"{self._path}-wal").open("rb+", buffering=0)  # noqa: SIM115
 
     def _enter(self, slot: tuple[str, str], fingerprint: str) -> _Execution:
         """Wait until no other thread executes the request, and return this thread's execution."""
@@ -261,17 +271,16 @@ class Outcomes:
                     "most": self._most,
                 }
                 is_new = self._database.execute(_BEGIN, values).rowcount
+                row = None if is_new else self._database.execute(_FIND, (client, key)).fetchone()
             if is_new:
                 force(self._log)
-                return None
-            row = self._database.execute(_FIND, (client, key)).fetchone()
-            problem = None if row else "the database is full"
+            problem = None if is_new or row else "the database is full"
         except (sqlite3.Error, OSError, ValueError) as error:
             problem = str(error)
         if problem:
             logger.error("the gateway can't record a request: %s", problem)
             refuse("the gateway can't record this request now", "service_unavailable")
-        return cast("tuple[Any, ...]", row)
+        return cast("tuple[Any, ...] | None", row)
 
     def _execute(
         self, client: str, key: str, work: Callable[[bool], Answer], *, may_be_done: bool

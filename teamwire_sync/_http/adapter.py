@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import urllib3.util.connection
 from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from teamwire_sync._http.idle_connections import IdleConnections
+from teamwire_sync._http.idle_connections import IdleConnections, is_replaced, own_class
 from teamwire_sync._http.sockets import (
     NO_HOST,
     DeadlineConnection,
     DeadlineTlsConnection,
+    HTTPConnection,
     OwnConnectionError,
 )
 from teamwire_sync._internal.imports import LazyModule
@@ -65,13 +65,13 @@ UNDOCUMENTED = {
 
 
 class _Pool(HTTPConnectionPool):
-    ConnectionCls = DeadlineConnection
-    QueueCls: Any = IdleConnections
+    ConnectionCls: Any = own_class(DeadlineConnection, HTTPConnectionPool)
+    QueueCls = IdleConnections
 
 
 class _TlsPool(HTTPSConnectionPool):
-    ConnectionCls = DeadlineTlsConnection
-    QueueCls: Any = IdleConnections
+    ConnectionCls: Any = own_class(DeadlineTlsConnection, HTTPSConnectionPool)
+    QueueCls = IdleConnections
 
 
 _POOLS = {"http": _Pool, "https": _TlsPool}
@@ -107,12 +107,13 @@ class DeadlineAdapter(HTTPAdapter):
         """Check, before the first request, that urllib3 uses our connections.
 
         The library `requests` calls this method before each request that it sends over a socket.
-        Test libraries that simulate a server send nothing, and do not call this method.
+        Most test libraries that simulate a server do not call this method. The others, such as
+        vcrpy, replace the class of the connections, and need no check.
 
         Raises:
             TWConfigError: urllib3 would use its own connections.
         """
-        if not self._is_checked:
+        if not self._is_checked and not is_replaced(HTTPConnectionPool):
             _require_own_connections()
             self._is_checked = True
         super().add_headers(request, **kwargs)

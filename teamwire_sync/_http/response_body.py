@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import math
 import socket
 import time
 from typing import Callable
@@ -12,6 +11,7 @@ from urllib3.exceptions import ProtocolError
 from urllib3.response import BaseHTTPResponse, HTTPResponse
 
 from teamwire_sync._http.body import AnswerRefusedError
+from teamwire_sync._http.sockets import DeadlineConnection
 from teamwire_sync._internal.signals import not_by_signal
 
 # A group of 100,000 members fits into this limit. The limit also ends an endless response.
@@ -26,14 +26,14 @@ _COMPRESSIONS = {*_OFFERED, "br", "zstd", "compress", "x-compress"}
 
 def read_body(
     raw: BaseHTTPResponse,
-    ends_at: float = math.inf,
+    ends_at: float,
     write: Callable[[bytes], object] | None = None,
 ) -> bytes:
     """Return the whole body, decompressed.
 
     Args:
         raw: The response.
-        ends_at: The deadline, a moment of `time.monotonic`, if the connection does not enforce it.
+        ends_at: The deadline, a moment of `time.monotonic`.
         write: A callback for each piece of the body, or None. With a callback, the body may have
             any size and must not be compressed, and this function returns empty bytes.
 
@@ -55,11 +55,8 @@ def read_body(
             message = "it is compressed in a way that was not offered"
             raise AnswerRefusedError(message)
         size = _COMPRESSED_PIECE if compressed else _PIECE
-        read: Callable[..., bytes] = raw.read
-        if ends_at < math.inf and _is_from_connection(raw):
-            # `read` waits until `size` bytes have arrived, so a slow server could exceed the
-            # deadline.
-            read = raw.read1
+        # `read` waits until `size` bytes have arrived, so a slow server could exceed the deadline.
+        read: Callable[..., bytes] = raw.read1 if _has_no_deadline(raw) else raw.read
         pieces, count = [], 0
         while True:
             piece = _piece(read, size, compressed=compressed)
@@ -102,11 +99,16 @@ def _check_size(size: int) -> None:
         raise AnswerRefusedError(message)
 
 
-def _is_from_connection(raw: BaseHTTPResponse) -> bool:
-    """Return whether *raw* reads from a connection, and not from a cache or a test double."""
+def _has_no_deadline(raw: BaseHTTPResponse) -> bool:
+    """Return whether *raw* reads from a connection of the caller's session.
+
+    A cache and a test double read from no connection.
+    """
     connection = getattr(raw, "connection", None)
-    return type(raw).read is HTTPResponse.read and isinstance(
-        connection, http.client.HTTPConnection
+    return (
+        type(raw).read is HTTPResponse.read
+        and isinstance(connection, http.client.HTTPConnection)
+        and not isinstance(connection, DeadlineConnection)
     )
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import queue
 import time
-from typing import TYPE_CHECKING, Any, Callable, cast
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, Callable
 
 import requests
 from attrs import field, frozen
+from requests.cookies import RequestsCookieJar
 from requests.structures import CaseInsensitiveDict
 from urllib3 import connectionpool
 from urllib3.exceptions import DecodeError
@@ -78,8 +79,8 @@ class BasicAuth:
 class _Header(SecretText):
     """The value of the Authorization header. A log of all headers does not show the value.
 
-    A copy of a request contains the value, so the copy can be sent. A pickle of a request does not
-    contain the Secret.
+    A copy of a request contains the value, so the copy can be sent. A deep copy or a pickle does
+    not contain the value: vcrpy writes deep copies of requests into its cassettes.
     """
 
     __slots__ = ()
@@ -87,27 +88,82 @@ class _Header(SecretText):
     def __copy__(self) -> _Header:
         return self
 
-    def __deepcopy__(self, _memo: object) -> _Header:
-        return self
-
     def __reduce__(self) -> tuple[type[str], tuple[str]]:
         return str, ("***",)
 
 
-class _CookielessAdapter(DeadlineAdapter):
-    """An adapter that omits the parts of a response that we do not use, such as cookies."""
+class _NoCookies(RequestsCookieJar):
+    """A jar that stays empty, and takes no lock, which Ctrl-C could leave locked forever."""
 
-    def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
-        response = requests.Response()
-        response.request = req
-        response.url = req.url or ""
-        response.status_code = resp.status
-        response.headers = CaseInsensitiveDict(resp.headers)
-        response.raw = resp
-        return response
+    def extract_cookies(self, response: Any, request: Any) -> None:
+        """Ignore the cookies of *response*."""
 
 
-class OwnSession:
+class _Session:
+    """A session that sends requests by `requests.Session.send`, which test libraries replace."""
+
+    _session: requests.Session
+
+    def send(
+        self,
+        prepared: requests.PreparedRequest,
+        timeout: float,
+        left: float,
+        *,
+        download: DownloadBody | None = None,
+        canceller: Canceller | None = None,
+    ) -> RawResponse:
+        """Send *prepared*, and read the whole response.
+
+        Args:
+            prepared: The request.
+            timeout: The limit for connecting, and for each read, in seconds.
+            left: The limit for the request and its response together, in seconds. The caller's
+                connections do not enforce the limit. So this method checks the limit each time
+                that bytes of the body arrive.
+            download: The destination of the body of a response with status 200, or None.
+            canceller: An object that lets another thread end the request, or None. Only our own
+                connections support it.
+        """
+        ends_at = time.monotonic() + left
+        hooks = _ResponseHooks(download, ends_at)
+        # The session's own hooks are in the list already.
+        prepared.hooks["response"] = [hooks.first, *prepared.hooks["response"], hooks.last]
+        settings = self._settings(prepared.url or "")
+        try:
+            with ending_at(ends_at, canceller):
+                try:
+                    response = self._session.send(
+                        prepared, timeout=timeout, allow_redirects=False, **settings
+                    )
+                except not_by_signal(requests.HTTPError) as error:
+                    # A hook of the session raised this because of the status, so a response
+                    # arrived.
+                    if error.response is None:
+                        raise
+                    response = error.response
+                response = _response_of(response, hooks.received)
+                return _read(response, download, ends_at, hooks.location)
+        except not_by_signal(AnswerRefusedError, DecodeError) as error:
+            if hooks.received is not None:
+                vars(error)["shows_contract"] = keeps_contract(hooks.received.headers)
+            raise
+        finally:
+            # The response refers to the request, and so to the hooks. Without this cycle, an unused
+            # socket is closed at once.
+            hooks.received = None
+
+    def _settings(self, url: str) -> dict[str, Any]:  # noqa: ARG002
+        """Return the settings for a request to *url* that override those of the session."""
+        return {}
+
+    def repeats(self, prepared: requests.PreparedRequest) -> bool:
+        """Return whether one `send` may send a request more than once."""
+        adapter = self._session.get_adapter(prepared.url or "")
+        return getattr(getattr(adapter, "max_retries", None), "total", None) != 0
+
+
+class OwnSession(_Session):
     """A session of this package. It computes the common parts of all requests only once.
 
     Args:
@@ -126,14 +182,16 @@ class OwnSession:
         self._auth = auth
         self._pool_size = config.pool_size
         proxy = own_proxy(url, config)
-        self._settings: dict[str, Any] = {
-            "verify": ca_bundle(url, config),
-            "cert": client_certificate(config),
-            "proxies": proxy.proxies,
-        }
         self.names = SettingNames(
             "ConnectionConfig(verify=...)", "ConnectionConfig(cert=...)", proxy.setting
         )
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._session.stream = True
+        self._session.cookies = _NoCookies()
+        self._session.verify = ca_bundle(url, config)
+        self._session.cert = client_certificate(config)
+        self._session.proxies = proxy.proxies
         # The URL as it is sent: the host is in ASCII, and the path is percent-encoded.
         self._base = (requests.Request("GET", url).prepare().url or url).rstrip("/")
         self._headers: dict[str, Any] = dict(requests.utils.default_headers())
@@ -141,7 +199,8 @@ class OwnSession:
 
     def after_fork(self) -> None:
         """Create a new adapter: the parent process uses the connections of the old one."""
-        self._adapter = _CookielessAdapter(pool_connections=1, pool_maxsize=self._pool_size)
+        adapter = DeadlineAdapter(pool_connections=1, pool_maxsize=self._pool_size)
+        self._session.adapters = OrderedDict({"": adapter})
 
     def prepare(
         self, method: str, target: str, headers: Mapping[str, str], body: Any
@@ -163,38 +222,12 @@ class OwnSession:
             prepared.headers["Content-Length"] = str(len(encoded))
         return prepared
 
-    def send(
-        self,
-        prepared: requests.PreparedRequest,
-        timeout: float,
-        left: float,
-        *,
-        download: DownloadBody | None = None,
-        canceller: Canceller | None = None,
-    ) -> RawResponse:
-        """Send *prepared*, and read the whole response.
-
-        Args:
-            prepared: The request.
-            timeout: The limit for connecting, and for each read, in seconds.
-            left: The limit for the request and its response together, in seconds.
-            download: The destination of the body of a response with status 200, or None.
-            canceller: An object that lets another thread end the request, or None.
-        """
-        with ending_at(time.monotonic() + left, canceller):
-            response = self._adapter.send(prepared, stream=True, timeout=timeout, **self._settings)
-            return _read(response, download)
-
-    def repeats(self, _prepared: requests.PreparedRequest) -> bool:
-        """Return whether one `send` may send a request more than once."""
-        return False
-
     def close(self) -> None:
         """Close the idle connections."""
-        self._adapter.close()
+        self._session.close()
 
 
-class GivenSession:
+class GivenSession(_Session):
     """A session of the caller. This class neither changes nor closes it.
 
     Args:
@@ -265,46 +298,6 @@ class GivenSession:
             _set_upload(prepared, upload)
         return prepared
 
-    def send(
-        self,
-        prepared: requests.PreparedRequest,
-        timeout: float,
-        left: float,
-        *,
-        download: DownloadBody | None = None,
-        canceller: Canceller | None = None,  # noqa: ARG002  the connections are the caller's
-    ) -> RawResponse:
-        """Send *prepared*, and read the whole response.
-
-        Args:
-            prepared: The request.
-            timeout: The limit for connecting, and for each read, in seconds.
-            left: The limit for the request and its response together, in seconds. The caller's
-                connections do not enforce the limit. So this method checks the limit each time
-                that bytes of the body arrive.
-            download: The destination of the body of a response with status 200, or None.
-            canceller: Not used: only our own connections support it.
-        """
-        ends_at = time.monotonic() + left
-        hooks = _ResponseHooks(download, ends_at)
-        # The session's own hooks are in the list already.
-        prepared.hooks["response"] = [hooks.first, *prepared.hooks["response"], hooks.last]
-        settings = self._settings(prepared.url or self._url)
-        try:
-            response = self._session.send(
-                prepared, timeout=timeout, allow_redirects=False, **settings
-            )
-        except not_by_signal(requests.HTTPError) as error:
-            # A hook of the session raised this because of the status, so a response arrived.
-            if error.response is None:
-                raise
-            response = error.response
-        finally:
-            # The response refers to the request, and so to the hooks. Without this cycle, an unused
-            # socket is closed at once.
-            received, hooks.received = hooks.received, None
-        return _read(_response_of(response, received), download, ends_at, hooks.location)
-
     @property
     def names(self) -> SettingNames:
         """The names of the network settings."""
@@ -334,11 +327,6 @@ class GivenSession:
         """Return the settings of the session and the environment for a request to *url*."""
         return self._session.merge_environment_settings(url, {}, True, None, None)
 
-    def repeats(self, prepared: requests.PreparedRequest) -> bool:
-        """Return whether one `send` may send a request more than once."""
-        adapter = self._session.get_adapter(prepared.url or self._url)
-        return getattr(getattr(adapter, "max_retries", None), "total", None) != 0
-
     def close(self) -> None:
         """Do nothing: the caller closes the session."""
 
@@ -366,7 +354,7 @@ class _ResponseHooks:
 
     Attributes:
         location: The target of a redirect, or empty.
-        received: The response of the adapter, or None.
+        received: The last response that the hooks got, or None.
     """
 
     location = ""
@@ -384,7 +372,7 @@ class _ResponseHooks:
             response._content_consumed = True
 
     def last(self, found: Any, **_: Any) -> requests.Response:
-        response = _response_of(found, self.received)
+        self.received = response = _response_of(found, self.received)
         self.location = response.headers.pop("Location", "")
         original = getattr(response.raw, "_original_response", None)
         if original is not None and "Set-Cookie" in original.msg:
@@ -392,10 +380,18 @@ class _ResponseHooks:
         return response
 
 
-def _response_of(found: Any, received: requests.Response | None) -> requests.Response:
-    """Return *found*, or *received* if a hook or a subclass replaced it by something else."""
-    is_valid = received is None or isinstance(found, requests.Response)
-    return cast("requests.Response", found if is_valid else received)
+def _response_of(found: object, received: requests.Response | None) -> requests.Response:
+    """Return *found*, or *received* if a hook or a subclass replaced it by something else.
+
+    Raises:
+        TypeError: A test has replaced `requests.Session.send`, and returns no response.
+    """
+    if isinstance(found, requests.Response):
+        return found
+    if received is None:
+        message = f"the session returned a {type(found).__name__}, not a requests.Response"
+        raise TypeError(message)
+    return received
 
 
 def _set_upload(prepared: requests.PreparedRequest, upload: UploadBody) -> None:
@@ -407,27 +403,16 @@ def _set_upload(prepared: requests.PreparedRequest, upload: UploadBody) -> None:
 
 
 def _read(
-    response: requests.Response,
-    download: DownloadBody | None,
-    ends_at: float = math.inf,
-    location: str = "",
+    response: requests.Response, download: DownloadBody | None, ends_at: float, location: str
 ) -> RawResponse:
-    try:
-        if download is None or response.status_code != 200:
-            body = _body(response, ends_at)
-        else:
-            download.begin(response.headers)
-            body = _body(response, ends_at, download.write)
-            download.end()
-    except not_by_signal(AnswerRefusedError, DecodeError) as error:
-        vars(error)["shows_contract"] = keeps_contract(response.headers)
-        raise
-    return RawResponse(
-        response.status_code,
-        response.headers,
-        location or response.headers.get("Location", ""),
-        body,
-    )
+    if download is None or response.status_code != 200:
+        body = _body(response, ends_at)
+    else:
+        download.begin(response.headers)
+        body = _body(response, ends_at, download.write)
+        download.end()
+    location = location or response.headers.get("Location", "")
+    return RawResponse(response.status_code, response.headers, location, body)
 
 
 def _body(

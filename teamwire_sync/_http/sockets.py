@@ -18,8 +18,8 @@ import time
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+import urllib3.connection
 import urllib3.util.connection
-from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import (
     ConnectTimeoutError,
     LocationParseError,
@@ -29,10 +29,21 @@ from urllib3.exceptions import (
 )
 
 from teamwire_sync._http.body import LocalFailure
+from teamwire_sync._internal.secret import SecretBytes
 from teamwire_sync._internal.signals import is_by_signal, not_by_signal, suppress
 
 if TYPE_CHECKING:
+    from urllib3.connection import HTTPConnection as HTTPConnection  # noqa: PLC0414  exported
+    from urllib3.connection import HTTPSConnection
+
     from teamwire_sync._http.canceller import Canceller
+else:
+    # While vcrpy uses a cassette, these names are subclasses that record and replay. A class that
+    # derives from them would do so for the rest of the process.
+    HTTPConnection, HTTPSConnection = (
+        next((base for base in kind.__mro__ if base.__module__ == "urllib3.connection"), kind)
+        for kind in (urllib3.connection.HTTPConnection, urllib3.connection.HTTPSConnection)
+    )
 
 _TIMED_OUT = "timed out"
 # In seconds. The value must not be 0, because 0 makes a socket not wait at all.
@@ -141,7 +152,7 @@ class _ResponseReads(io.RawIOBase):
         self._sock = sock
         self._timeout = timeout
         self._is_connected = is_connected
-        self._raw = sock.makefile("rb", buffering=0)
+        self._raw = sock.makefile("rb", 0)
         self._canceller = _current.get()[1]
 
     def readable(self) -> bool:
@@ -269,7 +280,7 @@ class DeadlineConnection(HTTPConnection):
     """A connection whose socket is a `DeadlineSocket`."""
 
     response_class = _FinalResponse
-    _head: list[memoryview] | None = None
+    _head: list[SecretBytes] | None = None
 
     def __init__(self, *, host: str, **kwargs: Any) -> None:
         super().__init__(host=host, **kwargs)
@@ -296,7 +307,7 @@ class DeadlineConnection(HTTPConnection):
         """Connect if necessary, and send the head of the request."""
         # http.client keeps the head in local variables while it connects and sends. On Ctrl-C, an
         # error reporter that shows local variables would show the Secret. So connect first, and let
-        # `send` only collect the head. The repr of a memoryview does not show its content.
+        # `send` only collect the head.
         if self.sock is None:
             self.connect()
         self._head = []
@@ -310,7 +321,7 @@ class DeadlineConnection(HTTPConnection):
     def send(self, data: Any) -> None:
         """Send *data*. If *data* is part of the head of the request, only collect it."""
         if self._head is not None:
-            self._head.append(memoryview(data))
+            self._head.append(SecretBytes(data))
             return
         # `connect` sends CONNECT over TLS to an HTTPS proxy. This write needs a deadline, too.
         if self.sock is not None:

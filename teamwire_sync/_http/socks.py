@@ -12,7 +12,7 @@ from urllib3.contrib.socks import (
     SOCKSHTTPSConnectionPool,
 )
 
-from teamwire_sync._http.idle_connections import IdleConnections
+from teamwire_sync._http.idle_connections import IdleConnections, own_class
 from teamwire_sync._http.sockets import (
     DeadlineConnection,
     DeadlineTlsConnection,
@@ -34,13 +34,13 @@ class _SocksTlsConnection(DeadlineTlsConnection, SOCKSHTTPSConnection):
 
 
 class _SocksPool(SOCKSHTTPConnectionPool):
-    ConnectionCls: Any = _SocksConnection
-    QueueCls: Any = IdleConnections
+    ConnectionCls: Any = own_class(_SocksConnection, SOCKSHTTPConnectionPool)
+    QueueCls = IdleConnections
 
 
 class _SocksTlsPool(SOCKSHTTPSConnectionPool):
-    ConnectionCls: Any = _SocksTlsConnection
-    QueueCls: Any = IdleConnections
+    ConnectionCls: Any = own_class(_SocksTlsConnection, SOCKSHTTPSConnectionPool)
+    QueueCls = IdleConnections
 
 
 POOLS = {"http": _SocksPool, "https": _SocksTlsPool}

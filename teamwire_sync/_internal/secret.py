@@ -55,10 +55,12 @@ class SecretText(str):
         return type(self)(super().__getitem__(key))
 
     def encode(self, *args: Any, **kwargs: Any) -> bytes:
-        return _SecretBytes(super().encode(*args, **kwargs))
+        return SecretBytes(super().encode(*args, **kwargs))
 
 
-class _SecretBytes(bytes):
+class SecretBytes(bytes):
+    """The same for bytes."""
+
     __slots__ = ()
 
     def __repr__(self) -> str:

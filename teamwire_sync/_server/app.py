@@ -124,7 +124,7 @@ class _Api:
         if isinstance(request.routing_exception, RequestRedirect):
             refuse("every path of the contract ends with a slash", _NO_PATH)
         if incoming is not None and not incoming.receive(request.environ):
-            refuse("the body of the request is incomplete", "bad_request")
+            refuse("the body of the request is incomplete, or came too slowly", "bad_request")
 
     @staticmethod
     def show_revision(response: Response) -> Response:

@@ -28,7 +28,7 @@ class _Request(HTTPRequest):
 
     def read_request_line(self) -> bool:
         """Read the first line; return whether it is valid."""
-        if not super().read_request_line():
+        if not super().read_request_line():  # type: ignore[no-untyped-call]
             return False
         line = b" ".join((self.method, self.uri, self.request_protocol))
         is_valid = REQUEST_LINE.fullmatch(line) is not None
@@ -104,13 +104,10 @@ class TrackedConnection(HTTPConnection):
 
     def end_input(self) -> None:
         """Shut down reading; a long response ends too, a short response can still be sent."""
-        self._shut_down(socket.SHUT_RDWR if self.is_streaming else socket.SHUT_RD)
+        self.shut_down(socket.SHUT_RDWR if self.is_streaming else socket.SHUT_RD)
 
-    def end_output(self) -> None:
-        """Shut down writing: the client reads the end of the connection."""
-        self._shut_down(socket.SHUT_WR)
-
-    def _shut_down(self, how: int) -> None:
+    def shut_down(self, how: int) -> None:
+        """Shut down reading or writing, or both."""
         with suppress(OSError):
             # The method of `ssl.SSLSocket` would end TLS: the rest of a response would be sent
             # without TLS.

@@ -8,8 +8,11 @@ from teamwire_sync._server.errors import refuse
 
 
 def fingerprint_of(method: str, path: str, content: bytes) -> str:
-    """Return a hash that differs for requests with another method, path or content."""
-    return hashlib.sha256(f"{method} {path}\n".encode() + content).hexdigest()
+    """Return a text that differs for requests with another method, path or content.
+
+    It begins with the method and the path. Of the content, it contains only a hash.
+    """
+    return f"{method} {path} {hashlib.sha256(content).hexdigest()}"
 
 
 def require_same_request(known: str, fingerprint: str) -> None:

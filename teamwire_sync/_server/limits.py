@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
 # Bytes of a response to send at once: TLS waits until the client has taken all of them.
 _PIECE = 16 * 1024
+_TIMED_OUT = "timed out"  # cheroot knows time-outs by this text
+ENDED = 0.0
+"""A moment in the past, for headers whose end the server no longer awaits."""
+
 # Seconds for the error response to a client that has used all of its time.
 _LAST_CHANCE = 0.1
 
@@ -23,21 +27,20 @@ class Limits:
 
     Attributes:
         connections: The maximum number of connections. One that is idle is closed for a new one; if
-            none is idle, the new one gets 503. Each connection that is not idle needs a thread.
+            none is idle, the one whose headers arrive for the longest time. If no headers arrive
+            slowly, the new one gets 503. Each connection that is not idle needs a thread.
         header_timeout: The seconds for which a client may send the headers of one request, and also
             the seconds until it sends the first byte.
         timeout: The seconds for which a client may send or take nothing in the middle of a request
             or response, and by which it may be later than the minimum rate. They are also the
             seconds for which an idle connection stays open.
         rate: The minimum rate of a body in bytes per second, in both directions.
-        check_interval: The seconds between two checks of the connections.
     """
 
     connections: int = sys.maxsize
     header_timeout: float = 120.0
     timeout: float = 120.0
     rate: float = 1024.0
-    check_interval: float = 0.02
 
 
 class ClientSocket:
@@ -80,8 +83,7 @@ class ClientSocket:
         left = min(self._left + started - self._counted_at, self._limits.timeout)
         allowed = left if self.headers_due_at is None else min(left, self.headers_due_at - started)
         if allowed <= 0:
-            message = "timed out"  # cheroot knows time-outs by this text
-            raise TimeoutError(message)
+            raise TimeoutError(_TIMED_OUT)
         self._socket.settimeout(allowed)
         count = 0
         try:
@@ -89,6 +91,8 @@ class ClientSocket:
         finally:
             self._counted_at = time.monotonic()
             self._left = left - (self._counted_at - started) + count / self._limits.rate
+        if self.headers_due_at == ENDED:
+            raise TimeoutError(_TIMED_OUT)
         return count
 
     def _decref_socketios(self) -> None:

@@ -8,7 +8,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Protocol
 
 from teamwire_sync._http.contract import NO_STORE, OPERATIONS
-from teamwire_sync._server.uploads import CHUNK, Files, Spool, read_body
+from teamwire_sync._server.uploads import CHUNK, Spool, read_body
 from teamwire_sync._server.validation import is_printable
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def request_path(environ: WSGIEnvironment) -> str:
     return path.encode("latin-1").decode("utf-8", "replace")
 
 
-def receive_body(environ: WSGIEnvironment, files: Files, exits: ExitStack) -> bool:
+def receive_body(environ: WSGIEnvironment, exits: ExitStack) -> bool:
     """Read the body of a request; of a body that is too long, keep only enough to detect that.
 
     Discard the remaining bytes up to a limit: a response before the end of the request would reset
@@ -57,7 +57,6 @@ def receive_body(environ: WSGIEnvironment, files: Files, exits: ExitStack) -> bo
 
     Args:
         environ: The request. Afterwards the body is in memory, or under SPOOL_KEY for an upload.
-        files: The folder for long bodies.
         exits: The exit stack that removes the stored body.
 
     Returns:
@@ -67,7 +66,7 @@ def receive_body(environ: WSGIEnvironment, files: Files, exits: ExitStack) -> bo
     source = environ["wsgi.input"]
     body = b""
     if environ["REQUEST_METHOD"] == "POST" and request_path(environ) == _UPLOADS:
-        spool = exits.enter_context(closing(Spool(files)))
+        spool = exits.enter_context(closing(Spool()))
         spool.receive(source, MAX_UPLOAD)
         environ[SPOOL_KEY] = spool
         size, most, is_broken = spool.size, MAX_UPLOAD, spool.is_broken

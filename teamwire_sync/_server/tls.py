@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import ssl
-import time
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from cheroot.errors import FatalSSLAlert
 from cheroot.makefile import MakeFile
 
 from teamwire_sync._internal.log import logger
+from teamwire_sync._server.watched_files import WatchedFiles
 
 if TYPE_CHECKING:
+    import os
     import socket
-
-_CHECK_INTERVAL = 1.0
 
 
 class Tls:
@@ -34,9 +31,7 @@ class Tls:
 
     def __init__(self, certfile: str | os.PathLike[str], keyfile: str | os.PathLike[str]) -> None:
         self._files = certfile, keyfile
-        self._check_at = 0.0
-        # Before the files are read: a change during the reading shows at the next check.
-        self._status = self._file_status()
+        self._watched = WatchedFiles(certfile, keyfile)
         self._context = self._load()
 
     def bind(self, sock: socket.socket) -> socket.socket:
@@ -62,24 +57,9 @@ class Tls:
         context.load_cert_chain(*self._files, password=_no_password)
         return context
 
-    def _file_status(self) -> list[tuple[int, ...]]:
-        """Return numbers that differ after a change of the files."""
-        found: list[tuple[int, ...]] = []
-        for path in self._files:
-            with suppress(OSError):
-                status = os.stat(path)  # noqa: PTH116
-                found.append((status.st_ino, status.st_size, status.st_mtime_ns))
-        return found
-
     def _refresh(self) -> None:
         """Load the files if they have changed. If the new ones can't be used, keep the old ones."""
-        now = time.monotonic()
-        if now < self._check_at:
-            return
-        self._check_at = now + _CHECK_INTERVAL
-        status = self._file_status()
-        if status != self._status:
-            self._status = status
+        if self._watched.have_changed():
             try:
                 self._context = self._load()
             except OSError as error:

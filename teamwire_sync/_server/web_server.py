@@ -12,6 +12,7 @@ import time
 from collections import deque
 from contextlib import suppress
 from operator import itemgetter
+from socket import SHUT_WR
 from typing import TYPE_CHECKING, Any, Callable
 
 from cheroot import wsgi
@@ -21,7 +22,7 @@ from werkzeug.wrappers import Response
 from teamwire_sync._internal.log import logger
 from teamwire_sync._server.errors import error_body
 from teamwire_sync._server.http_connection import TrackedConnection, WsgiGateway
-from teamwire_sync._server.limits import Limits
+from teamwire_sync._server.limits import ENDED, Limits
 from teamwire_sync._server.middleware import label
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ _LONGEST_HEADERS = 64 * 1024
 # end of the server, they are the seconds for which headers may be incomplete.
 _LINGER = 1.0
 _MOST_LINGERING = 256
-_WARNING_INTERVAL = 60.0
+# Seconds in which most clients can send the headers of a request.
+_SHORT = 0.1
 
 
 class _Connections(ConnectionManager):
@@ -59,15 +61,24 @@ class _Connections(ConnectionManager):
             # The new connection last: it may close an idle one, and the active ones are not idle.
             for number, conn in sorted(active, key=lambda each: each[1] is self.server):
                 if conn is self.server:
-                    new = self._from_server_socket(self.server.socket)
-                    if new is not None:
-                        self.server.process_conn(new)
+                    self._accept()
                 else:
                     self._selector.unregister(number)
                     self.server.process_conn(conn)
             if time.time() - checked_at > expiration_interval:
                 checked_at = time.time()
                 self._expire(checked_at - self.server.timeout)
+
+    def _accept(self) -> None:
+        try:
+            new = self._from_server_socket(self.server.socket)
+        except OSError as error:  # probably, too many files are open
+            if not self.close_oldest():
+                self.server.error_log(f"can't accept connections: {error}", logging.ERROR)
+                time.sleep(_LINGER)
+        else:
+            if new is not None:
+                self.server.process_conn(new)
 
     def _expire(self, threshold: float) -> None:
         super()._expire(  # type: ignore[misc]  # missing in the types of cheroot
@@ -107,6 +118,9 @@ class Server(wsgi.Server):
             does not see. Default: none.
     """
 
+    # In seconds; also the longest time that `stop` waits for the connection loop.
+    expiration_interval = 0.02
+
     def __init__(
         self,
         host: str,
@@ -133,8 +147,6 @@ class Server(wsgi.Server):
         self.ConnectionClass = TrackedConnection
         self.keep_alive_conn_limit = sys.maxsize
         self.max_request_header_size = _LONGEST_HEADERS
-        # In seconds; also the longest time that `stop` waits for the connection loop.
-        self.expiration_interval = self.limits.check_interval
         self._name = name
         self._refused = refused
         self._logger = logger.getChild(name)
@@ -144,7 +156,6 @@ class Server(wsgi.Server):
         self._lingering: deque[tuple[float, TrackedConnection]] = deque()
         self.is_stopping = self.is_draining = False
         self.accepted = 0
-        self._warn_at = 0.0
         self._thread = threading.Thread(target=self.serve, name=f"teamwire-{name}", daemon=True)
 
     def start(self) -> None:
@@ -186,22 +197,34 @@ class Server(wsgi.Server):
         """
         with self._lock:
             self.is_draining = True
-        headers_until = _soon()
         ends_at = time.monotonic() + seconds
         while self.socket is not None or self.under_way():
             if time.monotonic() > ends_at:
                 return False
-            if time.monotonic() > headers_until:
-                self._end_headers()
+            self._end_headers(_LINGER)
             time.sleep(self.expiration_interval)
         return True
 
-    def _end_headers(self) -> None:
-        """End requests of which only the beginning has arrived: the rest may not come."""
+    def _end_headers(self, seconds: float, most: int | None = None) -> bool:
+        """End requests of which only the beginning has arrived.
+
+        Args:
+            seconds: The minimum time since the beginning arrived.
+            most: The maximum number of requests to end, the oldest first; None for all.
+
+        Returns:
+            Whether there was one.
+        """
+        late = time.monotonic() - seconds + self.limits.header_timeout
         with self._lock:
-            for connection in self._open:
-                if connection.client.headers_due_at is not None:
-                    connection.end_input()
+            waiting = [(each.client.headers_due_at, each) for each in self._open]
+            slow = sorted(
+                (pair for pair in waiting if pair[0] and pair[0] < late), key=itemgetter(0)
+            )[:most]
+            for _, connection in slow:
+                connection.client.headers_due_at = ENDED
+                connection.end_input()
+        return bool(slow)
 
     def under_way(self) -> int:
         """Return the number of requests under way for whose end the server waits."""
@@ -236,7 +259,11 @@ class Server(wsgi.Server):
             conn.client.headers_due_at = time.monotonic() + self.limits.header_timeout
             conn.is_busy = True
             super().process_conn(conn)
-        elif len(self._open) <= self.limits.connections or self._connections.close_oldest():
+        elif (
+            len(self._open) <= self.limits.connections
+            or self._connections.close_oldest()
+            or self._end_headers(_SHORT, 1)
+        ):
             self.put_conn(conn)
             # A connection without a request is closed earlier than one that has had requests.
             conn.last_used = time.time() - self.limits.timeout + self.limits.header_timeout
@@ -244,9 +271,6 @@ class Server(wsgi.Server):
             self._refuse(conn)
 
     def _refuse(self, conn: TrackedConnection) -> None:
-        if time.monotonic() > self._warn_at:
-            self._warn_at = time.monotonic() + _WARNING_INTERVAL
-            self._logger.warning("the %s has too many connections: some get 503", self._name)
         response = self.refusal(503, "the server has too many connections")
         if self.ssl_adapter is None:
             with suppress(OSError):
@@ -258,11 +282,10 @@ class Server(wsgi.Server):
         """Return a response to a request that the application does not see, and report it."""
         if self.is_draining:
             status, message = 503, f"the {self._name} ends"
-        response = Response(error_body(status, message), status, mimetype="application/json")
+        wait = {"Retry-After": "1"} if status == 503 else {}
+        body, headers = error_body(status, message), {"Connection": "close", **wait}
+        response = Response(body, status, headers, mimetype="application/json")
         label(response, {})
-        response.headers["Connection"] = "close"
-        if status == 503:
-            response.headers["Retry-After"] = "1"
         self._refused(response)
         head = f"HTTP/1.1 {response.status}\r\n{response.headers}"
         return head.encode("latin-1") + response.get_data()
@@ -296,7 +319,7 @@ class Server(wsgi.Server):
 
     def linger(self, connection: TrackedConnection) -> None:
         """Close a connection a moment later, so that the client can read the response."""
-        connection.end_output()
+        connection.shut_down(SHUT_WR)
         self.closed(connection)
         self._lingering.append((_soon(), connection))
 

@@ -59,7 +59,7 @@ class Attachments:
                 is posted. If it can't be rewound, such as a pipe, it is first copied to a temporary
                 file.
             name: The name that receivers see, at most 255 characters. The default is the file's
-                name.
+                name: the attribute ``filename`` of a web framework's upload, or ``name``.
 
         Raises:
             TypeError: *path_or_file* is neither a path nor a file object that is open for reading

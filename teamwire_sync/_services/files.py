@@ -132,7 +132,11 @@ class LocalFile:
                 f"for bytes in memory use io.BytesIO), not {type(path_or_file).__name__}"
             )
             raise TypeError(message)
-        own_name = getattr(path_or_file, "name", None)
+        # An upload of a web framework has the name of the form's field in `name`. No getattr for
+        # `filename`, because gzip warns about its own.
+        own_name = getattr(path_or_file, "__dict__", {}).get(
+            "filename", getattr(path_or_file, "name", None)
+        )
         own_name = Path(own_name).name if isinstance(own_name, str) else ""
         name = _checked_name(name, "" if own_name.startswith("<") else own_name)
         file = path_or_file if _is_seekable(path_or_file) else _copied(path_or_file)

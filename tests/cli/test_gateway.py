@@ -112,6 +112,7 @@ class TestCheck:
             (["--certfile", "missing", "--keyfile", "missing"], "can't use missing and missing"),
             (["--behind-proxy", "proxy.example"], "proxy.example"),
             (["--host", "::"], "could read Secrets"),
+            (["--cache-ttl", "0"], "--cache-ttl"),
         ],
     )
     def test_wrong_settings_are_not(self, cli: Cli, arguments: list[str], text: str) -> None:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from configparser import ConfigParser
 from importlib import metadata, resources
-from inspect import isfunction, signature
+from inspect import Parameter, isfunction, signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ from teamwire_sync import (
     message,
     users,
 )
+from teamwire_sync._http.contract import OPERATIONS
 from teamwire_sync._http.transport import HttpTransport
 from teamwire_sync._transport import Transport
 from tests.support.fake_transport import FakeTransport
@@ -260,6 +261,21 @@ def parameters_of_methods(transport: type) -> dict[str, Any]:
     }
 
 
+def without_key(parameters: dict[str, Any]) -> dict[str, Any]:
+    key = ("key", Parameter.KEYWORD_ONLY)
+    return {name: [each for each in found if each != key] for name, found in parameters.items()}
+
+
 @pytest.mark.parametrize("transport", [HttpTransport, FakeTransport])
 def test_a_transport_has_every_method_of_the_protocol(transport: type) -> None:
-    assert parameters_of_methods(transport) == parameters_of_methods(Transport)
+    parameters = without_key(parameters_of_methods(transport))
+    assert parameters == parameters_of_methods(Transport)
+
+
+def test_each_write_over_http_takes_a_key() -> None:
+    found = parameters_of_methods(HttpTransport)
+    writes = {name for name, each in OPERATIONS.items() if each.writes} - {"upload_attachment"}
+    assert {name for name in found if found[name] != without_key(found)[name]} == {
+        *writes,
+        "upload",
+    }

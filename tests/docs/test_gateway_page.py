@@ -32,6 +32,7 @@ from teamwire_sync._gateway.clients import FAILURE_PERIOD, MOST_FAILURES, Client
 from teamwire_sync._gateway.outcomes import KEPT
 from teamwire_sync._http.contract import OPERATIONS
 from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, KNOWN_USER
+from teamwire_sync._server.limits import Limits
 from teamwire_sync._server.middleware import MAX_BODY, MAX_UPLOAD
 from teamwire_sync.testing import sandbox
 from tests.support.needed import missing, needed_program
@@ -512,6 +513,7 @@ def test_the_figures_are_those_of_the_program() -> None:
     assert f"{MAX_BODY // 1024**2} MiB for a JSON body, {MAX_UPLOAD // 1024**3} GiB" in page
     assert f"for {ConnectionConfig().own_write_grace:.0f} seconds while the listing" in page
     assert f"127.0.0.1:{OPTIONS['port']};" in page
+    assert f"{Limits().rate / 1024:.0f} KiB per second" in page
     listed, kept = f"{CACHE_TTL:.0f} seconds", f"{ConnectionConfig().cache_ttl // 60} minutes"
     assert f"serves all programs for {listed}" in page
     assert f"become visible after {kept} and {listed} at most" in page

@@ -334,7 +334,7 @@ def test_figures_are_on_a_port_of_their_own(box: Sandbox, path: Path) -> None:
         with closing(app):
             for program in ("writer", "writer", "stranger"):
                 programs(program, "GET", ME)
-            app.refused(Response(status=408, headers={"X-Request-ID": "x"}))
+            app.record(Response(status=408, headers={"X-Request-ID": "x"}))
         text = requests.get(f"http://127.0.0.1:{metrics.port}/metrics", timeout=PATIENCE).text
     name = "teamwire_gateway_requests_total"
     assert f'{name}{{operation="get_me",status="200"}} 2.0' in text

@@ -43,6 +43,18 @@ def test_what_breaks_off_at_the_upstream_breaks_off(
         get(over_http, path).content  # noqa: B018
 
 
+def test_what_breaks_off_is_one_line_in_the_log(
+    over_http: ServedGateway, box: Sandbox, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    box.fault("GET", path, cut=SIZE // 2)
+    with pytest.raises(requests.exceptions.RequestException):
+        get(over_http, path).content  # noqa: B018
+    logged = [each for each in caplog.records if each.levelname != "INFO"]
+
+    assert [each.getMessage() for each in logged] == ["a download broke off: TWConnectionError"]
+    assert logged[0].exc_info is None
+
+
 def test_size_and_media_type_are_those_of_the_upstream(over_http: ServedGateway, path: str) -> None:
     headers = get(over_http, path).headers
 

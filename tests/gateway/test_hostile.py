@@ -120,17 +120,16 @@ class Place:
     def answer_to(self, request: bytes) -> list[int]:
         """The statuses of all responses to the bytes."""
         received = b""
-        with socket.create_connection(self.address, PATIENCE) as client, suppress(OSError):
-            client.sendall(request)
-            client.settimeout(self.wait)
-            try:
-                while piece := client.recv(65_536):
-                    received += piece
-            except TimeoutError:
-                client.settimeout(PATIENCE)
-                client.shutdown(socket.SHUT_WR)
-                while piece := client.recv(65_536):
-                    received += piece
+        with socket.create_connection(self.address, PATIENCE) as client:
+            with suppress(OSError):
+                client.sendall(request)
+            for seconds in (self.wait, PATIENCE):
+                client.settimeout(seconds)
+                with suppress(OSError):
+                    while piece := client.recv(65_536):
+                        received += piece
+                with suppress(OSError):
+                    client.shutdown(socket.SHUT_WR)
         return [int(each[2:5]) for each in received.split(b"HTTP/1.")[1:] if each[2:3] != b"1"]
 
     def prove(self, name: str) -> list[int]:

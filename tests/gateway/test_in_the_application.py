@@ -11,7 +11,6 @@ import pytest
 from teamwire_sync._gateway.clients import MOST_FAILURES, Clients
 from teamwire_sync._gateway.outcomes import Outcomes
 from teamwire_sync._server.errors import RefusedError, refuse
-from teamwire_sync._server.uploads import Files
 from tests.server.small_backend import REVISION, Room, SmallBackend, error
 
 if TYPE_CHECKING:
@@ -54,8 +53,8 @@ class GuardedBackend(SmallBackend):
 class Gateway(Room):
     """The application with the backend, and clients of it."""
 
-    def __init__(self, files: Files, path: Path, outcomes: Outcomes) -> None:
-        super().__init__(files)
+    def __init__(self, path: Path, outcomes: Outcomes) -> None:
+        super().__init__()
         self._headers = {}
         clients = Clients(path)
         for name in ("writer", "other", "reader"):
@@ -75,8 +74,8 @@ class Gateway(Room):
 
 @pytest.fixture
 def gateway(path: Path, state: StateFolder) -> Iterator[Gateway]:
-    with closing(Files(None)) as files, closing(Outcomes(state)) as outcomes:
-        yield Gateway(files, path, outcomes)
+    with closing(Outcomes(state)) as outcomes:
+        yield Gateway(path, outcomes)
 
 
 def test_a_repeated_write_gets_the_first_response(gateway: Gateway) -> None:

@@ -15,6 +15,7 @@ import requests
 
 from teamwire_sync._http.contract import OPERATIONS
 from teamwire_sync._sandbox.world.seed import KNOWN_CHAT
+from teamwire_sync._server.uploads import IN_MEMORY
 from tests.support.gateway_process import GatewayProcess
 from tests.support.waiting import PATIENCE, Threads, wait_until
 
@@ -58,7 +59,7 @@ def killed(box: Sandbox, path: Path, temporary: Path) -> Iterator[GatewayProcess
         wait_until(lambda: box.waiting > 0)
         begin_download(gateway, attachment.aid, exits)
         begin_upload(gateway, exits)
-        wait_until(lambda: has_open(gateway, temporary))
+        wait_until(lambda: gateway.size_of_open_files(temporary) > IN_MEMORY)
         assert gateway.end(signal.SIGKILL) == -signal.SIGKILL
         connection.close()
         listening.exception(PATIENCE)
@@ -86,11 +87,6 @@ def begin_upload(gateway: GatewayProcess, exits: ExitStack) -> None:
         f"Content-Length: {len(CONTENT)}\r\n\r\n".encode()
     )
     client.sendall(CONTENT[: 1024**2])
-
-
-def has_open(gateway: GatewayProcess, folder: Path) -> bool:
-    """Whether the gateway has a file of this folder open."""
-    return any(str(folder) in target for target in gateway.open_paths())
 
 
 def test_it_leaves_no_temporary_file(killed: GatewayProcess, temporary: Path) -> None:

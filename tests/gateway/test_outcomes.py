@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import sqlite3
 import stat
 from contextlib import closing
@@ -15,6 +16,7 @@ import pytest
 from teamwire_sync import TWConfigError
 from teamwire_sync._gateway import outcomes as module
 from teamwire_sync._gateway.outcomes import KEPT, Outcomes
+from teamwire_sync._gateway.state import StateFolder
 from teamwire_sync._server.backend import Answer
 from teamwire_sync._server.errors import RefusedError, refusal_answer, refuse
 from tests.support.waiting import PATIENCE, Gate, Threads
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from io import FileIO
 
-    from teamwire_sync._gateway.state import StateFolder
     from tests.support.builders import Clock
 
 FILE = "outcomes.sqlite3"
@@ -457,17 +458,26 @@ class TestFile:
         state: StateFolder,
         outcomes: Outcomes,
         upstream: Upstream,
+        clock: Clock,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
+        """What is in the files when the log is forced onto the disk survives a power cut."""
+        folder = Path(state.path_of(FILE)).parent
+        disk_folder = folder.with_name("disk")
         forced = []
 
         def force(file: FileIO) -> None:
-            os.fsync(file.fileno())
-            forced.append((file.name, count_in(state), upstream.executed))
+            forced.append((file.name, upstream.executed))
+            shutil.copytree(folder, disk_folder)
 
-        monkeypatch.setattr(module, "force", force)
-        post(outcomes, upstream)
-        assert forced == [(state.path_of(f"{FILE}-wal"), 1, 0)]
+        with monkeypatch.context() as patches:
+            patches.setattr(module, "force", force)
+            post(outcomes, upstream)
+        assert forced == [(state.path_of(f"{FILE}-wal"), 0)]
+        disk = StateFolder(disk_folder)
+        with closing(disk), restarted(disk, clock=clock) as after:
+            assert post(after, upstream).status == UNKNOWN
+        assert upstream.executed == 1
 
     def test_a_request_that_can_not_be_forced_onto_the_disk_is_not_executed(
         self, outcomes: Outcomes, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
@@ -495,6 +505,16 @@ class TestFile:
             Outcomes(state)
         assert "a request from before may be executed twice" in str(raised.value)
         assert path.read_bytes() == b"no database at all, and so on"
+
+    def test_a_file_that_is_damaged_after_its_beginning_is_refused(
+        self, state: StateFolder, outcomes: Outcomes, upstream: Upstream
+    ) -> None:
+        fill(outcomes, upstream)
+        outcomes.close()
+        path = Path(state.path_of(FILE))
+        path.write_bytes(path.read_bytes()[:4096] + b"x" * 65536)
+        with closing(Outcomes(state)) as damaged, pytest.raises(TWConfigError, match="malformed"):
+            damaged.recent(60)
 
     def test_a_file_of_another_release_is_refused(self, state: StateFolder) -> None:
         with closing(sqlite3.connect(state.make(FILE))) as database:

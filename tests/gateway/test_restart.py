@@ -74,6 +74,23 @@ class TestOutcomes:
         with restarted(over_http, box, clock) as again:
             assert made.tid not in again.listed().chats
 
+    def test_a_chat_that_others_removed_is_not_visible_because_it_was_edited(
+        self, over_http: ServedGateway, box: Sandbox, clock: Clock
+    ) -> None:
+        box.clear_faults()
+        over_http.connect().chats.at(KNOWN_CHAT).set_title("edited")
+        box.remove_chat(KNOWN_CHAT)
+        with restarted(over_http, box, clock) as again:
+            assert KNOWN_CHAT not in again.listed().chats
+
+    def test_two_equal_new_chats_are_visible(
+        self, over_http: ServedGateway, box: Sandbox, clock: Clock
+    ) -> None:
+        create = over_http.connect().chats.create_chat
+        made = {create(title="new", users=[KNOWN_USER]).tid for _ in range(2)}
+        with restarted(over_http, box, clock) as again:
+            assert made < again.listed().chats.keys()
+
     def test_a_present_listing_is_shown_and_not_an_old_response(
         self, over_http: ServedGateway, box: Sandbox, clock: Clock
     ) -> None:
@@ -88,7 +105,7 @@ def test_only_young_outcomes_are_recent(over_http: ServedGateway) -> None:
     outcomes = over_http.gateway.outcomes
     over_http.connect().chats.at(KNOWN_CHAT).post("hello")
     assert len(outcomes.recent(60)) == 1
-    assert outcomes.recent(-60) == {}
+    assert outcomes.recent(-60) == []
 
 
 @pytest.mark.slow

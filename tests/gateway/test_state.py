@@ -54,7 +54,7 @@ def test_every_file_of_it_is_for_this_user_alone(path: Path) -> None:
         with closing(create_app(FakeTransport(), state=path)) as app:
             Clients(path).add("test")
             key = "0" * 32
-            app._gateway.outcomes.perform("client", key, "fingerprint", lambda: Answer("{}"))
+            app._gateway.outcomes.perform("client", key, "fingerprint", lambda _: Answer("{}"))
             modes = {each.name: each.stat().st_mode & 0o777 for each in path.iterdir()}
     finally:
         os.umask(before)

@@ -296,7 +296,7 @@ class TestRoom:
             return 200, {}, json.dumps(ME)
 
         server.add_callback("GET", f"{API}/me/", ask)
-        transport.get_me(deadline=None)
+        raised_by(partial(transport.get_me, deadline=None))
 
         assert [(type(error), str(error)) for error in errors] == [
             (TWTimeoutError, "all 1 connections were busy for 0.05 s")

@@ -32,6 +32,7 @@ _OUTCOMES = "tests/gateway/test_outcomes.py"
 _CLIENTS = "tests/gateway/test_clients.py"
 _APP = "tests/gateway/test_app.py"
 _LOG = "tests/gateway/test_chat_log.py"
+_LIBRARIES = "tests/http/test_mock_libraries.py"
 _REASONS = "tests/http/test_reasons.py"
 _PROXIES = "tests/http/test_proxies.py"
 _STATUSES = "tests/http/test_statuses.py"
@@ -1078,8 +1079,30 @@ MUTANTS = (
     _mutant(
         "a power cut may lose the record of a request that was executed",
         "                force(self._log)\n",
-        "",
+        "                pass\n",
         f"{_OUTCOMES}::TestFile::test_a_request_is_on_disk_before_it_is_executed",
+        file="_gateway/outcomes.py",
+    ),
+    _mutant(
+        "two clients of a gateway share their keys",
+        '            own = f"{client.app_id} {key}".encode()\n',
+        '            own = f"{key}".encode()\n',
+        "tests/gateway/test_keys.py::TestKnown::test_two_clients_with_the_same_key_are_two_clients",
+        file="_gateway/backend.py",
+    ),
+    _mutant(
+        "a write is sent again to an upstream that does not know keys",
+        "        if not self.keeps_keys:\n",
+        "        if self.keeps_keys is None:\n",
+        "tests/gateway/test_keys.py::TestUnknown::"
+        "test_a_transport_without_keys_or_promise_gets_the_write_once",
+        file="_gateway/backend.py",
+    ),
+    _mutant(
+        "an upstream that is away makes a write of unknown outcome a new one",
+        "            if may_be_done and is_no_result:\n",
+        "            if False:\n",
+        f"{_OUTCOMES}::TestUnknown::test_a_refusal_of_the_question_is_no_outcome",
         file="_gateway/outcomes.py",
     ),
     _mutant(
@@ -1244,5 +1267,20 @@ MUTANTS = (
         "text",
         "tests/services/test_finding.py::test_a_title_in_any_spelling_is_found",
         file="_internal/folding.py",
+    ),
+    _mutant(
+        "a library that replaces the connections of urllib3 does not see our requests",
+        '    return not pool.ConnectionCls.__module__.startswith("urllib3")\n',
+        "    return False\n",
+        f"{_LIBRARIES}::TestReplacedConnections::test_are_used",
+        file="_http/idle_connections.py",
+    ),
+    _mutant(
+        "a connection that is first made in a cassette replays for the rest of the process",
+        ' if base.__module__ == "urllib3.connection"), kind)\n',
+        "), kind)\n",
+        f"{_LIBRARIES}::TestReplacedConnections"
+        "::test_that_are_there_at_the_import_of_ours_are_not_derived_from",
+        file="_http/sockets.py",
     ),
 )

@@ -14,9 +14,9 @@ import pytest
 
 from teamwire_sync._sandbox.world import queries
 from teamwire_sync._sandbox.world.database import Database
+from teamwire_sync._sandbox.world.files import Files
 from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, KNOWN_USER, PUBLIC_CIRCLE
 from teamwire_sync._sandbox.world.world import World
-from teamwire_sync._server.uploads import Files
 from teamwire_sync.testing import sandbox
 from tests.support.sandbox_api import CHATS, Api, error
 

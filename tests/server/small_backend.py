@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
     from teamwire_sync._server.backend import Backend, WriteRequest
-    from teamwire_sync._server.uploads import Files
 
 FLOOR, SHOWN = 7, 9
 """The revision before each operation, and the one of what is read or written."""
@@ -115,7 +114,7 @@ class SmallBackend:
             return evolve(answer, is_replay=True)
         args = list(write.args)
         if write.operation == "upload_attachment":
-            self.uploaded.append(args.pop().keep("upload"))
+            self.uploaded.append(args.pop().open().read())
         answer = self._called(write.operation, *args)
         if key is not None:
             self._outcomes[key] = fingerprint, answer
@@ -123,22 +122,17 @@ class SmallBackend:
 
 
 class Room:
-    """The application with a small backend, in this process, and a client of it.
+    """The application with a small backend, in this process, and a client of it."""
 
-    Args:
-        files: The folder for long bodies.
-    """
-
-    def __init__(self, files: Files) -> None:
+    def __init__(self) -> None:
         self.backend = SmallBackend()
-        self.files = files
         self._app = create_app("room")
         self._client = Client(self._serve)
 
     def _serve(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         backend: Backend = self.backend
         with ExitStack() as exits:
-            receive_body(environ, self.files, exits)
+            receive_body(environ, exits)
             environ[BACKEND_KEY] = backend
             response = Response.from_app(self._app, environ)
             label(response, environ)

@@ -11,7 +11,7 @@ import pytest
 import trustme
 from attrs import define
 
-from teamwire_sync._server import tls as tls_module
+from teamwire_sync._server import watched_files
 from teamwire_sync._server.tls import Tls
 from tests.server.test_web_server import Room
 
@@ -52,7 +52,7 @@ def first(files: Files) -> bytes:
 @pytest.fixture
 def room(files: Files, first: bytes, monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
     """A server that checks the files for each connection."""
-    monkeypatch.setattr(tls_module, "_CHECK_INTERVAL", 0)
+    monkeypatch.setattr(watched_files, "_CHECK_INTERVAL", 0)
     with closing(Room(tls=Tls(*files.paths))) as room:
         yield room
 
@@ -103,7 +103,7 @@ def test_files_without_a_change_are_not_read_again(
 def test_the_files_are_checked_once_in_a_second(
     files: Files, first: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tls_module, "_CHECK_INTERVAL", 1e6)
+    monkeypatch.setattr(watched_files, "_CHECK_INTERVAL", 1e6)
     with closing(Room(tls=Tls(*files.paths))) as room:
         shown(room)
         files.renew()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import select
 import socket
 import ssl
 import threading
@@ -41,6 +43,7 @@ class Room:
         is_unread: Whether the application reads no body.
         size: The size of the response; None for that of the body.
         refused: The responses to requests that the application has not seen.
+        failures: How many connections can't be accepted.
     """
 
     def __init__(self, limits: Limits | None = None, tls: Tls | None = None) -> None:
@@ -48,6 +51,7 @@ class Room:
         self.gates: dict[str, Gate] = {}
         self.is_unread = False
         self.size: int | None = None
+        self.failures = 0
         self.refused: list[Response] = []
         self.server = Server(
             "127.0.0.1", 0, self._serve, limits=limits, tls=tls, refused=self.refused.append
@@ -82,7 +86,7 @@ class Room:
 
 @contextmanager
 def room_with(**limits: Any) -> Iterator[Room]:
-    with closing(Room(Limits(check_interval=0.01, **limits))) as room:
+    with closing(Room(Limits(**limits))) as room:
         yield room
 
 
@@ -279,7 +283,7 @@ class TestSlow:
 
     @contextmanager
     def room(self, has_tls: bool, tls: tuple[Tls, ssl.SSLContext], **limits: Any) -> Iterator[Room]:
-        limits = {"header_timeout": 0.4, "timeout": 0.4, "check_interval": 0.01, **limits}
+        limits = {"header_timeout": 0.4, "timeout": 0.4, **limits}
         with closing(Room(Limits(**limits), tls[0] if has_tls else None)) as room:
             room.connect = lambda: self.connect(room, tls[1] if has_tls else None)  # type: ignore[method-assign]
             yield room
@@ -353,16 +357,66 @@ def test_a_new_connection_is_preferred_to_an_idle_one() -> None:
         assert clients[0].recv(1) == b""
 
 
+def test_slow_headers_make_room_for_a_good_request() -> None:
+    with room_with(connections=5, header_timeout=PATIENCE) as room, ExitStack() as exits:
+        clients = [exits.enter_context(room.connect()) for _ in range(5)]
+        for client in clients:
+            client.sendall(GET[:20])
+        wait_until(lambda: room.server.under_way() == 5)
+        wait_until(lambda: room.get().status_code == 200)
+        ended = next(iter(select.select(clients, [], [], PATIENCE)[0]))
+        assert statuses(all_of(ended)) == [408]
+
+
 def test_a_connection_above_the_limit_gets_503() -> None:
     with room_with(connections=5) as room, ExitStack() as exits:
+        room.gates["/slow"] = Gate()
         for _ in range(5):
-            exits.enter_context(room.connect()).sendall(GET[:20])
-        wait_until(lambda: room.server.under_way() == 5)
+            exits.enter_context(room.connect()).sendall(GET.replace(b"/ ", b"/slow ", 1))
+        wait_until(lambda: len(room.seen) == 5)
         answer = room.get()
         (refused,) = room.refused
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
     assert json.loads(answer.content)["error"]["code"] == "service_unavailable"
     assert refused.status_code == 503
+
+
+class TestTooManyFiles:
+    """The operating system accepts no connection."""
+
+    @pytest.fixture
+    def room(self, room: Room, monkeypatch: pytest.MonkeyPatch) -> Room:
+        """A server that can't accept the next connection at first, and has an idle one."""
+        accept = room.server._connections._from_server_socket
+
+        def fail_first(sock: socket.socket) -> Any:
+            if room.failures:
+                room.failures -= 1
+                raise OSError(errno.EMFILE, "Too many open files")
+            return accept(sock)
+
+        monkeypatch.setattr(room.server._connections, "_from_server_socket", fail_first)
+        return room
+
+    def test_an_idle_connection_makes_room(
+        self, room: Room, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        with room.connect() as idle:
+            idle.sendall(GET)
+            idle.recv(1000)
+            room.failures = 1
+            assert room.get().status_code == 200
+            assert idle.recv(1) == b""
+        assert caplog.messages == []
+
+    def test_without_one_the_server_waits_and_logs_few_lines(
+        self, room: Room, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        room.failures = 1
+        assert room.get().status_code == 200
+        assert [line for line in caplog.messages if "can't accept" in line] == [
+            "can't accept connections: [Errno 24] Too many open files"
+        ]
 
 
 @pytest.fixture
@@ -398,7 +452,7 @@ class TestTls:
     def test_a_slow_handshake_ends_with_the_time_of_headers(
         self, tls: tuple[Tls, ssl.SSLContext]
     ) -> None:
-        limits = Limits(header_timeout=0.2, check_interval=0.01)
+        limits = Limits(header_timeout=0.2)
         with closing(Room(limits, tls[0])) as room, room.connect() as client:
             client.sendall(b"\x16\x03\x01")
             assert b"HTTP" not in all_of(client)

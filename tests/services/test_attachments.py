@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
+from werkzeug.datastructures import FileStorage
 
 from teamwire_sync import (
     Attachments,
@@ -124,6 +126,27 @@ class TestNames:
     def test_so_has_one_without_buffer(self, path: Path) -> None:
         with path.open("rb", buffering=0) as file:
             assert added(file).name == "report.pdf"
+
+    def test_an_upload_of_flask_has_the_one_of_the_users_file_not_of_the_forms_field(self) -> None:
+        upload = FileStorage(io.BytesIO(b"abc"), filename="report.pdf", name="upload")
+        file = added(upload)
+
+        assert (file.name, file.content_type, content(file)) == (
+            "report.pdf",
+            "application/pdf",
+            b"abc",
+        )
+
+    def test_an_upload_without_a_file_name_does_not_get_the_one_of_the_forms_field(self) -> None:
+        with pytest.raises(ValueError, match=r"^the file has no name: pass one, "):
+            Attachments().add_file(FileStorage(io.BytesIO(b"abc"), name="upload"))  # type: ignore[arg-type]
+
+    def test_so_has_a_compressed_file_which_is_asked_without_a_warning(self, path: Path) -> None:
+        with gzip.open(path.with_suffix(".gz"), "wb") as file:
+            file.write(b"abc")
+
+        with gzip.open(path.with_suffix(".gz"), "rb") as file:
+            assert added(file).name == "report.gz"
 
     def test_what_is_given_wins(self, path: Path) -> None:
         assert added(path, "other.txt").name == "other.txt"

@@ -23,12 +23,15 @@ def _slot_of(connection: Connection) -> Any:
     return connection._cache._source._shared.slot  # type: ignore[attr-defined]
 
 
+def _adapter_of(connection: Connection) -> Any:
+    session = connection._transport._opened._session._session  # type: ignore[attr-defined]
+    return session.get_adapter("")
+
+
 # The locks that a thread needs while it lists the chats.
 LOCKS: dict[str, Callable[[Connection], Any]] = {
     "transport": lambda connection: connection._transport._lock,  # type: ignore[attr-defined]
-    "pools": lambda connection: (
-        connection._transport._opened._session._adapter.poolmanager.pools.lock  # type: ignore[attr-defined]
-    ),
+    "pools": lambda connection: _adapter_of(connection).poolmanager.pools.lock,
     "file store": lambda _: database._in_use,
     "memory store": lambda connection: _slot_of(connection)._lock,
 }

@@ -81,14 +81,14 @@ class GatewayProcess:
         """The number of its open files and sockets."""
         return len([*Path(f"/proc/{self._process.pid}/fd").iterdir()])
 
-    def open_paths(self) -> list[str]:
-        """The paths of its open files, also of those that have no name any more."""
-        found = []
+    def size_of_open_files(self, folder: Path) -> int:
+        """The size in bytes of its open files in a folder, also of those that have no name."""
+        size = 0
         for each in Path(f"/proc/{self._process.pid}/fd").iterdir():
             # It may be closed now.
             with suppress(FileNotFoundError):
-                found.append(str(each.readlink()))
-        return found
+                size += each.stat().st_size if str(each.readlink()).startswith(str(folder)) else 0
+        return size
 
     def memory(self) -> int:
         """Its resident memory in kB."""

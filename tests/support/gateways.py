@@ -18,7 +18,6 @@ from teamwire_sync._gateway.revisions import Revisions
 from teamwire_sync._gateway.state import StateFolder
 from teamwire_sync._server.errors import refuse
 from teamwire_sync._server.middleware import CONNECTION_KEY
-from teamwire_sync._server.uploads import Files
 from teamwire_sync._server.web_server import Server
 from teamwire_sync.testing import ServedRequest
 from tests.contract.schemas import faults_of_answer
@@ -117,8 +116,7 @@ class ServedGateway:
         )
         self.upstream = self.gateway._connection
         self.served: list[tuple[str, str, str, int]] = []
-        files = self._exits.enter_context(closing(Files(None)))
-        self._app = GatewayApp(self.gateway, files)
+        self._app = GatewayApp(self.gateway)
         self.faults: list[str] = []
         server = Server("127.0.0.1", 0, self._serve)
         server.start()

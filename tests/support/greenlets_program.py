@@ -1,7 +1,9 @@
-"""A program whose threads gevent replaces after the import of the package.
+"""A program whose threads gevent or eventlet replaces.
 
-It runs the scenario that its argument names, and prints the result as JSON. Some scenarios wait for
-a line of stdin.
+Its arguments are the scenario, the library, and the moment: `first` if the library replaces threads
+before the import of the package, as its documentation asks for, `early` if it does so after the
+Connection is made, and `late` if it does so between. The program prints the result of the scenario
+as JSON. Some scenarios wait for a line of stdin.
 """
 
 from __future__ import annotations
@@ -10,15 +12,41 @@ import json
 import sys
 from typing import Any, Callable
 
-from teamwire_sync import Connection, ConnectionConfig, FileStore, TWError
+SCENARIO, LIBRARY, MOMENT = sys.argv[1:]
 
-from gevent import Timeout, get_hub, joinall, monkey, sleep, spawn  # isort: skip
+if LIBRARY == "gevent":
+    from gevent import Timeout, get_hub, joinall, monkey, sleep, spawn
 
-# This also imports requests, and the sockets of the package.
+    replace_threads = monkey.patch_all
+
+    def wait_for_line() -> None:
+        """Wait for a line of stdin, while the greenlets go on."""
+        get_hub().threadpool.apply(sys.stdin.readline)
+else:
+    from eventlet import Timeout, monkey_patch, sleep, spawn, tpool
+
+    replace_threads = monkey_patch
+
+    def joinall(greenlets: list[Any]) -> None:
+        """Wait for the end of all greenlets."""
+        for each in greenlets:
+            each.value = each.wait()
+
+    def wait_for_line() -> None:
+        """Wait for a line of stdin, while the greenlets go on."""
+        tpool.execute(sys.stdin.readline)
+
+
+if MOMENT == "first":
+    replace_threads()
+from teamwire_sync import Connection, ConnectionConfig, FileStore, TWError  # noqa: E402
+
 CONFIG = ConnectionConfig(page_size=1, retries=0)
-early = Connection(config=CONFIG)
-early_pair = [Connection(config=CONFIG, store=FileStore()) for _ in range(2)]
-monkey.patch_all()
+if MOMENT != "first":
+    # This also imports requests, and the sockets of the package.
+    early = Connection(config=CONFIG)
+    early_pair = [Connection(config=CONFIG, store=FileStore()) for _ in range(2)]
+    replace_threads()
 
 
 def write(line: str) -> None:
@@ -27,15 +55,10 @@ def write(line: str) -> None:
     sys.stdout.flush()
 
 
-def wait_for_line() -> None:
-    """Wait for a line of stdin, while the greenlets go on."""
-    get_hub().threadpool.apply(sys.stdin.readline)
-
-
-def outcome(call: Callable[[], Any]) -> Any:
+def outcome(call: Callable[..., Any], *arguments: Any) -> Any:
     """Return the result of *call*, or the name of its error."""
     try:
-        return call()
+        return call(*arguments)
     except (TWError, RuntimeError) as error:
         return type(error).__name__
 
@@ -66,8 +89,8 @@ def listeners(connection: Connection) -> Any:
 
 
 def sharing(connection: Connection) -> Any:
-    """Make ten look-ups, which need the same listing."""
-    looking = [spawn(outcome, lambda: len(connection.chats.get_subscriptions())) for _ in range(10)]
+    """Make twenty look-ups, which need the same listing."""
+    looking = [spawn(outcome, lambda: len(connection.chats.get_subscriptions())) for _ in range(20)]
     joinall(looking)
     return [each.value for each in looking]
 
@@ -85,12 +108,26 @@ def within(connection: Connection) -> Any:
 
 def storing(connection: Connection) -> Any:
     """Make look-ups over two more Connections, which share a store."""
-    pair = early_pair
-    if connection is not early:
+    if MOMENT == "early":
+        pair = early_pair
+    else:
         pair = [Connection(config=CONFIG, store=FileStore()) for _ in range(2)]
     looking = [spawn(outcome, lambda one=one: len(one.chats.get_subscriptions())) for one in pair]
     joinall(looking)
     return [each.value for each in looking]
+
+
+def posting(connection: Connection) -> Any:
+    """Post a message, and make look-ups while the server has not answered the post."""
+    chat = connection.chats.get_subscriptions()[0]
+    post = spawn(outcome, lambda: chat.post("hello").msg)
+    wait_for_line()
+    looking = [spawn(outcome, connection.chats.get_by_thread_id, chat.tid)]
+    looking.append(spawn(outcome, connection.check))
+    joinall(looking)
+    write("others are done")
+    joinall([post])
+    return post.value
 
 
 def limit(connection: Connection) -> Any:
@@ -104,9 +141,9 @@ def limit(connection: Connection) -> Any:
 
 
 SCENARIOS = {
-    each.__name__: each for each in (time_outs, listeners, sharing, within, storing, limit)
+    each.__name__: each for each in (time_outs, listeners, sharing, within, storing, posting, limit)
 }
 
 if __name__ == "__main__":
-    made = early if sys.argv[2] == "early" else Connection(config=CONFIG)
-    write(json.dumps(SCENARIOS[sys.argv[1]](made)))
+    made = early if MOMENT == "early" else Connection(config=CONFIG)
+    write(json.dumps(SCENARIOS[SCENARIO](made)))

@@ -20,8 +20,8 @@ from teamwire_sync._sandbox.controls.live import LiveActivity
 from teamwire_sync._sandbox.controls.other_users import OtherUsers
 from teamwire_sync._sandbox.controls.request_log import Route, ServedRequest
 from teamwire_sync._sandbox.world.database import Database
+from teamwire_sync._sandbox.world.files import Files
 from teamwire_sync._sandbox.world.world import World
-from teamwire_sync._server.uploads import Files
 from teamwire_sync._server.web_server import Server
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Sandbox(OtherUsers):
             folder = None if path is None else Path(f"{os.fspath(path)}.files")
             files = exits.enter_context(closing(Files(folder)))
             self._world = World(database, files, self.clock, chats=chats, seed=seed)
-            self._interceptor = Interceptor(sandbox_app(), self._world, files, seed, self)
+            self._interceptor = Interceptor(sandbox_app(), self._world, seed, self)
             self._server = Server(host, port, self._interceptor)
             self._server.start()
             exits.callback(self._server.stop)

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from teamwire_sync._sandbox.controls.other_users import OtherUsers
     from teamwire_sync._sandbox.world.world import World
     from teamwire_sync._server.backend import Backend
-    from teamwire_sync._server.uploads import Files
 
 
 class Interceptor:
@@ -43,17 +42,15 @@ class Interceptor:
     Args:
         app: The application that processes the requests.
         world: The world that the application serves.
-        files: The folder for long bodies.
         seed: The seed of the random decisions of faults with a chance.
         other_users: The actions of other users.
     """
 
     def __init__(
-        self, app: WSGIApplication, world: World, files: Files, seed: int, other_users: OtherUsers
+        self, app: WSGIApplication, world: World, seed: int, other_users: OtherUsers
     ) -> None:
         self._app = app
         self._world = world
-        self._files = files
         self._other_users = other_users
         self._closing = threading.Event()
         self.faults = Faults(seed)
@@ -69,7 +66,7 @@ class Interceptor:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Process one request and return its response."""
         with ExitStack() as exits:
-            is_complete = receive_body(environ, self._files, exits)
+            is_complete = receive_body(environ, exits)
             method = environ["REQUEST_METHOD"]
             path = request_path(environ)
             query = dict(parse_qsl(environ["QUERY_STRING"], keep_blank_values=True))

@@ -42,14 +42,14 @@ class AttachmentStore:
 
     def upload(self, db: sqlite3.Connection, name: str, content_type: str, body: Spool) -> str:
         """Store a content that the bot uploads; return the JSON text of the response."""
-        attachment = _keep(db, name, content_type, body, is_own=True)
+        attachment = self._keep(db, name, content_type, body, is_own=True)
         return dump({"attachment_id": attachment["attachment_id"]})
 
     def add(self, db: sqlite3.Connection, name: str, content_type: str, content: bytes) -> Document:
         """Store another user's content; return the attachment."""
-        with closing(Spool(self._context.files)) as body:
+        with closing(Spool()) as body:
             body.receive(io.BytesIO(content), len(content))
-            return _keep(db, name, content_type, body, is_own=False)
+            return self._keep(db, name, content_type, body, is_own=False)
 
     def content(self, db: sqlite3.Connection, attachment_id: str) -> Answer:
         """Return a content that the bot may download."""
@@ -83,11 +83,10 @@ class AttachmentStore:
             )
         return complete
 
-
-def _keep(
-    db: sqlite3.Connection, name: str, content_type: str, body: Spool, *, is_own: bool
-) -> Document:
-    attachment = file_document("file", fresh_id(), name, body.size, content_type)
-    content = body.keep(attachment["attachment_id"])
-    queries.add_attachment(db, attachment, content, is_own=is_own)
-    return attachment
+    def _keep(
+        self, db: sqlite3.Connection, name: str, content_type: str, body: Spool, *, is_own: bool
+    ) -> Document:
+        attachment = file_document("file", fresh_id(), name, body.size, content_type)
+        content = self._context.files.keep(attachment["attachment_id"], body)
+        queries.add_attachment(db, attachment, content, is_own=is_own)
+        return attachment

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from teamwire_sync._sandbox.world.database import Database
-    from teamwire_sync._server.uploads import Files
+    from teamwire_sync._sandbox.world.files import Files
 
 _LARGEST_INTEGER = 2**63 - 1  # SQLite's
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)

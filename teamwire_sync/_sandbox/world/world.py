@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from teamwire_sync._sandbox.world.database import Database
-    from teamwire_sync._server.uploads import Files
+    from teamwire_sync._sandbox.world.files import Files
 
 
 class World:

@@ -1,0 +1,203 @@
+"""Libraries that simulate servers see the requests of a Connection that has no session."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import json
+import os
+import socket
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+import pytest
+import requests
+import requests_mock
+import urllib3
+from httmock import HTTMock, all_requests
+from pytest_httpserver import HTTPServer
+
+from teamwire_sync import Connection, ConnectionConfig, TWConnectionError
+from teamwire_sync.testing import sandbox
+from tests.support.builders import message_answer, message_doc
+from tests.support.needed import missing
+from tests.support.transport_calls import ME, SECRET, URL
+from tests.support.waiting import PATIENCE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from teamwire_sync.testing import Sandbox
+
+POSTED = message_answer(message_doc())
+
+
+@pytest.fixture
+def connection() -> Iterator[Connection]:
+    with Connection("app", SECRET, URL, config=ConnectionConfig(retries=0)) as connection:
+        yield connection
+
+
+@pytest.fixture
+def box() -> Iterator[Sandbox]:
+    with sandbox(chats=20, seed=7) as box:
+        yield box
+
+
+def response_of(document: object) -> requests.Response:
+    response = requests.Response()
+    response.status_code = 200
+    response._content = json.dumps(document).encode()
+    return response
+
+
+class TestRequestsMock:
+    def test_answers_reads_and_writes(self, connection: Connection) -> None:
+        with requests_mock.Mocker() as server:
+            server.get(f"{URL}/v1/bot/me/", json=ME)
+            server.post(f"{URL}/v1/bot/chats/t1/messages/", json=POSTED)
+
+            assert connection.check().uid == "u1"
+            assert connection.chats.at("t1").post("hello").mid == "m1"
+            assert server.last_request.json()["message"] == "hello"
+
+    def test_says_which_request_it_does_not_know(self, connection: Connection) -> None:
+        with requests_mock.Mocker(), pytest.raises(requests_mock.NoMockAddress, match="/me/"):
+            connection.check()
+
+    def test_can_fail_as_the_network_does(self, connection: Connection) -> None:
+        with requests_mock.Mocker() as server:
+            server.get(f"{URL}/v1/bot/me/", exc=requests.ConnectTimeout)
+            with pytest.raises(TWConnectionError):
+                connection.check()
+
+
+class TestHttMock:
+    def test_answers(self, connection: Connection) -> None:
+        @all_requests
+        def answer(_url: object, request: requests.PreparedRequest) -> dict[str, Any]:
+            is_post = request.method == "POST"
+            return {"status_code": 200, "content": POSTED if is_post else ME}
+
+        with HTTMock(answer):
+            assert connection.check().uid == "u1"
+            assert connection.chats.at("t1").post("hello").mid == "m1"
+
+
+class TestPatch:
+    def test_of_send_answers(self, connection: Connection) -> None:
+        with mock.patch("requests.Session.send", return_value=response_of(ME)) as send:
+            assert connection.check().uid == "u1"
+
+        assert send.call_args.args[0].url == f"{URL}/v1/bot/me/"
+
+    @pytest.mark.parametrize("what", ["requests.Session.send", "requests.Session"])
+    def test_that_returns_no_response_is_told(self, what: str) -> None:
+        with (
+            mock.patch(what),
+            Connection("app", SECRET, URL) as connection,
+            pytest.raises(TypeError, match=r"returned a MagicMock, not a requests\.Response$"),
+        ):
+            connection.check()
+
+
+class TestHttpServer:
+    def test_answers(self) -> None:
+        with HTTPServer() as server:
+            server.expect_request("/v1/bot/me/").respond_with_json(ME)
+            with Connection("app", SECRET, server.url_for("")) as connection:
+                assert connection.check().uid == "u1"
+
+
+class TestReplacedConnections:
+    """As vcrpy and wsgi-intercept replace them: see test_vcrpy.py for the first one."""
+
+    def test_are_used(self, connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+        class NoConnection(urllib3.connection.HTTPSConnection):
+            def connect(self) -> None:
+                message = "not recorded"
+                raise LookupError(message)
+
+        for pool in (urllib3.HTTPConnectionPool, urllib3.HTTPSConnectionPool):
+            monkeypatch.setattr(pool, "ConnectionCls", NoConnection)
+        with pytest.raises(LookupError, match="not recorded"):
+            connection.check()
+
+    def test_that_are_there_at_the_import_of_ours_are_not_derived_from(self) -> None:
+        program = """
+from unittest import mock
+import urllib3
+
+class Replaced(urllib3.connection.HTTPConnection):
+    pass
+
+with mock.patch("urllib3.connection.HTTPConnection", Replaced):
+    from teamwire_sync._http.sockets import DeadlineConnection
+print(DeadlineConnection.__mro__[1] is urllib3.connection.HTTPConnection)
+"""
+        assert output_of(program) == "True\n"
+
+
+class TestReplacedSockets:
+    """As mocket replaces them."""
+
+    def test_get_bytes_and_are_asked_for_the_response(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        sent: list[bytes] = []
+        body = json.dumps(ME).encode()
+        response = io.BytesIO(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+
+        class FakeSocket:
+            def __init__(self, *_: int) -> None:
+                self.recv_into = response.readinto
+
+            def sendall(self, data: bytes) -> None:
+                sent.append(data.upper())
+
+            def makefile(self, mode: str = "r", bufsize: int = -1) -> io.BytesIO:
+                return io.BytesIO()
+
+            def connect(self, _address: object) -> None:
+                """Connect to nothing."""
+
+            setsockopt = settimeout = close = fileno = lambda *_: None
+
+        monkeypatch.setattr(socket, "socket", FakeSocket)
+        with Connection("app", SECRET, "http://127.0.0.1:1") as connection:
+            assert connection.check().uid == "u1"
+        assert sent[0].startswith(b"GET /V1/BOT/ME/ HTTP/1.1\r\n")
+
+
+def output_of(program: str, **environment: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.stderr == ""
+    return done.stdout
+
+
+def test_opentelemetry_sees_each_request_and_its_response(box: Sandbox) -> None:
+    if importlib.util.find_spec("opentelemetry") is None:
+        missing("opentelemetry-instrumentation-requests")
+    program = """
+from opentelemetry.instrumentation.requests import RequestsInstrumentor
+from teamwire_sync import Connection
+
+seen = []
+RequestsInstrumentor().instrument(
+    request_hook=lambda span, request: seen.append(request.path_url),
+    response_hook=lambda span, request, response: seen.append(response.status_code),
+)
+with Connection() as connection:
+    connection.check()
+print(*seen)
+"""
+    assert output_of(program, **box.env) == "/v1/bot/me/ 200\n"
