@@ -9,6 +9,7 @@ import requests
 
 from teamwire_sync._cli.errors import UnusableError, raise_not_found
 from teamwire_sync._config import ConnectionConfig
+from teamwire_sync._connection import Connection
 from teamwire_sync._credentials import find_credentials
 from teamwire_sync._internal.folding import folded
 from teamwire_sync._internal.hosts import is_loopback
@@ -44,7 +45,10 @@ def say_as_other_user(
         raise UnusableError(_NO_SANDBOX) from None
     if not is_loopback(urlsplit(access.url).hostname or ""):
         raise UnusableError(_NO_SANDBOX)
-    with settings.connect(transport="http") as connection, requests.Session() as session:
+    with (
+        Connection(access.app_id, access.secret.reveal(), access.url) as connection,
+        requests.Session() as session,
+    ):
         chat = settings.find_chat(connection, tid, title)
         uid = None if name is None else _find_member(chat, name)
         session.trust_env = False
