@@ -105,7 +105,7 @@ def sandbox(
     except not_by_signal(OSError) as error:
         text = (
             f"can't listen on {host}:{port}: {error.strerror or error}\n"
-            "If a sandbox is running already, use it, or pass --port 0 for any free port."
+            "If your own sandbox runs there, use it. Otherwise pass --port 0 for any free port."
         )
         raise UnusableError(text) from None
     except KeyboardInterrupt:
