@@ -95,7 +95,8 @@ class TestDemo:
 
 class TestSandboxCommand:
     def test_it_serves_at_the_address_that_it_prints_until_interrupted(self) -> None:
-        command = [sys.executable, "-m", "teamwire_sync", "sandbox", "--chats", "20"]
+        command = [sys.executable, "-m", "teamwire_sync", "sandbox", "--port", "0"]
+        command += ["--chats", "20"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8") as process:
             assert process.stdout is not None
             environment = {}
@@ -130,12 +131,26 @@ class TestSandboxCommand:
 
         assert (asked, result.exit_code) == ([live], 0)
 
-    def test_a_port_that_is_taken_is_one_line(self, box: Sandbox) -> None:
+    def test_each_start_has_the_same_port(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        ports: list[int] = []
+
+        def interrupted(**arguments: Any) -> None:
+            ports.append(arguments["port"])
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(testing, "sandbox", interrupted)
+        for _ in range(2):
+            CliRunner().invoke(main, ["sandbox"])
+
+        assert ports == [8326, 8326]
+
+    def test_the_error_of_a_port_that_is_taken_says_what_to_do(self, box: Sandbox) -> None:
         port = box.url.rpartition(":")[2]
         result = CliRunner().invoke(main, ["sandbox", "--port", port])
 
         assert result.exit_code == USAGE
         assert f"can't listen on 127.0.0.1:{port}" in result.output
+        assert "pass --port 0 for any free port" in result.output
 
     @pytest.mark.parametrize("name", ["foreign.txt", "missing/world.db"])
     def test_a_file_that_is_no_world_is_one_line(self, name: str, tmp_path: Path) -> None:

@@ -645,6 +645,20 @@ MUTANTS = (
         file="_sandbox/world/backend.py",
     ),
     _mutant(
+        "a web page speaks as another user in a sandbox",
+        "request.origin is not None or ",
+        "",
+        "tests/sandbox/test_door.py::test_a_web_page_says_nothing[null]",
+        file="_sandbox/controls/door.py",
+    ),
+    _mutant(
+        "another machine speaks as another user in a sandbox",
+        ' or not is_loopback(request.remote_addr or "")',
+        "",
+        "tests/sandbox/test_door.py::test_other_machines_say_nothing",
+        file="_sandbox/controls/door.py",
+    ),
+    _mutant(
         "the program's own alarm passes for a failure of the network",
         "    return () if traceback and traceback.tb_next and is_by_signal(error) else kinds\n",
         "    return kinds\n",
@@ -1089,14 +1103,14 @@ MUTANTS = (
         "        if not self.keeps_keys:\n",
         "        if self.keeps_keys is None:\n",
         "tests/gateway/test_keys.py::TestUnknown::"
-        "test_a_transport_without_keys_or_promise_gets_the_write_once",
+        "test_a_transport_without_keys_or_promise_gets_the_write_once[Unpromising]",
         file="_gateway/backend.py",
     ),
     _mutant(
         "an upstream that is away makes a write of unknown outcome a new one",
         "            if may_be_done and is_no_result:\n",
         "            if False:\n",
-        f"{_OUTCOMES}::TestUnknown::test_a_refusal_of_the_question_is_no_outcome",
+        f"{_OUTCOMES}::TestUnknown::test_a_refusal_of_the_question_is_no_outcome[rate_limited]",
         file="_gateway/outcomes.py",
     ),
     _mutant(
@@ -1179,14 +1193,14 @@ MUTANTS = (
         "        if is_continued and self.log.state.is_whole:\n",
         "        if False:\n",
         "tests/gateway/test_chats.py::TestLookUps"
-        "::test_its_pages_cost_one_listing_even_if_that_is_slower_than_the_ttl",
+        "::test_its_pages_cost_one_listing_even_if_that_is_slower_than_the_ttl[http]",
         file="_gateway/backend.py",
     ),
     _mutant(
         "each stranger who asks whether a gateway is ready costs a request to the upstream",
         "            if self._clock() >= self._check_at:\n",
         "            if True:\n",
-        f"{_APP}::TestReady::test_it_is_not_ready_while_the_upstream_fails",
+        f"{_APP}::TestReady::test_it_is_not_ready_while_the_upstream_fails[500]",
         file="_gateway/backend.py",
     ),
     _mutant(

@@ -220,7 +220,7 @@ def test_the_rest_of_a_room_is_behind_its_contract() -> None:
 def test_no_backend_knows_the_application() -> None:
     """Requests go from the application to the backend."""
     using = {module for module, used in IMPORTS.items() if "teamwire_sync._server.app" in used}
-    assert using == {"teamwire_sync._sandbox.controls.box", "teamwire_sync._gateway.app"}
+    assert using == {"teamwire_sync._sandbox.controls.door", "teamwire_sync._gateway.app"}
 
 
 def test_services_and_the_cache_know_nothing_of_json_and_http() -> None:
