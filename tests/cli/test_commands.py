@@ -318,9 +318,12 @@ class TestListen:
         box.post_message(KNOWN_CHAT, "hidden", KNOWN_USER)
         box.post_message(plan, "shown", KNOWN_USER)
         named = plan if option == "--tid" else "plan"
-        done = cli("listen", option, named, "--since", cursor, "--for", "0.5")
+        events = ("GET", "/v1/bot/events/")
+        box.fault(*events, headers={"X-Nothing": "befalls it"}, times=1)
+        box.fault(*events, status=401)
+        done = cli("listen", option, named, "--since", cursor)
 
-        assert (done.code, len(done.lines)) == (0, 1)
+        assert (done.code, len(done.lines)) == (AUTH, 1)
         assert done.out.endswith(": shown\n")
 
     def test_one_chat_is_named_once(self, cli: Cli, box: Sandbox) -> None:
