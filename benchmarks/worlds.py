@@ -69,7 +69,8 @@ class World:
 @contextmanager
 def served(chats: int) -> Iterator[World]:
     """A sandbox in a process of its own while the block runs."""
-    command = [sys.executable, "-m", "teamwire_sync._cli", "sandbox", "--chats", str(chats)]
+    command = [sys.executable, "-m", "teamwire_sync", "sandbox", "--port", "0"]
+    command += ["--chats", str(chats)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603  our own
     try:
         told: dict[str, str] = {}

@@ -9,9 +9,15 @@ from attrs import Attribute, field, frozen
 
 from teamwire_sync._internal.immutable import Immutable
 from teamwire_sync._internal.validation import check_seconds, plain, require_bool, require_count
+from teamwire_sync.exceptions import TWConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+_VARIABLE = "TEAMWIRE_ALLOW_INSECURE_HTTP"
+
+INSECURE_HTTP = f"ConnectionConfig(allow_insecure_http=True), or {_VARIABLE}=1"
+"""The ways to allow ``http://``, for error texts."""
 
 
 def _validator(check: Callable[[Any, str], object]) -> Callable[[Any, Attribute[Any], Any], None]:
@@ -64,6 +70,16 @@ def _check_proxies(value: Any, name: str) -> None:
         raise TypeError(message)
 
 
+def _insecure_http_of_environment() -> bool:
+    text = os.environ.get(_VARIABLE, "").strip().lower()
+    if text in {"1", "true", "yes", "on"}:
+        return True
+    if text in {"", "0", "false", "no", "off"}:
+        return False
+    message = f"{_VARIABLE} must be 1 or 0"
+    raise TWConfigError(message)
+
+
 @frozen
 class ConnectionConfig(Immutable):
     """The settings of a Connection. All times are in seconds.
@@ -106,7 +122,7 @@ class ConnectionConfig(Immutable):
             Default: 32.
         page_size: The number of chats on one page. None (default): the server decides.
         allow_insecure_http: Whether to allow ``http://`` for hosts other than this machine.
-            Default: False.
+            Default: False, or True if ``TEAMWIRE_ALLOW_INSECURE_HTTP`` is ``1``.
         verify: The path of a CA bundle. True: the bundle of requests. False: certificates are not
             verified. None (default): the path in ``REQUESTS_CA_BUNDLE`` or ``CURL_CA_BUNDLE``;
             without these variables or with an ``http://`` URL, the same as True.
@@ -118,6 +134,7 @@ class ConnectionConfig(Immutable):
     Raises:
         TypeError: A value has the wrong type. The text names the setting.
         ValueError: A value is out of range. The text names the setting.
+        TWConfigError: ``TEAMWIRE_ALLOW_INSECURE_HTTP`` is neither ``1`` nor ``0``.
     """
 
     hide_deleted_messages: bool = field(default=True, validator=_validator(require_bool))
@@ -136,7 +153,7 @@ class ConnectionConfig(Immutable):
     pool_size: int = field(default=32, validator=_count(1), kw_only=True)
     page_size: int | None = field(default=None, validator=_count(1), kw_only=True)
     allow_insecure_http: bool = field(
-        default=False, validator=_validator(require_bool), kw_only=True
+        factory=_insecure_http_of_environment, validator=_validator(require_bool), kw_only=True
     )
     verify: bool | str | os.PathLike[str] | None = field(
         default=None, validator=_validator(_check_verify), kw_only=True

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Literal, NoReturn
 
 from teamwire_sync._config import ConnectionConfig
-from teamwire_sync._display.html import html_table
+from teamwire_sync._display.html import count_of, html_table
 from teamwire_sync._internal.deadlines import deadline_of
 from teamwire_sync._internal.imports import LazyModule
 from teamwire_sync._internal.secret import as_secrets
@@ -151,11 +151,11 @@ class Connection(metaclass=_ConnectionType):
             raise TypeError(message)
         if bot is not None:
             require_id(bot, "bot")
-        has_store = _has_store(store)
+        stored = has_store(store)
         _check_transport(transport)
         if transport is None or isinstance(transport, str):
             transport = _transport_for(
-                given, session, transport, config, app_name=app_name, bot=bot, has_store=has_store
+                given, session, transport, config, app_name=app_name, bot=bot, has_store=stored
             )
         elif not all(one is None for one in (*given, session, app_name, bot)):
             message = (
@@ -163,7 +163,7 @@ class Connection(metaclass=_ConnectionType):
             )
             raise TypeError(message)
         slot = None
-        if has_store:
+        if stored:
             slot = _stores.slot_in(store, getattr(transport, "identity", None))
         self._transport = transport
         ttls: dict[str, Any] = {
@@ -261,7 +261,7 @@ class Connection(metaclass=_ConnectionType):
             ImportError: The store needs a package that is not installed.
         """
         total_timeout = getattr(config, "total_timeout", ConnectionConfig().total_timeout)
-        profile = _profiles.Profile() if _has_store(store) else None
+        profile = _profiles.Profile() if has_store(store) else None
         transport = _vendor_transport(connection_factory, total_timeout, bot, profile)
         return cls(config=config, transport=transport, store=store, clock=clock)
 
@@ -368,7 +368,9 @@ class Connection(metaclass=_ConnectionType):
         ]
         info = self.chats.cache_info() if hasattr(self, "chats") else None
         if info is not None and info.chats:
-            rows.append(("in memory", f"{info.chats:,} chats, for {info.expires_in:,.0f} s"))
+            rows.append(
+                ("in memory", f"{count_of(info.chats, 'chat')}, for {info.expires_in:,.0f} s")
+            )
         return html_table(("Connection", ""), rows)
 
     def __reduce__(self) -> NoReturn:
@@ -379,7 +381,8 @@ class Connection(metaclass=_ConnectionType):
         raise TypeError(message)
 
 
-def _has_store(store: Store | None) -> bool:
+def has_store(store: Store | None = None) -> bool:
+    """Return whether there is a store: *store*, or that of ``TEAMWIRE_STORE``."""
     # No local variable: the value may contain a password.
     return store is not None or os.environ.get("TEAMWIRE_STORE", "").strip() not in {"", "none"}
 

@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 from attrs import field, frozen
 
+from teamwire_sync._config import INSECURE_HTTP
 from teamwire_sync._internal.hosts import is_host, is_loopback
 from teamwire_sync._internal.secret import SHORTEST, Secret, as_secrets, refuse_to_copy
 from teamwire_sync._internal.signals import not_by_signal
@@ -150,6 +151,6 @@ def _problem_of_url(url: str, *, allow_insecure_http: bool) -> str | None:
     if parts.scheme == "http" and not (allow_insecure_http or is_loopback(host)):
         return (
             f"url must be https, since the Secret goes with every request: https://{parts.netloc} "
-            "(or ConnectionConfig(allow_insecure_http=True))"
+            f"(or {INSECURE_HTTP})"
         )
     return None

@@ -65,8 +65,8 @@ class Setting:
 
     @property
     def source(self) -> str:
-        """The name and the place."""
-        return f"{self.name} in {self.place}"
+        """The name and the place; an option of the shell is both."""
+        return self.name if self.name == self.place else f"{self.name} in {self.place}"
 
 
 class Profile:
@@ -74,18 +74,38 @@ class Profile:
 
     The file is read when one of its settings is needed for the first time.
 
+    A command of the shell can name the file or the section by an option. Then the environment does
+    not count, because its variables may be those of another bot.
+
+    Args:
+        file: The path of the config file, the value of ``--config``; None for the default.
+        section: The section, the value of ``--profile``; None for the default.
+
     Attributes:
+        options: The names of these options, if they are given.
         environment: The settings of the environment, by name.
+        ignored: The variables of the environment that do not count.
         section: The name of the section.
+        path: The path of the config file; None if there is no home folder.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, file: str | None = None, section: str | None = None) -> None:
+        given = {"--profile": section, "--config": file}
+        self.options = [option for option, value in given.items() if value is not None]
         self.environment = {
             name: Setting(Secret(os.environ[variable].strip()), variable, "the environment")
             for name, variable in VARIABLES.items()
             if os.environ.get(variable, "").strip()
         }
-        self.section = os.environ.get("TEAMWIRE_PROFILE") or "default"
+        self.ignored: list[str] = []
+        if self.options:
+            self.ignored = [VARIABLES[name] for name in self.environment]
+            self.environment = {}
+        # The option or the variable that names the file, and the one that names the section.
+        self._file_by, file = _named("--config", file, "TEAMWIRE_CONFIG")
+        self._section_by, section = _named("--profile", section, "TEAMWIRE_PROFILE")
+        self.section = section or "default"
+        self.path = _config_path(file)
 
     @cached_property
     def sections(self) -> dict[str, dict[str, Setting]]:
@@ -94,10 +114,10 @@ class Profile:
         Raises:
             TWConfigError: The config file can't be read.
         """
-        path = config_path()
-        if path is not None:
-            return _read_file(path)
-        if _asked_for():
+        asked_by = [name for name in (self._file_by, self._section_by) if name]
+        if self.path is not None:
+            return _read_file(self.path, asked_by)
+        if asked_by:
             raise TWConfigError(NO_HOME)
         return {}
 
@@ -110,13 +130,13 @@ class Profile:
         """
         if self.section in self.sections:
             return self.sections[self.section]
-        path = config_path()
-        if os.environ.get("TEAMWIRE_PROFILE"):
+        if self._section_by:
             names = ", ".join(self.sections) or "none"
-            message = f"TEAMWIRE_PROFILE is {self.section!r}, but {path} has only the sections: "
-            raise TWConfigError(message + names)
+            wrong = f"{self._section_by} is {self.section!r}"
+            message = f"{wrong}, but {self.path} has only the sections: {names}"
+            raise TWConfigError(message)
         if "DEFAULT" in self.sections:
-            message = f"the section of {path} must be named [default], in lower case"
+            message = f"the section of {self.path} must be named [default], in lower case"
             raise TWConfigError(message)
         return {}
 
@@ -140,9 +160,8 @@ class Profile:
             message = f"{problem} (an argument may have any value)"
             raise TWConfigError(message)
         if found is not None and found.is_exposed:
-            path = config_path()
             warn(
-                f"other users can read the Secret in {path}; run: chmod 600 {path}",
+                f"other users can read the Secret in {self.path}; run: chmod 600 {self.path}",
                 UserWarning,
                 stacklevel=_callers_level(),
             )
@@ -174,6 +193,8 @@ class Profile:
             raise TWConfigError(problem)
         if others:
             instead = "set TEAMWIRE_TRANSPORT=http" if given is None else "pass transport='http'"
+            if self.options:
+                instead = "write transport = http"
             message = (
                 f"{chosen.source} is vendor, but there are also settings of HTTP: "
                 f"{', '.join(others)}. They are not passed to the vendor's SDK. Remove them, or "
@@ -199,15 +220,28 @@ class Profile:
         """
         arguments = ", ".join(f"{name}=..." for name in missing)
         variables = ", ".join(CREDENTIALS[name] for name in missing)
-        path = config_path() or "that TEAMWIRE_CONFIG names"
+        path = self.path or "that TEAMWIRE_CONFIG names"
         without = f", and do not pass {', '.join(given)}" if given else ""
         if self.sections and self.section not in self.sections:
             path = f"{path}, or choose another section ({', '.join(self.sections)}) by "
             path += "TEAMWIRE_PROFILE"
+        environment = f"set {variables} in the environment, or "
+        step = f"set TEAMWIRE_TRANSPORT=vendor{without}"
+        if self.options:
+            environment, step = "", f"pass --vendor{without}"
         return (
-            f"{', '.join(missing)} missing: pass Connection({arguments}), or set the environment "
-            f"variables {variables}, or add {missing[0]} = ... to the section [{self.section}] of "
-            f"the file {path}. {for_vendor(f'set TEAMWIRE_TRANSPORT=vendor{without}')}"
+            f"{', '.join(missing)} missing: pass Connection({arguments}), or {environment}add "
+            f"{missing[0]} = ... to the section [{self.section}] of the file {path}. "
+            f"{self.why_ignored()}{for_vendor(step)}"
+        )
+
+    def why_ignored(self) -> str:
+        """Return a sentence about the variables of the environment that do not count, or ``""``."""
+        if not self.ignored:
+            return ""
+        return (
+            f"With {' and '.join(self.options)}, these variables of the environment do not count: "
+            f"{', '.join(self.ignored)}. "
         )
 
 
@@ -233,12 +267,18 @@ def is_vendor_installed() -> bool:
         return "teamwire_api" in sys.modules
 
 
-def config_path() -> Path | None:
+def _named(option: str, value: str | None, variable: str) -> tuple[str | None, str | None]:
+    """Return the option or else the variable that has a value, and the value."""
+    name, value = (variable, os.environ.get(variable)) if value is None else (option, value)
+    return (name, value) if value else (None, None)
+
+
+def _config_path(given: str | None) -> Path | None:
     """Return the path of the config file; None if there is no home folder.
 
-    The path is in ``TEAMWIRE_CONFIG``, or else in the user's configuration folder.
+    Args:
+        given: The path that the program or the user names, or None for the default.
     """
-    given = os.environ.get("TEAMWIRE_CONFIG")
     if given:
         path = expand(given)
         return None if path is None else Path(path)
@@ -246,18 +286,13 @@ def config_path() -> Path | None:
     return None if folder is None else Path(folder, "teamwire_sync", "config.ini")
 
 
-def _asked_for() -> list[str]:
-    return [name for name in ("TEAMWIRE_CONFIG", "TEAMWIRE_PROFILE") if os.environ.get(name)]
-
-
-def _read_file(path: Path) -> dict[str, dict[str, Setting]]:
+def _read_file(path: Path, asked_by: list[str]) -> dict[str, dict[str, Setting]]:
     try:
         return _parse_file(path)
     except not_by_signal(FileNotFoundError):
-        asked_for = _asked_for()
-        if not asked_for:
+        if not asked_by:
             return {}
-        problem = f"{' and '.join(asked_for)} is set, but there is no file {path}"
+        problem = f"{' and '.join(asked_by)} is set, but there is no file {path}"
     except not_by_signal(OSError) as error:
         problem = f"can't read the file {path}: {error.strerror}"
     except not_by_signal(configparser.Error, UnicodeDecodeError) as error:

@@ -1,7 +1,7 @@
 """The command line, `teamwire-sync`.
 
 It uses a Connection like any other program, and prints data on stdout, everything else on stderr.
-Only the script and ``python -m teamwire_sync._cli`` may import it, no other part of the package.
+Only the script and ``python -m teamwire_sync`` may import it, no other part of the package.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ from teamwire_sync._cli import (
 @click.option("--url", help="The server's URL. Default: TEAMWIRE_URL, or the config file.")
 @click.option(
     "--profile",
+    shell_complete=settings.complete_profile,
     metavar="NAME",
     help="The section of the config file. Default: TEAMWIRE_PROFILE, or the section [default].",
 )
@@ -55,6 +56,7 @@ from teamwire_sync._cli import (
 @click.option(
     "--store",
     callback=settings.validate_store,
+    shell_complete=settings.complete_store,
     metavar="STORE",
     help="The store that keeps the chats for the next command: none, file, file:FOLDER or "
     "redis://HOST. Default: TEAMWIRE_STORE, or none.",
@@ -74,6 +76,12 @@ from teamwire_sync._cli import (
     "file, 600 for a listing.",
 )
 @click.option(
+    "--allow-insecure-http",
+    is_flag=True,
+    help="Allow http:// for hosts other than this machine. Default: "
+    "TEAMWIRE_ALLOW_INSECURE_HTTP. Use it only in a network that you trust.",
+)
+@click.option(
     "-v", "--verbose", is_flag=True, help="Show log messages of level INFO too, not only warnings."
 )
 @click.pass_context
@@ -86,6 +94,7 @@ def main(
     store: str | None,
     vendor: bool,
     timeout: float | None,
+    allow_insecure_http: bool,
     verbose: bool,
 ) -> None:
     """A blocking, caching client for the Teamwire business messenger.
@@ -112,6 +121,7 @@ def main(
         store=store,
         vendor=vendor,
         timeout=timeout,
+        allow_insecure_http=allow_insecure_http,
     )
     context.with_resource(settings.process_environment(context.obj.environment))
     context.with_resource(settings.log_to_stderr(logging.INFO if verbose else logging.WARNING))

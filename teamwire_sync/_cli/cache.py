@@ -7,8 +7,9 @@ import os
 import click
 
 from teamwire_sync._cli.errors import CommandGroup, raise_usage_error, require_extras
-from teamwire_sync._cli.output import count_of, print_result
+from teamwire_sync._cli.output import print_result
 from teamwire_sync._cli.settings import json_option
+from teamwire_sync._display.html import count_of
 from teamwire_sync._stores import find_store
 
 

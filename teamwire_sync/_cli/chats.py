@@ -21,9 +21,11 @@ from teamwire_sync._cli.output import (
 )
 from teamwire_sync._cli.settings import (
     Settings,
+    explain_thread_id,
     json_option,
     pass_settings,
     require_one_chat,
+    text_argument,
     tid_argument,
     title_option,
 )
@@ -40,22 +42,21 @@ def chats() -> None:
 
 
 @chats.command("list")
+@click.option("--limit", type=click.IntRange(1), help="The maximum number of chats. Default: all.")
 @json_option
 @pass_settings
-def list_chats(settings: Settings, *, as_json: bool) -> None:
+def list_chats(settings: Settings, *, limit: int | None, as_json: bool) -> None:
     """List the bot's chats."""
     with settings.connect() as connection:
-        _print(settings.list_chats(connection), as_json=as_json)
+        _print(settings.list_chats(connection)[:limit], as_json=as_json)
 
 
 @chats.command()
-@click.argument("text")
+@text_argument
 @json_option
 @pass_settings
 def find(settings: Settings, *, text: str, as_json: bool) -> None:
     """List the chats whose title contains TEXT, ignoring case."""
-    if not text.strip():
-        raise_usage_error("TEXT is empty")
     with settings.connect() as connection:
         settings.list_chats(connection)
         found = connection.chats.find(text, timeout=settings.timeout)
@@ -165,7 +166,7 @@ def rename(
         raise_usage_error("the new title is missing")
     with settings.connect() as connection:
         chat = settings.find_handle(connection, tid, title, word=new_title)
-        with explain_interrupt():
+        with explain_interrupt(), explain_thread_id(tid):
             changed = chat.set_title(new_title, timeout=settings.timeout)
         echo_status(f"The title of {changed.tid} is now {changed.title or ''!r}.")
 

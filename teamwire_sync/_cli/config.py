@@ -8,25 +8,46 @@ import re
 import sys
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
 import click
+from attrs import frozen
 
 from teamwire_sync._cli.directory import own_user
-from teamwire_sync._cli.errors import CommandGroup, raise_failed_check, raise_usage_error
-from teamwire_sync._cli.output import count_of, echo_err, echo_status, escape, is_terminal
+from teamwire_sync._cli.errors import CommandGroup, raise_failed_check, raise_usage_error, text_of
+from teamwire_sync._cli.output import echo_err, echo_status, escape, is_terminal, print_fields
 from teamwire_sync._cli.settings import Settings, pass_settings, without_store
+from teamwire_sync._config import ConnectionConfig
 from teamwire_sync._connection import Connection
 from teamwire_sync._credentials import Credentials, find_credentials
+from teamwire_sync._display.html import count_of
 from teamwire_sync._internal.secret import Secret
-from teamwire_sync._internal.signals import not_by_signal
+from teamwire_sync._internal.signals import not_by_signal, suppress
 from teamwire_sync._internal.validation import require_id
-from teamwire_sync._profiles import NO_HOME, VENDOR, Setting, config_path, problem_of_spelling
-from teamwire_sync.exceptions import TWError
+from teamwire_sync._profiles import (
+    CREDENTIALS,
+    NO_HOME,
+    VARIABLES,
+    VENDOR,
+    WAYS,
+    Setting,
+    problem_of_spelling,
+)
+from teamwire_sync.exceptions import TWConfigError, TWError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_QUESTIONS = {
+    "url": ("Server (https://...)", "--url"),
+    "app_id": ("App ID", "--app-id"),
+    "secret": ("Secret (it is not shown)", None),
+}
 
 
 @click.group(cls=CommandGroup)
 def config() -> None:
-    """Write the config file, which contains the credentials."""
+    """Write and show the settings, which contain the credentials."""
 
 
 @config.command()
@@ -54,6 +75,8 @@ def init(
     server without a gateway, run "teamwire-sync --vendor config init". It asks for nothing, checks
     the vendor's SDK, and writes "transport = vendor". See docs/connect.md.
 
+    If the check fails on a terminal, the command asks again for what may be wrong.
+
     Only you can read the file. The prompt does not show the Secret. No option takes the Secret,
     because other users can see the options of a process. If stdin is not a terminal, the command
     reads each value that you do not pass as an option from stdin, one on each line: server, App ID,
@@ -62,7 +85,7 @@ def init(
     "teamwire-sync --profile NAME config init" writes the section [NAME]. "teamwire-sync --config
     FILE config init" writes another file.
     """
-    path, section = config_path(), os.environ.get("TEAMWIRE_PROFILE") or "default"
+    path, section = settings.profile.path, settings.profile.section
     if path is None:
         raise_usage_error(NO_HOME)
     if not section.isprintable() or "]" in section:
@@ -74,37 +97,74 @@ def init(
         raise_usage_error("--bot needs the vendor's SDK: teamwire-sync --vendor config init")
     if section in _sections(path) and not force and not _may_replace(path, section):
         return
-    if is_vendor:
-        way = "through the vendor's SDK, teamwire_api"
-        lines = {"transport": Secret(VENDOR)}
-        if bot is not None:
-            lines["bot"] = Secret(require_id(bot.strip(), "--bot"))
-        check = partial(_try_vendor, settings.timeout)
-    else:
-        credentials = _ask_for_credentials(url, app_id)
-        way = f"over HTTP to {credentials.url}"
-        lines = {
-            "app_id": Secret(credentials.app_id),
-            "secret": credentials.secret,
-            "url": Secret(credentials.url),
-        }
-        check = partial(_try, credentials, settings.timeout)
-    _require_readable(lines, section)
-    try:
-        found = check()
-    except not_by_signal(TWError) as error:
-        if force:
-            _write(path, section, lines)
-            done = f"The settings were written to {where} all the same."
-        else:
-            done = f"Nothing was written to {where}. To write the settings anyway, pass --force."
-        raise_failed_check(error, way, done)
-    _write(path, section, lines)
-    echo_err(f"All settings work: {way}. They were written to {where}.")
-    if settings.exported:
-        names = ", ".join(settings.exported)
+    given: dict[str, Secret | None] = {}
+    if not is_vendor:
+        given = _given(url, app_id)
+    wrong = [name for name, value in given.items() if value is None]
+    while True:
+        new = None
+        try:
+            new = _through_vendor(bot) if is_vendor else _over_http(given, wrong)
+            _require_readable(new.lines, section)
+            found = new.check(settings.timeout)
+            break
+        except not_by_signal(TWError) as error:
+            wrong = _wrong(error, is_checked=new is not None)
+            if is_vendor or force or not wrong or not is_terminal(sys.stdin):
+                _fail(error, new, where, partial(_write, path, section) if force else None)
+            echo_err(f"Error: {text_of(error)}{'' if new is None else f'; this was {new.way}'}")
+            echo_err("Nothing is written yet. Correct the input, or press Ctrl-C.")
+    _write(path, section, new.lines)
+    echo_err(f"All settings work: {new.way}. They were written to {where}.")
+    exported = [name for name in VARIABLES.values() if os.environ.get(name)]
+    if exported:
+        names = ", ".join(exported)
         echo_err(f"While set, these variables override the file or conflict with it: {names}.")
     click.echo(found)
+
+
+@config.command("path")
+@pass_settings
+def print_path(settings: Settings) -> None:
+    """Print the path of the config file, which need not exist."""
+    if settings.profile.path is None:
+        raise_usage_error(NO_HOME)
+    click.echo(settings.profile.path)
+
+
+@config.command()
+@pass_settings
+def show(settings: Settings) -> None:
+    """Show the settings, and where each comes from, without a request.
+
+    The command shows the beginning of the App ID, and nothing of the Secret. If a setting is wrong,
+    it shows no value.
+    """
+    profile = settings.profile
+    fields = [("config file", str(profile.path or "none")), ("section", profile.section)]
+    problem = None
+    try:
+        settings.find_credentials()
+    except not_by_signal(TWConfigError) as error:
+        problem = error
+    with suppress(TWConfigError):  # that the file can't be read is the problem already
+        for name in VARIABLES:
+            setting = settings.transport() if name == "transport" else profile.get(name)
+            is_used = not settings.vendor or name not in CREDENTIALS
+            if setting is not None and is_used:
+                is_wrong = problem is not None and setting.value not in WAYS
+                shown = "..." if is_wrong else _shown(name, setting.value)
+                fields.append((name, f"{shown} ({setting.source})"))
+    print_fields(fields)
+    if problem is not None:
+        raise problem
+
+
+def _shown(name: str, value: Secret) -> str:
+    # A user who confuses them has the Secret as the App ID.
+    shown = {"secret": 0, "app_id": 6}
+    text: str = value.reveal()
+    return f"{text[: shown[name]]}..." if name in shown else text
 
 
 def _is_vendor(settings: Settings, *, is_http: bool) -> bool:
@@ -123,15 +183,85 @@ def _require_readable(lines: dict[str, Secret], section: str) -> None:
             raise_usage_error(problem or f"{name} must be printable text")
 
 
-def _ask_for_credentials(url: str | None, app_id: str | None) -> Credentials:
+@frozen
+class _NewSection:
+    """A section of the config file that is not written yet.
+
+    Attributes:
+        way: The way to the server.
+        lines: The settings, by name.
+        check: A function that asks the server within a number of seconds, and returns its answer.
+    """
+
+    way: str
+    lines: dict[str, Secret]
+    check: Callable[[float | None], str]
+
+
+def _through_vendor(bot: str | None) -> _NewSection:
+    lines = {"transport": Secret(VENDOR)}
+    if bot is not None:
+        lines["bot"] = Secret(require_id(bot.strip(), "--bot"))
+    return _NewSection("through the vendor's SDK, teamwire_api", lines, _try_vendor)
+
+
+def _given(url: str | None, app_id: str | None) -> dict[str, Secret | None]:
     echo_status(
         "These are the credentials for a gateway or the sandbox. For a Teamwire server without "
         "a gateway: teamwire-sync --vendor config init; see docs/connect.md."
     )
-    url = url or _ask("Server (https://...)", "--url").reveal()
-    app_id = app_id or _ask("App ID", "--app-id").reveal()
+    values = {"url": url, "app_id": app_id, "secret": None}
+    return {name: Secret(value) if value else None for name, value in values.items()}
+
+
+def _over_http(given: dict[str, Secret | None], wrong: list[str]) -> _NewSection:
+    """Ask for each value of *wrong*, and put it into *given*."""
+    for name, value in given.items():
+        if name in wrong:
+            given[name] = _ask(*_QUESTIONS[name], value)
     # Malformed credentials raise here, before the server is asked and before anything is written.
-    return find_credentials(app_id, _ask("Secret (it is not shown)", None), url)
+    credentials = find_credentials(
+        given["app_id"],
+        given["secret"],
+        given["url"],
+        allow_insecure_http=ConnectionConfig().allow_insecure_http,
+    )
+    lines = {
+        "app_id": Secret(credentials.app_id),
+        "secret": credentials.secret,
+        "url": Secret(credentials.url),
+    }
+    return _NewSection(f"over HTTP to {credentials.url}", lines, partial(_try, credentials))
+
+
+def _wrong(error: TWError, *, is_checked: bool) -> list[str]:
+    """Return the names of the values to ask for again after *error*.
+
+    Args:
+        error: The error.
+        is_checked: Whether the server was asked.
+    """
+    if is_checked:
+        # A bot that may not do this (403) has the right credentials.
+        return {401: ["app_id", "secret"], 403: []}.get(error.status or 0, ["url"])
+    # The text about a malformed value begins with its name.
+    return [name for name in CREDENTIALS if str(error).startswith(f"{name} ")]
+
+
+def _fail(
+    error: TWError,
+    new: _NewSection | None,
+    where: str,
+    write: Callable[[dict[str, Secret]], None] | None,
+) -> NoReturn:
+    if new is None:
+        raise error
+    if write is None:
+        done = f"Nothing was written to {where}. To write the settings anyway, pass --force."
+    else:
+        write(new.lines)
+        done = f"The settings were written to {where} all the same."
+    raise_failed_check(error, new.way, done)
 
 
 def _try(credentials: Credentials, timeout: float | None) -> str:
@@ -167,15 +297,17 @@ def _may_replace(path: Path, section: str) -> bool:
     return False
 
 
-def _ask(what: str, option: str | None) -> Secret:
+def _ask(what: str, option: str | None, given: Secret | None) -> Secret:
     """Return the user's input, or the next line of stdin if stdin is not a terminal.
 
     Args:
         what: The name of the value, for the prompt and the error.
         option: The option that sets the value; None for the Secret, whose input is hidden.
+        given: The value that the Enter key keeps, or None. The Secret is never kept.
     """
     if is_terminal(sys.stdin):
-        return Secret(click.prompt(what, hide_input=option is None, err=True))
+        kept = None if given is None or option is None else given.reveal()
+        return Secret(click.prompt(what, default=kept, hide_input=option is None, err=True))
     line = Secret("" if sys.stdin is None else sys.stdin.readline())
     if not line.reveal().strip():
         raise_usage_error(

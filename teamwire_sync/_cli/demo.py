@@ -7,7 +7,7 @@ import random
 import time
 from typing import TYPE_CHECKING, Callable, TypeVar
 
-from teamwire_sync._cli.output import count_of
+from teamwire_sync._display.html import count_of
 from teamwire_sync._http.contract import OPERATIONS
 from teamwire_sync._sandbox.world.seed import KNOWN_USER, PUBLIC_CIRCLE
 from teamwire_sync._services.attachments import Attachments
@@ -25,7 +25,9 @@ _LISTING = OPERATIONS["list_chats"]
 
 
 class Demo:
-    """A demo of the main operations. Each figure is measured or counted during the run.
+    """A demo of the main operations. The run measures and counts its figures.
+
+    The exception is the number of requests that there would have been without the cache.
 
     Args:
         box: The sandbox to use.
@@ -56,8 +58,9 @@ class Demo:
         self._echo(f"  without the cache   {_duration(uncached):>10}, {times}")
         self._echo(f"\nRequests that the server received for the first {done:,} look-ups")
         self._echo(f"  {_LISTING.method} {_LISTING.path}    {asked:>12,} times")
-        self._echo(f"  without the cache       {done * pages:>12,.0f}, {pages:g} for each look-up")
-        self._echo(f"  saved                   {done * pages - asked:>12,.0f}")
+        would = f"{done * pages:>12,.0f} times without the cache: {pages:g} for each look-up"
+        self._echo(f"  it would have been    {would}")
+        self._echo(f"  saved                 {done * pages - asked:>12,.0f}")
 
     def _operations(self, connection: Connection) -> Chat:
         chats = connection.chats

@@ -11,16 +11,22 @@ from teamwire_sync._cli.errors import (
     CommandGroup,
     raise_failed_check,
     raise_not_found,
-    raise_usage_error,
 )
-from teamwire_sync._cli.output import count_of, echo_err, print_list, print_result
-from teamwire_sync._cli.settings import Settings, json_option, pass_settings
+from teamwire_sync._cli.output import echo_err, print_fields, print_json, print_list, print_result
+from teamwire_sync._cli.settings import (
+    Settings,
+    json_option,
+    pass_settings,
+    text_argument,
+    validate_text,
+)
+from teamwire_sync._display.html import count_of
 from teamwire_sync._internal.signals import not_by_signal, suppress
 from teamwire_sync.exceptions import TWError, TWUnsupportedError
 
 if TYPE_CHECKING:
     from teamwire_sync._connection import Connection
-    from teamwire_sync._models.people import User
+    from teamwire_sync._models.people import Group, User
 
 
 def own_user(connection: Connection, timeout: float | None) -> User | None:
@@ -57,17 +63,15 @@ def check(settings: Settings, *, as_json: bool) -> None:
 
 @click.group(cls=CommandGroup)
 def users() -> None:
-    """Find people and bots."""
+    """Find and show people and bots."""
 
 
 @users.command()
-@click.argument("text")
+@text_argument
 @json_option
 @pass_settings
 def find(settings: Settings, *, text: str, as_json: bool) -> None:
     """List the users whose name contains TEXT, ignoring case."""
-    if not text.strip():
-        raise_usage_error("TEXT is empty")
     with settings.connect() as connection:
         found = connection.users.find(text, timeout=settings.timeout)
         if not found:
@@ -80,9 +84,33 @@ def find(settings: Settings, *, text: str, as_json: bool) -> None:
         )
 
 
+@users.command("show")
+@click.argument("user", metavar="NAME|UID", callback=validate_text)
+@json_option
+@pass_settings
+def show_user(settings: Settings, *, user: str, as_json: bool) -> None:
+    """Show one user.
+
+    Name the user by the full name, or by UID, the user ID.
+    """
+    with settings.connect() as connection:
+        found = settings.find_user(connection, user)
+        if as_json:
+            print_json(found.to_dict())
+            return
+        print_fields(
+            [
+                ("user ID", found.uid),
+                ("name", found.full_name()),
+                ("organisation", found.organisation or ""),
+                ("kind", "bot" if found.is_bot else "person"),
+            ]
+        )
+
+
 @click.group(cls=CommandGroup)
 def groups() -> None:
-    """List circles and distribution lists."""
+    """List and find circles and distribution lists."""
 
 
 @groups.command("list")
@@ -91,14 +119,31 @@ def groups() -> None:
 def list_groups(settings: Settings, *, as_json: bool) -> None:
     """List the circles and distribution lists that the bot can see."""
     with settings.connect() as connection:
-        print_list(
-            connection.groups.get_all(timeout=settings.timeout),
-            ("group ID", "title", "kind", "public"),
-            lambda group: (
-                group.gid,
-                group.title,
-                "circle" if group.is_circle else "list",
-                "yes" if group.is_public else "no",
-            ),
-            as_json=as_json,
-        )
+        _print(connection.groups.get_all(timeout=settings.timeout), as_json=as_json)
+
+
+@groups.command("find")
+@text_argument
+@json_option
+@pass_settings
+def find_groups(settings: Settings, *, text: str, as_json: bool) -> None:
+    """List the circles and distribution lists whose title contains TEXT, ignoring case."""
+    with settings.connect() as connection:
+        found = connection.groups.find(text, timeout=settings.timeout)
+        if not found:
+            raise_not_found(f"no group has {text!r} in its title")
+        _print(found, as_json=as_json)
+
+
+def _print(groups: list[Group], *, as_json: bool) -> None:
+    print_list(
+        groups,
+        ("group ID", "title", "kind", "public"),
+        lambda group: (
+            group.gid,
+            group.title,
+            "circle" if group.is_circle else "list",
+            "yes" if group.is_public else "no",
+        ),
+        as_json=as_json,
+    )

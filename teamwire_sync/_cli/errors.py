@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from teamwire_sync._cli.output import count_of, echo_err, echo_status, escape_lines
+from teamwire_sync._cli.output import echo_err, echo_status, escape_lines
+from teamwire_sync._display.html import count_of
 from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync.exceptions import (
     TWAmbiguousTitleError,
@@ -29,6 +30,8 @@ from teamwire_sync.exceptions import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from teamwire_sync._models.chats import Chat
+
 NOT_FOUND = 1
 USAGE = 2
 AUTH = 3
@@ -37,6 +40,9 @@ SERVER = 5
 UNKNOWN = 6
 INTERRUPTED = 130
 BROKEN_PIPE = 141
+
+# The largest number of candidates that are listed.
+_SHOWN = 20
 
 # The URL may contain a password. If it is in the wrong place, the error of click repeats it.
 _STORE_URL = re.compile(r"\b(rediss?|unix)://.*", re.DOTALL | re.IGNORECASE)
@@ -47,17 +53,19 @@ _FOR_THE_SHELL = [
     (r"VendorTransport needs", "teamwire-sync needs"),
     (r" \(an argument may have any value\)", ""),
     (r"set (TEAMWIRE_TRANSPORT=vendor)", "pass --vendor or set \\1"),
-    (r"or set (TEAMWIRE_TRANSPORT=http)", "pass --vendor to ignore them, or set \\1"),
+    (r"(?<=Remove them, )or (?=set|write)", "pass --vendor to ignore them, or "),
     (r" by TEAMWIRE_PROFILE", " by --profile"),
     (r"do not pass url", "do not pass --url"),
-    (r"pass Connection\([^)]*\), or set", "set"),
-    (r": Connection\(bot=\.\.\.\), .*, TEAMWIRE_BOT, or", ": TEAMWIRE_BOT, or"),
+    (r"pass Connection\([^)]*\), or (?=set|add)", ""),
+    (r": Connection\(bot=\.\.\.\), .*\(bot=\.\.\.\), ", ": "),
     (r"omit store=\.\.\. and set TEAMWIRE_STORE=none", "pass --store none"),
     (r"connection\.chats\.get_subscriptions\([^)]*\) lists", '"teamwire-sync chats list" lists'),
     (r"chat\.get_messages\(\) has", '"teamwire-sync messages" shows'),
     (r"pass (the path of the CA's certificate) to ConnectionConfig\(verify=\.\.\.\)",
      r"set REQUESTS_CA_BUNDLE to \1"),
-    (r": ConnectionConfig\(cert=\.\.\.\)| \((or )?ConnectionConfig\([^)]*\)\)", ""),
+    (r"\(or ConnectionConfig\([^)]*\), or (?=TEAMWIRE_ALLOW)",
+     "(or, in a network that you trust, pass --allow-insecure-http or set "),
+    (r": ConnectionConfig\(cert=\.\.\.\)| \(ConnectionConfig\([^)]*\)\)", ""),
     (r"the order is Connection\([^)]*\)", "are App ID, Secret and URL in the wrong order?"),
 ]  # fmt: skip
 
@@ -95,9 +103,12 @@ def exit_on_error() -> Iterator[None]:
         raise
     except not_by_signal(TWError, OSError, ValueError) as error:
         if isinstance(error, TWAmbiguousTitleError):
-            _show_candidates(error)
-        else:
-            echo_err(f"Error: {_text_of(error)}")
+            raise_candidates(
+                f"{len(error.candidates)} chats have the title {error.title!r}",
+                list(map(_line_of, error.candidates)),
+                "Name the chat by its thread ID.",
+            )
+        echo_err(f"Error: {text_of(error)}")
         raise SystemExit(exit_code(error)) from None
 
 
@@ -119,7 +130,7 @@ def raise_failed_check(error: TWError, way: str, *lines: str) -> NoReturn:
         way: The way to the server that was checked.
         lines: More lines for stderr.
     """
-    for line in (f"Error: {_text_of(error)}; this was {way}", *lines):
+    for line in (f"Error: {text_of(error)}; this was {way}", *lines):
         echo_err(line)
     raise SystemExit(exit_code(error)) from None
 
@@ -158,7 +169,8 @@ def explain_interrupt() -> Iterator[None]:
         raise
 
 
-def _text_of(error: Exception) -> str:
+def text_of(error: Exception) -> str:
+    """Return the text of *error* for a user of the shell."""
     if isinstance(error, OSError) and error.strerror:
         place = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
         return f"{place}{error.strerror}"
@@ -168,13 +180,26 @@ def _text_of(error: Exception) -> str:
     return text
 
 
-def _show_candidates(error: TWAmbiguousTitleError) -> None:
-    echo_err(f"Error: {len(error.candidates)} chats have the title {error.title!r}:")
-    for chat in error.candidates:
-        members = count_of(len(chat.users), "user")
-        groups = ", ".join(" ".join(group.title.split()) for group in chat.groups)
-        echo_err(f"  {chat.tid}  {chat.type}, {members}{f', {groups}' if groups else ''}")
-    echo_err("Name the chat by its thread ID.")
+def raise_candidates(text: str, candidates: list[str], advice: str) -> NoReturn:
+    """End the command because a name is not that of exactly one object.
+
+    Args:
+        text: The text of the error.
+        candidates: A line for each object that the user may mean.
+        advice: The last line.
+    """
+    echo_err(f"Error: {text}:")
+    for line in candidates[:_SHOWN]:
+        echo_err(f"  {line}")
+    if len(candidates) > _SHOWN:
+        echo_err(f"  and {len(candidates) - _SHOWN:,} more")
+    echo_err(advice)
+    raise SystemExit(NOT_FOUND) from None
+
+
+def _line_of(chat: Chat) -> str:
+    groups = [" ".join(group.title.split()) for group in chat.groups]
+    return f"{chat.tid}  {', '.join((chat.type, count_of(len(chat.users), 'user'), *groups))}"
 
 
 class Command(click.Command):
@@ -183,7 +208,7 @@ class Command(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the arguments."""
         try:
-            return super().parse_args(ctx, args)
+            rest = super().parse_args(ctx, args)
         except click.NoSuchOption as error:
             root = ctx.find_root()
             own = ctx.command_path[len(root.command_path) :]
@@ -199,7 +224,19 @@ class Command(click.Command):
                 )
             else:
                 raise
+        else:
+            self._refuse_empty_options(ctx)
+            return rest
         raise click.UsageError(text, ctx)
+
+    def _refuse_empty_options(self, ctx: click.Context) -> None:
+        """Raise a usage error if the value of an option is empty, as an unset variable is."""
+        for each in self.params:
+            value = ctx.params.get(each.name or "")
+            may_be_empty = isinstance(each, click.Argument) or each.name in {"title", "message"}
+            if not may_be_empty and (value == "" or (isinstance(value, tuple) and "" in value)):
+                text = "it is empty"
+                raise click.BadParameter(text, ctx, each)
 
 
 class CommandGroup(click.Group):

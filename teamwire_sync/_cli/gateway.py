@@ -22,6 +22,7 @@ from teamwire_sync._cli.errors import (
 from teamwire_sync._cli.output import echo_err
 from teamwire_sync._cli.settings import Settings, validate_seconds, without_store
 from teamwire_sync._config import ConnectionConfig
+from teamwire_sync._display.html import count_of
 from teamwire_sync._gateway import CACHE_TTL, CONNECTIONS
 from teamwire_sync._gateway.clients import Clients
 from teamwire_sync._gateway.log import QueuedLog
@@ -232,7 +233,8 @@ def _serve(server: Server, app: GatewayApp, grace: float) -> None:
         click.echo("The gateway ends.")
         if server.ready and not server.drain(grace):
             left = server.under_way()
-            logger.warning("the gateway ends during %d requests: --grace is too short", left)
+            under_way = count_of(left, "request")
+            logger.warning("the gateway ends during %s: --grace is too short", under_way)
     finally:
         end = threading.Timer(_LAST_RESORT, _leave)
         end.daemon = True
@@ -280,11 +282,12 @@ def _upstream(settings: Settings, upstream: str | None, config: ConnectionConfig
     others = [HTTP, "--vendor"] if settings.vendor else [VENDOR, "--url"] if settings.url else []
     if upstream in others:
         raise_usage_error(f"--upstream {upstream} can't be combined with {others[1]}")
+    http_by = upstream and f"--upstream {upstream}"
     if upstream is None:
         profile = settings.profile
         is_set = settings.url is not None or any(map(profile.get, [*CREDENTIALS, "transport"]))
         upstream = VENDOR if settings.is_vendor() or not is_set else HTTP
-    return VENDOR if upstream == VENDOR else settings.connect(config, HTTP)._transport
+    return VENDOR if upstream == VENDOR else settings.connect(config, http_by)._transport
 
 
 def _modules() -> tuple[ModuleType, ModuleType, ModuleType]:

@@ -21,6 +21,7 @@ from teamwire_sync._cli.output import (
 )
 from teamwire_sync._cli.settings import (
     Settings,
+    explain_thread_id,
     json_option,
     pass_settings,
     require_one_chat,
@@ -33,7 +34,7 @@ from teamwire_sync._internal.signals import not_by_signal
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from teamwire_sync._models.chats import Message
+    from teamwire_sync._models.chats import Chat, ChatHandle, Message
     from teamwire_sync._models.events import Event
     from teamwire_sync._services.attachments import Attachments
 
@@ -42,6 +43,11 @@ if TYPE_CHECKING:
 @tid_argument
 @click.argument("text", nargs=-1)
 @title_option
+@click.option(
+    "--user",
+    metavar="NAME|UID",
+    help="Post a direct message to the user with this full name or ID, instead of in a chat.",
+)
 @click.option(
     "--file",
     "files",
@@ -64,6 +70,7 @@ def post(
     tid: str | None,
     text: tuple[str, ...],
     title: str | None,
+    user: str | None,
     files: tuple[str, ...],
     alert: bool,
     reply_to: str | None,
@@ -72,20 +79,30 @@ def post(
 ) -> None:
     """Post a message in a chat and print the message ID.
 
-    Pass TID TEXT..., or --title TITLE TEXT... If TEXT is "-", the command reads the text from
-    stdin. If TEXT is missing, the command does the same, unless you attach a file or stdin is a
-    terminal. Put "--" before a text that begins with a dash.
+    Pass TID TEXT..., --title TITLE TEXT..., or --user NAME TEXT... If TEXT is "-", the command
+    reads the text from stdin. If TEXT is missing, the command does the same, unless you attach a
+    file or stdin is a terminal. Put "--" before a text that begins with a dash.
     """
-    if title is not None and tid is not None:
+    if tid is not None and (title is not None or user is not None):
         text = (tid, *text)
         tid = None
-    require_one_chat(tid, title)
+    if user is None:
+        require_one_chat(tid, title)
+    elif title is not None:
+        raise_usage_error("pass either --title or --user, and not both")
     message = _text(text, has_files=bool(files))
     with settings.connect() as connection:
-        chat = settings.find_handle(connection, tid, title, word=text[0] if text else None)
+        chat: Chat | ChatHandle
+        if user is not None:
+            recipient = settings.find_user(connection, user)
+            with explain_interrupt():
+                chat = connection.chats.create_chat(users=[recipient], timeout=settings.timeout)
+        else:
+            chat = settings.find_handle(connection, tid, title, word=text[0] if text else None)
         with (
             byte_progress("Sending the files") if files else nullcontext() as moved,
             explain_interrupt(),
+            explain_thread_id(tid),
         ):
             posted = chat.post(
                 message,
@@ -151,7 +168,8 @@ def messages(
     require_one_chat(tid, title)
     with settings.connect() as connection:
         chat = settings.find_handle(connection, tid, title)
-        newest = chat.get_messages(limit, timeout=settings.timeout)
+        with explain_thread_id(tid):
+            newest = chat.get_messages(limit, timeout=settings.timeout)
         for message in reversed(newest):
             if as_json:
                 print_json(message.to_dict())
@@ -188,7 +206,8 @@ def download(
     with settings.connect() as connection:
         chat = settings.find_handle(connection, tid, title, word=mid)
         every = chat.iter_messages(timeout=settings.timeout)
-        message = next((each for each in every if each.mid == mid), None)
+        with explain_thread_id(tid):
+            message = next((each for each in every if each.mid == mid), None)
         if message is None:
             raise_not_found(f"the chat has no message {mid!r}")
         files = [each for each in message.attachments or () if isinstance(each, FileAttachment)]
@@ -201,6 +220,8 @@ def download(
 
 
 @click.command(cls=Command)
+@click.option("--tid", help="Show only the events in the chat with this thread ID.")
+@click.option("--title", help="Show only the events in the chat with this title.")
 @click.option(
     "--since",
     metavar="CURSOR",
@@ -218,17 +239,31 @@ def download(
 @json_option
 @pass_settings
 def listen(
-    settings: Settings, *, since: str | None, duration: float | None, own: bool, as_json: bool
+    settings: Settings,
+    *,
+    tid: str | None,
+    title: str | None,
+    since: str | None,
+    duration: float | None,
+    own: bool,
+    as_json: bool,
 ) -> None:
     """Show the events in the bot's chats as they happen.
 
     The command runs until Ctrl-C, or for the time of --for. If the network or the server fails, the
     command prints a warning and continues when the failure is over.
     """
+    is_one_chat = tid is not None or title is not None
+    if is_one_chat:
+        require_one_chat(tid, title)
     with settings.connect() as connection:
         events = connection.events(timeout=duration, since=since, own=own)
+        # After the start of the events, so that none is lost during the look-up.
+        only = settings.find_chat(connection, tid, title).tid if is_one_chat else None
         echo_status("Listening; press Ctrl-C to stop.")
         for event in events:
+            if only not in {None, event.chat.tid}:
+                continue
             if as_json:
                 print_json(event.to_dict())
             else:

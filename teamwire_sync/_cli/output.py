@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 import unicodedata
@@ -67,14 +68,19 @@ def escape_lines(text: str) -> str:
     return "\n".join(escape(line) for line in text.translate(_SPACES).splitlines())
 
 
-def count_of(number: int, noun: str) -> str:
-    """Return *number* with *noun*, in the singular or the plural."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def print_json(document: Mapping[str, Any]) -> None:
-    """Print *document* on one line, and escape all control and non-ASCII characters."""
-    click.echo(json.dumps(document))
+    """Print *document* on one line.
+
+    Characters that are invisible, or that stdout can't encode, are escaped as JSON escapes them.
+    """
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+
+    def escaped(found: re.Match[str]) -> str:
+        letter = found[0]
+        is_seen = letter.isprintable() and letter not in _UNSEEN
+        return letter if is_seen and letter.encode(encoding, "ignore") else json.dumps(letter)[1:-1]
+
+    click.echo(re.sub("[^ -~]", escaped, json.dumps(document, ensure_ascii=False)))
 
 
 def print_result(document: Mapping[str, Any], *texts: str, as_json: bool) -> None:

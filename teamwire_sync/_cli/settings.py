@@ -8,36 +8,45 @@ import shlex
 import warnings
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from teamwire_sync._cli.errors import raise_not_found, raise_usage_error, require_extras
+from teamwire_sync._cli.errors import (
+    raise_candidates,
+    raise_not_found,
+    raise_usage_error,
+    require_extras,
+)
 from teamwire_sync._cli.output import count_progress, echo_err, escape_lines
-from teamwire_sync._connection import Connection
+from teamwire_sync._config import ConnectionConfig
+from teamwire_sync._connection import Connection, has_store
+from teamwire_sync._credentials import find_credentials
+from teamwire_sync._internal.folding import folded
 from teamwire_sync._internal.log import logger
 from teamwire_sync._internal.secret import Secret
-from teamwire_sync._internal.signals import not_by_signal
+from teamwire_sync._internal.signals import not_by_signal, suppress
 from teamwire_sync._internal.validation import check_seconds
 from teamwire_sync._profiles import (
     CREDENTIALS,
     HTTP,
     VARIABLES,
+    VENDOR,
     Profile,
     Setting,
-    config_path,
     for_vendor,
 )
 from teamwire_sync._stores import find_store
-from teamwire_sync.exceptions import TWConfigError
+from teamwire_sync.exceptions import TWConfigError, TWNotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from teamwire_sync._config import ConnectionConfig
+    from teamwire_sync._credentials import Credentials
     from teamwire_sync._models.chats import Chat, ChatHandle, ChatList
+    from teamwire_sync._models.people import User
 
-_STORE = "TEAMWIRE_STORE"
+_STORE, _DEFAULT = "TEAMWIRE_STORE", "the default"
 
 
 class Settings:
@@ -50,10 +59,7 @@ class Settings:
         store: The store that keeps the chats after the run, in the form of ``TEAMWIRE_STORE``.
         vendor: Whether to use the vendor's SDK, whatever the environment and the config file say.
         timeout: The time limit of each call, in seconds.
-
-    Attributes:
-        exported: The variables of the credentials and of the transport in the environment of the
-            process. Some options hide them from the command.
+        allow_insecure_http: Whether to allow ``http://`` for hosts other than this machine.
     """
 
     def __init__(
@@ -65,51 +71,83 @@ class Settings:
         store: str | None,
         vendor: bool,
         timeout: float | None,
+        allow_insecure_http: bool,
     ) -> None:
         self.url = url
         self.timeout = timeout
         self.vendor = vendor
-        self.exported = [name for name in VARIABLES.values() if os.environ.get(name)]
         self._given = {"--profile": profile, "--config": config}
         # The client reads these settings from the environment.
-        self.environment = {
-            name: value
-            for name, value in (
-                ("TEAMWIRE_PROFILE", profile),
-                ("TEAMWIRE_CONFIG", config),
-                (_STORE, store),
-            )
-            if value is not None
-        }
+        self.environment = {} if store is None else {_STORE: store}
+        if allow_insecure_http:
+            self.environment["TEAMWIRE_ALLOW_INSECURE_HTTP"] = "1"
 
     def connect(
         self,
         config: ConnectionConfig | None = None,
-        transport: Literal["http"] | None = None,
+        http_by: str | None = None,
     ) -> Connection:
         """Return a new Connection.
 
         Args:
             config: The settings of the Connection.
-            transport: ``http`` to use HTTP, whatever the environment and the config file say.
+            http_by: The option that chooses HTTP, whatever the environment and the config file say.
+        """
+        config = config or ConnectionConfig()
+        found = self.find_credentials(http_by)
+        with require_extras():
+            if found is not None:
+                return Connection(
+                    found.app_id,
+                    found.secret.reveal(),
+                    found.url,
+                    config=config,
+                    app_name="teamwire-sync",
+                )
+            bot = self.profile.find("bot") if has_store() else None
+            from teamwire_sync._vendor import VendorTransport  # noqa: PLC0415  seldom needed
+
+            try:
+                transport = VendorTransport(
+                    total_timeout=config.total_timeout,
+                    bot=None if bot is None else bot.value.reveal(),
+                )
+                return Connection(config=config, transport=transport)
+            except not_by_signal(TWConfigError) as error:
+                text = str(error)
+        variable = VARIABLES["bot"]
+        if self.profile.options and variable in text:
+            text = text.replace(f"{variable}, or ", "")
+            if variable in self.profile.ignored:
+                text += f". {self.profile.why_ignored()}".rstrip(". ")
+        raise TWConfigError(text)
+
+    def find_credentials(self, http_by: str | None = None) -> Credentials | None:
+        """Return the credentials; None if the vendor's SDK is the way to the server.
+
+        Args:
+            http_by: The option that chooses HTTP, whatever the environment and the config file say.
+
+        Raises:
+            TWConfigError: A setting is missing or invalid.
         """
         try:
-            with require_extras():
-                if self.vendor:
-                    return Connection.from_vendor(config=config)
-                return Connection(
-                    url=self.url, config=config, transport=transport, app_name="teamwire-sync"
-                )
+            if not http_by and self.is_vendor():
+                return None
+            return find_credentials(
+                url=self.url,
+                profile=self.profile,
+                chosen_by=[http_by] if http_by else [],
+                allow_insecure_http=ConnectionConfig().allow_insecure_http,
+            )
         except not_by_signal(TWConfigError) as error:
             text = self._how_to_set_up() or str(error)
-        if self.exported and any(self._given.values()):
-            text += f"; --profile and --config ignore these variables: {', '.join(self.exported)}"
         raise TWConfigError(text)
 
     @cached_property
     def profile(self) -> Profile:
         """The settings of the options, the environment and the config file, for this command."""
-        profile = Profile()
+        profile = Profile(self._given["--config"], self._given["--profile"])
         if self.url is not None:
             profile.environment["url"] = Setting(Secret(self.url), "--url", "--url")
         return profile
@@ -125,7 +163,7 @@ class Settings:
             TWConfigError: A setting is missing or invalid.
         """
         if self.is_vendor():
-            return f"through the vendor's SDK, teamwire_api ({self._chosen_by()})"
+            return f"through the vendor's SDK, teamwire_api ({self.transport().source})"
         found = {name: self.profile.get(name) for name in CREDENTIALS}
         places = dict.fromkeys(each.place for each in found.values() if each is not None)
         server = "" if found["url"] is None else found["url"].value.reveal()
@@ -138,18 +176,21 @@ class Settings:
         """
         try:
             if self.is_vendor():
-                return f"chosen by {self._chosen_by().partition(' of the file ')[0]}"
+                return f"chosen by {self.transport().source.partition(' of the file ')[0]}"
         except not_by_signal(TWConfigError):
             return "your settings are wrong, see: teamwire-sync check"
         return "your settings do not choose it yet: teamwire-sync --vendor config init"
 
-    def _chosen_by(self) -> str:
-        """Return the setting that chooses the vendor's SDK."""
-        chosen = None if self.vendor else self.profile.get("transport")
-        return "--vendor" if chosen is None else chosen.source
+    def transport(self) -> Setting:
+        """Return the setting that chooses the way to the server."""
+        if self.vendor:
+            return Setting(Secret(VENDOR), "--vendor", "--vendor")
+        if self.url is not None:
+            return Setting(Secret(HTTP), "--url", "--url")
+        return self.profile.get("transport") or Setting(Secret(HTTP), _DEFAULT, _DEFAULT)
 
     def _how_to_set_up(self) -> str | None:
-        environment, path = self.profile.environment, config_path()
+        environment, path = self.profile.environment, self.profile.path
         missing = [variable for name, variable in CREDENTIALS.items() if name not in environment]
         chosen = environment.get("transport")
         is_http = not self.vendor and (chosen is None or chosen.value == HTTP)
@@ -157,12 +198,17 @@ class Settings:
         if not missing or not is_http or path is None or os.path.exists(path):  # noqa: PTH110
             return None
         words = ["teamwire-sync"]
-        for name, value in self._given.items():
-            words += [] if value is None else [name, value]
+        for name in self.profile.options:
+            words += [name, self._given[name] or ""]
+        place = f"There is no file {path}"
+        if self.profile.ignored:
+            place += f". {self.profile.why_ignored().rstrip('. ')}"
+        elif not self.profile.options:
+            place += f", and the environment has no {', no '.join(missing)}"
         return (
             f"no credentials yet. To set them up, run: {shlex.join([*words, 'config', 'init'])}\n"
             f"{for_vendor(shlex.join([*words, '--vendor', 'config', 'init']))}\n"
-            f"(There is no file {path}, and the environment has no {', no '.join(missing)}.)"
+            f"({place}.)"
         )
 
     def list_chats(self, connection: Connection, *, refresh: bool = False) -> ChatList:
@@ -179,8 +225,30 @@ class Settings:
             return connection.chats.one_by_title(title, timeout=self.timeout)
         chat = connection.chats.get_by_thread_id(tid or "", timeout=self.timeout)
         if chat is None:
-            raise_not_found(f"there is no chat with the thread ID {tid!r}, or the bot is not in it")
+            raise_no_chat(tid)
         return chat
+
+    def find_user(self, connection: Connection, text: str) -> User:
+        """Return the user with this ID or this full name; end the command without exactly one."""
+        # An ID has no spaces.
+        user = None if " " in text else connection.users.get_user(text, timeout=self.timeout)
+        if user is not None:
+            return user
+        found = connection.users.find(text, timeout=self.timeout)
+        same = [user for user in found if folded(user.full_name()) == folded(text)]
+        if not found:
+            raise_not_found(f"no user has the ID or the name {text!r}")
+        if len(same) != 1:
+            no_user = f"no user has the ID or the name {text!r}, but these names contain it"
+            raise_candidates(
+                f"{len(same)} users have the name {text!r}" if same else no_user,
+                [
+                    f"{user.uid}  {user.full_name()}, {user.organisation or 'no organisation'}"
+                    for user in same or found
+                ],
+                "Name the user by the user ID.",
+            )
+        return same[0]
 
     def find_handle(
         self,
@@ -220,6 +288,13 @@ def validate_seconds(
     return value
 
 
+def validate_text(_context: click.Context, parameter: click.Parameter, value: str) -> str:
+    """Check that an argument is not empty, as a callback of click."""
+    if not value.strip():
+        raise_usage_error(f"{parameter.human_readable_name} is empty")
+    return value
+
+
 def validate_store(_context: click.Context, parameter: click.Parameter, value: str | None) -> Any:
     """Check the value of ``--store``. It may contain a password, so no error shows the value."""
     if value is not None:
@@ -237,11 +312,44 @@ json_option = click.option(
 )
 title_option = click.option("--title", help="The title of the chat, instead of its thread ID.")
 tid_argument = click.argument("tid", required=False)
+text_argument = click.argument("text", callback=validate_text)
+
+
+def raise_no_chat(tid: str | None) -> NoReturn:
+    """End the command because no chat has this thread ID."""
+    raise_not_found(
+        f"there is no chat with the thread ID {tid!r}, or the bot is not in it; did you mean "
+        "--title?"
+    )
+
+
+@contextmanager
+def explain_thread_id(tid: str | None) -> Iterator[None]:
+    """If the server does not find the chat that the user named by *tid*, end the command."""
+    try:
+        yield
+    except not_by_signal(TWNotFoundError):
+        if tid is None:
+            raise
+        raise_no_chat(tid)
+
+
+def complete_profile(context: click.Context, _parameter: click.Parameter, text: str) -> list[str]:
+    """Return the sections of the config file that begin with *text*, for the Tab key."""
+    sections: list[str] = []
+    with suppress(TWConfigError):
+        sections.extend(Profile(context.params.get("config_file")).sections)
+    return [name for name in sections if name.startswith(text)]
+
+
+def complete_store(_context: click.Context, _parameter: click.Parameter, text: str) -> list[str]:
+    """Return the stores that begin with *text*, for the Tab key."""
+    return [name for name in ("none", "file") if name.startswith(text)]
 
 
 def require_one_chat(tid: str | None, title: str | None) -> None:
     """Raise a usage error unless exactly one of *tid* and *title* is given."""
-    if tid is None and title is None:
+    if not tid and title is None:
         raise_usage_error("name the chat: by its thread ID, or by --title")
     if tid is not None and title is not None:
         raise_usage_error("name the chat by its thread ID or by --title, and not by both")
@@ -249,21 +357,15 @@ def require_one_chat(tid: str | None, title: str | None) -> None:
 
 @contextmanager
 def process_environment(environment: dict[str, str]) -> Iterator[None]:
-    """Set the variables of *environment* in the block, and print each warning as one line.
-
-    If *environment* names a config file or a section, the block does not have the variables that
-    may choose another bot: those of the credentials and of the transport.
-    """
-    names_a_bot = bool(environment.keys() - {_STORE})
-    replaced = {*environment, *(VARIABLES.values() if names_a_bot else ())}
-    before = {name: os.environ.pop(name) for name in replaced if name in os.environ}
+    """Set the variables of *environment* in the block, and print each warning as one line."""
+    before = {name: os.environ[name] for name in environment if name in os.environ}
     os.environ.update(environment)
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning  # type: ignore[assignment]
             yield
     finally:
-        for name in replaced:
+        for name in environment:
             os.environ.pop(name, None)
         os.environ.update(before)
 

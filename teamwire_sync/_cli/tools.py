@@ -8,12 +8,25 @@ from typing import TYPE_CHECKING
 
 import click
 
-from teamwire_sync._cli.errors import Command, UnusableError, raise_usage_error, require_extras
-from teamwire_sync._cli.output import count_of
-from teamwire_sync._cli.settings import Settings, pass_settings, validate_seconds, without_store
+from teamwire_sync._cli.errors import (
+    Command,
+    CommandGroup,
+    UnusableError,
+    raise_usage_error,
+    require_extras,
+)
+from teamwire_sync._cli.settings import (
+    Settings,
+    pass_settings,
+    title_option,
+    validate_seconds,
+    without_store,
+)
 from teamwire_sync._config import ConnectionConfig
 from teamwire_sync._connection import Connection
+from teamwire_sync._display.html import count_of
 from teamwire_sync._internal.signals import not_by_signal
+from teamwire_sync._sandbox import DEFAULT_PORT
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -33,15 +46,16 @@ _seed = click.option(
 )
 
 
-@click.command(cls=Command)
+@click.group(cls=CommandGroup, invoke_without_command=True)
 @_chats
 @_seed
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option(
     "--port",
-    default=0,
+    default=DEFAULT_PORT,
+    show_default=True,
     type=click.IntRange(0, 65535),
-    help="The port to listen on. The default, 0, is any free port.",
+    help="The port to listen on. 0 is any free port.",
 )
 @click.option(
     "--path",
@@ -58,29 +72,68 @@ _seed = click.option(
     help="Let made-up users act in the chats every SECONDS seconds; every second if you pass no "
     "number. Default: never.",
 )
+@click.pass_context
 def sandbox(
-    *, chats: int, seed: int, host: str, port: int, path: str | None, live: float | None
+    context: click.Context,
+    *,
+    chats: int,
+    seed: int,
+    host: str,
+    port: int,
+    path: str | None,
+    live: float | None,
 ) -> None:
     """Run a local Teamwire server with made-up data.
 
-    The command prints the "export" lines for a shell that will use the sandbox. It runs until
-    Ctrl-C. The sandbox is a tool for developers: it has no TLS.
+    The command prints the "export" lines for a shell that will use the sandbox. They stay valid
+    after a restart with the same port and the same seed. It runs until Ctrl-C. The sandbox is a
+    tool for developers: it has no TLS, and everyone on this machine can know its credentials.
     """
+    if context.invoked_subcommand is not None:
+        return
     testing = _testing()
     try:
         with testing.sandbox(
             chats=chats, seed=seed, host=host, port=port, path=path, live=live or False
         ) as box:
-            click.echo(f"The sandbox runs at {box.url}. In the shell that will use it, run:\n")
+            click.echo(f"The sandbox runs at {box.url}. In each shell that will use it, run:\n")
             for name, value in box.env.items():
                 click.echo(f"export {name}={value}")
-            click.echo("\nCtrl-C stops the sandbox.")
+            click.echo("\nTo talk to your bot, run: teamwire-sync sandbox say --title TITLE TEXT")
+            click.echo("Ctrl-C stops the sandbox.")
             threading.Event().wait()
     except not_by_signal(OSError) as error:
-        text = f"can't listen on {host}:{port}: {error.strerror or error}"
+        text = (
+            f"can't listen on {host}:{port}: {error.strerror or error}\n"
+            "If your own sandbox runs there, use it. Otherwise pass --port 0 for any free port."
+        )
         raise UnusableError(text) from None
     except KeyboardInterrupt:
         click.echo("\nStopped.")
+
+
+@sandbox.command()
+@click.argument("text", nargs=-1, metavar="[TID] TEXT...", required=True)
+@title_option
+@click.option(
+    "--as",
+    "name",
+    metavar="NAME",
+    help="A part of a member's name, or the user ID. Default: an administrator of the chat.",
+)
+@pass_settings
+def say(settings: Settings, *, text: tuple[str, ...], title: str | None, name: str | None) -> None:
+    """Post in a chat of the running sandbox as another user.
+
+    Pass TID TEXT..., or --title TITLE TEXT... The command prints the message ID. Your bot receives
+    the message as an event.
+    """
+    tid, text = (text[0], text[1:]) if title is None else (None, text)
+    if not text:
+        raise_usage_error("pass TID TEXT..., or --title TITLE TEXT...")
+    from teamwire_sync._cli.say import say_as_other_user  # noqa: PLC0415  only this command needs it
+
+    click.echo(say_as_other_user(settings, tid, title, " ".join(text), name))
 
 
 @click.command(cls=Command)
@@ -167,6 +220,12 @@ def contract(*, as_json: bool) -> None:
     click.echo(files("teamwire_sync._http.contract").joinpath(name).read_bytes(), nl=False)
 
 
+_HINT = (
+    "    print -u2 'teamwire-sync: to complete with the Tab key, put this line before it into "
+    "~/.zshrc: autoload -Uz compinit && compinit'"
+)
+
+
 def _testing() -> ModuleType:
     with require_extras():
         from teamwire_sync import testing  # noqa: PLC0415  needs an extra
@@ -183,7 +242,8 @@ def completion(context: click.Context, *, shell: str) -> None:
 
     \b
     bash, in ~/.bashrc:  eval "$(teamwire-sync completion bash)"
-    zsh, in ~/.zshrc:    eval "$(teamwire-sync completion zsh)"
+    zsh, in ~/.zshrc, after "autoload -Uz compinit && compinit":
+        eval "$(teamwire-sync completion zsh)"
     fish, in ~/.config/fish/config.fish:
         teamwire-sync completion fish | source
     """  # noqa: D301  click needs \b as one character, to keep the line breaks
@@ -192,4 +252,9 @@ def completion(context: click.Context, *, shell: str) -> None:
     kind = get_completion_class(shell)
     assert kind is not None  # noqa: S101  click supports each of the choices
     name = "teamwire-sync"
-    click.echo(kind(context.find_root().command, {}, name, "_TEAMWIRE_SYNC_COMPLETE").source())
+    script = kind(context.find_root().command, {}, name, "_TEAMWIRE_SYNC_COMPLETE").source()
+    if shell == "zsh":
+        # Without compinit, zsh would report an unknown command at each start.
+        head, _, rest = script.partition("\n")
+        script = f"{head}\nif ! whence compdef >/dev/null; then\n{_HINT}\nelse\n{rest}fi\n"
+    click.echo(script)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 from attrs import define, field, frozen
 
-from teamwire_sync._cli.output import count_of
+from teamwire_sync._cli.errors import text_of
+from teamwire_sync._display.html import count_of
 from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync._internal.version import VERSION
 from teamwire_sync._vendor.transport import VendorTransport, ask_vendor
@@ -216,7 +217,7 @@ def _finding(number: int, what: str, look: Callable[[], str]) -> Finding:
     except _Skip as skip:
         return Finding(number, what, f"skipped: {skip}")
     except not_by_signal(TWError) as error:
-        text, cause = str(error), error.cause
+        text, cause = text_of(error), error.cause
         if cause is not None:
             text = text.replace(cause, cause.partition(":")[0])
         return Finding(number, what, f"WRONG: {type(error).__name__}: {text}", cause)

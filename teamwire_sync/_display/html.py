@@ -31,6 +31,11 @@ _LONGEST_NAME = 60
 _STYLE = "text-align:left;vertical-align:top;max-width:40em;overflow-wrap:break-word"
 
 
+def count_of(number: int, noun: str) -> str:
+    """Return *number* with *noun*, in the singular or the plural."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def html_table(head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
     """Return an HTML table. Its texts come from other people: they are escaped and shortened."""
 

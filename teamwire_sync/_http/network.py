@@ -13,6 +13,7 @@ from attrs import frozen
 from urllib3.exceptions import HTTPError
 from urllib3.util import parse_url
 
+from teamwire_sync._config import INSECURE_HTTP
 from teamwire_sync._internal.hosts import is_host, is_loopback
 from teamwire_sync._internal.secret import Secret, SecretText
 from teamwire_sync._internal.signals import not_by_signal
@@ -159,7 +160,6 @@ def _problem_of(proxy: str, url: str, *, allow_insecure_http: bool) -> str | Non
     if server.scheme == "http" and not (allow_insecure_http or is_loopback(host)):
         return (
             "would receive the Secret in clear text, because url is http: use no proxy for "
-            f"{server.hostname}, or a proxy on this machine (or "
-            "ConnectionConfig(allow_insecure_http=True))"
+            f"{server.hostname}, or a proxy on this machine (or {INSECURE_HTTP})"
         )
     return None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Callable, NoReturn, Optional
 
 from attrs import define
 
+from teamwire_sync._display.html import count_of
 from teamwire_sync._internal.deadlines import time_left
 from teamwire_sync._internal.fork import on_fork
 from teamwire_sync._internal.log import logger
@@ -241,7 +242,7 @@ class EventStream:
     def _arrived(self, page: EventPage, asked: str) -> bool:
         """Take the page after the cursor *asked*, and return whether an event on it is new."""
         if self._failures:
-            logger.info("listening resumed after %d failures", self._failures)
+            logger.info("listening resumed after %s", count_of(self._failures, "failure"))
             self._failures, self._foreign_since = 0, None
         self._attach(page)
         # A server that repeats a page must not make a bot answer the same message again.
@@ -254,7 +255,8 @@ class EventStream:
             self._on_event(*said)
         is_repeated = bool(page.events) and not new
         if is_repeated and not self._repeats:
-            logger.warning("the server repeats %d events; they are left out", len(page.events))
+            repeated = count_of(len(page.events), "event")
+            logger.warning("the server repeats %s, which the loop leaves out", repeated)
         self._repeats = self._repeats + 1 if is_repeated else 0
         cursor = new[-1][0].cursor if new and page.cursor == asked else page.cursor
         wanted = [event for event, _ in new if self._is_wanted(event)]

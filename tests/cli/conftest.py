@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from teamwire_sync.testing import Sandbox
 
-COMMAND = [sys.executable, "-m", "teamwire_sync._cli"]
+COMMAND = [sys.executable, "-m", "teamwire_sync"]
 BASH = shutil.which("bash") or "/bin/bash"
 # Seconds before a signal is sent once more.
 AGAIN = PATIENCE / 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -94,7 +95,8 @@ class TestDemo:
 
 class TestSandboxCommand:
     def test_it_serves_at_the_address_that_it_prints_until_interrupted(self) -> None:
-        command = [sys.executable, "-m", "teamwire_sync._cli", "sandbox", "--chats", "20"]
+        command = [sys.executable, "-m", "teamwire_sync", "sandbox", "--port", "0"]
+        command += ["--chats", "20"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8") as process:
             assert process.stdout is not None
             environment = {}
@@ -129,12 +131,26 @@ class TestSandboxCommand:
 
         assert (asked, result.exit_code) == ([live], 0)
 
-    def test_a_port_that_is_taken_is_one_line(self, box: Sandbox) -> None:
+    def test_each_start_has_the_same_port(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        ports: list[int] = []
+
+        def interrupted(**arguments: Any) -> None:
+            ports.append(arguments["port"])
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(testing, "sandbox", interrupted)
+        for _ in range(2):
+            CliRunner().invoke(main, ["sandbox"])
+
+        assert ports == [8326, 8326]
+
+    def test_the_error_of_a_port_that_is_taken_says_what_to_do(self, box: Sandbox) -> None:
         port = box.url.rpartition(":")[2]
         result = CliRunner().invoke(main, ["sandbox", "--port", port])
 
         assert result.exit_code == USAGE
         assert f"can't listen on 127.0.0.1:{port}" in result.output
+        assert "pass --port 0 for any free port" in result.output
 
     @pytest.mark.parametrize("name", ["foreign.txt", "missing/world.db"])
     def test_a_file_that_is_no_world_is_one_line(self, name: str, tmp_path: Path) -> None:
@@ -212,6 +228,45 @@ class TestTools:
 
         assert found == offered
 
+    def test_completion_offers_sections_and_stores_but_asks_no_server(
+        self, cli: Cli, box: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ini = tmp_path / "it.ini"
+        ini.write_text("[default]\n[night]\n[nurse]\n")
+        monkeypatch.setenv("TEAMWIRE_CONFIG", str(ini))
+        offered = {
+            "--profile n": ["night", "nurse"],
+            f"--config {tmp_path}/none.ini --profile n": [],
+            "--store f": ["file"],
+            "chats show --title t": [],
+            "post --title t": [],
+            "users find k": [],
+        }
+        monkeypatch.setenv("_TEAMWIRE_SYNC_COMPLETE", "bash_complete")
+        found = {}
+        for words in offered:
+            monkeypatch.setenv("COMP_WORDS", f"teamwire-sync {words}")
+            monkeypatch.setenv("COMP_CWORD", str(len(words.split())))
+            found[words] = [line.split(",")[1] for line in cli().lines if line]
+
+        assert (found, box.requests) == (offered, [])
+
+    def test_zsh_without_completion_gets_a_hint(self, bare_cli: Cli) -> None:
+        zsh = shutil.which("zsh")
+        if zsh is None:
+            pytest.skip("there is no zsh")
+        script = bare_cli("completion", "zsh").out
+        for before, hint in (("", "autoload -Uz compinit && compinit"), ("compdef() :;", "")):
+            done = subprocess.run(
+                [zsh, "-f", "-c", before + 'eval "$1"', "zsh", script],
+                capture_output=True,
+                encoding="utf-8",
+                check=False,
+            )
+
+            assert (done.returncode, done.stdout) == (0, "")
+            assert (hint in done.stderr, done.stderr == "") == (True, not hint)
+
     @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
     def test_each_shell_has_a_script(self, bare_cli: Cli, shell: str) -> None:
         done = bare_cli("completion", shell)
@@ -224,3 +279,4 @@ class TestTools:
 
         assert done.code == 1
         assert len(done.lines) == 10
+        assert "not installed: teamwire-sync needs the package teamwire_api" in done.lines[0]

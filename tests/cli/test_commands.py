@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
@@ -225,7 +226,112 @@ class TestMessages:
         assert done.out.endswith("Ada Lovelace: hello\n")
 
 
+class TestPostToAUser:
+    @pytest.mark.parametrize("named_by", ["full_name", "case", "uid"])
+    def test_the_message_is_in_the_one_to_one_chat(
+        self, cli: Cli, box: Sandbox, named_by: str
+    ) -> None:
+        user = box.connect().users.get_user(KNOWN_USER)
+        assert user is not None
+        name = user.full_name()
+        named = {"full_name": name, "case": f" {name.swapcase()}", "uid": user.uid}[named_by]
+        mids = [cli("post", "--user", named, "hello", "you").out.strip() for _ in range(2)]
+        chat = box.connect().chats.create_chat(users=[KNOWN_USER])
+
+        assert chat.type == "one_to_one"
+        assert [message.mid for message in chat.get_messages(2)] == mids[::-1]
+        assert chat.get_messages(1)[0].msg == "hello you"
+
+    @pytest.mark.parametrize("command", ["post --user {} hello", "users show {}"])
+    def test_users_of_one_name_are_listed(self, cli: Cli, box: Sandbox, command: str) -> None:
+        twins = [user_doc(uid=uid, organisation=f"Ward {uid}") for uid in ("u1", "u2")]
+        box.fault("GET", "/v1/bot/users/", status=200, body={"users": twins, "next_cursor": None})
+        done = cli(*(word.format("Ada Lovelace") for word in command.split()))
+
+        assert (done.code, done.out) == (NOT_FOUND, "")
+        assert done.err.splitlines() == [
+            "Error: 2 users have the name 'Ada Lovelace':",
+            "  u1  Ada Lovelace, Ward u1",
+            "  u2  Ada Lovelace, Ward u2",
+            "Name the user by the user ID.",
+        ]
+        assert {request.method for request in box.requests} == {"GET"}
+
+    def test_a_part_of_a_name_is_not_enough(self, cli: Cli, box: Sandbox) -> None:
+        done = cli("post", "--user", "a", "hello")
+        lines = done.err.splitlines()
+
+        assert (done.code, done.out) == (NOT_FOUND, "")
+        assert lines[0] == (
+            "Error: no user has the ID or the name 'a', but these names contain it:"
+        )
+        assert lines[-2].endswith(" more")
+        assert len(lines) == 23
+        assert {request.method for request in box.requests} == {"GET"}
+
+    def test_a_user_and_a_title_are_not_both(self, cli: Cli, box: Sandbox) -> None:
+        done = cli("post", "--user", KNOWN_USER, "--title", "test", "hello")
+
+        assert (done.code, box.requests) == (USAGE, [])
+        assert "pass either --title or --user" in done.err
+
+
+class TestDirectory:
+    def test_one_user_is_shown(self, cli: Cli, box: Sandbox) -> None:
+        user = box.connect().users.get_user(KNOWN_USER)
+        assert user is not None
+        done = cli("users", "show", user.full_name())
+
+        assert done.lines == [
+            f"user ID\t{user.uid}",
+            f"name\t{user.full_name()}",
+            f"organisation\t{user.organisation}",
+            "kind\tperson",
+        ]
+        assert json.loads(cli("users", "show", user.uid, "--json").out) == user.to_dict()
+
+    def test_groups_are_found_by_a_part_of_the_title(self, cli: Cli, box: Sandbox) -> None:
+        group = box.connect().groups.get_group(PUBLIC_CIRCLE)
+        assert group is not None
+        done = cli("groups", "find", group.title[1:].upper())
+
+        assert [line.split("\t")[:2] for line in done.lines] == [[group.gid, group.title]]
+
+
+class TestList:
+    def test_a_limit_shows_the_first_chats(self, cli: Cli) -> None:
+        assert cli("chats", "list", "--limit", "3").lines == cli("chats", "list").lines[:3]
+
+    def test_json_has_letters_as_they_are(self, cli: Cli, box: Sandbox) -> None:
+        title = 'Übergabe 🚑 \u202e\u200b\x9b\U000e0001 "x"'
+        tid = box.add_chat(title, users=[KNOWN_USER]).tid
+        done = cli("chats", "show", tid, "--json")
+
+        assert '"Übergabe 🚑 \\u202e\\u200b\\u009b\\udb40\\udc01 \\"x\\""' in done.out
+        assert json.loads(done.out)["title"] == title
+
+
 class TestListen:
+    @pytest.mark.parametrize("option", ["--tid", "--title"])
+    def test_one_chat_can_be_chosen(self, cli: Cli, box: Sandbox, plan: str, option: str) -> None:
+        cursor = box.connect().events(timeout=1).cursor
+        box.post_message(KNOWN_CHAT, "hidden", KNOWN_USER)
+        box.post_message(plan, "shown", KNOWN_USER)
+        named = plan if option == "--tid" else "plan"
+        events = ("GET", "/v1/bot/events/")
+        box.fault(*events, headers={"X-Nothing": "befalls it"}, times=1)
+        box.fault(*events, status=401)
+        done = cli("listen", option, named, "--since", cursor)
+
+        assert (done.code, len(done.lines)) == (AUTH, 1)
+        assert done.out.endswith(": shown\n")
+
+    def test_one_chat_is_named_once(self, cli: Cli, box: Sandbox) -> None:
+        done = cli("listen", "--tid", KNOWN_CHAT, "--title", "test")
+
+        assert (done.code, box.requests) == (USAGE, [])
+        assert "and not by both" in done.err
+
     def test_a_line_says_what_happened_where(self, cli: Cli, box: Sandbox) -> None:
         cursor = box.connect().events(timeout=1).cursor
         tid = box.add_chat("plan", users=[KNOWN_USER], bot_is_admin=True).tid

@@ -304,6 +304,52 @@ class TestTerminal:
             assert terminal.finish() == 0
         assert box.secret in path.read_text("utf-8")
 
+    @pytest.mark.parametrize(
+        ("wrong", "asked"),
+        [
+            (
+                {"secret": "another-secret"},
+                ["App ID [{app_id}]: ", "{app_id}]: \r\nSecret (it is not shown): "],
+            ),
+            ({"url": "http://127.0.0.1:1"}, ["Server (https://...) [http://127.0.0.1:1]: "]),
+            ({"url": "http://example.org"}, ["Server (https://...) [http://example.org]: "]),
+            ({"app_id": "https://a.b"}, ["App ID [https://a.b]: "]),
+        ],
+        ids=["refused", "not reached", "no https", "a URL"],
+    )
+    def test_after_a_failure_it_asks_only_for_what_may_be_wrong(
+        self, box: Sandbox, path: Path, wrong: dict[str, str], asked: list[str]
+    ) -> None:
+        given = {"url": box.url, "app_id": box.app_id, "secret": box.secret}
+        asks = ["Server (https://...): ", "App ID: ", "shown): "]
+        ((name, _),) = wrong.items()
+        with Terminal("--timeout", "1", "config", "init", box=None) as terminal:
+            for question, answer in zip(asks, {**given, **wrong}.values()):
+                terminal.wait_for(question)
+                terminal.type(f"{answer}\n")
+            terminal.wait_for("Error: ")
+            for question in asked:
+                terminal.wait_for(question.format(**given))
+                is_kept = name == "secret" and "Secret" not in question
+                terminal.type("\n" if is_kept else f"{given[name]}\n")
+
+            assert terminal.finish() == 0
+        assert box.secret in path.read_text("utf-8")
+        assert not [each for each in spellings(box.secret) if each in terminal.shown]
+
+    @pytest.mark.parametrize("why", ["forbidden", "a variable"])
+    def test_what_no_input_mends_ends_it(self, box: Sandbox, path: Path, why: str) -> None:
+        more = {"TEAMWIRE_ALLOW_INSECURE_HTTP": "maybe"} if why == "a variable" else {}
+        if why == "forbidden":
+            box.fault("GET", "/v1/bot/me/", status=403)
+        options = ("--url", box.url, "--app-id", box.app_id)
+        with Terminal("config", "init", *options, box=None, **more) as terminal:
+            terminal.wait_for("shown): ")
+            terminal.type(f"{box.secret}\n")
+
+            assert terminal.finish() == (USAGE if more else AUTH)
+        assert not path.exists()
+
     @pytest.mark.parametrize("key", [CTRL_C, "\x04"])
     @pytest.mark.parametrize("options", [[], ["--url", "https://a.example", "--app-id", "a"]])
     def test_a_question_can_be_left(self, options: list[str], key: str, path: Path) -> None:
@@ -313,6 +359,72 @@ class TestTerminal:
             assert terminal.leave(key) == INTERRUPTED
         assert "Traceback" not in terminal.shown
         assert not path.exists()
+
+
+class TestShow:
+    def test_the_path_is_printed(self, bare_cli: Cli, path: Path) -> None:
+        done = bare_cli("config", "path")
+
+        assert (done.code, done.lines, done.err) == (0, [str(path)], "")
+        assert bare_cli("--config", "it.ini", "config", "path").lines == ["it.ini"]
+
+    def test_each_setting_has_its_place(
+        self, cli: Cli, box: Sandbox, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path.parent.mkdir()
+        path.write_text(f"[default]\nsecret = {box.secret}\nbot = b\nurl = https://x\n")
+        path.chmod(0o600)
+        monkeypatch.delenv("TEAMWIRE_SECRET")
+        done = cli("config", "show")
+        place = f"in the section [default] of the file {path}"
+
+        assert (done.code, done.err, box.requests) == (0, "", [])
+        assert done.lines == [
+            f"config file\t{path}",
+            "section\tdefault",
+            f"app_id\t{box.app_id[:6]}... (TEAMWIRE_APP_ID in the environment)",
+            f"secret\t... (secret {place})",
+            f"url\t{box.url} (TEAMWIRE_URL in the environment)",
+            "transport\thttp (TEAMWIRE_TRANSPORT in the environment)",
+            f"bot\tb (bot {place})",
+        ]
+
+    def test_a_profile_shows_nothing_of_the_environment(self, cli: Cli, path: Path) -> None:
+        path.parent.mkdir()
+        path.write_text("[night]\ntransport = vendor\n")
+        done = cli("--profile", "night", "config", "show")
+
+        assert done.lines[1:] == [
+            "section\tnight",
+            f"transport\tvendor (transport in the section [night] of the file {path})",
+        ]
+
+    def test_credentials_that_an_option_ignores_are_not_shown(self, cli: Cli) -> None:
+        assert cli("--vendor", "config", "show").lines[2:] == ["transport\tvendor (--vendor)"]
+
+    def test_the_server_of_an_option_is_shown(self, cli: Cli) -> None:
+        assert "url\thttps://x (--url)" in cli("--url", "https://x", "config", "show").lines
+
+    @pytest.mark.parametrize("name", ["APP_ID", "URL", "TRANSPORT"])
+    def test_a_wrong_value_may_be_the_secret(
+        self, cli: Cli, box: Sandbox, name: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv(f"TEAMWIRE_{name}", f"https://{box.secret}/{box.secret}?")
+        done = cli("config", "show")
+
+        assert done.code == USAGE
+        assert f"... (TEAMWIRE_{name} in the environment)" in done.out
+        assert done.err.startswith("Error: ")
+        assert box.secret not in done.out
+
+    def test_without_settings_it_says_how_to_begin(self, bare_cli: Cli, path: Path) -> None:
+        done = bare_cli("config", "show")
+
+        assert (done.code, done.lines) == (
+            USAGE,
+            [f"config file\t{path}", "section\tdefault", "transport\thttp (the default)"],
+        )
+        assert "To set them up, run: teamwire-sync config init\n" in done.err
 
 
 def test_no_option_takes_the_secret(bare_cli: Cli) -> None:

@@ -62,15 +62,24 @@ def test_the_exception_of_a_signal_handler_has_no_code() -> None:
         ring()
 
 
+NO_CHAT = (
+    "there is no chat with the thread ID 'nowhere', or the bot is not in it; did you mean --title?"
+)
 FAILURES = [
-    ("chats show nowhere", NOT_FOUND, "there is no chat with the thread ID 'nowhere'"),
+    ("chats show nowhere", NOT_FOUND, NO_CHAT),
     ("chats show --title nothing", NOT_FOUND, "no chat has the title 'nothing'"),
     ("chats show --title test", NOT_FOUND, "2 chats have the title 'test'"),
     ("chats find nothing-like-it", NOT_FOUND, "no chat has 'nothing-like-it' in its title"),
     ("users find nobody-like-that", NOT_FOUND, "no user has 'nobody-like-that' in the name"),
-    ("messages nowhere", NOT_FOUND, "404"),
-    ("post nowhere hello", NOT_FOUND, "404"),
-    ("chats rename nowhere new", NOT_FOUND, "404"),
+    ("messages nowhere", NOT_FOUND, NO_CHAT),
+    ("post nowhere hello", NOT_FOUND, NO_CHAT),
+    ("chats rename nowhere new", NOT_FOUND, NO_CHAT),
+    ("download nowhere m1", NOT_FOUND, NO_CHAT),
+    ("listen --tid nowhere --for 1", NOT_FOUND, NO_CHAT),
+    ("listen --title nothing --for 1", NOT_FOUND, "no chat has the title 'nothing'"),
+    ("groups find nothing-like-it", NOT_FOUND, "no group has 'nothing-like-it' in its title"),
+    ("users show nobody", NOT_FOUND, "no user has the ID or the name 'nobody'"),
+    ("post --user nobody hello", NOT_FOUND, "no user has the ID or the name 'nobody'"),
     (f"chats members {KNOWN_CHAT} --add nobody", NOT_FOUND, "nobody"),
     ("chats create --user nobody", NOT_FOUND, "nobody"),
     (f"chats create --user {KNOWN_USER} --group {PRIVATE_CIRCLE}", AUTH, "403"),

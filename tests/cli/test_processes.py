@@ -100,6 +100,18 @@ class TestPipes:
         assert (done.code, done.err) == (0, "")
         assert len(done.lines) == len(box.connect().chats.get_subscriptions())
 
+    @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-8"])
+    def test_json_is_valid_in_each_encoding(self, box: Sandbox, encoding: str) -> None:
+        chats = [chat.to_dict() for chat in box.connect().chats.get_subscriptions()]
+        command = [*COMMAND, "chats", "list", "--json"]
+        env = environment_of(box, PYTHONIOENCODING=encoding)
+        out = subprocess.run(
+            command, env=env, capture_output=True, timeout=PATIENCE, check=True
+        ).stdout.decode(encoding)
+
+        assert [json.loads(line) for line in out.splitlines()] == chats
+        assert ("Übergabe" in out) == (encoding != "ascii")
+
     def test_bytes_that_are_no_text_are_not_posted(self, box: Sandbox) -> None:
         done = run("post", KNOWN_CHAT, box=box, then="< <(printf 'caf\\xe9')", LC_ALL="C")
 

@@ -123,7 +123,7 @@ class TestProgress:
     ("command", "ready", "code"),
     [
         ("listen", "press Ctrl-C to stop", INTERRUPTED),
-        ("sandbox --chats 5", "Ctrl-C stops the sandbox", 0),
+        ("sandbox --chats 5 --port 0", "Ctrl-C stops the sandbox", 0),
         ("demo --chats 5 --lookups 3000000", "receive a message", INTERRUPTED),
     ],
 )

@@ -25,11 +25,15 @@ COMMANDS = [
     "chats rename x y",
     "chats members x",
     "post x y",
+    "post --user x y",
     "messages x",
     "download x y",
     "listen",
+    "listen --tid x",
     "users find x",
+    "users show x",
     "groups list",
+    "groups find x",
 ]
 
 
@@ -166,6 +170,13 @@ class TestNamingAChat:
         assert done.code == USAGE
         assert "name the chat: by its thread ID, or by --title" in done.err
 
+    @pytest.mark.parametrize("command", ["chats show", "chats members", "messages", "post"])
+    def test_an_empty_thread_id_names_none(self, cli: Cli, box: Sandbox, command: str) -> None:
+        done = cli(*command.split(), "", *(["hello"] if command == "post" else []))
+
+        assert (done.code, box.requests) == (USAGE, [])
+        assert "name the chat: by its thread ID, or by --title" in done.err
+
     @pytest.mark.parametrize("command", ["chats show", "chats members", "messages"])
     def test_it_is_named_once(self, cli: Cli, command: str) -> None:
         done = cli(*command.split(), KNOWN_CHAT, "--title", "x")
@@ -190,7 +201,28 @@ class TestNamingAChat:
         assert cli("download", KNOWN_CHAT, "m", ".", "--title", "x").code == USAGE
 
 
-@pytest.mark.parametrize("command", ["chats find", "users find"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        f"post {KNOWN_CHAT} x --as",
+        f"post {KNOWN_CHAT} x --reply-to",
+        "post x --user",
+        "chats create --user",
+        f"chats members {KNOWN_CHAT} --add",
+        "listen --since",
+        "listen --tid",
+        "config init --app-id",
+    ],
+)
+def test_an_option_without_a_value_is_named(cli: Cli, box: Sandbox, command: str) -> None:
+    """An unset variable of a script is such a value."""
+    done = cli(*command.split(), "")
+
+    assert (done.code, done.out, box.requests) == (USAGE, "", [])
+    assert f"Invalid value for '{command.rsplit(maxsplit=1)[-1]}': it is empty" in done.err
+
+
+@pytest.mark.parametrize("command", ["chats find", "users find", "groups find"])
 def test_an_empty_text_finds_nothing(cli: Cli, box: Sandbox, command: str) -> None:
     done = cli(*command.split(), "")
 

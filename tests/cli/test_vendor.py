@@ -16,6 +16,7 @@ import pytest
 from teamwire_sync import Connection, MemoryStore, TWConnectionError
 from teamwire_sync._cli import errors
 from teamwire_sync._cli.errors import AUTH, UNKNOWN, USAGE
+from teamwire_sync._config import INSECURE_HTTP
 from teamwire_sync._profiles import Profile
 from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, KNOWN_USER
 from tests.cli.conftest import COMMAND, environment_of
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Cli
     from tests.vendor.conftest import Vendor
 
+TRUSTED, VARIABLE = "in a network that you trust,", "TEAMWIRE_ALLOW_INSECURE_HTTP"
 LISTING = ("GET", "/v1/bot/chats/")
 WORKS = "All settings work: through the vendor's SDK, teamwire_api "
 on_posix = pytest.mark.skipif(os.name == "nt", reason="there is neither a pty nor such modes")
@@ -86,6 +88,8 @@ CAN = [
     f"chats members {KNOWN_CHAT}",
     f"chats create --title plan --user {KNOWN_USER} --message hello",
     f"post {KNOWN_CHAT} hello",
+    f"post --user {KNOWN_USER} hello",
+    f"users show {KNOWN_USER}",
 ]
 CANT = {
     f"chats rename {KNOWN_CHAT} x": "change or leave chats",
@@ -95,6 +99,8 @@ CANT = {
     f"post {KNOWN_CHAT} x --file {__file__}": "post or download attachments",
     "users find a": "list or search users and groups",
     "groups list": "list or search users and groups",
+    "groups find a": "list or search users and groups",
+    "users show nobody": "list or search users and groups",
     "listen --for 1": "listen to events",
 }
 
@@ -222,7 +228,7 @@ class TestCheck:
         found = [done.code, bare_cli("--profile", "onprem", "check").code]
         found.append(bare_cli("--profile", "onprem", "--vendor", "check").code)
 
-        assert "Remove them, pass --vendor to ignore them, or set" in done.err
+        assert "Remove them, pass --vendor to ignore them, or write transport = http" in done.err
         assert found == [USAGE, USAGE, 0]
 
     def test_the_sdk_sees_the_environment_that_the_option_ignores(
@@ -288,7 +294,10 @@ class TestErrors:
                 "pass the path of the CA's certificate to ConnectionConfig(verify=...)",
                 "set REQUESTS_CA_BUNDLE to the path of the CA's certificate",
             ),
-            ("https://x (or ConnectionConfig(allow_insecure_http=True))", "https://x"),
+            (
+                f"https://x (or {INSECURE_HTTP})",
+                f"https://x (or, {TRUSTED} pass --allow-insecure-http or set {VARIABLE}=1)",
+            ),
             ("a client certificate (ConnectionConfig(cert=...))?", "a client certificate?"),
             (
                 "another client certificate: ConnectionConfig(cert=...)",
@@ -297,7 +306,7 @@ class TestErrors:
         ],
     )
     def test_a_hint_names_the_command(self, text: str, shown: str) -> None:
-        assert errors._text_of(TWConnectionError(text)) == shown
+        assert errors.text_of(TWConnectionError(text)) == shown
 
     def test_after_an_unknown_outcome_it_names_the_command(self, cli: Cli, box: Sandbox) -> None:
         box.fault("POST", "/v1/bot/chats/", drop="after", times=9)
@@ -348,11 +357,13 @@ class TestStores:
     ) -> None:
         done = bare_cli("--store", "file", *choose(way, path, monkeypatch), "check")
 
+        variable = "" if way == "--profile" else "TEAMWIRE_BOT, or "
+
         assert (done.code, done.out) == (USAGE, "")
-        assert done.err.startswith(
+        assert done.err == (
             "Error: a store needs the identity of the bot, and this transport has none. With the "
-            "vendor's SDK, choose a text such as 'the App ID and the server': TEAMWIRE_BOT, or "
-            "bot = ... in the config file. To use no store, pass --store none"
+            f"vendor's SDK, choose a text such as 'the App ID and the server': {variable}"
+            "bot = ... in the config file. To use no store, pass --store none\n"
         )
 
     @pytest.mark.usefixtures("vendor")
@@ -366,7 +377,10 @@ class TestStores:
         done = bare_cli("--store", "file", option, value, "check")
 
         assert done.code == USAGE
-        assert done.err.endswith("; --profile and --config ignore these variables: TEAMWIRE_BOT\n")
+        assert done.err.endswith(
+            f". With {option}, these variables of the environment do not count: TEAMWIRE_BOT\n"
+        )
+        assert "choose a text such as 'the App ID and the server': bot = ... in the" in done.err
 
     @pytest.mark.usefixtures("vendor")
     def test_none_needs_no_bot(self, bare_cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -512,7 +526,7 @@ class TestConfigInit:
             ("--vendor config init --app-id x", "--url and --app-id can't be combined with"),
             ("--vendor config init --bot 'me'", "the value of bot in the section [default] has"),
             ("--vendor config init --bot a\tb", "bot must be printable text"),
-            ("--vendor config init --bot ", "--bot is empty"),
+            ("--vendor config init --bot ", "Invalid value for '--bot': it is empty"),
         ],
     )
     def test_wrong_options(self, bare_cli: Cli, path: Path, command: str, text: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from teamwire_sync import Connection, TWConfigError
 from teamwire_sync._credentials import Credentials, check_url, find_credentials
 from teamwire_sync._internal.hosts import is_loopback
-from teamwire_sync._profiles import config_path
+from teamwire_sync._profiles import Profile
 from tests.support.leaks import assert_no_secret
 from tests.support.tables import unlike
 
@@ -148,14 +148,14 @@ class TestPath:
     def test_the_variable_names_it(self, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("TEAMWIRE_CONFIG", path)
 
-        assert config_path() == Path(path)
+        assert Profile().path == Path(path)
 
     def test_a_tilde_is_the_home_folder(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("TEAMWIRE_CONFIG", "~/x.ini")
 
-        assert config_path() == tmp_path / "x.ini"
+        assert Profile().path == tmp_path / "x.ini"
 
     def test_else_it_is_in_the_configuration_folder(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -163,7 +163,7 @@ class TestPath:
         for name in ("XDG_CONFIG_HOME", "APPDATA"):
             monkeypatch.setenv(name, str(tmp_path / "settings"))
 
-        assert config_path() == tmp_path / "settings" / "teamwire_sync" / "config.ini"
+        assert Profile().path == tmp_path / "settings" / "teamwire_sync" / "config.ini"
 
     @pytest.mark.parametrize("folder", [None, "", "settings", "./settings", "~nobody-of-this-name"])
     def test_else_it_is_in_the_home_folder(
@@ -175,13 +175,13 @@ class TestPath:
             if folder is not None:
                 monkeypatch.setenv(name, folder)
 
-        assert config_path() == tmp_path / ".config" / "teamwire_sync" / "config.ini"
+        assert Profile().path == tmp_path / ".config" / "teamwire_sync" / "config.ini"
 
 
 class TestNoHome:
     @pytest.mark.usefixtures("homeless")
     def test_there_is_no_file(self) -> None:
-        assert config_path() is None
+        assert Profile().path is None
 
     def test_no_file_of_the_working_directory_counts(
         self, homeless: Path, monkeypatch: pytest.MonkeyPatch

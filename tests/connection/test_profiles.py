@@ -344,8 +344,8 @@ class TestMissing:
         text = self.text()
 
         for part in (
-            "pass Connection(app_id=..., secret=..., url=...), or set the environment variables ",
-            "TEAMWIRE_APP_ID, TEAMWIRE_SECRET, TEAMWIRE_URL, or add app_id = ... to the section ",
+            "pass Connection(app_id=..., secret=..., url=...), or set TEAMWIRE_APP_ID, ",
+            ", TEAMWIRE_URL in the environment, or add app_id = ... to the section ",
             "For a Teamwire server without a gateway, use the vendor's SDK: set ",
             "set TEAMWIRE_TRANSPORT=vendor (teamwire_api is ",
             "; see docs/connect.md",

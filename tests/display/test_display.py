@@ -344,7 +344,7 @@ class TestConnection:
         connection.chats.get_subscriptions()
 
         assert "in memory" not in before
-        assert rows_of(connection)["in memory"] == "1 chats, for 300 s"
+        assert rows_of(connection)["in memory"] == "1 chat, for 300 s"
 
     def test_a_closed_one_says_so(self) -> None:
         connection = Connection(transport=FakeTransport(make_chat()))

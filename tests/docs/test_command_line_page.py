@@ -86,7 +86,7 @@ def test_a_line_that_goes_on_ends_with_ctrl_c(
     line: str, environment: dict[str, str], tmp_path: Path
 ) -> None:
     with subprocess.Popen(
-        ["/bin/sh", "-c", f"exec {line}"],
+        ["/bin/sh", "-c", f"exec {line.replace(' sandbox ', ' sandbox --port 0 ')}"],
         cwd=tmp_path,
         env=environment,
         stdout=subprocess.PIPE,
@@ -106,7 +106,10 @@ def commands(group: click.Group, prefix: str = "") -> list[str]:
     names = []
     for name, command in group.commands.items():
         inner = getattr(command, "commands", None)
-        names += [f"{prefix}{name}"] if inner is None else commands(command, f"{prefix}{name} ")  # type: ignore[arg-type]
+        if inner is None or getattr(command, "invoke_without_command", False):
+            names.append(f"{prefix}{name}")
+        if inner is not None:
+            names += commands(command, f"{prefix}{name} ")  # type: ignore[arg-type]
     return names
 
 

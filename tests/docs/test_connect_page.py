@@ -132,7 +132,7 @@ def test_the_commands_for_a_gateway_show_what_the_page_says(reader: Reader) -> N
 def test_the_lines_of_the_sandbox_are_all_that_check_needs(reader: Reader, tmp_path: Path) -> None:
     start, activate_and_check = blocks("No server yet", "sh")
     with subprocess.Popen(
-        ["/bin/sh", "-c", f"exec {start}"],
+        ["/bin/sh", "-c", f"exec {start.strip()} --port 0"],
         env={**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"},
         stdout=subprocess.PIPE,
         encoding="utf-8",

@@ -56,6 +56,7 @@ PAGES_ELSEWHERE = {
     ("docs/porting.md", "py"): "the vendor's documentation, which it quotes",
     ("docs/scaling.md", "py"): "tests/docs/test_scaling_page.py",
     ("docs/scaling.md", "sh"): "tests/docs/test_scaling_page.py",
+    ("docs/testing.md", "sh"): "tests/docs/test_sandbox_commands.py",
     ("docs/tutorial.md", "sh"): (
         "make demo, tests/docs/test_programs_of_pages.py and tests/docs/test_installing.py"
     ),

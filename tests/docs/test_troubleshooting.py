@@ -77,8 +77,8 @@ def caused_by(error: Exception, cause: OSError) -> Exception:
 
 
 @shows(
-    "app_id, secret, url missing: pass Connection(app_id=..., secret=..., url=...), or set the "
-    "environment variables TEAMWIRE_APP_ID, TEAMWIRE_SECRET, TEAMWIRE_URL, or add app_id = ... to "
+    "app_id, secret, url missing: pass Connection(app_id=..., secret=..., url=...), or set "
+    "TEAMWIRE_APP_ID, TEAMWIRE_SECRET, TEAMWIRE_URL in the environment, or add app_id = ... to "
     "the section [default] of the file config.ini. For a Teamwire server without a gateway, use "
     "the vendor's SDK: set TEAMWIRE_TRANSPORT=vendor (teamwire_api is not installed in this "
     "Python, /usr/bin/python3); see docs/connect.md"
@@ -154,7 +154,7 @@ def _() -> object:
 
 @shows(
     "url must be https, since the Secret goes with every request: https://backend.example.org (or "
-    "ConnectionConfig(allow_insecure_http=True))"
+    "ConnectionConfig(allow_insecure_http=True), or TEAMWIRE_ALLOW_INSECURE_HTTP=1)"
 )
 def _() -> object:
     return Connection("app", "topsecret", f"http://{HOST}")
@@ -213,7 +213,7 @@ def _() -> object:
 @shows(
     "the proxy in ConnectionConfig.proxies would receive the Secret in clear text, because url is "
     "http: use no proxy for localhost, or a proxy on this machine (or "
-    "ConnectionConfig(allow_insecure_http=True))"
+    "ConnectionConfig(allow_insecure_http=True), or TEAMWIRE_ALLOW_INSECURE_HTTP=1)"
 )
 def _() -> object:
     config = ConnectionConfig(proxies={"http": "http://proxy.example.org:3128"})

@@ -16,6 +16,7 @@ from werkzeug.wrappers import Response
 from teamwire_sync import TWConfigError
 from teamwire_sync._gateway import CONNECTIONS
 from teamwire_sync._gateway.clients import Clients
+from teamwire_sync._sandbox import SAY_PATH
 from teamwire_sync._sandbox.world.seed import KNOWN_CHAT
 from teamwire_sync.gateway import create_app
 from tests.server.small_backend import REVISION, error
@@ -92,6 +93,13 @@ def programs(box: Sandbox, path: Path) -> Iterator[Programs]:
     app, programs = programs_of(box, path)
     with closing(app):
         yield programs
+
+
+def test_no_other_user_speaks_through_a_gateway(programs: Programs) -> None:
+    """The sandbox lets a command speak as another user, and uses the same application."""
+    answer = programs("writer", "POST", SAY_PATH, data={"tid": "t", "text": "hello"})
+
+    assert answer.status_code == 404
 
 
 class TestWhoMayComeIn:

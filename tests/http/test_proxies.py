@@ -531,7 +531,7 @@ class TestClearText:
         assert str(error) == (
             f"the proxy in {setting} would receive the Secret in clear text, because url is http: "
             f"use no proxy for {host.strip('[]')}, or a proxy on this machine (or "
-            "ConnectionConfig(allow_insecure_http=True))"
+            "ConnectionConfig(allow_insecure_http=True), or TEAMWIRE_ALLOW_INSECURE_HTTP=1)"
         )
         assert_no_secret(error, PASSWORD, USER)
 

@@ -645,6 +645,20 @@ MUTANTS = (
         file="_sandbox/world/backend.py",
     ),
     _mutant(
+        "a web page speaks as another user in a sandbox",
+        "request.origin is not None or ",
+        "",
+        "tests/sandbox/test_door.py::test_a_web_page_says_nothing[null]",
+        file="_sandbox/controls/door.py",
+    ),
+    _mutant(
+        "another machine speaks as another user in a sandbox",
+        ' or not is_loopback(request.remote_addr or "")',
+        "",
+        "tests/sandbox/test_door.py::test_other_machines_say_nothing",
+        file="_sandbox/controls/door.py",
+    ),
+    _mutant(
         "the program's own alarm passes for a failure of the network",
         "    return () if traceback and traceback.tb_next and is_by_signal(error) else kinds\n",
         "    return kinds\n",
@@ -1049,8 +1063,16 @@ MUTANTS = (
         file="_profiles.py",
     ),
     _mutant(
+        "an option that names the bot lets the environment count",
+        "            self.environment = {}\n",
+        "",
+        "tests/cli/test_usage.py::TestFirstRun::"
+        "test_what_a_file_lacks_does_not_come_from_the_environment",
+        file="_profiles.py",
+    ),
+    _mutant(
         "config init writes what is not read back",
-        "    _require_readable(lines, section)\n",
+        "            _require_readable(new.lines, section)\n",
         "",
         "tests/cli/test_vendor.py::TestRoundTrip::test_a_bot_is_read_as_it_was_written_or_refused",
         file="_cli/config.py",

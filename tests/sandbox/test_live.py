@@ -10,7 +10,7 @@ import pytest
 from teamwire_sync._sandbox.controls.live import LiveActivity
 from teamwire_sync._sandbox.world.messages import Messages
 from teamwire_sync.testing import sandbox
-from tests.support.sandbox_api import EVENTS, Api
+from tests.support.sandbox_api import EVENTS, MESSAGES, Api
 
 KINDS = {
     "chat_created",
@@ -48,6 +48,28 @@ def test_people_send_files_places_and_alerts() -> None:
     kinds = {attachment["type"] for message in messages for attachment in message["attachments"]}
     assert kinds == {"file", "location"}
     assert any(message["is_alert"] for message in messages)
+
+
+def test_people_talk_to_the_bot_of_the_examples() -> None:
+    with sandbox(chats=20, live=0.0005) as box, Api(box) as api:
+        said = {each["message"]["message"] for each in happened(api, 400) if "message" in each}
+    assert {"hello", "messages", "follow up"} <= said
+
+
+def test_a_bot_that_watches_one_of_the_first_chats_has_work_soon() -> None:
+    with sandbox(chats=200, live=0.0005) as box, Api(box) as api:
+        first = {chat["tid"] for chat in api.chats()[:10]}
+        events = happened(api, 400)
+    assert sum(event["tid"] in first for event in events) > len(events) / 3
+
+
+def test_people_do_not_delete_what_the_bot_says() -> None:
+    with sandbox(chats=5, live=0.0005) as box, Api(box) as api:
+        said = [api.post(MESSAGES, json={"message": "reply"}).json()["message"] for _ in range(10)]
+        assert "message_deleted" in {event["type"] for event in happened(api, 400)}
+        every = api.get(MESSAGES, params={"limit": 200}).json()["messages"]
+    deleted = {message["mid"] for message in every if message["deleted"]}
+    assert deleted.isdisjoint(message["mid"] for message in said)
 
 
 def test_people_are_not_the_bot() -> None:

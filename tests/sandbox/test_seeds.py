@@ -32,6 +32,14 @@ def seen(box: Sandbox) -> list[Any]:
     return documents
 
 
+def test_the_credentials_follow_from_the_seed_alone() -> None:
+    """What a shell has exported is valid for a later sandbox of another size."""
+    with sandbox(chats=20, seed=1) as one, sandbox(chats=5, seed=1) as two:
+        assert (one.app_id, one.secret) == (two.app_id, two.secret)
+        with sandbox(chats=20, seed=2) as three:
+            assert {one.app_id, one.secret}.isdisjoint({three.app_id, three.secret})
+
+
 @pytest.mark.parametrize("seed", [0, 7])
 def test_equal_arguments_give_an_equal_world(seed: int) -> None:
     """Pictures, lists and messages follow from the number and the seed."""

@@ -322,7 +322,7 @@ class TestRepeats:
         list(listen(timeout=60))
 
         assert [record.getMessage() for record in caplog.records] == [
-            "the server repeats 2 events; they are left out"
+            "the server repeats 2 events, which the loop leaves out"
         ]
 
     def test_a_new_event_after_it_is_given_and_the_pauses_start_again(

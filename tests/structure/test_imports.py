@@ -29,7 +29,7 @@ MAY_USE = {
     "_services": {"_cache", "_models", "_transport", "_display", *_BASE},
     "_config": _BASE,
     "_profiles": _BASE,
-    "_credentials": {"_profiles", *_BASE},
+    "_credentials": {"_config", "_profiles", *_BASE},
     "_stores": {"_cache", "_models", "_profiles", *_BASE},
     "_http": {"_transport", "_models", "_config", "_credentials", *_BASE},
     "_vendor": {"_transport", "_models", "_config", *_BASE},
@@ -47,6 +47,7 @@ _COMPOSED = {*MAY_USE} - {"testing", "gateway", "_sandbox", "_server", "_gateway
 MAY_USE["_connection"] = _COMPOSED
 MAY_USE["_gateway"] |= MAY_USE["_sandbox"] - {"testing"}
 MAY_USE["_cli"] = {*MAY_USE}
+MAY_USE["__main__"] = {"_cli"}
 MAY_USE |= {name: {"_models", "_services", "_config", "_connection"} for name in VENDORS}
 
 
@@ -219,7 +220,7 @@ def test_the_rest_of_a_room_is_behind_its_contract() -> None:
 def test_no_backend_knows_the_application() -> None:
     """Requests go from the application to the backend."""
     using = {module for module, used in IMPORTS.items() if "teamwire_sync._server.app" in used}
-    assert using == {"teamwire_sync._sandbox.controls.box", "teamwire_sync._gateway.app"}
+    assert using == {"teamwire_sync._sandbox.controls.door", "teamwire_sync._gateway.app"}
 
 
 def test_services_and_the_cache_know_nothing_of_json_and_http() -> None:

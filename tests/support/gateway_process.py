@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.support.sdk_double import HasEnv
 
 
-_COMMAND = [sys.executable, "-m", "teamwire_sync._cli", "gateway", "--upstream"]
+_COMMAND = [sys.executable, "-m", "teamwire_sync", "gateway", "--upstream"]
 COMMAND = [*_COMMAND, "http"]
 
 

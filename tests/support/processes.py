@@ -184,14 +184,14 @@ class SandboxProcess:
     """A sandbox in a process of its own, at the same address each time that it is started.
 
     Args:
-        path: The file that keeps its world.
+        path: The file that keeps its world; None for a new world at each start.
     """
 
     # Nobody connects from here, so that no connection takes the port while the process is away.
     _HOST = "127.0.0.2"
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path | None = None) -> None:
+        self._options = [] if path is None else ["--path", str(path)]
         # Not the sandbox's own choice: one that it has chosen can't be had again at once.
         with socket.create_server((self._HOST, 0)) as unused:
             self.address: tuple[str, int] = unused.getsockname()
@@ -201,7 +201,7 @@ class SandboxProcess:
     def start(self) -> None:
         """Start it; it answers when this returns."""
         host, port = self.address
-        command = [sys.executable, "-m", "teamwire_sync._cli", "sandbox", "--path", self._path]
+        command = [sys.executable, "-m", "teamwire_sync", "sandbox", *self._options]
         self._process = subprocess.Popen(
             [*command, "--host", host, "--port", str(port)], stdout=PIPE, encoding="utf-8"
         )

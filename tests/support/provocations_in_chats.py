@@ -222,7 +222,7 @@ def _() -> object:
     return answered(listed, json=page)
 
 
-@logs("the server repeats 1 events; they are left out")
+@logs("the server repeats 1 event, which the loop leaves out")
 def _() -> object:
     transport = FakeTransport()
     transport.event_answers += [

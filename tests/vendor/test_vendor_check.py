@@ -229,15 +229,20 @@ class TestWriting:
         assert [user.uid for user in chat.users] == [KNOWN_USER]
 
     @pytest.mark.parametrize(
-        "options", [["--write"], ["--user", KNOWN_USER], ["--write", "--user", ""]]
+        ("options", "text"),
+        [
+            (["--write"], "--write and --user UID go together"),
+            (["--user", KNOWN_USER], "--write and --user UID go together"),
+            (["--write", "--user", ""], "Invalid value for '--user': it is empty"),
+        ],
     )
     def test_write_and_user_go_together(
-        self, vendor: Vendor, box: Sandbox, options: list[str]
+        self, vendor: Vendor, box: Sandbox, options: list[str], text: str
     ) -> None:
         result = command(*options)
 
         assert (result.exit_code, box.requests) == (2, [])
-        assert "--write and --user UID go together" in result.output
+        assert text in result.output
 
     @new
     def test_a_user_that_is_not_there_is_wrong_and_nothing_is_posted(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from teamwire_sync._internal.hosts import is_loopback
 from teamwire_sync._internal.validation import plain, require_number
+from teamwire_sync._sandbox.controls.door import sandbox_app
 from teamwire_sync._sandbox.controls.holds import Hold
 from teamwire_sync._sandbox.controls.interceptor import Interceptor
 from teamwire_sync._sandbox.controls.live import LiveActivity
@@ -21,7 +22,6 @@ from teamwire_sync._sandbox.controls.request_log import Route, ServedRequest
 from teamwire_sync._sandbox.world.database import Database
 from teamwire_sync._sandbox.world.files import Files
 from teamwire_sync._sandbox.world.world import World
-from teamwire_sync._server.app import create_app
 from teamwire_sync._server.web_server import Server
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Sandbox(OtherUsers):
             folder = None if path is None else Path(f"{os.fspath(path)}.files")
             files = exits.enter_context(closing(Files(folder)))
             self._world = World(database, files, self.clock, chats=chats, seed=seed)
-            self._interceptor = Interceptor(create_app("sandbox"), self._world, seed)
+            self._interceptor = Interceptor(sandbox_app(), self._world, seed, self)
             self._server = Server(host, port, self._interceptor)
             self._server.start()
             exits.callback(self._server.stop)

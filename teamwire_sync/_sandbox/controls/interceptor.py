@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 from werkzeug.wrappers import Response
 from werkzeug.wsgi import ClosingIterator
 
+from teamwire_sync._sandbox.controls.door import OTHER_USERS_KEY
 from teamwire_sync._sandbox.controls.faults import Fault, Faults
 from teamwire_sync._sandbox.controls.request_log import ServedRequest
 from teamwire_sync._sandbox.world.backend import WorldBackend
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
     from teamwire_sync._sandbox.controls.holds import Hold
+    from teamwire_sync._sandbox.controls.other_users import OtherUsers
     from teamwire_sync._sandbox.world.world import World
     from teamwire_sync._server.backend import Backend
 
@@ -41,11 +43,15 @@ class Interceptor:
         app: The application that processes the requests.
         world: The world that the application serves.
         seed: The seed of the random decisions of faults with a chance.
+        other_users: The actions of other users.
     """
 
-    def __init__(self, app: WSGIApplication, world: World, seed: int) -> None:
+    def __init__(
+        self, app: WSGIApplication, world: World, seed: int, other_users: OtherUsers
+    ) -> None:
         self._app = app
         self._world = world
+        self._other_users = other_users
         self._closing = threading.Event()
         self.faults = Faults(seed)
         self.holds: set[Hold] = set()
@@ -96,6 +102,7 @@ class Interceptor:
                 since_fault=applied["since"].since if "since" in applied else None,
             )
             environ[BACKEND_KEY] = backend
+            environ[OTHER_USERS_KEY] = self._other_users
             response = Response.from_app(self._app, environ)
             if (response.content_length or 0) <= MAX_BODY:
                 response.make_sequence()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,10 @@ _TEXTS = (
     "Bitte Zimmer 12 ansehen.", "The plan: https://www.example.org/plan", "Bin gleich zurück.",
     "Who has the key?", "Visite beginnt.", "All quiet here.",
 )  # fmt: skip
+_WORDS = ("hello", "messages", "follow up")  # examples/bot.py replies to them
 _ALERTS = ("Stromausfall im Westflügel!", "All hands to the emergency room!")
+# Half of the actions are in the first chats: a bot that watches one of them has work soon.
+_BUSY_CHATS = 10
 _TITLES = ("Frühschicht", "Late shift", "Umbau Station 4", "Großübung 🚒", "Kantine", "Briefing")
 _PLACES = (("Klinikum Süd", 48.1112, 11.4702), ("Leitstelle", 52.5186, 13.3763))
 
@@ -70,7 +74,8 @@ class LiveActivity:
             (action,) = self._rng.choices(list(actions), list(actions.values()))
             try:
                 with self._world.database.writing() as db:
-                    chat = queries.some_group_chat(db, self._rng.random())
+                    most = self._rng.choice((_BUSY_CHATS, sys.maxsize))
+                    chat = queries.some_group_chat(db, self._rng.random(), most)
                     if chat is not None:
                         action(db, chat)
             except LookupError:
@@ -86,7 +91,7 @@ class LiveActivity:
         return self._rng.choice([message for message in messages if not message["deleted"]])
 
     def _post(self, db: sqlite3.Connection, chat: Document) -> None:
-        text = self._rng.choice(_TEXTS)
+        text = self._rng.choice(self._rng.choice((_TEXTS, _WORDS)))
         self._other_users.post_message(chat["tid"], text, self._member(db, chat))
 
     def _send_file(self, db: sqlite3.Connection, chat: Document) -> None:
@@ -108,7 +113,9 @@ class LiveActivity:
         self._other_users.mark_read(chat["tid"], mid, self._member(db, chat))
 
     def _delete(self, db: sqlite3.Connection, chat: Document) -> None:
-        self._other_users.delete_message(chat["tid"], self._message(db, chat)["mid"])
+        message = self._message(db, chat)
+        if message["from_user_id"] != self._world.bot_uid:
+            self._other_users.delete_message(chat["tid"], message["mid"])
 
     def _rename(self, _db: sqlite3.Connection, chat: Document) -> None:
         self._other_users.rename_chat(chat["tid"], self._rng.choice(_TITLES))

@@ -169,13 +169,14 @@ def message(db: sqlite3.Connection, tid: str, mid: str) -> Document | None:
     return _document(db, "SELECT document FROM messages WHERE mid = ? AND tid = ?", mid, tid)
 
 
-def some_group_chat(db: sqlite3.Connection, share: float) -> Document | None:
-    """Return the open group chat at a relative position, from 0 to 1, among all chats."""
+def some_group_chat(db: sqlite3.Connection, share: float, most: int) -> Document | None:
+    """Return the open group chat at a relative position, 0 to 1, among the first *most* chats."""
     return _document(
         db,
         "SELECT document FROM chats WHERE to_seq IS NULL AND peer_uid IS NULL"
         " AND NOT json_extract(document, '$.is_closed') AND ordinal >="
-        " (SELECT CAST(MAX(ordinal) * ? AS INTEGER) FROM chats) ORDER BY ordinal LIMIT 1",
+        " (SELECT CAST(MIN(MAX(ordinal), ?) * ? AS INTEGER) FROM chats) ORDER BY ordinal LIMIT 1",
+        most,
         share,
     )
 

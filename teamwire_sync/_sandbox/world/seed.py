@@ -76,7 +76,9 @@ def seed_world(db: sqlite3.Connection, chats: int, seed: int, revision: int) -> 
     rng = random.Random(f"{chats}/{seed}")  # noqa: S311 - reproducible, not secret
     # A second generator, so that later additions do not change the rest of the world.
     later = random.Random(f"{chats}/{seed}/2")  # noqa: S311 - as above
-    seeder = _Seeder(rng, later, chats)
+    # A third one: the credentials stay valid if a later sandbox has another number of chats.
+    credentials = random.Random(seed)  # noqa: S311 - as above
+    seeder = _Seeder(rng, later, credentials, chats)
     seeder.write_directory(db)
     special = seeder.special_chats()[:chats]
     db.executemany(
@@ -110,12 +112,15 @@ def _write_group(
 
 
 class _Seeder:
-    def __init__(self, rng: random.Random, later: random.Random, chats: int) -> None:
+    def __init__(
+        self, rng: random.Random, later: random.Random, credentials: random.Random, chats: int
+    ) -> None:
         self._rng = rng
         self._later = later
+        rng.getrandbits(3 * 128)  # the credentials of earlier releases: their worlds stay the same
         self._facts = {
-            "app_id": f"app-{self._id()}",
-            "secret": self._id() + self._id(),
+            "app_id": f"app-{new_id(credentials.getrandbits(128))}",
+            "secret": new_id(credentials.getrandbits(128)),
             "bot_uid": self._id(),
         }
         self._bot_uid = self._facts["bot_uid"]

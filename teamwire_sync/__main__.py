@@ -1,4 +1,4 @@
-"""``python -m teamwire_sync._cli``."""
+"""``python -m teamwire_sync``."""
 
 from teamwire_sync._cli import main
 
