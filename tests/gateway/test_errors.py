@@ -131,7 +131,7 @@ def failed(connection: Connection, box: Sandbox, given: tuple[int, str], *, writ
     box.fault(*route, status=given[0], times=1, body=body, retry_after=7)
     chat, users = connection.chats.at(KNOWN_CHAT), connection.users
     with pytest.raises(TWError) as caught:
-        chat.post("hello") if writes else [*users.iter_all()]
+        chat.post("hello") if writes else [*users.get_all()]
     return caught.value
 
 
