@@ -49,8 +49,6 @@ _STORE_URL = re.compile(r"\b(rediss?|unix)://.*", re.DOTALL | re.IGNORECASE)
 
 # Calls of Python in the library's errors, and the text for a user of the shell.
 _FOR_THE_SHELL = [
-    (r"^VendorTransport can't", "with the vendor's SDK, teamwire-sync can't"),
-    (r"VendorTransport needs", "teamwire-sync needs"),
     (r" \(an argument may have any value\)", ""),
     (r"set (TEAMWIRE_TRANSPORT=vendor)", "pass --vendor or set \\1"),
     (r"(?<=Remove them, )or (?=set|write)", "pass --vendor to ignore them, or "),

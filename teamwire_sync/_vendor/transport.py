@@ -291,7 +291,7 @@ def _vendor_connection() -> Any:
         missing = isinstance(error, ModuleNotFoundError) and error.name == "teamwire_api"
         problem = "is not installed" if missing else f"can't be imported ({cause_of(error)})"
     message = (
-        f"the vendor's SDK {problem}: VendorTransport needs the package teamwire_api in this "
+        f"the vendor's SDK {problem}: teamwire_sync needs the package teamwire_api in this "
         f"Python ({sys.executable}). It comes from Teamwire, not from PyPI: see "
         "https://sdk.teamwire.eu and docs/connect.md"
     )

@@ -15,7 +15,9 @@ def unsupported(ability: Ability, hint: str = "") -> TWUnsupportedError:
     why = (
         "the published documentation of the vendor's SDK does not describe how; see docs/vendor.md"
     )
-    return TWUnsupportedError(f"VendorTransport can't {ability.value}: {why}{hint}")
+    return TWUnsupportedError(
+        f"with the vendor's SDK, teamwire_sync can't {ability.value}: {why}{hint}"
+    )
 
 
 def unsupported_method(ability: Ability, hint: str = "") -> Callable[..., Any]:

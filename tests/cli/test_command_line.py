@@ -279,4 +279,4 @@ class TestTools:
 
         assert done.code == 1
         assert len(done.lines) == 10
-        assert "not installed: teamwire-sync needs the package teamwire_api" in done.lines[0]
+        assert "not installed: teamwire_sync needs the package teamwire_api" in done.lines[0]

@@ -127,7 +127,7 @@ class TestEveryCommand:
 
             assert (command, done.code, done.out) == (command, USAGE, "")
             assert done.err == (
-                f"Error: with the vendor's SDK, teamwire-sync can't {what}: the published "
+                f"Error: with the vendor's SDK, teamwire_sync can't {what}: the published "
                 "documentation of the vendor's SDK does not describe how; see docs/vendor.md\n"
             )
 
@@ -481,7 +481,7 @@ class TestConfigInit:
             done = process("--vendor", "config", "init", *options, box=None, sdk=False)
             found.append((done.returncode, done.stdout, path.exists()))
 
-            assert done.stderr.startswith("Error: the vendor's SDK is not installed: teamwire-sync")
+            assert done.stderr.startswith("Error: the vendor's SDK is not installed: teamwire_sync")
             assert len(done.stderr.splitlines()) == 2
         assert found == [(USAGE, "", False), (USAGE, "", True)]
         assert path.read_text() == "[default]\ntransport = vendor\n"
@@ -647,7 +647,7 @@ class TestNothingIsSetUp:
 
         assert (done.returncode, done.stdout) == (USAGE, "")
         assert done.stderr == (
-            "Error: the vendor's SDK is not installed: teamwire-sync needs the package "
+            "Error: the vendor's SDK is not installed: teamwire_sync needs the package "
             f"teamwire_api in this Python ({sys.executable}). It comes from Teamwire, not from "
             "PyPI: see https://sdk.teamwire.eu and docs/connect.md\n"
         )

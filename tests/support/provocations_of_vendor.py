@@ -31,7 +31,7 @@ def failing(name: str, error: BaseException) -> Connection:
 
 
 @shows(
-    "the vendor's SDK is not installed: VendorTransport needs the package teamwire_api in this "
+    "the vendor's SDK is not installed: teamwire_sync needs the package teamwire_api in this "
     "Python (/usr/bin/python3). It comes from Teamwire, not from PyPI: see "
     "https://sdk.teamwire.eu and docs/connect.md"
 )
@@ -69,8 +69,8 @@ def _() -> object:
 
 
 @shows(
-    "VendorTransport can't listen to events: the published documentation of the vendor's SDK does "
-    "not describe how; see docs/vendor.md"
+    "with the vendor's SDK, teamwire_sync can't listen to events: the published documentation of "
+    "the vendor's SDK does not describe how; see docs/vendor.md"
 )
 def _() -> object:
     with connected(FakeSdk()) as connection:

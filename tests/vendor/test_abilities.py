@@ -154,8 +154,8 @@ class TestAsked:
             (name, text)
             for name, text in refusals(connection, chat)
             if not text.startswith(
-                f"VendorTransport can't {ASKED[name][0].value}: the published documentation of the "
-                "vendor's SDK does not describe how"
+                f"with the vendor's SDK, teamwire_sync can't {ASKED[name][0].value}: the published "
+                "documentation of the vendor's SDK does not describe how"
             )
         ] == []
 

@@ -111,8 +111,8 @@ def test_the_bot_ends_with_a_line_that_says_what_cant_be_done(box: Sandbox) -> N
 
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
-        "TWUnsupportedError: VendorTransport can't listen to events: the published documentation "
-        "of the vendor's SDK does not describe how; see docs/vendor.md\n"
+        "TWUnsupportedError: with the vendor's SDK, teamwire_sync can't listen to events: the "
+        "published documentation of the vendor's SDK does not describe how; see docs/vendor.md\n"
     )
 
 
