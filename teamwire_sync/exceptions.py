@@ -131,13 +131,16 @@ class TWNotFoundError(TWError):
             self.args = (text,)
             self._find = None
 
-    def __getattr__(self, name: str) -> Any:
-        # Python calls this method only if the attribute does not exist.
-        if name != "close_titles" or self._find is None:
-            message = f"{type(self).__name__!r} object has no attribute {name!r}"
-            raise AttributeError(message)
-        self._complete()
-        return self.close_titles
+    # With this method, a type checker would accept any name.
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> object:
+            # Python calls this method only if the attribute does not exist.
+            if name != "close_titles" or self._find is None:
+                message = f"{type(self).__name__!r} object has no attribute {name!r}"
+                raise AttributeError(message)
+            self._complete()
+            return self.close_titles
 
     def __str__(self) -> str:
         self._complete()

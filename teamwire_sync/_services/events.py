@@ -114,6 +114,9 @@ class EventStream:
             ``connection.events(since=cursor)`` continues there.
     """
 
+    # Also an attribute of the class, for `unittest.mock.create_autospec`.
+    cursor = ""
+
     def __init__(
         self,
         transport: Transport,
