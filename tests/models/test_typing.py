@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 RIGHT = """
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Union
+from typing import IO, Any, Dict, List, Optional, Union
 
 from teamwire_sync import Attachable, Attachments, Chat, ChatHandle, ChatList, Chats, Connection
 from teamwire_sync import FileAttachment, FileStore, Group, Groups, Message, MessageList, Progress
@@ -58,6 +58,9 @@ picture: bytes = user.load_avatar(timeout=2)
 group: Group = renamed.groups[0].add_members([user])
 members: List[User] = group.get_members()
 admins: Chat = connection.chats.at("t1").add_admins(members)
+
+def upload(opened: IO[bytes]) -> Attachments:
+    return Attachments().add_file(opened)
 
 class Bot(Connection):
     def warn(self) -> Message:

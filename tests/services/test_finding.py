@@ -128,3 +128,12 @@ def test_a_text_that_finds_everything_or_nothing_is_refused(
         getattr(connection, kind).find(text)
 
     assert transport.calls == []
+
+
+@pytest.mark.parametrize("text", ["", " ", "\N{ZERO WIDTH SPACE}"])
+@pytest.mark.parametrize("service", ["chats", "users", "groups"])
+def test_a_text_that_nobody_can_see_does_not_find_all(
+    connection: Connection, service: str, text: str
+) -> None:
+    with pytest.raises(ValueError, match=r"^text is empty$"):
+        getattr(connection, service).find(text)
