@@ -245,3 +245,7 @@ class TWUnsupportedError(TWError):
 
 class TWClosedError(TWError):
     """The Connection is closed, or the object belongs to no Connection."""
+
+
+def __dir__() -> list[str]:
+    return [name for name in globals() if name in __all__ or name[:2] == "__"]

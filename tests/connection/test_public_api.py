@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import subprocess
 import sys
@@ -105,6 +106,12 @@ class TestNames:
         names = {name for name in printed.split() if not name.startswith("__")}
 
         assert names == {*teamwire_sync.__all__, "exceptions", "testing"}
+
+    @pytest.mark.parametrize("name", ["exceptions", "gateway", "testing"])
+    def test_dir_of_a_public_module_is_what_it_exports(self, name: str) -> None:
+        module = importlib.import_module(f"teamwire_sync.{name}")
+
+        assert [each for each in dir(module) if each[0] != "_"] == sorted(module.__all__)
 
     def test_what_stands_in_a_public_signature_is_a_public_name(self) -> None:
         """Programs never call the methods of a transport."""
