@@ -6,7 +6,7 @@ import os
 import time
 from abc import ABCMeta
 from functools import partial
-from typing import TYPE_CHECKING, Any, Callable, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Callable, Literal, NoReturn, TypeVar
 
 from teamwire_sync._config import ConnectionConfig
 from teamwire_sync._display.html import count_of, html_table
@@ -44,6 +44,8 @@ else:
     event_models = LazyModule("teamwire_sync._models.events")
     event_services = LazyModule("teamwire_sync._services.events")
     _vendor = LazyModule("teamwire_sync._vendor")
+
+_ConnectionT = TypeVar("_ConnectionT", bound="Connection")
 
 
 class _ConnectionType(ABCMeta):
@@ -231,14 +233,14 @@ class Connection(metaclass=_ConnectionType):
 
     @classmethod
     def from_vendor(
-        cls,
+        cls: type[_ConnectionT],
         connection_factory: Callable[[], Any] | None = None,
         *,
         bot: str | None = None,
         config: ConnectionConfig | None = None,
         store: Store | None = None,
         clock: Callable[[], float] | None = None,
-    ) -> Connection:
+    ) -> _ConnectionT:
         """Return a Connection that uses the vendor's async SDK, see `VendorTransport`.
 
         It ignores ``TEAMWIRE_TRANSPORT`` and the credentials of HTTP. docs/vendor.md documents what
@@ -343,7 +345,7 @@ class Connection(metaclass=_ConnectionType):
         self._groups.close()
         self._transport.close()
 
-    def __enter__(self) -> Connection:
+    def __enter__(self: _ConnectionT) -> _ConnectionT:
         if self._closed:
             message = "the Connection is closed; make a new one"
             raise TWClosedError(message)

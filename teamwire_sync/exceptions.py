@@ -131,13 +131,16 @@ class TWNotFoundError(TWError):
             self.args = (text,)
             self._find = None
 
-    def __getattr__(self, name: str) -> Any:
-        # Python calls this method only if the attribute does not exist.
-        if name != "close_titles" or self._find is None:
-            message = f"{type(self).__name__!r} object has no attribute {name!r}"
-            raise AttributeError(message)
-        self._complete()
-        return self.close_titles
+    # With this method, a type checker would accept any name.
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> object:
+            # Python calls this method only if the attribute does not exist.
+            if name != "close_titles" or self._find is None:
+                message = f"{type(self).__name__!r} object has no attribute {name!r}"
+                raise AttributeError(message)
+            self._complete()
+            return self.close_titles
 
     def __str__(self) -> str:
         self._complete()
@@ -242,3 +245,7 @@ class TWUnsupportedError(TWError):
 
 class TWClosedError(TWError):
     """The Connection is closed, or the object belongs to no Connection."""
+
+
+def __dir__() -> list[str]:
+    return [name for name in globals() if name in __all__ or name[:2] == "__"]

@@ -13,3 +13,7 @@ except ModuleNotFoundError as error:
     raise ImportError(message, name=error.name) from error
 
 __all__ = ["GatewayApp", "create_app"]
+
+
+def __dir__() -> list[str]:
+    return [name for name in globals() if name in __all__ or name[:2] == "__"]

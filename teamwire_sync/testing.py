@@ -55,3 +55,7 @@ def sandbox(
         yield box
     finally:
         box.close()
+
+
+def __dir__() -> list[str]:
+    return [name for name in globals() if name in __all__ or name[:2] == "__"]

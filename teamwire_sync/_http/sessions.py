@@ -389,9 +389,12 @@ def _response_of(found: object, received: requests.Response | None) -> requests.
     if isinstance(found, requests.Response):
         return found
     if received is None:
-        message = f"the session returned a {type(found).__name__}, not a requests.Response"
-        raise TypeError(message)
+        raise TypeError(_no_response(found))
     return received
+
+
+def _no_response(found: object) -> str:
+    return f"the session returned a {type(found).__name__}, not a requests.Response"
 
 
 def _set_upload(prepared: requests.PreparedRequest, upload: UploadBody) -> None:
@@ -431,4 +434,11 @@ def _body(
     if getattr(response, "_content_consumed", False):
         message = "a hook or an adapter of the session has read it, and has not kept it"
         raise AnswerRefusedError(message)
-    return read_body(response.raw, ends_at, write)
+    raw: Any = getattr(response, "raw", None)
+    if hasattr(raw, "headers"):
+        return read_body(raw, ends_at, write)
+    # A test or an adapter has made the response, often with an `io.BytesIO`.
+    content = response.content or b""
+    if not isinstance(content, bytes):
+        raise TypeError(_no_response(response))
+    return take_body(content, write)

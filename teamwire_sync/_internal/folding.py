@@ -11,5 +11,13 @@ def composed(text: str) -> str:
 
 
 def folded(text: str) -> str:
-    """Return the `composed` text in a form for comparisons that ignore case."""
-    return composed(text).casefold()
+    """Return *text* in a form for comparisons that ignore case, width and invisible characters."""
+    # Soft hyphens, marks of the direction and characters without width are not printable.
+    if not text.isprintable():
+        text = "".join([each for each in text if unicodedata.category(each) != "Cf"])
+    text = unicodedata.normalize("NFKC", text).casefold()
+    # The Turkish capital of i has a dot, and the small letter of I has none.
+    text = text.replace("i\N{COMBINING DOT ABOVE}", "i").replace(
+        "\N{LATIN SMALL LETTER DOTLESS I}", "i"
+    )
+    return composed(text)

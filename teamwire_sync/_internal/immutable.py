@@ -23,6 +23,9 @@ def _refuse(value: object, name: str, _new: object = None) -> None:
     stem = "members" if name in _MEMBERS else name[3 * name.startswith("is_") :]
     methods = [f"{verb}_{stem}" for verb in ("set", "add", "remove")]
     calls = " or ".join(f"{each}()" for each in methods if hasattr(kind, each))
-    way = f": to change it on the server, call {calls}" if calls else ""
-    message = f"{kind.__name__}.{name} is read-only{way}"
+    message = f"{kind.__name__}.{name} is read-only"
+    if calls:
+        message += f": to change it on the server, call {calls}"
+    elif not hasattr(kind, name):
+        message = f"{kind.__name__} has no attribute {name!r}, and can't get new ones"
     raise AttributeError(message)

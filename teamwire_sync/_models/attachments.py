@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from attrs import field, frozen
 
@@ -51,7 +51,7 @@ class FileService(Protocol):
     def download(
         self,
         attachment: FileAttachment,
-        path_or_file: str | os.PathLike[str] | BinaryIO,
+        path_or_file: str | os.PathLike[str] | IO[bytes],
         *,
         progress: Progress,
         timeout: float | None,
@@ -93,7 +93,7 @@ class FileAttachment(Attachment):
 
     def download(
         self,
-        path_or_file: str | os.PathLike[str] | BinaryIO,
+        path_or_file: str | os.PathLike[str] | IO[bytes],
         *,
         progress: Progress = None,
         timeout: float | None = None,

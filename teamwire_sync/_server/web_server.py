@@ -22,7 +22,7 @@ from werkzeug.wrappers import Response
 from teamwire_sync._internal.log import logger
 from teamwire_sync._server.errors import error_body
 from teamwire_sync._server.http_connection import TrackedConnection, WsgiGateway
-from teamwire_sync._server.limits import ENDED, Limits
+from teamwire_sync._server.limits import ENDED, Limits, now
 from teamwire_sync._server.middleware import label
 
 if TYPE_CHECKING:
@@ -197,9 +197,9 @@ class Server(wsgi.Server):
         """
         with self._lock:
             self.is_draining = True
-        ends_at = time.monotonic() + seconds
+        ends_at = now() + seconds
         while self.socket is not None or self.under_way():
-            if time.monotonic() > ends_at:
+            if now() > ends_at:
                 return False
             self._end_headers(_LINGER)
             time.sleep(self.expiration_interval)
@@ -215,7 +215,7 @@ class Server(wsgi.Server):
         Returns:
             Whether there was one.
         """
-        late = time.monotonic() - seconds + self.limits.header_timeout
+        late = now() - seconds + self.limits.header_timeout
         with self._lock:
             waiting = [(each.client.headers_due_at, each) for each in self._open]
             slow = sorted(
@@ -256,7 +256,7 @@ class Server(wsgi.Server):
     def process_conn(self, conn: TrackedConnection) -> None:
         """Let a thread serve a request; let a new connection wait for its first byte."""
         if conn.last_used is not None:
-            conn.client.headers_due_at = time.monotonic() + self.limits.header_timeout
+            conn.client.headers_due_at = now() + self.limits.header_timeout
             conn.is_busy = True
             super().process_conn(conn)
         elif (
@@ -325,13 +325,13 @@ class Server(wsgi.Server):
 
     def check_limits(self) -> None:
         """End what has taken too long. The connection loop calls this again and again."""
-        now = time.monotonic()
+        moment = now()
         if self.is_draining and self.socket is not None:
             self._connections.stop_listening()
             self.socket.close()
             self.socket = None
         while self._lingering and (
-            self._lingering[0][0] < now or len(self._lingering) > _MOST_LINGERING
+            self._lingering[0][0] < moment or len(self._lingering) > _MOST_LINGERING
         ):
             _, connection = self._lingering.popleft()
             connection.discard_input()
@@ -345,4 +345,4 @@ class Server(wsgi.Server):
 
 
 def _soon() -> float:
-    return time.monotonic() + _LINGER
+    return now() + _LINGER

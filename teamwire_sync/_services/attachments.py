@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, BinaryIO
+from typing import IO, TYPE_CHECKING
 
 from teamwire_sync._internal.dates import instant_of, milliseconds_of
 from teamwire_sync._internal.fields import is_time
@@ -47,7 +47,7 @@ class Attachments:
         return self
 
     def add_file(
-        self, path_or_file: str | os.PathLike[str] | BinaryIO, name: str | None = None
+        self, path_or_file: str | os.PathLike[str] | IO[bytes], name: str | None = None
     ) -> Attachments:
         """Add a file.
 
@@ -71,19 +71,19 @@ class Attachments:
         return self._add_file(AttachmentType.FILE, path_or_file, name)
 
     def add_image(
-        self, path_or_file: str | os.PathLike[str] | BinaryIO, name: str | None = None
+        self, path_or_file: str | os.PathLike[str] | IO[bytes], name: str | None = None
     ) -> Attachments:
         """Add a picture, which clients show in the chat; see `add_file`."""
         return self._add_file(AttachmentType.GALLERY, path_or_file, name)
 
     def add_sound(
-        self, path_or_file: str | os.PathLike[str] | BinaryIO, name: str | None = None
+        self, path_or_file: str | os.PathLike[str] | IO[bytes], name: str | None = None
     ) -> Attachments:
         """Add a sound, which clients play in the chat; see `add_file`."""
         return self._add_file(AttachmentType.SOUND, path_or_file, name)
 
     def add_video(
-        self, path_or_file: str | os.PathLike[str] | BinaryIO, name: str | None = None
+        self, path_or_file: str | os.PathLike[str] | IO[bytes], name: str | None = None
     ) -> Attachments:
         """Add a video, which clients play in the chat; see `add_file`."""
         return self._add_file(AttachmentType.VIDEO, path_or_file, name)
@@ -160,7 +160,7 @@ class Attachments:
     def _add_file(
         self,
         kind: AttachmentType,
-        path_or_file: str | os.PathLike[str] | BinaryIO,
+        path_or_file: str | os.PathLike[str] | IO[bytes],
         name: str | None,
     ) -> Attachments:
         self._items.append(LocalFile.of(kind, path_or_file, name))

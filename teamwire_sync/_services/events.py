@@ -115,6 +115,9 @@ class EventStream:
             ``connection.events(since=cursor)`` continues there.
     """
 
+    # Also an attribute of the class, for `unittest.mock.create_autospec`.
+    cursor = ""
+
     def __init__(
         self,
         transport: Transport,

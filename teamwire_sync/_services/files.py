@@ -14,7 +14,7 @@ import threading
 import weakref
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Callable, TypeVar
+from typing import IO, TYPE_CHECKING, Any, Callable, TypeVar
 
 from attrs import field, frozen
 
@@ -87,7 +87,7 @@ _given: weakref.WeakValueDictionary[int, _Turns] = weakref.WeakValueDictionary()
 _adding = _Turns()
 
 
-def _turns_of(file: BinaryIO) -> _Turns:
+def _turns_of(file: IO[bytes]) -> _Turns:
     # With the lock, two threads that attach the same file object get the same turns.
     with _adding.lock:
         return _given.setdefault(id(file), _Turns())
@@ -105,7 +105,7 @@ class LocalFile:
 
     type: AttachmentType
     name: str
-    _source: Path | BinaryIO = field(repr=False)
+    _source: Path | IO[bytes] = field(repr=False)
     _start: int = field(default=0, repr=False)
     # Uploads of a path need no turns, because each of them opens the file again.
     _take_turn: Callable[[Callable[[], Any]], Any] = field(default=_at_once, repr=False, eq=False)
@@ -126,17 +126,19 @@ class LocalFile:
             path = _path_of(path_or_file).absolute()
             _require_file(path)
             return cls(kind, _checked_name(name, path.name), path)
+        # An upload of a web framework has the name of the form's field in `name`. No getattr for
+        # `filename`, because gzip warns about its own.
+        upload = getattr(path_or_file, "__dict__", {})
+        own_name = upload.get("filename", getattr(path_or_file, "name", None))
+        if "filename" in upload:
+            # The `read` of FastAPI is a coroutine, and aiohttp has none.
+            path_or_file = upload.get("file", path_or_file)
         if not _is_open_for("read", path_or_file):
             message = (
                 "path_or_file must be a path or a file that is open for reading bytes (mode 'rb'; "
                 f"for bytes in memory use io.BytesIO), not {type(path_or_file).__name__}"
             )
             raise TypeError(message)
-        # An upload of a web framework has the name of the form's field in `name`. No getattr for
-        # `filename`, because gzip warns about its own.
-        own_name = getattr(path_or_file, "__dict__", {}).get(
-            "filename", getattr(path_or_file, "name", None)
-        )
         own_name = Path(own_name).name if isinstance(own_name, str) else ""
         name = _checked_name(name, "" if own_name.startswith("<") else own_name)
         file = path_or_file if _is_seekable(path_or_file) else _copied(path_or_file)
@@ -187,7 +189,7 @@ class OpenFile:
     def __init__(
         self,
         local: LocalFile,
-        file: BinaryIO,
+        file: IO[bytes],
         start: int,
         moved: Callable[[int], object],
     ) -> None:
@@ -258,11 +260,11 @@ def _checked_name(name: str | None, default: str) -> str:
     return name
 
 
-def _is_seekable(file: BinaryIO) -> bool:
+def _is_seekable(file: IO[bytes]) -> bool:
     return bool(getattr(file, "seekable", lambda: False)())
 
 
-def _copied(file: BinaryIO) -> BinaryIO:
+def _copied(file: IO[bytes]) -> IO[bytes]:
     with ExitStack() as stack:
         copy: Any = stack.enter_context(tempfile.TemporaryFile())
         shutil.copyfileobj(file, copy)
@@ -277,7 +279,7 @@ def _copied(file: BinaryIO) -> BinaryIO:
 class Target:
     """The target of a download; made by `target_of`."""
 
-    def __init__(self, file: BinaryIO, moved: Callable[[int], object] = _tell_nobody) -> None:
+    def __init__(self, file: IO[bytes], moved: Callable[[int], object] = _tell_nobody) -> None:
         self._file = file
         self._moved = moved
         self._start = file.tell() if _is_seekable(file) else None
@@ -367,7 +369,7 @@ def target_of(
         part.unlink(missing_ok=True)
 
 
-def _made(part: Path, path: Path) -> BinaryIO:
+def _made(part: Path, path: Path) -> IO[bytes]:
     try:
         return part.open("xb")
     except not_by_signal(OSError) as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Callable
 
-from teamwire_sync._internal.folding import composed
+from teamwire_sync._internal.folding import composed, folded
 from teamwire_sync._internal.validation import require_text
 from teamwire_sync._models.people import Group, User
 from teamwire_sync._transport import MemberEdit
@@ -36,12 +36,12 @@ def search_text(text: str) -> str:
 
     Raises:
         TypeError: *text* is not a str.
-        ValueError: *text* is empty or has only spaces, or is not valid Unicode.
+        ValueError: *text* is empty, has only spaces and invisible characters, or is not valid
+            Unicode.
     """
     require_text(text, "text")
-    part = composed(text)
-    require_text(part, "text", empty=False)
-    return part
+    require_text(folded(text), "text", empty=False)
+    return composed(text)
 
 
 def require_members(edit: MemberEdit, message: str) -> None:

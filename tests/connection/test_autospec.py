@@ -8,7 +8,7 @@ from unittest import mock
 
 import pytest
 
-from teamwire_sync import Connection
+from teamwire_sync import Connection, EventStream
 from tests.support.tables import unlike
 
 # Three ways to the same: an instance, and what a patched class returns.
@@ -43,6 +43,12 @@ def test_refuses_wrong_names_and_wrong_arguments(name: str) -> None:
     ]
 
     assert unlike(lambda work: work(), rows) == []
+
+
+def test_a_stream_of_events_has_its_cursor() -> None:
+    stream = mock.create_autospec(EventStream, instance=True, cursor="c1")
+
+    assert stream.cursor == "c1"
 
 
 def test_the_services_are_no_attributes_of_the_class_which_would_make_each_access_slower() -> None:

@@ -93,6 +93,25 @@ class TestPatch:
 
         assert send.call_args.args[0].url == f"{URL}/v1/bot/me/"
 
+    def test_of_send_with_a_file_as_the_body_answers(self, connection: Connection) -> None:
+        response = requests.Response()
+        response.status_code = 200
+        response.raw = io.BytesIO(json.dumps(ME).encode())
+        with mock.patch("requests.Session.send", return_value=response):
+            assert connection.check().uid == "u1"
+
+    @pytest.mark.parametrize("content", [json.dumps(ME).encode(), mock.Mock()])
+    def test_of_send_with_a_mock_of_a_response(
+        self, connection: Connection, content: object
+    ) -> None:
+        response = mock.Mock(spec=requests.Response, status_code=200, headers={}, content=content)
+        with mock.patch("requests.Session.send", return_value=response):
+            if isinstance(content, bytes):
+                assert connection.check().uid == "u1"
+            else:
+                with pytest.raises(TypeError, match=r"returned a Mock, not a requests\.Response$"):
+                    connection.check()
+
     @pytest.mark.parametrize("what", ["requests.Session.send", "requests.Session"])
     def test_that_returns_no_response_is_told(self, what: str) -> None:
         with (

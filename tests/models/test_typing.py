@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 RIGHT = """
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Union
+from typing import IO, Any, Dict, List, Optional, Union
 
 from teamwire_sync import Attachable, Attachments, Chat, ChatHandle, ChatList, Chats, Connection
 from teamwire_sync import FileAttachment, FileStore, Group, Groups, Message, MessageList, Progress
@@ -58,9 +58,19 @@ picture: bytes = user.load_avatar(timeout=2)
 group: Group = renamed.groups[0].add_members([user])
 members: List[User] = group.get_members()
 admins: Chat = connection.chats.at("t1").add_admins(members)
+
+def upload(opened: IO[bytes]) -> Attachments:
+    return Attachments().add_file(opened)
+
+class Bot(Connection):
+    def warn(self) -> Message:
+        return self.chats.one_by_title("x").post("y")
+
+with Bot() as bot, Bot.from_vendor() as vendor:
+    warnings: List[Message] = [bot.warn(), vendor.warn()]
 """
 SETUP = """from teamwire_sync import (
-    Attachments, Chat, ChatHandle, ChatList, FileAttachment, Group, Message, User
+    Attachments, Chat, ChatHandle, ChatList, FileAttachment, Group, Message, TWNotFoundError, User
 )
 import teamwire_sync
 def work(
@@ -105,6 +115,7 @@ group.get_members().uid
 group.remove_members([chat])
 group.add_members([user]).tid
 Attachments().add_file(5)
+TWNotFoundError("x").close_title
 """
 FIRST = SETUP.count("\n") + 1
 EXPECTED = {("wrong", number) for number in range(FIRST, FIRST + MISTAKES.count("\n"))}

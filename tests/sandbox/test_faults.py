@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -418,6 +419,17 @@ def test_clock_follows_tools_that_move_time(
     (message,) = api.get(f"{CHATS}{KNOWN_CHAT}/messages/", params={"limit": 1}).json()["messages"]
     assert (message["mid"], message["timestamp"]) == (mid, int(may_2031 * 1000))
     assert later == may_2031 + 60
+
+
+@pytest.mark.skipif(not hasattr(time, "clock_gettime"), reason="there is no second clock")
+def test_limits_of_the_server_do_not_move_with_freezegun(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It decides for each call whether to return the frozen time or the real time."""
+    times = cycle([1_935_817_689.0, 5.0])
+    monkeypatch.setattr(time, "monotonic", lambda: next(times))
+    for _ in range(2):
+        api.get(ME)
 
 
 def test_clock_is_not_put_back(api: Api) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -21,7 +20,7 @@ class SlowSocket:
         self.size = size
         self.seconds = seconds
         self.allowed: float | None = None
-        monkeypatch.setattr(limits, "time", SimpleNamespace(monotonic=lambda: self.now))
+        monkeypatch.setattr(limits, "now", lambda: self.now)
         self.client = ClientSocket(cast("Any", self), Limits(timeout=60, rate=1024))
 
     def settimeout(self, seconds: float) -> None:

@@ -137,6 +137,19 @@ class TestNames:
             b"abc",
         )
 
+    def test_an_upload_of_fastapi_which_reads_in_a_coroutine_is_read_as_a_file(self) -> None:
+        class UploadFile:
+            def __init__(self) -> None:
+                self.filename = "report.pdf"
+                self.file = io.BytesIO(b"abc")
+
+            async def read(self) -> bytes:
+                return b""
+
+        file = added(UploadFile())
+
+        assert (file.name, content(file)) == ("report.pdf", b"abc")
+
     def test_an_upload_without_a_file_name_does_not_get_the_one_of_the_forms_field(self) -> None:
         with pytest.raises(ValueError, match=r"^the file has no name: pass one, "):
             Attachments().add_file(FileStorage(io.BytesIO(b"abc"), name="upload"))  # type: ignore[arg-type]

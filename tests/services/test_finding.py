@@ -15,7 +15,14 @@ from tests.support.fake_transport import FakeTransport
 if TYPE_CHECKING:
     from tests.support.builders import Clock
 
-TITLES = ["Küche, Frühdienst", "Nacht  dienst", "Straße 25", "Ops"]
+TITLES = [
+    "Küche, Frühdienst",
+    "Nacht  dienst",
+    "Straße 25",
+    "Ops",
+    "İstanbul",
+    "\N{GREEK SMALL LETTER IOTA WITH DIALYTIKA AND TONOS}",
+]
 
 
 @pytest.fixture
@@ -44,6 +51,13 @@ def connection(transport: FakeTransport, clock: Clock) -> Connection:
         ("nacht dienst", 1),
         ("STRASSE", 2),
         ("op", 3),
+        ("\N{FULLWIDTH LATIN SMALL LETTER O}p", 3),
+        ("o\N{SOFT HYPHEN}p", 3),
+        ("\N{RIGHT-TO-LEFT MARK}ops\N{ZERO WIDTH SPACE}", 3),
+        ("ISTANBUL", 4),
+        ("\N{LATIN SMALL LETTER DOTLESS I}stanbul", 4),
+        ("i\N{COMBINING DOT ABOVE}stanbul", 4),
+        ("\N{GREEK CAPITAL LETTER IOTA}\N{COMBINING DIAERESIS}\N{COMBINING ACUTE ACCENT}", 5),
     ],
 )
 def test_a_part_of_a_title_finds_it_in_any_spelling(
@@ -114,3 +128,12 @@ def test_a_text_that_finds_everything_or_nothing_is_refused(
         getattr(connection, kind).find(text)
 
     assert transport.calls == []
+
+
+@pytest.mark.parametrize("text", ["", " ", "\N{ZERO WIDTH SPACE}"])
+@pytest.mark.parametrize("service", ["chats", "users", "groups"])
+def test_a_text_that_nobody_can_see_does_not_find_all(
+    connection: Connection, service: str, text: str
+) -> None:
+    with pytest.raises(ValueError, match=r"^text is empty$"):
+        getattr(connection, service).find(text)
