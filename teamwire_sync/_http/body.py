@@ -46,6 +46,13 @@ class UploadBody:
         self._source = source
         self.size, self.content_type = source.size, source.content_type
 
+    def __len__(self) -> int:
+        # `requests` asks for it if the body is passed to `Session.request`.
+        return self.size
+
+    def __bool__(self) -> bool:
+        return True
+
     def read(self, size: int = -1) -> bytes:
         """Return at most *size* bytes, or all bytes if *size* < 0.
 

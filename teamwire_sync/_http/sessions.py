@@ -7,11 +7,13 @@ import os
 import queue
 import time
 from collections import OrderedDict
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, Callable
 
 import requests
 from attrs import field, frozen
 from requests.cookies import RequestsCookieJar
+from requests.sessions import merge_setting
 from requests.structures import CaseInsensitiveDict
 from urllib3 import connectionpool
 from urllib3.exceptions import DecodeError
@@ -102,6 +104,7 @@ class _NoCookies(RequestsCookieJar):
 class _Session:
     """A session that sends requests by `requests.Session.send`, which test libraries replace."""
 
+    _auth: BasicAuth
     _session: requests.Session
 
     def send(
@@ -133,7 +136,7 @@ class _Session:
         try:
             with ending_at(ends_at, canceller):
                 try:
-                    response = self._session.send(
+                    response = self._send(
                         prepared, timeout=timeout, allow_redirects=False, **settings
                     )
                 except not_by_signal(requests.HTTPError) as error:
@@ -152,6 +155,20 @@ class _Session:
             # The response refers to the request, and so to the hooks. Without this cycle, an unused
             # socket is closed at once.
             hooks.received = None
+
+    def _send(self, prepared: requests.PreparedRequest, **settings: Any) -> requests.Response:
+        if _is_original(vars(requests.Session).get("request")):
+            return self._session.send(prepared, **settings)
+        # A test has replaced it, or has deleted it so that no program can send a request.
+        return self._session.request(
+            prepared.method or "",
+            prepared.url or "",
+            headers=prepared.headers,
+            data=prepared.body,
+            auth=self._auth,
+            hooks=prepared.hooks,
+            **settings,
+        )
 
     def _settings(self, url: str) -> dict[str, Any]:  # noqa: ARG002
         """Return the settings for a request to *url* that override those of the session."""
@@ -329,6 +346,15 @@ class GivenSession(_Session):
 
     def close(self) -> None:
         """Do nothing: the caller closes the session."""
+
+
+def _is_original(method: object) -> bool:
+    """Return whether *method* is a method of `requests.Session` as `requests` defines it."""
+    # A wrapper may copy every attribute of the method except its code.
+    return (
+        type(method) is FunctionType
+        and method.__code__.co_filename == merge_setting.__code__.co_filename
+    )
 
 
 def _is_in_pool() -> bool:

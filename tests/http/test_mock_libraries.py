@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import io
 import json
@@ -19,7 +20,7 @@ import urllib3
 from httmock import HTTMock, all_requests
 from pytest_httpserver import HTTPServer
 
-from teamwire_sync import Connection, ConnectionConfig, TWConnectionError
+from teamwire_sync import Attachments, Connection, ConnectionConfig, TWConnectionError
 from teamwire_sync.testing import sandbox
 from tests.support.builders import message_answer, message_doc
 from tests.support.needed import missing
@@ -28,6 +29,7 @@ from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from teamwire_sync.testing import Sandbox
 
@@ -92,6 +94,61 @@ class TestPatch:
             assert connection.check().uid == "u1"
 
         assert send.call_args.args[0].url == f"{URL}/v1/bot/me/"
+
+    def test_of_request_answers(self, connection: Connection) -> None:
+        with mock.patch("requests.Session.request", return_value=response_of(ME)) as request:
+            assert connection.check().uid == "u1"
+
+        assert request.call_args.args == ("GET", f"{URL}/v1/bot/me/")
+
+    def test_of_request_before_the_first_connection_answers(self) -> None:
+        program = f"""
+import requests
+from unittest import mock
+from teamwire_sync import Connection
+response = requests.Response()
+response.status_code = 200
+response._content = {json.dumps(ME).encode()!r}
+with mock.patch("requests.Session.request", autospec=True, return_value=response):
+    print(Connection("app", "{SECRET}", "{URL}").check().uid)
+"""
+        done = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, timeout=PATIENCE, check=True
+        )
+
+        assert done.stdout.decode().strip() == "u1"
+
+    def test_that_deletes_request_prevents_requests(
+        self, connection: Connection, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        send = mock.Mock()
+        monkeypatch.setattr("requests.sessions.Session.send", send)
+        monkeypatch.delattr("requests.sessions.Session.request")
+        with pytest.raises(AttributeError, match="request"):
+            connection.check()
+
+        assert send.call_count == 0
+
+    def test_of_request_by_a_wrapper_changes_nothing(
+        self, box: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        original, seen = requests.Session.request, []
+
+        @functools.wraps(original)
+        def request(self: requests.Session, *args: Any, **kwargs: Any) -> requests.Response:
+            seen.append(args[0])
+            return original(self, *args, **kwargs)
+
+        monkeypatch.setattr("requests.sessions.Session.request", request)
+        sent, received = tmp_path / "sent.bin", tmp_path / "received.bin"
+        sent.write_bytes(os.urandom(200_000))
+        with box.connect() as connection:
+            message = connection.chats.get_subscriptions()[0].post("", Attachments().add_file(sent))
+            (attachment,) = message.attachments or ()
+            attachment.download(received)
+
+        assert received.read_bytes() == sent.read_bytes()
+        assert seen == ["GET", "POST", "POST", "GET"]
 
     def test_of_send_with_a_file_as_the_body_answers(self, connection: Connection) -> None:
         response = requests.Response()

@@ -1273,7 +1273,7 @@ MUTANTS = (
         "find compares the code points of a letter",
         'unicodedata.normalize("NFC", text)',
         "text",
-        "tests/services/test_finding.py::test_a_title_in_any_spelling_is_found",
+        "tests/services/test_finding.py::test_the_server_gets_one_form_of_the_text_of_a_user",
         file="_internal/folding.py",
     ),
     _mutant(
