@@ -97,15 +97,12 @@ def init(
         raise_usage_error("--bot needs the vendor's SDK: teamwire-sync --vendor config init")
     if section in _sections(path) and not force and not _may_replace(path, section):
         return
-    given: dict[str, Secret | None] = {}
-    if not is_vendor:
-        given = _given(url, app_id)
+    given = {} if is_vendor else _given(url, app_id)
     wrong = [name for name, value in given.items() if value is None]
     while True:
         new = None
         try:
             new = _through_vendor(bot) if is_vendor else _over_http(given, wrong)
-            _require_readable(new.lines, section)
             found = new.check(settings.timeout)
             break
         except not_by_signal(TWError) as error:
@@ -114,6 +111,8 @@ def init(
                 _fail(error, new, where, partial(_write, path, section) if force else None)
             echo_err(f"Error: {text_of(error)}{'' if new is None else f'; this was {new.way}'}")
             echo_err("Nothing is written yet. Correct the input, or press Ctrl-C.")
+            if new is None:  # what is malformed can't be kept, and may be the Secret
+                given.update(dict.fromkeys(wrong))
     _write(path, section, new.lines)
     echo_err(f"All settings work: {new.way}. They were written to {where}.")
     exported = [name for name in VARIABLES.values() if os.environ.get(name)]
@@ -137,8 +136,8 @@ def print_path(settings: Settings) -> None:
 def show(settings: Settings) -> None:
     """Show the settings, and where each comes from, without a request.
 
-    The command shows the beginning of the App ID, and nothing of the Secret. If a setting is wrong,
-    it shows no value.
+    The command shows the beginning of the App ID and of the bot, and nothing of the Secret. If a
+    setting is wrong, it shows no value.
     """
     profile = settings.profile
     fields = [("config file", str(profile.path or "none")), ("section", profile.section)]
@@ -161,10 +160,10 @@ def show(settings: Settings) -> None:
 
 
 def _shown(name: str, value: Secret) -> str:
-    # A user who confuses them has the Secret as the App ID.
-    shown = {"secret": 0, "app_id": 6}
+    # A user who confuses them has the Secret as the App ID or as the bot.
     text: str = value.reveal()
-    return f"{text[: shown[name]]}..." if name in shown else text
+    most = {"secret": 0, "app_id": 6, "bot": 6}.get(name, len(text))
+    return text if len(text) <= most else f"{text[:most]}..."
 
 
 def _is_vendor(settings: Settings, *, is_http: bool) -> bool:
@@ -175,12 +174,13 @@ def _is_vendor(settings: Settings, *, is_http: bool) -> bool:
     return not is_http and is_chosen and settings.is_vendor()
 
 
-def _require_readable(lines: dict[str, Secret], section: str) -> None:
-    """Raise a usage error if a program would not read a value as it is written."""
+def _require_readable(lines: dict[str, Secret]) -> dict[str, Secret]:
+    """Return *lines*; raise TWConfigError if a program would not read a value as it is written."""
     for name, value in lines.items():
-        problem = problem_of_spelling(Setting(value, name, f"the section [{section}]"))
+        problem = problem_of_spelling(Setting(value, name, name))
         if problem or not value.reveal().isprintable():
-            raise_usage_error(problem or f"{name} must be printable text")
+            raise TWConfigError(problem or f"{name} must be printable text")
+    return lines
 
 
 @frozen
@@ -202,7 +202,8 @@ def _through_vendor(bot: str | None) -> _NewSection:
     lines = {"transport": Secret(VENDOR)}
     if bot is not None:
         lines["bot"] = Secret(require_id(bot.strip(), "--bot"))
-    return _NewSection("through the vendor's SDK, teamwire_api", lines, _try_vendor)
+    way = "through the vendor's SDK, teamwire_api"
+    return _NewSection(way, _require_readable(lines), _try_vendor)
 
 
 def _given(url: str | None, app_id: str | None) -> dict[str, Secret | None]:
@@ -231,7 +232,8 @@ def _over_http(given: dict[str, Secret | None], wrong: list[str]) -> _NewSection
         "secret": credentials.secret,
         "url": Secret(credentials.url),
     }
-    return _NewSection(f"over HTTP to {credentials.url}", lines, partial(_try, credentials))
+    way = f"over HTTP to {credentials.url}"
+    return _NewSection(way, _require_readable(lines), partial(_try, credentials))
 
 
 def _wrong(error: TWError, *, is_checked: bool) -> list[str]:
@@ -242,10 +244,13 @@ def _wrong(error: TWError, *, is_checked: bool) -> list[str]:
         is_checked: Whether the server was asked.
     """
     if is_checked:
+        if isinstance(error, TWConfigError):  # for example, the variable of the CA's certificate
+            return []
         # A bot that may not do this (403) has the right credentials.
         return {401: ["app_id", "secret"], 403: []}.get(error.status or 0, ["url"])
     # The text about a malformed value begins with its name.
-    return [name for name in CREDENTIALS if str(error).startswith(f"{name} ")]
+    text = str(error).replace("the value of ", "", 1)
+    return [name for name in CREDENTIALS if text.startswith(f"{name} ")]
 
 
 def _fail(

@@ -200,6 +200,17 @@ def _line_of(chat: Chat) -> str:
     return f"{chat.tid}  {', '.join((chat.type, count_of(len(chat.users), 'user'), *groups))}"
 
 
+def _refuse_empty_options(ctx: click.Context) -> None:
+    """Raise a usage error if the value of an option is empty, as an unset variable is."""
+    for each in ctx.command.params:
+        value = ctx.params.get(each.name or "")
+        values = value if isinstance(value, tuple) else (value,)
+        may_be_empty = isinstance(each, click.Argument) or each.name in {"title", "message"}
+        if not may_be_empty and any(isinstance(one, str) and not one.strip() for one in values):
+            text = "it is empty"
+            raise click.BadParameter(text, ctx, each)
+
+
 class Command(click.Command):
     """A command whose error names the right place of a misplaced option or text."""
 
@@ -223,24 +234,21 @@ class Command(click.Command):
             else:
                 raise
         else:
-            self._refuse_empty_options(ctx)
+            _refuse_empty_options(ctx)
             return rest
         raise click.UsageError(text, ctx)
-
-    def _refuse_empty_options(self, ctx: click.Context) -> None:
-        """Raise a usage error if the value of an option is empty, as an unset variable is."""
-        for each in self.params:
-            value = ctx.params.get(each.name or "")
-            may_be_empty = isinstance(each, click.Argument) or each.name in {"title", "message"}
-            if not may_be_empty and (value == "" or (isinstance(value, tuple) and "" in value)):
-                text = "it is empty"
-                raise click.BadParameter(text, ctx, each)
 
 
 class CommandGroup(click.Group):
     """A group of `Command` objects."""
 
     command_class = Command
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments before the command."""
+        rest = super().parse_args(ctx, args)
+        _refuse_empty_options(ctx)
+        return rest
 
 
 class MainGroup(CommandGroup):

@@ -8,12 +8,14 @@ from urllib.parse import urlsplit
 import requests
 
 from teamwire_sync._cli.errors import UnusableError, raise_not_found
+from teamwire_sync._cli.settings import without_store
 from teamwire_sync._config import ConnectionConfig
 from teamwire_sync._connection import Connection
 from teamwire_sync._credentials import find_credentials
 from teamwire_sync._internal.folding import folded
 from teamwire_sync._internal.hosts import is_loopback
 from teamwire_sync._internal.signals import not_by_signal
+from teamwire_sync._internal.validation import require_text
 from teamwire_sync._sandbox import SAY_PATH
 from teamwire_sync.exceptions import TWConfigError
 
@@ -45,7 +47,9 @@ def say_as_other_user(
         raise UnusableError(_NO_SANDBOX) from None
     if not is_loopback(urlsplit(access.url).hostname or ""):
         raise UnusableError(_NO_SANDBOX)
+    require_text(text, "the text", empty=False)
     with (
+        without_store(),  # it may have the chats of an earlier sandbox
         Connection(access.app_id, access.secret.reveal(), access.url) as connection,
         requests.Session() as session,
     ):

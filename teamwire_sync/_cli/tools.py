@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from teamwire_sync._cli.errors import (
     Command,
@@ -90,6 +91,12 @@ def sandbox(
     tool for developers: it has no TLS, and everyone on this machine can know its credentials.
     """
     if context.invoked_subcommand is not None:
+        sources = map(context.get_parameter_source, context.params)
+        if any(source is not ParameterSource.DEFAULT for source in sources):
+            raise_usage_error(
+                "say uses the sandbox of your settings, and takes no options of sandbox. "
+                "To name the server: teamwire-sync --url URL sandbox say"
+            )
         return
     testing = _testing()
     try:
@@ -103,10 +110,10 @@ def sandbox(
             click.echo("Ctrl-C stops the sandbox.")
             threading.Event().wait()
     except not_by_signal(OSError) as error:
-        text = (
-            f"can't listen on {host}:{port}: {error.strerror or error}\n"
-            "If your own sandbox runs there, use it. Otherwise pass --port 0 for any free port."
-        )
+        text = f"can't listen on {host}:{port}: {error.strerror or error}"
+        if port:
+            text += "\nIf your own sandbox runs there, use it. "
+            text += "Otherwise pass --port 0 for any free port."
         raise UnusableError(text) from None
     except KeyboardInterrupt:
         click.echo("\nStopped.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import errno
 import re
 import shutil
 import signal
@@ -151,6 +152,17 @@ class TestSandboxCommand:
         assert result.exit_code == USAGE
         assert f"can't listen on 127.0.0.1:{port}" in result.output
         assert "pass --port 0 for any free port" in result.output
+
+    def test_any_free_port_is_not_advised_twice(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def no_such_address(**_: object) -> None:
+            raise OSError(errno.EADDRNOTAVAIL, "no such address")
+
+        monkeypatch.setattr(testing, "sandbox", no_such_address)
+        result = CliRunner().invoke(main, ["sandbox", "--port", "0", "--host", "192.0.2.1"])
+
+        assert result.exit_code == USAGE
+        assert "can't listen on 192.0.2.1:0: no such address" in result.output
+        assert "--port 0" not in result.output
 
     @pytest.mark.parametrize("name", ["foreign.txt", "missing/world.db"])
     def test_a_file_that_is_no_world_is_one_line(self, name: str, tmp_path: Path) -> None:

@@ -312,10 +312,12 @@ class TestTerminal:
                 ["App ID [{app_id}]: ", "{app_id}]: \r\nSecret (it is not shown): "],
             ),
             ({"url": "http://127.0.0.1:1"}, ["Server (https://...) [http://127.0.0.1:1]: "]),
-            ({"url": "http://example.org"}, ["Server (https://...) [http://example.org]: "]),
-            ({"app_id": "https://a.b"}, ["App ID [https://a.b]: "]),
+            ({"url": "http://example.org"}, ["\r\nServer (https://...): "]),
+            ({"app_id": "https://a.b"}, ["\r\nApp ID: "]),
+            ({"app_id": "'a'"}, ["\r\nApp ID: "]),
+            ({"secret": "a # b"}, ["Ctrl-C.\r\nSecret (it is not shown): "]),
         ],
-        ids=["refused", "not reached", "no https", "a URL"],
+        ids=["refused", "not reached", "no https", "a URL", "quotes", "a comment"],
     )
     def test_after_a_failure_it_asks_only_for_what_may_be_wrong(
         self, box: Sandbox, path: Path, wrong: dict[str, str], asked: list[str]
@@ -337,12 +339,33 @@ class TestTerminal:
         assert box.secret in path.read_text("utf-8")
         assert not [each for each in spellings(box.secret) if each in terminal.shown]
 
-    @pytest.mark.parametrize("why", ["forbidden", "a variable"])
+    def test_a_secret_in_the_place_of_the_server_is_no_default(
+        self, box: Sandbox, path: Path
+    ) -> None:
+        with Terminal("config", "init", box=None) as terminal:
+            for question, answer in (
+                ("Server (https://...): ", box.secret),
+                ("App ID: ", box.app_id),
+                ("shown): ", box.url),
+                ("Ctrl-C.\r\nSecret (it is not shown): ", box.secret),
+                ("Ctrl-C.\r\nServer (https://...): ", box.url),
+            ):
+                terminal.wait_for(question)
+                terminal.type(f"{answer}\n")
+
+            assert terminal.finish() == 0
+        assert box.secret in path.read_text("utf-8")
+
+    @pytest.mark.parametrize("why", ["forbidden", "a variable", "a certificate"])
     def test_what_no_input_mends_ends_it(self, box: Sandbox, path: Path, why: str) -> None:
-        more = {"TEAMWIRE_ALLOW_INSECURE_HTTP": "maybe"} if why == "a variable" else {}
+        more = {
+            "a variable": {"TEAMWIRE_ALLOW_INSECURE_HTTP": "maybe"},
+            "a certificate": {"REQUESTS_CA_BUNDLE": "/missing.pem"},
+        }.get(why, {})
+        url = box.url.replace("http:", "https:") if why == "a certificate" else box.url
         if why == "forbidden":
             box.fault("GET", "/v1/bot/me/", status=403)
-        options = ("--url", box.url, "--app-id", box.app_id)
+        options = ("--url", url, "--app-id", box.app_id)
         with Terminal("config", "init", *options, box=None, **more) as terminal:
             terminal.wait_for("shown): ")
             terminal.type(f"{box.secret}\n")
@@ -388,6 +411,14 @@ class TestShow:
             "transport\thttp (TEAMWIRE_TRANSPORT in the environment)",
             f"bot\tb (bot {place})",
         ]
+
+    def test_a_secret_in_the_place_of_the_bot_is_not_shown(
+        self, cli: Cli, box: Sandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("TEAMWIRE_BOT", box.secret)
+        done = cli("config", "show")
+
+        assert (done.code, box.secret in done.out) == (0, False)
 
     def test_a_profile_shows_nothing_of_the_environment(self, cli: Cli, path: Path) -> None:
         path.parent.mkdir()

@@ -11,6 +11,8 @@ from teamwire_sync._sandbox import SAY_PATH
 from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, KNOWN_USER, PUBLIC_CIRCLE
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from teamwire_sync import Message, User
     from teamwire_sync.testing import Sandbox
     from tests.cli.conftest import Cli
@@ -72,7 +74,8 @@ def test_a_member_through_a_circle_can_speak(cli: Cli, box: Sandbox) -> None:
 
 
 def test_a_name_of_several_members_lists_them(cli: Cli, box: Sandbox, people: list[User]) -> None:
-    done = cli(*SAY, "--title", "Ops", "--as", " ", "hello")
+    letter = min(set.intersection(*(set(user.full_name().lower()) - {" "} for user in people)))
+    done = cli(*SAY, "--title", "Ops", "--as", letter, "hello")
 
     assert (done.code, done.out) == (NOT_FOUND, "")
     assert done.err.splitlines()[1:] == [f"  {user.uid}  {user.full_name()}" for user in people]
@@ -94,6 +97,9 @@ def test_a_name_of_nobody_lists_the_members(cli: Cli, people: list[User]) -> Non
         (("missing", "hello"), NOT_FOUND),
         (("--title", "missing", "hello"), NOT_FOUND),
         (("--title", "test", "hello"), NOT_FOUND),
+        ((KNOWN_CHAT, ""), USAGE),
+        ((KNOWN_CHAT, "\udcff"), USAGE),
+        (("--title", "test", "--as", " ", "hello"), USAGE),
     ],
 )
 def test_nothing_is_said_by_mistake(
@@ -141,6 +147,25 @@ def test_a_sandbox_that_does_not_run_is_a_network_error(cli: Cli, box: Sandbox) 
     box.close()
 
     assert cli(*SAY, KNOWN_CHAT, "hello").code == NETWORK
+
+
+def test_the_chats_are_those_of_this_sandbox(
+    cli: Cli, box: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The store may have those of an earlier sandbox with the same port and credentials."""
+    monkeypatch.setenv("TEAMWIRE_STORE", f"file:{tmp_path}")
+    cli("chats", "list")
+    box.add_chat("Ops", users=[KNOWN_USER])
+
+    assert cli(*SAY, "--title", "Ops", "hello").code == 0
+    assert box.count("GET", "/v1/bot/chats/") == 2
+
+
+def test_options_of_the_sandbox_do_not_choose_another_one(cli: Cli, box: Sandbox) -> None:
+    done = cli("sandbox", "--port", "9", "say", KNOWN_CHAT, "hello")
+
+    assert (done.code, box.requests) == (USAGE, [])
+    assert "teamwire-sync --url URL sandbox say" in done.err
 
 
 def test_no_proxy_is_used(cli: Cli, box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -222,6 +222,25 @@ def test_an_option_without_a_value_is_named(cli: Cli, box: Sandbox, command: str
     assert f"Invalid value for '{command.rsplit(maxsplit=1)[-1]}': it is empty" in done.err
 
 
+@pytest.mark.parametrize("value", ["", " "])
+@pytest.mark.parametrize("option", ["--url", "--profile", "--config", "--store"])
+def test_an_option_before_the_command_without_a_value_is_named(
+    cli: Cli, box: Sandbox, option: str, value: str
+) -> None:
+    """Else a script with an unset variable would act as the bot of another profile."""
+    done = cli(option, value, "check")
+
+    assert (done.code, done.out, box.requests) == (USAGE, "", [])
+    assert f"Invalid value for '{option}': it is empty" in done.err
+
+
+def test_a_blank_name_is_that_of_no_user(cli: Cli, box: Sandbox) -> None:
+    done = cli("post", "--user", " ", "hello")
+
+    assert (done.code, box.requests) == (USAGE, [])
+    assert "Invalid value for '--user': it is empty" in done.err
+
+
 @pytest.mark.parametrize("command", ["chats find", "users find", "groups find"])
 def test_an_empty_text_finds_nothing(cli: Cli, box: Sandbox, command: str) -> None:
     done = cli(*command.split(), "")

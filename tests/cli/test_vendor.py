@@ -524,7 +524,7 @@ class TestConfigInit:
             ("config init --bot me", "--bot needs the vendor's SDK: teamwire-sync --vendor"),
             ("--vendor config init --url https://x", "--url and --app-id can't be combined with"),
             ("--vendor config init --app-id x", "--url and --app-id can't be combined with"),
-            ("--vendor config init --bot 'me'", "the value of bot in the section [default] has"),
+            ("--vendor config init --bot 'me'", "the value of bot has"),
             ("--vendor config init --bot a\tb", "bot must be printable text"),
             ("--vendor config init --bot ", "Invalid value for '--bot': it is empty"),
         ],
@@ -553,7 +553,7 @@ class TestConfigInit:
         done = bare_cli("config", "init", "--force", stdin=given)
 
         assert (done.code, path.exists()) == (USAGE, False)
-        assert "the value of secret in the section [default] has quotes around it" in done.err
+        assert "the value of secret has quotes around it" in done.err
         assert box.secret not in done.err
 
 

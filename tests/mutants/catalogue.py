@@ -1072,8 +1072,8 @@ MUTANTS = (
     ),
     _mutant(
         "config init writes what is not read back",
-        "            _require_readable(new.lines, section)\n",
-        "",
+        '            raise TWConfigError(problem or f"{name} must be printable text")\n',
+        "            break\n",
         "tests/cli/test_vendor.py::TestRoundTrip::test_a_bot_is_read_as_it_was_written_or_refused",
         file="_cli/config.py",
     ),
