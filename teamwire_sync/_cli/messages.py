@@ -30,6 +30,7 @@ from teamwire_sync._cli.settings import (
     validate_seconds,
 )
 from teamwire_sync._internal.signals import not_by_signal
+from teamwire_sync._internal.validation import require_text
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -118,7 +119,9 @@ def post(
 
 def _text(words: tuple[str, ...], *, has_files: bool) -> str:
     if words and words != ("-",):
-        return " ".join(words)
+        text = " ".join(words)
+        require_text(text, "the text", empty=has_files)
+        return text
     if has_files and not words:
         return ""
     if sys.stdin is None or (not words and is_terminal(sys.stdin)):

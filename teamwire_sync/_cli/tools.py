@@ -126,7 +126,8 @@ def sandbox(
     "--as",
     "name",
     metavar="NAME",
-    help="A part of a member's name, or the user ID. Default: an administrator of the chat.",
+    help="A part of a member's name, or the user ID. Default: an administrator, or else another "
+    "member.",
 )
 @pass_settings
 def say(settings: Settings, *, text: tuple[str, ...], title: str | None, name: str | None) -> None:

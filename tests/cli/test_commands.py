@@ -105,6 +105,15 @@ class TestPost:
 
         assert (done.code, box.requests) == (USAGE, [])
 
+    @pytest.mark.parametrize("text", ["", "\udcff"])
+    def test_a_text_that_is_refused_makes_no_direct_chat(
+        self, cli: Cli, box: Sandbox, text: str
+    ) -> None:
+        done = cli("post", "--user", KNOWN_USER, text)
+
+        assert (done.code, box.requests) == (USAGE, [])
+        assert "Error: the text " in done.err
+
     @pytest.mark.parametrize("name", ["", "missing.txt"])
     def test_a_file_that_is_none_is_refused(
         self, cli: Cli, box: Sandbox, tmp_path: Path, name: str

@@ -45,10 +45,8 @@ def sh(line: str, server: SandboxProcess) -> str:
 
 
 def test_the_bot_of_the_examples_answers_what_the_shell_says(server: SandboxProcess) -> None:
-    start, talk = blocks("testing.md", "sh")
-    create, run_bot = start.splitlines()
+    run_bot, talk = blocks("testing.md", "sh")
     say, read = talk.splitlines()
-    sh(create, server)
     with subprocess.Popen(
         ["/bin/sh", "-c", f"exec {run_bot}"],
         cwd=ROOT,
@@ -58,13 +56,11 @@ def test_the_bot_of_the_examples_answers_what_the_shell_says(server: SandboxProc
     ) as bot:
         try:
             assert bot.stdout is not None
-            assert bot.stdout.readline().startswith("watching Ops")
+            assert bot.stdout.readline().startswith("watching Mittagessen")
             sh(say, server)
-            wait_until(lambda: len(sh(read, server).splitlines()) == 2)
+            wait_until(lambda: "Weather Bot: hello " in sh(read, server))
         finally:
             bot.kill()
-
-    assert "Weather Bot: hello " in sh(read, server).splitlines()[1]
 
 
 def test_the_exported_lines_are_valid_after_a_restart(server: SandboxProcess) -> None:
