@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -61,7 +62,8 @@ _seed = click.option(
 @click.option(
     "--path",
     type=click.Path(dir_okay=False),
-    help="The file that keeps the data. By default, the data is only in memory.",
+    help="The file that keeps the data. If it has data, --chats and --seed have no effect. By "
+    "default, the data is only in memory.",
 )
 @click.option(
     "--live",
@@ -100,21 +102,25 @@ def sandbox(
         return
     testing = _testing()
     try:
-        with testing.sandbox(
-            chats=chats, seed=seed, host=host, port=port, path=path, live=live or False
-        ) as box:
+        with ExitStack() as exits:
+            try:
+                box = exits.enter_context(
+                    testing.sandbox(
+                        chats=chats, seed=seed, host=host, port=port, path=path, live=live or False
+                    )
+                )
+            except not_by_signal(OSError) as error:
+                text = f"can't listen on {host}:{port}: {error.strerror or error}"
+                if port:
+                    text += "\nIf your own sandbox runs there, use it. "
+                    text += "Otherwise pass --port 0 for any free port."
+                raise UnusableError(text) from None
             click.echo(f"The sandbox runs at {box.url}. In each shell that will use it, run:\n")
             for name, value in box.env.items():
                 click.echo(f"export {name}={value}")
             click.echo("\nTo talk to your bot, run: teamwire-sync sandbox say --title TITLE TEXT")
             click.echo("Ctrl-C stops the sandbox.")
             threading.Event().wait()
-    except not_by_signal(OSError) as error:
-        text = f"can't listen on {host}:{port}: {error.strerror or error}"
-        if port:
-            text += "\nIf your own sandbox runs there, use it. "
-            text += "Otherwise pass --port 0 for any free port."
-        raise UnusableError(text) from None
     except KeyboardInterrupt:
         click.echo("\nStopped.")
 

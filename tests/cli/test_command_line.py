@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from teamwire_sync import Connection, TWServerError, testing
 from teamwire_sync._cli import main
 from teamwire_sync._cli.demo import Demo
-from teamwire_sync._cli.errors import INTERRUPTED, SERVER, USAGE
+from teamwire_sync._cli.errors import BROKEN_PIPE, INTERRUPTED, SERVER, USAGE
 from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
@@ -152,6 +152,15 @@ class TestSandboxCommand:
         assert result.exit_code == USAGE
         assert f"can't listen on 127.0.0.1:{port}" in result.output
         assert "pass --port 0 for any free port" in result.output
+
+    def test_a_closed_pipe_is_no_failure_to_listen(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def closed(*_: object, **__: object) -> None:
+            raise BrokenPipeError
+
+        monkeypatch.setattr("click.echo", closed)
+        result = CliRunner().invoke(main, ["sandbox", "--port", "0", "--chats", "1"])
+
+        assert (result.exit_code, result.output) == (BROKEN_PIPE, "")
 
     def test_any_free_port_is_not_advised_twice(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def no_such_address(**_: object) -> None:
