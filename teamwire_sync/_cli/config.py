@@ -134,10 +134,10 @@ def print_path(settings: Settings) -> None:
 @config.command()
 @pass_settings
 def show(settings: Settings) -> None:
-    """Show the settings, and where each comes from, without a request.
+    """Show the settings that choose the server and the bot, and where each comes from.
 
-    The command shows the beginning of the App ID and of the bot, and nothing of the Secret. If a
-    setting is wrong, it shows no value.
+    The command sends no request. It shows the beginning of the App ID and of the bot, and nothing
+    of the Secret. If a setting is wrong, it shows no value.
     """
     profile = settings.profile
     fields = [("config file", str(profile.path or "none")), ("section", profile.section)]
