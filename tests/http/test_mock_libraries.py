@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib.util
 import io
 import json
 import os
@@ -23,7 +22,6 @@ from pytest_httpserver import HTTPServer
 from teamwire_sync import Attachments, Connection, ConnectionConfig, TWConnectionError
 from teamwire_sync.testing import sandbox
 from tests.support.builders import message_answer, message_doc
-from tests.support.needed import missing
 from tests.support.transport_calls import ME, SECRET, URL
 from tests.support.waiting import PATIENCE
 
@@ -261,8 +259,7 @@ def output_of(program: str, **environment: str) -> str:
 
 
 def test_opentelemetry_sees_each_request_and_its_response(box: Sandbox) -> None:
-    if importlib.util.find_spec("opentelemetry") is None:
-        missing("opentelemetry-instrumentation-requests")
+    pytest.importorskip("opentelemetry", reason="the extra dev has it")
     program = """
 from opentelemetry.instrumentation.requests import RequestsInstrumentor
 from teamwire_sync import Connection
