@@ -10,6 +10,9 @@ demo: $(VENV)/.demo
 
 # Some tests wait for other processes: three workers keep two cores busy.
 PYTEST = -m pytest -q -n 3 --dist worksteal -r fEs -o console_output_style=classic
+# The versions of the double of the vendor's SDK: the newest, and both for test-all.
+export VENDOR_VERSIONS ?= 1.8
+test-all: export VENDOR_VERSIONS = 1.4 1.8
 # What runs the tests: python, or coverage.
 RUN ?= $(BIN)/python
 

@@ -12,6 +12,8 @@ import pytest
 
 from tests.support.waiting import PATIENCE, wait_until
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 HANGING = """
 import ctypes, subprocess, sys, threading
