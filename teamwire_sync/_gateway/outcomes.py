@@ -240,7 +240,7 @@ class Outcomes:
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.executescript(_OPEN)
         # SQLite keeps this file as long as the connection is open, and has no lock on it.
-        self._log = Path(f"{self._path}-wal").open("rb+", buffering=0)  # noqa: SIM115
+        self._log = Path(f"{self._path}-wal").open("rb+", buffering=0)  # noqa: SIM115  see `close`
 
     def _enter(self, slot: tuple[str, str], fingerprint: str) -> _Execution:
         """Wait until no other thread executes the request, and return this thread's execution."""

@@ -170,7 +170,7 @@ class _Session:
             **settings,
         )
 
-    def _settings(self, url: str) -> dict[str, Any]:  # noqa: ARG002
+    def _settings(self, url: str) -> dict[str, Any]:  # noqa: ARG002  a subclass needs it
         """Return the settings for a request to *url* that override those of the session."""
         return {}
 

@@ -31,7 +31,7 @@ class Spool:
     """
 
     def __init__(self) -> None:
-        self._file = cast("BinaryIO", tempfile.SpooledTemporaryFile(IN_MEMORY))  # noqa: SIM115
+        self._file = cast("BinaryIO", tempfile.SpooledTemporaryFile(IN_MEMORY))  # noqa: SIM115  see `close`
         self.digest = hashlib.sha256()
         self.size = 0
         self.is_broken = False

@@ -40,6 +40,6 @@ class WatchedFiles:
         found: list[tuple[int, ...]] = []
         for path in self._paths:
             with suppress(OSError):
-                status = os.stat(path)  # noqa: PTH116  may be a text
+                status = os.stat(path)  # noqa: PTH116  the path may be a str
                 found.append((status.st_ino, status.st_size, status.st_mtime_ns))
         return found

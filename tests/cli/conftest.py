@@ -17,6 +17,7 @@ from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from teamwire_sync.testing import Sandbox
 
@@ -24,6 +25,19 @@ COMMAND = [sys.executable, "-m", "teamwire_sync"]
 BASH = shutil.which("bash") or "/bin/bash"
 # Seconds before a signal is sent once more.
 AGAIN = PATIENCE / 3
+
+
+def write_config(path: Path, text: str, *, mode: int = 0o600) -> None:
+    """Write a config file. On Linux, the folder of a FileStore has the name of its folder."""
+    path.parent.mkdir(0o700, exist_ok=True)
+    path.write_text(text)
+    path.chmod(mode)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """The path of the config file."""
+    return tmp_path / "teamwire_sync" / "config.ini"
 
 
 class Done:

@@ -1,4 +1,4 @@
-"""What the errors about settings advise, in each way to set them."""
+"""Errors about settings give advice that fits how the settings are given."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 
 from teamwire_sync import Connection, ConnectionConfig, TWConfigError
 from teamwire_sync._cli.errors import NETWORK, USAGE
+from tests.cli.conftest import write_config
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,19 +36,6 @@ FILES = {
 }
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Where the config file is."""
-    return tmp_path / "teamwire_sync" / "config.ini"
-
-
-def write(path: Path, text: str) -> None:
-    """Write the config file, for everybody to read."""
-    path.parent.mkdir(0o700, exist_ok=True)
-    path.write_text(text)
-    path.chmod(0o644)
-
-
 @pytest.mark.parametrize("options", [["--profile", "night"], ["--config"], ["--config", "night"]])
 @pytest.mark.parametrize("text", FILES.values(), ids=FILES)
 def test_an_option_that_names_the_bot_needs_no_advice_about_the_environment(
@@ -57,7 +45,7 @@ def test_an_option_that_names_the_bot_needs_no_advice_about_the_environment(
     if options[0] == "--config":
         given = ["--config", str(path), *(["--profile"] if options[1:] else []), *options[1:]]
     if text is not None:
-        write(path, text)
+        write_config(path, text, mode=0o644)
     before = dict(os.environ)
     wrong = []
     for command in COMMANDS:
@@ -83,7 +71,7 @@ def test_a_missing_profile_names_the_variables_that_do_not_count(cli: Cli, path:
 
 def test_a_part_of_the_settings_names_the_rest_of_the_section(cli: Cli, tmp_path: Path) -> None:
     part = tmp_path / "part.ini"
-    write(part, "[default]\nurl = https://x\n")
+    write_config(part, "[default]\nurl = https://x\n", mode=0o644)
     done = cli("--config", str(part), "check")
 
     assert done.err.startswith(
@@ -93,7 +81,7 @@ def test_a_part_of_the_settings_names_the_rest_of_the_section(cli: Cli, tmp_path
 
 
 def test_a_section_that_is_missing_is_that_of_the_option(cli: Cli, path: Path) -> None:
-    write(path, "[day]\n")
+    write_config(path, "[day]\n", mode=0o644)
     done = cli("--profile", "night", "check")
 
     assert done.err == (f"Error: --profile is 'night', but {path} has only the sections: day\n")

@@ -24,12 +24,6 @@ if TYPE_CHECKING:
 on_posix = pytest.mark.skipif(os.name == "nt", reason="there is neither a pty nor such modes")
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Where the file is."""
-    return tmp_path / "teamwire_sync" / "config.ini"
-
-
 def answers(box: Sandbox, **other: str) -> str:
     """What is asked for, a line each."""
     given = {"url": box.url, "app_id": box.app_id, "secret": box.secret, **other}

@@ -19,7 +19,7 @@ from teamwire_sync._cli.errors import AUTH, UNKNOWN, USAGE
 from teamwire_sync._config import INSECURE_HTTP
 from teamwire_sync._profiles import Profile
 from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, KNOWN_USER
-from tests.cli.conftest import COMMAND, environment_of
+from tests.cli.conftest import COMMAND, environment_of, write_config
 from tests.support.sdk_double import DOUBLE, vendor_env
 from tests.support.terminal import Terminal
 from tests.support.waiting import PATIENCE
@@ -48,19 +48,6 @@ def vendor(box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Vendor]:
         yield vendor
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Where the config file is."""
-    return tmp_path / "teamwire_sync" / "config.ini"
-
-
-def write(path: Path, text: str) -> None:
-    """Write the config file. On Linux, the folder of a FileStore has the same name."""
-    path.parent.mkdir(0o700, exist_ok=True)
-    path.write_text(text)
-    path.chmod(0o600)
-
-
 def choose(way: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Choose the vendor's SDK in one of the ways; return the options for the command."""
     if way == "--vendor":
@@ -70,7 +57,7 @@ def choose(way: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     if way == "environment":
         monkeypatch.setenv("TEAMWIRE_TRANSPORT", "vendor")
         return []
-    write(path, "[default]\nurl = http://127.0.0.1:1\n[onprem]\ntransport = vendor\n")
+    write_config(path, "[default]\nurl = http://127.0.0.1:1\n[onprem]\ntransport = vendor\n")
     if way == "--profile":
         monkeypatch.setenv("TEAMWIRE_TRANSPORT", "http")
         return ["--profile", "onprem"]
@@ -183,7 +170,9 @@ class TestCheck:
     def test_over_http_it_names_the_server_and_each_place(
         self, bare_cli: Cli, box: Sandbox, path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        write(path, f"[default]\napp_id = {box.app_id}\nsecret = {box.secret}\nurl = https://x\n")
+        write_config(
+            path, f"[default]\napp_id = {box.app_id}\nsecret = {box.secret}\nurl = https://x\n"
+        )
         monkeypatch.setenv("TEAMWIRE_APP_ID", box.app_id)
         done = bare_cli("--url", box.url, "check")
 
@@ -197,8 +186,8 @@ class TestCheck:
     def test_other_readers_of_the_secret_are_warned_about_once(
         self, box: Sandbox, path: Path
     ) -> None:
-        write(path, f"[default]\napp_id = {box.app_id}\nsecret = {box.secret}\nurl = {box.url}\n")
-        path.chmod(0o644)
+        text = f"[default]\napp_id = {box.app_id}\nsecret = {box.secret}\nurl = {box.url}\n"
+        write_config(path, text, mode=0o644)
         done = process("check", box=None, PYTHONWARNINGS="always")
 
         assert done.returncode == 0
@@ -222,7 +211,7 @@ class TestCheck:
         self, bare_cli: Cli, box: Sandbox, path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """With --profile, a variable does not count."""
-        write(path, f"[onprem]\ntransport = vendor\nurl = {box.url}\n")
+        write_config(path, f"[onprem]\ntransport = vendor\nurl = {box.url}\n")
         done = bare_cli("--profile", "onprem", "check")
         monkeypatch.setenv("TEAMWIRE_TRANSPORT", "vendor")
         found = [done.code, bare_cli("--profile", "onprem", "check").code]
@@ -255,7 +244,7 @@ class TestCheck:
         self, cli: Cli, box: Sandbox, path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """No setting of the file is needed then."""
-        write(path, "no section\n")
+        write_config(path, "no section\n")
         monkeypatch.delenv("TEAMWIRE_URL")
         monkeypatch.setenv("TEAMWIRE_TRANSPORT", "vendor")
 
@@ -266,7 +255,7 @@ class TestErrors:
     @pytest.mark.usefixtures("vendor")
     def test_no_text_for_the_shell_has_a_call_of_python(self, bare_cli: Cli, path: Path) -> None:
         found = {}
-        write(path, "[default]\nurl = http://127.0.0.1:1\n[quoted]\nsecret = 'x'\n")
+        write_config(path, "[default]\nurl = http://127.0.0.1:1\n[quoted]\nsecret = 'x'\n")
         for command in ("check", "--url http://127.0.0.1:1 check", "--profile quoted check"):
             found[command] = bare_cli(*command.split())
         for command in ("--vendor --store file chats list", "--profile no check"):
@@ -336,7 +325,7 @@ def process(
 class TestStores:
     @pytest.mark.parametrize("way", ["variables", "profile", "options"])
     def test_two_processes_share_a_listing(self, box: Sandbox, path: Path, way: str) -> None:
-        write(path, "[onprem]\ntransport = vendor\nbot = the app at the clinic\n")
+        write_config(path, "[onprem]\ntransport = vendor\nbot = the app at the clinic\n")
         bot = {"TEAMWIRE_BOT": "the app at the clinic"}
         variables = {
             "variables": {"TEAMWIRE_STORE": "file", "TEAMWIRE_TRANSPORT": "vendor", **bot},
@@ -371,7 +360,7 @@ class TestStores:
     def test_a_variable_that_an_option_ignores_is_named(
         self, bare_cli: Cli, option: str, path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        write(path, "[onprem]\ntransport = vendor\n[default]\ntransport = vendor\n")
+        write_config(path, "[onprem]\ntransport = vendor\n[default]\ntransport = vendor\n")
         monkeypatch.setenv("TEAMWIRE_BOT", "me")
         value = "onprem" if option == "--profile" else str(path)
         done = bare_cli("--store", "file", option, value, "check")
@@ -425,7 +414,7 @@ class TestConfigInit:
     @pytest.mark.usefixtures("vendor")
     def test_other_sections_stay(self, bare_cli: Cli, box: Sandbox, path: Path) -> None:
         other = f"# mine\n[default]\nurl = {box.url}\n\n"
-        write(path, other)
+        write_config(path, other)
         bare_cli("--vendor", "--profile", "onprem", "config", "init", "--bot", "me")
 
         assert path.read_text() == f"{other}[onprem]\ntransport = vendor\nbot = me\n"
@@ -435,7 +424,7 @@ class TestConfigInit:
         self, bare_cli: Cli, path: Path
     ) -> None:
         before = "[default]\napp_id = a\nsecret = b\nurl = https://x\n"
-        write(path, before)
+        write_config(path, before)
         done = bare_cli("--vendor", "config", "init")
         found = [(done.code, path.read_text())]
         done = bare_cli("--vendor", "config", "init", "--force")
@@ -445,7 +434,7 @@ class TestConfigInit:
 
     @pytest.mark.usefixtures("vendor")
     def test_and_the_other_way_round(self, bare_cli: Cli, box: Sandbox, path: Path) -> None:
-        write(path, "[default]\ntransport = vendor\nbot = b\n")
+        write_config(path, "[default]\ntransport = vendor\nbot = b\n")
         given = f"{box.url}\n{box.app_id}\n{box.secret}\n"
         done = bare_cli("config", "init", "--force", stdin=given)
 
@@ -456,7 +445,7 @@ class TestConfigInit:
     def test_a_terminal_is_asked_before_a_section_is_replaced(
         self, box: Sandbox, path: Path
     ) -> None:
-        write(path, "[default]\nurl = https://x\n")
+        write_config(path, "[default]\nurl = https://x\n")
         env = {"PYTHONPATH": str(DOUBLE), **vendor_env(box)}
         for answer, text in (("n", "url = https://x"), ("y", "transport = vendor")):
             with Terminal("--vendor", "config", "init", box=None, **env) as terminal:
@@ -514,7 +503,7 @@ class TestConfigInit:
     def test_the_lines_of_the_sandbox_come_before_the_file(
         self, cli: Cli, box: Sandbox, path: Path
     ) -> None:
-        write(path, "[default]\ntransport = vendor\n")
+        write_config(path, "[default]\ntransport = vendor\n")
 
         assert cli("check").out.startswith(box.bot_uid)
 
@@ -611,7 +600,7 @@ class TestVendorCheck:
         assert ", your settings do not choose it yet: " in self.line(cli)
 
     def test_says_who_knows_why_they_are_wrong(self, bare_cli: Cli, path: Path) -> None:
-        write(path, "[default]\ntransport = vendor\nurl = https://x\n")
+        write_config(path, "[default]\ntransport = vendor\nurl = https://x\n")
 
         assert self.line(bare_cli).endswith(", your settings are wrong, see: teamwire-sync check")
         assert "there are also settings of HTTP: url in the section" in bare_cli("check").err

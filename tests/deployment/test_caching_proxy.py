@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
-import subprocess
-from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,7 +10,7 @@ import requests
 from teamwire_sync import Connection, ConnectionConfig, TWAuthError
 from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, KNOWN_USER
 from teamwire_sync.testing import Sandbox, sandbox
-from tests.support.needed import missing
+from tests.support.proxies import nginx
 from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
@@ -24,42 +19,18 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-# The user counts only if the tests run as root: others may not read the folder of the test.
-CONFIG = """
-daemon off;
-user root;
-worker_processes 1;
-pid {folder}/nginx.pid;
-error_log {folder}/error.log;
-events {{ worker_connections 64; }}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-    proxy_cache_path {folder}/cache keys_zone=bots:1m;
-    server {{
-        listen 127.0.0.1:{port};
-        location / {{
-            proxy_pass {upstream};
-            proxy_cache bots;
-            proxy_cache_valid 200 1m;
-            add_header X-Cache $upstream_cache_status always;
-        }}
+HTTP = """
+proxy_cache_path {folder}/cache keys_zone=bots:1m;
+server {{
+    listen 127.0.0.1:{port};
+    location / {{
+        proxy_pass {upstream};
+        proxy_cache bots;
+        proxy_cache_valid 200 1m;
+        add_header X-Cache $upstream_cache_status always;
     }}
 }}
 """
-
-
-@pytest.fixture(scope="session")
-def nginx() -> str:
-    """The path of nginx."""
-    path = shutil.which("nginx", path=os.pathsep.join((os.environ["PATH"], "/usr/sbin")))
-    if path is None:
-        missing("nginx")
-    return path
 
 
 @pytest.fixture
@@ -69,23 +40,11 @@ def box() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def url(nginx: str, box: Sandbox, tmp_path: Path) -> Iterator[str]:
+def url(box: Sandbox, tmp_path: Path) -> Iterator[str]:
     """The address of the proxy."""
-    with closing(socket.create_server(("127.0.0.1", 0))) as listening:
-        port = listening.getsockname()[1]
-        config = tmp_path / "nginx.conf"
-        config.write_text(CONFIG.format(folder=tmp_path, port=port, upstream=box.url))
-        # It inherits a socket that listens already: no port that somebody else could take.
-        process = subprocess.Popen(
-            [nginx, "-c", config, "-e", tmp_path / "error.log"],
-            pass_fds=[listening.fileno()],
-            env={**os.environ, "NGINX": f"{listening.fileno()};"},
-        )
-    with process:
-        try:
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
+    names = {"folder": tmp_path, "upstream": box.url}
+    with nginx(tmp_path, lambda port: HTTP.format(port=port, **names)) as (host, port):
+        yield f"http://{host}:{port}"
 
 
 @pytest.fixture

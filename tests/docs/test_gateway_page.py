@@ -37,6 +37,7 @@ from teamwire_sync._server.middleware import MAX_BODY, MAX_UPLOAD
 from teamwire_sync.testing import sandbox
 from tests.support.needed import missing, needed_program
 from tests.support.pages import DOCS, block_with, blocks
+from tests.support.proxies import nginx, running
 from tests.support.sdk_double import DOUBLE, vendor_env
 from tests.support.waiting import PATIENCE
 
@@ -327,17 +328,6 @@ class TestBehindProxy:
         authority.cert_pem.write_to_path(tmp_path / "ca")
         return tmp_path / "ca"
 
-    @staticmethod
-    @contextmanager
-    def running(command: list[str], listening: socket.socket, **env: str) -> Iterator[None]:
-        with subprocess.Popen(
-            command, env={**os.environ, **env}, pass_fds=[listening.fileno()]
-        ) as process:
-            try:
-                yield
-            finally:
-                process.terminate()
-
     def prove(self, port: int, login: tuple[str, str], authority: Path) -> None:
         """A client gets through, and can't say from where it comes."""
         url, verify = f"https://127.0.0.1:{port}", str(authority)
@@ -374,25 +364,11 @@ class TestBehindProxy:
     def test_nginx(
         self, served: Served, login: tuple[str, str], authority: Path, tmp_path: Path
     ) -> None:
-        nginx = needed_program("nginx")
         (site,) = blocks(PAGE, "nginx")
-        with socket.create_server(("127.0.0.1", 0), backlog=128) as listening:
-            port = listening.getsockname()[1]
-            site = site.replace(PORT, str(served.port)).replace("443 ssl", f"127.0.0.1:{port} ssl")
-            site = re.sub(r"/etc/ssl/gateway/\w+\.pem", str(tmp_path / "pem"), site)
-            folders = "".join(
-                f"{kind}_temp_path {tmp_path / kind};\n"
-                for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-            )
-            config = tmp_path / "nginx.conf"
-            user = "user root;\n" if os.getuid() == 0 else ""
-            config.write_text(
-                f"daemon off;\n{user}pid {tmp_path}/pid;\nevents {{}}\n"
-                f"http {{\naccess_log off;\n{folders}{site}}}\n"
-            )
-            command = [nginx, "-c", str(config), "-e", str(tmp_path / "error.log")]
-            with self.running(command, listening, NGINX=f"{listening.fileno()};"):
-                self.prove(port, login, authority)
+        site = site.replace(PORT, str(served.port))
+        site = re.sub(r"/etc/ssl/gateway/\w+\.pem", str(tmp_path / "pem"), site)
+        with nginx(tmp_path, lambda port: site.replace("443 ssl", f"127.0.0.1:{port} ssl")) as at:
+            self.prove(at[1], login, authority)
 
     def test_haproxy(
         self, served: Served, login: tuple[str, str], authority: Path, tmp_path: Path
@@ -405,7 +381,7 @@ class TestBehindProxy:
             sections = sections.replace("/etc/haproxy/gateway.pem", str(tmp_path / "pem"))
             (tmp_path / "haproxy.cfg").write_text(sections)
             command = [haproxy, "-db", "-f", str(tmp_path / "haproxy.cfg")]
-            with self.running(command, listening):
+            with running(command, listening):
                 self.prove(listening.getsockname()[1], login, authority)
 
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import socket
 import ssl
-import subprocess
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
@@ -19,7 +16,7 @@ from teamwire_sync import Connection, ConnectionConfig
 from teamwire_sync._gateway.clients import MOST_FAILURES
 from teamwire_sync._sandbox.world.seed import KNOWN_CHAT
 from tests.support.gateway_process import GatewayProcess
-from tests.support.needed import missing
+from tests.support.proxies import nginx
 from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
@@ -30,35 +27,20 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-CONFIG = """
-daemon off;
-user root;
-worker_processes 1;
-worker_rlimit_nofile 4096;
-pid {folder}/nginx.pid;
-error_log {folder}/error.log;
-events {{ worker_connections 2048; }}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-    client_header_timeout 10s;
-    client_max_body_size 2g;
-    upstream gateway {{ server {host}:{port}; keepalive 16; }}
-    server {{
-        listen 127.0.0.1:{own_port} ssl;
-        ssl_certificate {folder}/pem;
-        ssl_certificate_key {folder}/pem;
-        location / {{
-            proxy_pass http://gateway;
-            proxy_http_version 1.1;
-            proxy_set_header Connection "";
-            proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-            proxy_read_timeout 120s;
-        }}
+HTTP = """
+client_header_timeout 10s;
+client_max_body_size 2g;
+upstream gateway {{ server {host}:{port}; keepalive 16; }}
+server {{
+    listen 127.0.0.1:{own_port} ssl;
+    ssl_certificate {folder}/pem;
+    ssl_certificate_key {folder}/pem;
+    location / {{
+        proxy_pass http://gateway;
+        proxy_http_version 1.1;
+        proxy_set_header Connection "";
+        proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+        proxy_read_timeout 120s;
     }}
 }}
 """
@@ -66,7 +48,7 @@ http {{
 
 @frozen
 class Site:
-    """What the clients of nginx know."""
+    """What a client of nginx needs: the address, the authority and the credentials."""
 
     gateway: GatewayProcess
     address: tuple[str, int]
@@ -84,9 +66,6 @@ class Site:
 
 @pytest.fixture
 def site(box: Sandbox, path: Path, tmp_path: Path) -> Iterator[Site]:
-    nginx = shutil.which("nginx", path=os.pathsep.join((os.environ["PATH"], "/usr/sbin")))
-    if nginx is None:
-        missing("nginx")
     authority = trustme.CA()
     authority.cert_pem.write_to_path(tmp_path / "ca")
     certificate = authority.issue_cert("127.0.0.1")
@@ -94,18 +73,11 @@ def site(box: Sandbox, path: Path, tmp_path: Path) -> Iterator[Site]:
     with ExitStack() as exits:
         options = "--behind-proxy", "127.0.0.1", "--connections", "32"
         gateway = exits.enter_context(closing(GatewayProcess(box, path, *options)))
-        listening = exits.enter_context(socket.create_server(("127.0.0.1", 0), backlog=512))
-        address = listening.getsockname()
-        config = tmp_path / "nginx.conf"
         host, port = gateway.address
-        config.write_text(CONFIG.format(folder=tmp_path, host=host, port=port, own_port=address[1]))
-        process = subprocess.Popen(
-            [nginx, "-c", config, "-e", tmp_path / "error.log"],
-            env={**os.environ, "NGINX": f"{listening.fileno()};"},
-            pass_fds=[listening.fileno()],
+        names = {"folder": tmp_path, "host": host, "port": port}
+        address = exits.enter_context(
+            nginx(tmp_path, lambda own_port: HTTP.format(own_port=own_port, **names))
         )
-        exits.callback(process.wait, PATIENCE)
-        exits.callback(process.terminate)
         yield Site(gateway, address, str(tmp_path / "ca"))
 
 

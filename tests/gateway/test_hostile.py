@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import socket
-import subprocess
 from contextlib import ExitStack, closing, suppress
 from typing import TYPE_CHECKING
 
@@ -16,7 +13,8 @@ from attrs import frozen
 from teamwire_sync.testing import sandbox
 from tests.gateway.hostile_requests import HIDDEN, POSTS, hostile_requests
 from tests.support.gateway_process import GatewayProcess
-from tests.support.needed import missing
+from tests.support.needed import needed_program
+from tests.support.proxies import nginx, running
 from tests.support.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:
@@ -63,26 +61,14 @@ STATUSES = {
     "HTTP/2": 505,
 }
 NGINX = """
-daemon off;
-{user}
-pid {folder}/nginx.pid;
-events {{}}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-    upstream gateway {{ server {host}:{port}; keepalive 16; }}
-    server {{
-        listen 127.0.0.1:{own_port};
-        location / {{
-            proxy_pass http://gateway;
-            proxy_http_version 1.1;
-            proxy_set_header Connection "";
-            proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-        }}
+upstream gateway {{ server {host}:{port}; keepalive 16; }}
+server {{
+    listen 127.0.0.1:{own_port};
+    location / {{
+        proxy_pass http://gateway;
+        proxy_http_version 1.1;
+        proxy_set_header Connection "";
+        proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
     }}
 }}
 """
@@ -156,41 +142,29 @@ def direct(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
         yield Place(gateway, box, gateway.address, 0.01)
 
 
-def program(name: str) -> str:
-    # Debian has them where only root looks.
-    path = shutil.which(name, path=os.pathsep.join((os.environ["PATH"], "/usr/sbin")))
-    if path is None:
-        missing(name)
-    return path
-
-
 @pytest.fixture(scope="module", params=["nginx", "haproxy"])
 def proxied(
     request: pytest.FixtureRequest, box: Sandbox, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Place]:
     folder: Path = tmp_path_factory.mktemp(request.param)
-    path = program(request.param)
     with ExitStack() as exits:
         state = folder / "state"
         gateway = GatewayProcess(box, state, "--behind-proxy", "127.0.0.1")
         exits.enter_context(closing(gateway))
-        listening = exits.enter_context(socket.create_server(("127.0.0.1", 0), backlog=512))
-        address = listening.getsockname()
         host, port = gateway.address
-        number = listening.fileno()
-        file = folder / "configuration"
         if request.param == "nginx":
-            user = "user root;" if os.getuid() == 0 else ""
-            own = {"user": user, "folder": folder, "own_port": address[1]}
-            file.write_text(NGINX.format(host=host, port=port, **own))
-            command = [path, "-c", str(file), "-e", str(folder / "error.log")]
+            address = exits.enter_context(
+                nginx(
+                    folder, lambda own_port: NGINX.format(host=host, port=port, own_port=own_port)
+                )
+            )
         else:
-            file.write_text(HAPROXY.format(host=host, port=port, number=number))
-            command = [path, "-db", "-f", str(file)]
-        env = {**os.environ, "NGINX": f"{number};"}
-        process = subprocess.Popen(command, env=env, pass_fds=[number])
-        exits.callback(process.wait, PATIENCE)
-        exits.callback(process.terminate)
+            listening = exits.enter_context(socket.create_server(("127.0.0.1", 0), backlog=512))
+            address = listening.getsockname()
+            file = folder / "haproxy.cfg"
+            file.write_text(HAPROXY.format(host=host, port=port, number=listening.fileno()))
+            command = [needed_program("haproxy"), "-db", "-f", str(file)]
+            exits.enter_context(running(command, listening))
         yield Place(gateway, box, address, 0.5)
 
 

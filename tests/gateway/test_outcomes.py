@@ -461,7 +461,7 @@ class TestFile:
         clock: Clock,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        """What is in the files when the log is forced onto the disk survives a power cut."""
+        """A power cut leaves what is in the files when the log is forced onto the disk."""
         folder = Path(state.path_of(FILE)).parent
         disk_folder = folder.with_name("disk")
         forced = []

@@ -1,4 +1,4 @@
-"""What type checkers see: a program with right calls, and one with wrong ones."""
+"""Type checkers accept a program with right calls, and find each mistake in a wrong one."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def seen(box: Sandbox) -> list[Any]:
 
 
 def test_the_credentials_follow_from_the_seed_alone() -> None:
-    """What a shell has exported is valid for a later sandbox of another size."""
+    """The variables that a shell has exported stay valid for a sandbox of another size."""
     with sandbox(chats=20, seed=1) as one, sandbox(chats=5, seed=1) as two:
         assert (one.app_id, one.secret) == (two.app_id, two.secret)
         with sandbox(chats=20, seed=2) as three:
