@@ -20,15 +20,9 @@ from teamwire_sync._http.contract import (
     Operation,
     keeps_contract,
 )
-from teamwire_sync._http.errors import (
-    Response,
-    mark_sender,
-    may_pass,
-    network_error,
-    proxy_refusal,
-    seconds,
-)
+from teamwire_sync._http.network_errors import may_pass, network_error, proxy_refusal, seconds
 from teamwire_sync._http.reasons import one_line
+from teamwire_sync._http.responses import Response, mark_sender
 from teamwire_sync._http.retries import FailedAttempt, Retries
 from teamwire_sync._http.sessions import BasicAuth, GivenSession, OwnSession, RawResponse
 from teamwire_sync._internal.fork import on_fork

@@ -14,7 +14,7 @@ from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync.exceptions import TWDeliveryUnknownError, TWError
 
 if TYPE_CHECKING:
-    from teamwire_sync._http.errors import Response
+    from teamwire_sync._http.responses import Response
 
 # The first pause and the longest pause, in seconds. If the server asks for a longer pause, we wait
 # as long as the server asks.

@@ -13,7 +13,7 @@ import pytest
 
 from teamwire_sync import TWProtocolError
 from teamwire_sync._http.contract import OPERATIONS
-from teamwire_sync._http.errors import Response
+from teamwire_sync._http.responses import Response
 from teamwire_sync._http.sessions import RawResponse
 from teamwire_sync._internal.collector import with_fewer_collections
 from tests.support.forks import exit_status, in_child

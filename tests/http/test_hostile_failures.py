@@ -21,7 +21,7 @@ from teamwire_sync import (
     TWUnsupportedError,
 )
 from teamwire_sync._http.contract import OPERATIONS
-from teamwire_sync._http.errors import Response
+from teamwire_sync._http.responses import Response
 from teamwire_sync._http.sessions import RawResponse
 from tests.support.builders import pickled
 

@@ -875,14 +875,14 @@ MUTANTS = (
         "status == 404 and code not in {NOT_FOUND, NO_AVATAR}",
         "False",
         f"{_STATUSES}::TestRefusals::test_404_with_another_code_is_about_no_object[gone]",
-        file="_http/errors.py",
+        file="_http/responses.py",
     ),
     _mutant(
         "an answer of anything shows that a chat was left",
         "            if self._is_foreign:\n",
         "            if False:\n",
         f"{_STATUSES}::TestRefusals::test_a_page_in_place_of_an_answer_is_not_the_servers",
-        file="_http/errors.py",
+        file="_http/responses.py",
     ),
     _mutant(
         "a server that can't tell the changes is never listed again",
@@ -898,7 +898,7 @@ MUTANTS = (
         'return ""',
         f"{_REASONS}::TestTeamwire"
         "::test_leads_to_the_vendors_sdk_unless_the_server_is_known[HAProxy 503-unheard]",
-        file="_http/errors.py",
+        file="_http/responses.py",
     ),
     _mutant(
         "the Secret is removed from a page only after its tags",
@@ -926,7 +926,7 @@ MUTANTS = (
         "        return keeps_contract(self.raw.headers)\n",
         "        return True\n",
         f"{_STATUSES}::TestRefusals::test_a_write_that_gets_the_503_of_a_proxy_is_in_doubt[Envoy]",
-        file="_http/errors.py",
+        file="_http/responses.py",
     ),
     _mutant(
         "a write that was refused on the way is in doubt",
@@ -934,7 +934,7 @@ MUTANTS = (
         "",
         "tests/services/test_foreign_answers.py::TestWrite"
         "::test_that_was_refused_on_the_way_has_no_effect_on_the_cache[404]",
-        file="_http/errors.py",
+        file="_http/responses.py",
     ),
     _mutant(
         "half an emoji of the server stays as it is",
@@ -957,7 +957,7 @@ MUTANTS = (
         "until - time.time()",
         "tests/http/test_waits_and_redirects.py::TestRetryAfter"
         "::test_a_date_is_compared_with_the_clock_of_the_server[600]",
-        file="_http/errors.py",
+        file="_http/responses.py",
     ),
     _mutant(
         "a cool-down without an end",
@@ -1024,7 +1024,7 @@ MUTANTS = (
         "        or _NO_LOGIN.search(str(each))\n",
         "",
         f"{_PROXIES}::TestRefusedLogin::test_of_socks_ends_each_call_at_once[own-wrong password]",
-        file="_http/errors.py",
+        file="_http/network_errors.py",
     ),
     _mutant(
         "a proxy on another machine gets the Secret of an http:// request",
@@ -1140,7 +1140,7 @@ MUTANTS = (
         "(400 <= status < 500 and not is_open)",
         "400 <= status < 500",
         "tests/http/test_repeated_writes.py::TestWrite::test_that_stays_under_way_is_in_doubt",
-        file="_http/errors.py",
+        file="_http/responses.py",
     ),
     _mutant(
         "the body of a stranger is read",

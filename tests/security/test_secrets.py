@@ -18,7 +18,7 @@ from teamwire_sync._credentials import find_credentials
 from teamwire_sync._http.body import DownloadBody, UploadBody
 from teamwire_sync._http.canceller import Canceller
 from teamwire_sync._http.contract import OPERATIONS
-from teamwire_sync._http.errors import Response
+from teamwire_sync._http.responses import Response
 from teamwire_sync._http.sessions import BasicAuth, RawResponse
 from teamwire_sync._internal.secret import Secret
 from teamwire_sync._services.files import LocalFile, Target

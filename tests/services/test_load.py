@@ -466,7 +466,7 @@ def test_an_idle_connection_keeps_nothing_of_the_requests_that_are_over(load: Lo
         "urllib3.response.",
         "http.client.HTTPResponse",
         "teamwire_sync._cache.single_flight.",
-        "teamwire_sync._http.errors.",
+        "teamwire_sync._http.responses.",
         "teamwire_sync._http.body.",
         "teamwire_sync._services.files.",
     )
