@@ -50,9 +50,6 @@ class UploadBody:
         # `requests` asks for it if the body is passed to `Session.request`.
         return self.size
 
-    def __bool__(self) -> bool:
-        return True
-
     def read(self, size: int = -1) -> bytes:
         """Return at most *size* bytes, or all bytes if *size* < 0.
 

@@ -307,11 +307,11 @@ class GivenSession(_Session):
             method,
             self._url + target,
             headers=dict(headers),
-            json=None if upload else body,
+            json=body if upload is None else None,
             auth=self._auth,
         )
         prepared = self._session.prepare_request(request)
-        if upload:
+        if upload is not None:
             _set_upload(prepared, upload)
         return prepared
 

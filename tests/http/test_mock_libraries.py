@@ -148,6 +148,20 @@ with mock.patch("requests.Session.request", autospec=True, return_value=response
         assert received.read_bytes() == sent.read_bytes()
         assert seen == ["GET", "POST", "POST", "GET"]
 
+    def test_of_request_by_a_wrapper_keeps_the_credentials(
+        self, box: Sandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        original = requests.Session.request
+
+        def request(*args: Any, **kwargs: Any) -> requests.Response:
+            return original(*args, **kwargs)
+
+        monkeypatch.setattr("requests.sessions.Session.request", request)
+        with requests.Session() as session:
+            session.auth = "somebody", "else"
+            with Connection(box.app_id, box.secret, box.url, session=session) as connection:
+                assert connection.check().uid == box.bot_uid
+
     def test_of_send_with_a_file_as_the_body_answers(self, connection: Connection) -> None:
         response = requests.Response()
         response.status_code = 200
