@@ -17,7 +17,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from benchmarks.worlds import CHATS_PATH
-from teamwire_sync._connection import _default_clock
+from teamwire_sync._composition import default_clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -76,7 +76,7 @@ class GuardedDict(DictMethod):
 
     def __init__(self, content: Mapping[str, Any]) -> None:
         super().__init__(content)
-        self._clock = _default_clock()
+        self._clock = default_clock()
         self._deadline = self._clock() + 1e6
         self._hits = itertools.count()
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import time
 from abc import ABCMeta
-from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Literal, NoReturn, TypeVar
 
 from teamwire_sync._config import ConnectionConfig
@@ -21,29 +18,22 @@ if TYPE_CHECKING:
 
     import requests
 
-    from teamwire_sync import _credentials, _profiles, _stores, _vendor
-    from teamwire_sync._http import transport as http_transport
-    from teamwire_sync._internal.secret import Secret
+    from teamwire_sync import _composition, _profiles, _stores
     from teamwire_sync._models import events as event_models
     from teamwire_sync._models.events import Event
     from teamwire_sync._models.people import LoggedInUser
     from teamwire_sync._services import events as event_services
-    from teamwire_sync._services import parts
     from teamwire_sync._services.events import EventStream
-    from teamwire_sync._stores.base import Store, StoreSlot
+    from teamwire_sync._stores.base import Store
     from teamwire_sync._transport import Transport
 else:
-    # A program without a Connection needs none of these modules. A program that passes a transport
-    # does not need the first three.
-    _profiles = LazyModule("teamwire_sync._profiles")
-    _credentials = LazyModule("teamwire_sync._credentials")
-    http_transport = LazyModule("teamwire_sync._http.transport")
-    parts = LazyModule("teamwire_sync._services.parts")
+    # A program without a Connection does not need this module.
+    _composition = LazyModule("teamwire_sync._composition")
     # Few programs have a store, listen, or use the vendor's SDK.
+    _profiles = LazyModule("teamwire_sync._profiles")
     _stores = LazyModule("teamwire_sync._stores")
     event_models = LazyModule("teamwire_sync._models.events")
     event_services = LazyModule("teamwire_sync._services.events")
-    _vendor = LazyModule("teamwire_sync._vendor")
 
 _ConnectionT = TypeVar("_ConnectionT", bound="Connection")
 
@@ -55,9 +45,9 @@ class _ConnectionType(ABCMeta):
     `connection.chats` slower. It is an ABCMeta so that a subclass may have `ABC` as a second base.
     """
 
-    chats = property(lambda _: parts.Chats)
-    users = property(lambda _: parts.Users)
-    groups = property(lambda _: parts.Groups)
+    chats = property(lambda _: _composition.Chats)
+    users = property(lambda _: _composition.Users)
+    groups = property(lambda _: _composition.Groups)
 
     def __dir__(cls) -> list[str]:
         return [*super().__dir__(), "chats", "groups", "users"]
@@ -147,17 +137,23 @@ class Connection(metaclass=_ConnectionType):
                 message += ": use teamwire_sync.ConnectionConfig"
             raise TypeError(message)
         if clock is None:
-            clock = _default_clock()
+            clock = _composition.default_clock()
         elif not callable(clock):
             message = f"clock must be callable, not {type(clock).__name__}"
             raise TypeError(message)
         if bot is not None:
             require_id(bot, "bot")
-        stored = has_store(store)
-        _check_transport(transport)
+        is_stored = _composition.has_store(store)
+        _composition.check_transport(transport)
         if transport is None or isinstance(transport, str):
-            transport = _transport_for(
-                given, session, transport, config, app_name=app_name, bot=bot, has_store=stored
+            transport = _composition.transport_for(
+                given,
+                config,
+                session=session,
+                named=transport,
+                app_name=app_name,
+                bot=bot,
+                is_stored=is_stored,
             )
         elif not all(one is None for one in (*given, session, app_name, bot)):
             message = (
@@ -165,71 +161,15 @@ class Connection(metaclass=_ConnectionType):
             )
             raise TypeError(message)
         slot = None
-        if stored:
+        if is_stored:
             slot = _stores.slot_in(store, getattr(transport, "identity", None))
         self._transport = transport
-        ttls: dict[str, Any] = {
-            "clock": clock,
-            "ttl": config.cache_ttl,
-            "recheck_after": config.recheck_after,
-            "listing_timeout": config.listing_timeout,
-        }
-        self._users = parts.UserDirectory(transport, **ttls)
-        self._groups = parts.GroupDirectory(
-            transport,
-            self._users,
-            writing=lambda: self._cache.writing(),  # noqa: PLW0108  the cache is made later
-            **ttls,
-        )
-        self.users = parts.Users(self._users)
-        self.groups = parts.Groups(self._groups)
-        self._make_chats(config, clock, slot)
+        self._parts = parts = _composition.Parts(transport, config, clock, slot)
+        self.chats = _composition.Chats(transport, parts.cache, parts.actions)
+        self.users = _composition.Users(parts.users)
+        self.groups = _composition.Groups(parts.groups)
         self._hide_deleted_messages = config.hide_deleted_messages
         self._proxy_error_timeout = config.proxy_error_timeout
-        transport.on_unauthorized = self._cache.on_unauthorized
-
-    def _make_chats(
-        self, config: ConnectionConfig, clock: Callable[[], float], slot: StoreSlot | None
-    ) -> None:
-        """Create the cache of the chats, and the actions on chats, which invalidate the cache."""
-        transport, timeout = self._transport, config.listing_timeout
-        state = parts.CacheState(
-            clock=clock,
-            ttl=config.cache_ttl,
-            recheck_after=config.recheck_after,
-            own_write_grace=config.own_write_grace,
-            write_timeout=config.total_timeout,
-            stale_if_error=config.stale_if_error,
-        )
-        # The cache and the actions need each other. `actions` is set before the first listing.
-        source: parts.Source
-        source = server = parts.ServerSource(
-            state,
-            lambda request: parts.read_listing(
-                transport, request, timeout=timeout, attach=actions.attach
-            ),
-        )
-        if slot is not None:
-            shared = _stores.SharedListing(
-                slot,
-                check_interval=config.store_check_interval,
-                attach=lambda stored: actions.attach(
-                    list(stored.chats.values()), stored.users, stored.groups
-                ),
-                patience=timeout,
-                grace=config.own_write_grace,
-            )
-            source = _stores.StoreSource(state, server, shared)
-        self._cache = parts.ChatCache(state, source)
-        self._actions = actions = parts.ChatActions(
-            transport,
-            self._users,
-            self._groups,
-            self._cache,
-            hide_deleted_messages=config.hide_deleted_messages,
-            listing_timeout=timeout,
-        )
-        self.chats = parts.Chats(transport, self._cache, actions)
 
     @classmethod
     def from_vendor(
@@ -263,8 +203,10 @@ class Connection(metaclass=_ConnectionType):
             ImportError: The store needs a package that is not installed.
         """
         total_timeout = getattr(config, "total_timeout", ConnectionConfig().total_timeout)
-        profile = _profiles.Profile() if has_store(store) else None
-        transport = _vendor_transport(connection_factory, total_timeout, bot, profile)
+        profile = _profiles.Profile() if _composition.has_store(store) else None
+        transport = _composition.vendor_transport(
+            connection_factory, total_timeout, bot=bot, profile=profile
+        )
         return cls(config=config, transport=transport, store=store, clock=clock)
 
     def check(self, *, timeout: float | None = None) -> LoggedInUser:
@@ -280,7 +222,7 @@ class Connection(metaclass=_ConnectionType):
             TWError: The request failed for another reason. The text says why.
         """
         me = self._transport.get_me(deadline=deadline_of(timeout))
-        self._users.attach([me])
+        self._parts.users.attach([me])
         return me
 
     def events(
@@ -329,8 +271,8 @@ class Connection(metaclass=_ConnectionType):
             own=own,
             hide_deleted_messages=self._hide_deleted_messages,
             proxy_error_timeout=self._proxy_error_timeout,
-            attach=self._actions.attach_events,
-            on_event=self._cache.on_state,
+            attach=self._parts.actions.attach_events,
+            on_event=self._parts.cache.on_state,
         )
 
     def close(self) -> None:
@@ -340,10 +282,7 @@ class Connection(metaclass=_ConnectionType):
         another thread, a free connection or an event, otherwise when their request ends.
         """
         self._closed = True
-        self._cache.close()
-        self._users.close()
-        self._groups.close()
-        self._transport.close()
+        self._parts.close()
 
     def __enter__(self: _ConnectionT) -> _ConnectionT:
         if self._closed:
@@ -381,74 +320,3 @@ class Connection(metaclass=_ConnectionType):
             "in each process"
         )
         raise TypeError(message)
-
-
-def has_store(store: Store | None = None) -> bool:
-    """Return whether there is a store: *store*, or that of ``TEAMWIRE_STORE``."""
-    # No local variable: the value may contain a password.
-    return store is not None or os.environ.get("TEAMWIRE_STORE", "").strip() not in {"", "none"}
-
-
-def _check_transport(transport: object) -> None:
-    """Raise unless *transport* may be the argument of that name."""
-    message = "transport must be 'http', 'vendor' or a transport such as VendorTransport()"
-    if isinstance(transport, str):
-        if transport not in _profiles.WAYS:
-            # Do not quote the value, which may be the Secret by mistake.
-            raise ValueError(message)
-    elif isinstance(transport, type):
-        message += f", not the class {transport.__name__}"
-        raise TypeError(message)
-    elif transport is not None and not hasattr(transport, "iter_chat_pages"):
-        message += f", not {type(transport).__name__}"
-        raise TypeError(message)
-
-
-def _transport_for(
-    credentials: list[Secret | None],
-    session: requests.Session | None,
-    named: str | None,
-    config: ConnectionConfig,
-    *,
-    app_name: str | None,
-    bot: str | None,
-    has_store: bool,
-) -> Transport:
-    """Return the transport that the arguments, the environment or the config file choose."""
-    is_http = any(one is not None for one in (*credentials, session))
-    if is_http and named == _profiles.VENDOR:
-        message = "app_id, secret, url and session can't be combined with transport='vendor'"
-        raise TypeError(message)
-    profile = _profiles.Profile()
-    if not is_http and profile.is_vendor(named):
-        return _vendor_transport(None, config.total_timeout, bot, profile if has_store else None)
-    others = {"session": session, "transport": named}
-    found = _credentials.find_credentials(
-        *credentials,
-        profile=profile,
-        chosen_by=[name for name, value in others.items() if value is not None],
-        allow_insecure_http=config.allow_insecure_http,
-    )
-    return http_transport.HttpTransport(
-        found, config, session=session, app_name=app_name, lazy=has_store
-    )
-
-
-def _vendor_transport(
-    factory: Callable[[], Any] | None,
-    total_timeout: float,
-    bot: str | None,
-    profile: _profiles.Profile | None,
-) -> Transport:
-    """Return a `VendorTransport`. If *bot* is None, it is the one of *profile*."""
-    if bot is None and profile is not None:
-        found = profile.find("bot")
-        bot = None if found is None else found.value.reveal()
-    return _vendor.VendorTransport(factory, total_timeout=total_timeout, bot=bot)
-
-
-def _default_clock() -> Callable[[], float]:
-    """Return a clock that also runs while the machine sleeps, if the system has one."""
-    boottime = getattr(time, "CLOCK_BOOTTIME", None)
-    # Every look-up calls the clock, and a partial is faster than a function.
-    return time.monotonic if boottime is None else partial(time.clock_gettime, boottime)

@@ -19,8 +19,8 @@ from teamwire_sync._cli.output import echo_err, echo_status, escape, is_terminal
 from teamwire_sync._cli.settings import Settings, pass_settings, without_store
 from teamwire_sync._config import ConnectionConfig
 from teamwire_sync._connection import Connection
-from teamwire_sync._credentials import Credentials, find_credentials
 from teamwire_sync._display.html import count_of
+from teamwire_sync._http.credentials import Credentials, find_credentials
 from teamwire_sync._internal.secret import Secret
 from teamwire_sync._internal.signals import not_by_signal, suppress
 from teamwire_sync._internal.validation import require_id

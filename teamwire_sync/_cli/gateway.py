@@ -21,6 +21,7 @@ from teamwire_sync._cli.errors import (
 )
 from teamwire_sync._cli.output import echo_err
 from teamwire_sync._cli.settings import Settings, validate_seconds, without_store
+from teamwire_sync._composition import vendor_transport
 from teamwire_sync._config import ConnectionConfig
 from teamwire_sync._display.html import count_of
 from teamwire_sync._gateway import CACHE_TTL, CONNECTIONS
@@ -265,7 +266,8 @@ def _check(app_module: ModuleType, state: str, proxies: tuple[str, ...], transpo
     app_module.networks(proxies)
     clients = Clients(state)
     if transport == VENDOR:
-        transport, upstream = app_module.vendor_transport(), "the vendor's SDK"
+        transport = vendor_transport(None, ConnectionConfig().total_timeout)
+        upstream = "the vendor's SDK"
     else:
         upstream = transport._credentials.url
     transport.close()
@@ -287,7 +289,7 @@ def _upstream(settings: Settings, upstream: str | None, config: ConnectionConfig
         profile = settings.profile
         is_set = settings.url is not None or any(map(profile.get, [*CREDENTIALS, "transport"]))
         upstream = VENDOR if settings.is_vendor() or not is_set else HTTP
-    return VENDOR if upstream == VENDOR else settings.connect(config, http_by)._transport
+    return VENDOR if upstream == VENDOR else settings.make_transport(config, http_by)
 
 
 def _modules() -> tuple[ModuleType, ModuleType, ModuleType]:

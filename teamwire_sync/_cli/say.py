@@ -11,7 +11,7 @@ from teamwire_sync._cli.errors import UnusableError, raise_not_found
 from teamwire_sync._cli.settings import without_store
 from teamwire_sync._config import ConnectionConfig
 from teamwire_sync._connection import Connection
-from teamwire_sync._credentials import find_credentials
+from teamwire_sync._http.credentials import find_credentials
 from teamwire_sync._internal.folding import folded
 from teamwire_sync._internal.hosts import is_loopback
 from teamwire_sync._internal.signals import not_by_signal

@@ -19,9 +19,10 @@ from teamwire_sync._cli.errors import (
     require_extras,
 )
 from teamwire_sync._cli.output import count_progress, echo_err, escape_lines
+from teamwire_sync._composition import has_store, vendor_transport
 from teamwire_sync._config import ConnectionConfig
-from teamwire_sync._connection import Connection, has_store
-from teamwire_sync._credentials import find_credentials
+from teamwire_sync._connection import Connection
+from teamwire_sync._http.credentials import find_credentials
 from teamwire_sync._internal.folding import folded
 from teamwire_sync._internal.log import logger
 from teamwire_sync._internal.secret import Secret
@@ -42,9 +43,10 @@ from teamwire_sync.exceptions import TWConfigError, TWNotFoundError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from teamwire_sync._credentials import Credentials
+    from teamwire_sync._http.credentials import Credentials
     from teamwire_sync._models.chats import Chat, ChatHandle, ChatList
     from teamwire_sync._models.people import User
+    from teamwire_sync._transport import Transport
 
 _STORE, _DEFAULT = "TEAMWIRE_STORE", "the default"
 
@@ -82,36 +84,12 @@ class Settings:
         if allow_insecure_http:
             self.environment["TEAMWIRE_ALLOW_INSECURE_HTTP"] = "1"
 
-    def connect(
-        self,
-        config: ConnectionConfig | None = None,
-        http_by: str | None = None,
-    ) -> Connection:
-        """Return a new Connection.
-
-        Args:
-            config: The settings of the Connection.
-            http_by: The option that chooses HTTP, whatever the environment and the config file say.
-        """
-        config = config or ConnectionConfig()
-        found = self.find_credentials(http_by)
+    def connect(self) -> Connection:
+        """Return a new Connection."""
+        config = ConnectionConfig()
         with require_extras():
-            if found is not None:
-                return Connection(
-                    found.app_id,
-                    found.secret.reveal(),
-                    found.url,
-                    config=config,
-                    app_name="teamwire-sync",
-                )
-            bot = self.profile.find("bot") if has_store() else None
-            from teamwire_sync._vendor import VendorTransport  # noqa: PLC0415  seldom needed
-
+            transport = self.make_transport(config)
             try:
-                transport = VendorTransport(
-                    total_timeout=config.total_timeout,
-                    bot=None if bot is None else bot.value.reveal(),
-                )
                 return Connection(config=config, transport=transport)
             except not_by_signal(TWConfigError) as error:
                 text = str(error)
@@ -121,6 +99,22 @@ class Settings:
             if variable in self.profile.ignored:
                 text += f". {self.profile.why_ignored()}".rstrip(". ")
         raise TWConfigError(text)
+
+    def make_transport(self, config: ConnectionConfig, http_by: str | None = None) -> Transport:
+        """Return a new transport.
+
+        Args:
+            config: The settings.
+            http_by: The option that chooses HTTP, whatever the environment and the config file say.
+        """
+        found = self.find_credentials(http_by)
+        if found is None:
+            profile = self.profile if has_store() else None
+            return vendor_transport(None, config.total_timeout, profile=profile)
+        from teamwire_sync._http.transport import HttpTransport  # noqa: PLC0415  not for the SDK
+
+        # A listing from a store needs no HTTP client.
+        return HttpTransport(found, config, app_name="teamwire-sync", lazy=has_store())
 
     def find_credentials(self, http_by: str | None = None) -> Credentials | None:
         """Return the credentials; None if the vendor's SDK is the way to the server.

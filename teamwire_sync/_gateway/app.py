@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Callable, Literal
 import attrs
 from werkzeug.wrappers import Response
 
+from teamwire_sync._composition import check_transport, transport_for, vendor_transport
 from teamwire_sync._config import ConnectionConfig
-from teamwire_sync._connection import Connection
 from teamwire_sync._gateway import CACHE_TTL, CONNECTIONS
 from teamwire_sync._gateway.backend import Gateway, GatewayBackend
 from teamwire_sync._gateway.chat_log import ChatLog
@@ -182,15 +182,6 @@ def networks(addresses: Collection[str]) -> list[IPv4Network | IPv6Network]:
     return [ip_network(each) for each in addresses]
 
 
-def vendor_transport(config: ConnectionConfig | None = None) -> Transport:
-    """Return a transport over the vendor's SDK.
-
-    Raises:
-        TWConfigError: The SDK can't be imported.
-    """
-    return Connection.from_vendor(config=config)._transport
-
-
 def refuse_itself(transport: Transport, clients: Clients) -> None:
     """Raise if the upstream of a gateway is this gateway.
 
@@ -262,8 +253,11 @@ def create_app(
         outcomes = exits.enter_context(closing(Outcomes(folder)))
         revisions = Revisions(Path(folder.path_of("revision")))
         clients = Clients(state)
+        check_transport(transport)
         if transport == "vendor":
-            transport = vendor_transport(config)
+            transport = vendor_transport(None, config.total_timeout)
+        elif transport == "http":
+            transport = transport_for([], config, named=transport)
         gateway = Gateway(
             transport, ChatLog(revisions), outcomes, clients, config=config, clock=clock
         )

@@ -9,12 +9,12 @@ import threading
 import time
 from contextlib import contextmanager
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any, Callable, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Callable, TypeVar, cast
 
 import attrs
 
+from teamwire_sync._composition import Parts, default_clock
 from teamwire_sync._config import ConnectionConfig
-from teamwire_sync._connection import Connection
 from teamwire_sync._gateway.documents import Documents, group_of, user_of
 from teamwire_sync._gateway.downloads import Download
 from teamwire_sync._gateway.errors import refusal_for
@@ -71,20 +71,20 @@ _NO_IDS = {".", ".."}
 class Gateway:
     """The parts of a gateway that all requests share.
 
-    Its Connection caches the chats: one listing of the upstream serves all clients.
+    Its cache is that of a Connection: one listing of the upstream serves all clients.
 
     Args:
-        transport: The upstream, or "http" for the server in the environment or the config file.
+        transport: The upstream.
         log: The states of the list of chats.
         outcomes: The outcomes of the requests with an Idempotency-Key.
         clients: The clients.
-        config: The settings of the Connection; None for the default settings.
-        clock: The clock of the Connection, for tests.
+        config: The settings of the upstream and of the cache; None for the default settings.
+        clock: The clock of the cache, for tests.
     """
 
     def __init__(
         self,
-        transport: Transport | Literal["http"],
+        transport: Transport,
         log: ChatLog,
         outcomes: Outcomes,
         clients: Clients,
@@ -95,14 +95,14 @@ class Gateway:
         self.log = log
         self.outcomes = outcomes
         self.clients = clients
-        self._connection = Connection(transport=transport, config=config, clock=clock)
-        self.transport = self._connection._transport
-        self.cache = self._connection._cache
+        config = config or ConnectionConfig()
+        self.transport = transport
+        self._parts = Parts(transport, config, clock or default_clock())
+        self.cache = self._parts.cache
         self._clock = clock or time.monotonic
         self._lock = threading.Lock()
         self._check_at = 0.0
         self._is_ready = False
-        config = config or ConnectionConfig()
         self._keep_visible(outcomes.recent(config.own_write_grace))
 
     def _keep_visible(self, recent: Iterable[tuple[str, str]]) -> None:
@@ -180,7 +180,7 @@ class Gateway:
 
     def close(self) -> None:
         """End all requests to the upstream. Idempotent."""
-        self._connection.close()
+        self._parts.close()
 
 
 @attrs.define

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from teamwire_sync._config import ConnectionConfig
-    from teamwire_sync._credentials import Credentials
+    from teamwire_sync._http.credentials import Credentials
 
 # After one of these statuses a retry may succeed. The server did not do the work, or a gateway lost
 # the response.

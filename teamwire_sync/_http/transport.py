@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     import requests
 
     from teamwire_sync._config import ConnectionConfig
-    from teamwire_sync._credentials import Credentials
     from teamwire_sync._http import client, contract
+    from teamwire_sync._http.credentials import Credentials
     from teamwire_sync._models.chats import Chat, ChatHandle, Message
     from teamwire_sync._models.people import Group, LoggedInUser, User
     from teamwire_sync._transport import (

@@ -12,7 +12,7 @@ import pytest
 
 from teamwire_sync import TWConfigError
 from teamwire_sync._cli.errors import AUTH, INTERRUPTED, NETWORK, USAGE
-from teamwire_sync._credentials import find_credentials
+from teamwire_sync._http.credentials import find_credentials
 from tests.cli.conftest import BASH, COMMAND, environment_of
 from tests.support.leaks import spellings
 from tests.support.terminal import CTRL_C, Terminal

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from teamwire_sync import Connection, TWConfigError
-from teamwire_sync._credentials import Credentials, check_url, find_credentials
+from teamwire_sync._http.credentials import Credentials, check_url, find_credentials
 from teamwire_sync._internal.hosts import is_loopback
 from teamwire_sync._profiles import Profile
 from tests.support.leaks import assert_no_secret

@@ -26,7 +26,7 @@ import tests.support.provocations_of_stores
 import tests.support.provocations_of_vendor  # noqa: F401  they add their own
 from teamwire_sync import Connection, ConnectionConfig, TWError
 from teamwire_sync._cache.single_flight import Flight
-from teamwire_sync._credentials import Credentials
+from teamwire_sync._http.credentials import Credentials
 from teamwire_sync._http.transport import HttpTransport
 from teamwire_sync._internal.waiting import Ticket
 from tests.support.builders import Clock, chat_doc, make_chat, page_doc, user_doc

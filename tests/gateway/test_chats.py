@@ -29,7 +29,7 @@ class TestLookUps:
         """Its names, too, and what it does not tell."""
         chats = gateway.connect().chats.get_subscriptions()
 
-        assert chats == gateway.upstream.chats.get_subscriptions()
+        assert chats == list(gateway.gateway.cache.all(None, refresh=False))
         assert [chat.tid for chat in chats] == _tids(box)
 
     def test_a_client_finds_a_chat_by_its_thread_id_and_by_its_title(

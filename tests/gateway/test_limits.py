@@ -43,7 +43,7 @@ UNABLE: dict[str, Callable[[Connection], Any]] = {
         "", Attachments().add_file(io.BytesIO(b"x"), "x")
     ),
     "post an attachment": lambda one: one.chats.at(KNOWN_CHAT).post("", [make_file()]),
-    "download": lambda one: one._actions.download(
+    "download": lambda one: one._parts.actions.download(
         make_file(), io.BytesIO(), progress=None, timeout=None
     ),
     "list_users": lambda one: one.users.get_all(),

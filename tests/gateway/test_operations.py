@@ -175,7 +175,7 @@ class TestMessages:
     def test_an_unknown_content_is_not_found(self, client: Connection, chat: Chat) -> None:
 
         with pytest.raises(TWNotFoundError):
-            client._actions.download(
+            client._parts.actions.download(
                 make_file("nothing"), io.BytesIO(), progress=None, timeout=None
             )
 

@@ -9,7 +9,7 @@ import requests
 import responses
 
 from teamwire_sync import ConnectionConfig
-from teamwire_sync._credentials import Credentials
+from teamwire_sync._http.credentials import Credentials
 from teamwire_sync._http.transport import HttpTransport
 from tests.support.transport_calls import SECRET, URL, Make, Patient, Pauses
 

@@ -20,7 +20,7 @@ from teamwire_sync import (
     TWServerError,
     TWTimeoutError,
 )
-from teamwire_sync._credentials import Credentials
+from teamwire_sync._http.credentials import Credentials
 from teamwire_sync._http.sessions import OwnSession
 from teamwire_sync._http.transport import HttpTransport
 from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, KNOWN_USER

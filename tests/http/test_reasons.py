@@ -18,7 +18,7 @@ from teamwire_sync import (
     TWRateLimitError,
     TWServerError,
 )
-from teamwire_sync._credentials import Credentials
+from teamwire_sync._http.credentials import Credentials
 from teamwire_sync._http.transport import HttpTransport
 from tests.support.foreign_answers import ANSWERS
 from tests.support.transport_calls import (

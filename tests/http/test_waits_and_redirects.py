@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pytest
 
 from teamwire_sync import ConnectionConfig, TWConfigError
-from teamwire_sync._credentials import Credentials
+from teamwire_sync._http.credentials import Credentials
 from teamwire_sync._http.transport import HttpTransport
 from tests.support.transport_calls import (
     CALLS,

@@ -279,7 +279,7 @@ class TestCredentials:
         path.chmod(0o600)
         monkeypatch.setenv("TEAMWIRE_CONFIG", str(path))
 
-        assert_hidden(report, Connection, "TWConfigError", "_transport_for", hidden=PASSWORD)
+        assert_hidden(report, Connection, "TWConfigError", "transport_for", hidden=PASSWORD)
 
 
 class TestPasswords:

@@ -14,10 +14,10 @@ import pytest
 import requests
 
 from teamwire_sync import Attachments, AttachmentType, Connection, ConnectionConfig, TWError
-from teamwire_sync._credentials import find_credentials
 from teamwire_sync._http.body import DownloadBody, UploadBody
 from teamwire_sync._http.canceller import Canceller
 from teamwire_sync._http.contract import OPERATIONS
+from teamwire_sync._http.credentials import find_credentials
 from teamwire_sync._http.responses import Response
 from teamwire_sync._http.sessions import BasicAuth, RawResponse
 from teamwire_sync._internal.secret import Secret

@@ -20,7 +20,7 @@ from teamwire_sync import (
     TWError,
     TWImageLoadError,
 )
-from teamwire_sync._credentials import find_credentials
+from teamwire_sync._http.credentials import find_credentials
 from teamwire_sync._http.transport import HttpTransport
 from tests.support.leaks import PLAIN, SECRETS, leaks, leaks_of, no_leaks, shown_by
 from tests.support.quotes import APP_ID, ECHOES, ONCE, connected, last, quote

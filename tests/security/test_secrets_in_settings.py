@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable
 import pytest
 
 from teamwire_sync import Connection, TWConfigError
-from teamwire_sync._credentials import check_url, find_credentials
+from teamwire_sync._http.credentials import check_url, find_credentials
 from tests.support.leaks import (
     PLAIN,
     fields_of,

@@ -16,7 +16,7 @@ from requests.adapters import BaseAdapter
 from urllib3 import HTTPResponse
 
 from teamwire_sync import Connection, ConnectionConfig, Event, NewMessageInfo
-from teamwire_sync._credentials import find_credentials
+from teamwire_sync._http.credentials import find_credentials
 from teamwire_sync._http.transport import HttpTransport
 from tests.support.builders import event_doc, events_doc, message_doc
 

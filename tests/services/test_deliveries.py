@@ -22,7 +22,7 @@ from teamwire_sync import (
     TWError,
     TWNotFoundError,
 )
-from teamwire_sync._credentials import Credentials
+from teamwire_sync._http.credentials import Credentials
 from teamwire_sync._http.transport import HttpTransport
 from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, KNOWN_USER
 from teamwire_sync._server import app

@@ -133,7 +133,7 @@ def test_a_fork_while_a_lock_is_held_leaves_it_open_in_the_child(
     is_held, has_forked = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with connection._cache.state._lock:
+        with connection._parts.cache.state._lock:
             is_held.set()
             has_forked.wait(PATIENCE)
 

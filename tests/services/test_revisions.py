@@ -80,7 +80,7 @@ class TestListThatIsBehind:
 
         def hear_first(draft: ChatDraft, *, deadline: float | None) -> ChatState:
             made = create(draft, deadline=deadline)
-            connection._cache.on_state(made.tid, make_chat(made.tid, "theirs"), 11)
+            connection._parts.cache.on_state(made.tid, make_chat(made.tid, "theirs"), 11)
             return made
 
         monkeypatch.setattr(transport, "create_chat", hear_first)
@@ -118,7 +118,7 @@ class TestPage:
     def test_before_a_404_does_not_have_the_chat(
         self, connection: Connection, transport: Numbered
     ) -> None:
-        connection._cache.on_state("t1", None, 10)
+        connection._parts.cache.on_state("t1", None, 10)
 
         assert titles(connection) == []
 
@@ -126,7 +126,7 @@ class TestPage:
         self, connection: Connection, transport: Numbered
     ) -> None:
         transport.earlier_pages = [ChatPage(revision=2, is_last=False)]
-        connection._cache.on_state("t1", None, 8)
+        connection._parts.cache.on_state("t1", None, 8)
 
         assert titles(connection) == ["one"]
 
@@ -134,7 +134,7 @@ class TestPage:
         self, connection: Connection, transport: Numbered
     ) -> None:
         titles(connection)
-        connection._cache.on_state("t1", make_chat("t1", "one"), 9)
+        connection._parts.cache.on_state("t1", make_chat("t1", "one"), 9)
         titles(connection, refresh=False)
 
         assert transport.calls == ["iter_chat_pages"]
@@ -154,7 +154,7 @@ def test_an_event_ends_a_chat_that_was_made_without_a_number(
     transport.chats.pop()
     transport.numbers = (12, None)
     assert titles(connection) == ["one", "new"]
-    connection._cache.on_state(made.tid, None, 11)
+    connection._parts.cache.on_state(made.tid, None, 11)
 
     assert titles(connection, refresh=False) == ["one"]
 

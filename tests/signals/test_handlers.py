@@ -20,7 +20,7 @@ LISTING = ("GET", "/v1/bot/chats/")
 
 
 def _slot_of(connection: Connection) -> Any:
-    return connection._cache._source._shared.slot  # type: ignore[attr-defined]
+    return connection._parts.cache._source._shared.slot  # type: ignore[attr-defined]
 
 
 def _adapter_of(connection: Connection) -> Any:
@@ -65,7 +65,7 @@ def test_a_write_does_not_wait_for_a_thread_that_may_need_the_store(
         chat, gate = connection.chats.get_subscriptions()[0], Gate()
 
         def flush() -> None:
-            with connection._cache._source._shared._flushing:  # type: ignore[attr-defined]
+            with connection._parts.cache._source._shared._flushing:  # type: ignore[attr-defined]
                 gate()
 
         threads.start(flush)

@@ -130,10 +130,13 @@ def left_behind(connection: Connection) -> Iterator[str]:
     client = connection._transport._opened
     if client is not None and client._limit._alive():
         yield "a connection stays taken"
-    state, caches = connection._cache.state, (connection._users._kept, connection._groups._kept)
+    state, caches = (
+        connection._parts.cache.state,
+        (connection._parts.users._kept, connection._parts.groups._kept),
+    )
     if state._flight or state._flights or any(one._flights for one in caches):
         yield "a flight stays"
-    shared = getattr(connection._cache._source, "_shared", None)
+    shared = getattr(connection._parts.cache._source, "_shared", None)
     if shared is None:
         return
     if LeaseKeeper(shared, lambda: False).is_leading:

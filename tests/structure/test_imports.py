@@ -29,12 +29,11 @@ MAY_USE = {
     "_services": {"_cache", "_models", "_transport", "_display", *_BASE},
     "_config": _BASE,
     "_profiles": _BASE,
-    "_credentials": {"_config", "_profiles", *_BASE},
     "_stores": {"_cache", "_models", "_profiles", *_BASE},
-    "_http": {"_transport", "_models", "_config", "_credentials", *_BASE},
+    "_http": {"_transport", "_models", "_config", "_profiles", *_BASE},
     "_vendor": {"_transport", "_models", "_config", *_BASE},
     "_server": {"_transport", "_http", *_BASE},
-    "_gateway": {"_server", "_connection", "_config", "_services", "_cache", "_stores"},
+    "_gateway": {"_server", "_composition", "_config", "_services", "_cache", "_stores"},
     # Its pytest plugin uses what any test uses: testing.
     "_sandbox": {"_server", "_connection", "_transport", "_http", "_models", "testing", *_BASE},
     "testing": {"_sandbox", *_BASE},
@@ -44,7 +43,8 @@ MAY_USE = {
 VENDORS = {"attachments", "chats", "connection", "events", "groups", "message", "users"}
 # They put the others together. Nobody but the programs of users knows these.
 _COMPOSED = {*MAY_USE} - {"testing", "gateway", "_sandbox", "_server", "_gateway"}
-MAY_USE["_connection"] = _COMPOSED
+MAY_USE["_composition"] = _COMPOSED
+MAY_USE["_connection"] = {"_composition", *_COMPOSED}
 MAY_USE["_gateway"] |= MAY_USE["_sandbox"] - {"testing"}
 MAY_USE["_cli"] = {*MAY_USE}
 MAY_USE["__main__"] = {"_cli"}
@@ -146,7 +146,7 @@ def test_each_lazy_module_is_imported_for_type_checking_under_the_same_name() ->
         if _checked(SOURCES[module]).get(name) != target
     }
     assert wrong == set()
-    assert "parts" in _stand_ins(SOURCES["teamwire_sync._connection"])
+    assert "_composition" in _stand_ins(SOURCES["teamwire_sync._connection"])
 
 
 def test_no_lazy_module_is_used_when_a_module_is_imported() -> None:

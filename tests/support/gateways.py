@@ -89,7 +89,6 @@ class ServedGateway:
         clock: Its clock.
 
     Attributes:
-        upstream: The gateway's own Connection to its upstream.
         clients: Its clients.
         login: The App ID and the Secret of one of them.
         faults: Where its answers are not as the contract says.
@@ -114,7 +113,6 @@ class ServedGateway:
         self.gateway = Gateway(
             upstream, self.log, outcomes, self.clients, config=config, clock=clock
         )
-        self.upstream = self.gateway._connection
         self.served: list[tuple[str, str, str, int]] = []
         self._app = GatewayApp(self.gateway)
         self.faults: list[str] = []

@@ -9,7 +9,7 @@ from typing import Any, Callable
 import responses
 
 from teamwire_sync import Connection, ConnectionConfig
-from teamwire_sync._credentials import Credentials
+from teamwire_sync._http.credentials import Credentials
 from teamwire_sync._http.transport import HttpTransport
 from tests.support.fake_transport import FakeTransport
 from tests.support.transport_calls import CONTRACT, call

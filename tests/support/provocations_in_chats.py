@@ -11,7 +11,7 @@ import pytest
 import responses
 
 from teamwire_sync import Attachments, Connection, ConnectionConfig, TWAuthError
-from teamwire_sync._credentials import Credentials
+from teamwire_sync._http.credentials import Credentials
 from teamwire_sync._http.transport import HttpTransport
 from teamwire_sync._transport import ChatPage, EventPage
 from tests.support.builders import chat_doc, make_chat, make_event, page_doc

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Callable
 import pytest
 
 from teamwire_sync import Connection, ConnectionConfig, TWError
-from teamwire_sync._credentials import Credentials
+from teamwire_sync._http.credentials import Credentials
 from teamwire_sync._http.transport import HttpTransport
 from tests.support.builders import user_doc
 from tests.support.raw_server import (

@@ -72,7 +72,7 @@ class Burst:
         self._connection = connect(
             clock=lambda: time.monotonic() + self._passed, config=ConnectionConfig(cache_ttl=TTL)
         )
-        source: Any = self._connection._cache._source
+        source: Any = self._connection._parts.cache._source
         source._server.ask = self._after_saying("asks", source._server.ask)
         source._shared.sleep = self._after_saying("waits", source._shared.sleep)
 

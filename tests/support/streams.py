@@ -19,7 +19,7 @@ from teamwire_sync import (
     TWServerError,
     TWTimeoutError,
 )
-from teamwire_sync._credentials import Credentials
+from teamwire_sync._http.credentials import Credentials
 from teamwire_sync._http.transport import HttpTransport
 from tests.support.builders import user_doc
 from tests.support.leaks import assert_no_secret
