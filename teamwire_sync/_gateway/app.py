@@ -15,9 +15,10 @@ from werkzeug.wrappers import Response
 from teamwire_sync._composition import check_transport, transport_for, vendor_transport
 from teamwire_sync._config import ConnectionConfig
 from teamwire_sync._gateway import CACHE_TTL, CONNECTIONS
-from teamwire_sync._gateway.backend import Gateway, GatewayBackend
+from teamwire_sync._gateway.backend import GatewayBackend
 from teamwire_sync._gateway.chat_log import ChatLog
 from teamwire_sync._gateway.clients import Clients
+from teamwire_sync._gateway.gateway import Gateway
 from teamwire_sync._gateway.outcomes import Outcomes
 from teamwire_sync._gateway.revisions import Revisions
 from teamwire_sync._gateway.state import StateFolder

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from attrs import frozen
 
-from teamwire_sync._gateway.backend import Gateway
 from teamwire_sync._gateway.chat_log import ChatLog
+from teamwire_sync._gateway.gateway import Gateway
 from teamwire_sync._gateway.revisions import Revisions
 from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, KNOWN_USER
 from tests.support.gateway_process import GatewayProcess

@@ -1104,7 +1104,7 @@ MUTANTS = (
         "        if self.keeps_keys is None:\n",
         "tests/gateway/test_keys.py::TestUnknown::"
         "test_a_transport_without_keys_or_promise_gets_the_write_once[Unpromising]",
-        file="_gateway/backend.py",
+        file="_gateway/gateway.py",
     ),
     _mutant(
         "an upstream that is away makes a write of unknown outcome a new one",
@@ -1194,14 +1194,14 @@ MUTANTS = (
         "        if False:\n",
         "tests/gateway/test_chats.py::TestLookUps"
         "::test_its_pages_cost_one_listing_even_if_that_is_slower_than_the_ttl[http]",
-        file="_gateway/backend.py",
+        file="_gateway/gateway.py",
     ),
     _mutant(
         "each stranger who asks whether a gateway is ready costs a request to the upstream",
         "            if self._clock() >= self._check_at:\n",
         "            if True:\n",
         f"{_APP}::TestReady::test_it_is_not_ready_while_the_upstream_fails[500]",
-        file="_gateway/backend.py",
+        file="_gateway/gateway.py",
     ),
     _mutant(
         "a gateway uses itself",

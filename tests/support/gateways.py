@@ -10,9 +10,9 @@ from urllib.parse import parse_qsl
 
 from teamwire_sync import Connection, ConnectionConfig
 from teamwire_sync._gateway.app import GatewayApp
-from teamwire_sync._gateway.backend import Gateway
 from teamwire_sync._gateway.chat_log import ChatLog
 from teamwire_sync._gateway.clients import Client, Clients
+from teamwire_sync._gateway.gateway import Gateway
 from teamwire_sync._gateway.outcomes import Outcomes
 from teamwire_sync._gateway.revisions import Revisions
 from teamwire_sync._gateway.state import StateFolder
