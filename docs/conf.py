@@ -129,6 +129,18 @@ def unlink_folders(app: Any, document: str, source: list[str]) -> None:
     source[0] = re.sub(r"\[(?P<text>[^\]]*)\]\((?P<target>\.\./[^)#]+)\)", text_of, source[0])
 
 
+def link_pages(_app: Any, path: Path, _document: str, source: list[str]) -> None:
+    """Let README.md and others that pages include link the pages, as they are read in docs/."""
+
+    def from_here(link: re.Match[str]) -> str:
+        target = link["target"]
+        page = target.lower() if (HERE / target.lower()).is_file() else f"../{target}"
+        return f"]({target[5:] if target.startswith('docs/') else page}"
+
+    if (HERE / path).resolve().parent == HERE.parent:
+        source[0] = re.sub(r"\]\((?P<target>(?!\w+:|#)[^)#]+)", from_here, source[0])
+
+
 def leave_out_signature(
     _app: Any, kind: str, name: str, value: Any, _options: Any, _signature: Any, _returns: Any
 ) -> tuple[str, None] | None:
@@ -143,4 +155,5 @@ def setup(app: Any) -> None:
     app.add_lexer("cron", TextLexer)
     app.connect("source-read", add_contract)
     app.connect("source-read", unlink_folders)
+    app.connect("include-read", link_pages)
     app.connect("autodoc-process-signature", leave_out_signature)

@@ -32,7 +32,6 @@ ELSEWHERE = {
     'python3 -m venv .venv\n. .venv/bin/activate\npip install ".[cli,sandbox]"\n': (
         "tests/docs/test_installing.py"
     ),
-    "teamwire-sync sandbox --chats 1000\n": "tests/cli/test_command_line.py",
     "teamwire-sync vendor-check\n": "tests/vendor/test_vendor_check.py",
 }
 # The same for all the blocks of a page that are in a language.
@@ -40,19 +39,15 @@ PAGES_ELSEWHERE = {
     ("docs/command-line.md", "bash"): "tests/docs/test_command_line_page.py",
     ("docs/command-line.md", "sh"): "tests/docs/test_command_line_page.py",
     ("docs/connect.md", "ini"): "tests/docs/test_connect_page.py",
-    ("docs/connect.md", "sh"): (
-        "tests/docs/test_connect_page.py and, for pip, tests/docs/test_installing.py"
-    ),
+    ("docs/connect.md", "sh"): "tests/docs/test_connect_page.py",
     ("docs/cron.md", "cron"): "tests/docs/test_cron.py",
     ("docs/cron.md", "sh"): "tests/docs/test_cron.py",
     ("docs/flask.md", "py"): "tests/deployment/test_gunicorn.py",
     **{
         ("docs/gateway.md", language): "tests/docs/test_gateway_page.py"
-        for language in ("docker", "ini", "nginx", "py")
+        for language in ("docker", "ini", "nginx", "py", "sh")
     },
-    ("docs/gateway.md", "sh"): (
-        "tests/docs/test_gateway_page.py and, for pip, tests/docs/test_installing.py"
-    ),
+    ("docs/install.md", "sh"): "tests/docs/test_installing.py",
     ("docs/porting.md", "py"): "the vendor's documentation, which it quotes",
     ("docs/scaling.md", "py"): "tests/docs/test_scaling_page.py",
     ("docs/scaling.md", "sh"): "tests/docs/test_scaling_page.py",

@@ -508,7 +508,5 @@ def test_each_block_for_a_shell_is_run() -> None:
     source = Path(__file__).read_text("utf-8")
     run = re.findall(r'shell\("(.+?)"\)|block_with\(PAGE, "sh", "(.+?)"\)', source)
     parts = [first or second for first, second in run]
-    # Pip's lines are run in test_installing.py.
-    own = [block for block in blocks(PAGE, "sh") if "pip install" not in block]
 
-    assert [block for block in own if not any(part in block for part in parts)] == []
+    assert [block for block in blocks(PAGE, "sh") if not any(part in block for part in parts)] == []
