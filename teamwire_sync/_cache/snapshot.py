@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve, field, frozen
 
 from teamwire_sync._models.chats import UNREADABLE, Chat
+from teamwire_sync._models.people import GroupTuple, UserTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -75,10 +76,10 @@ class ChatSnapshot:
         for old in older:
             fill(chats[old.tid], "tid", old.tid)
         for chat in chats.values():
-            fill(chat, "users", tuple([shared[id(each)] for each in chat.users]))
-            fill(chat, "admins", tuple([shared[id(each)] for each in chat.admins]))
+            fill(chat, "users", UserTuple([shared[id(each)] for each in chat.users]))
+            fill(chat, "admins", UserTuple([shared[id(each)] for each in chat.admins]))
             if chat.groups:
-                fill(chat, "groups", tuple([shared[id(each)] for each in chat.groups]))
+                fill(chat, "groups", GroupTuple([shared[id(each)] for each in chat.groups]))
         return chats
 
     def changed(

@@ -115,7 +115,7 @@ class TestNames:
 
     def test_what_stands_in_a_public_signature_is_a_public_name(self) -> None:
         """Programs never call the methods of a transport."""
-        standard = {"Any", "IO", "Callable", "Iterable", "Literal", "None", "Path"}
+        standard = {"Any", "IO", "Callable", "Iterable", "Literal", "None", "Path", "T"}
         named = {
             (name, word)
             for name in teamwire_sync.__all__

@@ -24,6 +24,7 @@ COLUMNS = {
     ChatList: {
         "tid": "string",
         "title": "string",
+        "display_name": "string",
         "type": "string",
         "users": "int64",
         "groups": "int64",
@@ -85,6 +86,7 @@ class TestChats:
         assert row_of(ChatList([chat])) == {
             "tid": "t1",
             "title": "test",
+            "display_name": "test",
             "type": "one_to_one",
             "users": 2,
             "groups": 3,

@@ -128,7 +128,7 @@ class TestHtml:
         table = Table(ChatList([chat])._repr_html_())
 
         assert table.rows == [
-            ["title", "tid", "type", "users", "groups"],
+            ["name", "tid", "type", "users", "groups"],
             ["test", "t1", "group", "2", "Engines, Engines"],
         ]
 
@@ -148,13 +148,19 @@ class TestHtml:
 
     @pytest.mark.parametrize(
         ("number", "rows", "text"),
-        [(0, 0, "0 of 0"), (20, 20, "20 of 20"), (21, 20, "20 of 21"), (1234, 20, "20 of 1,234")],
+        [
+            (0, 0, "no chats"),
+            (1, 1, "1 chat"),
+            (20, 20, "20 chats"),
+            (21, 20, "20 of 21 chats"),
+            (1234, 20, "20 of 1,234 chats"),
+        ],
     )
     def test_a_long_list_is_cut(self, number: int, rows: int, text: str) -> None:
         html = ChatList(chats(number))._repr_html_()
 
         assert html.count("<tr>") == rows + 1
-        assert html.endswith(f"<p>{text} chats</p>")
+        assert html.endswith(f"<p>{text}</p>")
 
 
 class TestMessages:
