@@ -72,14 +72,16 @@ class ChatSnapshot:
         # A response has each user once, so comparing objects is faster than comparing references.
         same = {each: each for each in _named_by(older).values()}
         shared = {key: same.get(each, each) for key, each in _named_by(chats.values()).items()}
-        fill = object.__setattr__
+        fill, make = object.__setattr__, tuple.__new__
         for old in older:
             fill(chats[old.tid], "tid", old.tid)
         for chat in chats.values():
-            fill(chat, "users", UserTuple([shared[id(each)] for each in chat.users]))
-            fill(chat, "admins", UserTuple([shared[id(each)] for each in chat.admins]))
+            users = make(UserTuple, [shared[id(each)] for each in chat.users])
+            admins = make(UserTuple, [shared[id(each)] for each in chat.admins])
+            fill(chat, "users", users or chat.users)
+            fill(chat, "admins", admins or chat.admins)
             if chat.groups:
-                fill(chat, "groups", GroupTuple([shared[id(each)] for each in chat.groups]))
+                fill(chat, "groups", make(GroupTuple, [shared[id(each)] for each in chat.groups]))
         return chats
 
     def changed(

@@ -318,7 +318,11 @@ def _named(table: Any, objects: Sequence[Any], size: int, kind: type[Any]) -> li
     alone = [kind((each,)) for each in objects]
     make, none = tuple.__new__, kind()
     return [
-        alone[places[end - 1]] if count == 1 else make(kind, every[end - count : end]) or none
+        alone[places[end - 1]]
+        if count == 1
+        else make(kind, every[end - count : end])
+        if count
+        else none
         for count, end in zip(counts, accumulate(counts))
     ]
 
