@@ -95,6 +95,11 @@ class Shown:
     def __add__(self: Any, other: Any) -> Any:
         return type(self)(super().__add__(other))  # type: ignore[misc]
 
+    def __mul__(self: Any, times: Any) -> Any:
+        return type(self)(super().__mul__(times))  # type: ignore[misc]
+
+    __rmul__ = __mul__
+
     def __repr__(self: Any) -> str:
         if len(self) <= _SHOWN:
             return str(super().__repr__())
@@ -138,6 +143,7 @@ class ShownList(Shown, list[T]):
         def __add__(self, other: Any) -> Any: ...
 
     def copy(self: _ListT) -> _ListT:
+        """Return a list of the same items."""
         return self[:]
 
 

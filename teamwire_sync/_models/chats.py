@@ -351,7 +351,7 @@ class Chat(Extensible, BoundChat):
 
     @property
     def display_name(self) -> str:
-        """The title. Without a title: the person in a one-to-one chat, otherwise "no title"."""
+        """The title, or the person in a one-to-one chat without a title, or "no title"."""
         return self._name or "no title"
 
     @property
@@ -394,13 +394,13 @@ FillableChat = fillable(Chat)
 
 
 class ChatList(ShownList[Chat]):
-    """A list of chats."""
+    """A list of chats, which notebooks show as a table. Changing the list changes nothing else."""
 
     _table = CHATS
 
 
 class AttachmentList(ShownList["Attachment"]):
-    """A list of attachments."""
+    """A list of attachments, as `ChatList` is one of chats."""
 
     _table = ATTACHMENTS
 
@@ -494,6 +494,6 @@ class Message(Extensible):
 
 
 class MessageList(ShownList[Message]):
-    """A list of messages."""
+    """A list of messages, as `ChatList` is one of chats."""
 
     _table = MESSAGES

@@ -183,6 +183,6 @@ class ChatAdminsChangeInfo(Event):
 
 
 class EventList(ShownList[Event]):
-    """A list of events, for example ``EventList(connection.events(timeout=10))``."""
+    """A list of events, as `ChatList` is one of chats. Make it of ``connection.events(...)``."""
 
     _table = EVENTS

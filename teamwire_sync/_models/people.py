@@ -137,13 +137,13 @@ class LoggedInUser(Bot):
 
 
 class UserList(ShownList[User]):
-    """A list of users."""
+    """A list of users, as `ChatList` is one of chats."""
 
     _table = USERS
 
 
 class UserTuple(ShownTuple[User]):
-    """A tuple of users."""
+    """A tuple of users, with the table and the data frame of a `UserList`."""
 
     __slots__ = ()
     _table = USERS
@@ -281,13 +281,13 @@ class Group(Extensible, Bound[GroupService]):
 
 
 class GroupList(ShownList[Group]):
-    """A list of circles and distribution lists."""
+    """A list of groups, as `ChatList` is one of chats."""
 
     _table = GROUPS
 
 
 class GroupTuple(ShownTuple[Group]):
-    """A tuple of circles and distribution lists."""
+    """A tuple of groups, with the table and the data frame of a `GroupList`."""
 
     __slots__ = ()
     _table = GROUPS

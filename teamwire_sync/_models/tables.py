@@ -9,6 +9,8 @@ from attrs import fields
 from teamwire_sync._display.html import Cell, Table, html_table
 from teamwire_sync._internal.dates import date_of
 
+# The attributes of events, and what stands before the names in a table.
+_PEOPLE = {"users": (), "groups": (), "added_admins": ("added",), "removed_admins": ("removed",)}
 # The server's timestamps are in milliseconds. In nanoseconds, pandas' years end in 2262.
 _DATE = "datetime64[ms]"
 
@@ -27,11 +29,11 @@ def html_of(value: Any) -> str:
 
 
 def _cell(value: Any) -> Cell:
-    return [_text(each) for each in value] if isinstance(value, tuple) else _text(value)
+    return [text_of(each) for each in value] if isinstance(value, tuple) else text_of(value)
 
 
-def _text(value: Any) -> str:
-    """Return the text of *value* in a cell."""
+def text_of(value: Any) -> str:
+    """Return the text of *value* in a cell, such as the name of a user, a group or a chat."""
     if value is None:
         return ""
     if isinstance(value, str):
@@ -55,7 +57,7 @@ def _date(value: Any) -> str:
 
 
 def _attachments(message: Any) -> Cell:
-    return [_text(each) for each in message.attachments or ()]
+    return [text_of(each) for each in message.attachments or ()]
 
 
 def _message(message: Any) -> Cell:
@@ -73,15 +75,12 @@ def _kind(group: Any) -> str:
 def _who(event: Any) -> str:
     """Return the name of the user who caused *event*."""
     message = getattr(event, "message", None)
-    return _author(message) if message else _text(getattr(event, "user", event.editor))
+    return _author(message) if message else text_of(getattr(event, "user", event.editor))
 
 
 def _author(message: Any) -> str:
-    return (
-        str(message.sender_display_name)
-        if message.sender_display_name
-        else _text(message.from_user)
-    )
+    name: str = message.sender_display_name or text_of(message.from_user)
+    return name
 
 
 def _what(event: Any) -> Cell:
@@ -89,10 +88,12 @@ def _what(event: Any) -> Cell:
     message = getattr(event, "message", None)
     if message:
         return _message(message) or _attachments(message)
-    signs = {"users": "", "groups": "", "added_admins": "+", "removed_admins": "-"}
-    names = [f"{signs[name]}{_text(each)}" for name in signs for each in getattr(event, name, ())]
+    names: list[str] = []
+    for name, label in _PEOPLE.items():
+        people = getattr(event, name, ())
+        names += [*label, *map(text_of, people)] if people else []
     values = (getattr(event, name, None) for name in ("message_id", "value", "title"))
-    return names or next((_text(value) for value in values if value is not None), "")
+    return names or next((text_of(value) for value in values if value is not None), "")
 
 
 CHATS = Table(
@@ -146,7 +147,7 @@ EVENTS = Table(
     {
         "date (UTC)": _date,
         "type": lambda event: event.type,
-        "chat": lambda event: _text(event.chat),
+        "chat": lambda event: text_of(event.chat),
         "who": _who,
         "what": _what,
     },
@@ -165,7 +166,7 @@ ATTACHMENTS = Table(
     {
         "name": _attachment_name,
         "type": lambda attachment: attachment.type,
-        "size": lambda attachment: _text(getattr(attachment, "size", None)),
+        "size": lambda attachment: text_of(getattr(attachment, "size", None)),
     },
     {
         "type": ("string", lambda attachment: attachment.type.value),
@@ -181,7 +182,7 @@ USERS = Table(
         "name": lambda user: user.full_name(),
         "uid": lambda user: user.uid,
         "organisation": lambda user: user.organisation or "",
-        "bot": lambda user: _text(user.is_bot),
+        "bot": lambda user: text_of(user.is_bot),
     },
     {
         "uid": ("string", lambda user: user.uid),
@@ -197,8 +198,8 @@ GROUPS = Table(
         "title": lambda group: group.title,
         "gid": lambda group: group.gid,
         "kind": _kind,
-        "public": lambda group: _text(group.is_public),
-        "owner": lambda group: _text(group.owner),
+        "public": lambda group: text_of(group.is_public),
+        "owner": lambda group: text_of(group.owner),
     },
     {
         "gid": ("string", lambda group: group.gid),

@@ -180,6 +180,9 @@ class Chats:
             raise TWAmbiguousTitleError(message, title=title, candidates=ChatList(found))
         return found[0]
 
+    def __repr__(self) -> str:
+        return f"<Chats: {self.cache_info().chats:,} in memory; get_subscriptions() lists them>"
+
     def _similar(self, title: str, titles: Iterable[str]) -> tuple[str, tuple[str, ...]]:
         index = self._title_index
         if index.titles is not titles:
@@ -190,6 +193,8 @@ class Chats:
         """Return the chats whose title contains *text*, or an empty list.
 
         Upper and lower case, Unicode forms of a letter, and repeated spaces make no difference.
+        A chat without a title is never found, not even by its `Chat.display_name`: `create_chat`
+        with one user returns the one-to-one chat with this user.
 
         Args:
             text: A part of a title. It must not be empty.

@@ -37,6 +37,9 @@ class Users:
     def __init__(self, directory: UserDirectory) -> None:
         self._directory = directory
 
+    def __repr__(self) -> str:
+        return "<Users: get_all() lists them, find() searches them>"
+
     def get_user(self, uid: str, *, timeout: float | None = None) -> User | None:
         """Return the user with the ID *uid*, or None.
 
@@ -179,6 +182,9 @@ class Groups:
 
     def __init__(self, directory: GroupDirectory) -> None:
         self._directory = directory
+
+    def __repr__(self) -> str:
+        return "<Groups: get_all() lists them, find() searches them>"
 
     def get_group(self, gid: str, *, timeout: float | None = None) -> Group | None:
         """Return the circle or distribution list with the ID *gid*, or None.
