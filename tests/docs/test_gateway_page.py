@@ -55,8 +55,6 @@ HOST, PORT = "gateway.example.org", "8480"
 STATE = "/var/lib/teamwire-gateway"
 OPTIONS = {each.name: each.default for each in gateway_command.params}
 MOST_CONNECTIONS = OPTIONS["connections"]
-# Characters of a block on a telephone with 390 pixels.
-NARROW = 40
 
 
 def shell(part: str) -> str:
@@ -470,12 +468,6 @@ class TestUnit:
         (seconds,) = re.findall(r"^TimeoutStopSec=(\d+)$", unit, re.MULTILINE)
 
         assert int(seconds) >= OPTIONS["grace"] + 5
-
-
-def test_the_picture_fits_on_a_telephone() -> None:
-    picture = block_with(PAGE, "text", "+---")
-
-    assert max(map(len, picture.splitlines())) <= NARROW
 
 
 def test_the_figures_are_those_of_the_program() -> None:
