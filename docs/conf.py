@@ -72,12 +72,13 @@ nitpick_ignore_regex = [
     # those of requests and urllib3
     (r"py:class|any", r"requests\.Session"),
     # what the signatures name and the reference does not have
-    (r"py:class", r"(Progress|ShownList|_ConnectionT)"),
+    (r"py:class", r"(Progress|ShownList|ShownTuple|_ConnectionT|.*_ListT)"),
 ]
 
 # Made by the package alone: how is nobody's business.
 MADE_BY_US = {
     "Attachable",
+    "AttachmentList",
     "Bot",
     "CacheInfo",
     "CalendarAttachment",
@@ -89,10 +90,13 @@ MADE_BY_US = {
     "ChatMemberChangeInfo",
     "Chats",
     "Event",
+    "EventList",
     "EventStream",
     "Fault",
     "FileAttachment",
     "Group",
+    "GroupList",
+    "GroupTuple",
     "Groups",
     "Hold",
     "LinkPreview",
@@ -108,6 +112,8 @@ MADE_BY_US = {
     "ServedRequest",
     "Store",
     "User",
+    "UserList",
+    "UserTuple",
     "Users",
 }
 
@@ -129,6 +135,18 @@ def unlink_folders(app: Any, document: str, source: list[str]) -> None:
     source[0] = re.sub(r"\[(?P<text>[^\]]*)\]\((?P<target>\.\./[^)#]+)\)", text_of, source[0])
 
 
+def link_pages(_app: Any, path: Path, _document: str, source: list[str]) -> None:
+    """Let README.md and others that pages include link the pages, as they are read in docs/."""
+
+    def from_here(link: re.Match[str]) -> str:
+        target = link["target"]
+        page = target.lower() if (HERE / target.lower()).is_file() else f"../{target}"
+        return f"]({target[5:] if target.startswith('docs/') else page}"
+
+    if (HERE / path).resolve().parent == HERE.parent:
+        source[0] = re.sub(r"\]\((?P<target>(?!\w+:|#)[^)#]+)", from_here, source[0])
+
+
 def leave_out_signature(
     _app: Any, kind: str, name: str, value: Any, _options: Any, _signature: Any, _returns: Any
 ) -> tuple[str, None] | None:
@@ -143,4 +161,5 @@ def setup(app: Any) -> None:
     app.add_lexer("cron", TextLexer)
     app.connect("source-read", add_contract)
     app.connect("source-read", unlink_folders)
+    app.connect("include-read", link_pages)
     app.connect("autodoc-process-signature", leave_out_signature)

@@ -228,9 +228,7 @@ def test_only_one_place_says_what_was_not_run() -> None:
     assert found == []
 
 
-@pytest.mark.parametrize(
-    "name", ["README.md", "docs/connect.md", "docs/index.md", "docs/notebooks/vendor.ipynb"]
-)
+@pytest.mark.parametrize("name", ["README.md", "docs/connect.md", "docs/notebooks/vendor.ipynb"])
 def test_that_place_is_linked_where_a_reader_chooses(name: str) -> None:
     assert LINK.search((ROOT / name).read_text("utf-8"))
 
@@ -239,7 +237,6 @@ def test_that_place_is_linked_where_a_reader_chooses(name: str) -> None:
     "name",
     [
         "README.md",
-        "docs/index.md",
         "docs/tutorial.md",
         "docs/command-line.md",
         "docs/troubleshooting.md",

@@ -35,3 +35,7 @@ def test_each_command_that_it_names_is_a_target_of_the_makefile() -> None:
 
 def test_the_readme_links_it() -> None:
     assert "(CONTRIBUTING.md)" in (ROOT / "README.md").read_text("utf-8")
+
+
+def test_the_site_has_it_as_a_page() -> None:
+    assert "{include} ../CONTRIBUTING.md" in (ROOT / "docs" / "contributing.md").read_text("utf-8")

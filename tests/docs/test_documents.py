@@ -32,7 +32,6 @@ ELSEWHERE = {
     'python3 -m venv .venv\n. .venv/bin/activate\npip install ".[cli,sandbox]"\n': (
         "tests/docs/test_installing.py"
     ),
-    "teamwire-sync sandbox --chats 1000\n": "tests/cli/test_command_line.py",
     "teamwire-sync vendor-check\n": "tests/vendor/test_vendor_check.py",
 }
 # The same for all the blocks of a page that are in a language.
@@ -40,19 +39,15 @@ PAGES_ELSEWHERE = {
     ("docs/command-line.md", "bash"): "tests/docs/test_command_line_page.py",
     ("docs/command-line.md", "sh"): "tests/docs/test_command_line_page.py",
     ("docs/connect.md", "ini"): "tests/docs/test_connect_page.py",
-    ("docs/connect.md", "sh"): (
-        "tests/docs/test_connect_page.py and, for pip, tests/docs/test_installing.py"
-    ),
+    ("docs/connect.md", "sh"): "tests/docs/test_connect_page.py",
     ("docs/cron.md", "cron"): "tests/docs/test_cron.py",
     ("docs/cron.md", "sh"): "tests/docs/test_cron.py",
     ("docs/flask.md", "py"): "tests/deployment/test_gunicorn.py",
     **{
         ("docs/gateway.md", language): "tests/docs/test_gateway_page.py"
-        for language in ("docker", "ini", "nginx", "py")
+        for language in ("docker", "ini", "nginx", "py", "sh")
     },
-    ("docs/gateway.md", "sh"): (
-        "tests/docs/test_gateway_page.py and, for pip, tests/docs/test_installing.py"
-    ),
+    ("docs/install.md", "sh"): "tests/docs/test_installing.py",
     ("docs/porting.md", "py"): "the vendor's documentation, which it quotes",
     ("docs/scaling.md", "py"): "tests/docs/test_scaling_page.py",
     ("docs/scaling.md", "sh"): "tests/docs/test_scaling_page.py",
@@ -61,6 +56,8 @@ PAGES_ELSEWHERE = {
         "make demo, tests/docs/test_programs_of_pages.py and tests/docs/test_installing.py"
     ),
 }
+# The characters in a line of code that a window of 1280 pixels shows.
+WIDTH = 90
 # Their readers have chosen the vendor's SDK.
 VENDOR_PAGES = {"docs/connect.md", "docs/vendor.md"}
 
@@ -102,6 +99,18 @@ def test_its_python_blocks_run(name: str, box: Sandbox, monkeypatch: pytest.Monk
         example.evaluate()
 
     assert len(examples) == PROGRAMS[name]
+
+
+def test_lines_of_python_fit_on_a_desktop() -> None:
+    assert [
+        (name, line)
+        for name in DOCUMENTS
+        if name != "README.md"  # it is not on the site
+        for language, text in blocks(name)
+        if language in {"py", "python"}
+        for line in text.splitlines()
+        if len(line) > WIDTH
+    ] == []
 
 
 def test_other_blocks_are_proven_elsewhere() -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 from teamwire_sync._cli.tools import sandbox as sandbox_command
 from teamwire_sync.testing import sandbox
-from tests.support.pages import block_with, blocks
+from tests.support.pages import DOCS, block_with, blocks
+from tests.support.sdk_double import DOUBLE, vendor_env
 from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
@@ -46,14 +48,55 @@ def test_the_process_pool_finds_each_title_with_one_listing_per_process(
     assert box.count("GET", "/v1/bot/chats/") == 2 + len({pid for pid, _, _ in lines})
 
 
+# The world that `teamwire-sync sandbox` serves.
+SERVED = {
+    each.name: each.default for each in sandbox_command.params if each.name in {"chats", "seed"}
+}
+
+
 def test_the_tutorial_works_twice_in_the_world_that_its_command_serves(tmp_path: Path) -> None:
-    options = {each.name: each.default for each in sandbox_command.params}
     (tmp_path / "tutorial.py").write_text("\n".join(blocks("tutorial.md", "python")), "utf-8")
-    with sandbox(chats=options["chats"], seed=options["seed"]) as box:
+    with sandbox(**SERVED) as box:
         runs = [run(tmp_path, "-X", "utf8", "-W", "error", "tutorial.py", **box.env) for _ in "12"]
 
     assert [(done.returncode, done.stderr) for done in runs] == [(0, "")] * 2
     assert ["1000 chats\n" in runs[0].stdout, "1001 chats\n" in runs[1].stdout] == [True, True]
+
+
+def test_the_program_of_the_readme_works_in_this_world_each_way(tmp_path: Path) -> None:
+    (program,) = blocks("../README.md", "python")
+    (tmp_path / "first.py").write_text(program, "utf-8")
+    with sandbox(**SERVED) as box:
+        vendor = {**vendor_env(box), "PYTHONPATH": str(DOUBLE), "TEAMWIRE_TRANSPORT": "vendor"}
+        runs = [
+            run(tmp_path, "-X", "utf8", "-W", "error", "first.py", **settings)
+            for settings in (box.env, vendor)
+        ]
+
+    assert [(done.returncode, done.stderr) for done in runs] == [(0, "")] * 2
+    assert ["\nrefreshes                  2\n" in done.stdout for done in runs] == [True] * 2
+
+
+def test_the_chats_that_pages_look_up_are_in_the_world_that_the_command_serves() -> None:
+    pages = [DOCS.parent / "README.md", *DOCS.glob("*.md")]
+    looked_up = re.compile(r"one_by_title(?:\(|, )\"([^\"]+)|--title (?:\"([^\"]+)|(\w+))")
+    titles = {
+        "".join(groups) for page in pages for groups in looked_up.findall(page.read_text("utf-8"))
+    }
+    # Those that a page makes, those that a command fails with, and the reader's own.
+    other = {
+        "night shift",
+        "day shift",
+        "operations",
+        "mittagessen",
+        "nobody",
+        "Test",
+        "Operations",
+    }
+    with sandbox(**SERVED) as box:
+        served = {chat.title for chat in box.connect().chats.get_subscriptions()}
+
+    assert titles - other <= served
 
 
 def test_the_tests_that_use_the_fixture_pass(tmp_path: Path) -> None:
