@@ -70,12 +70,15 @@ class _Turns:
     def take(self, work: Callable[[], T]) -> T:
         """Call *work*, which moves the position, and return its result."""
         with self.lock:
-            while True:
-                self._number = number = self._number + 1
-                result = work()
-                # A signal handler of this thread may have moved the position during `work`.
-                if self._number == number:
-                    return result
+            return self._undisturbed(work)
+
+    def _undisturbed(self, work: Callable[[], T]) -> T:
+        while True:
+            self._number = number = self._number + 1
+            result = work()
+            # A signal handler of this thread may have moved the position during `work`.
+            if self._number == number:
+                return result
 
 
 def _at_once(work: Callable[[], T]) -> T:

@@ -169,7 +169,7 @@ class VendorSession:
 
     def _is_awaited_by(self, thread: int) -> bool:
         with self._lock:
-            return any(call.caller == thread for call in list(self._calls))
+            return thread in [call.caller for call in list(self._calls)]
 
     def _live(self) -> BaseException | None:
         try:

@@ -39,6 +39,7 @@ from tests.support.raw_server import (
 )
 from tests.support.stalls import (
     BUDGET,
+    FLOODS,
     GZIP,
     ME,
     STALLS,
@@ -62,7 +63,7 @@ if TYPE_CHECKING:
 
 def stalling(names: Iterable[str] = STALLS, first: bytes = b"") -> dict[str, Script]:
     """The scripts of some stalls; *first* answers the request before."""
-    return {name: after_request(STALLS[name], first) for name in names}
+    return {name: after_request({**STALLS, **FLOODS}[name], first) for name in names}
 
 
 def endless_pages(peer: Peer) -> None:
@@ -90,6 +91,12 @@ class TestTotalTimeout:
         found = kinds(stalling(), lambda server: failure(server, config), tls_for())
 
         assert found == dict.fromkeys(STALLS, TWTimeoutError)
+
+    def test_or_a_limit_of_python_ends_a_flood(self) -> None:
+        config = settings(total_timeout=BUDGET, retries=0)
+        found = kinds(stalling(FLOODS), lambda server: failure(server, config))
+
+        assert set(found.values()) <= {TWTimeoutError, TWConnectionError}
 
     def test_is_in_the_error(self, clock: Clock) -> None:
         with RawServer(after_request(STALLS["silence"])) as server:
@@ -166,9 +173,10 @@ class TestTimeoutOfTheCaller:
             assert server.connections == 1
             return error
 
-        found = kinds(stalling(first=whole(ME)), fail)
+        names = [*STALLS, *FLOODS]
+        found = kinds(stalling(names, first=whole(ME)), fail)
 
-        assert found == dict.fromkeys(STALLS, TWDeliveryUnknownError)
+        assert found == dict.fromkeys(names, TWDeliveryUnknownError)
 
     @pytest.mark.parametrize("scheme", ["http", "https"])
     def test_ends_a_write_that_the_server_does_not_take(self, scheme: str, tmp_path: Path) -> None:

@@ -404,6 +404,8 @@ class TestTooManyFiles:
         with room.connect() as idle:
             idle.sendall(GET)
             idle.recv(1000)
+            # The socket that listens, and the idle one.
+            wait_until(lambda: len(room.server._connections._selector) == 2)
             room.failures = 1
             assert room.get().status_code == 200
             assert idle.recv(1) == b""

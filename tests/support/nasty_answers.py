@@ -198,7 +198,7 @@ STATUSES = {
         )
         for status in ("101 x", "102 x", "103 x", "199 x")
     },
-    "100 x": harmless(lambda body: b"HTTP/1.1 100 Continue\r\n\r\n" * 100 + answer(body)),
+    "100 x": harmless(lambda body: b"HTTP/1.1 100 Continue\r\n\r\n" * 50 + answer(body)),
     "300 x": refused(lambda body: answer(body, status="300 x"), TWConfigError),
     "404 x": refused(lambda body: answer(body, status="404 x"), TWProtocolError),
     "429 x": refused(
