@@ -121,9 +121,10 @@ def copied_to(folder: Path) -> Machine:
     return Machine(folder)
 
 
-@pytest.fixture
-def checkout(tmp_path: Path) -> Machine:
-    return copied_to(tmp_path / "checkout")
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Machine:
+    """A machine with the package's source, where nothing is installed."""
+    return copied_to(tmp_path_factory.mktemp("machine") / "checkout")
 
 
 @pytest.fixture(scope="module")
