@@ -53,7 +53,7 @@ $(VENV)/openapi-tools/redocly-$(REDOCLY):
 	npm install --prefix $@.new --silent --no-audit --no-fund --ignore-scripts @redocly/cli@$(REDOCLY)
 	mv $@.new $@
 
-docs: $(VENV)/.dev
+docs: $(VENV)/.docs
 	$(BIN)/sphinx-build -W --keep-going -n -q -b html docs site
 
 # After each change of openapi.yaml.
@@ -69,12 +69,9 @@ bench: $(VENV)/.dev
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
-$(VENV)/.demo: setup.cfg setup.py | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --use-pep517 --editable '.[demo]'
-	@touch $@
-
-$(VENV)/.dev: setup.cfg setup.py | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --use-pep517 --editable '.[dev]'
+# Each is an extra of setup.cfg.
+$(VENV)/.demo $(VENV)/.dev $(VENV)/.docs: $(VENV)/.%: setup.cfg setup.py | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --use-pep517 --editable '.[$*]'
 	@touch $@
 
 clean:

@@ -70,10 +70,10 @@ class Row:
 
     @property
     def goal(self) -> str:
-        """The goal in words."""
+        """The goal in words; empty without one."""
         if self.at_most is not None:
             return f"<= {self.at_most:g}x"
-        return "shown only" if self.at_least is None else f">= {self.at_least:g}x"
+        return "" if self.at_least is None else f">= {self.at_least:g}x"
 
     def cells(self) -> list[str]:
         """The row of the table."""
@@ -83,7 +83,8 @@ class Row:
         else:
             spread = f"{_short(ratio.median)}x ({_short(ratio.low)}-{_short(ratio.high)})"
         ours, theirs = (_text(figure.median, self.unit) for figure in (self.ours, self.theirs))
-        return [self.work, ours, self.rival, theirs, spread, self.goal, self.verdict]
+        goal = f"{self.goal}: {self.verdict}" if self.goal else ""
+        return [self.work, ours, self.rival, theirs, spread, goal]
 
     def as_json(self) -> dict[str, Any]:
         """All of it for a program."""
@@ -146,8 +147,8 @@ def markdown(rows: Sequence[Row], where: dict[str, Any], seconds: float) -> str:
     goals = [row for row in rows if row.is_met is not None]
     met = sum(bool(row.is_met) for row in goals)
     table = [
-        ["work", "teamwire_sync", "rival", "takes", "ratio (quartiles)", "goal", ""],
-        ["---", "--:", "---", "--:", "--:", "--:", "---"],
+        ["work", "teamwire_sync", "rival", "takes", "ratio (quartiles)", "goal"],
+        ["---", "--:", "---", "--:", "--:", "---"],
         *(row.cells() for row in rows),
     ]
     lines = [

@@ -51,8 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rows = []
     for row in measured(QUICK if options.quick else Scale()):
         rows.append(row)
-        work, ours, rival, theirs, ratio, goal, verdict = row.cells()
-        line = f"{work}: {ours}; {rival}: {theirs}; {ratio}; {goal} {verdict}"
+        work, ours, rival, theirs, ratio, goal = row.cells()
+        line = f"{work}: {ours}; {rival}: {theirs}; {ratio}; {goal}"
         sys.stderr.write(f"{time.perf_counter() - started:4.0f} s  {line}\n")
     seconds = time.perf_counter() - started
     where = circumstances()

@@ -13,7 +13,7 @@ _METHODS = ("get", "post", "put", "patch", "delete")
 
 
 def markdown_of(document: Node) -> str:
-    """Return the page: the operations by their tags, then the schemas."""
+    """Return the page: the operations by their tags, then the headers and the schemas."""
     return "\n".join(_Page(document).lines())
 
 
@@ -29,6 +29,10 @@ class _Page:
                 for method in _METHODS:
                     if tag["name"] in methods.get(method, {}).get("tags", ()):
                         yield from self._operation(method, path, methods)
+        yield from ("## Headers of requests", "")
+        for header in self._shared_headers():
+            yield from (f"(header-{header['name'].lower()})=", f"### `{header['name']}`", "")
+            yield from _paragraphs(_with_meaning(self._type(header["schema"]), header))
         yield from ("## Schemas", "")
         for name, schema in self._document["components"]["schemas"].items():
             yield from self._schema(name, schema)
@@ -42,13 +46,11 @@ class _Page:
         shared = [each for each in map(self._resolved, item["parameters"]) if each["in"] == "path"]
         parameters = [*shared, *map(self._resolved, operation.get("parameters", ()))]
         yield from _table(
-            ("parameter", "in", "type", "meaning"),
+            ("parameter", "meaning"),
             [
                 (
                     f"`{each['name']}`{'' if each.get('required') else ' (optional)'}",
-                    each["in"],
-                    self._type(each["schema"]),
-                    each.get("description", ""),
+                    self._meaning(each),
                 )
                 for each in parameters
             ],
@@ -57,9 +59,9 @@ class _Page:
         for kind, body in bodies.items():
             yield from (f"The request body is {self._type(body['schema'])}, sent as `{kind}`.", "")
         yield from _table(
-            ("response", "meaning", "body"),
+            ("response", "meaning"),
             [
-                (status, answer["description"], self._bodies(answer))
+                (status, _with_meaning(self._bodies(answer), answer))
                 for status, answer in (
                     (status, self._resolved(each))
                     for status, each in operation["responses"].items()
@@ -67,9 +69,20 @@ class _Page:
             ],
         )
 
+    def _meaning(self, parameter: Node) -> str:
+        if parameter in self._shared_headers():
+            return f"[a header](#header-{parameter['name'].lower()})"
+        kind = f"{self._type(parameter['schema'])}, in the {parameter['in']}"
+        return _with_meaning(kind, parameter)
+
     def _bodies(self, answer: Node) -> str:
-        types = (self._type(body["schema"]) for body in answer.get("content", {}).values())
-        return ", ".join(dict.fromkeys(types))
+        # The text at the beginning describes the body of all errors.
+        kinds = {self._type(body["schema"]): "" for body in answer.get("content", {}).values()}
+        return ", ".join(kind for kind in kinds if "ErrorAnswer" not in kind)
+
+    def _shared_headers(self) -> list[Node]:
+        parameters = self._document["components"]["parameters"].values()
+        return [each for each in parameters if each["in"] == "header"]
 
     def _schema(self, name: str, schema: Node) -> Iterator[str]:
         yield from (f"(schema-{name.lower()})=", f"### {name}", "")
@@ -77,12 +90,11 @@ class _Page:
         if "properties" not in schema:
             yield from (f"{self._type(schema)}.", "")
         yield from _table(
-            ("property", "type", "meaning"),
+            ("property", "meaning"),
             [
                 (
                     f"`{each}`{'' if each in schema.get('required', ()) else ' (optional)'}",
-                    self._type(value),
-                    value.get("description", ""),
+                    _with_meaning(self._type(value), value),
                 )
                 for each, value in schema.get("properties", {}).items()
             ],
@@ -120,6 +132,10 @@ class _Page:
                 target = target[part]
             node = target
         return node
+
+
+def _with_meaning(kind: str, node: Node) -> str:
+    return ": ".join(filter(None, (kind, node.get("description"))))
 
 
 def _paragraphs(text: str) -> Iterable[str]:

@@ -9,7 +9,7 @@ from flask import Flask
 
 from teamwire_sync import Connection, TWAmbiguousTitleError, TWError, TWNotFoundError
 
-# Made once, before gunicorn forks. Each worker starts with the chats that are in memory then.
+# Made once, before gunicorn forks. Each worker starts with the chats in memory.
 connection = Connection(app_name="flask-app")
 app = Flask(__name__)
 
@@ -37,7 +37,8 @@ def not_found(error):
 
 @app.errorhandler(TWAmbiguousTitleError)
 def ambiguous(error):
-    return {"error": "several chats", "tids": [chat.tid for chat in error.candidates]}, 409
+    tids = [chat.tid for chat in error.candidates]
+    return {"error": "several chats", "tids": tids}, 409
 
 
 @app.errorhandler(TWError)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.browser import Browser
 from tests.support.builders import Clock
 from tests.support.needed import missing
 from tests.support.short_report import ShortReport
@@ -252,3 +253,13 @@ def pytest_collection_finish() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Browser:
+    """Chromium, under one of its names."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        program = shutil.which(name)
+        if program is not None:
+            return Browser(program, tmp_path_factory.mktemp("browser"))
+    return missing("chromium")

@@ -42,9 +42,9 @@ def own_user(connection: Connection, timeout: float | None) -> User | None:
 def check(settings: Settings, *, as_json: bool) -> None:
     """Check all settings, and ask the server who the bot is.
 
-    On stderr, the command says which server it checked, and which settings. The vendor's SDK can't
-    say who the bot is. With it, also behind a gateway, the command prints the number of the bot's
-    chats.
+    On stderr, the command prints which server and which settings it checked. The vendor's SDK can't
+    report who the bot is. Through the SDK, also behind a gateway, the command prints the number of
+    the bot's chats.
     """
     with settings.connect() as connection:
         way = settings.way()

@@ -56,8 +56,8 @@ _state = click.option(
     "--state",
     type=click.Path(file_okay=False),
     metavar="FOLDER",
-    help="The folder of the clients, the numbers and the outcomes. Only you may be able to open "
-    "it. Default: TEAMWIRE_GATEWAY_STATE, or teamwire_sync/gateway in your folder for states.",
+    help="The folder of the gateway's state. It must be open only to you. Default: "
+    "TEAMWIRE_GATEWAY_STATE, or teamwire_sync/gateway in your folder for states.",
 )
 
 
@@ -90,12 +90,12 @@ _state = click.option(
 @click.option(
     "--certfile",
     type=click.Path(dir_okay=False),
-    help="The file with the certificate and those of its issuers, in PEM.",
+    help="The file with the certificate and the certificates of its issuers, in PEM format.",
 )
 @click.option(
     "--keyfile",
     type=click.Path(dir_okay=False),
-    help="The file with the private key of the certificate, in PEM.",
+    help="The file with the private key of the certificate, in PEM format.",
 )
 @click.option(
     "--behind-proxy",
@@ -103,7 +103,7 @@ _state = click.option(
     multiple=True,
     metavar="ADDRESS",
     help="The address or network of the proxy in front. It terminates TLS and appends the client's "
-    "address to X-Forwarded-For. The gateway believes that header and accepts requests only from "
+    "address to X-Forwarded-For. The gateway trusts that header and accepts requests only from "
     "this proxy. You may pass the option several times.",
 )
 @click.option(
@@ -111,7 +111,7 @@ _state = click.option(
     default=CONNECTIONS,
     show_default=True,
     type=click.IntRange(8),
-    help="The maximum number of connections. Each that is not idle needs a thread; so does each "
+    help="The maximum number of connections. Each busy connection needs a thread, and so does each "
     "program that waits for events.",
 )
 @click.option(
@@ -121,7 +121,7 @@ _state = click.option(
     type=float,
     callback=validate_seconds,
     metavar="SECONDS",
-    help="The time for requests that are under way when the gateway ends.",
+    help="The time limit for the requests in progress when the gateway stops, in seconds.",
 )
 @click.option(
     "--metrics-port",
@@ -134,7 +134,7 @@ _state = click.option(
     show_default=True,
     help="The address to listen on for --metrics-port.",
 )
-@click.option("--check", is_flag=True, help="Check the settings without a request, and end.")
+@click.option("--check", is_flag=True, help="Check the settings without a request, and exit.")
 @click.version_option(VERSION)
 @click.pass_context
 def gateway(context: click.Context, /, **options: Any) -> None:
@@ -200,8 +200,8 @@ def _run(
         if proxies:
             shown = ", ".join(proxies)
             click.echo(
-                f"The proxy at {shown} terminates TLS. Its X-Forwarded-For is believed, and "
-                "requests from other addresses are refused."
+                f"The proxy at {shown} terminates TLS. The gateway trusts its header "
+                "X-Forwarded-For, and refuses requests from other addresses."
             )
         server = server_module.Server(
             host, port, app, limits=limits, tls=tls, name="gateway", refused=app.record
@@ -336,7 +336,7 @@ def _folder(state: str | None) -> str:
     multiple=True,
     metavar="OPERATION",
     help="An operation that the program may use. You may pass the option several times. Default: "
-    f"all operations. There are: {', '.join(OPERATIONS)}.",
+    f"all operations. The operations are: {', '.join(OPERATIONS)}.",
 )
 @click.option(
     "--url",
@@ -376,7 +376,7 @@ def list_clients(*, state: str | None) -> None:
 @click.argument("name")
 @_state
 def remove_client(name: str, *, state: str | None) -> None:
-    """Do not let a program use the gateway any more.
+    """End the access of a program to the gateway.
 
     A running gateway refuses the program after a second.
     """

@@ -194,7 +194,7 @@ def vendor_check(
 
     Each line shows whether the SDK does one thing that VendorTransport needs.
 
-    The command only reads, unless you pass --write. You may pass its output on: it contains no
+    The command only reads, unless you pass --write. You can share its output: it contains no
     title, no name and no text, except with --details.
 
     The exit code is 1 if a line is WRONG. docs/vendor.md explains the lines. See also its section

@@ -1,11 +1,10 @@
-"""Chromium, and the quickstart as it is after a run against a sandbox."""
+"""The quickstart as it is after a run against a sandbox."""
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
 import os
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ import pytest
 from attrs import frozen
 
 from teamwire_sync.testing import sandbox
-from tests.support.browser import GUARD, Browser
+from tests.support.browser import GUARD
 from tests.support.needed import missing
 
 if TYPE_CHECKING:
@@ -28,16 +27,6 @@ def _needed(name: str) -> Any:
     if importlib.util.find_spec(name) is None:
         missing(name)
     return importlib.import_module(name)
-
-
-@pytest.fixture(scope="session")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Browser:
-    """Chromium, under one of its names."""
-    for name in ("chromium", "chromium-browser", "google-chrome"):
-        program = shutil.which(name)
-        if program is not None:
-            return Browser(program, tmp_path_factory.mktemp("browser"))
-    return missing("chromium")
 
 
 @frozen

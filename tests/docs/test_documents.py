@@ -56,6 +56,8 @@ PAGES_ELSEWHERE = {
         "make demo, tests/docs/test_programs_of_pages.py and tests/docs/test_installing.py"
     ),
 }
+# The characters in a line of code that a window of 1280 pixels shows.
+WIDTH = 90
 # Their readers have chosen the vendor's SDK.
 VENDOR_PAGES = {"docs/connect.md", "docs/vendor.md"}
 
@@ -97,6 +99,18 @@ def test_its_python_blocks_run(name: str, box: Sandbox, monkeypatch: pytest.Monk
         example.evaluate()
 
     assert len(examples) == PROGRAMS[name]
+
+
+def test_lines_of_python_fit_on_a_desktop() -> None:
+    assert [
+        (name, line)
+        for name in DOCUMENTS
+        if name != "README.md"  # it is not on the site
+        for language, text in blocks(name)
+        if language in {"py", "python"}
+        for line in text.splitlines()
+        if len(line) > WIDTH
+    ] == []
 
 
 def test_other_blocks_are_proven_elsewhere() -> None:

@@ -16,7 +16,7 @@ from tests.vendor.test_seed_programs import PROGRAMS, output_of, ported, stateme
 if TYPE_CHECKING:
     from teamwire_sync.testing import Sandbox
 
-# The names that the vendor documents and we have, by module. docs/chats.md lists what is missing.
+# The names that the vendor documents and we have, by module. docs/porting.md lists what is missing.
 DOCUMENTED = {
     "attachments": "Attachment AttachmentType Attachments CalendarAttachment LocationAttachment",
     "chats": "AlertType Chat ChatType",

@@ -30,6 +30,8 @@ from teamwire_sync._services.directory import Groups, Users
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.support.browser import Browser
+
 # Sphinx builds all of it.
 pytestmark = pytest.mark.slow
 
@@ -54,13 +56,13 @@ CLASSES = [
         getattr(teamwire_sync, name)
         for name in ("Attachments", "CacheInfo", "Chat", "ChatList", "Connection", "Event")
     ),
-    *(
-        getattr(teamwire_sync, name)
-        for name in ("FileAttachment", "Group", "Message", "MessageList", "User")
-    ),
+    *(getattr(teamwire_sync, name) for name in ("FileAttachment", "Group", "Message", "User")),
     *(getattr(teamwire_sync, name) for name in ("FileStore", "MemoryStore", "RedisStore")),
     testing.Sandbox,
 ]
+# Widths of windows in pixels.
+DESKTOP = 1280
+TELEPHONE = 390
 # How it works inside.
 INSIDE = {"Fault": {"effects", "payload", "strikes"}, "Hold": {"wait"}}
 
@@ -148,6 +150,12 @@ def pages(site: Path) -> dict[str, Page]:
 
 
 @pytest.fixture(scope="session")
+def fits(site: Path, browser: Browser) -> dict[int, Any]:
+    """How the pages fit into windows, by their width."""
+    return {width: browser.measure(site, PAGES, width) for width in (DESKTOP, TELEPHONE)}
+
+
+@pytest.fixture(scope="session")
 def described(pages: dict[str, Page]) -> set[str]:
     """The names that the reference has an entry of."""
     return {
@@ -175,6 +183,26 @@ def test_the_site_shows_the_author_and_the_links_of_the_package(
         "Source": "https://example.org/source",
         "Issues": "https://example.org/issues",
     }
+
+
+def test_no_page_is_wider_than_the_window(fits: dict[int, Any]) -> None:
+    wide = {
+        width: [page for page, found in seen.items() if found["isCut"]]
+        for width, seen in fits.items()
+    }
+
+    assert wide == {DESKTOP: [], TELEPHONE: []}
+
+
+def test_no_block_and_no_table_is_cut_on_a_desktop(fits: dict[int, Any]) -> None:
+    cut = {page: found["cut"] for page, found in fits[DESKTOP].items() if found["cut"]}
+
+    assert fits[DESKTOP]["troubleshooting.html"]["blocks"] > 50
+    assert cut == {}
+
+
+def test_texts_and_commands_wrap_on_a_telephone(fits: dict[int, Any]) -> None:
+    assert fits[TELEPHONE]["command-line.html"]["cut"] == []
 
 
 def test_every_link_leads_somewhere(site: Path, pages: dict[str, Page]) -> None:

@@ -10,6 +10,7 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 # Seconds that no page needs.
@@ -73,6 +74,34 @@ addEventListener("load", () => {
 });
 </script>
 """
+_MEASURE = """<!doctype html><body><script>
+addEventListener("load", async () => {
+  const report = {};
+  for (const page of %(pages)s) {
+    const frame = document.createElement("iframe");
+    frame.width = %(width)d;
+    frame.height = 900;
+    frame.src = page;
+    const loaded = new Promise(done => frame.addEventListener("load", done));
+    document.body.append(frame);
+    await loaded;
+    const shown = frame.contentDocument;
+    const isCut = node => node.scrollWidth > node.clientWidth;
+    report[page] = {
+      blocks: shown.querySelectorAll("pre").length,
+      cut: [...shown.querySelectorAll("pre, .table-wrapper")].filter(isCut).map(
+        node => node.textContent.trim().slice(0, 80)),
+      isCut: isCut(shown.documentElement),
+    };
+    frame.remove();
+  }
+  const shown = document.createElement("pre");
+  shown.id = "report";
+  shown.textContent = JSON.stringify(report);
+  document.documentElement.append(shown);
+});
+</script>
+"""
 
 
 class Browser:
@@ -91,7 +120,18 @@ class Browser:
         """What is on a page: title, tables, colours; see the script."""
         path = self._folder / "page.html"
         path.write_text(page + _REPORT, "utf-8")
-        options = ["--force-dark-mode"] if is_dark else []
+        return self._report_of(path, *(["--force-dark-mode"] if is_dark else []))
+
+    def measure(self, site: Path, pages: Sequence[str], width: int) -> dict[str, Any]:
+        """How the pages of a site fit into a window of *width* pixels; see the script."""
+        path = site / "measure.html"
+        path.write_text(_MEASURE % {"pages": json.dumps(pages), "width": width}, "utf-8")
+        try:
+            return self._report_of(path, "--allow-file-access-from-files")
+        finally:
+            path.unlink()
+
+    def _report_of(self, path: Path, *options: str) -> dict[str, Any]:
         done = subprocess.run(
             [
                 self._program,
