@@ -48,7 +48,7 @@ class ListingRequest:
     ends_at: float | None = None
     pages: int = 0
 
-    def page(self, chats: int, total: int | None) -> None:
+    def page(self, chats: int, total: int | None = None) -> None:
         """Report one more page.
 
         Args:

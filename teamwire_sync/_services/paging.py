@@ -143,7 +143,9 @@ def read_listing(
             highest = max((each for each in page.revisions if each is not None), default=floor)
             # The page shows all changes up to its revision: only a higher number of a chat counts.
             numbered.append((floor, page.chats, page.revisions if highest > floor else ()))
-            if tries_left and len(states) > 1:
+            # A server may omit an empty `gone`: then its changes look like all the chats.
+            is_short = is_whole and page.is_last and page.total not in {None, count}
+            if tries_left and (len(states) > 1 or (is_short and "since" in asked)):
                 break
             if not page.is_last:
                 request.check_needed()
