@@ -44,8 +44,8 @@ def texts() -> Iterator[str]:
 
 
 PIP = re.compile(r"\bpip (?:install|wheel) [^`\n]+")
-# An error names the first, which only some proxies need. Only some readers need the second.
-OTHERS = {"pip install PySocks", "pip install jupyterlab"}
+# An error names this package, which only some proxies need.
+OTHERS = {"pip install PySocks"}
 LINES = sorted({line for text in texts() for line in PIP.findall(text)} - OTHERS)
 (BUILDS_WHEELS,) = (line for line in LINES if line.startswith("pip wheel "))
 (TAKES_WHEELS,) = (line for line in LINES if "--no-index" in line)
