@@ -121,9 +121,10 @@ def copied_to(folder: Path) -> Machine:
     return Machine(folder)
 
 
-@pytest.fixture
-def checkout(tmp_path: Path) -> Machine:
-    return copied_to(tmp_path / "checkout")
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Machine:
+    """A machine with the package's source, where nothing is installed."""
+    return copied_to(tmp_path_factory.mktemp("machine") / "checkout")
 
 
 @pytest.fixture(scope="module")
@@ -168,3 +169,20 @@ def test_the_line_of_an_import_error_installs_what_is_missing(program: str, bare
     (line,) = PIP.findall(bare.run(f'python -c "{program}"').stderr)
 
     assert NEED_EXTRAS[program] <= would_install(bare.install(f"{line} --dry-run"))
+
+
+# Lines with which pip fails, or which it takes for a mistake, and the text that the page has of it.
+FAILURES = {
+    'pip install ".[clii]" --dry-run': "does not provide the extra",
+    "cd examples && pip install .": "is not installable",
+    "pip install --no-index teamwire_sync": "No matching distribution found for teamwire_sync",
+    "pip install --no-index .": "No matching distribution found for setuptools",
+}
+
+
+@pytest.mark.parametrize("line", FAILURES)
+def test_pip_fails_with_a_text_of_the_page(line: str, checkout: Machine) -> None:
+    done = checkout.run(line)
+
+    assert FAILURES[line] in done.stdout + done.stderr
+    assert f"`{FAILURES[line]}`" in (ROOT / "docs" / "install.md").read_text("utf-8")
