@@ -1,23 +1,26 @@
 """The public errors of teamwire_sync.
 
-::
+All of them are a `TWError`:
 
-    TWError
-    ├── TWConfigError            missing or invalid credentials, URL or settings; a redirect, 407
-    ├── TWAuthError              401, 403
-    ├── TWNotFoundError          404, or no chat with that title
-    ├── TWImageLoadError         the user has no picture
-    ├── TWAmbiguousTitleError    several chats with that title
-    ├── TWRequestError           400, 405, 409, 413, 415, 422, and any other 4xx
-    │   └── TWInvalidMembersError    422 with the IDs of the rejected users and groups
-    ├── TWRateLimitError         429
-    ├── TWServerError            5xx to a read; the server's own 503
-    ├── TWProtocolError          a response that is not the contract's
-    ├── TWConnectionError        a network failure
-    │   └── TWTimeoutError           the time is over
-    ├── TWDeliveryUnknownError   a write that may or may not have been done
-    ├── TWUnsupportedError       the transport or the server does not support the call
-    └── TWClosedError            the Connection is closed
+- `TWConfigError`: missing or invalid credentials, URL or settings; a redirect, 407
+- `TWAuthError`: 401, 403
+- `TWNotFoundError`: 404, or no chat with that title
+- `TWImageLoadError`: the user has no picture
+- `TWAmbiguousTitleError`: several chats with that title
+- `TWRequestError`: 400, 405, 409, 413, 415, 422, and any other 4xx
+
+  - `TWInvalidMembersError`: 422 with the IDs of the rejected users and groups
+
+- `TWRateLimitError`: 429
+- `TWServerError`: 5xx to a read; the server's own 503
+- `TWProtocolError`: a response that is not the contract's
+- `TWConnectionError`: a network failure
+
+  - `TWTimeoutError`: the time is over
+
+- `TWDeliveryUnknownError`: a write that may or may not have been done
+- `TWUnsupportedError`: the transport or the server does not support the call
+- `TWClosedError`: the Connection is closed
 
 An argument of a wrong type raises TypeError. An invalid value raises ValueError. Both are raised
 before any request is sent.

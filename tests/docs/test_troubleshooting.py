@@ -1,4 +1,4 @@
-"""Each line of docs/troubleshooting.md is what a user sees when that is wrong."""
+"""The texts of docs/troubleshooting.md, and more errors, are what a user sees."""
 
 from __future__ import annotations
 
@@ -49,7 +49,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "troubleshooting.md"
-LINES = re.findall(r"^```text\n(.*)\n```$", DOCUMENT.read_text("utf-8"), re.MULTILINE)
+# A text, and what follows it up to the next one.
+ENTRY = re.compile(r"^```text\n([^\n]*)\n```$(.*?)(?=^```|^#|\Z)", re.MULTILINE | re.DOTALL)
+# A row of the table of the reasons that a text may have at its dots.
+REASON = re.compile(r"^\| `([^`]*)` \|", re.MULTILINE)
 BETWEEN = "something between this client and the server sent this response"
 TRIED = "(tried 4 times)"
 TWINS = [make_chat(tid, "test") for tid in ("7MQKchz6wsSzmWTVnppGAc", "8NRLdia7xtTanXUWoqqHBd")]
@@ -517,8 +520,22 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     return make()
 
 
+def lines() -> Iterator[str]:
+    """The texts of the page, each with each of its reasons."""
+    for text, rest in ENTRY.findall(DOCUMENT.read_text("utf-8")):
+        reasons = REASON.findall(rest) or ["..."]
+        yield from (text.replace("...", reason) for reason in reasons)
+
+
 def test_every_line_is_provoked_below() -> None:
-    assert sorted(LINES) == sorted([*PROVOCATIONS, *LOGGED])
+    found = list(lines())
+
+    assert len(found) > 70
+    assert [line for line in found if line not in {*PROVOCATIONS, *LOGGED}] == []
+
+
+def test_no_line_is_there_twice() -> None:
+    assert sorted(lines()) == sorted(set(lines()))
 
 
 def shown_by(provoke: Callable[[], object], folder: Path) -> str:
