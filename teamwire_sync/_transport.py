@@ -126,7 +126,7 @@ class ChatPage:
         gone: The thread IDs that the bot can't see any more, or could not see for a time, after the
             revision of the request. *chats* are then only the chats that have changed after this
             revision. None if the page belongs to a listing of all the chats.
-        total: The number of all the chats, if *gone* is not None.
+        total: The number of all the chats; None if the server did not send it.
     """
 
     chats: Sequence[Chat] = ()

@@ -16,8 +16,11 @@ if TYPE_CHECKING:
     from teamwire_sync._cache.snapshot import ChatSnapshot
     from teamwire_sync._models.chats import Chat
 
-Progress = Callable[[int, int], object]
-"""A callback that takes the number of pages and the number of chats received so far."""
+Progress = Callable[[int, int, Optional[int]], object]
+"""A callback that takes the numbers of pages and of chats received so far, and of all the chats.
+
+The last is None if it is not known.
+"""
 
 
 @define(eq=False, repr=False)
@@ -45,15 +48,16 @@ class ListingRequest:
     ends_at: float | None = None
     pages: int = 0
 
-    def page(self, chats: int) -> None:
+    def page(self, chats: int, total: int | None = None) -> None:
         """Report one more page.
 
         Args:
             chats: The number of chats received so far.
+            total: The number of all the chats; None if it is not known.
         """
         self.pages += 1
         if self._progress is not None:
-            self._progress(self.pages, chats)
+            self._progress(self.pages, chats, total)
 
 
 @frozen(eq=False, repr=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Callable, Union
 
 from teamwire_sync._display.extras import import_extra
@@ -12,18 +12,27 @@ from teamwire_sync._internal.validation import require_progress
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-Callback = Callable[[int, int], object]
-Progress = Union[bool, Callback, None]
+Callback = Callable[..., object]
+Progress = Union[bool, Callable[[int, int], object], None]
+
+# Without a total, a notebook draws a full bar: only the numbers are shown.
+_COUNTER = "{desc}: {n_fmt}{unit} [{elapsed}, {rate_fmt}]"
 
 
 def counted(progress: Progress, what: str) -> AbstractContextManager[Callback]:
-    """Return a context manager: its callback receives the numbers of pages and of items so far.
+    """Return a context manager for a listing of the items *what*.
+
+    Its callback receives the numbers of pages and of items so far, and the number of all items or
+    None. A caller's callback receives the first two.
 
     Raises:
         TypeError: *progress* is neither a callback nor True, False or None.
         ImportError: *progress* is True, and tqdm is missing. The text says what to install.
     """
-    return _callback(progress, lambda _pages, items: (items, None), desc="listing", unit=f" {what}")
+    told = require_progress(progress)
+    if told is True:
+        return _bar(desc="listing", unit=f" {what}")
+    return nullcontext(lambda pages, items, _total: told and told(pages, items))
 
 
 def moved(progress: Progress, what: str) -> AbstractContextManager[Callback]:
@@ -33,44 +42,32 @@ def moved(progress: Progress, what: str) -> AbstractContextManager[Callback]:
         TypeError: *progress* is neither a callback nor True, False or None.
         ImportError: *progress* is True, and tqdm is missing. The text says what to install.
     """
-    return _callback(
-        progress,
-        lambda done, total: (done, total),
-        desc=what,
-        unit="B",
-        unit_scale=True,
-        unit_divisor=1024,
-    )
+    told = require_progress(progress)
+    if told is True:
+        return _bar(desc=what, unit="B", unit_scale=True, unit_divisor=1024)
+    return nullcontext(told or (lambda *_: None))
 
 
 @contextmanager
-def _callback(
-    progress: Progress, place_of: Callable[[int, int], tuple[int, int | None]], **options: Any
-) -> Iterator[Callback]:
-    """Yield the callback for *progress*.
-
-    Args:
-        progress: The argument of the caller.
-        place_of: A function that converts the callback's arguments to the position and the end of a
-            bar. The end may be None.
-        options: The options of the bar.
-    """
-    progress = require_progress(progress)
-    if progress is not True:
-        yield progress or (lambda *_: None)
-        return
+def _bar(**options: Any) -> Iterator[Callback]:
+    """Yield a callback that moves a bar. Its last two arguments are the bar's position and end."""
     make = import_extra("tqdm.auto", needed_by="progress=True").tqdm
     bars: list[Any] = []
 
-    def move(*news: int) -> None:
-        done, total = place_of(*news)
+    def move(*news: int | None) -> None:
+        done, total = news[-2:]
         # A call does not fail because its bar can't be drawn. Windows programs without a console
         # have no sys.stderr, and the reader of a pipe may have closed it.
         with suppress(Exception):
             # The first call creates the bar: in a notebook, a bar that is created without a total
             # never gets one.
             if not bars:
-                bars.append(make(total=total, **options))
+                bar_format = None if total else _COUNTER
+                bars.append(make(total=total, bar_format=bar_format, **options))
+                if not total and hasattr(bars[0], "container"):
+                    bars[0].container.children[1].layout.display = "none"
+            if bars[0].total and bars[0].total != total:
+                bars[0].reset(total)
             bars[0].update(done - bars[0].n)
 
     try:

@@ -100,7 +100,7 @@ class LogState:
             if not self.first <= since <= self.revision:
                 refuse("the changes after this revision are not known", UNKNOWN_REVISION)
             gone = [] if cursor else dict.fromkeys(tid for at, tid in self.gone if at > since)
-            changes = f'"gone":{dump(list(gone))},"total":{len(self.chats)},'
+            changes = f'"gone":{dump(list(gone))},'
         found = list(
             islice(
                 (
@@ -116,6 +116,7 @@ class LogState:
         users, groups = self._named_by(each.chat for each in found[:limit])
         return (
             f'{{"chats":[{chats}],"users":[{users}],"groups":[{groups}],{changes}'
+            f'"total":{len(self.chats)},'
             f'"next_cursor":{dump(None if following is None else str(following))}}}'
         )
 

@@ -278,6 +278,23 @@ class TestChanges:
         assert [validator for validator, _ in pages.asked] == ["v0", None]
         assert pages.more == [{"since": 5}, {}]
 
+    @pytest.mark.parametrize("total", [0, 2])
+    def test_that_are_fewer_than_all_chats_are_no_listing_of_them(self, total: int) -> None:
+        """A server may omit an empty `gone`."""
+        part = evolve(page("a", is_last=True), total=total)
+        pages = Pages([part], [page("a", "b", is_last=True)])
+        listing = read(pages, validator="v0", since=5)
+
+        assert tids(listing) == ["a", "b"]
+        assert pages.more == [{"since": 5}, {}]
+
+    def test_of_a_server_that_knows_none_may_have_the_number_of_all_chats(self) -> None:
+        pages = Pages([page("a"), evolve(page("b", is_last=True), total=2)])
+        listing = read(pages, since=5)
+
+        assert tids(listing) == ["a", "b"]
+        assert len(pages.asked) == 1
+
     def test_nobody_asked_for_are_all_chats(self) -> None:
         listing = read(Pages([changes("a", gone=["x"], is_last=True)]))
 
@@ -285,19 +302,19 @@ class TestChanges:
         assert (tids(listing), listing.gone) == (["a"], None)
 
     def test_tell_progress_the_number_of_all_chats(self) -> None:
-        told: list[tuple[int, int]] = []
+        told: list[tuple[int, int, int | None]] = []
         pages = Pages([changes("a"), changes("b", is_last=True)])
         read(pages, since=5, progress=lambda *numbers: told.append(numbers))
 
-        assert told == [(1, 9), (2, 9)]
+        assert told == [(1, 9, None), (2, 9, 9)]
 
     def test_tell_progress_no_negative_number(self) -> None:
         """The number of chats is negative if it can't be decoded."""
-        told: list[tuple[int, int]] = []
+        told: list[tuple[int, int, int | None]] = []
         page = evolve(changes(is_last=True), total=-1)
         read(Pages([page]), since=5, progress=lambda *numbers: told.append(numbers))
 
-        assert told == [(1, 0)]
+        assert told == [(1, 0, 0)]
 
     def test_have_revisions_as_all_chats_have(self) -> None:
         """Of pages of several revisions, the lowest is that of the changes."""
@@ -317,11 +334,22 @@ class TestChanges:
 
 class TestLoad:
     def test_progress_is_told_pages_and_chats(self) -> None:
-        told: list[tuple[int, int]] = []
+        told: list[tuple[int, int, int | None]] = []
         pages = Pages([page("a", "b"), page("b", "c"), page(is_last=True)])
         read(pages, progress=lambda *numbers: told.append(numbers))
 
-        assert told == [(1, 2), (2, 3), (3, 3)]
+        assert told == [(1, 2, None), (2, 3, None), (3, 3, 3)]
+
+    def test_progress_is_told_the_number_that_the_server_sent(self) -> None:
+        """On the last page, the chats that have arrived are all the chats."""
+        told: list[tuple[int, int, int | None]] = []
+        pages = [page("a", "b"), page("c"), page("d", is_last=True)]
+        read(
+            Pages([evolve(each, total=9) for each in pages]),
+            progress=lambda *numbers: told.append(numbers),
+        )
+
+        assert told == [(1, 2, 9), (2, 3, 9), (3, 4, 4)]
 
     def test_the_pages_of_all_readings_are_counted(self) -> None:
         request = ListingRequest(deadline=None, check_needed=lambda: None, progress=None)
@@ -350,7 +378,7 @@ class TestLoad:
         assert pages.given == 1
 
     def test_what_progress_raises_comes_through(self) -> None:
-        def progress(_pages: int, _chats: int) -> None:
+        def progress(*_: object) -> None:
             raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):

@@ -123,9 +123,11 @@ OBJECTS: dict[str, tuple[Any, dict[str, Any], Decode]] = {
         lambda raw: Decoder().page(raw),
     ),
     "a page of changes": (
-        part_of_page("gone", "total"),
-        {"gone": [], "total": 5},
-        lambda raw: Decoder().changes({**page_doc(), **raw} if isinstance(raw, dict) else raw),
+        part_of_page("total"),
+        {"total": 5},
+        lambda raw: Decoder().changes(
+            {**page_doc(gone=[]), **raw} if isinstance(raw, dict) else raw
+        ),
     ),
     "a page of messages": (
         SCHEMAS["MessagePage"],

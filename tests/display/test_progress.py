@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import io
+import re
 import sys
 from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
 from tqdm import auto as tqdm_auto
+from tqdm.notebook import tqdm as notebook_tqdm
 
 from teamwire_sync import Attachments, Connection, TWServerError
 from teamwire_sync._display.progress import counted, moved
 from teamwire_sync._models.base import attach
+from teamwire_sync._transport import ChatPage
 from tests.support.builders import make_chat, make_file, make_message
 from tests.support.fake_transport import FakeTransport
 
@@ -70,7 +73,9 @@ def file_of(size: int) -> Attachments:
     return Attachments().add_file(io.BytesIO(b"x" * size), "x.bin")
 
 
-def tell(progress: AbstractContextManager[Any], *news: tuple[int, int] | BaseException) -> None:
+def tell(
+    progress: AbstractContextManager[Any], *news: tuple[int | None, ...] | BaseException
+) -> None:
     """Tell *progress* of numbers, and raise what is none."""
     with progress as told:
         for each in news:
@@ -85,7 +90,61 @@ class TestListing:
 
         (bar,) = bars
         assert (len(listed), bar.n, bar.is_over) == (5, 5, True)
-        assert "listing: 5 chats [" in bar.drawn.getvalue()
+        assert "listing: 100%" in bar.drawn.getvalue()
+        assert "5/5 [" in bar.drawn.getvalue()
+
+    @pytest.mark.parametrize("total", [5, 4], ids=["right", "one short"])
+    def test_its_end_is_the_number_that_the_server_sent(
+        self,
+        total: int,
+        connection: Connection,
+        transport: FakeTransport,
+        bars: list[Bar],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        pages = [
+            ChatPage(transport.chats[:3], is_last=False, total=total),
+            ChatPage(transport.chats[3:], total=total),
+        ]
+        monkeypatch.setattr(transport, "iter_chat_pages", lambda **_: iter(pages))
+        connection.chats.get_subscriptions(progress=True)
+
+        assert [(bar.first_total, bar.n, bar.total) for bar in bars] == [(total, 5, 5)]
+
+    def test_a_server_that_sends_no_number_has_a_counter(
+        self,
+        connection: Connection,
+        transport: FakeTransport,
+        bars: list[Bar],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        pages = [ChatPage(transport.chats[:3], is_last=False), ChatPage(transport.chats[3:])]
+        monkeypatch.setattr(transport, "iter_chat_pages", lambda **_: iter(pages))
+        connection.chats.get_subscriptions(progress=True)
+
+        (bar,) = bars
+        assert re.search(r"\rlisting: 5 chats \[00:00, [^%|]*\n$", bar.drawn.getvalue())
+
+    def test_a_callback_receives_two_numbers(self, connection: Connection) -> None:
+        told: list[tuple[int, ...]] = []
+        connection.chats.get_subscriptions(progress=lambda *numbers: told.append(numbers))
+
+        assert told == [(1, 5)]
+
+    def test_without_a_change_there_is_none(
+        self,
+        connection: Connection,
+        transport: FakeTransport,
+        bars: list[Bar],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        connection.chats.get_subscriptions()
+        monkeypatch.setattr(
+            transport, "iter_chat_pages", lambda **_: iter([ChatPage(not_modified=True)])
+        )
+        connection.chats.get_subscriptions(refresh=True, progress=True)
+
+        assert bars == []
 
     def test_where_nothing_is_listed_there_is_none(
         self, connection: Connection, bars: list[Bar]
@@ -126,19 +185,53 @@ class TestCounted:
     @each_failure
     def test_the_bar_ends_when_the_call_does(self, failure: BaseException, bars: list[Bar]) -> None:
         with pytest.raises(type(failure)):
-            tell(counted(True, "chats"), (1, 200), failure)
+            tell(counted(True, "chats"), (1, 200, 400), failure)
 
         assert [(bar.n, bar.is_over) for bar in bars] == [(200, True)]
 
     def test_a_listing_that_begins_anew_begins_anew(self, bars: list[Bar]) -> None:
-        tell(counted(True, "chats"), (1, 200), (2, 400), (1, 150))
+        tell(counted(True, "chats"), (1, 200, 500), (2, 400, 500), (1, 150, 499))
 
-        assert [bar.n for bar in bars] == [150]
+        assert [(bar.n, bar.total) for bar in bars] == [(150, 499)]
 
-    def test_a_callback_stays_as_it_is(self, bars: list[Bar]) -> None:
-        with counted(print, "chats") as told:
-            assert told is print
-        assert bars == []
+
+class TestInNotebooks:
+    """The widgets that a notebook shows."""
+
+    @pytest.fixture
+    def bars(self, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+        made: list[Any] = []
+
+        class Widget(notebook_tqdm):  # type: ignore[misc,type-arg]
+            monitor_interval = 0
+
+            def __init__(self, **options: Any) -> None:
+                super().__init__(display=False, mininterval=0, **options)
+                made.append(self.container.children)
+
+        monkeypatch.setattr(tqdm_auto, "tqdm", Widget)
+        return made
+
+    def test_a_bar_has_an_end(self, bars: list[Any]) -> None:
+        tell(counted(True, "chats"), (1, 2, 5), (2, 4, 6), (3, 6, 6))
+
+        ((_, bar, text),) = bars
+        assert (bar.value, bar.max, bar.bar_style, bar.layout.display) == (6, 6, "success", None)
+        assert "6/6" in text.value
+
+    def test_without_an_end_there_are_only_numbers(self, bars: list[Any]) -> None:
+        tell(counted(True, "chats"), (1, 2, None), (2, 4, None), (3, 6, 6))
+
+        ((left, bar, right),) = bars
+        assert (bar.layout.display, left.value) == ("none", "")
+        assert right.value.startswith("listing:\u20076\u2007chats\u2007[00:00,\u2007")
+
+    def test_empty_files_have_only_numbers(self, bars: list[Any]) -> None:
+        tell(moved(True, "sending"), (0, 0))
+
+        ((_, bar, text),) = bars
+        assert bar.layout.display == "none"
+        assert text.value.startswith("sending:\u20070.00B\u2007[")
 
 
 class TestMoved:

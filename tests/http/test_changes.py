@@ -104,6 +104,19 @@ class TestPage:
 
         assert (page.gone, page.total) == (None, None)
 
+    @pytest.mark.parametrize(
+        ("sent", "total"),
+        [(0, 0), (9, 9), (-1, None), ("9", None), (9.0, None), (True, None), ([], None)],
+        ids=repr,
+    )
+    def test_of_all_chats_may_have_their_number(
+        self, transport: HttpTransport, server: responses.RequestsMock, sent: object, total: object
+    ) -> None:
+        server.get(CHATS, json=page_doc(chat_doc(), total=sent))
+        (page,) = read(transport)
+
+        assert (page.gone, page.total) == (None, total)
+
     def test_may_be_not_modified(
         self, transport: HttpTransport, server: responses.RequestsMock
     ) -> None:
@@ -115,7 +128,6 @@ class TestPage:
     @pytest.mark.parametrize(
         "fields",
         [
-            {"gone": None},
             {"gone": "t1"},
             {"gone": {}},
             {"gone": [1]},

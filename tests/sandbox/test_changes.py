@@ -158,8 +158,11 @@ class TestChanges:
 
         assert (shown(answer), answer.headers["ETag"]) == (whole.revision, whole.etag)
 
-    def test_a_list_without_since_has_none(self, api: Api) -> None:
-        assert set(api.get(CHATS).json()) == {"chats", "users", "groups", "next_cursor"}
+    def test_a_list_without_since_has_the_number_of_all_chats_alone(self, api: Api) -> None:
+        page = api.get(CHATS, {"limit": 1}).json()
+
+        assert set(page) == {"chats", "users", "groups", "total", "next_cursor"}
+        assert page["total"] == 100
 
     def test_all_chats_can_be_new(self) -> None:
         with sandbox(chats=0) as box, Api(box) as api:

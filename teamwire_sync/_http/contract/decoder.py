@@ -237,12 +237,14 @@ class Decoder:
     ) -> tuple[list[Chat], Sequence[int | None], str | None, list[str] | None, int | None]:
         """Return the result of `page`, the thread IDs that are gone, and the number of all chats.
 
-        The last two are None if the page belongs to a listing of all the chats. With a callback for
-        faults, the number is -1 if one of them is malformed: then the cache lists all the chats.
+        The thread IDs are None if the page belongs to a listing of all the chats. Then the number
+        may be None. With a callback for faults, the number is -1 if one of the two is malformed on
+        a page of changes: then the cache lists all the chats.
         """
         page = self.page(document)
-        if document.get("gone") is None and document.get("total") is None:
-            return (*page, None, None)
+        if document.get("gone") is None:
+            total = document.get("total")
+            return (*page, None, total if type(total) is int and total >= 0 else None)
         found = self.one(document, _whole_changes, lambda _: {"gone": [], "total": -1})
         return (*page, found["gone"], found["total"])
 

@@ -56,23 +56,23 @@ class WorldListing:
         """
         db, seq = self._db, self.revision
         after = 0 if cursor is None else self._context.decode_number("chat", cursor, least=1)
+        totals = queries.totals(db, since, seq)
+        total, changes = totals[seq], ""
         if since is None or self._since_fault == "ignored":
             found = queries.listed_chats(db, seq, after, limit + 1)
-            changes = ""
         else:
-            totals = queries.totals(db, since, seq)
             if since not in totals or self._since_fault == "unknown":
                 refuse("the changes after this revision are not known", UNKNOWN_REVISION)
             found = queries.changed_chats(db, since, seq, after, limit + 1)
             gone = queries.gone_chats(db, since, seq) if cursor is None else []
-            total = totals[seq] + (self._since_fault == "wrong_total")
-            changes = f'"gone":{dump(gone)},"total":{total},'
+            total += self._since_fault == "wrong_total"
+            changes = f'"gone":{dump(gone)},'
         chats = f"[{','.join(document for _, document in found[:limit])}]"
         users, groups = queries.named_by(db, json.loads(chats))
         following = self._context.next_cursor("chat", found, limit)
         return (
             f'{{"chats":{chats},"users":{users},"groups":{groups},{changes}'
-            f'"next_cursor":{following}}}'
+            f'"total":{total},"next_cursor":{following}}}'
         )
 
 

@@ -221,7 +221,7 @@ def revision(db: sqlite3.Connection, latest: float = math.inf) -> int:
     return cast("int", row[0])
 
 
-def totals(db: sqlite3.Connection, since: int, seq: int) -> dict[int, int]:
+def totals(db: sqlite3.Connection, since: int | None, seq: int) -> dict[int, int]:
     """Return the number of chats at each of two revisions; the log may lack a revision."""
     return dict(
         db.execute("SELECT seq, total FROM log WHERE seq IN (?, ?)", (since, seq)).fetchall()
