@@ -63,7 +63,8 @@ def _bar(**options: Any) -> Iterator[Callback]:
             # never gets one.
             if not bars:
                 bar_format = None if total else _COUNTER
-                bars.append(make(total=total, bar_format=bar_format, **options))
+                # Not part of the rate, because nothing measured how long the first items took.
+                bars.append(make(initial=done, total=total, bar_format=bar_format, **options))
                 if not total and hasattr(bars[0], "container"):
                     bars[0].container.children[1].layout.display = "none"
             if bars[0].total and bars[0].total != total:
