@@ -72,12 +72,13 @@ nitpick_ignore_regex = [
     # those of requests and urllib3
     (r"py:class|any", r"requests\.Session"),
     # what the signatures name and the reference does not have
-    (r"py:class", r"(Progress|ShownList|_ConnectionT)"),
+    (r"py:class", r"(Progress|ShownList|ShownTuple|_ConnectionT|.*_ListT)"),
 ]
 
 # Made by the package alone: how is nobody's business.
 MADE_BY_US = {
     "Attachable",
+    "AttachmentList",
     "Bot",
     "CacheInfo",
     "CalendarAttachment",
@@ -89,10 +90,13 @@ MADE_BY_US = {
     "ChatMemberChangeInfo",
     "Chats",
     "Event",
+    "EventList",
     "EventStream",
     "Fault",
     "FileAttachment",
     "Group",
+    "GroupList",
+    "GroupTuple",
     "Groups",
     "Hold",
     "LinkPreview",
@@ -108,6 +112,8 @@ MADE_BY_US = {
     "ServedRequest",
     "Store",
     "User",
+    "UserList",
+    "UserTuple",
     "Users",
 }
 

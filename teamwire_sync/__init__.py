@@ -10,6 +10,7 @@ from teamwire_sync._connection import Connection
 from teamwire_sync._internal import imports as _imports
 from teamwire_sync._internal import version as _version
 from teamwire_sync._models.chats import (
+    AttachmentList,
     Chat,
     ChatHandle,
     ChatList,
@@ -17,7 +18,16 @@ from teamwire_sync._models.chats import (
     Message,
     MessageList,
 )
-from teamwire_sync._models.people import Bot, Group, LoggedInUser, User
+from teamwire_sync._models.people import (
+    Bot,
+    Group,
+    GroupList,
+    GroupTuple,
+    LoggedInUser,
+    User,
+    UserList,
+    UserTuple,
+)
 from teamwire_sync.exceptions import (
     TWAmbiguousTitleError,
     TWAuthError,
@@ -53,6 +63,7 @@ if TYPE_CHECKING:
         ChatChangeInfo,
         ChatMemberChangeInfo,
         Event,
+        EventList,
         Events,
         MessageDeletedInfo,
         MessageReadInfo,
@@ -74,6 +85,7 @@ __all__ = [
     "AlertType",
     "Attachable",
     "Attachment",
+    "AttachmentList",
     "AttachmentType",
     "Attachments",
     "Bot",
@@ -90,11 +102,14 @@ __all__ = [
     "Connection",
     "ConnectionConfig",
     "Event",
+    "EventList",
     "EventStream",
     "Events",
     "FileAttachment",
     "FileStore",
     "Group",
+    "GroupList",
+    "GroupTuple",
     "Groups",
     "LinkPreview",
     "LocationAttachment",
@@ -127,6 +142,8 @@ __all__ = [
     "TWUnsupportedError",
     "Transport",
     "User",
+    "UserList",
+    "UserTuple",
     "Users",
     "VendorTransport",
 ]
@@ -154,6 +171,7 @@ _LATER = {
         "ChatChangeInfo",
         "ChatMemberChangeInfo",
         "Event",
+        "EventList",
         "Events",
         "MessageDeletedInfo",
         "MessageReadInfo",

@@ -160,7 +160,7 @@ class TWAmbiguousTitleError(TWError):
 
     Attributes:
         title: The title.
-        candidates: All chats with this title.
+        candidates: A `ChatList` of all chats with this title.
     """
 
     def __init__(
@@ -168,7 +168,7 @@ class TWAmbiguousTitleError(TWError):
     ) -> None:
         super().__init__(message, **context)
         self.title = title
-        self.candidates = tuple(candidates)
+        self.candidates: Any = candidates
 
 
 class TWRequestError(TWError):

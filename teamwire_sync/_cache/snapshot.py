@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve, field, frozen
 
 from teamwire_sync._models.chats import UNREADABLE, Chat
+from teamwire_sync._models.people import GroupTuple, UserTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -71,14 +72,16 @@ class ChatSnapshot:
         # A response has each user once, so comparing objects is faster than comparing references.
         same = {each: each for each in _named_by(older).values()}
         shared = {key: same.get(each, each) for key, each in _named_by(chats.values()).items()}
-        fill = object.__setattr__
+        fill, make = object.__setattr__, tuple.__new__
         for old in older:
             fill(chats[old.tid], "tid", old.tid)
         for chat in chats.values():
-            fill(chat, "users", tuple([shared[id(each)] for each in chat.users]))
-            fill(chat, "admins", tuple([shared[id(each)] for each in chat.admins]))
+            users = make(UserTuple, [shared[id(each)] for each in chat.users])
+            admins = make(UserTuple, [shared[id(each)] for each in chat.admins])
+            fill(chat, "users", users or chat.users)
+            fill(chat, "admins", admins or chat.admins)
             if chat.groups:
-                fill(chat, "groups", tuple([shared[id(each)] for each in chat.groups]))
+                fill(chat, "groups", make(GroupTuple, [shared[id(each)] for each in chat.groups]))
         return chats
 
     def changed(

@@ -29,6 +29,7 @@ from teamwire_sync._cli.settings import (
     tid_argument,
     title_option,
 )
+from teamwire_sync._models.tables import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -84,11 +85,11 @@ def show(settings: Settings, *, tid: str | None, title: str | None, as_json: boo
         print_fields(
             [
                 ("thread ID", chat.tid),
-                ("title", chat.title or ""),
+                ("name", chat.display_name),
                 ("type", chat.type),
                 ("users", f"{len(chat.users):,}"),
-                ("groups", ", ".join(group.title for group in chat.groups)),
-                ("admins", ", ".join(user.full_name() for user in chat.admins)),
+                ("groups", ", ".join(map(text_of, chat.groups))),
+                ("admins", ", ".join(map(text_of, chat.admins))),
                 ("alert", _yes(chat.is_alert)),
                 ("members may post", _yes(chat.allow_sending)),
                 ("members may mute it", _yes(chat.allow_mute_notifications)),
@@ -227,13 +228,13 @@ def members(
 def _print(chats: Iterable[Chat], *, as_json: bool) -> None:
     print_list(
         chats,
-        ("thread ID", "title", "type", "users", "groups"),
+        ("thread ID", "name", "type", "users", "groups"),
         lambda chat: (
             chat.tid,
-            chat.title or "",
+            chat.display_name,
             chat.type,
             str(len(chat.users)),
-            ", ".join(group.title for group in chat.groups),
+            ", ".join(map(text_of, chat.groups)),
         ),
         as_json=as_json,
     )

@@ -31,6 +31,7 @@ from teamwire_sync._cli.settings import (
 )
 from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync._internal.validation import require_text
+from teamwire_sync._models.tables import text_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -274,7 +275,7 @@ def listen(
 
 
 def _line(message: Message, mid: str = "") -> str:
-    author = message.sender_display_name or message.from_user.full_name()
+    author = message.sender_display_name or text_of(message.from_user)
     alert = f"[{message.alert_type}]" if message.is_alert else ""
     text = "(deleted)" if message.deleted else escape_lines(message.msg or "")
     attached = [_name_of(each) for each in message.attachments or ()]
@@ -289,13 +290,13 @@ def _name_of(attachment: object) -> str:
 
 
 def _line_of_event(event: Event) -> str:
-    title = escape(event.chat.title or event.chat.tid)
+    chat = escape(text_of(event.chat))
     message = getattr(event, "message", None)
     if message is not None:
-        return f"{title} | {_line(message)}"
-    who = "" if event.editor is None else f", by {escape(event.editor.full_name())}"
+        return f"{chat} | {_line(message)}"
+    who = "" if event.editor is None else f", by {escape(text_of(event.editor))}"
     what = event.type.value.replace("_", " ")
-    return f"{title} | {_local(event.date)} {escape(what)}{_whom(event)}{who}"
+    return f"{chat} | {_local(event.date)} {escape(what)}{_whom(event)}{who}"
 
 
 def _whom(event: Event) -> str:
@@ -303,7 +304,7 @@ def _whom(event: Event) -> str:
     for name in ("users", "groups", "added_admins", "removed_admins"):
         for each in getattr(event, name, ()):
             sign = "-" if name.startswith("removed") else ""
-            parts.append(sign + (each.title if name == "groups" else each.full_name()))
+            parts.append(sign + text_of(each))
     value = getattr(event, "value", None)
     if value is not None:
         parts.append("yes" if value else "no")

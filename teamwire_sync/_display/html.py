@@ -1,8 +1,10 @@
-"""HTML tables for notebooks, and lists that are shown as tables."""
+"""HTML tables for notebooks, and lists and tuples that are shown as tables."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar, Union, overload
+
+from attrs import frozen
 
 from teamwire_sync._internal.imports import LazyModule
 
@@ -19,7 +21,9 @@ else:
     dataframes = LazyModule("teamwire_sync._display.dataframes")
 
 T = TypeVar("T")
+_S = TypeVar("_S")
 _ListT = TypeVar("_ListT", bound="ShownList[Any]")
+_TupleT = TypeVar("_TupleT", bound="ShownTuple[Any]")
 
 # The text of a cell, or a list of names in it.
 Cell = Union[str, "Sequence[str]"]
@@ -63,39 +67,107 @@ def _cut(text: str, longest: int) -> str:
     return text if len(text) <= longest else f"{text[:longest]}..."
 
 
-class ShownList(list[T]):
-    """An independent list. Changing the list changes nothing else.
+@frozen(eq=False, repr=False)
+class Table:
+    """The table of a kind of item.
 
-    A long list is shown shortened, but holds all its items.
+    Attributes:
+        noun: The name of one item.
+        cells: Functions that return an item's value in a column of the notebook's table.
+        columns: Functions that return an item's value in a column of the data frame.
     """
 
-    _what: str
-    # Functions that return an item's value in a column of the notebook's table and of the data
-    # frame.
-    _cells: Mapping[str, Callable[[Any], Cell]]
-    _columns: Mapping[str, Column]
+    noun: str
+    cells: Mapping[str, Callable[[Any], Cell]]
+    columns: Mapping[str, Column]
 
-    @overload
-    def __getitem__(self, index: SupportsIndex) -> T: ...
 
-    @overload
-    def __getitem__(self: _ListT, index: slice) -> _ListT: ...
+class Shown:
+    """A list or a tuple that is shown as a table. A long one is shown shortened."""
 
-    def __getitem__(self, index: SupportsIndex | slice) -> T | ShownList[T]:
-        if isinstance(index, slice):
-            return type(self)(super().__getitem__(index))
-        return super().__getitem__(index)
+    __slots__ = ()
+    _table: Table
 
-    def __repr__(self) -> str:
+    def __getitem__(self: Any, index: Any) -> Any:
+        item = super().__getitem__(index)  # type: ignore[misc]
+        return type(self)(item) if isinstance(index, slice) else item
+
+    def __add__(self: Any, other: Any) -> Any:
+        return type(self)(super().__add__(other))  # type: ignore[misc]
+
+    def __mul__(self: Any, times: Any) -> Any:
+        return type(self)(super().__mul__(times))  # type: ignore[misc]
+
+    __rmul__ = __mul__
+
+    def __repr__(self: Any) -> str:
         if len(self) <= _SHOWN:
-            return super().__repr__()
-        shown = ", ".join(map(repr, self[:_SHOWN]))
-        return f"[{shown}, ... {len(self):,} {self._what}]"
+            return str(super().__repr__())
+        shown = repr(self[:_SHOWN])
+        return f"{shown[:-1]}, ... {count_of(len(self), self._table.noun)}{shown[-1]}"
 
-    def _repr_html_(self) -> str:
-        rows = ([cell_of(item) for cell_of in self._cells.values()] for item in self[:_SHOWN])
-        table = html_table(tuple(self._cells), rows)
-        return f"{table}<p>{min(len(self), _SHOWN):,} of {len(self):,} {self._what}</p>"
+    def _repr_html_(self: Any) -> str:
+        rows = ([cell_of(item) for cell_of in self._table.cells.values()] for item in self[:_SHOWN])
+        count = count_of(len(self), self._table.noun) if len(self) else f"no {self._table.noun}s"
+        part = f"{_SHOWN:,} of " if len(self) > _SHOWN else ""
+        return f"{html_table(tuple(self._table.cells), rows)}<p>{part}{count}</p>"
 
-    def _frame(self) -> DataFrame:
-        return dataframes.data_frame(self, self._columns)
+    def to_pandas(self: Any) -> DataFrame:
+        """Return a data frame with one row per item. docs/notebooks.md lists the columns.
+
+        Raises:
+            ImportError: pandas is missing. The text says what to install.
+        """
+        return dataframes.data_frame(self, self._table.columns)
+
+
+class ShownList(Shown, list[T]):
+    """An independent list. Changing the list changes nothing else."""
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __getitem__(self, index: SupportsIndex) -> T: ...
+
+        @overload
+        def __getitem__(self: _ListT, index: slice) -> _ListT: ...
+
+        def __getitem__(self, index: Any) -> Any: ...
+
+        @overload
+        def __add__(self: _ListT, other: list[T]) -> _ListT: ...
+
+        @overload
+        def __add__(self, other: list[_S]) -> list[T | _S]: ...
+
+        def __add__(self, other: Any) -> Any: ...
+
+    def copy(self: _ListT) -> _ListT:
+        """Return a list of the same items."""
+        return self[:]
+
+
+class ShownTuple(Shown, tuple[T, ...]):
+    """A tuple that equals a plain tuple of the same items."""
+
+    __slots__ = ()
+    _empty: Any
+
+    def __init_subclass__(cls) -> None:
+        cls._empty = super().__new__(cls)
+
+    # Many chats have no groups: their empty tuple is one object, to save memory.
+    def __new__(cls: type[_TupleT], values: Iterable[T] = ()) -> _TupleT:
+        if type(values) is cls:
+            return values
+        return super().__new__(cls, values) or cls._empty
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __getitem__(self, index: SupportsIndex) -> T: ...
+
+        @overload
+        def __getitem__(self: _TupleT, index: slice) -> _TupleT: ...
+
+        def __getitem__(self, index: Any) -> Any: ...

@@ -92,6 +92,9 @@ class GatewayApp:
         self._process = os.getpid()
         self._exits = ExitStack()
 
+    def __repr__(self) -> str:
+        return f"<GatewayApp over {self._gateway.transport!r}>"
+
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Process one request and return the body of its response."""
         return self.answer(environ)(environ, start_response)

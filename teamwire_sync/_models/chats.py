@@ -18,13 +18,12 @@ from teamwire_sync._models.base import (
     plain_value,
     text_repr,
 )
-from teamwire_sync._models.tables import CHAT_CELLS, CHAT_COLUMNS, MESSAGE_CELLS, MESSAGE_COLUMNS
+from teamwire_sync._models.people import GroupTuple, UserTuple
+from teamwire_sync._models.tables import ATTACHMENTS, CHATS, MESSAGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
-
-    from pandas import DataFrame
 
     from teamwire_sync._display.progress import Progress
     from teamwire_sync._models.attachments import Attachable, Attachment
@@ -338,9 +337,9 @@ class Chat(Extensible, BoundChat):
     tid: str = field(repr=text_repr)
     title: str | None = field(repr=text_repr)
     type: ChatType = field(default=ChatType.GROUP, repr=False)
-    users: tuple[User, ...] = field(default=(), repr=False)
-    groups: tuple[Group, ...] = field(default=(), repr=False)
-    admins: tuple[User, ...] = field(default=(), repr=False)
+    users: UserTuple = field(default=UserTuple(), converter=UserTuple, repr=False)
+    groups: GroupTuple = field(default=GroupTuple(), converter=GroupTuple, repr=False)
+    admins: UserTuple = field(default=UserTuple(), converter=UserTuple, repr=False)
     is_alert: bool = field(default=False, repr=False)
     allow_sending: bool = field(default=True, repr=False)
     allow_mute_notifications: bool = field(default=True, repr=False)
@@ -351,14 +350,25 @@ class Chat(Extensible, BoundChat):
         return hash(self.tid)
 
     @property
-    def circles(self) -> tuple[Group, ...]:
-        """The circles among the groups."""
-        return tuple(group for group in self.groups if group.is_circle)
+    def display_name(self) -> str:
+        """The title, or the person in a one-to-one chat without a title, or "no title"."""
+        return self._name or "no title"
 
     @property
-    def lists(self) -> tuple[Group, ...]:
+    def _name(self) -> str | None:
+        if self.title or self.type is not ChatType.ONE_TO_ONE:
+            return self.title
+        return ", ".join(user.full_name() or user.uid for user in self.users)
+
+    @property
+    def circles(self) -> GroupTuple:
+        """The circles among the groups."""
+        return GroupTuple(group for group in self.groups if group.is_circle)
+
+    @property
+    def lists(self) -> GroupTuple:
         """The distribution lists among the groups."""
-        return tuple(group for group in self.groups if group.is_list)
+        return GroupTuple(group for group in self.groups if group.is_list)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the attributes as a dict of plain values, for JSON.
@@ -384,25 +394,15 @@ FillableChat = fillable(Chat)
 
 
 class ChatList(ShownList[Chat]):
-    """An independent list of chats.
+    """A list of chats, which notebooks show as a table. Changing the list changes nothing else."""
 
-    Changing the list changes nothing else. A long list is shown shortened, but holds all the chats.
-    """
+    _table = CHATS
 
-    _what = "chats"
-    _cells = CHAT_CELLS
-    _columns = CHAT_COLUMNS
 
-    def to_pandas(self) -> DataFrame:
-        """Return the chats as a data frame, with one row per chat, in the order of the list.
+class AttachmentList(ShownList["Attachment"]):
+    """A list of attachments, as `ChatList` is one of chats."""
 
-        The columns are tid, title and type (strings); users, groups and admins (counts);
-        is_alert, allow_sending, allow_mute_notifications and is_closed (bool).
-
-        Raises:
-            ImportError: pandas is missing. The text says what to install.
-        """
-        return self._frame()
+    _table = ATTACHMENTS
 
 
 @frozen
@@ -442,9 +442,9 @@ class Message(Extensible):
         return hash(self.mid)
 
     @property
-    def attachments(self) -> list[Attachment] | None:
+    def attachments(self) -> AttachmentList | None:
         """The attachments, or None if there are no attachments."""
-        return list(self._attachments) or None
+        return AttachmentList(self._attachments) or None
 
     @property
     def tstamp_date(self) -> datetime:
@@ -494,24 +494,6 @@ class Message(Extensible):
 
 
 class MessageList(ShownList[Message]):
-    """An independent list of messages.
+    """A list of messages, as `ChatList` is one of chats."""
 
-    Changing the list changes nothing else. A long list is shown shortened, but holds all the
-    messages.
-    """
-
-    _what = "messages"
-    _cells = MESSAGE_CELLS
-    _columns = MESSAGE_COLUMNS
-
-    def to_pandas(self) -> DataFrame:
-        """Return the messages as a data frame, with one row per message, in the order of the list.
-
-        The columns are mid, tid, from_uid, from_name and msg (strings); date (in UTC, with the time
-        zone); is_alert (bool); alert_type, reply_to and sender_display_name (strings); deleted
-        (bool); attachments (count).
-
-        Raises:
-            ImportError: pandas is missing. The text says what to install.
-        """
-        return self._frame()
+    _table = MESSAGES

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, fields, fields_dict, frozen
 
+from teamwire_sync._display.html import ShownList
 from teamwire_sync._internal.dates import date_of
 from teamwire_sync._models.base import (
     Extensible,
@@ -15,12 +16,18 @@ from teamwire_sync._models.base import (
     plain_value,
     text_repr,
 )
+from teamwire_sync._models.people import GroupTuple, UserTuple
+from teamwire_sync._models.tables import EVENTS
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from teamwire_sync._models.chats import Chat, Message
-    from teamwire_sync._models.people import Group, User
+    from teamwire_sync._models.people import User
+
+
+def _short(values: tuple[Any, ...]) -> str:
+    return short_repr((*values,))  # it shortens only a plain tuple
 
 
 class Events(OpenEnum):
@@ -158,8 +165,8 @@ class ChatMemberChangeInfo(Event):
         groups: The circles and distribution lists that became members, or are no longer members.
     """
 
-    users: tuple[User, ...] = field(repr=short_repr, hash=False)
-    groups: tuple[Group, ...] = field(default=(), repr=short_repr)
+    users: UserTuple = field(converter=UserTuple, repr=_short, hash=False)
+    groups: GroupTuple = field(default=GroupTuple(), converter=GroupTuple, repr=_short)
 
 
 @frozen(kw_only=True)
@@ -171,5 +178,11 @@ class ChatAdminsChangeInfo(Event):
         removed_admins: The users who are no longer administrators.
     """
 
-    added_admins: tuple[User, ...] = field(repr=short_repr, hash=False)
-    removed_admins: tuple[User, ...] = field(repr=short_repr, hash=False)
+    added_admins: UserTuple = field(converter=UserTuple, repr=_short, hash=False)
+    removed_admins: UserTuple = field(converter=UserTuple, repr=_short, hash=False)
+
+
+class EventList(ShownList[Event]):
+    """A list of events, as `ChatList` is one of chats. Make it of ``connection.events(...)``."""
+
+    _table = EVENTS

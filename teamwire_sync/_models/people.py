@@ -7,8 +7,10 @@ from warnings import warn
 
 from attrs import field, frozen
 
+from teamwire_sync._display.html import ShownList, ShownTuple
 from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync._models.base import Bound, Extensible, extra_field, text_repr
+from teamwire_sync._models.tables import GROUPS, USERS
 from teamwire_sync.exceptions import TWImageLoadError
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ class UserService(Protocol):
 class GroupService(Protocol):
     """The service of the groups."""
 
-    def get_members(self, gid: str, *, timeout: float | None) -> list[User]:
+    def get_members(self, gid: str, *, timeout: float | None) -> UserList:
         """Return the members of the group *gid*."""
 
     def edit_members(
@@ -134,6 +136,19 @@ class LoggedInUser(Bot):
     """The bot whose credentials the Connection uses."""
 
 
+class UserList(ShownList[User]):
+    """A list of users, as `ChatList` is one of chats."""
+
+    _table = USERS
+
+
+class UserTuple(ShownTuple[User]):
+    """A tuple of users, with the table and the data frame of a `UserList`."""
+
+    __slots__ = ()
+    _table = USERS
+
+
 @frozen
 class Group(Extensible, Bound[GroupService]):
     """A circle, managed by a Teamwire administrator, or a distribution list, managed by a user.
@@ -176,11 +191,11 @@ class Group(Extensible, Bound[GroupService]):
         }
 
     @property
-    def members(self) -> list[User]:
+    def members(self) -> UserList:
         """The members; see `get_members`."""
         return self.get_members()
 
-    def get_members(self, *, timeout: float | None = None) -> list[User]:
+    def get_members(self, *, timeout: float | None = None) -> UserList:
         """Return the members.
 
         A group from a chat or from a list of groups has no members yet: the first call requests
@@ -194,7 +209,7 @@ class Group(Extensible, Bound[GroupService]):
             TWNotFoundError: The group no longer exists.
         """
         if self._members is not None:
-            return list(self._members)
+            return UserList(self._members)
         return self._acting().get_members(self.gid, timeout=timeout)
 
     def is_member(self, user: User | str, *, timeout: float | None = None) -> bool:
@@ -263,6 +278,19 @@ class Group(Extensible, Bound[GroupService]):
         """The vendor's deprecated name of ``is_list``."""
         warn("Group.is_user_group is now is_list", DeprecationWarning, stacklevel=2)
         return self.is_list
+
+
+class GroupList(ShownList[Group]):
+    """A list of groups, as `ChatList` is one of chats."""
+
+    _table = GROUPS
+
+
+class GroupTuple(ShownTuple[Group]):
+    """A tuple of groups, with the table and the data frame of a `GroupList`."""
+
+    __slots__ = ()
+    _table = GROUPS
 
 
 def known_members(group: Group) -> tuple[User, ...] | None:

@@ -14,7 +14,7 @@ from teamwire_sync._internal.log import logger
 from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync._internal.validation import require_id, require_str
 from teamwire_sync._models.base import attach
-from teamwire_sync._models.people import Group, User, known_members
+from teamwire_sync._models.people import Group, GroupList, User, UserList, known_members
 from teamwire_sync._services.paging import Pages
 from teamwire_sync._services.validation import require_members, search_text, user_ids
 from teamwire_sync._transport import MemberEdit, Page, Transport
@@ -37,6 +37,9 @@ class Users:
     def __init__(self, directory: UserDirectory) -> None:
         self._directory = directory
 
+    def __repr__(self) -> str:
+        return "<Users: get_all() lists them, find() searches them>"
+
     def get_user(self, uid: str, *, timeout: float | None = None) -> User | None:
         """Return the user with the ID *uid*, or None.
 
@@ -51,7 +54,7 @@ class Users:
         """
         return self._directory.get(uid, timeout)
 
-    def get_all(self, *, timeout: float | None = None) -> list[User]:
+    def get_all(self, *, timeout: float | None = None) -> UserList:
         """Return all users.
 
         The result is cached for ``cache_ttl`` seconds.
@@ -62,9 +65,9 @@ class Users:
         Raises:
             TWError: A request failed.
         """
-        return list(self._directory.find("", deadline_of(timeout)))
+        return UserList(self._directory.find("", deadline_of(timeout)))
 
-    def find(self, text: str, *, timeout: float | None = None) -> list[User]:
+    def find(self, text: str, *, timeout: float | None = None) -> UserList:
         """Return the users whose name contains *text*, or an empty list.
 
         The server does the search, and ignores case. Unicode forms of a letter and repeated spaces
@@ -78,7 +81,7 @@ class Users:
         Raises:
             TWError: A request failed.
         """
-        return list(self._directory.find(search_text(text), deadline_of(timeout)))
+        return UserList(self._directory.find(search_text(text), deadline_of(timeout)))
 
     def iter_all(self, *, timeout: float | None = None) -> Iterable[User]:
         """Return an iterable over all users. It is deprecated: use `get_all`.
@@ -180,6 +183,9 @@ class Groups:
     def __init__(self, directory: GroupDirectory) -> None:
         self._directory = directory
 
+    def __repr__(self) -> str:
+        return "<Groups: get_all() lists them, find() searches them>"
+
     def get_group(self, gid: str, *, timeout: float | None = None) -> Group | None:
         """Return the circle or distribution list with the ID *gid*, or None.
 
@@ -194,7 +200,7 @@ class Groups:
         """
         return self._directory.get(gid, timeout)
 
-    def get_all(self, *, timeout: float | None = None) -> list[Group]:
+    def get_all(self, *, timeout: float | None = None) -> GroupList:
         """Return all groups: circles and distribution lists.
 
         The groups have no members yet: `Group.get_members` requests them. The result is cached for
@@ -206,9 +212,9 @@ class Groups:
         Raises:
             TWError: A request failed.
         """
-        return list(self._directory.all(deadline_of(timeout)).groups)
+        return GroupList(self._directory.all(deadline_of(timeout)).groups)
 
-    def find(self, text: str, *, timeout: float | None = None) -> list[Group]:
+    def find(self, text: str, *, timeout: float | None = None) -> GroupList:
         """Return the groups whose title contains *text*, or an empty list.
 
         Upper and lower case, Unicode forms of a letter, and repeated spaces make no difference. The
@@ -225,7 +231,7 @@ class Groups:
         part = folded(search_text(text))
         return self._directory.find(lambda group: part in folded(group.title), deadline_of(timeout))
 
-    def get_by_title(self, title: str, *, timeout: float | None = None) -> list[Group]:
+    def get_by_title(self, title: str, *, timeout: float | None = None) -> GroupList:
         """Return the groups whose title is exactly *title*, or an empty list.
 
         The search is that of `find`.
@@ -310,7 +316,7 @@ class GroupDirectory:
         assert listed is not None  # noqa: S101  _list never returns None
         return listed
 
-    def find(self, matches: Callable[[Group], bool], deadline: float | None) -> list[Group]:
+    def find(self, matches: Callable[[Group], bool], deadline: float | None) -> GroupList:
         """Return the groups for which *matches* returns True."""
         listed = self.all(deadline)
         is_old = self._clock() - listed.asked_at > self._recheck_after
@@ -324,9 +330,9 @@ class GroupDirectory:
                     raise
                 # The listing is within its TTL, so its "not found" still counts.
                 logger.warning("groups are looked up in their last listing: %s", error)
-        return [group for group in listed.groups if matches(group)]
+        return GroupList(filter(matches, listed.groups))
 
-    def get_members(self, gid: str, *, timeout: float | None) -> list[User]:
+    def get_members(self, gid: str, *, timeout: float | None) -> UserList:
         """Return the members of the group *gid*.
 
         Raises:
@@ -341,7 +347,7 @@ class GroupDirectory:
         if members is None:
             message = f"the server sent the group {gid!r} without its members"
             raise TWProtocolError(message)
-        return list(members)
+        return UserList(members)
 
     def edit_members(
         self,

@@ -27,7 +27,7 @@ from teamwire_sync._internal.fields import FLAG, OPTIONAL, STRING, Fields, extra
 from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync._internal.strict_json import parse_json, printable
 from teamwire_sync._models.chats import Chat, ChatType, FillableChat
-from teamwire_sync._models.people import Bot, Group, LoggedInUser, User
+from teamwire_sync._models.people import Bot, Group, GroupTuple, LoggedInUser, User, UserTuple
 from teamwire_sync._stores.base import StoredListing, StoreError, new_token
 from teamwire_sync.exceptions import TWProtocolError
 
@@ -310,14 +310,19 @@ def _numbers(text: Any) -> tuple[int, ...]:
     return struct.unpack(f"<{len(packed) // 4}I", packed)
 
 
-def _named(table: Any, objects: Sequence[Any], size: int) -> list[tuple[Any, ...]]:
+def _named(table: Any, objects: Sequence[Any], size: int, kind: type[Any]) -> list[Any]:
     counts, places = _numbers(table["counts"]), _numbers(table["places"])
     _require(len(counts) == size and sum(counts) == len(places))
     every = (*map(objects.__getitem__, places),)
     # Rows that refer to the same object, and to no other, share one tuple, to save memory.
-    alone = [(each,) for each in objects]
+    alone = [kind((each,)) for each in objects]
+    make, none = tuple.__new__, kind()
     return [
-        alone[places[end - 1]] if count == 1 else every[end - count : end]
+        alone[places[end - 1]]
+        if count == 1
+        else make(kind, every[end - count : end])
+        if count
+        else none
         for count, end in zip(counts, accumulate(counts))
     ]
 
@@ -331,7 +336,7 @@ def _users(table: Any) -> list[User]:
 def _groups(table: Any, users: list[User]) -> list[Group]:
     gids, titles, *flags = _checked(table, _GROUP)
     size = len(gids)
-    owners = _named(table["owner"], users, size)
+    owners = _named(table["owner"], users, size, UserTuple)
     _require(max(map(len, owners), default=0) <= 1)
     return [
         Group(gid, title, owner, is_circle, is_list, is_public, None, extra)
@@ -360,9 +365,9 @@ def _chats(document: Any, users: list[User], groups: list[Group]) -> dict[str, C
         tids,
         titles,
         map(kinds.__getitem__, places),
-        _named(table["users"], users, size),
-        _named(table["groups"], groups, size),
-        _named(table["admins"], users, size),
+        _named(table["users"], users, size, UserTuple),
+        _named(table["groups"], groups, size, GroupTuple),
+        _named(table["admins"], users, size, UserTuple),
         _extras(table, size),
     ):
         chats[tid] = chat = new(FillableChat)

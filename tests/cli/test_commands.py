@@ -185,7 +185,22 @@ class TestChats:
     def test_show_has_a_name_before_each_value(self, cli: Cli, plan: str) -> None:
         fields = dict(line.split("\t") for line in cli("chats", "show", plan).lines)
 
-        assert (fields["thread ID"], fields["title"], fields["closed"]) == (plan, "plan", "no")
+        assert (fields["thread ID"], fields["name"], fields["closed"]) == (plan, "plan", "no")
+
+    def test_a_one_to_one_chat_has_the_name_of_the_person(self, cli: Cli, box: Sandbox) -> None:
+        connection = box.connect()
+        user = connection.users.get_user(KNOWN_USER)
+        tid = connection.chats.create_chat(users=[KNOWN_USER]).tid
+        assert user is not None
+        (row,) = (line for line in cli("chats", "list").lines if line.startswith(tid))
+
+        assert row.split("\t")[1:3] == [user.full_name(), "one_to_one"]
+        assert f"name\t{user.full_name()}" in cli("chats", "show", tid).lines
+
+    def test_a_group_chat_without_a_title_has_none(self, cli: Cli, box: Sandbox) -> None:
+        tid = box.add_chat(None, users=[KNOWN_USER], groups=[PUBLIC_CIRCLE]).tid
+
+        assert "name\tno title" in cli("chats", "show", tid).lines
 
     def test_a_title_is_looked_up_in_one_listing(self, cli: Cli, box: Sandbox, plan: str) -> None:
         cli("chats", "show", "--title", "plan")
@@ -362,6 +377,15 @@ class TestListen:
         ):
             assert part in shown
 
+    def test_a_direct_message_names_the_person(self, cli: Cli, box: Sandbox) -> None:
+        connection = box.connect()
+        chat = connection.chats.create_chat(users=[KNOWN_USER])
+        cursor = connection.events(timeout=1).cursor
+        box.post_message(chat.tid, "hi", KNOWN_USER)
+        done = cli("listen", "--since", cursor, "--for", "0.05")
+
+        assert done.out.startswith(f"{chat.display_name} | ")
+
     @pytest.mark.usefixtures("no_pauses")
     @pytest.mark.parametrize("options", [[], ["-v"]])
     def test_it_says_once_that_it_is_interrupted(
@@ -447,7 +471,7 @@ class TestForPeople:
         monkeypatch.setenv("TERM", "dumb")
         done = cli("chats", "list")
 
-        assert done.lines[0].split() == ["thread", "ID", "title", "type", "users", "groups"]
+        assert done.lines[0].split() == ["thread", "ID", "name", "type", "users", "groups"]
         assert max(map(cell_len, done.lines)) <= columns
         assert any(line.startswith(tid) for line in done.lines)
         assert "…" not in done.out
@@ -479,7 +503,7 @@ class TestForPeople:
     def test_fields_stand_in_columns(self, cli: Cli, plan: str) -> None:
         lines = cli("chats", "show", plan).lines
 
-        assert [line[:21].strip() for line in lines][:2] == ["thread ID", "title"]
+        assert [line[:21].strip() for line in lines][:2] == ["thread ID", "name"]
         assert [line[21:] for line in lines][:2] == [plan, "plan"]
 
     def test_files_move_under_a_bar(

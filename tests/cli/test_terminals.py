@@ -39,7 +39,7 @@ def test_a_dumb_terminal_has_a_table_of_nothing_but_text_within_its_width(box: S
     text = shown("chats", "find", "Ward 12", box=box, columns=60, **PLAIN)
 
     assert "\x1b" not in text
-    assert text.split()[:6] == ["thread", "ID", "title", "type", "users", "groups"]
+    assert text.split()[:6] == ["thread", "ID", "name", "type", "users", "groups"]
     assert max(map(cell_len, text.splitlines())) <= 60
     assert tid in text
     assert "…" not in text

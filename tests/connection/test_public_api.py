@@ -8,7 +8,7 @@ import subprocess
 import sys
 from configparser import ConfigParser
 from importlib import metadata, resources
-from inspect import Parameter, isfunction, signature
+from inspect import Parameter, isclass, isfunction, signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,7 +115,7 @@ class TestNames:
 
     def test_what_stands_in_a_public_signature_is_a_public_name(self) -> None:
         """Programs never call the methods of a transport."""
-        standard = {"Any", "IO", "Callable", "Iterable", "Literal", "None", "Path"}
+        standard = {"Any", "IO", "Callable", "Iterable", "Literal", "None", "Path", "T"}
         named = {
             (name, word)
             for name in teamwire_sync.__all__
@@ -126,6 +126,20 @@ class TestNames:
         }
 
         assert named == set()
+
+    @pytest.mark.parametrize("name", ["", "testing", "gateway"])
+    def test_no_object_has_the_repr_that_says_nothing(self, name: str) -> None:
+        """A protocol and `Attachment` have no objects of their own."""
+        module = importlib.import_module(f"teamwire_sync.{name}".rstrip("."))
+        bare = {
+            each
+            for each in module.__all__
+            if isclass(public := getattr(module, each))
+            and public.__repr__ is object.__repr__
+            and not getattr(public, "_is_protocol", False)
+        }
+
+        assert bare <= {"Attachment"}
 
     def test_a_name_that_comes_later_is_the_same_each_time(self) -> None:
         later = [name for names in teamwire_sync._LATER.values() for name in names]

@@ -9,21 +9,93 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pytest
 
-from teamwire_sync import AlertType, ChatHandle, ChatList, ChatType, MessageList
-from tests.support.builders import make_chat, make_file, make_group, make_message, make_user
+from teamwire_sync import (
+    AlertType,
+    AttachmentList,
+    AttachmentType,
+    ChatHandle,
+    ChatList,
+    ChatType,
+    EventList,
+    GroupList,
+    GroupTuple,
+    MessageList,
+    OtherAttachment,
+    UserList,
+    UserTuple,
+)
+from tests.support.builders import (
+    make_chat,
+    make_event,
+    make_file,
+    make_group,
+    make_message,
+    make_user,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-EMPTY = [ChatList(), MessageList()]
+EMPTY = [
+    AttachmentList(),
+    ChatList(),
+    EventList(),
+    GroupList(),
+    GroupTuple(),
+    MessageList(),
+    UserList(),
+    UserTuple(),
+]
 FULL = [
     ChatList([make_chat("t1", users=(make_user(),)), make_chat("t2", None)]),
     MessageList([make_message(), make_message(msg=None)]),
+    UserList([make_user(), make_user(organisation="Engines")]),
+    UserTuple([make_user()]),
+    GroupList([make_group(owner=make_user()), make_group()]),
+    GroupTuple([make_group()]),
+    AttachmentList([make_file(), OtherAttachment(AttachmentType.POLL)]),
+    EventList([make_event("chat_created"), make_event("chat_joined", editor=make_user())]),
 ]
-COLUMNS = {
+_USERS = {
+    "uid": "string",
+    "first_name": "string",
+    "last_name": "string",
+    "organisation": "string",
+    "is_bot": "bool",
+}
+_GROUPS = {
+    "gid": "string",
+    "title": "string",
+    "is_circle": "bool",
+    "is_list": "bool",
+    "is_public": "bool",
+    "owner_id": "string",
+}
+COLUMNS: dict[type, dict[str, str]] = {
+    UserList: _USERS,
+    UserTuple: _USERS,
+    GroupList: _GROUPS,
+    GroupTuple: _GROUPS,
+    AttachmentList: {
+        "type": "string",
+        "name": "string",
+        "aid": "string",
+        "size": "Int64",
+        "content_type": "string",
+    },
+    EventList: {
+        "cursor": "string",
+        "type": "string",
+        "tid": "string",
+        "title": "string",
+        "date": "datetime64[ms, UTC]",
+        "is_own": "bool",
+        "editor_id": "string",
+    },
     ChatList: {
         "tid": "string",
         "title": "string",
+        "display_name": "string",
         "type": "string",
         "users": "int64",
         "groups": "int64",
@@ -85,6 +157,7 @@ class TestChats:
         assert row_of(ChatList([chat])) == {
             "tid": "t1",
             "title": "test",
+            "display_name": "test",
             "type": "one_to_one",
             "users": 2,
             "groups": 3,
@@ -94,6 +167,11 @@ class TestChats:
             "allow_mute_notifications": True,
             "is_closed": True,
         }
+
+    def test_a_one_to_one_chat_has_the_name_of_the_person(self) -> None:
+        chat = make_chat(title=None, type=ChatType.ONE_TO_ONE, users=(make_user(),))
+
+        assert row_of(ChatList([chat]))["display_name"] == "Ada Lovelace"
 
     def test_no_title_is_missing(self) -> None:
         frame = ChatList([make_chat(title=None), make_chat(title=""), make_chat()]).to_pandas()
@@ -168,8 +246,41 @@ class TestMessages:
         assert (dates.dt.day[0], dates.dt.hour[0]) == (15, 7)
 
 
+class TestOthers:
+    """What only some of them have is missing in the rows of the others."""
+
+    def test_an_event_has_its_chat_and_who_did_it(self) -> None:
+        event = make_event("chat_left", "c7", editor=make_user(), is_own=True)
+
+        assert row_of(EventList([event])) == {
+            "cursor": "c7",
+            "type": "chat_left",
+            "tid": "t1",
+            "title": "test",
+            "date": pd.Timestamp("2023-11-14T22:13:20Z"),
+            "is_own": True,
+            "editor_id": "u1",
+        }
+
+    def test_an_attachment_that_is_no_file_has_no_size(self) -> None:
+        frame = AttachmentList([OtherAttachment(AttachmentType.POLL), make_file()]).to_pandas()
+
+        assert list(frame["size"].isna()) == [True, False]
+        assert frame["size"].sum() == 3
+
+    def test_a_group_has_the_id_of_its_owner(self) -> None:
+        groups = GroupList([make_group(owner=make_user()), make_group()])
+
+        assert list(groups.to_pandas()["owner_id"].isna()) == [False, True]
+
+    def test_a_part_of_the_members_has_a_frame_too(self) -> None:
+        chat = make_chat(users=(make_user(), make_user("u2"), make_user("u3")))
+
+        assert list(chat.users[1:].to_pandas()["uid"]) == ["u2", "u3"]
+
+
 @pytest.mark.parametrize(
-    "values", [*EMPTY, *FULL], ids=lambda values: f"{type(values).__name__} {len(values)}"
+    "values", [ChatList(), FULL[0], UserTuple()], ids=["empty", "full", "tuple"]
 )
 class TestWithoutPandas:
     def test_the_error_says_what_to_install(

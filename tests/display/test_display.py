@@ -8,15 +8,26 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from teamwire_sync import (
+    AttachmentList,
+    AttachmentType,
+    ChatAdminsChangeInfo,
+    ChatChangeInfo,
     ChatHandle,
     ChatList,
+    ChatMemberChangeInfo,
     ChatType,
     Connection,
+    Event,
+    EventList,
+    GroupList,
+    GroupTuple,
     LinkPreview,
     MessageList,
+    MessageReadInfo,
     NewMessageInfo,
     OtherAttachment,
     TWConfigError,
+    UserTuple,
 )
 from teamwire_sync._display.html import html_table
 from teamwire_sync._models.base import attach
@@ -128,13 +139,18 @@ class TestHtml:
         table = Table(ChatList([chat])._repr_html_())
 
         assert table.rows == [
-            ["title", "tid", "type", "users", "groups"],
+            ["name", "tid", "type", "users", "groups"],
             ["test", "t1", "group", "2", "Engines, Engines"],
         ]
 
     @pytest.mark.parametrize("title", [None, ""], ids=repr)
     def test_a_chat_without_a_title_is_called_so(self, title: str | None) -> None:
         assert Table(ChatList([make_chat(title=title)])._repr_html_()).rows[1][0] == "no title"
+
+    def test_a_one_to_one_chat_is_named_by_the_person(self) -> None:
+        chat = make_chat(title=None, type=ChatType.ONE_TO_ONE, users=(make_user(),))
+
+        assert Table(ChatList([chat])._repr_html_()).rows[1][0] == "Ada Lovelace"
 
     def test_what_others_wrote_is_text(self) -> None:
         chats = [
@@ -148,13 +164,99 @@ class TestHtml:
 
     @pytest.mark.parametrize(
         ("number", "rows", "text"),
-        [(0, 0, "0 of 0"), (20, 20, "20 of 20"), (21, 20, "20 of 21"), (1234, 20, "20 of 1,234")],
+        [
+            (0, 0, "no chats"),
+            (1, 1, "1 chat"),
+            (20, 20, "20 chats"),
+            (21, 20, "20 of 21 chats"),
+            (1234, 20, "20 of 1,234 chats"),
+        ],
     )
     def test_a_long_list_is_cut(self, number: int, rows: int, text: str) -> None:
         html = ChatList(chats(number))._repr_html_()
 
         assert html.count("<tr>") == rows + 1
-        assert html.endswith(f"<p>{text} chats</p>")
+        assert html.endswith(f"<p>{text}</p>")
+
+
+class TestPeople:
+    def test_shows_what_tells_users_apart(self) -> None:
+        users = (make_user(organisation="Mill"), make_user("u2", first_name="", last_name=""))
+        table = Table(make_chat(users=users).users._repr_html_())
+
+        assert table.rows == [
+            ["name", "uid", "organisation", "bot"],
+            ["Ada Lovelace", "u1", "Mill", "no"],
+            ["", "u2", "", "no"],
+        ]
+
+    def test_shows_what_tells_groups_apart(self) -> None:
+        groups = [
+            make_group(is_public=True),
+            make_group("g2", is_circle=False, is_list=True, owner=make_user()),
+        ]
+        table = Table(GroupList(groups)._repr_html_())
+
+        assert table.rows == [
+            ["title", "gid", "kind", "public", "owner"],
+            ["Engines", "g1", "circle", "yes", ""],
+            ["Engines", "g2", "list", "no", "Ada Lovelace"],
+        ]
+
+    def test_shows_what_tells_attachments_apart(self) -> None:
+        files = [make_file(size=1234), OtherAttachment(AttachmentType.POLL)]
+        table = Table(AttachmentList(files)._repr_html_())
+
+        assert table.rows == [
+            ["name", "type", "size"],
+            ["report.pdf", "file", "1,234"],
+            ["", "poll", ""],
+        ]
+
+
+ADA = make_user()
+GRACE = make_user("u2", first_name="Grace", last_name="Hopper")
+EVENTS = [
+    (NewMessageInfo, {"message": make_message()}, ["Ada Lovelace", "hello"]),
+    (NewMessageInfo, {"message": make_message(deleted=True)}, ["Ada Lovelace", "deleted"]),
+    (
+        NewMessageInfo,
+        {"message": make_message(msg=None, attachments=(make_file(),))},
+        ["Ada Lovelace", "report.pdf"],
+    ),
+    (MessageReadInfo, {"user": GRACE, "message_id": "m1"}, ["Grace Hopper", "m1"]),
+    (ChatChangeInfo, {"title": "new", "editor": ADA}, ["Ada Lovelace", "new"]),
+    (ChatChangeInfo, {"title": "new", "value": False}, ["", "no"]),
+    (
+        ChatMemberChangeInfo,
+        {"users": [GRACE], "groups": [make_group()]},
+        ["", "Grace Hopper, Engines"],
+    ),
+    (
+        ChatAdminsChangeInfo,
+        {"added_admins": [ADA], "removed_admins": [GRACE]},
+        ["", "added, Ada Lovelace, removed, Grace Hopper"],
+    ),
+    (Event, {}, ["", ""]),
+]
+
+
+class TestEvents:
+    @pytest.mark.parametrize(("cls", "own", "cells"), EVENTS)
+    def test_shows_who_did_what_where_and_when(self, cls: Any, own: Any, cells: Any) -> None:
+        table = Table(EventList([make_event("something", cls=cls, **own)])._repr_html_())
+
+        assert table.rows[0] == ["date (UTC)", "type", "chat", "who", "what"]
+        assert table.rows[1] == ["2023-11-14 22:13", "something", "test", *cells]
+
+    def test_a_chat_without_a_title_is_the_person_or_its_id(self) -> None:
+        chats = [
+            make_chat(title=None, type=ChatType.ONE_TO_ONE, users=(GRACE,)),
+            make_chat("t2", None),
+        ]
+        table = Table(EventList(make_event("x", chat=chat) for chat in chats)._repr_html_())
+
+        assert [row[2] for row in table.rows[1:]] == ["Grace Hopper", "t2"]
 
 
 class TestMessages:
@@ -334,7 +436,7 @@ class TestEachRepr:
     def test_a_long_text_is_cut(self) -> None:
         shown = reprs_with("x" * 10_000)
 
-        assert [kind for kind in shown if len(shown[kind]) >= 1500] == []
+        assert [kind for kind in shown if len(shown[kind]) >= 5000] == []
 
 
 class TestConnection:
@@ -367,10 +469,15 @@ class TestConnection:
 class TestRepr:
     @pytest.mark.parametrize(
         ("cls", "item", "what"),
-        [(ChatList, make_chat(), "chats"), (MessageList, make_message(), "messages")],
+        [
+            (ChatList, make_chat(), "chats]"),
+            (MessageList, make_message(), "messages]"),
+            (UserTuple, make_user(), "users)"),
+            (GroupTuple, make_group(), "groups)"),
+        ],
     )
     def test_a_long_one_says_how_many_there_are(self, cls: Any, item: Any, what: str) -> None:
-        assert repr(cls([item] * 21)).endswith(f", ... 21 {what}]")
+        assert repr(cls([item] * 21)).endswith(f", ... 21 {what}")
 
     def test_a_short_one_is_that_of_a_list(self) -> None:
         assert repr(ChatList(chats(20))) == repr(chats(20))

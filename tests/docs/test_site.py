@@ -54,10 +54,7 @@ CLASSES = [
         getattr(teamwire_sync, name)
         for name in ("Attachments", "CacheInfo", "Chat", "ChatList", "Connection", "Event")
     ),
-    *(
-        getattr(teamwire_sync, name)
-        for name in ("FileAttachment", "Group", "Message", "MessageList", "User")
-    ),
+    *(getattr(teamwire_sync, name) for name in ("FileAttachment", "Group", "Message", "User")),
     *(getattr(teamwire_sync, name) for name in ("FileStore", "MemoryStore", "RedisStore")),
     testing.Sandbox,
 ]

@@ -328,6 +328,24 @@ class TestChat:
     def test_the_hash_is_by_id_alone(self) -> None:
         assert hash(make_chat(title="other")) == hash(make_chat())
 
+    @pytest.mark.parametrize(
+        ("title", "kind", "users", "name"),
+        [
+            ("test", ChatType.GROUP, (make_user(),), "test"),
+            ("test", ChatType.ONE_TO_ONE, (make_user(),), "test"),
+            (None, ChatType.ONE_TO_ONE, (make_user(),), "Ada Lovelace"),
+            ("", ChatType.ONE_TO_ONE, (make_user(),), "Ada Lovelace"),
+            (None, ChatType.ONE_TO_ONE, (make_user(first_name="", last_name=""),), "u1"),
+            (None, ChatType.ONE_TO_ONE, (), "no title"),
+            (None, ChatType.GROUP, (make_user(),), "no title"),
+            ("", ChatType.GROUP, (), "no title"),
+        ],
+    )
+    def test_the_display_name_is_the_title_or_the_person(
+        self, title: Any, kind: Any, users: Any, name: str
+    ) -> None:
+        assert make_chat(title=title, type=kind, users=users).display_name == name
+
     def test_circles_and_lists_are_among_the_groups(self) -> None:
         circle = make_group("g1", is_circle=True, is_list=False)
         a_list = make_group("g2", is_circle=False, is_list=True)

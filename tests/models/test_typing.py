@@ -22,7 +22,8 @@ from typing import IO, Any, Dict, List, Optional, Union
 
 from teamwire_sync import Attachable, Attachments, Chat, ChatHandle, ChatList, Chats, Connection
 from teamwire_sync import FileAttachment, FileStore, Group, Groups, Message, MessageList, Progress
-from teamwire_sync import Store, Transport, User, Users, VendorTransport
+from teamwire_sync import AttachmentList, EventList, GroupList, GroupTuple, Store, Transport
+from teamwire_sync import User, UserList, Users, UserTuple, VendorTransport
 from teamwire_sync.exceptions import TWError
 
 def connect(store: Optional[Store] = None, transport: Optional[Transport] = None) -> Connection:
@@ -57,6 +58,17 @@ user: User = renamed.users[0]
 picture: bytes = user.load_avatar(timeout=2)
 group: Group = renamed.groups[0].add_members([user])
 members: List[User] = group.get_members()
+people: UserList = group.members[:2] + members
+found: UserList = connection.users.find("a").copy()
+circles: GroupList = connection.groups.get_by_title("b")
+invited: GroupTuple = chat.circles[1:]
+some: UserTuple = chat.users[:2]
+sent: Optional[AttachmentList] = message.attachments
+events = EventList(connection.events(timeout=1))
+same: ChatList = connection.chats.get_by_title("x") + [chat]
+names = [chat.display_name for chat in same]
+frames = [each.to_pandas() for each in (people, circles, invited, some, events, same)]
+by_hand = Chat("t1", "x", users=[user], groups=iter(circles), admins=some)
 admins: Chat = connection.chats.at("t1").add_admins(members)
 
 def upload(opened: IO[bytes]) -> Attachments:
@@ -112,6 +124,11 @@ file.download(5)
 file.download("folder").mid
 user.load_avatar().uid
 group.get_members().uid
+group.get_members().to_panda()
+chat.users.uid
+chat.users[:2].to_panda()
+chat.display_name = "x"
+Chat("t1", "x", users=[chat])
 group.remove_members([chat])
 group.add_members([user]).tid
 Attachments().add_file(5)

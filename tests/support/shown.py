@@ -8,6 +8,7 @@ from typing import Any
 
 from teamwire_sync import (
     AlertType,
+    AttachmentList,
     AttachmentType,
     CalendarAttachment,
     ChatAdminsChangeInfo,
@@ -16,6 +17,9 @@ from teamwire_sync import (
     ChatMemberChangeInfo,
     ChatType,
     Connection,
+    Event,
+    EventList,
+    GroupList,
     LinkPreview,
     LocationAttachment,
     LoggedInUser,
@@ -24,6 +28,7 @@ from teamwire_sync import (
     MessageReadInfo,
     NewMessageInfo,
     OtherAttachment,
+    UserList,
 )
 from tests.support.builders import (
     make_chat,
@@ -105,12 +110,18 @@ def values_with(text: str) -> dict[str, Any]:
         link_preview=preview,
     )
     common = {"chat": chat, "editor": user}
-    return {
+    values = {
         "User": user,
         "LoggedInUser": LoggedInUser(text, text, text),
         "Group": group,
         "Chat": chat,
         "ChatList": ChatList([chat, make_chat(text, None)]),
+        "person": ChatList([make_chat(text, None, type=ChatType.ONE_TO_ONE, users=(user,))]),
+        "UserList": UserList([user, user]),
+        "UserTuple": chat.users,
+        "GroupList": GroupList([group, group]),
+        "GroupTuple": chat.groups,
+        "AttachmentList": AttachmentList(attachments.values()),
         **attachments,
         "LinkPreview": preview,
         "Message": message,
@@ -142,3 +153,5 @@ def values_with(text: str) -> dict[str, Any]:
         "Connection": Connection(transport=Odd(text)),
         "CacheInfo": Connection(transport=Odd(text)).chats.cache_info(),
     }
+    events = [each for each in values.values() if isinstance(each, Event)]
+    return {**values, "EventList": EventList(events)}

@@ -36,7 +36,7 @@ from teamwire_sync._models.chats import (
     Message,
 )
 from teamwire_sync._models.messages import AlertType, LinkPreview
-from teamwire_sync._models.people import Bot, Group, LoggedInUser, User
+from teamwire_sync._models.people import Bot, Group, GroupTuple, LoggedInUser, User, UserTuple
 from teamwire_sync._transport import ChatState
 from teamwire_sync.exceptions import TWProtocolError
 
@@ -170,7 +170,7 @@ class Decoder:
         self._tell = tell
         self._users: dict[str, User] = {}
         self._groups: dict[str, Group] = {}
-        self._alone: dict[str, tuple[User]] = {}
+        self._alone: dict[str, UserTuple] = {}
         self._new: tuple[list[User], list[Group]] = [], []
 
     def described(self) -> tuple[list[User], list[Group]]:
@@ -350,7 +350,7 @@ class Decoder:
         users, groups = self._users, self._groups
         for user in self.each(unknown(raw_users, "uid", users), self._user):
             if users.setdefault(user.uid, user) is user:
-                self._alone[user.uid] = (user,)
+                self._alone[user.uid] = UserTuple((user,))
                 self._new[0].append(user)
         for group in self.each(unknown(raw_groups, "gid", groups), self._group):
             if groups.setdefault(group.gid, group) is group:
@@ -440,6 +440,8 @@ class Decoder:
         user, group, alone = self._users.__getitem__, self._groups.__getitem__, self._alone
         kinds, new = _CHAT_TYPES, FillableChat.__new__
         plain, numbered = _CHAT, _NUMBERED_CHAT
+        # The constructors of these classes are slower.
+        make, no_users, no_groups = tuple.__new__, UserTuple(), GroupTuple()
         for raw in raws:
             chat = None
             try:
@@ -459,16 +461,24 @@ class Decoder:
                     and (allow_mute_notifications is True or allow_mute_notifications is False)
                     and (is_closed is True or is_closed is False)
                 ):
-                    users = alone[user_ids[0]] if len(user_ids) == 1 else (*map(user, user_ids),)
+                    users = (
+                        alone[user_ids[0]]
+                        if len(user_ids) == 1
+                        else make(UserTuple, map(user, user_ids)) or no_users
+                    )
                     admins = (
-                        alone[admin_ids[0]] if len(admin_ids) == 1 else (*map(user, admin_ids),)
+                        alone[admin_ids[0]]
+                        if len(admin_ids) == 1
+                        else make(UserTuple, map(user, admin_ids)) or no_users
                     )
                     chat = new(FillableChat)
                     chat.tid = tid
                     chat.title = title
                     chat.type = kinds[kind] if kind in kinds else ChatType(kind)
                     chat.users = users
-                    chat.groups = (*map(group, group_ids),) if group_ids else ()
+                    chat.groups = (
+                        make(GroupTuple, map(group, group_ids)) if group_ids else no_groups
+                    )
                     chat.admins = admins
                     chat.is_alert = is_alert
                     chat.allow_sending = allow_sending

@@ -91,6 +91,9 @@ class Sandbox(OtherUsers):
         self._world.events.close()
         self._exits.close()
 
+    def __repr__(self) -> str:
+        return f"<Sandbox at {self.url}>"
+
     @property
     def env(self) -> dict[str, str]:
         """The environment variables for a Connection to this sandbox."""

@@ -37,6 +37,9 @@ class Hold:
     ) -> None:
         self.release()
 
+    def __repr__(self) -> str:
+        return f"<Hold on {self._route.method} {self._route.path}: {self._arrived} arrived>"
+
     def wait_arrived(self, count: int = 1, timeout: float = 10) -> None:
         """Wait until this many requests have arrived.
 
