@@ -72,7 +72,7 @@ nitpick_ignore_regex = [
     # those of requests and urllib3
     (r"py:class|any", r"requests\.Session"),
     # what the signatures name and the reference does not have
-    (r"py:class", r"(Progress|ShownList|ShownTuple|_ConnectionT|.*_ListT)"),
+    (r"py:class", r"(Progress|ShownList|ShownTuple|_ConnectionT|.*_ShownT)"),
 ]
 
 # Made by the package alone: how is nobody's business.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar, Union, overload
+from typing import TYPE_CHECKING, Any, Generic, SupportsIndex, TypeVar, Union, overload
 
 from attrs import frozen
 
@@ -21,8 +21,7 @@ else:
     dataframes = LazyModule("teamwire_sync._display.dataframes")
 
 T = TypeVar("T")
-_S = TypeVar("_S")
-_ListT = TypeVar("_ListT", bound="ShownList[Any]")
+_ShownT = TypeVar("_ShownT", bound="Shown[Any]")
 _TupleT = TypeVar("_TupleT", bound="ShownTuple[Any]")
 
 # The text of a cell, or a list of names in it.
@@ -82,21 +81,27 @@ class Table:
     columns: Mapping[str, Column]
 
 
-class Shown:
+class Shown(Generic[T]):
     """A list or a tuple that is shown as a table. A long one is shown shortened."""
 
     __slots__ = ()
     _table: Table
 
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> T: ...
+
+    @overload
+    def __getitem__(self: _ShownT, index: slice) -> _ShownT: ...
+
     def __getitem__(self: Any, index: Any) -> Any:
         item = super().__getitem__(index)  # type: ignore[misc]
         return type(self)(item) if isinstance(index, slice) else item
 
-    def __add__(self: Any, other: Any) -> Any:
-        return type(self)(super().__add__(other))  # type: ignore[misc]
+    def __add__(self: _ShownT, other: Any) -> _ShownT:
+        return type(self)(super().__add__(other))  # type: ignore[misc, call-arg]
 
-    def __mul__(self: Any, times: Any) -> Any:
-        return type(self)(super().__mul__(times))  # type: ignore[misc]
+    def __mul__(self: _ShownT, times: Any) -> _ShownT:
+        return type(self)(super().__mul__(times))  # type: ignore[misc, call-arg]
 
     __rmul__ = __mul__
 
@@ -121,33 +126,15 @@ class Shown:
         return dataframes.data_frame(self, self._table.columns)
 
 
-class ShownList(Shown, list[T]):
+class ShownList(Shown[T], list[T]):  # type: ignore[misc]
     """An independent list. Changing the list changes nothing else."""
 
-    if TYPE_CHECKING:
-
-        @overload
-        def __getitem__(self, index: SupportsIndex) -> T: ...
-
-        @overload
-        def __getitem__(self: _ListT, index: slice) -> _ListT: ...
-
-        def __getitem__(self, index: Any) -> Any: ...
-
-        @overload
-        def __add__(self: _ListT, other: list[T]) -> _ListT: ...
-
-        @overload
-        def __add__(self, other: list[_S]) -> list[T | _S]: ...
-
-        def __add__(self, other: Any) -> Any: ...
-
-    def copy(self: _ListT) -> _ListT:
+    def copy(self: _ShownT) -> _ShownT:
         """Return a list of the same items."""
         return self[:]
 
 
-class ShownTuple(Shown, tuple[T, ...]):
+class ShownTuple(Shown[T], tuple[T, ...]):
     """A tuple that equals a plain tuple of the same items."""
 
     __slots__ = ()
@@ -158,16 +145,4 @@ class ShownTuple(Shown, tuple[T, ...]):
 
     # Many chats have no groups: their empty tuple is one object, to save memory.
     def __new__(cls: type[_TupleT], values: Iterable[T] = ()) -> _TupleT:
-        if type(values) is cls:
-            return values
-        return super().__new__(cls, values) or cls._empty
-
-    if TYPE_CHECKING:
-
-        @overload
-        def __getitem__(self, index: SupportsIndex) -> T: ...
-
-        @overload
-        def __getitem__(self: _TupleT, index: slice) -> _TupleT: ...
-
-        def __getitem__(self, index: Any) -> Any: ...
+        return values if type(values) is cls else super().__new__(cls, values) or cls._empty

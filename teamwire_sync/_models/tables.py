@@ -68,10 +68,6 @@ def _attachment_name(attachment: Any) -> str:
     return str(getattr(attachment, "name", None) or getattr(attachment, "title", ""))
 
 
-def _kind(group: Any) -> str:
-    return "circle" if group.is_circle else "list" if group.is_list else ""
-
-
 def _who(event: Any) -> str:
     """Return the name of the user who caused *event*."""
     message = getattr(event, "message", None)
@@ -79,8 +75,7 @@ def _who(event: Any) -> str:
 
 
 def _author(message: Any) -> str:
-    name: str = message.sender_display_name or text_of(message.from_user)
-    return name
+    return str(message.sender_display_name or text_of(message.from_user))
 
 
 def _what(event: Any) -> Cell:
@@ -88,10 +83,8 @@ def _what(event: Any) -> Cell:
     message = getattr(event, "message", None)
     if message:
         return _message(message) or _attachments(message)
-    names: list[str] = []
-    for name, label in _PEOPLE.items():
-        people = getattr(event, name, ())
-        names += [*label, *map(text_of, people)] if people else []
+    found = [(label, getattr(event, name, ())) for name, label in _PEOPLE.items()]
+    names = [text_of(each) for label, people in found if people for each in (*label, *people)]
     values = (getattr(event, name, None) for name in ("message_id", "value", "title"))
     return names or next((text_of(value) for value in values if value is not None), "")
 
@@ -197,7 +190,7 @@ GROUPS = Table(
     {
         "title": lambda group: group.title,
         "gid": lambda group: group.gid,
-        "kind": _kind,
+        "kind": lambda group: "circle" if group.is_circle else "list",
         "public": lambda group: text_of(group.is_public),
         "owner": lambda group: text_of(group.owner),
     },
