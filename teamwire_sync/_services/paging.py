@@ -137,7 +137,8 @@ def read_listing(
             empty = 0 if len(chats) > before else empty + 1
             count = len(chats) if is_whole else max(page.total or 0, 0)
             # At the end, the server's number is wrong if chats came or went during the listing.
-            request.page(count, count if page.is_last else page.total if is_whole else None)
+            total = page.total if page.total is None or not page.is_last else count
+            request.page(count, total if is_whole or page.is_last else None)
             states.add((page.validator, is_whole))
             floor = _NONE if page.revision is None else page.revision
             highest = max((each for each in page.revisions if each is not None), default=floor)

@@ -90,8 +90,7 @@ class TestListing:
 
         (bar,) = bars
         assert (len(listed), bar.n, bar.is_over) == (5, 5, True)
-        assert "listing: 100%" in bar.drawn.getvalue()
-        assert "5/5 [" in bar.drawn.getvalue()
+        assert "listing: 5 chats [" in bar.drawn.getvalue()
 
     @pytest.mark.parametrize("total", [5, 4], ids=["right", "one short"])
     def test_its_end_is_the_number_that_the_server_sent(
@@ -123,6 +122,7 @@ class TestListing:
         connection.chats.get_subscriptions(progress=True)
 
         (bar,) = bars
+        assert bar.total is None
         assert re.search(r"\rlisting: 5 chats \[00:00, [^%|]*\n$", bar.drawn.getvalue())
 
     def test_a_callback_receives_two_numbers(self, connection: Connection) -> None:
