@@ -86,6 +86,8 @@ class Shown(Generic[T]):
 
     __slots__ = ()
     _table: Table
+    # The builtin class. Calling its methods takes half as long as with super().
+    _plain: Any
 
     @overload
     def __getitem__(self, index: SupportsIndex) -> T: ...
@@ -94,20 +96,20 @@ class Shown(Generic[T]):
     def __getitem__(self: _ShownT, index: slice) -> _ShownT: ...
 
     def __getitem__(self: Any, index: Any) -> Any:
-        item = super().__getitem__(index)  # type: ignore[misc]
-        return type(self)(item) if isinstance(index, slice) else item
+        item = self._plain.__getitem__(self, index)
+        return type(self)(item) if type(index) is slice else item
 
     def __add__(self: _ShownT, other: Any) -> _ShownT:
-        return type(self)(super().__add__(other))  # type: ignore[misc, call-arg]
+        return type(self)(self._plain.__add__(self, other))  # type: ignore[call-arg]
 
     def __mul__(self: _ShownT, times: Any) -> _ShownT:
-        return type(self)(super().__mul__(times))  # type: ignore[misc, call-arg]
+        return type(self)(self._plain.__mul__(self, times))  # type: ignore[call-arg]
 
     __rmul__ = __mul__
 
     def __repr__(self: Any) -> str:
         if len(self) <= _SHOWN:
-            return str(super().__repr__())
+            return str(self._plain.__repr__(self))
         shown = repr(self[:_SHOWN])
         return f"{shown[:-1]}, ... {count_of(len(self), self._table.noun)}{shown[-1]}"
 
@@ -129,6 +131,8 @@ class Shown(Generic[T]):
 class ShownList(Shown[T], list[T]):  # type: ignore[misc]
     """An independent list. Changing the list changes nothing else."""
 
+    _plain = list
+
     def copy(self: _ShownT) -> _ShownT:
         """Return a list of the same items."""
         return self[:]
@@ -138,6 +142,7 @@ class ShownTuple(Shown[T], tuple[T, ...]):
     """A tuple that equals a plain tuple of the same items."""
 
     __slots__ = ()
+    _plain = tuple
     _empty: Any
 
     def __init_subclass__(cls) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
 
+from teamwire_sync import EventList
 from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, PUBLIC_CIRCLE
 from tests.support.builders import pickled
 from tests.support.leaks import leak_in
@@ -30,12 +31,18 @@ def given(box: Sandbox, connection: Connection) -> list[Any]:
         with_groups,
         with_groups.groups[0],
         with_groups.users[0],
+        with_groups.users,
+        with_groups.groups,
+        connection.users.get_all(),
+        connection.groups.get_all(),
         connection.groups.get_group(PUBLIC_CIRCLE),
         connection.check(),
         messages,
         messages[0],
+        messages[0].attachments,
         (messages[0].attachments or [None])[0],
         event,
+        EventList([event]),
     ]
 
 
@@ -70,6 +77,26 @@ class TestShowing:
 
         assert leak_in(shown, box.secret, box.app_id) is None
         assert box.app_id not in shown
+
+    def test_the_services_and_the_sandbox_say_what_they_are(
+        self, box: Sandbox, connection: Connection
+    ) -> None:
+        hold = box.hold("GET", "/v1/bot/chats/")
+        shown = [repr(connection.chats), repr(connection.users), repr(connection.groups)]
+
+        assert [*shown, repr(box), repr(hold)] == [
+            "<Chats: 0 in memory; get_subscriptions() lists them>",
+            "<Users: get_all() lists them, find() searches them>",
+            "<Groups: get_all() lists them, find() searches them>",
+            f"<Sandbox at {box.url}>",
+            "<Hold on GET /v1/bot/chats/: 0 arrived>",
+        ]
+        assert box.requests == []
+
+    def test_the_chats_in_memory_are_counted(self, connection: Connection) -> None:
+        number = len(connection.chats.get_subscriptions())
+
+        assert repr(connection.chats).startswith(f"<Chats: {number:,} in memory;")
 
     def test_it_works_while_an_event_loop_runs(self, given: list[Any]) -> None:
         async def cell() -> str:

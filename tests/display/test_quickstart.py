@@ -82,7 +82,7 @@ class TestPage:
     def test_the_tables_are_on_it(self, page: dict[str, Any]) -> None:
         rows = [
             ["first_name", "Weather"],
-            ["title", "tid", "type", "users", "groups"],
+            ["name", "tid", "type", "users", "groups"],
             ["<b>Achtung</b> \"Wache\" & 'Nord'", "group"],
             ["users", "Anna Lehmann, Fatima Fischer, Ibrahim Kowalski"],
             ["hits", "2"],
@@ -96,7 +96,7 @@ class TestPage:
         assert [row for row in rows if not any(set(row) <= there for there in shown)] == []
 
     def test_every_chat_that_is_shown_has_a_row(self, page: dict[str, Any]) -> None:
-        start = page["rows"].index(["title", "tid", "type", "users", "groups"])
+        start = page["rows"].index(["name", "tid", "type", "users", "groups"])
         tids = {row[1] for row in page["rows"][start + 1 : start + 21]}
 
         assert len(tids) == 20

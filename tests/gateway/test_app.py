@@ -269,6 +269,11 @@ class TestProxies:
             create_app(upstream_to(box), state=path, proxies=["proxy.example"])
 
 
+def test_its_repr_names_the_server(box: Sandbox, path: Path) -> None:
+    with closing(create_app(upstream_to(box), state=path)) as app:
+        assert repr(app) == f"<GatewayApp over {upstream_to(box)!r}>"
+
+
 class TestState:
     def test_a_second_gateway_is_refused_with_one_line(self, box: Sandbox, path: Path) -> None:
         first = create_app(upstream_to(box), state=path)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from teamwire_sync import (
+    ChatList,
     Connection,
     ConnectionConfig,
     TWAmbiguousTitleError,
@@ -68,7 +69,8 @@ class TestLookUps:
         with pytest.raises(TWAmbiguousTitleError) as caught:
             connection.chats.one_by_title("test")
 
-        assert list(caught.value.candidates) == chats
+        assert caught.value.candidates == chats
+        assert type(caught.value.candidates) is ChatList
         assert all(chat.tid in str(caught.value) for chat in chats)
 
     def test_a_known_user_and_group_are_asked_for_once(
