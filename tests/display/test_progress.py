@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
 from tqdm import auto as tqdm_auto
-from tqdm.notebook import tqdm as notebook_tqdm
 
 from teamwire_sync import Attachments, Connection, TWServerError
 from teamwire_sync._display.progress import counted, moved
@@ -195,11 +194,20 @@ class TestCounted:
         assert [(bar.n, bar.total) for bar in bars] == [(150, 499)]
 
 
+def words(text: Any) -> str:
+    """What a widget shows, with spaces that can break: tqdm makes them such that can't."""
+    return str(text.value).replace("\u2007", " ")
+
+
+# Old releases of ipywidgets use what is deprecated.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 class TestInNotebooks:
     """The widgets that a notebook shows."""
 
     @pytest.fixture
     def bars(self, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+        from tqdm.notebook import tqdm as notebook_tqdm  # noqa: PLC0415  it may warn
+
         made: list[Any] = []
 
         class Widget(notebook_tqdm):  # type: ignore[misc,type-arg]
@@ -224,14 +232,14 @@ class TestInNotebooks:
 
         ((left, bar, right),) = bars
         assert (bar.layout.display, left.value) == ("none", "")
-        assert right.value.startswith("listing:\u20076\u2007chats\u2007[00:00,\u2007")
+        assert words(right).startswith("listing: 6 chats [00:00, ")
 
     def test_empty_files_have_only_numbers(self, bars: list[Any]) -> None:
         tell(moved(True, "sending"), (0, 0))
 
         ((_, bar, text),) = bars
         assert bar.layout.display == "none"
-        assert text.value.startswith("sending:\u20070.00B\u2007[")
+        assert words(text).startswith("sending: 0.00B [")
 
 
 class TestMoved:
