@@ -1291,4 +1291,11 @@ MUTANTS = (
         "::test_that_are_there_at_the_import_of_ours_are_not_derived_from",
         file="_http/sockets.py",
     ),
+    _mutant(
+        "the groups of a chat from a response are a plain tuple",
+        "make(GroupTuple, map(group, group_ids))",
+        "(*map(group, group_ids),)",
+        "tests/models/test_lists.py::test_the_members_of_a_chat_are_tables",
+        file="_http/contract/decoder.py",
+    ),
 )

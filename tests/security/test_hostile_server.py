@@ -21,6 +21,7 @@ from teamwire_sync import (
     Chat,
     Connection,
     ConnectionConfig,
+    GroupList,
     Message,
     MessageList,
     TWConnectionError,
@@ -28,6 +29,7 @@ from teamwire_sync import (
     TWError,
     TWProtocolError,
     User,
+    UserList,
 )
 from teamwire_sync._http.response_body import MAX_BYTES
 from tests.support.builders import page_doc, user_doc
@@ -88,8 +90,8 @@ OTHERS: dict[str, tuple[Call, type, str]] = {
         MessageList,
         "read",
     ),
-    "users": (lambda one, **how: one.users.get_all(**how), list, "read"),
-    "groups": (lambda one, **how: one.groups.get_all(**how), list, "read"),
+    "users": (lambda one, **how: one.users.get_all(**how), UserList, "read"),
+    "groups": (lambda one, **how: one.groups.get_all(**how), GroupList, "read"),
     "events": (lambda one, **_: list(one.events(timeout=0.001, since="c1")), list, "read"),
     "upload": (
         lambda one, **how: one.chats.at("t1").post(
