@@ -164,6 +164,7 @@ def listing_of(history: History, first: int, second: int) -> Listing:
                 revision=revision,
                 revisions=[chat.revision for chat in chats],
                 gone=None,
+                total=None,
                 is_last=chats is rest,
             )
 
