@@ -147,7 +147,7 @@ def markdown(rows: Sequence[Row], where: dict[str, Any], seconds: float) -> str:
     goals = [row for row in rows if row.is_met is not None]
     met = sum(bool(row.is_met) for row in goals)
     table = [
-        ["work", "teamwire_sync", "rival", "takes", "ratio (quartiles)", "goal"],
+        ["work", "ours", "rival", "takes", "ratio (quartiles)", "goal"],
         ["---", "--:", "---", "--:", "--:", "---"],
         *(row.cells() for row in rows),
     ]
