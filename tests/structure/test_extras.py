@@ -19,8 +19,7 @@ CONFIG.read(ROOT / "setup.cfg", "utf-8")
 
 
 def requirements(option: str) -> list[Requirement]:
-    lines = option.strip().splitlines()
-    return [Requirement(line) for line in lines if not line.startswith("#")]
+    return [Requirement(line) for line in option.strip().splitlines()]
 
 
 PACKAGE = requirements(CONFIG["options"]["install_requires"])
@@ -48,6 +47,15 @@ def test_import_errors_name_the_requirements_of_setup_cfg() -> None:
 @pytest.mark.parametrize("needed", [PACKAGE, *EXTRAS.values()], ids=["the package", *EXTRAS])
 def test_on_an_older_python_pip_has_no_requirement_to_search_for(needed: list[Requirement]) -> None:
     assert on_python("3.8", needed) == []
+
+
+@pytest.mark.parametrize(("version", "accepted"), [("3.9", True), ("3.10", False)])
+def test_urllib3_1_which_boto3_needs_is_accepted_on_python_3_9_only(
+    version: str, *, accepted: bool
+) -> None:
+    (urllib3,) = (each for each in on_python(version, PACKAGE) if each.name == "urllib3")
+
+    assert urllib3.specifier.contains("1.26.20") is accepted
 
 
 def test_make_names_the_python_that_is_too_old(tmp_path: Path) -> None:
