@@ -66,7 +66,10 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet -r benchmarks/requirements.txt
 	$(BIN)/python -m benchmarks $(BENCH)
 
+TOO_OLD = teamwire_sync needs Python 3.9 or newer, and $(PYTHON) is Python %d.%d: run make again with \
+	another one, such as PYTHON=python3.13
 $(VENV)/bin/python:
+	@$(PYTHON) -c "import sys; v = sys.version_info[:2]; v >= (3, 9) or sys.exit('$(TOO_OLD)' % v)"
 	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 # Each is an extra of setup.cfg.

@@ -5,13 +5,13 @@ from __future__ import annotations
 import http.client
 import socket
 import time
-from typing import Callable
+from typing import Any, Callable
 
 from urllib3.exceptions import ProtocolError
-from urllib3.response import BaseHTTPResponse, HTTPResponse
+from urllib3.response import HTTPResponse
 
 from teamwire_sync._http.body import AnswerRefusedError
-from teamwire_sync._http.sockets import DeadlineConnection
+from teamwire_sync._http.sockets import IS_URLLIB3_1, DeadlineConnection
 from teamwire_sync._internal.signals import not_by_signal
 
 # A group of 100,000 members fits into this limit. The limit also ends an endless response.
@@ -25,7 +25,7 @@ _COMPRESSIONS = {*_OFFERED, "br", "zstd", "compress", "x-compress"}
 
 
 def read_body(
-    raw: BaseHTTPResponse,
+    raw: HTTPResponse,
     ends_at: float,
     write: Callable[[bytes], object] | None = None,
 ) -> bytes:
@@ -55,8 +55,12 @@ def read_body(
             message = "it is compressed in a way that was not offered"
             raise AnswerRefusedError(message)
         size = _COMPRESSED_PIECE if compressed else _PIECE
+        if IS_URLLIB3_1:
+            raw.enforce_content_length = True  # the default of urllib3 2
         # `read` waits until `size` bytes have arrived, so a slow server could exceed the deadline.
-        read: Callable[..., bytes] = raw.read1 if _has_no_deadline(raw) else raw.read
+        read: Callable[..., bytes] = raw.read
+        if _has_no_deadline(raw):
+            read = _read1(raw) if IS_URLLIB3_1 else raw.read1
         pieces, count = [], 0
         while True:
             piece = _piece(read, size, compressed=compressed)
@@ -99,7 +103,7 @@ def _check_size(size: int) -> None:
         raise AnswerRefusedError(message)
 
 
-def _has_no_deadline(raw: BaseHTTPResponse) -> bool:
+def _has_no_deadline(raw: HTTPResponse) -> bool:
     """Return whether *raw* reads from a connection of the caller's session.
 
     A cache and a test double read from no connection.
@@ -110,6 +114,21 @@ def _has_no_deadline(raw: BaseHTTPResponse) -> bool:
         and isinstance(connection, http.client.HTTPConnection)
         and not isinstance(connection, DeadlineConnection)
     )
+
+
+def _read1(raw: Any) -> Callable[..., bytes]:
+    """Return a `read1` for *raw*, a response of urllib3 1, which has none."""
+    source = raw._original_response
+    source.read = source.read1
+
+    def read1(size: int, *, decode_content: bool) -> bytes:
+        piece = b""
+        # The first bytes of a compressed body may contain no content.
+        while not piece and not raw.closed:
+            piece = raw.read(size, decode_content=decode_content)
+        return piece
+
+    return read1
 
 
 def _piece(read: Callable[..., bytes], size: int, *, compressed: bool) -> bytes:

@@ -23,10 +23,10 @@ import urllib3.util.connection
 from urllib3.exceptions import (
     ConnectTimeoutError,
     LocationParseError,
-    NameResolutionError,
     NewConnectionError,
     ProxyError,
 )
+from urllib3.response import HTTPResponse
 
 from teamwire_sync._http.body import LocalFailure
 from teamwire_sync._internal.secret import SecretBytes
@@ -45,6 +45,8 @@ else:
         for kind in (urllib3.connection.HTTPConnection, urllib3.connection.HTTPSConnection)
     )
 
+# Other packages need urllib3 1 on Python 3.9.
+IS_URLLIB3_1 = not hasattr(HTTPResponse, "read1")
 _TIMED_OUT = "timed out"
 # In seconds. The value must not be 0, because 0 makes a socket not wait at all.
 _SHORTEST = 0.001
@@ -291,6 +293,9 @@ class DeadlineConnection(HTTPConnection):
         """Connect, and do the TLS handshake."""
         try:
             self._connect()
+        except not_by_signal(socket.timeout) as error:
+            # urllib3 1 would replace the mark by an error without it.
+            raise ConnectTimeoutError(self, _TIMED_OUT) from error
         except not_by_signal(Exception) as error:
             mark_unsent(error)
             raise
@@ -303,8 +308,8 @@ class DeadlineConnection(HTTPConnection):
             _keep(error)
             raise
 
-    def endheaders(self, *args: Any, **kwargs: Any) -> None:
-        """Connect if necessary, and send the head of the request."""
+    def endheaders(self, message_body: Any = None, **_: Any) -> None:
+        """Connect if necessary, and send the head of the request, and the body if there is one."""
         # http.client keeps the head in local variables while it connects and sends. On Ctrl-C, an
         # error reporter that shows local variables would show the Secret. So connect first, and let
         # `send` only collect the head.
@@ -312,11 +317,13 @@ class DeadlineConnection(HTTPConnection):
             self.connect()
         self._head = []
         try:
-            super().endheaders(*args, **kwargs)
+            super().endheaders()
         finally:
             pieces, self._head = self._head, None
         for piece in pieces:
             self.sock.sendall(piece)
+        if message_body is not None:  # urllib3 2 sends the body by `send`
+            self.send(message_body)
 
     def send(self, data: Any) -> None:
         """Send *data*. If *data* is part of the head of the request, only collect it."""
@@ -374,7 +381,7 @@ class DeadlineConnection(HTTPConnection):
         try:
             return list(socket.getaddrinfo(self._name, self.port, family, socket.SOCK_STREAM))
         except not_by_signal(socket.gaierror) as error:
-            raise NameResolutionError(self.host, self, error) from error
+            raise NewConnectionError(self, str(error)) from error
         except not_by_signal(UnicodeError) as error:
             message = f"a label of {self.host!r} is empty or too long"
             raise LocationParseError(message) from error
@@ -399,6 +406,11 @@ class DeadlineTlsConnection(DeadlineConnection, HTTPSConnection):
 
     def connect(self) -> None:
         """Connect, and do the TLS handshake."""
+        if IS_URLLIB3_1 and self.ssl_context is None:
+            # urllib3 2 accepts no older version, either.
+            self.ssl_context = context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.minimum_version = ssl.TLSVersion.TLSv1_2
+            context.check_hostname = False  # urllib3 1 checks it itself
         super().connect()
         # Without this, urllib3 would warn at each request if the caller has set verify=False. If
         # warnings are errors, every request would fail.

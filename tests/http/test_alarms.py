@@ -16,7 +16,7 @@ import requests
 from urllib3.exceptions import ProtocolError
 
 from teamwire_sync import ConnectionConfig, TWConnectionError, TWNotFoundError, TWTimeoutError
-from teamwire_sync._http.sockets import DeadlineConnection, DeadlineSocket
+from teamwire_sync._http.sockets import IS_URLLIB3_1, DeadlineConnection, DeadlineSocket
 from tests.support.alarms import alarm, needs_signals, raised_with_alarm
 from tests.support.waiting import PATIENCE, wait_until
 
@@ -114,7 +114,9 @@ class TestWhileTheServerHoldsItsResponse:
         raised = interrupted(box, USER, lambda: connection.users.get_user("u1"), error)
 
         assert raised is error
-        assert (error.__cause__, error.__context__) == (None, None)
+        assert error.__cause__ is None
+        # urllib3 1 waits for the response while it handles a TypeError.
+        assert error.__context__ is None or IS_URLLIB3_1
         assert box.count(*USER) == 1
 
     @pytest.mark.parametrize("number", [errno.EINTR, errno.EAGAIN])

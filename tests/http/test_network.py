@@ -17,7 +17,6 @@ from urllib3.exceptions import (
     InvalidHeader,
     LocationParseError,
     MaxRetryError,
-    NameResolutionError,
     NewConnectionError,
     ProtocolError,
     ProxyError,
@@ -65,7 +64,7 @@ def refused() -> Exception:
 
 def unknown_host() -> Exception:
     why = socket.gaierror(-2, "Name unknown")
-    error = NameResolutionError("teamwire.example", None, why)  # type: ignore[arg-type]
+    error = NewConnectionError(None, str(why))  # type: ignore[arg-type]
     error.__cause__ = why
     return error
 

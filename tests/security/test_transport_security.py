@@ -165,6 +165,11 @@ def other_failures(
     ]
 
 
+def is_not_of(host: str) -> str:
+    """The pattern of an error: a certificate is of another host. The second text is urllib3 1's."""
+    return f"certificate is not valid for '{host}'|hostname '{host}' doesn't match"
+
+
 def succeed(connection: Connection) -> None:
     for call in CALLS.values():
         call(connection)
@@ -221,8 +226,8 @@ class TestCertificateOfTheServer:
     @pytest.mark.parametrize(
         ("names", "not_after", "text"),
         [
-            (["other.example"], None, "not valid for 'localhost'"),
-            (["localhost.example"], None, "not valid for 'localhost'"),
+            (["other.example"], None, is_not_of("localhost")),
+            (["localhost.example"], None, is_not_of("localhost")),
             (["localhost"], datetime(2020, 1, 1), "certificate has expired"),
         ],
         ids=["other name", "longer name", "expired"],
@@ -238,7 +243,7 @@ class TestCertificateOfTheServer:
         with HttpServer(pki.context(pki.ca.issue_cert("localhost"))) as server:
             error = failure(CALLS["read"], connect(server.url("127.0.0.1"), verify=pki.bundle))
 
-        assert "certificate is not valid for '127.0.0.1'" in str(error)
+        assert re.search(is_not_of("127.0.0.1"), str(error))
 
     def test_a_refused_one_gets_no_request(self, server: HttpServer, connect: Connect) -> None:
         failures(connect(server.url()))
@@ -605,7 +610,7 @@ class TestProxies:
         )
         error = failure(CALLS["read"], connection)
 
-        assert "certificate is not valid for 'other.example'" in str(error)
+        assert re.search(is_not_of("other.example"), str(error))
         assert server.requests == []
 
     def test_that_fail_are_what_the_error_says(
