@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import shutil
 import signal
 from typing import TYPE_CHECKING
@@ -184,6 +185,20 @@ def own_redis(redis_program: str, tmp_path: Path) -> Iterator[RedisProcess]:
         yield server
     finally:
         server.close()
+
+
+# A file whose tests are all slow.
+_SLOW_FILE = re.compile(r"^pytestmark = (?:\[\s+)?pytest\.mark\.slow\b", re.MULTILINE)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Import no file whose tests would all be deselected: each worker collects all files."""
+    if config.option.markexpr not in {"slow", "not slow"} or not collection_path.match("test_*.py"):
+        return None
+    text = collection_path.read_text("utf-8")
+    if config.option.markexpr == "slow":
+        return "mark.slow" not in text or None
+    return _SLOW_FILE.search(text) is not None or None
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
