@@ -628,6 +628,7 @@ MANY = (
 )
 
 
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize(
     "bounds",
     [*FEW, *(pytest.param(bounds, marks=pytest.mark.slow) for bounds in MANY)],

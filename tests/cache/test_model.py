@@ -837,6 +837,7 @@ class CacheMachine(RuleBasedStateMachine):
         )
 
 
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize(
     "examples",
     [150, pytest.param(300, marks=pytest.mark.slow)],

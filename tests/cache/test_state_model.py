@@ -419,6 +419,7 @@ class StateMachine(RuleBasedStateMachine):
         assert set(view.by_title) == titles
 
 
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize(
     "examples",
     [200, pytest.param(600, marks=pytest.mark.slow)],
