@@ -618,7 +618,6 @@ FEW = (
     Bounds(1, 1, 0),
     Bounds(1, 2, 0, has_events=False),
     Bounds(2, 0, 0),
-    Bounds(3, 0, 0, 0, has_events=False),
 )
 MANY = (
     Bounds(1, 1, 1),
