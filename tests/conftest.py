@@ -201,6 +201,16 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return _SLOW_FILE.search(text) is not None or None
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest tests: at the end, the other workers would have nothing to do."""
+    items.sort(key=_seconds, reverse=True)
+
+
+def _seconds(item: pytest.Item) -> float:
+    slow = item.get_closest_marker("slow") if "slow" in item.keywords else None
+    return 0.0 if slow is None else float(slow.kwargs.get("seconds", 0))
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection(session: pytest.Session) -> Iterator[None]:
     """Imports that hang have an end."""

@@ -630,7 +630,7 @@ MANY = (
 @pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize(
     "bounds",
-    [*FEW, *(pytest.param(bounds, marks=pytest.mark.slow) for bounds in MANY)],
+    [*FEW, *(pytest.param(bounds, marks=pytest.mark.slow(seconds=15)) for bounds in MANY)],
     ids=lambda bounds: "-".join(str(int(each)) for each in bounds),
 )
 def test_every_order_keeps_every_promise(bounds: Bounds) -> None:
