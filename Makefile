@@ -26,9 +26,9 @@ test-slow: $(VENV)/.dev
 test-all: $(VENV)/.dev
 	$(BIN)/coverage erase
 	$(MAKE) test RUN="$(BIN)/coverage run"
-	$(MAKE) test-slow RUN="$(BIN)/coverage run"
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
+	$(MAKE) test-slow
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check

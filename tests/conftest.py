@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import shutil
 import signal
 from typing import TYPE_CHECKING
@@ -185,6 +186,30 @@ def own_redis(redis_program: str, tmp_path: Path) -> Iterator[RedisProcess]:
         yield server
     finally:
         server.close()
+
+
+# A file whose tests are all slow.
+_SLOW_FILE = re.compile(r"^pytestmark = (?:\[\s+)?pytest\.mark\.slow\b", re.MULTILINE)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Import no file whose tests would all be deselected: each worker collects all files."""
+    if config.option.markexpr not in {"slow", "not slow"} or not collection_path.match("test_*.py"):
+        return None
+    text = collection_path.read_text("utf-8")
+    if config.option.markexpr == "slow":
+        return "mark.slow" not in text or None
+    return _SLOW_FILE.search(text) is not None or None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest tests: at the end, the other workers would have nothing to do."""
+    items.sort(key=_seconds, reverse=True)
+
+
+def _seconds(item: pytest.Item) -> float:
+    slow = item.get_closest_marker("slow") if "slow" in item.keywords else None
+    return 0.0 if slow is None else float(slow.kwargs.get("seconds", 0))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

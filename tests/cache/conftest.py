@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
@@ -11,8 +12,22 @@ from tests.support.caches import make_chat_cache
 from tests.support.chat_server import ChatServer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from teamwire_sync._cache.chat_cache import ChatCache
     from tests.support.builders import Clock
+
+
+@pytest.fixture
+def unmeasured() -> Iterator[None]:
+    """Pause the measurement of coverage, which would take several times as long as the test.
+
+    For tests that run the same lines thousands of times. Other tests run them, too.
+    """
+    trace = sys.gettrace()
+    sys.settrace(None)
+    yield
+    sys.settrace(trace)
 
 
 @pytest.fixture

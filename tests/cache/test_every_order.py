@@ -619,7 +619,6 @@ FEW = (
     Bounds(1, 1, 0),
     Bounds(1, 2, 0, has_events=False),
     Bounds(2, 0, 0),
-    Bounds(3, 0, 0, 0, has_events=False),
 )
 MANY = (
     Bounds(1, 1, 1),
@@ -629,9 +628,10 @@ MANY = (
 )
 
 
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize(
     "bounds",
-    [*FEW, *(pytest.param(bounds, marks=pytest.mark.slow) for bounds in MANY)],
+    [*FEW, *(pytest.param(bounds, marks=pytest.mark.slow(seconds=15)) for bounds in MANY)],
     ids=lambda bounds: "-".join(str(int(each)) for each in bounds),
 )
 def test_every_order_keeps_every_promise(bounds: Bounds) -> None:

@@ -837,9 +837,10 @@ class CacheMachine(RuleBasedStateMachine):
         )
 
 
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize(
     "examples",
-    [150, pytest.param(300, marks=pytest.mark.slow)],
+    [75, pytest.param(300, marks=pytest.mark.slow)],
     ids=["few", "many"],
 )
 def test_the_cache_keeps_its_promises_whatever_happens(examples: int) -> None:

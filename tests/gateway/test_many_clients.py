@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.support.builders import Clock
     from tests.support.gateways import ServedGateway
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(seconds=15)
 PROCESSES, THREADS, TTLS = 10, 5, 4
 LISTING = ("GET", "/v1/bot/chats/")
 # Each line of input is one refresh of each Connection.

@@ -160,6 +160,7 @@ def run(folder: Path, *command: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_mypy_finds_each_mistake_and_nothing_else(folder: Path) -> None:
     pytest.importorskip("mypy", reason="mypy is what is asked")
 

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = pytest.mark.slow
+# Of the first one, which installs the programs.
+pytestmark = pytest.mark.slow(seconds=20)
 
 # What the vendor's SDK can do.
 CAN = {

@@ -38,7 +38,8 @@ from tests.support.waiting import PATIENCE
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.slow
+# Of the first one, which installs the programs.
+pytestmark = pytest.mark.slow(seconds=20)
 
 UNICODE = "Übergabe 🚑 \u202b\u05e9\u05dc\u05d5\u05dd\u202c e\u0301 \u2028 <b>&amp;"
 NOW = datetime.now(timezone.utc)

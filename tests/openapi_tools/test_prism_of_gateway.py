@@ -21,7 +21,8 @@ from tests.support.gateways import BehindGateway, ServedGateway, upstream_to
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.slow
+# Of the first one, which installs the programs.
+pytestmark = pytest.mark.slow(seconds=20)
 
 __all__ = [
     "before",

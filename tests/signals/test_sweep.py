@@ -9,7 +9,7 @@ import time
 import pytest
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=40)
 def test_a_handler_at_any_point_of_a_call_leaves_nothing_behind() -> None:
     seed = str(time.time_ns() % 10**6)
     options = ["-X", "faulthandler", "-m", "tests.signals.sweep"]

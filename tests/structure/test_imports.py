@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
+import json
 from collections import defaultdict
+from collections.abc import Mapping
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import yaml
 
 import teamwire_sync
 from tests.support.lazy_modules import lazy_names
@@ -51,16 +52,34 @@ MAY_USE["__main__"] = {"_cli"}
 MAY_USE |= {name: {"_models", "_services", "_config", "_connection"} for name in VENDORS}
 
 
-def _sources() -> dict[str, ast.Module]:
+def _paths() -> dict[str, Path]:
     found = {}
     for path in PACKAGE.rglob("*.py"):
         parts = ["teamwire_sync", *path.relative_to(PACKAGE).with_suffix("").parts]
-        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-        found[name] = ast.parse(path.read_text("utf-8"))
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
     return found
 
 
-SOURCES = _sources()
+class Sources(Mapping[str, ast.Module]):
+    """The modules of the package. Each is parsed at its first use: all workers import this file."""
+
+    def __init__(self) -> None:
+        self._paths = _paths()
+        self._parsed: dict[str, ast.Module] = {}
+
+    def __getitem__(self, module: str) -> ast.Module:
+        if module not in self._parsed:
+            self._parsed[module] = ast.parse(self._paths[module].read_text("utf-8"))
+        return self._parsed[module]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._paths)
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+
+SOURCES = Sources()
 
 
 def _imported(module: str) -> set[str]:
@@ -77,7 +96,9 @@ def _imported(module: str) -> set[str]:
     return {name for name in found if name.split(".")[0] == "teamwire_sync"}
 
 
-IMPORTS = {module: _imported(module) for module in SOURCES if module != "teamwire_sync"}
+@cache
+def imports() -> dict[str, set[str]]:
+    return {module: _imported(module) for module in SOURCES if module != "teamwire_sync"}
 
 
 def room_of(module: str) -> str:
@@ -94,13 +115,13 @@ _LIBRARY = [
 
 
 def test_no_module_imports_from_the_root() -> None:
-    assert [module for module, used in IMPORTS.items() if "teamwire_sync" in used] == []
+    assert [module for module, used in imports().items() if "teamwire_sync" in used] == []
 
 
 def test_there_is_no_circle() -> None:
     circle = None
     try:
-        TopologicalSorter(IMPORTS).prepare()
+        TopologicalSorter(imports()).prepare()
     except CycleError as error:
         circle = " -> ".join(error.args[1])
     assert circle is None
@@ -109,7 +130,7 @@ def test_there_is_no_circle() -> None:
 def test_each_room_uses_what_it_may() -> None:
     wrong = {
         f"{module} -> {name}"
-        for module, used in IMPORTS.items()
+        for module, used in imports().items()
         for name in used
         if room_of(name) != room_of(module) and room_of(name) not in MAY_USE[room_of(module)]
     }
@@ -209,9 +230,9 @@ def test_the_rest_of_a_room_is_behind_its_contract() -> None:
     """Of the HTTP transport, the servers know only what they serve."""
     used = {
         name
-        for module in IMPORTS
+        for module in imports()
         if room_of(module) in {"_sandbox", "_server"}
-        for name in IMPORTS[module]
+        for name in imports()[module]
         if room_of(name) == "_http"
     }
     assert {name.split(".")[2] for name in used} <= {"contract"}
@@ -219,7 +240,7 @@ def test_the_rest_of_a_room_is_behind_its_contract() -> None:
 
 def test_no_backend_knows_the_application() -> None:
     """Requests go from the application to the backend."""
-    using = {module for module, used in IMPORTS.items() if "teamwire_sync._server.app" in used}
+    using = {module for module, used in imports().items() if "teamwire_sync._server.app" in used}
     assert using == {"teamwire_sync._sandbox.controls.door", "teamwire_sync._gateway.app"}
 
 
@@ -256,8 +277,8 @@ def test_only_the_contract_knows_paths() -> None:
 
 def test_only_the_contract_knows_fields() -> None:
     """Ids in paths, attributes of errors and of urllib3's retries have the names of fields, too."""
-    text = (PACKAGE / "_http" / "contract" / "openapi.yaml").read_text("utf-8")
-    fields = {*_properties(yaml.safe_load(text))} - {"tid", "uid", "gid", "code", "status", "total"}
+    text = (PACKAGE / "_http" / "contract" / "openapi.json").read_text("utf-8")
+    fields = {*_properties(json.loads(text))} - {"tid", "uid", "gid", "code", "status", "total"}
     assert {"user_ids", "next_cursor"} < fields
     wrong = [
         f"{module}: {node.value}"

@@ -43,8 +43,13 @@ def with_rich(error: BaseException) -> str:
 
 def with_ipython(error: BaseException) -> str:
     """As after ``%xmode Verbose``."""
+    ipython = pytest.importorskip("IPython")
     ultratb = pytest.importorskip("IPython.core.ultratb")
-    text = ultratb.VerboseTB(include_vars=True).text(type(error), error, error.__traceback__)
+    # To colour the source takes most of the time. IPython 8 does not do it by itself.
+    plain = {"theme_name": "nocolor"} if ipython.version_info >= (9,) else {}
+    text = ultratb.VerboseTB(include_vars=True, **plain).text(
+        type(error), error, error.__traceback__
+    )
     return _COLOUR.sub("", text)
 
 
