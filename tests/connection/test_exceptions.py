@@ -130,15 +130,13 @@ class TestEach:
 
 
 def test_the_tree_in_the_docstring_is_the_real_one() -> None:
-    drawn: dict[str, str | None] = {}
-    above: list[tuple[int, str]] = []
-    for line in (exceptions.__doc__ or "").splitlines():
-        found = re.match(r"[ │├└─]+(?=TW)", line)
-        if found:
-            depth, name = found.end(), line[found.end() :].split()[0]
-            above = [(column, parent) for column, parent in above if column < depth]
-            drawn[name] = above[-1][1] if above else "Exception"
-            above.append((depth, name))
+    # The introduction names TWError, and each level of the list is indented further.
+    above = [(-2, "Exception"), (-1, "TWError")]
+    drawn = {"TWError": "Exception"}
+    for indent, name in re.findall(r"^( *)- `(TW\w+)`", exceptions.__doc__ or "", re.MULTILINE):
+        above = [(depth, parent) for depth, parent in above if depth < len(indent)]
+        drawn[name] = above[-1][1]
+        above.append((len(indent), name))
 
     assert drawn == {cls.__name__: cls.__base__.__name__ for cls in CLASSES}
 

@@ -1295,7 +1295,7 @@ MUTANTS = (
         "the groups of a chat from a response are a plain tuple",
         "make(GroupTuple, map(group, group_ids))",
         "(*map(group, group_ids),)",
-        "tests/models/test_lists.py::test_the_members_of_a_chat_are_tables",
+        "tests/models/test_lists.py::test_the_members_of_a_chat_are_tables[from a response]",
         file="_http/contract/decoder.py",
     ),
 )
