@@ -181,7 +181,9 @@ class Chats:
         return found[0]
 
     def __repr__(self) -> str:
-        return f"<Chats: {self.cache_info().chats:,} in memory; get_subscriptions() lists them>"
+        # A debugger and a failed copy show an object without its attributes.
+        number = self.cache_info().chats if hasattr(self, "_cache") else 0
+        return f"<Chats: {number:,} in memory; get_subscriptions() lists them>"
 
     def _similar(self, title: str, titles: Iterable[str]) -> tuple[str, tuple[str, ...]]:
         index = self._title_index

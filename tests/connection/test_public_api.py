@@ -23,6 +23,7 @@ from teamwire_sync import (
     exceptions,
     groups,
     message,
+    testing,
     users,
 )
 from teamwire_sync._http.contract import OPERATIONS
@@ -140,6 +141,11 @@ class TestNames:
         }
 
         assert bare <= {"Attachment"}
+
+    @pytest.mark.parametrize("kind", [teamwire_sync.Chats, testing.Sandbox])
+    def test_one_that_was_not_made_has_a_repr(self, kind: type) -> None:
+        """A debugger shows it after an error of `__init__`, or of a copy."""
+        assert repr(kind.__new__(kind)).startswith(f"<{kind.__name__}")
 
     def test_a_name_that_comes_later_is_the_same_each_time(self) -> None:
         later = [name for names in teamwire_sync._LATER.values() for name in names]

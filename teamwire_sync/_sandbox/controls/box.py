@@ -92,7 +92,7 @@ class Sandbox(OtherUsers):
         self._exits.close()
 
     def __repr__(self) -> str:
-        return f"<Sandbox at {self.url}>"
+        return f"<Sandbox at {getattr(self, 'url', 'no address')}>"
 
     @property
     def env(self) -> dict[str, str]:
