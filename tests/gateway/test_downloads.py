@@ -31,7 +31,9 @@ def path(box: Sandbox) -> str:
 
 
 def get(gateway: ServedGateway, path: str) -> requests.Response:
-    return requests.get(gateway.url + path, auth=gateway.login, timeout=PATIENCE, stream=True)
+    response = requests.get(gateway.url + path, auth=gateway.login, timeout=PATIENCE, stream=True)
+    response.raw.enforce_content_length = True  # the default of urllib3 2
+    return response
 
 
 def test_what_breaks_off_at_the_upstream_breaks_off(
