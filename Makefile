@@ -73,9 +73,10 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 # Each is an extra of setup.cfg.
+# The extra dev contains the two others.
 $(VENV)/.demo $(VENV)/.dev $(VENV)/.docs: $(VENV)/.%: setup.cfg setup.py | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --use-pep517 --editable '.[$*]'
-	@touch $@
+	@touch $@ $(if $(filter %.dev,$@),$(VENV)/.demo $(VENV)/.docs)
 
 clean:
 	rm -rf $(VENV) build dist site *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache \
