@@ -68,7 +68,7 @@ def test_50_clients_in_10_processes_cost_one_upstream_listing_per_ttl(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has all of 127.0.0.0/8")
-def test_a_304_of_the_gateway_takes_about_as_long_as_one_of_the_sandbox(tmp_path: Path) -> None:
+def test_a_304_of_the_gateway_takes_about_as_much_cpu_as_one_of_the_sandbox(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.gateway.gateway_load", "refreshes", "vendor", tmp_path],
         capture_output=True,

@@ -16,6 +16,7 @@ import pytest
 
 from teamwire_sync import Connection
 from teamwire_sync._gateway.clients import Clients
+from tests.support.processes import cpu_seconds
 from tests.support.sdk_double import process_env
 from tests.support.waiting import PATIENCE
 
@@ -89,6 +90,10 @@ class GatewayProcess:
             with suppress(FileNotFoundError):
                 size += each.stat().st_size if str(each.readlink()).startswith(str(folder)) else 0
         return size
+
+    def cpu_seconds(self) -> float:
+        """The processor time that it has used."""
+        return cpu_seconds(self._process.pid)
 
     def memory(self) -> int:
         """Its resident memory in kB."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import signal
 import socket
 import subprocess
 import sys
 import urllib.request
 from contextlib import ExitStack
+from pathlib import Path
 from subprocess import PIPE
 from typing import TYPE_CHECKING
 
@@ -19,7 +21,6 @@ from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
 # As github.com/teamwire/platform has it, but for what only its own services need. That has no
 # `option httpchk`: its checks only connect. Here they are quick, so that the tests are.
@@ -180,6 +181,12 @@ class HaProxy:
         )
 
 
+def cpu_seconds(pid: int) -> float:
+    """The processor time that a process has used, on Linux."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(") ")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 class SandboxProcess:
     """A sandbox in a process of its own, at the same address each time that it is started.
 
@@ -213,6 +220,11 @@ class SandboxProcess:
             if line.startswith("Ctrl-C"):
                 return
         pytest.fail("the sandbox did not start")
+
+    def cpu_seconds(self) -> float:
+        """The processor time that it has used."""
+        assert self._process is not None
+        return cpu_seconds(self._process.pid)
 
     def freeze(self) -> None:
         """Let it do nothing more; its sockets stay open."""
