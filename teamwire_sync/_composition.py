@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Callable
 from teamwire_sync._cache.chat_cache import ChatCache
 from teamwire_sync._cache.source import ServerSource, Source
 from teamwire_sync._cache.state import CacheState
+from teamwire_sync._config import ConnectionConfig
 from teamwire_sync._internal.imports import LazyModule
 from teamwire_sync._services.chat_actions import ChatActions
 from teamwire_sync._services.chats import Chats
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     import requests
 
     from teamwire_sync import _profiles, _stores, _vendor
-    from teamwire_sync._config import ConnectionConfig
     from teamwire_sync._http import credentials as http_credentials
     from teamwire_sync._http import transport as http_transport
     from teamwire_sync._internal.secret import Secret
@@ -43,6 +43,7 @@ __all__ = [
     "Groups",
     "Parts",
     "Users",
+    "check_settings",
     "check_transport",
     "default_clock",
     "has_store",
@@ -57,6 +58,21 @@ def has_store(store: Store | None = None) -> bool:
     return store is not None or os.environ.get("TEAMWIRE_STORE", "").strip() not in {"", "none"}
 
 
+def check_settings(config: object, clock: object) -> None:
+    """Raise unless *config* is a `ConnectionConfig`, and *clock* is callable or None."""
+    if not isinstance(config, ConnectionConfig):
+        kind = type(config)
+        # The vendor's class has the same name.
+        module = f"{kind.__module__}." if kind.__name__ == ConnectionConfig.__name__ else ""
+        message = f"config must be a ConnectionConfig, not {module}{kind.__name__}"
+        if module:
+            message += ": use teamwire_sync.ConnectionConfig"
+        raise TypeError(message)
+    if clock is not None and not callable(clock):
+        message = f"clock must be callable, not {type(clock).__name__}"
+        raise TypeError(message)
+
+
 def check_transport(transport: object) -> None:
     """Raise unless *transport* may be the argument of that name of a Connection."""
     message = "transport must be 'http', 'vendor' or a transport such as VendorTransport()"
@@ -67,7 +83,7 @@ def check_transport(transport: object) -> None:
     elif isinstance(transport, type):
         message += f", not the class {transport.__name__}"
         raise TypeError(message)
-    elif transport is not None and not hasattr(transport, "iter_chat_pages"):
+    elif not hasattr(transport, "iter_chat_pages"):
         message += f", not {type(transport).__name__}"
         raise TypeError(message)
 
@@ -141,7 +157,7 @@ class Parts:
     Args:
         transport: The transport.
         config: The settings.
-        clock: The clock of the caches.
+        clock: The clock of the caches; None for the default clock.
         slot: The slot of a store for the chats, or None.
 
     Attributes:
@@ -155,9 +171,10 @@ class Parts:
         self,
         transport: Transport,
         config: ConnectionConfig,
-        clock: Callable[[], float],
+        clock: Callable[[], float] | None = None,
         slot: StoreSlot | None = None,
     ) -> None:
+        clock = default_clock() if clock is None else clock
         self._transport = transport
         timeout = config.listing_timeout
         state = CacheState(

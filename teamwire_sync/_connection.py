@@ -128,23 +128,12 @@ class Connection(metaclass=_ConnectionType):
         self._closed = False
         if config is None:
             config = ConnectionConfig()
-        elif not isinstance(config, ConnectionConfig):
-            kind = type(config)
-            # The vendor's class has the same name.
-            module = f"{kind.__module__}." if kind.__name__ == ConnectionConfig.__name__ else ""
-            message = f"config must be a ConnectionConfig, not {module}{kind.__name__}"
-            if module:
-                message += ": use teamwire_sync.ConnectionConfig"
-            raise TypeError(message)
-        if clock is None:
-            clock = _composition.default_clock()
-        elif not callable(clock):
-            message = f"clock must be callable, not {type(clock).__name__}"
-            raise TypeError(message)
+        _composition.check_settings(config, clock)
         if bot is not None:
             require_id(bot, "bot")
         is_stored = _composition.has_store(store)
-        _composition.check_transport(transport)
+        if transport is not None:
+            _composition.check_transport(transport)
         if transport is None or isinstance(transport, str):
             transport = _composition.transport_for(
                 given,
@@ -238,7 +227,8 @@ class Connection(metaclass=_ConnectionType):
         loop retries and continues at the same place: no event is lost or repeated. An event that
         changes a chat invalidates the cache: the next look-up lists the chats again. `close` ends
         the loop at once. With your own *session*, the loop ends with the current request, after
-        half a minute at most.
+        half a minute at most. In a notebook, ``EventList(connection.events(timeout=60))`` is a
+        table.
 
         Args:
             timeout: The seconds from this call after which the loop ends. None (default): never.

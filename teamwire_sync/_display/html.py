@@ -99,10 +99,15 @@ class Shown(Generic[T]):
         item = self._plain.__getitem__(self, index)
         return type(self)(item) if type(index) is slice else item
 
+    # As with a builtin class, the other operand decides if it is of another kind, such as an array.
     def __add__(self: _ShownT, other: Any) -> _ShownT:
+        if not isinstance(other, self._plain):
+            return NotImplemented
         return type(self)(self._plain.__add__(self, other))  # type: ignore[call-arg]
 
     def __mul__(self: _ShownT, times: Any) -> _ShownT:
+        if not hasattr(times, "__index__"):
+            return NotImplemented
         return type(self)(self._plain.__mul__(self, times))  # type: ignore[call-arg]
 
     __rmul__ = __mul__

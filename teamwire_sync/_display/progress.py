@@ -32,7 +32,7 @@ def counted(progress: Progress, what: str) -> AbstractContextManager[Callback]:
     told = require_progress(progress)
     if told is True:
         return _bar(desc="listing", unit=f" {what}")
-    return nullcontext(lambda pages, items, _total: told and told(pages, items))
+    return nullcontext(lambda pages, items, _total: callable(told) and told(pages, items))
 
 
 def moved(progress: Progress, what: str) -> AbstractContextManager[Callback]:
@@ -45,7 +45,7 @@ def moved(progress: Progress, what: str) -> AbstractContextManager[Callback]:
     told = require_progress(progress)
     if told is True:
         return _bar(desc=what, unit="B", unit_scale=True, unit_divisor=1024)
-    return nullcontext(told or (lambda *_: None))
+    return nullcontext(told if callable(told) else lambda *_: None)
 
 
 @contextmanager
@@ -67,8 +67,11 @@ def _bar(**options: Any) -> Iterator[Callback]:
                 bars.append(make(initial=done, total=total, bar_format=bar_format, **options))
                 if not total and hasattr(bars[0], "container"):
                     bars[0].container.children[1].layout.display = "none"
-            if bars[0].total and bars[0].total != total:
-                bars[0].reset(total)
+            # reset() would show 0 %, and restart the clock.
+            if bars[0].total and total:
+                bars[0].total = total
+                if hasattr(bars[0], "container"):
+                    bars[0].container.children[1].max = total
             bars[0].update(done - bars[0].n)
 
     try:

@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, Callable, Literal
 import attrs
 from werkzeug.wrappers import Response
 
-from teamwire_sync._composition import check_transport, transport_for, vendor_transport
+from teamwire_sync._composition import (
+    check_settings,
+    check_transport,
+    transport_for,
+    vendor_transport,
+)
 from teamwire_sync._config import ConnectionConfig
 from teamwire_sync._gateway import CACHE_TTL, CONNECTIONS
 from teamwire_sync._gateway.backend import GatewayBackend
@@ -252,12 +257,13 @@ def create_app(
         raise TWConfigError(message)
     if config is None:
         config = ConnectionConfig(cache_ttl=CACHE_TTL, pool_size=CONNECTIONS)
+    check_settings(config, clock)
+    check_transport(transport)
     with ExitStack() as exits:
         folder = exits.enter_context(closing(StateFolder(state)))
         outcomes = exits.enter_context(closing(Outcomes(folder)))
         revisions = Revisions(Path(folder.path_of("revision")))
         clients = Clients(state)
-        check_transport(transport)
         if transport == "vendor":
             transport = vendor_transport(None, config.total_timeout)
         elif transport == "http":

@@ -181,8 +181,9 @@ class Chats:
         return found[0]
 
     def __repr__(self) -> str:
-        # A debugger and a failed copy show an object without its attributes.
-        number = self.cache_info().chats if hasattr(self, "_cache") else 0
+        # A debugger and a failed copy show an object without its attributes. A debugger may have
+        # stopped a thread that holds the lock of cache_info().
+        number = len(self._state.view.chats) if hasattr(self, "_state") else 0
         return f"<Chats: {number:,} in memory; get_subscriptions() lists them>"
 
     def _similar(self, title: str, titles: Iterable[str]) -> tuple[str, tuple[str, ...]]:

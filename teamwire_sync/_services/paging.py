@@ -123,6 +123,7 @@ def read_listing(
         numbered: list[_Numbered] = []
         gone: list[str] = []
         states, empty = set(), 0
+        total: int | None = None
         for page in transport.iter_chat_pages(validator=validator, deadline=deadline, **asked):
             if page.not_modified:
                 return None
@@ -136,16 +137,18 @@ def read_listing(
             chats.update(found)
             empty = 0 if len(chats) > before else empty + 1
             count = len(chats) if is_whole else max(page.total or 0, 0)
+            # A server may send the number on the first page only.
+            total = total if page.total is None else page.total
+            # A server may omit an empty `gone`: then its changes look like all the chats.
+            is_short = is_whole and page.is_last and total not in {None, count}
             # At the end, the server's number is wrong if chats came or went during the listing.
-            total = page.total if page.total is None or not page.is_last else count
+            total = count if page.is_last and total is not None else total
             request.page(count, total if is_whole or page.is_last else None)
             states.add((page.validator, is_whole))
             floor = _NONE if page.revision is None else page.revision
             highest = max((each for each in page.revisions if each is not None), default=floor)
             # The page shows all changes up to its revision: only a higher number of a chat counts.
             numbered.append((floor, page.chats, page.revisions if highest > floor else ()))
-            # A server may omit an empty `gone`: then its changes look like all the chats.
-            is_short = is_whole and page.is_last and page.total not in {None, count}
             if tries_left and (len(states) > 1 or (is_short and "since" in asked)):
                 break
             if not page.is_last:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
@@ -11,6 +12,7 @@ from teamwire_sync import EventList
 from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, PUBLIC_CIRCLE
 from tests.support.builders import pickled
 from tests.support.leaks import leak_in
+from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from teamwire_sync import Connection
@@ -97,6 +99,16 @@ class TestShowing:
         number = len(connection.chats.get_subscriptions())
 
         assert repr(connection.chats).startswith(f"<Chats: {number:,} in memory;")
+
+    def test_no_lock_is_needed_for_it(self, connection: Connection) -> None:
+        """A debugger shows values while another thread, which it has stopped, holds a lock."""
+        shown: list[str] = []
+        thread = threading.Thread(target=lambda: shown.append(repr(connection.chats)), daemon=True)
+        with connection.chats._state._lock:
+            thread.start()
+            thread.join(PATIENCE)
+
+            assert shown
 
     def test_it_works_while_an_event_loop_runs(self, given: list[Any]) -> None:
         async def cell() -> str:

@@ -91,23 +91,27 @@ class TestListing:
         assert (len(listed), bar.n, bar.is_over) == (5, 5, True)
         assert "listing: 5 chats [" in bar.drawn.getvalue()
 
-    @pytest.mark.parametrize("total", [5, 4], ids=["right", "one short"])
+    @pytest.mark.parametrize(
+        "totals",
+        [(5, 5), (4, 4), (6, None)],
+        ids=["right", "one short", "on the first page only"],
+    )
     def test_its_end_is_the_number_that_the_server_sent(
         self,
-        total: int,
+        totals: tuple[int, int | None],
         connection: Connection,
         transport: FakeTransport,
         bars: list[Bar],
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         pages = [
-            ChatPage(transport.chats[:3], is_last=False, total=total),
-            ChatPage(transport.chats[3:], total=total),
+            ChatPage(transport.chats[:3], is_last=False, total=totals[0]),
+            ChatPage(transport.chats[3:], total=totals[1]),
         ]
         monkeypatch.setattr(transport, "iter_chat_pages", lambda **_: iter(pages))
         connection.chats.get_subscriptions(progress=True)
 
-        assert [(bar.first_total, bar.n, bar.total) for bar in bars] == [(total, 5, 5)]
+        assert [(bar.first_total, bar.n, bar.total) for bar in bars] == [(totals[0], 5, 5)]
 
     def test_a_server_that_sends_no_number_has_a_counter(
         self,
@@ -193,6 +197,13 @@ class TestCounted:
 
         assert [(bar.n, bar.total) for bar in bars] == [(150, 499)]
 
+    def test_another_number_of_all_does_not_empty_the_bar(self, bars: list[Bar]) -> None:
+        tell(counted(True, "chats"), (1, 100, 300), (2, 200, 310), (3, 311, 311))
+
+        (bar,) = bars
+        drawn = re.findall(r"\d+/\d+", bar.drawn.getvalue())
+        assert list(dict.fromkeys(drawn)) == ["100/300", "200/310", "311/311"]
+
 
 def words(text: Any) -> str:
     """What a widget shows, with spaces that can break: tqdm makes them such that can't."""
@@ -240,6 +251,21 @@ class TestInNotebooks:
         ((_, bar, text),) = bars
         assert bar.layout.display == "none"
         assert words(text).startswith("sending: 0.00B [")
+
+
+class Numbers(list[Any]):
+    """A callback that is false while it is empty."""
+
+    def __call__(self, *numbers: int) -> None:
+        self.append(numbers)
+
+
+@pytest.mark.parametrize("kind", [counted, moved])
+def test_an_empty_callback_is_called(kind: Callable[..., Any]) -> None:
+    numbers = Numbers()
+    tell(kind(numbers, "x"), (1, 2, None)[: 3 if kind is counted else 2])
+
+    assert numbers == [(1, 2)]
 
 
 class TestMoved:

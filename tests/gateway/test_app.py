@@ -282,9 +282,20 @@ class TestState:
         create_app(upstream_to(box), state=path).close()
 
     def test_a_failed_start_frees_the_state(self, box: Sandbox, path: Path) -> None:
-        with pytest.raises(ValueError, match="transport must be"):
-            create_app("other", state=path)  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match="proxy"):
+            create_app(upstream_to(box), state=path, proxies=["proxy"])
         create_app(upstream_to(box), state=path).close()
+
+    @pytest.mark.parametrize(
+        "arguments", [{"transport": None}, {"transport": 5}, {"config": {}}, {"clock": 5}], ids=repr
+    )
+    def test_a_wrong_argument_is_named_before_the_state_is_made(
+        self, arguments: dict[str, Any], box: Sandbox, path: Path
+    ) -> None:
+        with pytest.raises(TypeError, match=f"^{next(iter(arguments))} must be"):
+            create_app(**{"transport": upstream_to(box), "state": path, **arguments})
+
+        assert not path.exists()
 
     def test_no_store_is_used(
         self, box: Sandbox, path: Path, monkeypatch: pytest.MonkeyPatch

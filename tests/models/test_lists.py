@@ -244,9 +244,20 @@ class TestEach:
         assert made[-1] == made[-6] == value
         assert made[2] == made[3] == made[4] == plain + plain
 
-    def test_a_wrong_summand_is_a_type_error(self, kind: Any) -> None:
-        with pytest.raises(TypeError, match="concatenate"):
-            kind(ITEMS[kind]) + 5
+    def test_a_wrong_operand_is_a_type_error(self, kind: Any) -> None:
+        for wrong in (lambda value: value + 5, lambda value: value * 1.5):
+            with pytest.raises(TypeError, match=f"'{kind.__name__}' and '"):
+                wrong(kind(ITEMS[kind]))
+
+    def test_another_kind_of_operand_decides(self, kind: Any) -> None:
+        class Array:
+            def __radd__(self, other: object) -> str:
+                return "sum"
+
+            def __rmul__(self, other: object) -> str:
+                return "product"
+
+        assert (kind() + Array(), kind() * Array()) == ("sum", "product")
 
 
 @pytest.mark.parametrize("kind", LISTS)
