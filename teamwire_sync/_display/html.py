@@ -102,6 +102,10 @@ class Shown(Generic[T]):
     def __add__(self: _ShownT, other: Any) -> _ShownT:
         return type(self)(self._plain.__add__(self, other))  # type: ignore[call-arg]
 
+    # For sum(lists, []), which begins with a plain list.
+    def __radd__(self: _ShownT, other: Any) -> _ShownT:
+        return type(self)(other + self._plain(self))  # type: ignore[call-arg]
+
     def __mul__(self: _ShownT, times: Any) -> _ShownT:
         return type(self)(self._plain.__mul__(self, times))  # type: ignore[call-arg]
 

@@ -233,6 +233,8 @@ class TestEach:
             value[::-1],
             value + value,
             value + plain,
+            plain + value,
+            sum([value, value], type(plain)()),
             value * 2,
             2 * value,
             copy.copy(value),
@@ -242,11 +244,13 @@ class TestEach:
 
         assert {type(each) for each in made} == {kind}
         assert made[-1] == made[-6] == value
-        assert made[2] == made[3] == made[4] == plain + plain
+        assert made[2] == made[3] == made[4] == made[5] == made[6] == plain + plain
 
     def test_a_wrong_summand_is_a_type_error(self, kind: Any) -> None:
         with pytest.raises(TypeError, match="concatenate"):
             kind(ITEMS[kind]) + 5
+        with pytest.raises(TypeError, match="unsupported operand"):
+            5 + kind(ITEMS[kind])
 
 
 @pytest.mark.parametrize("kind", LISTS)
