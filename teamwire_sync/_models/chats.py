@@ -383,6 +383,7 @@ class Chat(Extensible, BoundChat):
         return {
             "tid": self.tid,
             "title": self.title,
+            "display_name": self.display_name,
             "type": self.type.value,
             "user_ids": [user.uid for user in self.users],
             "group_ids": [group.gid for group in self.groups],
