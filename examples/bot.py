@@ -1,9 +1,9 @@
-"""Watch one chat and answer in it, until Ctrl-C.
+"""Watch one chat and reply in it, until Ctrl-C.
 
     python bot.py "chat title"
 
-"hello" is answered, "messages" posts the last messages as a file, and "follow up" makes a chat with
-who asked for it, once.
+The bot replies to "hello". After "messages", it posts the last messages as a file. After
+"follow up", it creates a chat with the author, once.
 """
 
 import io
@@ -13,23 +13,23 @@ from teamwire_sync import Attachments, Connection, NewMessageInfo, TWError
 
 
 def watch(connection, title):
-    # what is posted from here on is heard, also while the chat is looked up
+    # before the look-up of the chat, so that no message during the look-up is lost
     events = connection.events()
     chat = connection.chats.one_by_title(title)
     print(f"watching {chat.title}, Ctrl-C ends it", flush=True)
 
-    # what the bot itself posts is no event
+    # the loop omits the messages of the bot itself
     for event in events:
         if isinstance(event, NewMessageInfo) and event.chat.tid == chat.tid:
             try:
                 answer(connection, event.message)
             except TWError as error:
-                # the chat may be closed, for example: the next message is another one
+                # for example, the chat is closed: wait for the next message
                 print(f"no answer: {error}", file=sys.stderr)
 
 
 def answer(connection, message):
-    # a message may be an attachment alone
+    # a message that is only an attachment has no text
     text = (message.msg or "").strip().lower()
 
     if text == "hello":
@@ -42,7 +42,7 @@ def answer(connection, message):
 
 
 def history(chat):
-    # newest first, so turned round
+    # get_messages returns the newest message first
     lines = [
         f"{message.tstamp_date:%Y-%m-%d %H:%M} {message.from_user.full_name()}: {message.msg or ''}"
         for message in reversed(chat.get_messages(limit=100))
@@ -54,7 +54,7 @@ def follow_up(connection, message):
     user = message.from_user
     title = f"{message.chat.title}: follow-up of {user.full_name()}"
 
-    # the list of chats is in memory: only a new chat makes it be read again
+    # from memory, unless the last listing is older than 5 seconds
     if connection.chats.get_by_title(title):
         message.reply(f'there is the chat "{title}" already')
         return

@@ -1,4 +1,13 @@
-"""A blocking Python client for the Teamwire business messenger."""
+"""A blocking Python client for the Teamwire business messenger.
+
+    from teamwire_sync import Connection
+
+    with Connection() as connection:
+        connection.chats.one_by_title("Mittagessen").post("lunch is ready")
+
+A Connection lists the bot's chats once, keeps them for five minutes, and answers look-ups from
+memory. The command ``teamwire-sync config init`` writes the settings that ``Connection()`` reads.
+"""
 
 from __future__ import annotations
 

@@ -101,8 +101,9 @@ def main(
 
     To begin, run "teamwire-sync config init". It asks for the credentials and writes them to a
     file. For a Teamwire server without a gateway, run "teamwire-sync --vendor config init"; see
-    docs/connect.md. Environment variables (TEAMWIRE_URL, TEAMWIRE_APP_ID, TEAMWIRE_SECRET,
-    TEAMWIRE_TRANSPORT) override the file, unless you pass --config or --profile.
+    docs/connect.md. Without a server, run "teamwire-sync sandbox". Environment variables
+    (TEAMWIRE_URL, TEAMWIRE_APP_ID, TEAMWIRE_SECRET, TEAMWIRE_TRANSPORT) override the file, unless
+    you pass --config or --profile.
 
     Exit codes: 0 success, 1 not found or ambiguous, 2 wrong usage or settings, 3 not allowed, 4 no
     network, 5 the server failed, 6 the server may or may not have made the change, 130 Ctrl-C.

@@ -32,7 +32,7 @@ from teamwire_sync._cli.settings import (
 from teamwire_sync._models.tables import text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from teamwire_sync._models.chats import Chat
 
@@ -169,7 +169,8 @@ def rename(
         chat = settings.find_handle(connection, tid, title, word=new_title)
         with explain_interrupt(), explain_thread_id(tid):
             changed = chat.set_title(new_title, timeout=settings.timeout)
-        echo_status(f"The title of {changed.tid} is now {changed.title or ''!r}.")
+        title = f"the title {changed.title!r}" if changed.title else "no title"
+        echo_status(f"The chat {changed.tid} now has {title}.")
 
 
 @chats.command()
@@ -219,15 +220,17 @@ def members(
                 chat = chat.remove_members(remove, remove_group, timeout=settings.timeout)
         print_list(
             chat.users,
+            "user",
             ("user ID", "name"),
             lambda user: (user.uid, user.full_name()),
             as_json=as_json,
         )
 
 
-def _print(chats: Iterable[Chat], *, as_json: bool) -> None:
+def _print(chats: Sequence[Chat], *, as_json: bool) -> None:
     print_list(
         chats,
+        "chat",
         ("thread ID", "name", "type", "users", "groups"),
         lambda chat: (
             chat.tid,

@@ -134,7 +134,7 @@ def print_path(settings: Settings) -> None:
 @config.command()
 @pass_settings
 def show(settings: Settings) -> None:
-    """Show the settings that choose the server and the bot, and where each comes from.
+    """Show the settings, and where each comes from.
 
     The command sends no request. It shows the beginning of the App ID and of the bot, and nothing
     of the Secret. If a setting is wrong, it shows no value.

@@ -78,6 +78,7 @@ def find(settings: Settings, *, text: str, as_json: bool) -> None:
             raise_not_found(f"no user has {text!r} in the name")
         print_list(
             found,
+            "user",
             ("user ID", "name", "organisation"),
             lambda user: (user.uid, user.full_name(), user.organisation or ""),
             as_json=as_json,
@@ -127,7 +128,7 @@ def list_groups(settings: Settings, *, as_json: bool) -> None:
 @json_option
 @pass_settings
 def find_groups(settings: Settings, *, text: str, as_json: bool) -> None:
-    """List the circles and distribution lists whose title contains TEXT, ignoring case."""
+    """List the groups whose title contains TEXT, ignoring case."""
     with settings.connect() as connection:
         found = connection.groups.find(text, timeout=settings.timeout)
         if not found:
@@ -138,6 +139,7 @@ def find_groups(settings: Settings, *, text: str, as_json: bool) -> None:
 def _print(groups: list[Group], *, as_json: bool) -> None:
     print_list(
         groups,
+        "group",
         ("group ID", "title", "kind", "public"),
         lambda group: (
             group.gid,

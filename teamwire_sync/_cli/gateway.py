@@ -19,7 +19,7 @@ from teamwire_sync._cli.errors import (
     raise_usage_error,
     require_extras,
 )
-from teamwire_sync._cli.output import echo_err
+from teamwire_sync._cli.output import echo_err, echo_status
 from teamwire_sync._cli.settings import Settings, validate_seconds, without_store
 from teamwire_sync._composition import vendor_transport
 from teamwire_sync._config import ConnectionConfig
@@ -139,7 +139,7 @@ _state = click.option(
 @click.version_option(VERSION)
 @click.pass_context
 def gateway(context: click.Context, /, **options: Any) -> None:
-    """Let programs on other machines use a Teamwire through this machine.
+    """Serve a Teamwire to programs on other machines.
 
     The gateway serves the REST contract. It runs until SIGTERM or Ctrl-C. Only the programs that
     you add with add-client may use it. They need no credentials of Teamwire.
@@ -350,10 +350,10 @@ def _folder(state: str | None) -> str:
 def add_client(
     name: str, *, read_only: bool, operations: tuple[str, ...], url: str, state: str | None
 ) -> None:
-    """Let a program use the gateway, and print the lines to export for it.
+    """Let a program use the gateway, and print its settings.
 
-    The Secret is shown only now: the gateway keeps a hash of it. A running gateway accepts the
-    program after a second.
+    The settings are lines to export. The Secret is shown only now: the gateway keeps a hash of it.
+    A running gateway accepts the program after a second.
     """
     clients = Clients(_folder(state))
     app_id, secret = clients.add(name, read_only=read_only, operations=operations or None)
@@ -367,8 +367,14 @@ def add_client(
 @gateway.command("list-clients", cls=Command)
 @_state
 def list_clients(*, state: str | None) -> None:
-    """List the programs that may use the gateway: name, App ID and permissions."""
-    for client in Clients(_folder(state)).all():
+    """List the programs that may use the gateway.
+
+    Each line has the name, the App ID and the permissions of a program.
+    """
+    clients = Clients(_folder(state)).all()
+    if not clients:
+        echo_status("There are no programs. To add one, run: teamwire-sync gateway add-client NAME")
+    for client in clients:
         allowed = "all" if client.operations is None else ",".join(sorted(client.operations))
         rights = f"read-only {allowed}" if client.is_read_only else allowed
         click.echo(f"{client.name}  {client.app_id}  {rights}")

@@ -174,6 +174,8 @@ def messages(
         chat = settings.find_handle(connection, tid, title)
         with explain_thread_id(tid):
             newest = chat.get_messages(limit, timeout=settings.timeout)
+        if not newest:
+            echo_status("There are no messages.")
         for message in reversed(newest):
             if as_json:
                 print_json(message.to_dict())

@@ -92,7 +92,8 @@ def print_result(document: Mapping[str, Any], *texts: str, as_json: bool) -> Non
 
 
 def print_list(
-    items: Iterable[T],
+    items: Sequence[T],
+    noun: str,
     head: Sequence[str],
     row: Callable[[T], Sequence[str]],
     *,
@@ -104,12 +105,15 @@ def print_list(
 
     Args:
         items: The items to print.
+        noun: The name of one item.
         head: The names of the table's columns.
         row: A function that returns the cells of an item; the first cell is an ID.
         as_json: Whether to print the documents.
     """
     width = shutil.get_terminal_size().columns
-    if as_json:
+    if not items:
+        echo_status(f"There are no {noun}s.")
+    elif as_json:
         for item in items:
             print_json(item.to_dict())
     elif not is_terminal(sys.stdout):

@@ -34,7 +34,7 @@ class QueuedLog(QueueHandler):
         super().enqueue(record)
         if self._lost:
             lost, self._lost = self._lost, 0
-            logger.warning("%d lines of the log are lost: nobody has read the log", lost)
+            logger.warning("the log has lost lines, because nobody has read it: %d", lost)
 
     def handleError(self, _: logging.LogRecord) -> None:  # noqa: N802  the name is that of logging
         """Count a record that has no place. By default, the reason would be printed on stderr."""

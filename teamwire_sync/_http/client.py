@@ -277,7 +277,7 @@ class HttpClient:
         wait = min(self._time_left(ends_at, context), self._config.total_timeout)
         if not self._limit.acquire(ticket, wait):
             size = self._config.pool_size
-            message = f"all {size} connections were busy for {seconds(wait)}"
+            message = f"no connection was free for {seconds(wait)}: pool_size is {size}"
             raise TWTimeoutError(message, **context)
         if canceller is not None:
             self._cancellers.add(canceller)

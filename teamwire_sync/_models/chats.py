@@ -334,20 +334,24 @@ class Chat(Extensible, BoundChat):
         is_closed: Whether the chat is closed for posting.
     """
 
-    tid: str = field(repr=text_repr)
-    title: str | None = field(repr=text_repr)
-    type: ChatType = field(default=ChatType.GROUP, repr=False)
-    users: UserTuple = field(default=UserTuple(), converter=UserTuple, repr=False)
-    groups: GroupTuple = field(default=GroupTuple(), converter=GroupTuple, repr=False)
-    admins: UserTuple = field(default=UserTuple(), converter=UserTuple, repr=False)
-    is_alert: bool = field(default=False, repr=False)
-    allow_sending: bool = field(default=True, repr=False)
-    allow_mute_notifications: bool = field(default=True, repr=False)
-    is_closed: bool = field(default=False, repr=False)
+    tid: str
+    title: str | None
+    type: ChatType = ChatType.GROUP
+    users: UserTuple = field(default=UserTuple(), converter=UserTuple)
+    groups: GroupTuple = field(default=GroupTuple(), converter=GroupTuple)
+    admins: UserTuple = field(default=UserTuple(), converter=UserTuple)
+    is_alert: bool = False
+    allow_sending: bool = True
+    allow_mute_notifications: bool = True
+    is_closed: bool = False
     _extra: tuple[tuple[str, Any], ...] = extra_field()
 
     def __hash__(self) -> int:
         return hash(self.tid)
+
+    def __repr__(self) -> str:
+        name = "" if self.title or not self._name else f", display_name={text_repr(self._name)}"
+        return f"Chat(tid={text_repr(self.tid)}, title={text_repr(self.title)}{name})"
 
     @property
     def display_name(self) -> str:
@@ -379,6 +383,7 @@ class Chat(Extensible, BoundChat):
         return {
             "tid": self.tid,
             "title": self.title,
+            "display_name": self.display_name,
             "type": self.type.value,
             "user_ids": [user.uid for user in self.users],
             "group_ids": [group.gid for group in self.groups],

@@ -89,6 +89,7 @@ class Event(Extensible):
             "type": self.type.value,
             "tid": self.chat.tid,
             "title": self.chat.title,
+            "display_name": self.chat.display_name,
             "cursor": self.cursor,
             "timestamp": self.timestamp,
             "date": plain_value(self.date),

@@ -149,6 +149,7 @@ EVENTS = Table(
         "type": ("string", lambda event: event.type.value),
         "tid": ("string", lambda event: event.chat.tid),
         "title": ("string", lambda event: event.chat.title),
+        "display_name": ("string", lambda event: event.chat.display_name),
         "date": (_DATE, lambda event: event.timestamp),
         "is_own": ("bool", lambda event: event.is_own),
         "editor_id": ("string", lambda event: event.editor and event.editor.uid),

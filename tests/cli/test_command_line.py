@@ -229,6 +229,16 @@ class TestTools:
 
         assert done.err == "Warning: everybody can\\x1b reach it\n"
 
+    @pytest.mark.parametrize("group", ["", "chats", "config", "gateway", "groups", "users"])
+    def test_the_overview_of_the_commands_cuts_no_sentence(
+        self, group: str, bare_cli: Cli, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("COLUMNS", "80")
+        overview = bare_cli(*group.split(), "--help").out.partition("Commands:")[2]
+
+        assert overview
+        assert "..." not in overview
+
     def test_completion_offers_what_goes_on(
         self, bare_cli: Cli, monkeypatch: pytest.MonkeyPatch
     ) -> None:

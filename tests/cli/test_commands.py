@@ -15,6 +15,7 @@ from teamwire_sync._cli import messages as messages_module
 from teamwire_sync._cli import output
 from teamwire_sync._cli.errors import AUTH, NOT_FOUND, USAGE
 from teamwire_sync._sandbox.world.seed import KNOWN_CHAT, KNOWN_USER, PUBLIC_CIRCLE
+from teamwire_sync.testing import sandbox
 from tests.support.builders import message_doc, user_doc
 
 if TYPE_CHECKING:
@@ -454,6 +455,32 @@ class TestForPeople:
         for module in (output, messages_module):
             monkeypatch.setattr(module, "is_terminal", lambda stream: stream is not sys.stdin)
 
+    @pytest.mark.parametrize(
+        ("command", "text"),
+        [
+            ("chats list", "There are no chats.\n"),
+            ("chats list --json", "There are no chats.\n"),
+            ("messages {tid}", "There are no messages.\n"),
+            (
+                "gateway list-clients",
+                "There are no programs. To add one, run: teamwire-sync gateway ",
+            ),
+        ],
+    )
+    def test_an_empty_list_is_no_silence(
+        self, bare_cli: Cli, command: str, text: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("TERM", "dumb")
+        with sandbox(chats=0) as box:
+            for name, value in box.env.items():
+                monkeypatch.setenv(name, value)
+            needed = "tid" in command
+            tid = box.add_chat("new", users=[KNOWN_USER]).tid if needed else ""
+            done = bare_cli(*command.format(tid=tid).split())
+
+        assert (done.code, done.out) == (0, "")
+        assert done.err.startswith(text)
+
     def test_rows_are_a_table(self, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("COLUMNS", "80")
         first, second, *_ = cli("groups", "list").lines
@@ -524,4 +551,5 @@ class TestForPeople:
     def test_rename_says_what_it_did(self, cli: Cli, plan: str) -> None:
         done = cli("chats", "rename", plan, "new")
 
-        assert (done.out, done.err) == ("", f"The title of {plan} is now 'new'.\n")
+        assert (done.out, done.err) == ("", f"The chat {plan} now has the title 'new'.\n")
+        assert cli("chats", "rename", plan, "").err == f"The chat {plan} now has no title.\n"

@@ -103,7 +103,7 @@ class TestPage:
         assert all(re.fullmatch(r"[0-9A-Za-z]{22}", tid) for tid in tids)
 
     def test_a_data_frame_is_on_it(self, page: dict[str, Any]) -> None:
-        assert ["", "title", "type", "users", "groups", "is_closed"] in page["rows"]
+        assert ["", "display_name", "type", "users", "groups", "is_closed"] in page["rows"]
 
     def test_it_is_light_or_dark_as_it_should_be(self, page: dict[str, Any], theme: str) -> None:
         assert page["isDark"] is (theme == "dark")

@@ -101,6 +101,13 @@ def test_its_python_blocks_run(name: str, box: Sandbox, monkeypatch: pytest.Monk
     assert len(examples) == PROGRAMS[name]
 
 
+def test_no_page_shows_the_marks_of_a_merge() -> None:
+    pages = [*DOCUMENTS, "CHANGELOG.md", "CONTRIBUTING.md"]
+    marked = re.compile("^(<{7}|>{7}|={7}$)", re.MULTILINE)
+
+    assert [name for name in pages if marked.search((ROOT / name).read_text("utf-8"))] == []
+
+
 def test_lines_of_python_fit_on_a_desktop() -> None:
     assert [
         (name, line)

@@ -313,7 +313,7 @@ def _() -> object:
     return answered("get_me", body=requests.ReadTimeout("late"))
 
 
-@shows("all 1 connections were busy for 0.01 s")
+@shows("no connection was free for 0.01 s: pool_size is 1")
 def _() -> object:
     config = ConnectionConfig(pool_size=1, total_timeout=0.01)
     transport = HttpTransport(Credentials("app", "topsecret", URL), config, clock=Clock())

@@ -81,7 +81,7 @@ def test_nobody_waits_for_a_log_that_is_not_read(stuck: StuckHandler) -> None:
         "first",
         *(f"line {number}" for number in range(5)),
         "last",
-        "20 lines of the log are lost: nobody has read the log",
+        "the log has lost lines, because nobody has read it: 20",
     ]
 
 

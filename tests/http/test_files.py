@@ -299,7 +299,7 @@ class TestRoom:
         raised_by(partial(transport.get_me, deadline=None))
 
         assert [(type(error), str(error)) for error in errors] == [
-            (TWTimeoutError, "all 1 connections were busy for 0.05 s")
+            (TWTimeoutError, "no connection was free for 0.05 s: pool_size is 1")
         ]
 
 

@@ -320,7 +320,7 @@ class TestWriteInDoubt:
                 gate.open()
 
         assert type(error) is TWDeliveryUnknownError
-        assert "the last one: all 1 connections were busy for 0.01 s)" in str(error)
+        assert "the last one: no connection was free for 0.01 s: pool_size is 1)" in str(error)
 
     def test_stays_so_when_the_time_is_over(
         self, make: Make, clock: Clock, server: responses.RequestsMock

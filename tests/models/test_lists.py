@@ -233,6 +233,8 @@ class TestEach:
             value[::-1],
             value + value,
             value + plain,
+            plain + value,
+            sum([value, value], type(plain)()),
             value * 2,
             2 * value,
             copy.copy(value),
@@ -242,7 +244,7 @@ class TestEach:
 
         assert {type(each) for each in made} == {kind}
         assert made[-1] == made[-6] == value
-        assert made[2] == made[3] == made[4] == plain + plain
+        assert made[2] == made[3] == made[4] == made[5] == made[6] == plain + plain
 
     def test_a_wrong_operand_is_a_type_error(self, kind: Any) -> None:
         for wrong in (lambda value: value + 5, lambda value: value * 1.5):

@@ -346,6 +346,12 @@ class TestChat:
     ) -> None:
         assert make_chat(title=title, type=kind, users=users).display_name == name
 
+    def test_the_repr_names_the_person_of_a_chat_without_a_title(self) -> None:
+        chat = make_chat(title=None, type=ChatType.ONE_TO_ONE, users=(make_user(),))
+
+        assert repr(chat) == "Chat(tid='t1', title=None, display_name='Ada Lovelace')"
+        assert repr(make_chat(title="test")) == "Chat(tid='t1', title='test')"
+
     def test_circles_and_lists_are_among_the_groups(self) -> None:
         circle = make_group("g1", is_circle=True, is_list=False)
         a_list = make_group("g2", is_circle=False, is_list=True)

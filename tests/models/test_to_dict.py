@@ -44,6 +44,7 @@ GROUP = ["gid", "title", "is_circle", "is_list", "is_public", "owner_id"]
 CHAT = [
     "tid",
     "title",
+    "display_name",
     "type",
     "user_ids",
     "group_ids",
@@ -72,6 +73,7 @@ EVENT = [
     "type",
     "tid",
     "title",
+    "display_name",
     "cursor",
     "timestamp",
     "date",
