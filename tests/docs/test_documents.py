@@ -112,7 +112,6 @@ def test_lines_of_python_fit_on_a_desktop() -> None:
     assert [
         (name, line)
         for name in DOCUMENTS
-        if name != "README.md"  # it is not on the site
         for language, text in blocks(name)
         if language in {"py", "python"}
         for line in text.splitlines()
@@ -148,3 +147,10 @@ def test_links_within_the_project_lead_somewhere() -> None:
     ]
 
     assert [one for one in links if not ((ROOT / one[0]).parent / one[1]).exists()] == []
+
+
+def test_no_document_has_the_marks_of_an_unfinished_merge() -> None:
+    marks = re.compile(r"^(<{7}|>{7}) ", re.MULTILINE)
+    texts = (path for pattern in ("*.md", "docs/**/*.*") for path in ROOT.glob(pattern))
+
+    assert [path for path in texts if marks.search(path.read_text("utf-8", "replace"))] == []

@@ -187,6 +187,7 @@ def test_the_line_of_an_import_error_installs_what_is_missing(program: str, bare
 # Lines with which pip fails, or which it takes for a mistake, and the text that the page has of it.
 FAILURES = {
     'pip install ".[clii]" --dry-run': "does not provide the extra",
+    "pip install “.[cli]” --dry-run": "Invalid requirement",
     "cd examples && pip install .": "is not installable",
     "pip install --no-index teamwire_sync": "No matching distribution found for teamwire_sync",
     "pip install --no-index .": "No matching distribution found for setuptools",

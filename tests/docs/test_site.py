@@ -211,6 +211,10 @@ def test_texts_and_commands_wrap_on_a_telephone(fits: dict[int, Any]) -> None:
     assert fits[TELEPHONE]["command-line.html"]["cut"] == []
 
 
+def test_no_gap_follows_a_title_on_a_telephone(fits: dict[int, Any]) -> None:
+    assert fits[TELEPHONE]["troubleshooting.html"]["titleLines"] == 1
+
+
 def test_every_link_leads_somewhere(site: Path, pages: dict[str, Page]) -> None:
     def broken() -> Iterator[str]:
         for path, page in pages.items():

@@ -92,6 +92,8 @@ addEventListener("load", async () => {
       cut: [...shown.querySelectorAll("pre, .table-wrapper")].filter(isCut).map(
         node => node.textContent.trim().slice(0, 80)),
       isCut: isCut(shown.documentElement),
+      titleLines: Math.round(shown.querySelector("h1").clientHeight /
+        parseFloat(frame.contentWindow.getComputedStyle(shown.querySelector("h1")).lineHeight)),
     };
     frame.remove();
   }
