@@ -11,7 +11,7 @@ from teamwire_sync._internal.folding import folded
 from teamwire_sync._internal.signals import not_by_signal
 from teamwire_sync._internal.validation import require_bool, require_id, require_str, require_text
 from teamwire_sync._models.base import text_repr
-from teamwire_sync._models.chats import UNREADABLE, Chat, ChatHandle, ChatList
+from teamwire_sync._models.chats import UNREADABLE, Chat, ChatHandle, ChatList, ChatType
 from teamwire_sync._services.similar_titles import TitleIndex, not_found_text
 from teamwire_sync._services.validation import group_ids, search_text, user_ids
 from teamwire_sync._transport import ChatDraft, Transport
@@ -168,7 +168,7 @@ class Chats:
         if found is None:
             _check_readable(seen[0])
             error = TWNotFoundError(not_found_text(title))
-            error._find_later(partial(self._similar, title, seen[0].by_title))
+            error._find_later(partial(self._similar, title, seen[0]))
             raise error
         if len(found) > 1:
             tids = ", ".join(chat.tid for chat in found[:_NAMED])
@@ -186,11 +186,18 @@ class Chats:
         number = len(self._state.view.chats) if hasattr(self, "_state") else 0
         return f"<Chats: {number:,} in memory; get_subscriptions() lists them>"
 
-    def _similar(self, title: str, titles: Iterable[str]) -> tuple[str, tuple[str, ...]]:
+    def _similar(self, title: str, view: ChatSnapshot) -> tuple[str, tuple[str, ...]]:
         index = self._title_index
-        if index.titles is not titles:
-            self._title_index = index = TitleIndex(titles)
-        return index.similar(title)
+        if index.titles is not view.by_title:
+            self._title_index = index = TitleIndex(view.by_title)
+        text, close = index.similar(title)
+        # The shell and notebooks show this name as they show the titles of other chats.
+        for chat in view.chats:
+            is_direct = chat.type is ChatType.ONE_TO_ONE and not chat.title
+            if is_direct and folded(chat.display_name) == folded(title):
+                text += f"; the chat with this person has no title, but the thread ID {chat.tid}"
+                break
+        return text, close
 
     def find(self, text: str, *, timeout: float | None = None) -> ChatList:
         """Return the chats whose title contains *text*, or an empty list.

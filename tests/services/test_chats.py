@@ -11,6 +11,7 @@ import pytest
 from teamwire_sync import (
     ChatHandle,
     ChatList,
+    ChatType,
     Connection,
     TWAmbiguousTitleError,
     TWClosedError,
@@ -162,6 +163,13 @@ class TestOneByTitle:
             chats.one_by_title("sane")
 
         assert caught.value.close_titles == ("same",)
+
+    def test_the_name_of_a_person_leads_to_the_one_to_one_chat(self) -> None:
+        direct = make_chat("t9", None, users=(make_user(),), type=ChatType.ONE_TO_ONE)
+        group = make_chat("t8", None, users=(make_user(),))
+        chats = Connection(transport=FakeTransport(group, direct)).chats
+        with pytest.raises(TWNotFoundError, match=r"this person has no title.* the thread ID t9$"):
+            chats.one_by_title("ada lovelace")
 
     @pytest.mark.parametrize("title", ["SAME", " same ", "\N{LATIN SMALL LETTER LONG S}ame"])
     def test_another_spelling_is_not_found_but_pointed_out(self, chats: Chats, title: str) -> None:
