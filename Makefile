@@ -60,7 +60,7 @@ docs: $(VENV)/.docs
 contract: $(VENV)/.dev
 	$(BIN)/python .ci/contract.py
 
-# It takes six minutes and writes docs/performance.md. BENCH=--quick only proves that everything runs.
+# The whole of it takes six minutes and writes docs/performance.md; BENCH=--quick is a try.
 BENCH ?= --markdown
 bench: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet -r benchmarks/requirements.txt
