@@ -107,9 +107,18 @@ class TestListing:
 
     @pytest.mark.parametrize("total", [5, 4], ids=["right", "one short"])
     def test_its_end_is_the_number_that_the_server_sent(
-        self, total: int, connection: Connection, send: Send, bars: list[Bar]
+        self,
+        total: int,
+        connection: Connection,
+        transport: FakeTransport,
+        bars: list[Bar],
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        send(ChatPage(CHATS[:3], is_last=False, total=total), ChatPage(CHATS[3:], total=total))
+        pages = [
+            ChatPage(transport.chats[:3], is_last=False, total=total),
+            ChatPage(transport.chats[3:], total=total),
+        ]
+        monkeypatch.setattr(transport, "iter_chat_pages", lambda **_: iter(pages))
         connection.chats.get_subscriptions(progress=True)
 
         assert [(bar.first_total, bar.n, bar.total) for bar in bars] == [(total, 5, 5)]
