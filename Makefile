@@ -72,8 +72,7 @@ $(VENV)/bin/python:
 	@$(PYTHON) -c "import sys; v = sys.version_info[:2]; v >= (3, 9) or sys.exit('$(TOO_OLD)' % v)"
 	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
-# Each is an extra of setup.cfg.
-# The extra dev contains the two others.
+# Each is an extra of setup.cfg. dev contains the two others.
 $(VENV)/.demo $(VENV)/.dev $(VENV)/.docs: $(VENV)/.%: setup.cfg setup.py | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --use-pep517 --editable '.[$*]'
 	@touch $@ $(if $(filter %.dev,$@),$(VENV)/.demo $(VENV)/.docs)

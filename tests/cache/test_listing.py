@@ -289,7 +289,7 @@ class TestChanges:
         assert pages.more == [{"since": 5}, {}]
 
     def test_of_a_server_that_knows_none_may_have_the_number_of_all_chats(self) -> None:
-        pages = Pages([page("a"), evolve(page("b", is_last=True), total=2)])
+        pages = Pages([evolve(each, total=2) for each in (page("a"), page("b", is_last=True))])
         listing = read(pages, since=5)
 
         assert tids(listing) == ["a", "b"]

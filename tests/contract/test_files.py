@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from teamwire_sync._sandbox import DEFAULT_PORT
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -47,6 +49,10 @@ def _places(node: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, 
     for name, child in children:
         if isinstance(child, (dict, list)) and name not in {"example", "examples"}:
             yield from _places(child, (*path, str(name)))
+
+
+def test_its_server_is_the_sandbox_at_its_usual_port() -> None:
+    assert [each["url"] for each in DOCUMENT["servers"]] == [f"http://127.0.0.1:{DEFAULT_PORT}"]
 
 
 def test_each_constant_and_each_enumeration_has_a_type() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,7 @@ from tests.support.builders import (
     make_message,
     make_user,
 )
+from tests.support.pages import DOCS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -135,6 +137,14 @@ class TestEach:
 
     def test_there_is_a_row_for_each(self, values: Any) -> None:
         assert list(values.to_pandas().index) == list(range(len(values)))
+
+
+@pytest.mark.parametrize("kind", COLUMNS)
+def test_the_page_lists_the_columns(kind: type) -> None:
+    page = (DOCS / "notebooks.md").read_text("utf-8")
+    (row,) = re.findall(rf"^\| .*`{kind.__name__}`.* \| (.*) \|$", page, re.MULTILINE)
+
+    assert re.findall(r"`(\w+)`", row) == list(COLUMNS[kind])
 
 
 def row_of(values: Any) -> dict[str, Any]:

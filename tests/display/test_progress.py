@@ -58,9 +58,23 @@ def bars(monkeypatch: pytest.MonkeyPatch) -> list[Bar]:
     return Bar.made
 
 
+CHATS = [make_chat(f"t{number}") for number in range(5)]
+Send = Callable[..., None]
+
+
 @pytest.fixture
 def transport() -> FakeTransport:
-    return FakeTransport(*(make_chat(f"t{number}") for number in range(5)))
+    return FakeTransport(*CHATS)
+
+
+@pytest.fixture
+def send(transport: FakeTransport, monkeypatch: pytest.MonkeyPatch) -> Send:
+    """Let the server answer the next listing with these pages."""
+
+    def send(*pages: ChatPage) -> None:
+        monkeypatch.setattr(transport, "iter_chat_pages", lambda **_: iter(pages))
+
+    return send
 
 
 @pytest.fixture
@@ -114,14 +128,9 @@ class TestListing:
         assert [(bar.first_total, bar.n, bar.total) for bar in bars] == [(totals[0], 5, 5)]
 
     def test_a_server_that_sends_no_number_has_a_counter(
-        self,
-        connection: Connection,
-        transport: FakeTransport,
-        bars: list[Bar],
-        monkeypatch: pytest.MonkeyPatch,
+        self, connection: Connection, send: Send, bars: list[Bar]
     ) -> None:
-        pages = [ChatPage(transport.chats[:3], is_last=False), ChatPage(transport.chats[3:])]
-        monkeypatch.setattr(transport, "iter_chat_pages", lambda **_: iter(pages))
+        send(ChatPage(CHATS[:3], is_last=False), ChatPage(CHATS[3:]))
         connection.chats.get_subscriptions(progress=True)
 
         (bar,) = bars
@@ -135,16 +144,10 @@ class TestListing:
         assert told == [(1, 5)]
 
     def test_without_a_change_there_is_none(
-        self,
-        connection: Connection,
-        transport: FakeTransport,
-        bars: list[Bar],
-        monkeypatch: pytest.MonkeyPatch,
+        self, connection: Connection, send: Send, bars: list[Bar]
     ) -> None:
         connection.chats.get_subscriptions()
-        monkeypatch.setattr(
-            transport, "iter_chat_pages", lambda **_: iter([ChatPage(not_modified=True)])
-        )
+        send(ChatPage(not_modified=True))
         connection.chats.get_subscriptions(refresh=True, progress=True)
 
         assert bars == []

@@ -26,6 +26,19 @@ def test_each_path_that_it_names_is_there() -> None:
     assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
 
 
+def test_it_says_what_each_part_of_the_package_is_for() -> None:
+    parts = {
+        f"{path.name}/" if path.is_dir() else path.name
+        for path in (ROOT / "teamwire_sync").glob("[!.]*")
+        if path.name not in {"__init__.py", "__pycache__", "py.typed"}
+    }
+    listed = re.findall(
+        r"^\| (`.+`) \| .+ \|$", PAGE.partition("## Where things are")[2], re.MULTILINE
+    )
+
+    assert sorted(re.findall("`(.+?)`", " ".join(listed))) == sorted(parts)
+
+
 def test_each_command_that_it_names_is_a_target_of_the_makefile() -> None:
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
     named = set(re.findall(r"`make ([a-z-]+)", PAGE))
