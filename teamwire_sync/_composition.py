@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Callable
 from teamwire_sync._cache.chat_cache import ChatCache
 from teamwire_sync._cache.source import ServerSource, Source
 from teamwire_sync._cache.state import CacheState
+from teamwire_sync._config import ConnectionConfig
 from teamwire_sync._internal.imports import LazyModule
 from teamwire_sync._services.chat_actions import ChatActions
 from teamwire_sync._services.chats import Chats
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     import requests
 
     from teamwire_sync import _profiles, _stores, _vendor
-    from teamwire_sync._config import ConnectionConfig
     from teamwire_sync._http import credentials as http_credentials
     from teamwire_sync._http import transport as http_transport
     from teamwire_sync._internal.secret import Secret
@@ -43,8 +43,7 @@ __all__ = [
     "Groups",
     "Parts",
     "Users",
-    "check_transport",
-    "default_clock",
+    "check_arguments",
     "has_store",
     "transport_for",
     "vendor_transport",
@@ -57,8 +56,19 @@ def has_store(store: Store | None = None) -> bool:
     return store is not None or os.environ.get("TEAMWIRE_STORE", "").strip() not in {"", "none"}
 
 
-def check_transport(transport: object) -> None:
-    """Raise unless *transport* may be the argument of that name of a Connection."""
+def check_arguments(config: object, clock: object, transport: object) -> None:
+    """Raise if a Connection does not accept one of these arguments."""
+    if config is not None and not isinstance(config, ConnectionConfig):
+        kind = type(config)
+        # The vendor's class has the same name.
+        module = f"{kind.__module__}." if kind.__name__ == ConnectionConfig.__name__ else ""
+        message = f"config must be a ConnectionConfig, not {module}{kind.__name__}"
+        if module:
+            message += ": use teamwire_sync.ConnectionConfig"
+        raise TypeError(message)
+    if clock is not None and not callable(clock):
+        message = f"clock must be callable, not {type(clock).__name__}"
+        raise TypeError(message)
     message = "transport must be 'http', 'vendor' or a transport such as VendorTransport()"
     if isinstance(transport, str):
         if transport not in _profiles.WAYS:
@@ -128,7 +138,7 @@ def vendor_transport(
     return _vendor.VendorTransport(factory, total_timeout=total_timeout, bot=bot)
 
 
-def default_clock() -> Callable[[], float]:
+def _default_clock() -> Callable[[], float]:
     """Return a clock that also runs while the machine sleeps, if the system has one."""
     boottime = getattr(time, "CLOCK_BOOTTIME", None)
     # Every look-up calls the clock, and a partial is faster than a function.
@@ -141,7 +151,7 @@ class Parts:
     Args:
         transport: The transport.
         config: The settings.
-        clock: The clock of the caches.
+        clock: The clock of the caches; None for the system's clock.
         slot: The slot of a store for the chats, or None.
 
     Attributes:
@@ -155,10 +165,11 @@ class Parts:
         self,
         transport: Transport,
         config: ConnectionConfig,
-        clock: Callable[[], float],
+        clock: Callable[[], float] | None,
         slot: StoreSlot | None = None,
     ) -> None:
         self._transport = transport
+        clock = _default_clock() if clock is None else clock
         timeout = config.listing_timeout
         state = CacheState(
             clock=clock,

@@ -126,25 +126,11 @@ class Connection(metaclass=_ConnectionType):
         # Reporters of errors show local variables. So delete the Secret, and let repr(self) work.
         del app_id, secret, url
         self._closed = False
-        if config is None:
-            config = ConnectionConfig()
-        elif not isinstance(config, ConnectionConfig):
-            kind = type(config)
-            # The vendor's class has the same name.
-            module = f"{kind.__module__}." if kind.__name__ == ConnectionConfig.__name__ else ""
-            message = f"config must be a ConnectionConfig, not {module}{kind.__name__}"
-            if module:
-                message += ": use teamwire_sync.ConnectionConfig"
-            raise TypeError(message)
-        if clock is None:
-            clock = _composition.default_clock()
-        elif not callable(clock):
-            message = f"clock must be callable, not {type(clock).__name__}"
-            raise TypeError(message)
+        _composition.check_arguments(config, clock, transport)
+        config = config or ConnectionConfig()
         if bot is not None:
             require_id(bot, "bot")
         is_stored = _composition.has_store(store)
-        _composition.check_transport(transport)
         if transport is None or isinstance(transport, str):
             transport = _composition.transport_for(
                 given,

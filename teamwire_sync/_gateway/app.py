@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Callable, Literal
 import attrs
 from werkzeug.wrappers import Response
 
-from teamwire_sync._composition import check_transport, transport_for, vendor_transport
+from teamwire_sync._composition import check_arguments, transport_for, vendor_transport
 from teamwire_sync._config import ConnectionConfig
 from teamwire_sync._gateway import CACHE_TTL, CONNECTIONS
 from teamwire_sync._gateway.backend import GatewayBackend
@@ -250,6 +250,7 @@ def create_app(
     if os.environ.get("TEAMWIRE_STORE", "").strip() not in {"", "none"}:
         message = "a gateway keeps the chats itself: unset TEAMWIRE_STORE"
         raise TWConfigError(message)
+    check_arguments(config, clock, transport)
     if config is None:
         config = ConnectionConfig(cache_ttl=CACHE_TTL, pool_size=CONNECTIONS)
     with ExitStack() as exits:
@@ -257,10 +258,9 @@ def create_app(
         outcomes = exits.enter_context(closing(Outcomes(folder)))
         revisions = Revisions(Path(folder.path_of("revision")))
         clients = Clients(state)
-        check_transport(transport)
         if transport == "vendor":
             transport = vendor_transport(None, config.total_timeout)
-        elif transport == "http":
+        elif transport is None or isinstance(transport, str):
             transport = transport_for([], config, named=transport)
         gateway = Gateway(
             transport, ChatLog(revisions), outcomes, clients, config=config, clock=clock

@@ -7,7 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Callable
 
-from teamwire_sync._composition import Parts, default_clock
+from teamwire_sync._composition import Parts
 from teamwire_sync._config import ConnectionConfig
 from teamwire_sync._http.contract import OPERATIONS, Decoder
 from teamwire_sync._internal.deadlines import deadline_of
@@ -59,7 +59,7 @@ class Gateway:
         self.clients = clients
         config = config or ConnectionConfig()
         self.transport = transport
-        self._parts = Parts(transport, config, clock or default_clock())
+        self._parts = Parts(transport, config, clock)
         self.cache = self._parts.cache
         self._clock = clock or time.monotonic
         self._lock = threading.Lock()
