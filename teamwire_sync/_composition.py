@@ -59,8 +59,8 @@ def has_store(store: Store | None = None) -> bool:
 
 
 def check_settings(config: object, clock: object) -> None:
-    """Raise unless *config* is a `ConnectionConfig`, and *clock* is callable or None."""
-    if not isinstance(config, ConnectionConfig):
+    """Raise unless *config* is a `ConnectionConfig` or None, and *clock* is callable or None."""
+    if config is not None and not isinstance(config, ConnectionConfig):
         kind = type(config)
         # The vendor's class has the same name.
         module = f"{kind.__module__}." if kind.__name__ == ConnectionConfig.__name__ else ""
@@ -157,7 +157,7 @@ class Parts:
     Args:
         transport: The transport.
         config: The settings.
-        clock: The clock of the caches; None for the default clock.
+        clock: The clock of the caches; None for the system's clock.
         slot: The slot of a store for the chats, or None.
 
     Attributes:
@@ -171,11 +171,11 @@ class Parts:
         self,
         transport: Transport,
         config: ConnectionConfig,
-        clock: Callable[[], float] | None = None,
+        clock: Callable[[], float] | None,
         slot: StoreSlot | None = None,
     ) -> None:
-        clock = default_clock() if clock is None else clock
         self._transport = transport
+        clock = default_clock() if clock is None else clock
         timeout = config.listing_timeout
         state = CacheState(
             clock=clock,

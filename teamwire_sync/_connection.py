@@ -126,14 +126,13 @@ class Connection(metaclass=_ConnectionType):
         # Reporters of errors show local variables. So delete the Secret, and let repr(self) work.
         del app_id, secret, url
         self._closed = False
-        if config is None:
-            config = ConnectionConfig()
         _composition.check_settings(config, clock)
+        if transport is not None:
+            _composition.check_transport(transport)
+        config = config or ConnectionConfig()
         if bot is not None:
             require_id(bot, "bot")
         is_stored = _composition.has_store(store)
-        if transport is not None:
-            _composition.check_transport(transport)
         if transport is None or isinstance(transport, str):
             transport = _composition.transport_for(
                 given,

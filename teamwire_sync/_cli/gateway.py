@@ -21,7 +21,6 @@ from teamwire_sync._cli.errors import (
 )
 from teamwire_sync._cli.output import echo_err, echo_status
 from teamwire_sync._cli.settings import Settings, validate_seconds, without_store
-from teamwire_sync._composition import vendor_transport
 from teamwire_sync._config import ConnectionConfig
 from teamwire_sync._display.html import count_of
 from teamwire_sync._gateway import CACHE_TTL, CONNECTIONS
@@ -266,6 +265,8 @@ def _check(app_module: ModuleType, state: str, proxies: tuple[str, ...], transpo
     app_module.networks(proxies)
     clients = Clients(state)
     if transport == VENDOR:
+        from teamwire_sync._composition import vendor_transport  # noqa: PLC0415  seldom needed
+
         transport = vendor_transport(None, ConnectionConfig().total_timeout)
         upstream = "the vendor's SDK"
     else:

@@ -19,7 +19,6 @@ from teamwire_sync._cli.errors import (
     require_extras,
 )
 from teamwire_sync._cli.output import count_progress, echo_err, escape_lines
-from teamwire_sync._composition import has_store, vendor_transport
 from teamwire_sync._config import ConnectionConfig
 from teamwire_sync._connection import Connection
 from teamwire_sync._http.credentials import find_credentials
@@ -109,12 +108,16 @@ class Settings:
         """
         found = self.find_credentials(http_by)
         if found is None:
+            from teamwire_sync._composition import (  # noqa: PLC0415  --help does not need it
+                has_store,
+                vendor_transport,
+            )
+
             profile = self.profile if has_store() else None
             return vendor_transport(None, config.total_timeout, profile=profile)
         from teamwire_sync._http.transport import HttpTransport  # noqa: PLC0415  not for the SDK
 
-        # A listing from a store needs no HTTP client.
-        return HttpTransport(found, config, app_name="teamwire-sync", lazy=has_store())
+        return HttpTransport(found, config, app_name="teamwire-sync")
 
     def find_credentials(self, http_by: str | None = None) -> Credentials | None:
         """Return the credentials; None if the vendor's SDK is the way to the server.

@@ -255,10 +255,10 @@ def create_app(
     if os.environ.get("TEAMWIRE_STORE", "").strip() not in {"", "none"}:
         message = "a gateway keeps the chats itself: unset TEAMWIRE_STORE"
         raise TWConfigError(message)
-    if config is None:
-        config = ConnectionConfig(cache_ttl=CACHE_TTL, pool_size=CONNECTIONS)
     check_settings(config, clock)
     check_transport(transport)
+    if config is None:
+        config = ConnectionConfig(cache_ttl=CACHE_TTL, pool_size=CONNECTIONS)
     with ExitStack() as exits:
         folder = exits.enter_context(closing(StateFolder(state)))
         outcomes = exits.enter_context(closing(Outcomes(folder)))
@@ -266,7 +266,7 @@ def create_app(
         clients = Clients(state)
         if transport == "vendor":
             transport = vendor_transport(None, config.total_timeout)
-        elif transport == "http":
+        elif transport is None or isinstance(transport, str):
             transport = transport_for([], config, named=transport)
         gateway = Gateway(
             transport, ChatLog(revisions), outcomes, clients, config=config, clock=clock

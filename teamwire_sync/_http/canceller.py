@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import socket
-import threading
 from typing import Any
 
 from teamwire_sync._internal.signals import suppress
+from teamwire_sync._internal.waiting import rlock
 
 
 class Canceller:
@@ -17,7 +17,7 @@ class Canceller:
         self._is_cancelled = False
         # The lock is an RLock, because a signal handler may call `cancel` while this thread holds
         # the lock.
-        self._lock = threading.RLock()
+        self._lock = rlock()
 
     def attach(self, sock: Any) -> None:
         """Make *sock* the socket that `cancel` shuts down."""

@@ -20,8 +20,9 @@ _PIECE = 2**20
 # The number of compressed bytes in one read. urllib3 before 2.6 decompresses all of these bytes in
 # one step, to up to 1,000 times the size.
 _COMPRESSED_PIECE = 2**14
-_OFFERED = {"gzip", "x-gzip", "deflate"}
-_COMPRESSIONS = {*_OFFERED, "br", "zstd", "compress", "x-compress"}
+# urllib3 1 can't decompress x-gzip.
+_OFFERED = {"gzip", "x-gzip", "deflate"}.intersection(HTTPResponse.CONTENT_DECODERS)
+_COMPRESSIONS = {"gzip", "x-gzip", "deflate", "br", "zstd", "compress", "x-compress"}
 
 
 def read_body(
@@ -55,12 +56,7 @@ def read_body(
             message = "it is compressed in a way that was not offered"
             raise AnswerRefusedError(message)
         size = _COMPRESSED_PIECE if compressed else _PIECE
-        if IS_URLLIB3_1:
-            raw.enforce_content_length = True  # the default of urllib3 2
-        # `read` waits until `size` bytes have arrived, so a slow server could exceed the deadline.
-        read: Callable[..., bytes] = raw.read
-        if _has_no_deadline(raw):
-            read = _read1(raw) if IS_URLLIB3_1 else raw.read1
+        read = _reader(raw, compressed=compressed)
         pieces, count = [], 0
         while True:
             piece = _piece(read, size, compressed=compressed)
@@ -116,19 +112,25 @@ def _has_no_deadline(raw: HTTPResponse) -> bool:
     )
 
 
-def _read1(raw: Any) -> Callable[..., bytes]:
-    """Return a `read1` for *raw*, a response of urllib3 1, which has none."""
-    source = raw._original_response
-    source.read = source.read1
+def _reader(raw: HTTPResponse, *, compressed: bool) -> Callable[..., bytes]:
+    """Return the function that reads the next piece of the body."""
+    # `read` waits until all bytes have arrived, so a slow server could exceed the deadline.
+    is_read1 = _has_no_deadline(raw)
+    if not IS_URLLIB3_1:
+        return raw.read1 if is_read1 else raw.read
+    raw.enforce_content_length = True  # the default of urllib3 2
+    if is_read1:
+        source: Any = raw._original_response
+        source.read = source.read1
 
-    def read1(size: int, *, decode_content: bool) -> bytes:
-        piece = b""
-        # The first bytes of a compressed body may contain no content.
-        while not piece and not raw.closed:
+    def read(size: int, *, decode_content: bool) -> bytes:
+        piece = raw.read(size, decode_content=decode_content)
+        # The next compressed bytes may contain no content, such as a long header.
+        while compressed and not piece and not raw.closed:
             piece = raw.read(size, decode_content=decode_content)
         return piece
 
-    return read1
+    return read
 
 
 def _piece(read: Callable[..., bytes], size: int, *, compressed: bool) -> bytes:

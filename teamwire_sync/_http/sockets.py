@@ -27,6 +27,7 @@ from urllib3.exceptions import (
     ProxyError,
 )
 from urllib3.response import HTTPResponse
+from urllib3.util import ssl_wrap_socket
 
 from teamwire_sync._http.body import LocalFailure
 from teamwire_sync._internal.secret import SecretBytes
@@ -401,25 +402,62 @@ class DeadlineConnection(HTTPConnection):
         return sock
 
 
+class _HostContext(ssl.SSLContext):
+    """The TLS settings of urllib3 2 for one host, on urllib3 1.
+
+    urllib3 1 compares the names of the host and of the certificate itself, and accepts more: the
+    common name, and any wildcard. It passes no address to OpenSSL.
+    """
+
+    host = ""
+
+    def wrap_socket(self, sock: Any, **_: Any) -> ssl.SSLSocket:  # type: ignore[override]
+        return super().wrap_socket(sock, server_hostname=self.host)
+
+    def wrap_bio(self, incoming: Any, outgoing: Any, **_: Any) -> ssl.SSLObject:  # type: ignore[override]
+        return super().wrap_bio(incoming, outgoing, server_hostname=self.host)
+
+
 class DeadlineTlsConnection(DeadlineConnection, HTTPSConnection):
     """A connection over TLS whose socket is a `DeadlineSocket`."""
 
+    _server: str | None = None
+
+    def set_tunnel(self, host: str, *args: Any, **kwargs: Any) -> None:
+        """Set the server that `connect` connects to through the proxy."""
+        super().set_tunnel(host, *args, **kwargs)
+        self._server = host.strip("[]")
+
     def connect(self) -> None:
         """Connect, and do the TLS handshake."""
-        if IS_URLLIB3_1 and self.ssl_context is None:
-            # urllib3 2 accepts no older version, either.
-            self.ssl_context = context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            context.minimum_version = ssl.TLSVersion.TLSv1_2
-            context.check_hostname = False  # urllib3 1 checks it itself
+        if IS_URLLIB3_1:
+            self.ssl_context = self._context_for(self._server or self.host)
         super().connect()
         # Without this, urllib3 would warn at each request if the caller has set verify=False. If
         # warnings are errors, every request would fail.
-        self.is_verified = True
+        self.is_verified = self.proxy_is_verified = True
 
-    def _connect_tls_proxy(self, *args: Any, **kwargs: Any) -> Any:
+    def _connect_tls_proxy(self, hostname: str, sock: Any) -> Any:
+        if IS_URLLIB3_1:
+            context = self._context_for(hostname)
+            sock = ssl_wrap_socket(
+                sock, ca_certs=self.ca_certs, ca_cert_dir=self.ca_cert_dir, ssl_context=context
+            )
+        else:
+            sock = super()._connect_tls_proxy(hostname, sock)
         # Without this class, each read of the TLS handshake with the server could take the whole
         # time-out.
-        return _ProxyTlsSocket(super()._connect_tls_proxy(*args, **kwargs), self.timeout)
+        return _ProxyTlsSocket(sock, self.timeout)
+
+    def _context_for(self, host: str) -> ssl.SSLContext:
+        context = _HostContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.host = host.rstrip(".")
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.hostname_checks_common_name = False
+        if self.cert_reqs in {"CERT_NONE", ssl.CERT_NONE}:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        return context
 
 
 def mark_unsent(error: Exception) -> None:

@@ -45,9 +45,31 @@ def works_for(thread: int) -> bool:
 _locks: dict[weakref.ref[Any], None] = {}
 
 
+class _RLock(_thread.RLock):  # type: ignore[misc]  # it is final for mypy only
+    """An RLock whose `__enter__` is written in Python.
+
+    Since Python 3.14, a handler may run after an `__enter__` written in C, before the with block
+    begins. An exception would leave the lock taken. No handler runs between an iterator written in
+    C and the end of a function.
+    """
+
+    def __enter__(self) -> bool:  # type: ignore[override]
+        for _ in iter(self.acquire, None):
+            break
+        return True
+
+
+def rlock() -> Any:
+    """Return an RLock that no signal leaves taken after its with block."""
+    lock = threading.RLock()
+    # gevent and eventlet replace `threading.RLock`.
+    is_unsafe = sys.version_info >= (3, 14) and type(lock) is _thread.RLock
+    return _RLock() if is_unsafe else lock
+
+
 def new_lock() -> Any:
     """Return a lock that the same thread may take again, as a signal handler may need it."""
-    lock = threading.RLock()
+    lock = rlock()
     _locks[weakref.ref(lock, _locks.pop)] = None
     return lock
 
@@ -59,7 +81,7 @@ def is_held_here(lock: Any) -> bool:
     Such a lock does not show which greenlet holds it, so the result is False.
     """
     held: bool = lock._is_owned()
-    return held and type(lock) is type(threading.RLock())
+    return held and isinstance(lock, type(threading.RLock()))
 
 
 def is_inside() -> bool:

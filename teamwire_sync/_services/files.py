@@ -10,7 +10,6 @@ import secrets
 import shutil
 import stat
 import tempfile
-import threading
 import weakref
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -21,6 +20,7 @@ from attrs import field, frozen
 from teamwire_sync._internal.fork import on_fork
 from teamwire_sync._internal.signals import not_by_signal, suppress
 from teamwire_sync._internal.validation import require_text
+from teamwire_sync._internal.waiting import rlock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,7 +65,7 @@ class _Turns:
 
     def after_fork(self) -> None:
         """Replace the lock, which a thread of the parent may hold."""
-        self.lock = threading.RLock()
+        self.lock = rlock()
 
     def take(self, work: Callable[[], T]) -> T:
         """Call *work*, which moves the position, and return its result."""

@@ -10,7 +10,6 @@ again only after all its responses were read. One pool of redis-py for all calle
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any, Callable
 from urllib.parse import parse_qs, urlsplit
@@ -20,6 +19,7 @@ import redis
 from teamwire_sync._internal.fork import on_fork
 from teamwire_sync._internal.secret import SecretText
 from teamwire_sync._internal.signals import not_by_signal, suppress, unwrapped
+from teamwire_sync._internal.waiting import rlock
 from teamwire_sync._stores.base import StoreError
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def _maker(url: str, timeout: float) -> tuple[Callable[[], Any], str] | None:
                 )  # fmt: skip
                 # Old releases of redis-py have a Lock, which a signal may leave acquired. Then the
                 # same thread would wait for itself as it releases its connection.
-                pool._lock = threading.RLock()
+                pool._lock = rlock()
                 return redis.Redis(connection_pool=pool).pipeline(transaction=False)
 
             # redis-py checks some options only when it makes a connection.

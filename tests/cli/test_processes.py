@@ -180,6 +180,7 @@ class TestStart:
             "import sys\n"
             "from teamwire_sync._cli import main\n"
             "heavy = {'rich', 'requests', 'pandas', 'urllib3', 'flask', 'asyncio', 'tqdm'}\n"
+            "heavy.add('teamwire_sync._composition')\n"
             "for command in '--help', 'chats --help', '--version', 'completion bash':\n"
             "    try: main(command.split(), prog_name='teamwire-sync')\n"
             "    except SystemExit as end: assert not end.code, end.code\n"

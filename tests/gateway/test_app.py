@@ -7,13 +7,14 @@ import logging
 import os
 import threading
 from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from werkzeug.test import Client, TestResponse
 from werkzeug.wrappers import Response
 
-from teamwire_sync import TWConfigError
+from teamwire_sync import Connection, TWConfigError
 from teamwire_sync._gateway import CONNECTIONS
 from teamwire_sync._gateway.clients import Clients
 from teamwire_sync._sandbox import SAY_PATH
@@ -272,6 +273,17 @@ class TestProxies:
 def test_its_repr_names_the_server(box: Sandbox, path: Path) -> None:
     with closing(create_app(upstream_to(box), state=path)) as app:
         assert repr(app) == f"<GatewayApp over {upstream_to(box)!r}>"
+
+
+@pytest.mark.parametrize("name", ["transport", "config", "clock"])
+def test_a_wrong_argument_is_refused_with_the_text_of_a_connection(name: str, path: Path) -> None:
+    texts = []
+    for create in (Connection, partial(create_app, state=path)):
+        with pytest.raises(TypeError, match=f"^{name} must be ") as caught:
+            create(**{name: 5})  # type: ignore[operator]
+        texts.append(str(caught.value))
+
+    assert texts[0] == texts[1]
 
 
 class TestState:

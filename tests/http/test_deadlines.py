@@ -266,6 +266,17 @@ class TestSize:
         assert type(error) is TWDeliveryUnknownError
 
 
+def test_a_body_whose_first_pieces_have_no_content_is_read_whole() -> None:
+    """They are a long field in the header of gzip."""
+    packed = gzip.compress(ME)
+    packed = packed[:3] + b"\4" + packed[4:10] + b"\xff\xff" + bytes(65535) + packed[10:]
+    with (
+        RawServer(answers(whole(packed, b"200 OK", GZIP))) as server,
+        Connection("app", "secret", server.url, config=settings()) as connection,
+    ):
+        assert connection.check().uid == "u1"
+
+
 @pytest.mark.parametrize(
     ("work", "kind"), [(check, TWProtocolError), (post, TWDeliveryUnknownError)]
 )

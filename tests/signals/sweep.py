@@ -29,6 +29,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Callable
 
+from teamwire_sync._internal import waiting
 from tests.support.points import Tracer, place_of
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ _locks: dict[int, tuple[Any, str]] = {}
 def _recorded(make: Callable[[], Any]) -> Callable[[], Any]:
     def made() -> Any:
         lock, frame = make(), sys._getframe(1)
-        if frame.f_code.co_name == "new_lock" and frame.f_back is not None:
+        while frame.f_code.co_name in {"new_lock", "rlock"} and frame.f_back is not None:
             frame = frame.f_back
         # The lock of a gate is held until the gate opens, that of a lease after its end, too.
         is_gate = frame.f_code.co_filename.endswith(("_internal/waiting.py", "_stores/lease.py"))
@@ -56,6 +57,7 @@ def _recorded(make: Callable[[], Any]) -> Callable[[], Any]:
 # Before the package and its dependencies make their locks.
 threading.Lock = _recorded(threading.Lock)
 threading.RLock = _recorded(threading.RLock)
+waiting._RLock = _recorded(waiting._RLock)  # type: ignore[misc,assignment]
 
 import contextlib  # noqa: E402
 import logging  # noqa: E402

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import gc
+import signal
 import sys
 import threading
 import weakref
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -229,8 +230,31 @@ class TestLimit:
 
 
 class TestLocks:
+    @pytest.mark.skipif(sys.version_info < (3, 10), reason="Python 3.9 itself leaves locks taken")
+    def test_no_exception_of_a_signal_handler_leaves_one_taken(self) -> None:
+        """Python 3.14 runs a handler between an `__enter__` in C and the block."""
+
+        def stop(*_: object) -> None:
+            raise InterruptedError
+
+        def take(lock: Any) -> None:
+            signal.setitimer(signal.ITIMER_REAL, 0.0001)
+            while True:
+                with lock:
+                    pass
+
+        before = signal.signal(signal.SIGALRM, stop)
+        lock, taken = new_lock(), 0
+        for _ in range(300):
+            with pytest.raises(InterruptedError):
+                take(lock)
+            taken += is_held_here(lock)
+        signal.signal(signal.SIGALRM, before)
+
+        assert taken == 0
+
     def test_a_lock_is_held_here_within_its_block_only(self, threads: Threads) -> None:
-        lock = threading.RLock()
+        lock = new_lock()
         with lock:
             within = is_held_here(lock), threads.start(lambda: is_held_here(lock)).result()
 

@@ -89,6 +89,17 @@ def test_only_errors_of_stores_and_threads_are_suppressed_by_contextlib() -> Non
     assert users == {"teamwire_sync._stores.lease", "teamwire_sync._stores.sharing"}
 
 
+def test_each_rlock_is_made_where_python_3_14_is_considered() -> None:
+    users = {
+        module
+        for module in MODULES
+        for node in ast.walk(SOURCES[module])
+        if isinstance(node, ast.Attribute) and node.attr == "RLock"
+    }
+    # No with block takes that of imports.
+    assert users == {"teamwire_sync._internal.waiting", "teamwire_sync._internal.imports"}
+
+
 def _attribute_of_self(node: ast.AST) -> str | None:
     is_own = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
     return node.attr if is_own and node.value.id == "self" else None  # type: ignore[attr-defined]
