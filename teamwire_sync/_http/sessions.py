@@ -24,7 +24,7 @@ from teamwire_sync._http.contract import keeps_contract
 from teamwire_sync._http.network import Proxy, SettingNames, own_proxy
 from teamwire_sync._http.redaction import Redactor, base64_of
 from teamwire_sync._http.response_body import read_body, take_body
-from teamwire_sync._http.sockets import IS_URLLIB3_1, ending_at
+from teamwire_sync._http.sockets import ending_at
 from teamwire_sync._http.tls import BUNDLE_VARIABLES, ca_bundle, client_certificate
 from teamwire_sync._internal.secret import SecretText
 from teamwire_sync._internal.signals import files_of_stack, not_by_signal
@@ -207,9 +207,6 @@ class OwnSession(_Session):
         self._session.stream = True
         self._session.cookies = _NoCookies()
         self._session.verify = ca_bundle(url, config)
-        if IS_URLLIB3_1 and self._session.verify is True:
-            # requests 2.32.0 to 2.32.4 would load the bundle only into a context of their own.
-            self._session.verify = requests.utils.DEFAULT_CA_BUNDLE_PATH
         self._session.cert = client_certificate(config)
         self._session.proxies = proxy.proxies
         # The URL as it is sent: the host is in ASCII, and the path is percent-encoded.

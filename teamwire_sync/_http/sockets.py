@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import urllib3.connection
 import urllib3.util.connection
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.exceptions import (
     ConnectTimeoutError,
     LocationParseError,
@@ -432,6 +433,9 @@ class DeadlineTlsConnection(DeadlineConnection, HTTPSConnection):
         """Connect, and do the TLS handshake."""
         if IS_URLLIB3_1:
             self.ssl_context = self._context_for(self._server or self.host)
+            if not self.ca_cert_dir:
+                # requests 2.32.0 to 2.32.4 would load the bundle only into a context of their own.
+                self.ca_certs = self.ca_certs or DEFAULT_CA_BUNDLE_PATH
         super().connect()
         # Without this, urllib3 would warn at each request if the caller has set verify=False. If
         # warnings are errors, every request would fail.
