@@ -105,16 +105,7 @@ class Shown(Generic[T]):
             return NotImplemented
         return type(self)(self._plain.__add__(self, other))  # type: ignore[call-arg]
 
-    # For sum(lists, []), which begins with a plain list.
-    def __radd__(self: _ShownT, other: Any) -> _ShownT:
-        return type(self)(other + self._plain(self))  # type: ignore[call-arg]
-
-    def __mul__(self: _ShownT, times: Any) -> _ShownT:
-        if not hasattr(times, "__index__"):
-            return NotImplemented
-        return type(self)(self._plain.__mul__(self, times))  # type: ignore[call-arg]
-
-    __rmul__ = __mul__
+    # With __radd__ or __mul__, `plain += value` or `value *= 2` would not change the list in place.
 
     def __repr__(self: Any) -> str:
         if len(self) <= _SHOWN:
