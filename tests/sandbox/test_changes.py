@@ -159,7 +159,7 @@ class TestChanges:
         assert (shown(answer), answer.headers["ETag"]) == (whole.revision, whole.etag)
 
     def test_a_list_without_since_has_the_number_of_all_chats_alone(self, api: Api) -> None:
-        page = api.get(CHATS, {"limit": 1}).json()
+        page = api.get(CHATS, params={"limit": 1}).json()
 
         assert set(page) == {"chats", "users", "groups", "total", "next_cursor"}
         assert page["total"] == 100
