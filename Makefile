@@ -8,8 +8,8 @@ BIN = $(VENV)/bin
 demo: $(VENV)/.demo
 	@$(BIN)/teamwire-sync demo
 
-# Some tests wait for other processes: three workers keep two cores busy.
-PYTEST = -m pytest -q -n 3 --dist worksteal -r fEs -o console_output_style=classic
+# Some tests wait for other processes: more workers than cores keep all cores busy.
+PYTEST = -m pytest -q --dist worksteal -r fEs -o console_output_style=classic
 # The versions of the double of the vendor's SDK: the newest, and both for test-all.
 export VENDOR_VERSIONS ?= 1.8
 test-all: export VENDOR_VERSIONS = 1.4 1.8
@@ -18,10 +18,10 @@ RUN ?= $(BIN)/python
 
 # For some of them: make test ARGS="tests/promises -k create"
 test: $(VENV)/.dev
-	$(RUN) $(PYTEST) -m "not slow" $(ARGS)
+	$(RUN) $(PYTEST) -n 4 -m "not slow" $(ARGS)
 
 test-slow: $(VENV)/.dev
-	$(RUN) $(PYTEST) -m slow $(ARGS)
+	$(RUN) $(PYTEST) -n 3 -m slow $(ARGS)
 
 test-all: $(VENV)/.dev
 	$(BIN)/coverage erase
