@@ -191,10 +191,11 @@ class Chats:
         if index.titles is not view.by_title:
             self._title_index = index = TitleIndex(view.by_title)
         text, close = index.similar(title)
+        wanted = folded(title)
         # The shell and notebooks show this name as they show the titles of other chats.
         for chat in view.chats:
             is_direct = chat.type is ChatType.ONE_TO_ONE and not chat.title
-            if is_direct and folded(chat.display_name) == folded(title):
+            if is_direct and folded(chat.display_name) == wanted:
                 text += f"; the chat with this person has no title, but the thread ID {chat.tid}"
                 break
         return text, close

@@ -38,7 +38,7 @@ class Users:
         self._directory = directory
 
     def __repr__(self) -> str:
-        return "<Users: get_all() lists them, find() searches them>"
+        return "<Users: get_user() returns one by its ID>"
 
     def get_user(self, uid: str, *, timeout: float | None = None) -> User | None:
         """Return the user with the ID *uid*, or None.
@@ -184,7 +184,7 @@ class Groups:
         self._directory = directory
 
     def __repr__(self) -> str:
-        return "<Groups: get_all() lists them, find() searches them>"
+        return "<Groups: get_group() returns one by its ID>"
 
     def get_group(self, gid: str, *, timeout: float | None = None) -> Group | None:
         """Return the circle or distribution list with the ID *gid*, or None.

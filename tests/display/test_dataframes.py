@@ -258,7 +258,7 @@ class TestMessages:
 
 
 class TestOthers:
-    """What only some of them have is missing in the rows of the others."""
+    """The data frames of events, attachments, users and groups."""
 
     def test_an_event_has_its_chat_and_who_did_it(self) -> None:
         event = make_event("chat_left", "c7", editor=make_user(), is_own=True)

@@ -88,8 +88,8 @@ class TestShowing:
 
         assert [*shown, repr(box), repr(hold)] == [
             "<Chats: 0 in memory; get_subscriptions() lists them>",
-            "<Users: get_all() lists them, find() searches them>",
-            "<Groups: get_all() lists them, find() searches them>",
+            "<Users: get_user() returns one by its ID>",
+            "<Groups: get_group() returns one by its ID>",
             f"<Sandbox at {box.url}>",
             "<Hold on GET /v1/bot/chats/: 0 arrived>",
         ]

@@ -209,7 +209,7 @@ class TestCounted:
 
 
 def words(text: Any) -> str:
-    """What a widget shows, with spaces that can break: tqdm makes them such that can't."""
+    """Return the text of a widget, with plain spaces: tqdm uses non-breaking spaces."""
     return str(text.value).replace("\u2007", " ")
 
 

@@ -48,7 +48,7 @@ server {{
 
 @frozen
 class Site:
-    """What a client of nginx needs: the address, the authority and the credentials."""
+    """The address of nginx, the certificate authority and the credentials, for a client."""
 
     gateway: GatewayProcess
     address: tuple[str, int]

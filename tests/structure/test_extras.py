@@ -1,4 +1,4 @@
-"""What setup.cfg and the Makefile need, and what ImportErrors say of the extras."""
+"""The requirements of setup.cfg and the Makefile, and the extras that an ImportError names."""
 
 from __future__ import annotations
 
