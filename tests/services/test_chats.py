@@ -171,6 +171,11 @@ class TestOneByTitle:
         with pytest.raises(TWNotFoundError, match=r"this person has no title.* the thread ID t9$"):
             chats.one_by_title("ada lovelace")
 
+    def test_the_text_of_a_group_chat_without_a_title_leads_nowhere(self) -> None:
+        chats = Connection(transport=FakeTransport(make_chat("t8", None))).chats
+        with pytest.raises(TWNotFoundError, match=r"^no chat has the title 'no title'$"):
+            chats.one_by_title("no title")
+
     @pytest.mark.parametrize("title", ["SAME", " same ", "\N{LATIN SMALL LETTER LONG S}ame"])
     def test_another_spelling_is_not_found_but_pointed_out(self, chats: Chats, title: str) -> None:
         with pytest.raises(TWNotFoundError, match="'same' differs in case, spaces or Unicode form"):
